@@ -1,0 +1,51 @@
+# Everything runs in a virtual environment of its own, one per Python version: .venv/3.11, .venv/3.13 …
+# Another Python: make test PYTHON=python3.13
+
+PYTHON ?= python3
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+VENV := .venv/$(VERSION)
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test check unit samples bench test-lowest clean
+
+# The main job on a Discord of our own: simulator, real mitmproxy, real discord.py, decoded timeline.
+demo: $(VENV)/.ready
+	@$(BIN)/gwinspect demo
+
+test: check unit
+
+check: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PYTHONPATH=. $(BIN)/lint-imports
+
+unit: $(VENV)/.ready
+	$(BIN)/python -m pytest
+
+# Make sample_captures/ anew, with a real mitmproxy on the simulator's scenarios.
+samples: $(VENV)/.ready
+	$(BIN)/python sample_captures/make.py
+
+bench: $(VENV)/.ready
+	$(BIN)/python -m benchmarks
+
+# The tests on the lowest versions that pyproject.toml allows.
+test-lowest: .venv/lowest-$(VERSION)/.ready
+	.venv/lowest-$(VERSION)/bin/python -m pytest
+
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --editable '.[demo,test]'
+	@touch $@
+
+.venv/lowest-$(VERSION)/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv/lowest-$(VERSION)
+	$(PYTHON) tests/lowest.py > .venv/lowest-$(VERSION)/constraints.txt
+	.venv/lowest-$(VERSION)/bin/python -m pip --disable-pip-version-check --quiet install \
+		--constraint .venv/lowest-$(VERSION)/constraints.txt --editable '.[demo,test]'
+	@touch $@
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

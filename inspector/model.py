@@ -1,0 +1,205 @@
+"""The nouns everything else speaks of.
+
+*Happenings* are what crossed the wire, in order: a connection opened, a WebSocket message passed (a *frame*), a
+control frame passed, the connection closed. They are the truth, and all that is ever stored of it. *Events* are
+derived: one per row of the timeline. Values only; nothing here reads a clock, a file or a socket.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntFlag, StrEnum
+from typing import Any, Literal
+
+Side = Literal["client", "server", "proxy"]
+"""Who did something: one of the two ends, or the proxy between them."""
+
+
+class Plane(StrEnum):
+    """Which protocol a connection speaks. Opcodes and close codes mean something only together with their plane."""
+
+    GATEWAY = "gateway"
+    VOICE = "voice"
+    REMOTE_AUTH = "remote-auth"
+    RPC = "rpc"
+
+
+class Kind(StrEnum):
+    """What a row of the timeline is."""
+
+    OPEN = "open"
+    PAYLOAD = "payload"
+    CLOSE = "close"
+    UNDECODED = "undecoded"
+    CONTROL = "control"
+
+
+class Mark(IntFlag):
+    """What the proxy, or we, did to a message. The bits are stored in captures, so they never change their meaning."""
+
+    NONE = 0
+    INJECTED = 1
+    """The proxy made it up; the other end never sent it."""
+    DROPPED = 2
+    """It was sent, and the proxy did not pass it on."""
+    CHANGED = 4
+    """It was sent, and the proxy passed on something else."""
+    REDACTED = 8
+    """Secrets in the stored bytes were masked, so they are not quite what was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A connection was made, or was tried."""
+
+    connection: int
+    """Number of the connection in its capture, from 1."""
+    at_ns: int
+    """Nanoseconds since the epoch."""
+    plane: Plane
+    url: str
+    """As asked for, e.g. ``wss://gateway.discord.gg/?v=10&encoding=json``."""
+    client: str | None = None
+    """Address of the client, ``host:port``."""
+    status: int | None = 101
+    """HTTP status of the upgrade; None where it did not come that far (a TLS handshake that failed)."""
+    refusal: str | None = None
+    """Why there is no connection, in words; None where there is one."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """A few headers of the upgrade that help to read the rest, by lower-case name; never one that holds a secret.
+    Those of the response have ``response-`` in front."""
+    joined_late: bool = False
+    """The recording is known to begin in the middle of this connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One WebSocket message as it crossed the wire: whole, with permessage-deflate undone, and nothing else."""
+
+    connection: int
+    at_ns: int
+    from_client: bool
+    is_text: bool
+    data: bytes
+    """As its sender sent it (for an injected one: as the proxy made it)."""
+    marks: Mark = Mark.NONE
+    forwarded: bytes | None = None
+    """What the other end got instead, where the proxy changed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A WebSocket ping or pong."""
+
+    connection: int
+    at_ns: int
+    from_client: bool
+    name: Literal["ping", "pong"]
+    data: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A connection ended."""
+
+    connection: int
+    at_ns: int
+    code: int | None
+    """As in RFC 6455 section 7.4: 1005 where the close frame had none, 1006 where there was no close frame.
+    None where the recording does not say."""
+    reason: str = ""
+    by: Side | None = None
+    """Who closed first; None where the recording does not say."""
+
+
+Happening = Opened | Frame | Control | Closed
+"""All that can cross the wire."""
+
+
+class Absent:
+    """The type of `ABSENT`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+ABSENT = Absent()
+"""Stands for a key that was not there, which is not the same as one that was null."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undecoded:
+    """Why some bytes could not be read."""
+
+    reason: str
+    """A slug: ``joined-late``, ``corrupt``, ``limit``, ``not-json``, ``bad-etf``, ``truncated``, ``empty``."""
+    text: str
+    """The same in a sentence, with what was found and what was expected."""
+    offset: int | None = None
+    """Where, in bytes: into the message, or into the decoded text where that is what failed."""
+
+
+@dataclass(slots=True)
+class Payload:
+    """What one or more frames decode to."""
+
+    encoding: str
+    """``json``, ``etf`` or ``binary``."""
+    data: bytes
+    """The decoded bytes: JSON text, an ETF term, or a voice gateway's binary message."""
+    op: int | str | None
+    """The opcode; a word on remote auth (``hello``) and RPC (its ``cmd``). None where none makes sense."""
+    event: str | None
+    """``t`` of a dispatch, ``evt`` of RPC."""
+    seq: int | None
+    """``s`` on the gateway, ``seq`` on the voice gateway."""
+    d: Any = ABSENT
+    """The body as Python values, `ABSENT` where the payload had none."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of the envelope that the protocol does not know."""
+    problems: tuple[str, ...] = ()
+    """What is wrong with it although it could be read, e.g. trailing bytes."""
+
+
+@dataclass(slots=True)
+class Event:
+    """One row of the timeline."""
+
+    n: int
+    """Number of the row, from 1."""
+    connection: int
+    at_ns: int
+    plane: Plane
+    kind: Kind
+    from_client: bool | None = None
+    first_frame: int = 0
+    """Number of the first happening it came from; happenings are numbered from 1 over the whole capture."""
+    last_frame: int = 0
+    """And of the last. Those between that belong to it are the ones of the same connection and direction."""
+    op: int | str | None = None
+    event: str | None = None
+    seq: int | None = None
+    wire_bytes: int = 0
+    """Bytes of the frames it came from, as they were on the wire after permessage-deflate was undone."""
+    decoded_bytes: int = 0
+    encoding: str | None = None
+    marks: Mark = Mark.NONE
+    guild_id: int | None = None
+    channel_id: int | None = None
+    user_id: int | None = None
+    note: str | None = None
+    """What the state of the session says beyond the payload: ``after 41 ms``."""
+    payload: bytes | None = None
+    """`Payload.data`, where it is at hand; with `encoding` it can be read again at any time."""
+    raw: bytes | None = None
+    """The frames it came from, joined, where they are at hand."""
+    opened: Opened | None = None
+    """For kind ``open``."""
+    closed: Closed | None = None
+    """For kind ``close``."""
+    undecoded: Undecoded | None = None
+    """For kind ``undecoded``."""
