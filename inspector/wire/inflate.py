@@ -1,0 +1,207 @@
+"""Bounded decompression: zlib-stream, zstd-stream, and payloads compressed one by one.
+
+The rule: no call holds more output than it was allowed, because the bound is honoured while inflating, not after. A
+stream is fed exactly what the sender sent, in order; after an error its context is lost, and it repeats the error.
+
+Formats: RFC 1950 (zlib), RFC 8878 (zstd).
+"""
+
+import sys
+import zlib
+from typing import Protocol
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+# A zstd frame may ask its reader to keep up to this many bytes, as a power of two: 32 MiB, four times what RFC 8878
+# recommends to support and enough for every level up to 19. The memory is taken as soon as a frame asks for it.
+WINDOW_LOG_MAX = 25
+
+# Bytes inflated in one step. A step that fails gives no output, so an error costs at most the output of one.
+_STEP = 16 * 1024
+
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_SKIPPABLE_MAGIC = b"\x2a\x4d\x18"
+
+
+class InflateError(ValueError):
+    """Compressed bytes that cannot be inflated, or may not."""
+
+    def __init__(self, reason: str, offset: int, text: str, partial: bytes = b"") -> None:
+        super().__init__(text)
+        self.reason = reason
+        """``corrupt``; ``limit`` where it takes more output or memory than allowed; ``joined-late`` where
+        the very first bytes are not how a stream begins; ``ended`` where bytes follow the end of the stream."""
+        self.offset = offset
+        """Bytes of the stream that were read before the step that failed, over all calls."""
+        self.partial = partial
+        """What this call had inflated before."""
+
+
+class _Context(Protocol):
+    """What zlib's and zstd's objects have in common."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+class _Stream:
+    """One direction of one connection: a context that lives as long as the connection does."""
+
+    _name: str
+    _longest_header: int
+    """Bytes."""
+
+    def __init__(self) -> None:
+        self._context = self._new_context()
+        self._header = b""
+        self._offset = 0
+        self._lost: tuple[str, int, str] | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the sender has ended the stream; the official gateways never do."""
+        return self._context.eof
+
+    def feed(self, data: bytes, limit: int) -> bytes:
+        """Return all that `data`, the next bytes of the stream, inflates to: at most `limit` bytes.
+
+        Raises `InflateError`, and once it has, for every later call.
+        """
+        if self._lost:
+            raise InflateError(*self._lost)
+        pieces: list[bytes] = []
+        at = 0
+        while at < len(data):
+            try:
+                inflated, taken = self._step(data[at : at + _STEP], limit)
+            except InflateError as error:
+                self._lost = error.reason, error.offset, str(error)
+                error.partial = b"".join(pieces) + error.partial
+                raise
+            pieces.append(inflated)
+            limit -= len(inflated)
+            at += taken
+        return b"".join(pieces)
+
+    def _step(self, data: bytes, limit: int) -> tuple[bytes, int]:
+        """Inflate some of `data`. Return the output, and how many bytes it came from."""
+        if self._context.eof:
+            self._go_on_after_end()
+        if len(self._header) < self._longest_header:
+            self._header += data[: self._longest_header - len(self._header)]
+            self._check_header()
+        try:
+            inflated = self._context.decompress(data, limit + 1)
+        except (zlib.error, zstd.ZstdError) as error:
+            found = f"the bytes after byte {self._offset} of the {self._name} stream do not inflate ({error})"
+            raise InflateError("corrupt", self._offset, found) from error
+        if len(inflated) > limit:
+            found = f"the bytes after byte {self._offset} of the {self._name} stream inflate to more than allowed"
+            raise InflateError("limit", self._offset, found, inflated[:limit])
+        taken = len(data) - len(self._context.unused_data)
+        self._offset += taken
+        return inflated, taken
+
+    def _new_context(self) -> _Context:
+        raise NotImplementedError
+
+    def _check_header(self) -> None:
+        """Raise where `_header`, the first bytes of the stream or of a frame in it, is none as far as it goes."""
+        raise NotImplementedError
+
+    def _go_on_after_end(self) -> None:
+        raise self._ended()
+
+    def _ended(self) -> InflateError:
+        found = f"the {self._name} stream ended after {self._offset} bytes, and more follow"
+        return InflateError("ended", self._offset, found)
+
+    def _not_a_header(self) -> InflateError:
+        found = f"a {self._name} stream was expected, and it begins with {self._header[:4].hex(' ')}"
+        return InflateError("joined-late", self._offset, found)
+
+
+class Zlib(_Stream):
+    """zlib-stream: one zlib stream over all messages."""
+
+    _name = "zlib"
+    _longest_header = 2
+
+    def _new_context(self) -> _Context:
+        return zlib.decompressobj()
+
+    def _check_header(self) -> None:
+        method, flags = self._header[0], self._header[-1]
+        is_deflate = method & 15 == 8 and method >> 4 <= 7
+        # Together they are a multiple of 31. Bit 5 of the second asks for a dictionary, and there is none.
+        if not is_deflate or (len(self._header) == 2 and ((method << 8 | flags) % 31 or flags & 32)):
+            raise self._not_a_header()
+
+
+class Zstd(_Stream):
+    """zstd-stream: one zstd frame over all messages. Another frame may follow one that has ended."""
+
+    _name = "zstd"
+    _longest_header = 18
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_first_frame = True
+
+    def _new_context(self) -> _Context:
+        return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: WINDOW_LOG_MAX})
+
+    def _go_on_after_end(self) -> None:
+        self._context = self._new_context()
+        self._header = b""
+        self._is_first_frame = False
+
+    def _check_header(self) -> None:
+        magic = self._header[:4]
+        if _ZSTD_MAGIC.startswith(magic):
+            if _window_size(self._header) > 1 << WINDOW_LOG_MAX:
+                found = f"a zstd frame asks for a window of {_window_size(self._header)} bytes"
+                raise InflateError("limit", self._offset, f"{found}; the limit is {1 << WINDOW_LOG_MAX}")
+        elif magic[0] >> 4 != 5 or not _SKIPPABLE_MAGIC.startswith(magic[1:]):
+            raise self._not_a_header() if self._is_first_frame else self._ended()
+
+
+def _window_size(header: bytes) -> int:
+    """Return the bytes a zstd frame asks its reader to keep, 0 where `header` is too short to say.
+
+    https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1.1
+    """
+    if len(header) < 6:
+        return 0
+    descriptor = header[4]
+    if not descriptor & 32:
+        power = 1 << 10 + (header[5] >> 3)
+        return power + power // 8 * (header[5] & 7)
+    # A frame in a single segment has no window; it is kept whole.
+    begin = 5 + (0, 1, 2, 4)[descriptor & 3]
+    return int.from_bytes(header[begin : begin + (1, 2, 4, 8)[descriptor >> 6]], "little")
+
+
+def inflate_whole(data: bytes, limit: int) -> bytes:
+    """Return what `data`, one complete zlib stream, inflates to: at most `limit` bytes.
+
+    Raises `InflateError` with reason ``corrupt`` or ``limit``.
+    """
+    stream = Zlib()
+    try:
+        inflated = stream.feed(data, limit)
+    except InflateError as error:
+        if error.reason == "limit":
+            raise
+        raise InflateError("corrupt", error.offset, str(error), error.partial) from error
+    if not stream.ended:
+        raise InflateError("corrupt", len(data), f"the zlib stream goes on after its {len(data)} bytes", inflated)
+    return inflated
