@@ -1,0 +1,152 @@
+"""The program in one page: happenings go in, rows of the timeline come out.
+
+Live recording, imports and `reindex` all pass through here, so a capture reads the same however it was made.
+"""
+
+from inspector.model import Closed, Control, Event, Frame, Happening, Kind, Opened, Payload, Plane, Undecoded
+from inspector.protocol.registry import Registry
+from inspector.session.state import Connection
+from inspector.session.summarize import names_in
+from inspector.session.tracker import Tracker
+from inspector.wire.decoder import Decoder, Reading
+
+
+class Pipeline:
+    """Follows one recording. Memory grows with the connections that are open, not with what they say.
+
+    Happenings and events are numbered from `first_frame` and `first_event`; a capture that is continued goes on
+    from where it was.
+    """
+
+    def __init__(self, registry: Registry, *, first_frame: int = 1, first_event: int = 1) -> None:
+        self.next_frame = first_frame
+        self.next_event = first_event
+        self.names: dict[int, str] = {}
+        """Names of guilds and channels that came up, by id. Whoever keeps them elsewhere may empty it."""
+        self.changed: dict[int, Connection] = {}
+        """Connections of which something new is known, by number. To be emptied by whoever writes them down."""
+        self._tracker = Tracker(registry)
+        self._open: dict[int, tuple[Connection, Decoder]] = {}
+
+    def feed(self, happening: Happening) -> list[Event]:
+        """Return the rows that `happening` adds: none while a payload is still arriving."""
+        number = self.next_frame
+        self.next_frame += 1
+        match happening:
+            case Frame():
+                return self._frame(happening, number)
+            case Opened():
+                return [self._opened(happening, number)]
+            case Closed():
+                return self._closed(happening, number)
+            case Control():
+                return [self._control(happening, number)]
+
+    def finish(self) -> list[Event]:
+        """Return rows for payloads that never came whole on connections that are still open."""
+        return [
+            self._event(connection, reading, connection.last_at_ns, False, self.next_frame - 1)
+            for connection, decoder in self._open.values()
+            for reading in decoder.finish()
+        ]
+
+    def _opened(self, opened: Opened, number: int) -> Event:
+        connection = Connection.of(opened)
+        self.changed[opened.connection] = connection
+        if opened.refusal is None:
+            decoder = Decoder(opened.plane, opened.url, joined_late=opened.joined_late)
+            self._open[opened.connection] = connection, decoder
+        event = self._row(connection, Kind.OPEN, opened.at_ns, number)
+        event.opened = opened
+        return event
+
+    def _frame(self, frame: Frame, number: int) -> list[Event]:
+        connection, decoder = self._open.get(frame.connection) or self._unannounced(frame)
+        events = [
+            self._event(connection, reading, frame.at_ns, frame.from_client, number, frame)
+            for reading in decoder.receive(frame, number)
+        ]
+        self._observe(connection, decoder)
+        return events
+
+    def _closed(self, closed: Closed, number: int) -> list[Event]:
+        connection, decoder = self._open.get(closed.connection) or self._unannounced(closed)
+        del self._open[closed.connection]
+        events = [self._event(connection, reading, closed.at_ns, False, number) for reading in decoder.finish()]
+        self._observe(connection, decoder)
+        connection.closed = closed
+        self.changed[closed.connection] = connection
+        event = self._row(connection, Kind.CLOSE, closed.at_ns, number)
+        event.closed = closed
+        event.from_client = {"client": True, "server": False}.get(closed.by or "")
+        if connection.unread_frames:
+            event.note = f"{connection.unread_frames:,} messages before it were kept raw, unread"
+        events.append(event)
+        return events
+
+    def _control(self, control: Control, number: int) -> Event:
+        connection, _ = self._open.get(control.connection) or self._unannounced(control)
+        event = self._row(connection, Kind.CONTROL, control.at_ns, number)
+        event.from_client = control.from_client
+        event.event = control.name
+        event.wire_bytes = len(control.data)
+        event.payload = control.data
+        return event
+
+    def _unannounced(self, happening: Frame | Control | Closed) -> tuple[Connection, Decoder]:
+        """A connection whose opening was not recorded: read it as a main gateway that was joined late."""
+        opened = Opened(happening.connection, happening.at_ns, Plane.GATEWAY, "", joined_late=True)
+        connection = Connection.of(opened)
+        entry = connection, Decoder(Plane.GATEWAY, "", joined_late=True)
+        self._open[happening.connection] = entry
+        self.changed[happening.connection] = connection
+        return entry
+
+    def _event(
+        self,
+        connection: Connection,
+        reading: Reading,
+        at_ns: int,
+        from_client: bool,
+        number: int,
+        frame: Frame | None = None,
+    ) -> Event:
+        what = reading.what
+        kind = Kind.PAYLOAD if isinstance(what, Payload) else Kind.UNDECODED
+        event = self._row(connection, kind, at_ns, reading.first_frame)
+        event.last_frame = number
+        event.from_client = from_client
+        event.wire_bytes = reading.wire_bytes
+        if frame is not None and frame.marks:
+            event.marks = frame.marks
+        if isinstance(what, Undecoded):
+            event.undecoded = what
+            return event
+        event.op, event.event, event.seq = what.op, what.event, what.seq
+        event.encoding = what.encoding
+        event.payload = what.data
+        event.decoded_bytes = len(what.data)
+        self._tracker.follow(connection, event, what)
+        if what.problems:
+            event.note = "; ".join([event.note, *what.problems] if event.note else what.problems)
+        if what.event is not None:
+            self.names.update(names_in(what.event, what.d))
+        return event
+
+    def _row(self, connection: Connection, kind: Kind, at_ns: int, frame: int) -> Event:
+        event = Event(self.next_event, connection.id, at_ns, connection.opened.plane, kind)
+        event.first_frame = event.last_frame = frame
+        connection.last_at_ns = at_ns
+        self.next_event += 1
+        return event
+
+    def _observe(self, connection: Connection, decoder: Decoder) -> None:
+        """Note what the bytes said about how the connection speaks."""
+        if decoder.encoding is not None:
+            connection.encoding = decoder.encoding
+        if decoder.compression_seen is not None:
+            connection.compression = decoder.compression_seen
+        connection.unread_frames, connection.unread_bytes = decoder.unread_frames, decoder.unread_bytes
+        if connection.facts != connection.noted:
+            connection.noted = connection.facts
+            self.changed[connection.id] = connection

@@ -1,0 +1,458 @@
+"""Says in one line what a row of the timeline is about.
+
+What there is to say about an event or opcode is a template in its table, and nothing about any of them stands here:
+
+    {author.username}       what is at that path in `d`; a number counts into a list, {.} is `d` itself
+    {nick|user.username}    the first of them that is there and not null
+    {path:format}           said in a certain way; see `_FORMATS`, some of which take a word: {guilds:count guild}
+    {path?yes/no}           one of two texts, by whether the value is true, or not empty
+    [in {channel_id}]       left out where a value in it is missing, null or empty
+
+Elsewhere a missing value is ``?`` and a null ``none``. Whatever `d` is, a template gives one line and never raises. Two
+rules keep it so: a format takes any value, and every text from the wire goes through `inert`.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import islice
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from inspector.errors import TableError
+from inspector.model import ABSENT, Closed, Event, Kind, Opened, Plane
+from inspector.protocol.registry import Registry
+from inspector.session.redact import shown
+from inspector.wire.dialect import dialect_of
+
+MAX_TEXT = 80
+"""Characters of one value, and of a name that is remembered."""
+
+# What would move the cursor, hide, or turn the text around it: controls, marks without width, marks of direction.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]",
+)
+_SHORT_ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+
+def inert(text: str) -> str:
+    r"""Return `text` with everything that would act on a terminal written out: ``\x1b``, ``\u202e``, ``\n``."""
+    return _UNSAFE.sub(_escape, text) if _UNSAFE.search(text) else text
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found[0]
+    code = ord(character)
+    return _SHORT_ESCAPES.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+def summarize(event: Event, d: Any, registry: Registry, names: Mapping[int, str]) -> str:
+    """Return the line for `event`.
+
+    `d` is the body of its payload, `ABSENT` if it has none; `names` are those of guilds and channels, by id.
+    """
+    match event.kind:
+        case Kind.PAYLOAD:
+            said = _payload(event, d, registry, names)
+        case Kind.OPEN:
+            said = _open(event.opened) if event.opened else ""
+        case Kind.CLOSE:
+            said = _close(event.plane, event.closed, registry) if event.closed else ""
+        case Kind.UNDECODED:
+            said = inert(event.undecoded.text) if event.undecoded else ""
+        case Kind.CONTROL:
+            said = f"{inert(event.event or '')} {_hex(event.payload or b'')}".strip()
+    return _joined([said, inert(event.note or "")])
+
+
+def names_in(event_name: str, d: Any) -> dict[int, str]:
+    """Return the names of the guilds, channels and threads that an event tells of, by id. `d` may be anything."""
+    find = _NAMED.get(event_name)
+    if find is None or not isinstance(d, dict):
+        return {}
+    found = {}
+    for item in find(d):
+        number, name = _number_of(item.get("id")), _find(item, _NAME)
+        if number is not None and number.bit_length() < 64 and isinstance(name, str):
+            found[number] = name[:MAX_TEXT]
+    return found
+
+
+def _objects(d: dict[str, Any], key: str) -> Iterator[dict[str, Any]]:
+    items = d.get(key)
+    return (item for item in items if isinstance(item, dict)) if isinstance(items, list) else iter(())
+
+
+def _guild(d: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield d
+    yield from _objects(d, "channels")
+    yield from _objects(d, "threads")
+
+
+def _ready(d: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for guild in _objects(d, "guilds"):
+        yield from _guild(guild)
+    yield from _objects(d, "private_channels")
+
+
+def _itself(d: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield d
+
+
+_NAMED: dict[str, Callable[[dict[str, Any]], Iterator[dict[str, Any]]]] = {
+    "READY": _ready,
+    "INITIAL_GUILD": _guild,
+    "GUILD_CREATE": _guild,
+    "GUILD_UPDATE": _guild,
+    "CHANNEL_CREATE": _itself,
+    "CHANNEL_UPDATE": _itself,
+    "THREAD_CREATE": _itself,
+    "THREAD_UPDATE": _itself,
+    "THREAD_LIST_SYNC": lambda d: _objects(d, "threads"),
+}
+_NAME = (("name",), ("properties", "name"))
+
+
+def _payload(event: Event, d: Any, registry: Registry, names: Mapping[int, str]) -> str:
+    # Some of RPC's events are called like the gateway's, and look different.
+    known = registry.event(event.event) if event.event and event.plane is Plane.GATEWAY else None
+    row = known or registry.opcode(event.plane, event.op, from_client=event.from_client)
+    said = fill(row.summary, d, registry, names) if row is not None and row.summary is not None else ""
+    return said or ("" if d is None or d is ABSENT else _text(d))
+
+
+def _open(opened: Opened) -> str:
+    try:
+        parts = urlsplit(opened.url)
+        # Not what stands before an @, which would be a password.
+        where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
+    except ValueError:
+        where = "a URL that cannot be read"
+    dialect = dialect_of(opened.url)
+    version = f"v{dialect.version}" if dialect.version is not None else None
+    how = " ".join(filter(None, [version, dialect.encoding, dialect.compression]))
+    late = "the recording begins in the middle" if opened.joined_late else ""
+    return _joined([_clipped(f"{where}  {how}".strip()), inert(opened.refusal or ""), late])
+
+
+def _close(plane: Plane, closed: Closed, registry: Registry) -> str:
+    known = registry.close_code(plane, closed.code) if closed.code is not None else None
+    name = known.name if known else "" if closed.code is not None else "no code known"
+    code = "" if closed.code is None else str(closed.code)
+    reason = _clipped(closed.reason)
+    if reason.rstrip(".").casefold() == name.casefold():
+        reason = ""
+    by = f"closed by the {closed.by}" if closed.by else ""
+    return _joined([f"{code} {name}".strip(), f"“{reason}”" if reason else "", by])
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return ", ".join(filter(None, parts))
+
+
+class _Known(NamedTuple):
+    """What formats may look things up in."""
+
+    registry: Registry
+    names: Mapping[int, str]
+
+
+Path = tuple[str, ...]
+Format = Callable[[Any, _Known], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """``{path|path:format}``"""
+
+    paths: tuple[Path, ...]
+    say: Format
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """``{path|path?yes/no}``"""
+
+    paths: tuple[Path, ...]
+    yes: str
+    no: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Optional:
+    """``[…]``"""
+
+    parts: "tuple[_Part, ...]"
+
+
+_Part = str | _Field | _Choice | _Optional
+
+_TOKENS = re.compile(r"(\{[^{}]*\}|\[|\])")
+_FIELD = re.compile(r"\{(?P<paths>[^?:{}]+)(?:\?(?P<yes>[^/]*)/(?P<no>[^/]*)|:(?P<format>\w+)(?: (?P<word>.+))?)?\}")
+
+
+def fill(template: str, d: Any, registry: Registry, names: Mapping[int, str]) -> str:
+    """Return `template` filled from `d`. Raises `TableError` where the template itself is not well formed."""
+    return _filled(compile_template(template), d, _Known(registry, names), required=True) or ""
+
+
+@lru_cache(maxsize=1024)
+def compile_template(template: str) -> tuple[_Part, ...]:
+    """Return the parts of `template`. Raises `TableError` with what is wrong with it."""
+    open_parts: list[list[_Part]] = [[]]
+    for token in filter(None, _TOKENS.split(template)):
+        if token == "[":
+            open_parts.append([])
+        elif token == "]":
+            parts = open_parts.pop()
+            if not open_parts:
+                raise TableError(f"the summary {template!r} has a ] without a [ before it")
+            open_parts[-1].append(_Optional(tuple(parts)))
+        else:
+            open_parts[-1].append(_field(token, template) if token[0] == "{" else token)
+    if len(open_parts) > 1:
+        raise TableError(f"the summary {template!r} has a [ that no ] closes")
+    return tuple(open_parts[0])
+
+
+def _field(token: str, template: str) -> _Field | _Choice:
+    parsed = _FIELD.fullmatch(token)
+    if parsed is None:
+        raise TableError(f"the summary {template!r} has {token}; expected {{path}}, {{path:format}} or {{path?yes/no}}")
+    paths = tuple(() if path == "." else tuple(path.split(".")) for path in parsed["paths"].split("|"))
+    if parsed["yes"] is not None:
+        return _Choice(paths, parsed["yes"], parsed["no"])
+    make = _FORMATS.get(parsed["format"] or "text")
+    if make is None:
+        raise TableError(f"the summary {template!r} has {token}; a format is one of {', '.join(_FORMATS)}")
+    return _Field(paths, make(parsed["word"] or ""))
+
+
+def _filled(parts: tuple[_Part, ...], d: Any, known: _Known, *, required: bool) -> str | None:
+    """Return the text of `parts`; None where a value is missing, unless they are `required`."""
+    said = []
+    for part in parts:
+        match part:
+            case str():
+                text = part
+            case _Optional():
+                text = _filled(part.parts, d, known, required=False) or ""
+            case _Choice():
+                text = part.yes if _find(d, part.paths) else part.no
+                if not text and not required:
+                    return None
+            case _Field():
+                value = _find(d, part.paths)
+                if not required and (value is ABSENT or value is None or value in ("", [], {}, b"")):
+                    return None
+                text = "?" if value is ABSENT else part.say(value, known)
+        said.append(text)
+    return "".join(said)
+
+
+def _find(d: Any, paths: tuple[Path, ...]) -> Any:
+    """Return the first value that is there and not null; else None if one is null, else `ABSENT`."""
+    found: Any = ABSENT
+    for path in paths:
+        value = d
+        for key in path:
+            if isinstance(value, dict):
+                value = value.get(key, ABSENT)
+            elif isinstance(value, list) and key.isdigit() and int(key) < len(value):
+                value = value[int(key)]
+            else:
+                value = ABSENT
+        if value is not ABSENT:
+            found = value
+            if value is not None:
+                break
+    return found
+
+
+def _clipped(text: str) -> str:
+    # Cut before too: nothing is gained by escaping a megabyte.
+    text = inert(text[: MAX_TEXT + 1])
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+
+
+def _text(value: Any) -> str:
+    match value:
+        case str():
+            return _clipped(value)
+        case bool():
+            return "yes" if value else "no"
+        case None:
+            return "none"
+        case int():
+            return str(value) if value.bit_length() <= 128 else f"a number of {value.bit_length()} bits"
+        case float():
+            return str(value)
+        case bytes():
+            return _hex(value)
+        case list():
+            return _counted(len(value), "item")
+        case dict():
+            keys = [_text(key) for key in islice(value, 4)]
+            return "{" + ", ".join(keys + ["…"] * (len(value) > 4)) + "}"
+    return type(value).__name__
+
+
+def _hex(data: bytes) -> str:
+    return data[:8].hex() + "…" * (len(data) > 8)
+
+
+def _counted(number: int, noun: str) -> str:
+    """Say ``1 guild``, ``2 guilds``; a noun may bring its plural: ``entry/entries``."""
+    one, _, many = noun.partition("/")
+    return f"{_text(number)} {one if number == 1 else many or one + 's'}" if one else _text(number)
+
+
+def _number_of(value: Any) -> int | None:
+    """Return an id as a number."""
+    if isinstance(value, str) and len(value) <= 20 and value.isascii() and value.isdigit():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _short(value: Any) -> str:
+    """Say an id: the middle of a long one is left out."""
+    number = _number_of(value)
+    digits = _text(value if number is None else number)
+    return f"{digits[:4]}…{digits[-2:]}" if len(digits) > 8 and digits.isdigit() else digits
+
+
+def _called(value: Any, known: _Known) -> str | None:
+    """Return the name of a guild or channel, given as an object, by its id, or by the name itself."""
+    if isinstance(value, dict):
+        name = _find(value, _NAME)
+        return _clipped(name) if isinstance(name, str) and name else _called(value.get("id"), known)
+    number = _number_of(value)
+    if number is not None:
+        return _clipped(known.names[number]) if number in known.names else None
+    return _clipped(value) if isinstance(value, str) else None
+
+
+def _guild_name(value: Any, known: _Known) -> str:
+    return _called(value, known) or _short(value.get("id", ABSENT) if isinstance(value, dict) else value)
+
+
+def _channel_name(value: Any, known: _Known) -> str:
+    return "none" if value is None else f"#{_guild_name(value, known)}"
+
+
+def _user_name(value: Any, known: _Known) -> str:
+    """Say a user or a member, or by its id whatever else has one."""
+    if not isinstance(value, dict):
+        return _called(value, known) or _short(value)
+    user = value.get("user")
+    user = user if isinstance(user, dict) else value
+    name, number = user.get("username"), user.get("discriminator")
+    if isinstance(value.get("nick"), str) and value["nick"]:
+        name = value["nick"]
+    elif isinstance(name, str) and isinstance(number, str) and number.strip("0"):
+        name = f"{name[:MAX_TEXT]}#{number}"
+    else:
+        name = user.get("global_name") or name
+    return _clipped(name) if isinstance(name, str) and name else _short(user.get("id", "?"))
+
+
+def _measure(value: Any) -> float | None:
+    """Return a number that can be reckoned with, None for anything else."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e18:
+        return float(value)
+    return None
+
+
+def _duration(value: Any, unit: float) -> str:
+    amount = _measure(value)
+    if amount is None:
+        return _text(value)
+    seconds = amount * unit
+    if abs(seconds) < 1:
+        return f"{seconds * 1000:.3g} ms" if seconds else "0 s"
+    if abs(seconds) < 120:
+        return f"{seconds:.2f}".rstrip("0").rstrip(".") + " s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = ((days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s"))
+    return " ".join([f"{number} {unit}" for number, unit in parts if number][:2])
+
+
+def _size(value: Any) -> str:
+    amount = _measure(len(value) if isinstance(value, bytes | str) else value)
+    if amount is None:
+        return _text(value)
+    units = ["B", "kB", "MB", "GB"]
+    while abs(amount) >= 1000 and len(units) > 1:
+        amount /= 1000
+        del units[0]
+    return f"{amount:.3g} {units[0]}" if abs(amount) < 1000 else f"{amount:.0f} {units[0]}"
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _time(value: Any) -> str:
+    """Say a time in UTC, given as ISO 8601, or since 1970 in seconds or milliseconds."""
+    try:
+        amount = _measure(value)
+        if amount is not None:
+            at = _EPOCH + timedelta(seconds=amount / 1000 if abs(amount) > 1e11 else amount)
+        elif isinstance(value, str) and len(value) < 40:
+            at = datetime.fromisoformat(value)
+            at = at.astimezone(UTC) if at.tzinfo else at
+        else:
+            return _text(value)
+    except (ValueError, OverflowError):
+        return _text(value)
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def _intents(value: Any, known: _Known) -> str:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0 or value.bit_length() > 64:
+        return _text(value)
+    intents, unknown = known.registry.intents_of(value)
+    names = [intent.name for intent in intents] + [f"bit {bit}" for bit in unknown]
+    return ", ".join(names) if 0 < len(names) <= 3 else f"{len(names) or 'no'} intents"
+
+
+def _count(noun: str) -> Format:
+    def say(value: Any, known: _Known) -> str:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return _counted(value, noun)
+        return _counted(len(value), noun) if isinstance(value, list | dict) else _text(value)
+
+    return say
+
+
+def _words(pairs: str) -> Format:
+    words = dict(pair.partition("=")[::2] for pair in pairs.split(","))
+    return lambda value, known: words.get(_text(value)) or _text(value)
+
+
+def _plain(say: Callable[[Any], str]) -> Callable[[str], Format]:
+    """A format that neither takes a word nor looks anything up."""
+    return lambda word: lambda value, known: say(value)
+
+
+_FORMATS: dict[str, Callable[[str], Format]] = {
+    "text": _plain(_text),
+    "name": lambda word: _user_name,
+    "channel": lambda word: _channel_name,
+    "guild": lambda word: _guild_name,
+    "count": _count,
+    "as": _words,
+    "ms": _plain(lambda value: _duration(value, 0.001)),
+    "seconds": _plain(lambda value: _duration(value, 1)),
+    "bytes": _plain(_size),
+    "time": _plain(_time),
+    "intents": lambda word: _intents,
+    "secret": _plain(lambda value: "none" if value is None else shown(value, correlate=True)),
+}
+"""What may follow the colon: a maker of formats, given the words after the name.
+
+``count noun`` says how many with the right plural, ``as 1=friend,2=blocked`` says a word for a number.
+"""
