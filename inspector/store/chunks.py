@@ -1,0 +1,35 @@
+"""Payloads packed together: a third of the size of one by one, and faster to write."""
+
+import struct
+from collections.abc import Iterable, Iterator
+
+import zstandard
+
+# Payloads in a chunk, and bytes after which it is full all the same: reading one payload inflates all of its chunk.
+CHUNK_EVENTS = 64
+CHUNK_BYTES = 512 * 1024
+
+_RECORD = struct.Struct("<QI")
+_compressor = zstandard.ZstdCompressor(level=3)
+_decompressor = zstandard.ZstdDecompressor()
+
+
+def pack(payloads: Iterable[tuple[int, bytes]]) -> bytes:
+    """Return one chunk of `payloads`, each an event id with its bytes."""
+    return _compressor.compress(b"".join(_RECORD.pack(event, len(data)) + data for event, data in payloads))
+
+
+def unpack(chunk: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield what was packed. Raises ValueError where the chunk is damaged."""
+    try:
+        data = _decompressor.decompress(chunk)
+        at = 0
+        while at < len(data):
+            event, length = _RECORD.unpack_from(data, at)
+            at += _RECORD.size
+            if at + length > len(data):
+                raise ValueError("a chunk of payloads is cut short")
+            yield event, data[at : at + length]
+            at += length
+    except (zstandard.ZstdError, struct.error) as error:
+        raise ValueError(f"a chunk of payloads is damaged: {error}") from error

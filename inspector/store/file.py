@@ -1,0 +1,103 @@
+"""What a capture is as a file: how to recognise one, and what to say of one that cannot be opened."""
+
+import os
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+from inspector.errors import CaptureError, NewerCapture, NotACapture
+
+# "GWCA", in SQLite's application_id.
+APPLICATION_ID = 0x47574341
+SCHEMA_VERSION = 1
+
+_SQLITE_MAGIC = b"SQLite format 3\x00"
+
+
+def is_capture(path: Path) -> bool:
+    """Return whether `path` begins as a capture does. Raises CaptureError where it cannot be read."""
+    header = read_start(path, 100)
+    return header.startswith(_SQLITE_MAGIC) and header[68:72] == APPLICATION_ID.to_bytes(4)
+
+
+def read_start(path: Path, size: int) -> bytes:
+    """Return the first `size` bytes. Raises CaptureError, in one sentence, where that cannot be done."""
+    try:
+        with path.open("rb") as file:
+            return file.read(size)
+    except FileNotFoundError:
+        raise CaptureError(f"{path} does not exist; check the name") from None
+    except IsADirectoryError:
+        raise CaptureError(f"{path} is a folder; name the capture file in it") from None
+    except PermissionError:
+        raise CaptureError(f"{path} may not be read by this user; captures are private to who made them") from None
+    except OSError as error:
+        raise CaptureError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
+    """Open a capture and check that it is one that we can read.
+
+    Reading opens it read-only. Where even that wants to write, because the folder is read-only and the capture was left
+    in WAL mode, it is opened as immutable. Raises CaptureError.
+    """
+    if not is_capture(path):
+        raise NotACapture(f"{path} is not a gwinspect capture; `gwinspect convert` makes one from other formats")
+    attempts = ["mode=rw"] if write else ["mode=ro", "mode=ro&immutable=1"]
+    failure: sqlite3.Error | None = None
+    for attempt in attempts:
+        db = sqlite3.connect(
+            f"file:{quote(str(path.resolve()))}?{attempt}",
+            uri=True,
+            isolation_level=None,
+            timeout=5,
+            check_same_thread=False,
+        )
+        try:
+            _check_version(path, db)
+            db.execute("select count(*) from (select 1 from connection limit 1)").fetchone()
+        except sqlite3.Error as error:
+            db.close()
+            failure = error
+        except CaptureError:
+            db.close()
+            raise
+        else:
+            return db
+    raise damaged(path, failure) from failure
+
+
+def damaged(path: Path, error: Exception | None) -> CaptureError:
+    """Return the error for a capture that SQLite cannot make sense of."""
+    return CaptureError(
+        f"{path} is a gwinspect capture but cannot be read ({error}); if it was cut or copied while it was written, "
+        "copy it again together with its -wal file"
+    )
+
+
+def _check_version(path: Path, db: sqlite3.Connection) -> None:
+    version = db.execute("pragma user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise NewerCapture(
+            f"{path} was written by a newer gwinspect (schema {version}, this one reads up to {SCHEMA_VERSION}); "
+            "upgrade to open it"
+        )
+
+
+def check_target(path: Path) -> None:
+    """Raise CaptureError, in one sentence, if no capture can be written to `path`."""
+    if path.exists():
+        if path.is_dir():
+            raise CaptureError(f"{path} is a folder; name a file in it")
+        if path.stat().st_size:
+            if not is_capture(path):
+                raise CaptureError(
+                    f"{path} exists and is no gwinspect capture, so it is left alone; choose another name"
+                )
+            connect(path).close()
+        if not os.access(path, os.W_OK):
+            raise CaptureError(f"{path} may not be written by this user; choose another name")
+    elif not path.parent.is_dir():
+        raise CaptureError(f"{path.parent} is not a folder, so {path.name} cannot be made in it; make it first")
+    elif not os.access(path.parent, os.W_OK):
+        raise CaptureError(f"{path.parent} may not be written by this user; choose another folder")

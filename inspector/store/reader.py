@@ -1,0 +1,180 @@
+"""Captures for those who look: bounded batches out of a file that may still be growing.
+
+Nothing here writes, and no cursor stays open between calls: an idle one would let the write-ahead log grow without end.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+
+from inspector.model import Event, Happening, Opened, Plane
+from inspector.session.state import Connection
+from inspector.store import rows
+from inspector.store.chunks import unpack
+from inspector.store.file import connect, damaged
+
+# Rows fetched at once.
+BATCH = 1000
+
+
+class Reader:
+    """Reads one capture. Raises CaptureError where it is none, is damaged, or is too new."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._db = connect(path)
+        self._version = -1
+        self._chunk = lru_cache(maxsize=8)(self._unpack)
+        self.names: Mapping[int, str] = _Names(self._db)
+        """Names of guilds and channels by id, looked up as they are asked for."""
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The read-only database, for those who ask in SQL."""
+        return self._db
+
+    def events(self, after: int = 0, limit: int = BATCH, *, payloads: bool = True) -> list[Event]:
+        """Return at most `limit` events with a number above `after`, in order, with their payloads if so wanted."""
+        with _explained(self.path):
+            found = self._db.execute(
+                f"select {rows.EVENT_COLUMNS} from event where id > ? order by id limit ?", (after, limit)
+            ).fetchall()
+            if not found:
+                return []
+            bodies = self._payloads(found[0][0], found[-1][0]) if payloads else {}
+        return [rows.event_of(row, self.connection, bodies.get(row[0])) for row in found]
+
+    def all_events(self, after: int = 0) -> Iterator[Event]:
+        """Yield every event there is, batch by batch, each batch in a query of its own."""
+        while batch := self.events(after):
+            yield from batch
+            after = batch[-1].n
+
+    def last(self) -> int:
+        """Return the number of the newest event, 0 where there is none."""
+        return self._one("select coalesce(max(id), 0) from event")
+
+    def undecoded_frames(self) -> int:
+        """Return how many frames were stored but never decoded, because the recorder was killed in between."""
+        return self._one(
+            "select count(*) from frame where kind = 0 and id > (select coalesce(max(last_frame), 0) from event)"
+            " and connection not in (select id from connection where unread_frames > 0)"
+        )
+
+    def connection(self, number: int) -> Connection:
+        """Return what is known of a connection."""
+        with _explained(self.path):
+            row = self._db.execute(
+                f"select {rows.CONNECTION_COLUMNS} from connection where id = ?", (number,)
+            ).fetchone()
+        return _unknown_connection(number) if row is None else rows.connection_of(row)
+
+    def connections(self) -> list[Connection]:
+        """Return all connections, in the order in which they were opened."""
+        with _explained(self.path):
+            found = self._db.execute(f"select {rows.CONNECTION_COLUMNS} from connection order by id").fetchall()
+        return [rows.connection_of(row) for row in found]
+
+    def payload(self, number: int) -> bytes | None:
+        """Return the decoded bytes of an event, None where it has none."""
+        return self._payloads(number, number).get(number)
+
+    def raw(self, event: Event) -> list[bytes]:
+        """Return the frames that an event came from, as they were stored."""
+        with _explained(self.path):
+            found = self._db.execute(
+                "select raw from frame where id between ? and ? and connection = ? and kind = 0 and from_client is ?"
+                " order by id",
+                (event.first_frame, event.last_frame, event.connection, event.from_client),
+            ).fetchall()
+        return [row[0] for row in found]
+
+    def meta(self) -> dict[str, str]:
+        """Return what the file says of itself."""
+        with _explained(self.path):
+            return dict(self._db.execute("select key, value from meta").fetchall())
+
+    def changed(self) -> bool:
+        """Return whether anything was written since the last call (the first call always says so); takes 2 us."""
+        version = self._one("pragma data_version")
+        news, self._version = version != self._version, version
+        return news
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def _payloads(self, first: int, last: int) -> dict[int, bytes]:
+        with _explained(self.path):
+            start = self._one(f"select coalesce(max(first_event), 0) from payload_chunk where first_event <= {first:d}")
+            chunks = self._db.execute(
+                "select first_event from payload_chunk where first_event between ? and ?", (start, last)
+            ).fetchall()
+            found = dict(
+                self._db.execute("select event, data from payload_tail where event between ? and ?", (first, last))
+            )
+            for (number,) in chunks:
+                found.update(self._chunk(number))
+        return found
+
+    def _unpack(self, first_event: int) -> list[tuple[int, bytes]]:
+        row = self._db.execute("select data from payload_chunk where first_event = ?", (first_event,)).fetchone()
+        return list(unpack(row[0])) if row else []
+
+    def _one(self, sql: str) -> int:
+        with _explained(self.path):
+            return int(self._db.execute(sql).fetchone()[0])
+
+
+class _Names(Mapping[int, str]):
+    """The name table as a mapping; a few thousand names stay in memory."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._found: dict[int, str] = {}
+
+    def __getitem__(self, number: int) -> str:
+        name = self._found.get(number)
+        if name is None:
+            row = self._db.execute("select name from name where id = ?", (number,)).fetchone()
+            if row is None:
+                raise KeyError(number)
+            if len(self._found) >= 4096:
+                self._found.clear()
+            name = self._found[number] = row[0]
+        return name
+
+    def __iter__(self) -> Iterator[int]:
+        return (row[0] for row in self._db.execute("select id from name").fetchall())
+
+    def __len__(self) -> int:
+        return int(self._db.execute("select count(*) from name").fetchone()[0])
+
+
+def stored_happenings(db: sqlite3.Connection) -> Iterator[list[Happening]]:
+    """Yield, in batches, all that was recorded, in order."""
+    known = {row[0]: rows.connection_of(row) for row in db.execute(f"select {rows.CONNECTION_COLUMNS} from connection")}
+    after = 0
+    while True:
+        found = db.execute(
+            f"select {rows.FRAME_COLUMNS} from frame where id > ? order by id limit ?", (after, BATCH)
+        ).fetchall()
+        if not found:
+            return
+        after = found[-1][0]
+        yield [rows.happening_of(row, known.get(row[1]) or _unknown_connection(row[1])) for row in found]
+
+
+def _unknown_connection(number: int) -> Connection:
+    return Connection.of(Opened(number, 0, Plane.GATEWAY, "", joined_late=True))
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors about a damaged file into ours."""
+    try:
+        yield
+    except (sqlite3.DatabaseError, ValueError) as error:
+        raise damaged(path, error) from error

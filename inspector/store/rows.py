@@ -1,0 +1,191 @@
+"""Values to rows and back: the only place that knows the order of the columns."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from inspector.model import Closed, Control, Event, Frame, Happening, Kind, Mark, Opened, Plane, Side, Undecoded
+from inspector.session.state import Connection
+
+Row = tuple[Any, ...]
+
+CONNECTION_COLUMNS = (
+    "id, plane, url, version, encoding, compression, client, status, refusal, headers, joined_late, opened_at,"
+    " closed_at, close_code, close_reason, closed_by, session, shard, unread_frames, unread_bytes"
+)
+FRAME_COLUMNS = "id, connection, at, kind, from_client, is_text, marks, raw, forwarded"
+EVENT_COLUMNS = (
+    "id, connection, at, plane, kind, from_client, first_frame, last_frame, op, event, seq, close_code, wire_bytes,"
+    " decoded_bytes, encoding, marks, guild_id, channel_id, user_id, reason, offset, note"
+)
+
+_MESSAGE, _OPEN, _CLOSE, _PING, _PONG = range(5)
+_PLANES = {plane.value: plane for plane in Plane}
+_KINDS = {kind.value: kind for kind in Kind}
+
+
+def insert(table: str, columns: str) -> str:
+    """Return the statement that inserts or replaces a row."""
+    marks = ", ".join("?" * (columns.count(",") + 1))
+    return f"insert or replace into {table} ({columns}) values ({marks})"
+
+
+def connection_row(connection: Connection) -> Row:
+    """Return `connection` in the order of `CONNECTION_COLUMNS`."""
+    opened, closed = connection.opened, connection.closed
+    return (
+        opened.connection,
+        opened.plane.value,
+        _text(opened.url),
+        connection.version,
+        _text(connection.encoding),
+        connection.compression,
+        opened.client,
+        opened.status,
+        opened.refusal,
+        json.dumps(dict(opened.headers)),
+        int(opened.joined_late),
+        opened.at_ns,
+        closed.at_ns if closed else None,
+        closed.code if closed else None,
+        _text(closed.reason) if closed else None,
+        closed.by if closed else None,
+        connection.session,
+        connection.shard,
+        connection.unread_frames,
+        connection.unread_bytes,
+    )
+
+
+def connection_of(row: Row) -> Connection:
+    """Return the connection of a row of `CONNECTION_COLUMNS`."""
+    opened = Opened(
+        connection=row[0],
+        at_ns=row[11],
+        plane=_PLANES.get(row[1], Plane.GATEWAY),
+        url=row[2],
+        client=row[6],
+        status=row[7],
+        refusal=row[8],
+        headers=json.loads(row[9]),
+        joined_late=bool(row[10]),
+    )
+    closed = None if row[12] is None else Closed(row[0], row[12], row[13], row[14] or "", row[15])
+    return Connection(
+        opened,
+        version=row[3],
+        encoding=row[4],
+        compression=row[5],
+        closed=closed,
+        session=row[16],
+        shard=row[17],
+        unread_frames=row[18],
+        unread_bytes=row[19],
+    )
+
+
+def frame_row(number: int, happening: Happening) -> Row:
+    """Return `happening` in the order of `FRAME_COLUMNS`."""
+    head = (number, happening.connection, happening.at_ns)
+    match happening:
+        case Frame():
+            marks = int(happening.marks)
+            sides = int(happening.from_client), int(happening.is_text)
+            return (*head, _MESSAGE, *sides, marks, happening.data, happening.forwarded)
+        case Opened():
+            return (*head, _OPEN, None, None, 0, None, None)
+        case Control():
+            kind = _PING if happening.name == "ping" else _PONG
+            return (*head, kind, int(happening.from_client), None, 0, happening.data, None)
+        case Closed():
+            code = happening.code.to_bytes(2) if happening.code is not None and 0 <= happening.code < 1 << 16 else b""
+            by = {"client": 1, "server": 0}.get(happening.by or "")
+            return (*head, _CLOSE, by, None, 0, code + happening.reason.encode(errors="replace"), None)
+
+
+def happening_of(row: Row, connection: Connection) -> Happening:
+    """Return what a row of `FRAME_COLUMNS` recorded on `connection`."""
+    _, number, at, kind, from_client, is_text, marks, raw, forwarded = row
+    if kind == _MESSAGE:
+        return Frame(number, at, bool(from_client), bool(is_text), raw, Mark(marks), forwarded)
+    if kind == _OPEN:
+        return connection.opened
+    if kind == _CLOSE:
+        by: Side | None = None if from_client is None else "client" if from_client else "server"
+        code = int.from_bytes(raw[:2]) if raw else None
+        return connection.closed or Closed(number, at, code, raw[2:].decode(errors="replace"), by)
+    return Control(number, at, bool(from_client), "ping" if kind == _PING else "pong", raw or b"")
+
+
+def event_row(event: Event) -> Row:
+    """Return `event` in the order of `EVENT_COLUMNS`."""
+    undecoded = event.undecoded
+    return (
+        event.n,
+        event.connection,
+        event.at_ns,
+        event.plane.value,
+        event.kind.value,
+        event.from_client,
+        event.first_frame,
+        event.last_frame,
+        _opcode(event.op),
+        _text(event.event),
+        _fits(event.seq),
+        event.closed.code if event.closed else None,
+        event.wire_bytes,
+        event.decoded_bytes,
+        event.encoding,
+        int(event.marks) if event.marks else 0,
+        event.guild_id,
+        event.channel_id,
+        event.user_id,
+        undecoded.reason if undecoded else None,
+        undecoded.offset if undecoded else None,
+        _text(undecoded.text if undecoded else event.note),
+    )
+
+
+def event_of(row: Row, connection: Callable[[int], Connection], payload: bytes | None = None) -> Event:
+    """Return the event of a row of `EVENT_COLUMNS`. `connection` looks one up; only opens and closes need it."""
+    kind = _KINDS.get(row[4], Kind.UNDECODED)
+    event = Event(row[0], row[1], row[2], _PLANES.get(row[3], Plane.GATEWAY), kind)
+    event.from_client = None if row[5] is None else bool(row[5])
+    event.first_frame, event.last_frame = row[6], row[7]
+    event.op, event.event, event.seq = row[8], row[9], row[10]
+    event.wire_bytes, event.decoded_bytes, event.encoding = row[12], row[13], row[14]
+    event.marks = Mark(row[15])
+    event.guild_id, event.channel_id, event.user_id = row[16], row[17], row[18]
+    event.payload = payload
+    if kind is Kind.UNDECODED:
+        event.undecoded = Undecoded(row[19], row[21], row[20])
+    else:
+        event.note = row[21]
+    if kind is Kind.OPEN:
+        event.opened = connection(row[1]).opened
+    elif kind is Kind.CLOSE:
+        event.closed = connection(row[1]).closed
+    return event
+
+
+def name_rows(names: Mapping[int, str]) -> list[Row]:
+    """Return rows of the name table."""
+    return [(number, _text(name)) for number, name in names.items() if 0 <= number < 1 << 63]
+
+
+def _fits(number: int | None) -> int | None:
+    """SQLite's integers have 64 bits with sign; a larger sequence is nonsense and stays in the payload."""
+    return number if number is None or -(1 << 63) <= number < 1 << 63 else None
+
+
+def _opcode(op: int | str | None) -> int | str | None:
+    if type(op) is int:
+        return op if -(1 << 63) <= op < 1 << 63 else str(op)
+    return _text(op)  # type: ignore[arg-type]
+
+
+def _text(text: str | None) -> str | None:
+    """SQLite stores UTF-8, which has no lone surrogates; JSON and close reasons may."""
+    if text is None or text.isascii():
+        return text
+    return text.encode(errors="backslashreplace").decode()

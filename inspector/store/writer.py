@@ -1,0 +1,280 @@
+"""Happenings into a capture: first the frames as they were seen, then what the pipeline makes of them.
+
+Frames come first: whatever becomes of the decoding, what was handed in is stored. One writer per file, in one thread.
+"""
+
+import os
+import platform
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+
+from inspector import __version__
+from inspector.errors import CaptureError
+from inspector.model import ABSENT, Closed, Event, Frame, Happening, Mark, Opened, Payload, Plane
+from inspector.pipeline import Pipeline
+from inspector.protocol.registry import Registry
+from inspector.session.redact import Redactor
+from inspector.session.state import Connection
+from inspector.store import rows
+from inspector.store.chunks import CHUNK_BYTES, CHUNK_EVENTS, pack
+from inspector.store.file import APPLICATION_ID, SCHEMA_VERSION, connect
+from inspector.store.reader import stored_happenings
+from inspector.wire.decoder import Decoder
+
+# Happenings in one transaction. Larger batches are stored raw first and decoded after, so that a slow decode (or one
+# that is killed) never costs a frame.
+BATCH = 500
+
+_INSERT_CONNECTION = rows.insert("connection", rows.CONNECTION_COLUMNS)
+_INSERT_FRAME = rows.insert("frame", rows.FRAME_COLUMNS)
+_INSERT_EVENT = rows.insert("event", rows.EVENT_COLUMNS)
+Payloads = list[tuple[int, bytes]]
+"""Ids of events with their payloads, in order."""
+
+_DERIVED = ("event", "payload_chunk", "payload_tail", "name")
+
+
+class Writer:
+    """Writes one capture, a new one or more of an old one.
+
+    `made_by` and `source` say how it came about. Secrets in what clients send are masked before anything is stored
+    unless `keep_secrets`. Raises CaptureError where the file cannot be made or continued.
+    """
+
+    def __init__(
+        self, path: Path, registry: Registry, *, made_by: str, source: str = "", keep_secrets: bool = False
+    ) -> None:
+        self.path = path
+        self._registry = registry
+        self._redactor = None if keep_secrets else Redactor(registry)
+        self._clients: dict[int, Decoder] = {}
+        self._frames: list[rows.Row] = []
+        self._events: list[rows.Row] = []
+        self._connections: dict[int, Connection] = {}
+        self._names: dict[int, str] = {}
+        self._payloads: Payloads = []
+        self._in_tail = 0
+        try:
+            exists = path.exists() and path.stat().st_size > 0
+            self._db = connect(path, write=True) if exists else _create(path, made_by, source)
+            self._db.execute("pragma journal_mode=wal")
+            self._db.execute("pragma synchronous=normal")
+            self._db.execute("delete from meta where key = 'finished_at'")
+            last_frame, last_event, last_connection = (self._last(t) for t in ("frame", "event", "connection"))
+            self._payloads = self._db.execute("select event, data from payload_tail order by event").fetchall()
+            self._in_tail = len(self._payloads)
+        except (sqlite3.Error, OSError) as error:
+            raise CaptureError(f"{path} cannot be written: {error}") from error
+        self.first_connection = last_connection + 1
+        """The number that the next connection is to have: an old capture's numbers go on."""
+        self._pipeline = Pipeline(registry, first_frame=last_frame + 1, first_event=last_event + 1)
+
+    def write(self, happenings: Sequence[Happening]) -> list[Event]:
+        """Store `happenings` and what they decode to, and return the new events.
+
+        Raises sqlite3.Error where the disk is full or gone. Nothing is lost by that: what could not be stored is kept
+        (see `unsaved`) and goes out with the next call.
+        """
+        masked = [self._mask(happening) for happening in happenings]
+        number = self._pipeline.next_frame
+        self._frames += [rows.frame_row(number + i, happening) for i, happening in enumerate(masked)]
+        for happening in masked:
+            # A frame stored raw must find its connection, should we be killed before it is decoded.
+            if isinstance(happening, Opened):
+                self._connections[happening.connection] = Connection.of(happening)
+        if len(masked) > BATCH:
+            self._save()
+        events: list[Event] = []
+        for at in range(0, len(masked), BATCH):
+            events += self._derive(masked[at : at + BATCH])
+            self._save()
+        return events
+
+    @property
+    def unsaved(self) -> int:
+        """Happenings that are still in memory because storing them failed."""
+        return len(self._frames)
+
+    def amend(self, connection: int, number: int, mark: Mark, forwarded: bytes | None) -> None:
+        """Note on the message that was the `number`-th happening that the proxy dropped or changed it after all."""
+        with self._transaction():
+            self._db.execute(
+                "update frame set marks = marks | ?, forwarded = ? where id = ?", (int(mark), forwarded, number)
+            )
+            self._db.execute(
+                "update event set marks = marks | ? where connection = ? and last_frame = ?",
+                (int(mark), connection, number),
+            )
+
+    @property
+    def next_frame(self) -> int:
+        """The number that the next happening will have."""
+        return self._pipeline.next_frame
+
+    def finish(self) -> list[Event]:
+        """Write what is left and make the capture one file again. Returns the last events."""
+        events = self._pipeline.finish()
+        self._keep(events)
+        self._save(all_payloads=True)
+        self._db.execute("insert or replace into meta values ('finished_at', ?)", (_now(),))
+        try:
+            self._db.execute("pragma wal_checkpoint(truncate)")
+            self._db.execute("pragma journal_mode=delete")
+        except sqlite3.OperationalError:
+            # A viewer has it open: it stays in WAL mode until the next one opens it to write.
+            pass
+        self._db.close()
+        return events
+
+    def rebuild(self, progress: Callable[[int, int], None] | None = None) -> int:
+        """Derive everything anew from the frames and return the number of events.
+
+        All in one transaction: whoever reads meanwhile sees the old rows, and a rebuild that is killed changes nothing.
+        """
+        total = self._last("frame")
+        count = 0
+        self._pipeline = Pipeline(self._registry)
+        self._payloads, self._in_tail = [], 0
+        with self._transaction():
+            for table in _DERIVED:
+                self._db.execute(f"delete from {table}")
+            for batch in stored_happenings(self._db):
+                count += len(self._derive(batch))
+                self._insert_all()
+                if progress is not None:
+                    progress(self._pipeline.next_frame - 1, total)
+        return count
+
+    def _derive(self, happenings: Iterable[Happening]) -> list[Event]:
+        events: list[Event] = []
+        for happening in happenings:
+            events += self._pipeline.feed(happening)
+        self._keep(events)
+        return events
+
+    def _keep(self, events: Iterable[Event]) -> None:
+        """Hold `events` and what they brought with them until the next save."""
+        for event in events:
+            self._events.append(rows.event_row(event))
+            if event.payload is not None:
+                self._payloads.append((event.n, event.payload))
+        self._connections |= self._pipeline.changed
+        self._names |= self._pipeline.names
+        self._pipeline.changed.clear()
+        self._pipeline.names.clear()
+
+    def _save(self, *, all_payloads: bool = False) -> None:
+        with self._transaction():
+            rest, in_tail = self._insert(all_payloads)
+        self._saved(rest, in_tail)
+
+    def _insert_all(self) -> None:
+        self._saved(*self._insert(False))
+
+    def _insert(self, all_payloads: bool) -> tuple[Payloads, int]:
+        """Insert everything that is held, and return the payloads that are to be packed later."""
+        self._db.executemany(_INSERT_CONNECTION, [rows.connection_row(c) for c in self._connections.values()])
+        self._db.executemany(_INSERT_FRAME, self._frames)
+        self._db.executemany(_INSERT_EVENT, self._events)
+        self._db.executemany("insert or replace into name values (?, ?)", rows.name_rows(self._names))
+        chunks, rest = _cut(self._payloads, all_payloads)
+        for chunk in chunks:
+            self._db.execute("insert into payload_chunk values (?, ?, ?)", (chunk[0][0], chunk[-1][0], pack(chunk)))
+        if chunks and self._in_tail:
+            self._db.execute("delete from payload_tail")
+        fresh = rest if chunks else rest[self._in_tail :]
+        self._db.executemany("insert into payload_tail values (?, ?)", fresh)
+        return rest, len(rest)
+
+    def _saved(self, payloads: Payloads, in_tail: int) -> None:
+        """Forget what is in the file now; called only once that is certain."""
+        self._frames, self._events = [], []
+        self._connections, self._names = {}, {}
+        self._payloads, self._in_tail = payloads, in_tail
+
+    def _mask(self, happening: Happening) -> Happening:
+        """Mask the secrets in what a client sends. The server's stream is left alone: an edit would break it."""
+        if self._redactor is None:
+            return happening
+        match happening:
+            case Frame(from_client=True):
+                return self._mask_frame(happening, self._redactor)
+            case Opened():
+                self._clients[happening.connection] = Decoder(happening.plane, happening.url)
+            case Closed():
+                self._clients.pop(happening.connection, None)
+        return happening
+
+    def _mask_frame(self, frame: Frame, redactor: Redactor) -> Frame:
+        decoder = self._clients.get(frame.connection) or Decoder(Plane.GATEWAY, "")
+        what = decoder.receive(frame)[0].what
+        if isinstance(what, Payload):
+            name = what.event or self._registry.name(decoder.plane, what.op)
+            body, data, encoding = what.d, what.data, what.encoding
+        else:
+            name, body, data, encoding = "", ABSENT, frame.data, "json"
+        masked = redactor.mask_bytes(decoder.plane, name, encoding, data, body)
+        if masked == data:
+            return frame
+        return replace(frame, data=masked, marks=frame.marks | Mark.REDACTED)
+
+    def _last(self, table: str) -> int:
+        return self._db.execute(f"select coalesce(max(id), 0) from {table}").fetchone()[0]  # type: ignore[no-any-return]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("begin immediate")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("rollback")
+            raise
+        self._db.execute("commit")
+
+
+def _create(path: Path, made_by: str, source: str) -> sqlite3.Connection:
+    """Make a new capture, for its owner's eyes only.
+
+    All that says what the file is gets written before it goes into WAL mode: a main file copied alone says it too.
+    """
+    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    db = sqlite3.connect(path, isolation_level=None, timeout=5, check_same_thread=False)
+    schema = files("inspector.store").joinpath("schema.sql").read_text("utf-8")
+    db.executescript(
+        f"begin; {schema} pragma application_id = {APPLICATION_ID}; pragma user_version = {SCHEMA_VERSION}; commit"
+    )
+    meta = {
+        "tool": f"gwinspect {__version__}",
+        "created_at": _now(),
+        "host": platform.platform(),
+        "made_by": made_by,
+        "source": source,
+    }
+    db.executemany("insert into meta values (?, ?)", meta.items())
+    return db
+
+
+def _cut(payloads: Payloads, everything: bool) -> tuple[list[Payloads], Payloads]:
+    """Cut `payloads` into full chunks and the rest; with `everything` the rest is a chunk too."""
+    chunks: list[Payloads] = []
+    chunk: Payloads = []
+    size = 0
+    for payload in payloads:
+        chunk.append(payload)
+        size += len(payload[1])
+        if len(chunk) >= CHUNK_EVENTS or size >= CHUNK_BYTES:
+            chunks.append(chunk)
+            chunk, size = [], 0
+    if everything and chunk:
+        chunks.append(chunk)
+        chunk = []
+    return chunks, chunk
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
