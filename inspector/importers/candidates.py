@@ -1,0 +1,47 @@
+"""Whether a WebSocket at an unknown host speaks Discord's protocol, told by the first thing the server says.
+
+A self-hosted server has any host, and its URL only suggests what it is (`inspector.protocol.hosts.shape_of`): its Hello
+proves it. The same first message tells whether a recording begins in the middle of a connection.
+"""
+
+from collections.abc import Sequence
+
+from inspector.model import Frame, Mark, Opened, Payload, Plane, Undecoded
+from inspector.wire.decoder import Decoder
+
+MAX_FRAMES = 16
+"""Messages after which a connection that has not said Hello is none of Discord's."""
+
+_HELLO: dict[Plane, int | str] = {Plane.GATEWAY: 10, Plane.VOICE: 8, Plane.REMOTE_AUTH: "hello"}
+
+
+def confirm(opened: Opened, frames: Sequence[Frame]) -> bool | None:
+    """Say whether the server's first payload is the Hello of `opened.plane`.
+
+    `frames`: what both sides sent from the beginning of the connection; those after the first `MAX_FRAMES` are not
+    looked at. None where it cannot be told yet; never once there are `MAX_FRAMES` of them.
+    """
+    first = _first_reading(opened, frames)
+    if first is None:
+        return None if len(frames) < MAX_FRAMES else False
+    return isinstance(first, Payload) and first.op == _HELLO.get(opened.plane)
+
+
+def begins_late(opened: Opened, frames: Sequence[Frame]) -> bool:
+    """Say whether there is a sign that `frames` do not begin with the connection.
+
+    The sign is a first payload of the server that is not its Hello, or one inside a compressed stream.
+    """
+    first = _first_reading(opened, frames)
+    if isinstance(first, Undecoded):
+        return first.reason == "corrupt"
+    return first is not None and opened.plane in _HELLO and first.op not in (None, _HELLO[opened.plane])
+
+
+def _first_reading(opened: Opened, frames: Sequence[Frame]) -> Payload | Undecoded | None:
+    decoder = Decoder(opened.plane, opened.url)
+    for frame in frames[:MAX_FRAMES]:
+        if not frame.from_client and Mark.INJECTED not in frame.marks:
+            for reading in decoder.receive(frame):
+                return reading.what
+    return None

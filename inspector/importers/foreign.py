@@ -1,0 +1,38 @@
+"""What a file that we do not read looks like, in words for the sentence that says so."""
+
+import codecs
+import json
+
+# First bytes, and what begins with them.
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"\x1f\x8b", "compressed with gzip (unpack it first)"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd (unpack it first)"),
+    (b"BZh", "compressed with bzip2 (unpack it first)"),
+    (b"\xfd7zXZ\x00", "compressed with xz (unpack it first)"),
+    (b"PK\x03\x04", "a zip archive (unpack it first)"),
+    (b"SQLite format 3\x00", "an SQLite database of something else"),
+    (b"\xd4\xc3\xb2\xa1", "a pcap capture of packets"),
+    (b"\xa1\xb2\xc3\xd4", "a pcap capture of packets"),
+    (b"\x4d\x3c\xb2\xa1", "a pcap capture of packets"),
+    (b"\xa1\xb2\x3c\x4d", "a pcap capture of packets"),
+    (b"\x0a\x0d\x0d\x0a", "a pcapng capture of packets"),
+)
+
+
+def describe(head: bytes) -> str:
+    """Return what a file beginning with `head` is: ``empty``, ``text``, ``a pcap capture of packets``, …"""
+    if not head:
+        return "empty"
+    for magic, name in _MAGIC:
+        if head.startswith(magic):
+            return name
+    try:
+        # An incremental decoder, as the end of `head` may cut a character.
+        text = codecs.getincrementaldecoder(json.detect_encoding(head))().decode(head)
+    except ValueError:
+        return "no text and no format that is known"
+    if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
+        return "JSON, but not a HAR (there is no log in it)"
+    if all(char.isprintable() or char in "\ufeff\t\r\n\f\x1b" for char in text):
+        return "text"
+    return "no text and no format that is known"

@@ -1,0 +1,270 @@
+"""Flow files of mitmproxy (``-w``, ``save_stream_file``, "save flows"): the one importer that knows mitmproxy.
+
+mitmproxy writes a flow when it ends, so a file is in the order in which connections ended. It is read one flow at a
+time, and each connection is given whole before the next: connections are numbered as they stand in the file, and time
+runs within a connection, not across them.
+
+A flow is one tnetstring, ``length:…}``. The length tells where the next begins, so a flow that cannot be read costs no
+other, and one that the file's end cuts off still gives the messages that were written.
+
+mitmproxy is imported when a file is read and not before: it takes half a second.
+"""
+
+import io
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from inspector.importers.candidates import MAX_FRAMES
+from inspector.importers.source import Source, at_ns, clean, kept_headers, refusal_of, websocket_url
+from inspector.model import Closed, Frame, Happening, Mark, Opened, Plane, Side
+from inspector.protocol.hosts import plane_of
+
+if TYPE_CHECKING:
+    from mitmproxy.http import HTTPFlow
+    from mitmproxy.websocket import WebSocketMessage
+
+# A dictionary's length, and its first key: text since mitmproxy 1.0, bytes before.
+_FIRST_FLOW = re.compile(rb"\d{1,12}:\d{1,2}:[a-z_]{1,99}[;,]")
+_LENGTH = re.compile(rb"(\d{1,12}):")
+_LENGTH_BYTES = 13
+
+
+class FlowFile(Source):
+    """Reads a flow file, or several in a row in one file, of any version that the installed mitmproxy can read.
+
+    What an addon changed is known only where mitmproxy kept the original (it does for edits by hand); elsewhere
+    `Frame.data` is what went on.
+    """
+
+    format = "mitmproxy flows"
+
+    @staticmethod
+    def recognizes(head: bytes) -> bool:
+        """Say whether the file begins with a flow."""
+        return _FIRST_FLOW.match(head) is not None
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._flows = 0
+        self._websockets = 0
+        self._unreadable = 0
+
+    def _happenings(self) -> Iterator[Happening]:
+        with self.path.open("rb") as file:
+            while (start := self._read) < self._total:
+                file.seek(start)
+                head = file.read(_LENGTH_BYTES)
+                file.seek(start)
+                length = _LENGTH.match(head)
+                if length is None and not head.isdigit():
+                    self.notes.append(f"{self.path} is damaged at byte {start:,}, and what follows was not read")
+                    return
+                # Behind the body stands one byte more, its type.
+                end = start + length.end() + int(length[1]) + 1 if length else self._total + 1
+                if end > self._total:
+                    yield from self._torn(file.read(), start)
+                else:
+                    yield from self._flow(file, start)
+                self._read = min(end, self._total)
+
+    def _conclude(self) -> None:
+        if self._unreadable > 1:
+            self.notes.append(f"{self._unreadable:,} flows could not be read in all")
+        super()._conclude()
+
+    def _why_empty(self) -> str:
+        if not self._flows:
+            return "no flow in it could be read"
+        if not self._websockets:
+            return (
+                f"none of its {self._flows:,} flows is a WebSocket; mitmproxy writes one down when it has ended, "
+                "or when mitmproxy itself is ended in good order"
+            )
+        return f"of its {self._websockets:,} WebSockets none went to one"
+
+    def _flow(self, file: BinaryIO, start: int) -> Iterator[Happening]:
+        """Yield what the flow at the place of `file` holds, or note why it cannot be read."""
+        from mitmproxy.io import FlowReader
+
+        try:
+            flow: Any = next(FlowReader(file).stream())
+            self._flows += 1
+            if flow.type == "http":
+                yield from self._websocket(flow) if flow.websocket is not None else self._upgrade(flow)
+        except OSError:
+            raise
+        except Exception as error:
+            # mitmproxy raises whatever a malformed flow leads it into.
+            self._unreadable += 1
+            if self._unreadable == 1:
+                why = f"{type(error).__name__}: {error}".removesuffix(": ")
+                self.notes.append(f"the flow at byte {start:,} of {self.path} could not be read ({why[:200]})")
+
+    def _torn(self, rest: bytes, start: int) -> Iterator[Happening]:
+        """Yield the messages of a flow of which only the beginning, `rest`, is there."""
+        from mitmproxy.io import tnetstring
+
+        before, flows, messages = self._connections, self._flows, 0
+        try:
+            mended = tnetstring.dumps(_whole_parts(rest))
+        except (ValueError, TypeError, RecursionError):
+            mended = b""
+        said, unreadable = len(self.notes), self._unreadable
+        for happening in self._flow(io.BytesIO(mended), start):
+            messages += isinstance(happening, Frame)
+            yield happening
+        # That the cut-off flow lacks something is no news of its own.
+        del self.notes[said:]
+        self._unreadable = unreadable
+        given = f"{before:,} connection{'' if before == 1 else 's'} before that {'was' if before == 1 else 'were'} read"
+        if self._connections > before:
+            given += f", and {messages:,} messages of the one that is cut off"
+        elif self._flows > flows:
+            given += ", and the flow that is cut off is no gateway connection"
+        self.notes.append(f"{self.path} is torn at byte {start:,}: {given}")
+
+    def _websocket(self, flow: "HTTPFlow") -> Iterator[Happening]:
+        assert flow.websocket is not None
+        self._websockets += 1
+        opened = opened_of(flow, self._connections + 1)
+        originals = _originals(flow)
+        frames = (
+            _frame(message, opened, originals[i] if i < len(originals) else ())
+            for i, message in enumerate(flow.websocket.messages)
+        )
+        first = list(islice(frames, MAX_FRAMES))
+        admitted = self._admit(opened, first)
+        if admitted is None:
+            return
+        yield admitted
+        last_ns = opened.at_ns
+        for frames_in_turn in (first, frames):
+            for frame in frames_in_turn:
+                last_ns = frame.at_ns
+                yield frame
+        closed = closed_of(flow, opened.connection, last_ns)
+        if closed is not None:
+            yield closed
+
+    def _upgrade(self, flow: "HTTPFlow") -> Iterator[Happening]:
+        """Yield the opening of a gateway connection that mitmproxy has no messages of, mostly a refused one."""
+        wanted = flow.request.headers.get("upgrade", "").lower() == "websocket"
+        # Before mitmproxy 7 the upgrade and its messages were two flows, and the second says all of the first again.
+        if not wanted or "websocket" in flow.metadata or plane_of(flow.request.pretty_url, self._extra_hosts) is None:
+            return
+        self._websockets += 1
+        opened = self._admit(opened_of(flow, self._connections + 1), ())
+        if opened is not None:
+            yield opened
+            if opened.refusal is None:
+                self._silent += 1
+
+
+File = FlowFile
+
+
+def opened_of(flow: "HTTPFlow", connection: int, plane: Plane = Plane.GATEWAY) -> Opened:
+    """Return how a WebSocket flow, or an upgrade that was refused, began: live or out of a file."""
+    request, response = flow.request, flow.response
+    headers = kept_headers(request.headers.items(multi=True), response.headers.items(multi=True) if response else ())
+    if response is None:
+        refusal = flow.error.msg if flow.error else "no answer was recorded"
+    elif response.status_code == 101 or flow.websocket:
+        refusal = None
+    else:
+        refusal = refusal_of(response.status_code, response.reason, headers)
+    asked_ns = at_ns(request.timestamp_start, 0)
+    return Opened(
+        connection,
+        at_ns(response.timestamp_start, asked_ns) if response else asked_ns,
+        plane,
+        websocket_url(request.pretty_url),
+        _address(flow.client_conn.peername),
+        response.status_code if response else None,
+        refusal if flow.websocket is None else None,
+        headers,
+    )
+
+
+def _frame(message: "WebSocketMessage", opened: Opened, original: Any) -> Frame:
+    marks = Mark.NONE
+    if message.injected:
+        marks |= Mark.INJECTED
+    if message.dropped:
+        marks |= Mark.DROPPED
+    data, forwarded = message.content, None
+    match original:
+        # The same message before it was edited; its time tells that the lists have not shifted.
+        case [_, _, bytes(before), time, *_] if time == message.timestamp and before != data:
+            marks |= Mark.CHANGED
+            data, forwarded = before, None if message.dropped else data
+    if not isinstance(data, bytes):
+        raise TypeError(f"a message is {type(data).__name__}, not bytes")
+    at = at_ns(message.timestamp, opened.at_ns)
+    return Frame(opened.connection, at, bool(message.from_client), message.is_text, data, marks, forwarded)
+
+
+def _originals(flow: "HTTPFlow") -> list[Any]:
+    """Return the messages as they were before the flow was edited; empty where it was not."""
+    backup: Any = flow._backup
+    websocket = backup.get("websocket") if isinstance(backup, Mapping) else None
+    messages = websocket.get("messages") if isinstance(websocket, Mapping) else None
+    return messages if isinstance(messages, list) else []
+
+
+def closed_of(flow: "HTTPFlow", connection: int, last_ns: int) -> Closed | None:
+    """Return how the connection ended; None where the flow was saved while it was open."""
+    websocket = flow.websocket
+    assert websocket is not None
+    if websocket.close_code is None and websocket.timestamp_end is None:
+        return Closed(connection, at_ns(flow.error.timestamp, last_ns), None) if flow.error else None
+    by: Side | None = None
+    if websocket.closed_by_client is not None:
+        by = "client" if websocket.closed_by_client else "server"
+    ended_ns = at_ns(websocket.timestamp_end, last_ns)
+    return Closed(connection, ended_ns, websocket.close_code, clean(websocket.close_reason or ""), by)
+
+
+def _address(peername: Any) -> str | None:
+    match peername:
+        case [str(host), int(port), *_]:
+            return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return None
+
+
+def _whole_parts(flow: bytes) -> dict[str, Any]:
+    """Return as much of a cut-off flow as came through: the messages stand at its end, behind all that is needed."""
+    keys, rest = _values(_body(memoryview(flow)))
+    state = _pairs(keys)
+    if len(keys) % 2 and keys[-1] == "websocket":
+        inner, rest = _values(_body(rest))
+        messages = _values(_body(rest))[0] if len(inner) % 2 and inner[-1] == "messages" else []
+        unknown = dict.fromkeys(("closed_by_client", "close_code", "close_reason", "timestamp_end"))
+        state["websocket"] = {"messages": messages, **unknown, **_pairs(inner)}
+    return state
+
+
+def _body(value: memoryview) -> memoryview:
+    """Return what stands behind the length of a cut-off value."""
+    length = _LENGTH.match(value)
+    return value[length.end() :] if length else value[:0]
+
+
+def _values(data: memoryview) -> tuple[list[Any], memoryview]:
+    """Return the values that are whole, and what is left."""
+    from mitmproxy.io import tnetstring
+
+    values: list[Any] = []
+    while data:
+        try:
+            value, data = tnetstring.pop(data)
+        except ValueError:
+            break
+        values.append(value)
+    return values, data
+
+
+def _pairs(values: list[Any]) -> dict[str, Any]:
+    return dict(zip(values[::2], values[1::2], strict=False))

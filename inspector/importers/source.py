@@ -1,0 +1,149 @@
+"""What every importer is: an iterable of happenings that says afterwards what it could not give.
+
+Rules that keep an importer whole: what is wrong with the file is told in `Source.notes`, and what is left of it is
+given; secrets that stand in headers (cookies, authorization) are never read; every text is clean (see `clean`).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from inspector.errors import CaptureError
+from inspector.importers.candidates import begins_late, confirm
+from inspector.model import Frame, Happening, Opened, Plane
+from inspector.protocol.hosts import host_of, plane_of, shape_of
+
+# How many names of hosts a note lists.
+_NAMED_HOSTS = 5
+# The largest time that fits the signed 64 bits of a capture, in seconds since the epoch (the year 2262).
+_LAST_SECOND = 9.2e9
+
+_REQUEST_HEADERS = frozenset({"user-agent", "origin", "sec-websocket-extensions", "sec-websocket-protocol"})
+_RESPONSE_HEADERS = frozenset({"sec-websocket-extensions", "cf-ray", "server"})
+
+
+class Source(ABC):
+    """A file of another program, read as happenings. May be iterated again; `notes` then begin anew."""
+
+    format: str
+    """What kind of file it is, in words: ``mitmproxy flows``, ``HAR``."""
+
+    def __init__(self, path: Path, extra_hosts: Iterable[str] = ()) -> None:
+        self.path = path
+        self.notes: list[str] = []
+        """Sentences for a person, about what was left out and why. Complete once the iteration has ended."""
+        self._extra_hosts = tuple(extra_hosts)
+        self._read = 0
+        self._total = path.stat().st_size
+        self._begin()
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Bytes of the file that were read, and how many it has."""
+        return self._read, self._total
+
+    def __iter__(self) -> Iterator[Happening]:
+        """Yield the happenings of each connection in order: ``Opened``, what was said, ``Closed`` where that is known.
+
+        Raises:
+            CaptureError: if the file cannot be read any further.
+        """
+        self._begin()
+        try:
+            yield from self._happenings()
+        except OSError as error:
+            raise CaptureError(f"{self.path} could not be read: {error.strerror or error}") from error
+        self._conclude()
+
+    @staticmethod
+    @abstractmethod
+    def recognizes(head: bytes) -> bool:
+        """Say whether a file that begins with `head` is of this format. `head`: all of it, or some kilobytes."""
+
+    @abstractmethod
+    def _happenings(self) -> Iterator[Happening]:
+        """Yield what is in the file."""
+
+    @abstractmethod
+    def _why_empty(self) -> str:
+        """Return a sentence's second half: why the file has no gateway WebSocket."""
+
+    def _begin(self) -> None:
+        self.notes.clear()
+        self._read = 0
+        self._connections = 0
+        self._foreign = 0
+        self._foreign_hosts: dict[str, None] = {}
+        self._silent = 0
+
+    def _admit(self, opened: Opened, first: Sequence[Frame]) -> Opened | None:
+        """Return `opened` with its plane and number if it is a gateway of Discord's; else count it as foreign.
+
+        `first`: the first `candidates.MAX_FRAMES` messages of the connection, or all.
+        """
+        plane = plane_of(opened.url, self._extra_hosts)
+        if plane is None:
+            guess = shape_of(opened.url) if opened.url else Plane.GATEWAY
+            if guess is not None and confirm(replace(opened, plane=guess), first):
+                plane = guess
+        if plane is None:
+            self._foreign += 1
+            if len(self._foreign_hosts) <= _NAMED_HOSTS:
+                self._foreign_hosts[host_of(opened.url) or "one without an address"] = None
+            return None
+        self._connections += 1
+        opened = replace(opened, connection=self._connections, plane=plane)
+        return replace(opened, joined_late=True) if begins_late(opened, first) else opened
+
+    def _conclude(self) -> None:
+        """Note what can only be said at the end."""
+        if self._silent:
+            subject = "1 gateway connection was" if self._silent == 1 else f"{self._silent:,} gateway connections were"
+            self.notes.append(f"{subject} opened, but without messages in the file")
+        if self._foreign:
+            subject = "1 WebSocket was not a Discord gateway"
+            if self._foreign > 1:
+                subject = f"{self._foreign:,} WebSockets were not Discord gateways"
+            hosts = list(self._foreign_hosts)
+            if len(hosts) > _NAMED_HOSTS:
+                hosts[_NAMED_HOSTS] = "…"
+            self.notes.append(f"{subject}: {', '.join(hosts)}")
+        if not self._connections:
+            self.notes.append(f"{self.path} has no gateway WebSocket in it: {self._why_empty()}")
+
+
+def at_ns(seconds: Any, fallback: int) -> int:
+    """Return `seconds` since the epoch in nanoseconds, to the microsecond; `fallback` where it is no such time.
+
+    A float of today's seconds is exact to a quarter of a microsecond, so finer digits would be invented.
+    """
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < _LAST_SECOND:
+        return fallback
+    return round(seconds * 1_000_000) * 1000
+
+
+def clean(text: str) -> str:
+    """Return `text` without lone surrogates: they stand for bytes that are no UTF-8; no database takes them."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def websocket_url(url: str) -> str:
+    """Return `url` as a WebSocket's: the upgrade of ``https://…`` is a ``wss://…``."""
+    scheme, colon, rest = clean(url).partition("://")
+    return {"http": "ws", "https": "wss"}.get(scheme.lower(), scheme) + colon + rest
+
+
+def kept_headers(request: Iterable[tuple[str, str]], response: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the headers of an upgrade that `Opened.headers` may hold. Where one came twice, the last counts."""
+    kept = {name.lower(): clean(value) for name, value in request if name.lower() in _REQUEST_HEADERS}
+    return kept | {
+        "response-" + name.lower(): clean(value) for name, value in response if name.lower() in _RESPONSE_HEADERS
+    }
+
+
+def refusal_of(status: int, reason: str, headers: dict[str, str]) -> str:
+    """Return why an upgrade failed, in words: ``HTTP 403 Forbidden (cf-ray 8f…)``."""
+    ray = headers.get("response-cf-ray")
+    return f"HTTP {status} {clean(reason)}".rstrip() + (f" (cf-ray {ray})" if ray else "")
