@@ -1,0 +1,5 @@
+"""Records Discord gateway traffic: ``mitmdump -s "$(gwinspect addon)" --set gwinspect_capture=bot.gwcap``."""
+
+from inspector.proxy.recorder import Recorder
+
+addons = [Recorder()]

@@ -1,0 +1,1 @@
+"""The command line. One command, one file, imported when it is called; only this folder knows click."""

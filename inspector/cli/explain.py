@@ -1,0 +1,27 @@
+"""``gwinspect explain``: what a number or a name means."""
+
+import shutil
+
+import click
+
+from inspector.errors import UsageError
+from inspector.protocol.registry import default
+from inspector.report.explain import explain as look_up
+from inspector.report.explain import render, suggest
+
+
+@click.command(epilog="Example: gwinspect explain voice 4006")
+@click.argument("topic", nargs=-1, required=True)
+def explain(topic: tuple[str, ...]) -> None:
+    """Say what an opcode, close code, event, intent or id means.
+
+    TOPIC is a number or a name, with its plane or kind before it where that matters: 4014, voice 4006, op 8,
+    intents 33281, MESSAGE_CREATE, an id, the slug of an error.
+    """
+    words = " ".join(topic)
+    found = look_up(words, default())
+    if found is None:
+        near = suggest(words, default())
+        hint = f"perhaps {', '.join(near)}" if near else "try a number, an event such as MESSAGE_CREATE, or `op 8`"
+        raise UsageError(f"nothing is known as {words!r}; {hint}")
+    click.echo(render(found, min(100, shutil.get_terminal_size((80, 24)).columns)))

@@ -1,0 +1,69 @@
+"""The group of commands, and what becomes of errors."""
+
+import sys
+from importlib import import_module
+
+import click
+
+from inspector import __version__
+from inspector.errors import GwinspectError
+
+# Every command with its one line of help: `gwinspect --help` shows it without importing them.
+COMMANDS = {
+    "demo": "Show the main job on a Discord of our own, with nothing to configure.",
+    "record": "Record a client's gateway traffic through a proxy.",
+    "show": "Print recordings as an annotated timeline.",
+    "explain": "Say what an opcode, close code, event, intent or id means.",
+    "convert": "Make a capture from mitmproxy flows, a HAR or other captures.",
+    "reindex": "Decode a capture's stored frames anew.",
+    "sql": "Ask a capture in SQL.",
+    "addon": "Print the path of the addon for mitmproxy -s.",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command when it is called, so that --help and completion are instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"inspector.cli.{name}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 fine, 1 failure, 2 wrong usage.",
+)
+@click.version_option(__version__, prog_name="gwinspect")
+def gwinspect() -> None:
+    """See what a Discord client and Discord's gateways say to each other."""
+
+
+def main() -> None:
+    """Run the command line. Errors that a person can act on become one sentence and an exit code."""
+    try:
+        sys.exit(gwinspect.main(standalone_mode=False) or 0)
+    except GwinspectError as error:
+        click.echo(f"gwinspect: {error}", err=True)
+        if error.slug != "usage":
+            click.echo(f"More: gwinspect explain {error.slug}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python would complain once more while closing stdout.
+        sys.stdout = None
+        sys.exit(0)

@@ -1,0 +1,77 @@
+"""Where rows go: as text or JSON lines to stdout, with everything else on stderr."""
+
+import os
+import shutil
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+import click
+
+from inspector.model import Event, Kind
+from inspector.report.jsonl import line
+from inspector.report.present import Presenter
+from inspector.report.rows import Rows
+from inspector.report.text import TextRows
+
+# Rows shown on a terminal where no limit is given.
+SCREENFUL = 500
+
+
+class Printer:
+    """Prints rows in one format, as the terminal can show them."""
+
+    def __init__(self, presenter: Presenter, output_format: str, *, raw: bool = False) -> None:
+        self._presenter = presenter
+        self._jsonl = output_format == "jsonl"
+        self._raw = raw
+        terminal = sys.stdout.isatty()
+        self._text = TextRows(
+            colour=(terminal and "NO_COLOR" not in os.environ) or "FORCE_COLOR" in os.environ,
+            width=shutil.get_terminal_size((120, 40)).columns if terminal else None,
+            ascii_only=not _can_print("▶◀✕●→…"),
+        )
+
+    def print(self, event: Event, rows: Rows) -> None:
+        """Print one row."""
+        shown = self._presenter.show(event, rows)
+        if self._jsonl:
+            raw = rows.raw(event) if self._raw or event.kind is Kind.UNDECODED else None
+            sys.stdout.buffer.write(line(shown, raw))
+        else:
+            for text in self._text.lines(shown):
+                sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace") + b"\n")
+
+    def flush(self) -> None:
+        """Let what was printed be seen."""
+        sys.stdout.buffer.flush()
+
+
+def note(text: str) -> None:
+    """Tell the person at the terminal something that is not data."""
+    click.echo(f"gwinspect: {text}", err=True)
+
+
+def last(events: Iterable[Event], limit: int | None) -> Iterator[Event]:
+    """Yield the last `limit` events, all where it is 0; None: as many as a terminal is good for, all elsewhere."""
+    if limit is None:
+        limit = SCREENFUL if sys.stdout.isatty() else 0
+    if limit == 0:
+        yield from events
+        return
+    kept: deque[Event] = deque(maxlen=limit)
+    count = 0
+    for event in events:
+        kept.append(event)
+        count += 1
+    if count > limit:
+        note(f"showing the last {limit:,} of {count:,} events; --limit 0 shows all")
+    yield from kept
+
+
+def _can_print(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True

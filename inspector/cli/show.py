@@ -1,0 +1,57 @@
+"""``gwinspect show``: the timeline, printed."""
+
+from pathlib import Path
+
+import click
+
+from inspector.cli.follow import follow
+from inspector.cli.output import Printer, last, note
+from inspector.errors import UsageError
+from inspector.protocol.registry import default
+from inspector.report.present import Presenter
+from inspector.report.rows import CaptureRows, open_rows
+from inspector.store.reader import Reader
+
+
+@click.command(
+    epilog="Example: gwinspect show bot.gwcap --format jsonl | jq 'select(.event == \"READY\")'",
+    short_help="Print recordings as an annotated timeline",
+)
+@click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CAPTURE...")
+@click.option("--format", "output_format", type=click.Choice(["text", "jsonl"]), default="text", show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    help="Rows to print, the last ones; 0 for all  [default: 500 on a terminal, else all]",
+)
+@click.option(
+    "--follow", "following", is_flag=True, help="Go on printing while the capture grows, until it is finished"
+)
+@click.option("--reveal", is_flag=True, help="Show tokens and other secrets instead of masking them")
+@click.option("--raw", is_flag=True, help="Add each row's frames to JSON lines, in base64")
+def show(
+    captures: tuple[Path, ...], output_format: str, limit: int | None, following: bool, reveal: bool, raw: bool
+) -> None:
+    """Print recordings as an annotated timeline.
+
+    CAPTURE is a .gwcap, a mitmproxy flow file or a HAR with WebSocket messages; its content decides, not its name.
+    """
+    if following and len(captures) > 1:
+        raise UsageError("--follow takes one capture, as they would be printed one after the other")
+    if raw and output_format != "jsonl":
+        raise UsageError("--raw goes with --format jsonl; text has no room for it")
+    printer = Printer(Presenter(default(), reveal=reveal), output_format, raw=raw)
+    for path in captures:
+        if len(captures) > 1:
+            note(f"{path}:")
+        rows = CaptureRows(Reader(path)) if following else open_rows(path, default())
+        if isinstance(rows, CaptureRows) and following:
+            for event in follow(rows.reader):
+                printer.print(event, rows)
+                printer.flush()
+        else:
+            for event in last(rows, limit):
+                printer.print(event, rows)
+            printer.flush()
+            for text in rows.notes:
+                note(text)

@@ -1,0 +1,105 @@
+"""A scenario played for real: the simulator, a mitmdump with the addon, and a client that talks through it.
+
+Each is a process of its own, as with a real bot. For the demo, the samples and the end-to-end tests.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+
+from inspector.errors import EnvironmentProblem
+from inspector.proxy.launch import Proxy, Settings, free_port, write_bundle
+from inspector.simulator.scenarios import scenario
+
+# Seconds that the simulator may take to end once its client has gone.
+SIMULATOR_LIMIT = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A scenario that is being played."""
+
+    proxy: Proxy
+    client: "subprocess.Popen[bytes]"
+    simulator: "subprocess.Popen[bytes]"
+    journal: Path
+    """What the simulator really sent and received; written when it ends."""
+
+
+def client_for(name: str) -> str:
+    """Return the client that is to play a scenario: ``discord.py`` where it can and is there, else ``scripted``."""
+    return "discord.py" if scenario(name).client == "any" and find_spec("discord") else "scripted"
+
+
+@contextmanager
+def staged(
+    name: str,
+    capture: Path,
+    folder: Path,
+    *,
+    client: Sequence[str] | str | None = None,
+    pace: float = 1.0,
+    keep_secrets: bool = False,
+    options: Mapping[str, str] | None = None,
+    scripts: Sequence[Path] = (),
+) -> Iterator[Stage]:
+    """Play the scenario `name` and record it into `capture`; everything has ended when the context has.
+
+    `folder` takes certificates and the journal. `client` is one of ours by name or a command, to which ``--proxy URL
+    --ca PEM`` are added; by default the one that `client_for` names. `pace` is a factor of the scenario's pauses;
+    `options` and `scripts` are for mitmdump.
+    """
+    module = [sys.executable, "-m"]
+    clients = {
+        "discord.py": [*module, "inspector.simulator.discordpy_client"],
+        "scripted": [*module, "inspector.simulator.client", name],
+    }
+    client = client or client_for(name)
+    command = clients[client] if isinstance(client, str) else list(client)
+    journal = folder / "journal.jsonl"
+    simulator = subprocess.Popen(
+        [*module, "inspector.simulator", name, "--journal", str(journal), "--pace", str(pace)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert simulator.stdout is not None
+        ready = simulator.stdout.readline()
+        if not ready:
+            raise EnvironmentProblem("the simulator did not start; what it said stands above")
+        where = json.loads(ready)
+        settings = Settings(
+            capture,
+            port=free_port("127.0.0.1"),
+            keep_secrets=keep_secrets,
+            scripts=(Path(str(files("inspector.simulator"))) / "redirect.py", *scripts),
+            options={
+                "confdir": str(folder / "mitmproxy"),
+                "ssl_verify_upstream_trusted_ca": where["ca"],
+                **(options or {}),
+            },
+            environment={"GWINSPECT_SIMULATOR_PORT": str(where["port"])},
+        )
+        with Proxy(settings) as proxy:
+            bundle = write_bundle(folder / "ca-bundle.pem", proxy.ca_path, Path(where["ca"]))
+            process = subprocess.Popen(
+                [*command, "--proxy", f"http://{proxy.address}", "--ca", str(bundle)],
+                env={name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
+            )
+            try:
+                yield Stage(proxy, process, simulator, journal)
+                process.wait(SIMULATOR_LIMIT)
+                simulator.wait(SIMULATOR_LIMIT)
+            finally:
+                process.kill()
+                process.wait()
+    finally:
+        simulator.kill()
+        simulator.communicate()

@@ -1,0 +1,1 @@
+"""What runs in or around mitmproxy: the recorder, and the launcher of a proxy for one command."""

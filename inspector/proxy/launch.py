@@ -1,0 +1,208 @@
+"""A mitmdump of our own: started with the addon, limited to Discord's gateways, ended when we end."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+
+from inspector.errors import EnvironmentProblem
+
+# Seconds that mitmdump may take until it listens; it makes a CA the first time.
+START_LIMIT = 30.0
+# Seconds that it may take to write what it has and go.
+STOP_LIMIT = 10.0
+
+# Hosts whose TLS is opened, as mitmproxy's allow_hosts wants them: a regular expression for "host:port". All others,
+# Discord's REST API among them, pass through untouched.
+GATEWAY_HOSTS = (
+    r"(^|\.)discord\.gg:\d+$",
+    r"(^|\.)discord\.media:\d+$",
+    r"^(127\.0\.0\.1|localhost|discordapp\.io):64(6[3-9]|7[0-2])$",
+)
+
+
+def addon_path() -> Path:
+    """Return the file that ``mitmproxy -s`` takes: beside the package in a checkout, inside it once installed."""
+    package = Path(str(files("inspector")))
+    for candidate in (package / "addons" / "gwinspect.py", package.parent / "addons" / "gwinspect.py"):
+        if candidate.is_file():
+            return candidate
+    raise EnvironmentProblem(f"addons/gwinspect.py is missing beside {package}; install gwinspect again")
+
+
+def free_port(host: str) -> int:
+    """Return a TCP port of `host` that nobody listens on right now."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a proxy is to be started with."""
+
+    capture: Path
+    host: str = "127.0.0.1"
+    port: int = 8080
+    modes: Sequence[str] = ()
+    """mitmproxy's ``--mode``; none means a regular HTTP proxy."""
+    hosts: Sequence[str] = ()
+    """More hosts that are gateways."""
+    keep_secrets: bool = False
+    scripts: Sequence[Path] = ()
+    """More addons, loaded after ours."""
+    options: Mapping[str, str] | None = None
+    """More of mitmproxy's options."""
+    environment: Mapping[str, str] | None = None
+    """Variables for mitmdump beyond those of this process."""
+
+
+class Proxy:
+    """A running mitmdump, as a context manager. Raises EnvironmentProblem where it does not start."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        options = dict(settings.options or {})
+        self.confdir = Path(options.get("confdir", "~/.mitmproxy")).expanduser()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """``host:port`` for clients."""
+        host = self.settings.host
+        return f"[{host}]:{self.settings.port}" if ":" in host else f"{host}:{self.settings.port}"
+
+    @property
+    def ca_path(self) -> Path:
+        """The certificate that clients must trust."""
+        return self.confdir / "mitmproxy-ca-cert.pem"
+
+    def __enter__(self) -> "Proxy":
+        self._process = subprocess.Popen(
+            _command(self.settings),
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr.fileno(),
+            env={**os.environ, **(self.settings.environment or {})},
+        )
+        try:
+            self._await_listening()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def poll(self) -> int | None:
+        """Return the exit code if the proxy has died, None while it lives."""
+        assert self._process is not None
+        return self._process.poll()
+
+    def wait(self) -> int:
+        """Wait until the proxy ends by itself or is ended, and return its exit code."""
+        assert self._process is not None
+        return self._process.wait()
+
+    def _await_listening(self) -> None:
+        deadline = time.monotonic() + START_LIMIT
+        while time.monotonic() < deadline:
+            if self.poll() is not None:
+                raise EnvironmentProblem(
+                    f"mitmdump ended at once (exit code {self.poll()}); what it said stands above. "
+                    f"Is {self.address} taken? --listen chooses another"
+                )
+            # Looking for the CA too: it is made during the start, and clients will want it.
+            if self._listens() and self.ca_path.exists():
+                return
+            time.sleep(0.05)
+        raise EnvironmentProblem(f"mitmdump did not listen on {self.address} within {START_LIMIT:.0f} s")
+
+    def _listens(self) -> bool:
+        if self.settings.modes and not any(mode.startswith(("regular", "reverse")) for mode in self.settings.modes):
+            return True
+        try:
+            with socket.create_connection((self.settings.host, self.settings.port), timeout=1):
+                return True
+        except OSError:
+            return False
+
+    def _stop(self) -> None:
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        # SIGINT lets mitmproxy run its addons' done(), which finishes the capture.
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def client_environment(proxy: str, ca_bundle: Path) -> dict[str, str]:
+    """Return the variables that make common clients use the proxy at ``host:port`` and trust `ca_bundle` (PEM).
+
+    Covers Python (ssl, requests, aiohttp with ``trust_env``), Node, Deno, curl, Go, and what else reads these names.
+    """
+    url = f"http://{proxy}"
+    variables = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "WS_PROXY", "WSS_PROXY"), url)
+    variables |= {name.lower(): value for name, value in variables.items()}
+    certificates = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "DENO_CERT")
+    variables |= {name: str(ca_bundle) for name in certificates}
+    variables |= {"GWINSPECT_PROXY": url, "GWINSPECT_CA": str(ca_bundle), "NODE_USE_ENV_PROXY": "1"}
+    return variables
+
+
+def write_bundle(target: Path, *authorities: Path) -> Path:
+    """Write a PEM bundle of the usual authorities and `authorities` to `target`, and return it.
+
+    The usual ones stay in because connections that are not opened still show their own certificates.
+    """
+    import certifi
+
+    parts = [Path(certifi.where()).read_text("utf-8"), *(path.read_text("utf-8") for path in authorities)]
+    target.write_text("\n".join(parts), "utf-8")
+    return target
+
+
+def _command(settings: Settings) -> list[str]:
+    options = {
+        "listen_host": settings.host,
+        "listen_port": str(settings.port),
+        "gwinspect_capture": str(settings.capture),
+        "gwinspect_keep_secrets": "true" if settings.keep_secrets else "false",
+        "gwinspect_trim": "true",
+        "flow_detail": "0",
+        "termlog_verbosity": "alert",
+        **(settings.options or {}),
+    }
+    command = [sys.executable, "-c", "from mitmproxy.tools.main import mitmdump; mitmdump()"]
+    for script in (addon_path(), *settings.scripts):
+        command += ["--scripts", str(script)]
+    for mode in settings.modes:
+        command += ["--mode", mode]
+    for host in (*GATEWAY_HOSTS, *map(_allowed, settings.hosts)):
+        command += ["--allow-hosts", host]
+    for host in settings.hosts:
+        command += ["--set", f"gwinspect_hosts={host}"]
+    for name, value in options.items():
+        command += ["--set", f"{name}={value}"]
+    return command
+
+
+def _allowed(host: str) -> str:
+    """Return the user's ``host``, ``host:port`` or ``*.host`` as a regular expression for ``host:port``."""
+    name, colon, port = host.removeprefix("*.").partition(":")
+    start = r"\." if host.startswith("*.") else "^"
+    return start + re.escape(name) + ":" + (port if colon else r"\d+") + "$"

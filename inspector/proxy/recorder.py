@@ -1,0 +1,275 @@
+"""The mitmproxy addon: sees gateway WebSockets go by and hands copies to the scribe.
+
+A hook holds up the message it is called for, so hooks stamp, copy and queue, and nothing else. Traffic is never
+changed. Works in mitmproxy, mitmdump and mitmweb, on 11.0.2 and later.
+"""
+
+import ast
+import logging
+import re
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from mitmproxy import ctx, exceptions, http, tls
+from mitmproxy.addonmanager import Loader
+from mitmproxy.websocket import WebSocketMessage
+
+from inspector.errors import GwinspectError
+from inspector.importers.mitm import closed_of, opened_of
+from inspector.importers.source import at_ns
+from inspector.model import Closed, Control, Frame, Mark, Opened, Plane
+from inspector.protocol.hosts import host_of, is_discord, plane_of, shape_of
+from inspector.protocol.registry import default
+from inspector.proxy.scribe import Amendment, Scribe, Stream
+from inspector.store.file import check_target
+
+log = logging.getLogger("gwinspect")
+
+# Seconds without traffic after which mitmproxy itself gives a connection up, where it has no option that says so.
+IDLE_LIMIT = 600
+
+_PING = re.compile(r"^Received WebSocket (ping|pong) from (client|server) \(payload: (b.*)\)$", re.DOTALL)
+
+
+class Recorder:
+    """Records Discord's WebSockets into a capture."""
+
+    def __init__(self) -> None:
+        self._scribe: Scribe | None = None
+        self._streams: dict[str, _Flow] = {}
+        self._foreign: set[str] = set()
+        self._pings = _PingListener(self)
+
+    def load(self, loader: Loader) -> None:
+        loader.add_option(
+            "gwinspect_capture",
+            str,
+            "",
+            "Capture file that gwinspect writes Discord gateway traffic to; one that exists is continued. "
+            "Default: gwinspect-DATE-TIME.gwcap in the current folder.",
+        )
+        loader.add_option(
+            "gwinspect_hosts",
+            Sequence[str],
+            [],
+            "More hosts whose WebSockets are Discord gateways, your own server's say: HOST, HOST:PORT or *.HOST.",
+        )
+        loader.add_option(
+            "gwinspect_keep_secrets",
+            bool,
+            False,
+            "Keep tokens that clients send in the capture. Default: they are masked before they are stored.",
+        )
+        loader.add_option(
+            "gwinspect_trim",
+            bool,
+            False,
+            "Let go of WebSocket messages in mitmproxy once gwinspect has them, so that memory stays flat over days. "
+            "mitmproxy's own views and -w then lack them.",
+        )
+
+    def configure(self, updated: set[str]) -> None:
+        if "gwinspect_capture" in updated and ctx.options.gwinspect_capture:
+            try:
+                check_target(Path(ctx.options.gwinspect_capture).expanduser())
+            except GwinspectError as error:
+                raise exceptions.OptionsError(str(error)) from error
+            if self._scribe is not None:
+                self._finish()
+                self.running()
+
+    def running(self) -> None:
+        if self._scribe is not None:
+            return
+        name = ctx.options.gwinspect_capture or f"gwinspect-{datetime.now():%Y%m%d-%H%M%S}.gwcap"
+        try:
+            scribe = Scribe(Path(name).expanduser(), default(), keep_secrets=ctx.options.gwinspect_keep_secrets)
+        except GwinspectError as error:
+            log.error("gwinspect: nothing is recorded: %s", error)
+            return
+        scribe.start()
+        self._scribe = scribe
+        self._pings.install()
+        log.info("gwinspect: recording Discord gateways into %s", scribe.path)
+
+    def done(self) -> None:
+        self._finish()
+
+    def websocket_start(self, flow: http.HTTPFlow) -> None:
+        self._begin(flow)
+
+    def websocket_message(self, flow: http.HTTPFlow) -> None:
+        if flow.id in self._foreign:
+            return
+        seen = self._streams.get(flow.id) or self._begin(flow, joined=True)
+        if seen is None:
+            return
+        assert flow.websocket is not None
+        seen.check_last()
+        seen.take(flow.websocket.messages[-1])
+        if ctx.options.gwinspect_trim:
+            # The last one stays: mitmproxy's own addons look at it after us.
+            del flow.websocket.messages[:-1]
+
+    def websocket_end(self, flow: http.HTTPFlow) -> None:
+        self._foreign.discard(flow.id)
+        seen = self._streams.pop(flow.id, None)
+        if seen is None or flow.websocket is None:
+            return
+        seen.check_last()
+        closed = closed_of(flow, seen.stream.connection, seen.last_ns)
+        if closed is not None:
+            seen.put(_own_timeout(closed, seen.last_ns))
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        assert flow.response is not None
+        if flow.response.status_code != 101:
+            self._refused(flow)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        if flow.websocket is None:
+            self._refused(flow)
+
+    def tls_failed_client(self, data: tls.TlsData) -> None:
+        self._no_tls(data, "the client did not accept the proxy's certificate", data.conn.error)
+
+    def tls_failed_server(self, data: tls.TlsData) -> None:
+        self._no_tls(data, "the proxy did not accept the server's certificate", data.conn.error)
+
+    def ping(self, client: object, from_client: bool, name: str, data: bytes) -> None:
+        """Record a ping or pong on the connection of the client at the address `client`."""
+        for seen in self._streams.values():
+            if seen.client == client:
+                assert name in ("ping", "pong")
+                seen.put(Control(seen.stream.connection, time.time_ns(), from_client, name, data))  # type: ignore[arg-type]
+
+    def _begin(self, flow: http.HTTPFlow, *, joined: bool = False) -> "_Flow | None":
+        """Begin to follow `flow` if it is a gateway's, or may be. `joined`: its beginning passed without us."""
+        url = flow.request.pretty_url
+        plane = plane_of(url, ctx.options.gwinspect_hosts)
+        guess = plane or shape_of(url)
+        if self._scribe is None or guess is None:
+            self._foreign.add(flow.id)
+            if self._scribe is not None:
+                self._scribe.saw(host_of(url))
+            return None
+        stream = Stream(host_of(url), self._scribe.number() if plane is not None else 0)
+        seen = _Flow(self._scribe, stream, flow.client_conn.peername)
+        self._streams[flow.id] = seen
+        seen.put(opened_of(flow, stream.connection, guess))
+        if joined and flow.websocket is not None:
+            # The addon was loaded, or loaded again, into a running mitmproxy. It still has what was said so far.
+            for message in flow.websocket.messages[:-1]:
+                seen.take(message)
+        return seen
+
+    def _refused(self, flow: http.HTTPFlow) -> None:
+        if self._scribe is None or flow.request.headers.get("upgrade", "").lower() != "websocket":
+            return
+        plane = plane_of(flow.request.pretty_url, ctx.options.gwinspect_hosts)
+        if plane is not None:
+            self._scribe.put(None, opened_of(flow, self._scribe.number(), plane))
+
+    def _no_tls(self, data: tls.TlsData, what: str, why: str | None) -> None:
+        address = data.context.server.address
+        host = data.conn.sni or data.context.client.sni or (address[0] if address else "")
+        if self._scribe is None or not host or not is_discord(host, ctx.options.gwinspect_hosts):
+            return
+        port = address[1] if address else 443
+        url = f"wss://{host}/" if port == 443 else f"wss://{host}:{port}/"
+        client = data.context.client.peername
+        refusal = f"TLS failed, {what}" + (f" ({why})" if why else "")
+        self._scribe.put(
+            None,
+            Opened(
+                self._scribe.number(),
+                time.time_ns(),
+                plane_of(url) or Plane.GATEWAY,
+                url,
+                f"{client[0]}:{client[1]}" if client else None,
+                None,
+                refusal,
+            ),
+        )
+
+    def _finish(self) -> None:
+        if self._scribe is None:
+            return
+        self._pings.uninstall()
+        for seen in self._streams.values():
+            seen.put(Closed(seen.stream.connection, time.time_ns(), None, "mitmproxy was stopped", "proxy"))
+        self._streams.clear()
+        self._scribe.stop()
+        self._scribe = None
+
+
+class _Flow:
+    """One followed WebSocket, on the side of the hooks."""
+
+    __slots__ = ("_last", "_scribe", "client", "last_ns", "stream")
+
+    def __init__(self, scribe: Scribe, stream: Stream, client: object) -> None:
+        self._scribe = scribe
+        self._last: tuple[WebSocketMessage, bytes] | None = None
+        self.stream = stream
+        self.client = client
+        self.last_ns = time.time_ns()
+
+    def put(self, what: Opened | Frame | Control | Closed | Amendment) -> None:
+        self._scribe.put(self.stream, what)
+
+    def take(self, message: WebSocketMessage) -> None:
+        """Copy one message. Bytes are immutable, so the copy is a reference."""
+        content = message.content
+        marks = Mark.NONE
+        if message.injected or message.dropped:
+            marks = (Mark.INJECTED if message.injected else marks) | (Mark.DROPPED if message.dropped else marks)
+        else:
+            self._last = message, content
+        self.last_ns = at_ns(message.timestamp, self.last_ns)
+        self.put(Frame(self.stream.connection, self.last_ns, message.from_client, message.is_text, content, marks))
+
+    def check_last(self) -> None:
+        """Note what addons after us, or a person, did to the message before. It has been forwarded by now."""
+        if self._last is None:
+            return
+        message, content = self._last
+        self._last = None
+        if message.dropped:
+            self.put(Amendment(Mark.DROPPED, None))
+        elif message.content is not content and message.content != content:
+            self.put(Amendment(Mark.CHANGED, message.content))
+
+
+class _PingListener(logging.Handler):
+    """Pings have no hook in mitmproxy; its log is the one place where they show."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__(logging.INFO)
+        self._recorder = recorder
+
+    def install(self) -> None:
+        logging.getLogger("mitmproxy.proxy.server").addHandler(self)
+
+    def uninstall(self) -> None:
+        logging.getLogger("mitmproxy.proxy.server").removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if not message.startswith("Received WebSocket p"):
+            return
+        found = _PING.match(message)
+        if found is not None:
+            data = ast.literal_eval(found[3])
+            self._recorder.ping(getattr(record, "client", None), found[2] == "client", found[1], data)
+
+
+def _own_timeout(closed: Closed, last_ns: int) -> Closed:
+    """Name the proxy where it was mitmproxy that gave up a silent connection."""
+    limit = getattr(ctx.options, "tcp_timeout", IDLE_LIMIT)
+    if closed.code == 1006 and closed.at_ns - last_ns >= limit * 1_000_000_000:
+        reason = f"nothing was said for {limit} s, so mitmproxy closed the connection"
+        return Closed(closed.connection, closed.at_ns, closed.code, reason, "proxy")
+    return closed

@@ -1,0 +1,1 @@
+"""What captures and tables say, as text for people and programs."""

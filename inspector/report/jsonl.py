@@ -1,0 +1,87 @@
+"""One JSON object a row: the contract for programs. Keys are only ever added."""
+
+import base64
+from typing import Any
+
+from inspector.model import ABSENT, Closed, Event, Kind, Mark, Opened, Undecoded
+from inspector.protocol.registry import CloseCode
+from inspector.report.present import Shown
+from inspector.report.values import iso
+from inspector.wire import jsontext
+
+
+def line(shown: Shown, raw: bytes | None = None) -> bytes:
+    """Return `shown` as one line, with its newline. `raw`: the frames, for ``--raw`` and for what is undecoded."""
+    return jsontext.dumps(record(shown, raw)) + b"\n"
+
+
+def record(shown: Shown, raw: bytes | None = None) -> dict[str, Any]:
+    """Return `shown` as the object that is written."""
+    event = shown.event
+    found: dict[str, Any] = {
+        "n": event.n,
+        "at": iso(event.at_ns),
+        "connection": event.connection,
+        "plane": event.plane.value,
+        "kind": event.kind.value,
+        "direction": direction(event),
+        "op": event.op,
+        "name": shown.name,
+        "event": event.event,
+        "seq": event.seq,
+        "wire_bytes": event.wire_bytes,
+        "decoded_bytes": event.decoded_bytes,
+        "encoding": event.encoding,
+        "summary": shown.summary,
+    }
+    if shown.d is not ABSENT:
+        found["d"] = shown.d
+    if shown.extra:
+        found["extra"] = dict(shown.extra)
+    if event.marks:
+        found["marks"] = [mark.name.lower() for mark in Mark if mark & event.marks and mark.name]
+    if event.opened is not None:
+        found["open"] = _open(event.opened)
+    if event.closed is not None:
+        found["close"] = _close(event.closed, shown.close)
+    if event.undecoded is not None:
+        found["undecoded"] = _undecoded(event.undecoded)
+    if raw is not None:
+        found["raw"] = base64.b64encode(raw).decode()
+    found["findings"] = []
+    return found
+
+
+def direction(event: Event) -> str | None:
+    """Return ``send`` for client to server, ``receive`` for server to client; None for opens and closes."""
+    if event.from_client is None or event.kind is Kind.CLOSE:
+        return None
+    return "send" if event.from_client else "receive"
+
+
+def _open(opened: Opened) -> dict[str, Any]:
+    return {
+        "url": opened.url,
+        "status": opened.status,
+        "refusal": opened.refusal,
+        "client": opened.client,
+        "headers": dict(opened.headers),
+    }
+
+
+def _close(closed: Closed, code: CloseCode | None) -> dict[str, Any]:
+    return {
+        "code": closed.code,
+        "name": code.name if code else None,
+        "by": closed.by,
+        "reason": closed.reason,
+        "meaning": code.meaning if code else None,
+        "cause": code.cause if code else None,
+        "remedy": code.remedy if code else None,
+        "reconnect": code.reconnect if code else None,
+        "resume": code.resume if code else None,
+    }
+
+
+def _undecoded(undecoded: Undecoded) -> dict[str, Any]:
+    return {"reason": undecoded.reason, "offset": undecoded.offset, "text": undecoded.text}

@@ -1,0 +1,109 @@
+"""The rows of any recording, whatever file it is in: a capture is read, everything else goes through the pipeline."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from inspector.importers import Source, open_source
+from inspector.model import Event, Frame, Opened, Plane
+from inspector.pipeline import Pipeline
+from inspector.protocol.registry import Registry
+from inspector.session.state import Connection
+from inspector.store.file import is_capture
+from inspector.store.reader import Reader
+
+
+class Rows(Protocol):
+    """The events of one file, in order, and what is needed to show them."""
+
+    notes: list[str]
+    """Sentences about the file as a whole: where it is torn, what was left out. Whole once all events were read."""
+    names: Mapping[int, str]
+    """Names of guilds and channels by id, as far as they have come up."""
+
+    def __iter__(self) -> Iterator[Event]: ...
+
+    def connection(self, number: int) -> Connection:
+        """Return what is known of a connection by now."""
+
+    def raw(self, event: Event) -> bytes:
+        """Return the bytes of the frames that `event` came from, joined."""
+
+
+def open_rows(path: Path, registry: Registry) -> Rows:
+    """Return the rows of `path`: a capture, or any format that the importers know. Raises CaptureError."""
+    if is_capture(path):
+        return CaptureRows(Reader(path))
+    return ImportedRows(open_source(path), registry)
+
+
+class CaptureRows:
+    """Rows out of a capture."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.names = reader.names
+        self.notes: list[str] = []
+
+    def __iter__(self) -> Iterator[Event]:
+        yield from self.reader.all_events()
+        waiting = self.reader.undecoded_frames()
+        if waiting and "finished_at" not in self.reader.meta():
+            self.notes.append(
+                f"{waiting:,} messages are stored but not decoded, as the recorder was killed or is still at it; "
+                f"`gwinspect reindex {self.reader.path}` decodes them"
+            )
+        for connection in self.reader.connections():
+            _note_unread(connection, self.notes)
+
+    def connection(self, number: int) -> Connection:
+        return self.reader.connection(number)
+
+    def raw(self, event: Event) -> bytes:
+        return b"".join(self.reader.raw(event))
+
+
+class ImportedRows:
+    """Rows out of someone else's file, decoded while they are read."""
+
+    def __init__(self, source: Source, registry: Registry) -> None:
+        self._source = source
+        self._pipeline = Pipeline(registry)
+        self._connections: dict[int, Connection] = {}
+        self._frames: defaultdict[tuple[int, bool], list[bytes]] = defaultdict(list)
+        self.names: Mapping[int, str] = self._pipeline.names
+        self.notes = source.notes
+
+    def __iter__(self) -> Iterator[Event]:
+        for happening in self._source:
+            events = self._pipeline.feed(happening)
+            self._connections |= self._pipeline.changed
+            self._pipeline.changed.clear()
+            if isinstance(happening, Frame):
+                pieces = self._frames[happening.connection, happening.from_client]
+                pieces.append(happening.data)
+                if events:
+                    raw = b"".join(pieces)
+                    pieces.clear()
+                    for event in events:
+                        event.raw = raw
+            yield from events
+        yield from self._pipeline.finish()
+        for connection in self._connections.values():
+            _note_unread(connection, self.notes)
+
+    def connection(self, number: int) -> Connection:
+        unknown = Opened(number, 0, Plane.GATEWAY, "")
+        return self._connections.get(number) or Connection.of(unknown)
+
+    def raw(self, event: Event) -> bytes:
+        return event.raw or b""
+
+
+def _note_unread(connection: Connection, notes: list[str]) -> None:
+    if connection.unread_frames:
+        notes.append(
+            f"connection {connection.id}: {connection.unread_frames:,} messages ({connection.unread_bytes:,} bytes) "
+            "came after its stream could no longer be read; they are kept raw"
+        )

@@ -1,0 +1,50 @@
+"""How numbers, sizes and times read, the same wherever they are shown."""
+
+from datetime import UTC, datetime, tzinfo
+
+
+def size(count: int) -> str:
+    """Return a number of bytes in three digits or so: ``98 B``, ``3.1 MB``."""
+    if count < 1000:
+        return f"{count} B"
+    value, units = count / 1000, ["TB", "GB", "MB", "kB"]
+    while value >= 999.5 and len(units) > 1:
+        value /= 1000
+        units.pop()
+    return f"{value:.1f} {units[-1]}" if value < 9.95 else f"{value:.0f} {units[-1]}"
+
+
+def duration(ns: int) -> str:
+    """Return a span of nanoseconds: ``7 ms``, ``1.50 s``, ``4:05``, ``2 h 10 min``."""
+    seconds = ns / 1e9
+    if abs(seconds) < 0.9995:
+        return f"{ns / 1e6:.0f} ms"
+    if abs(seconds) < 60:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02}"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def clock(at_ns: int, zone: tzinfo | None = None) -> str:
+    """Return the time of day to a millisecond, in `zone` or this machine's own."""
+    return _at(at_ns, zone).strftime("%H:%M:%S.") + f"{at_ns // 1_000_000 % 1000:03}"
+
+
+def day(at_ns: int, zone: tzinfo | None = None) -> str:
+    """Return the date and the name of the time zone."""
+    return _at(at_ns, zone).strftime("%Y-%m-%d %Z")
+
+
+def iso(at_ns: int) -> str:
+    """Return the time in UTC to a microsecond, as ``2026-01-31T12:00:00.123456Z``."""
+    return _at(at_ns, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at_ns // 1000 % 1_000_000:06}Z"
+
+
+def _at(at_ns: int, zone: tzinfo | None) -> datetime:
+    try:
+        return datetime.fromtimestamp(at_ns // 1_000_000_000, UTC).astimezone(zone)
+    except (OverflowError, ValueError, OSError):
+        # A hostile file may claim any time at all.
+        return datetime.fromtimestamp(0, UTC)
