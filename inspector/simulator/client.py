@@ -1,0 +1,321 @@
+"""A small Discord client that plays along with any scenario, in any encoding and compression.
+
+``python -m inspector.simulator.client SCENARIO --proxy http://127.0.0.1:8080 --ca mitmproxy-ca-cert.pem``
+
+The rule: it does what a well-made bot does and no more. Besides, it obeys four words in a message: ``!status``,
+``!members``, ``!join`` and ``!goodbye``.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import ssl
+import sys
+import time
+import zlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from socket import AF_INET, AddressFamily
+from typing import Any
+
+import aiohttp
+import zstandard
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from inspector.errors import GwinspectError
+from inspector.simulator import content, etf_encode
+from inspector.simulator.connection import Json, to_json
+from inspector.simulator.gateway import Op
+from inspector.simulator.scenarios import Scenario, scenario
+from inspector.simulator.voice import RESUMABLE, VoiceOp
+from inspector.wire import etf
+
+_INTENTS = 3276799  # all that a bot may ask for up to bit 21, less the two in between that bots have not
+_GATEWAY = "wss://gateway.discord.gg"
+# Close codes after which a session cannot be resumed; after others it is tried.
+_LOST = frozenset({4003, 4004, 4006, 4007, *range(4009, 4015), 4016})
+
+
+async def play(
+    chosen: Scenario, *, ca: Sequence[Path], proxy: str | None = None, connect_to: tuple[str, int] | None = None
+) -> list[Json]:
+    """Play along with a scenario to its end and return the payloads received on the main gateway, in order.
+
+    `ca`: PEM files of the authorities to trust. `proxy`: URL of the proxy to go through. `connect_to`: without a proxy,
+    the address that every name leads to. Raises aiohttp's `ClientError` where no connection can be made.
+    """
+    tls = trust(ca)
+    resolver = _Everywhere(*connect_to) if connect_to else None
+    connector = aiohttp.TCPConnector(ssl=tls, resolver=resolver)
+    async with aiohttp.ClientSession(connector=connector, proxy=proxy) as http:
+        client = _Client(chosen, http)
+        await client.play()
+        return client.received
+
+
+def trust(authorities: Sequence[Path]) -> ssl.SSLContext:
+    """Return a client's TLS context that trusts the authorities in these PEM files and no others."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for authority in authorities:
+        tls.load_verify_locations(authority)
+    return tls
+
+
+class _Client:
+    def __init__(self, chosen: Scenario, http: aiohttp.ClientSession) -> None:
+        self.received: list[Json] = []
+        self._scenario = chosen
+        self._http = http
+        self._url = _GATEWAY
+        self._session_id: str | None = None
+        self._seq: int | None = None
+        self._guild_id = content.GUILD_ID
+        self._voice_session: str | None = None
+        self._voices: list[asyncio.Task[None]] = []
+
+    async def play(self) -> None:
+        headers = {"Authorization": f"Bot {content.TOKEN}"}
+        async with self._http.get("https://discord.com/api/v10/gateway/bot", headers=headers) as answer:
+            answer.raise_for_status()
+        for _ in range(self._scenario.connections):
+            await self._connect()
+        for voice in self._voices:
+            await voice
+
+    async def _connect(self) -> None:
+        query = {"v": "10", "encoding": self._scenario.encoding}
+        if self._scenario.compress:
+            query["compress"] = self._scenario.compress
+        async with self._http.ws_connect(self._url, params=query, max_msg_size=0, autoclose=False) as ws:
+            async with _heart() as start_beating:
+                async for payload in _payloads(ws, self._scenario):
+                    await self._receive(ws, payload, start_beating)
+            await ws.close()
+        code = ws.close_code or 1006
+        if code in _LOST:
+            self._forget()
+
+    async def _receive(
+        self, ws: aiohttp.ClientWebSocketResponse, payload: Json, start_beating: Callable[..., None]
+    ) -> None:
+        self.received.append(payload)
+        if payload["s"] is not None:
+            self._seq = payload["s"]
+        match payload["op"]:
+            case Op.HELLO:
+                start_beating(payload["d"]["heartbeat_interval"], lambda: self._send(ws, Op.HEARTBEAT, self._seq))
+                await self._identify_or_resume(ws)
+            case Op.HEARTBEAT:
+                await self._send(ws, Op.HEARTBEAT, self._seq)
+            case Op.RECONNECT:
+                await ws.close(code=4000, message=b"reconnecting")
+            case Op.INVALID_SESSION if payload["d"]:
+                await ws.close(code=4000, message=b"resuming")
+            case Op.INVALID_SESSION:
+                self._forget()
+                await ws.close(code=1000)
+            case Op.DISPATCH:
+                await self._take(ws, payload["t"], payload["d"])
+
+    async def _take(self, ws: aiohttp.ClientWebSocketResponse, event: str, d: Any) -> None:
+        match event:
+            case "READY":
+                self._session_id, self._url = d["session_id"], d["resume_gateway_url"]
+            case "MESSAGE_CREATE":
+                await self._obey(ws, d["content"])
+            case "VOICE_STATE_UPDATE" if str(d["user_id"]) == content.BOT["id"] and d["channel_id"] is not None:
+                self._voice_session = d["session_id"]
+            case "VOICE_SERVER_UPDATE" if self._voice_session is not None:
+                voice = _Voice(self._http, d, self._voice_session)
+                self._voices.append(asyncio.ensure_future(voice.play()))
+
+    async def _obey(self, ws: aiohttp.ClientWebSocketResponse, text: str) -> None:
+        match text:
+            case "!status":
+                activity = {"name": "the gateway", "type": 3}
+                await self._send(
+                    ws, Op.PRESENCE_UPDATE, {"since": None, "activities": [activity], "status": "idle", "afk": False}
+                )
+            case "!members":
+                asked = {"guild_id": self._guild_id, "query": "", "limit": 0, "presences": False, "nonce": "members"}
+                await self._send(ws, Op.REQUEST_GUILD_MEMBERS, asked)
+            case "!join":
+                state = {"channel_id": content.LOUNGE, "self_mute": False, "self_deaf": False}
+                await self._send(ws, Op.VOICE_STATE_UPDATE, {"guild_id": self._guild_id} | state)
+            case "!goodbye":
+                await ws.close(code=1000)
+
+    async def _identify_or_resume(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+        if self._session_id is not None:
+            resume = {"token": content.TOKEN, "session_id": self._session_id, "seq": self._seq}
+            await self._send(ws, Op.RESUME, resume)
+            return
+        properties = {"os": "linux", "browser": "gwinspect simulator", "device": "gwinspect simulator"}
+        identify = {
+            "token": content.TOKEN,
+            "properties": properties,
+            "compress": self._scenario.compress_payloads,
+            "large_threshold": 250,
+            "shard": [0, 1],
+            "presence": {"since": None, "activities": [], "status": "online", "afk": False},
+            "intents": _INTENTS,
+        }
+        await self._send(ws, Op.IDENTIFY, identify)
+
+    async def _send(self, ws: aiohttp.ClientWebSocketResponse, op: Op, d: Any) -> None:
+        payload = {"op": int(op), "d": d}
+        if self._scenario.encoding == "etf":
+            await ws.send_bytes(etf_encode.encode(payload))
+        else:
+            await ws.send_str(to_json(payload).decode())
+
+    def _forget(self) -> None:
+        self._session_id, self._seq, self._url = None, None, _GATEWAY
+
+
+class _Voice:
+    """One voice connection, over the sockets that resume it. It opens no UDP."""
+
+    def __init__(self, http: aiohttp.ClientSession, server: Json, session_id: str) -> None:
+        self._http = http
+        self._server = server
+        self._session_id = session_id
+        self._seq: int | None = None
+        self._ssrc = 0
+
+    async def play(self) -> None:
+        code = await self._connect(resuming=False)
+        while code in RESUMABLE:
+            code = await self._connect(resuming=True)
+
+    async def _connect(self, *, resuming: bool) -> int:
+        async with self._http.ws_connect(f"wss://{self._server['endpoint']}/?v=8", autoclose=False) as ws:
+            await self._send(ws, *(self._resume() if resuming else self._identify()))
+            async with _heart() as start_beating:
+                async for message in ws:
+                    if message.type is aiohttp.WSMsgType.TEXT:
+                        await self._receive(ws, json.loads(message.data), start_beating)
+            await ws.close()
+        return ws.close_code or 1006
+
+    async def _receive(
+        self, ws: aiohttp.ClientWebSocketResponse, payload: Json, start_beating: Callable[..., None]
+    ) -> None:
+        self._seq = payload.get("seq", self._seq)
+        d = payload["d"]
+        match payload["op"]:
+            case VoiceOp.HELLO:
+                start_beating(d["heartbeat_interval"], lambda: self._beat(ws))
+            case VoiceOp.READY:
+                self._ssrc = d["ssrc"]
+                data = {"address": "203.0.113.1", "port": 50001, "mode": d["modes"][0]}
+                await self._send(ws, VoiceOp.SELECT_PROTOCOL, {"protocol": "udp", "data": data})
+            case VoiceOp.SESSION_DESCRIPTION:
+                await self._send(ws, VoiceOp.SPEAKING, {"speaking": 1, "delay": 0, "ssrc": self._ssrc})
+
+    def _identify(self) -> tuple[VoiceOp, Json]:
+        who = {"server_id": str(self._server["guild_id"]), "user_id": content.BOT["id"]}
+        proof = {"session_id": self._session_id, "token": self._server["token"]}
+        return VoiceOp.IDENTIFY, who | proof | {"max_dave_protocol_version": 0}
+
+    def _resume(self) -> tuple[VoiceOp, Json]:
+        proof = {"session_id": self._session_id, "token": self._server["token"], "seq_ack": self._last_seq()}
+        return VoiceOp.RESUME, {"server_id": str(self._server["guild_id"])} | proof
+
+    async def _beat(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+        nonce = time.time_ns() // 1_000_000
+        await self._send(ws, VoiceOp.HEARTBEAT, {"t": nonce, "seq_ack": self._last_seq()})
+
+    def _last_seq(self) -> int:
+        return -1 if self._seq is None else self._seq
+
+    async def _send(self, ws: aiohttp.ClientWebSocketResponse, op: VoiceOp, d: Any) -> None:
+        await ws.send_str(to_json({"op": int(op), "d": d}).decode())
+
+
+@contextlib.asynccontextmanager
+async def _heart() -> AsyncIterator[Callable[..., None]]:
+    """Give a function that beats from now on, at once and then each `interval_ms`, until the block is left."""
+    beating: list[asyncio.Task[None]] = []
+
+    async def beat(interval_ms: int, send: Callable[[], Any]) -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await send()
+                await asyncio.sleep(interval_ms / 1000)
+
+    try:
+        yield lambda interval_ms, send: beating.append(asyncio.ensure_future(beat(interval_ms, send)))
+    finally:
+        for task in beating:
+            task.cancel()
+
+
+async def _payloads(ws: aiohttp.ClientWebSocketResponse, chosen: Scenario) -> AsyncIterator[Json]:
+    """Yield what the server says until it leaves."""
+    inflate = _inflater(chosen.compress)
+    held = b""
+    async for message in ws:
+        if message.type is aiohttp.WSMsgType.TEXT:
+            yield json.loads(message.data)
+        elif message.type is aiohttp.WSMsgType.BINARY:
+            data = message.data
+            if chosen.compress_payloads:
+                data = zlib.decompress(data)
+            elif chosen.compress == "zlib-stream":
+                held += data
+                if not held.endswith(b"\x00\x00\xff\xff"):
+                    continue
+                data, held = inflate(held), b""
+            elif chosen.compress == "zstd-stream":
+                data = inflate(data)
+            yield etf.decode(data).value if chosen.encoding == "etf" else json.loads(data)
+
+
+def _inflater(compress: str | None) -> Callable[[bytes], bytes]:
+    if compress == "zstd-stream":
+        return zstandard.ZstdDecompressor().decompressobj().decompress
+    return zlib.decompressobj().decompress
+
+
+class _Everywhere(AbstractResolver):
+    """Leads every name, and every port, to one address."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+
+    async def resolve(self, host: str, port: int = 0, family: AddressFamily = AF_INET) -> list[ResolveResult]:
+        address = ResolveResult(hostname=host, host=self._host, port=self._port, family=AF_INET, proto=0, flags=0)
+        return [address]
+
+    async def close(self) -> None:
+        pass
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m inspector.simulator.client", description="Play along with a scenario of the simulator."
+    )
+    parser.add_argument("scenario")
+    parser.add_argument("--proxy", help="URL of the proxy to go through, e.g. http://127.0.0.1:8080")
+    parser.add_argument("--connect-to", metavar="HOST:PORT", help="without a proxy: where every name leads to")
+    parser.add_argument(
+        "--ca", type=Path, action="append", required=True, help="PEM of an authority to trust; repeatable"
+    )
+    options = parser.parse_args()
+    host, _, port = (options.connect_to or "").rpartition(":")
+    try:
+        connect_to = (host, int(port)) if host else None
+        asyncio.run(play(scenario(options.scenario), ca=options.ca, proxy=options.proxy, connect_to=connect_to))
+    except GwinspectError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except (aiohttp.ClientError, OSError) as error:
+        print(f"the scenario was not played to its end: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

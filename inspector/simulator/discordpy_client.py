@@ -1,0 +1,74 @@
+"""A bot on an unmodified discord.py, to show the inspector what a real library does.
+
+``python -m inspector.simulator.discordpy_client --proxy http://127.0.0.1:8080 --ca mitmproxy-ca-cert.pem``
+
+The rule: only public parts of the library are used, and it obeys the same words as the scripted client, but ``!join``.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import aiohttp
+
+from inspector.simulator.client import trust
+from inspector.simulator.content import TOKEN
+
+
+async def run(proxy: str, ca: Sequence[Path]) -> None:
+    """Log in, obey, and return when told goodbye or when the gateway takes nobody any more.
+
+    `ca`: PEM files of the authorities to trust. Raises `ImportError` without discord.py, aiohttp's
+    `ClientError` where not even the login works.
+    """
+    import discord
+
+    tls = trust(ca)
+    options = {"intents": discord.Intents.all(), "chunk_guilds_at_startup": False}
+    async with (
+        aiohttp.TCPConnector(ssl=tls) as connector,
+        discord.Client(proxy=proxy, connector=connector, **options) as bot,
+    ):
+
+        async def on_message(message: discord.Message) -> None:
+            match message.content:
+                case "!status":
+                    watching = discord.Activity(type=discord.ActivityType.watching, name="the gateway")
+                    await bot.change_presence(activity=watching, status=discord.Status.idle)
+                case "!members":
+                    await message.guild.query_members("a", limit=100, cache=False)
+                case "!goodbye":
+                    await bot.close()
+
+        bot.event(on_message)
+        await bot.login(TOKEN)
+        try:
+            await bot.connect(reconnect=False)
+        except (discord.ConnectionClosed, discord.PrivilegedIntentsRequired, aiohttp.ClientError) as end:
+            print(f"discord.py stops: {end}", file=sys.stderr)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m inspector.simulator.discordpy_client", description="Play along with a scenario by discord.py."
+    )
+    parser.add_argument("--proxy", required=True, help="URL of the proxy to go through, e.g. http://127.0.0.1:8080")
+    parser.add_argument(
+        "--ca", type=Path, action="append", required=True, help="PEM of an authority to trust; repeatable"
+    )
+    options = parser.parse_args()
+    try:
+        asyncio.run(run(options.proxy, options.ca))
+    except ImportError as error:
+        print(f"discord.py is needed to play this client ({error}); install discord.py and try again", file=sys.stderr)
+        return 2
+    except (aiohttp.ClientError, OSError) as error:
+        print(f"discord.py could not log in: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
