@@ -83,6 +83,7 @@ def staged(
             options={
                 "confdir": str(folder / "mitmproxy"),
                 "ssl_verify_upstream_trusted_ca": where["ca"],
+                "termlog_verbosity": "warn",
                 **(options or {}),
             },
             environment={"GWINSPECT_SIMULATOR_PORT": str(where["port"])},

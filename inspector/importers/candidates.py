@@ -30,11 +30,11 @@ def confirm(opened: Opened, frames: Sequence[Frame]) -> bool | None:
 def begins_late(opened: Opened, frames: Sequence[Frame]) -> bool:
     """Say whether there is a sign that `frames` do not begin with the connection.
 
-    The sign is a first payload of the server that is not its Hello, or one inside a compressed stream.
+    The sign is a first payload of the server that is not its Hello, or bytes no compressed stream begins with.
     """
     first = _first_reading(opened, frames)
     if isinstance(first, Undecoded):
-        return first.reason == "corrupt"
+        return first.reason == "joined-late"
     return first is not None and opened.plane in _HELLO and first.op not in (None, _HELLO[opened.plane])
 
 

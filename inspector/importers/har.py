@@ -43,6 +43,7 @@ class HarFile(Source):
     def _begin(self) -> None:
         super()._begin()
         self._log: Mapping[str, Any] = {}
+        self._broken = False
         self._left_out = 0
         self._errors: list[str] = []
 
@@ -55,11 +56,11 @@ class HarFile(Source):
         yield from heapq.merge(*told, key=attrgetter("at_ns"))
 
     def _conclude(self) -> None:
-        if self._left_out:
-            self.notes.append(f"{self._left_out:,} items in lists of messages were left out, as they are no messages")
+        # Where the file breaks off in a message, that is no message any more.
+        if self._left_out and not self._broken:
+            self.notes.append(f"left out of the lists of messages, as they are none: {self._left_out:,}")
         if self._errors:
-            count = len(self._errors)
-            self.notes.append(f"{count:,} errors that the browser noted were left out, the first: {self._errors[0]}")
+            self.notes.append(f"errors that the browser noted: {len(self._errors):,}, the first: {self._errors[0]}")
         super()._conclude()
 
     def _why_empty(self) -> str:
@@ -83,6 +84,7 @@ class HarFile(Source):
             return _object(_object(json.loads(text)).get("log"))
         except json.JSONDecodeError as error:
             whole = text[: error.pos]
+            self._broken = True
             self.notes.append(
                 f"{self.path} breaks off or is damaged at character {error.pos:,} of {len(text):,} "
                 f"(line {error.lineno:,}): what stands before that was read"

@@ -5,7 +5,8 @@ time, and each connection is given whole before the next: connections are number
 runs within a connection, not across them.
 
 A flow is one tnetstring, ``length:…}``. The length tells where the next begins, so a flow that cannot be read costs no
-other, and one that the file's end cuts off still gives the messages that were written.
+other, and one that the file's end cuts off still gives the messages that were written. In a flow the messages stand
+before the address, so what was cut off is known by its Hello.
 
 mitmproxy is imported when a file is read and not before: it takes half a second.
 """
@@ -104,25 +105,21 @@ class FlowFile(Source):
 
     def _torn(self, rest: bytes, start: int) -> Iterator[Happening]:
         """Yield the messages of a flow of which only the beginning, `rest`, is there."""
-        from mitmproxy.io import tnetstring
-
-        before, flows, messages = self._connections, self._flows, 0
+        before, flows, unreadable, said = self._connections, self._flows, self._unreadable, len(self.notes)
+        messages = 0
         try:
-            mended = tnetstring.dumps(_whole_parts(rest))
-        except (ValueError, TypeError, RecursionError):
+            mended = _mended(rest)
+        except (TypeError, RecursionError):
             mended = b""
-        said, unreadable = len(self.notes), self._unreadable
         for happening in self._flow(io.BytesIO(mended), start):
             messages += isinstance(happening, Frame)
             yield happening
         # That the cut-off flow lacks something is no news of its own.
         del self.notes[said:]
-        self._unreadable = unreadable
+        self._flows, self._unreadable = flows, unreadable
         given = f"{before:,} connection{'' if before == 1 else 's'} before that {'was' if before == 1 else 'were'} read"
         if self._connections > before:
             given += f", and {messages:,} messages of the one that is cut off"
-        elif self._flows > flows:
-            given += ", and the flow that is cut off is no gateway connection"
         self.notes.append(f"{self.path} is torn at byte {start:,}: {given}")
 
     def _websocket(self, flow: "HTTPFlow") -> Iterator[Happening]:
@@ -162,16 +159,13 @@ class FlowFile(Source):
                 self._silent += 1
 
 
-File = FlowFile
-
-
 def opened_of(flow: "HTTPFlow", connection: int, plane: Plane = Plane.GATEWAY) -> Opened:
     """Return how a WebSocket flow, or an upgrade that was refused, began: live or out of a file."""
     request, response = flow.request, flow.response
     headers = kept_headers(request.headers.items(multi=True), response.headers.items(multi=True) if response else ())
     if response is None:
-        refusal = flow.error.msg if flow.error else "no answer was recorded"
-    elif response.status_code == 101 or flow.websocket:
+        refusal = clean(flow.error.msg) if flow.error else "no answer was recorded"
+    elif response.status_code == 101:
         refusal = None
     else:
         refusal = refusal_of(response.status_code, response.reason, headers)
@@ -229,20 +223,39 @@ def closed_of(flow: "HTTPFlow", connection: int, last_ns: int) -> Closed | None:
 
 def _address(peername: Any) -> str | None:
     match peername:
-        case [str(host), int(port), *_]:
+        case [str(host), int(port), *_] if host:
             return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return None
 
 
+def _mended(flow: bytes) -> bytes:
+    """Return a cut-off flow as a whole one of today's version: what is not there is made up, and empty."""
+    from mitmproxy.connection import Client, Server
+    from mitmproxy.http import Headers, HTTPFlow, Request
+    from mitmproxy.io import tnetstring
+
+    parts = _whole_parts(flow)
+    match parts.get("websocket"):
+        case {"messages": [[_, _, _, int() | float() as began, *_], *_]}:
+            pass
+        case _:
+            began = 0.0
+    empty = HTTPFlow(Client(peername=("", 0), sockname=("", 0), timestamp_start=began), Server(address=None))
+    empty.request = Request("", 80, b"GET", b"http", b"", b"/", b"HTTP/1.1", Headers(), b"", None, began, began)
+    mended: bytes = tnetstring.dumps(empty.get_state() | parts)
+    return mended
+
+
 def _whole_parts(flow: bytes) -> dict[str, Any]:
-    """Return as much of a cut-off flow as came through: the messages stand at its end, behind all that is needed."""
+    """Return as much of a cut-off flow as came through; of its messages, those that are whole."""
     keys, rest = _values(_body(memoryview(flow)))
     state = _pairs(keys)
     if len(keys) % 2 and keys[-1] == "websocket":
         inner, rest = _values(_body(rest))
         messages = _values(_body(rest))[0] if len(inner) % 2 and inner[-1] == "messages" else []
-        unknown = dict.fromkeys(("closed_by_client", "close_code", "close_reason", "timestamp_end"))
-        state["websocket"] = {"messages": messages, **unknown, **_pairs(inner)}
+        if messages:
+            unknown = dict.fromkeys(("closed_by_client", "close_code", "close_reason", "timestamp_end"))
+            state["websocket"] = {"messages": messages, **unknown, **_pairs(inner)}
     return state
 
 

@@ -85,6 +85,7 @@ class Source(ABC):
         """
         plane = plane_of(opened.url, self._extra_hosts)
         if plane is None:
+            # The address may be missing where a file is torn.
             guess = shape_of(opened.url) if opened.url else Plane.GATEWAY
             if guess is not None and confirm(replace(opened, plane=guess), first):
                 plane = guess
@@ -130,7 +131,9 @@ def clean(text: str) -> str:
 
 
 def websocket_url(url: str) -> str:
-    """Return `url` as a WebSocket's: the upgrade of ``https://…`` is a ``wss://…``."""
+    """Return `url` as a WebSocket's: the upgrade of ``https://…`` is a ``wss://…``. Empty where it names no host."""
+    if not host_of(url):
+        return ""
     scheme, colon, rest = clean(url).partition("://")
     return {"http": "ws", "https": "wss"}.get(scheme.lower(), scheme) + colon + rest
 

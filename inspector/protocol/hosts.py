@@ -63,7 +63,7 @@ def is_discord(host: str, extra_hosts: Iterable[str] = ()) -> bool:
     own = ("discord.com", "discord.gg", "discord.media", "discordapp.com")
     if any(host == name or host.endswith("." + name) for name in own):
         return True
-    return any(_matches(host, 0, extra.partition(":")[0]) for extra in extra_hosts)
+    return any(_matches(host, None, extra) for extra in extra_hosts)
 
 
 def host_of(url: str) -> str:
@@ -103,13 +103,13 @@ def _shape(query: dict[str, list[str]]) -> Plane | None:
     return None
 
 
-def _matches(host: str, port: int, extra: str) -> bool:
+def _matches(host: str, port: int | None, extra: str) -> bool:
     wanted = extra.strip()
     try:
         parts = urlsplit("//" + wanted.removeprefix("*."))
         name, wanted_port = parts.hostname, parts.port
     except ValueError:
         return False
-    if not name or wanted_port not in (None, port):
+    if not name or (port is not None and wanted_port not in (None, port)):
         return False
     return host.endswith("." + name) if wanted.startswith("*.") else host == name

@@ -90,6 +90,16 @@ class CloseCode:
     by_client: str = ""
     """What it means where the client sent it, if that matters."""
     by_server: str = ""
+    resume_by_client: bool | None = None
+    """`resume` where the client sent it, if that differs."""
+
+    def sent_by(self, side: str | None) -> "CloseCode":
+        """Return the row as it reads when `side` closed: the two ends may mean different things by one code."""
+        meaning = {"client": self.by_client, "server": self.by_server}.get(side or "")
+        if not meaning:
+            return self
+        resume = self.resume if side != "client" or self.resume_by_client is None else self.resume_by_client
+        return replace(self, meaning=meaning, cause="", resume=resume)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from inspector.errors import EnvironmentProblem
+from inspector.store.file import is_capture
 
 # Seconds that mitmdump may take until it listens; it makes a CA the first time.
 START_LIMIT = 30.0
@@ -122,11 +123,15 @@ class Proxy:
                     f"mitmdump ended at once (exit code {self.poll()}); what it said stands above. "
                     f"Is {self.address} taken? --listen chooses another"
                 )
-            # Looking for the CA too: it is made during the start, and clients will want it.
-            if self._listens() and self.ca_path.exists():
+            # The CA is made during the start, and the addon opens the capture when mitmproxy already listens.
+            if self._listens() and self.ca_path.exists() and self._records():
                 return
             time.sleep(0.05)
         raise EnvironmentProblem(f"mitmdump did not listen on {self.address} within {START_LIMIT:.0f} s")
+
+    def _records(self) -> bool:
+        capture = self.settings.capture
+        return capture.exists() and is_capture(capture)
 
     def _listens(self) -> bool:
         if self.settings.modes and not any(mode.startswith(("regular", "reverse")) for mode in self.settings.modes):

@@ -203,7 +203,7 @@ class Scribe(threading.Thread):
         elif event.kind is Kind.CLOSE and event.closed is not None:
             code = event.closed.code
             row = self._registry.close_code(event.plane, code) if code is not None else None
-            what = f"{code} {row.name}: {row.meaning}" if row else f"{code}"
+            what = f"{code} {row.name}: {row.sent_by(event.closed.by).meaning}" if row else f"{code}"
             log.log(ALERT, "gwinspect: #%d closed by %s, %s", event.connection, event.closed.by or "?", what)
 
     def _mention_hosts(self) -> None:

@@ -80,7 +80,7 @@ def suggest(topic: str, registry: Registry, limit: int = 5) -> list[str]:
 
 def render(explanation: Explanation, width: int = 80) -> str:
     """Return `explanation` as lines of at most `width` columns, where words allow."""
-    return "\n".join(line for entry in explanation.entries for line in _rendered(entry, width))
+    return "\n\n".join("\n".join(_rendered(entry, width)) for entry in explanation.entries)
 
 
 def _rendered(entry: Entry, width: int) -> Iterator[str]:
@@ -98,7 +98,6 @@ def _rendered(entry: Entry, width: int) -> Iterator[str]:
                 break_on_hyphens=False,
             )
             label = ""
-    yield ""
 
 
 R = TypeVar("R", Opcode, CloseCode)

@@ -41,7 +41,8 @@ class Presenter:
         name = self.registry.name(event.plane, event.op) if event.kind is Kind.PAYLOAD else None
         close = None
         if event.closed is not None and event.closed.code is not None:
-            close = self.registry.close_code(event.plane, event.closed.code)
+            known = self.registry.close_code(event.plane, event.closed.code)
+            close = known.sent_by(event.closed.by) if known else None
         return Shown(event, name, summarize(event, d, self.registry, rows.names), d, extra, close)
 
     def _body(self, event: Event, rows: Rows) -> tuple[Any, Mapping[str, Any]]:

@@ -79,34 +79,35 @@ class _Stream:
             raise InflateError(*self._lost)
         pieces: list[bytes] = []
         at = 0
-        while at < len(data):
-            try:
+        try:
+            while at < len(data):
                 inflated, taken = self._step(data[at : at + _STEP], limit)
-            except InflateError as error:
-                self._lost = error.reason, error.offset, str(error)
-                error.partial = b"".join(pieces) + error.partial
-                raise
-            pieces.append(inflated)
-            limit -= len(inflated)
-            at += taken
+                pieces.append(inflated)
+                limit -= len(inflated)
+                at += taken
+        except InflateError as error:
+            self._lost = error.reason, error.offset, str(error)
+            error.partial = b"".join(pieces) + error.partial
+            raise
         return b"".join(pieces)
 
     def _step(self, data: bytes, limit: int) -> tuple[bytes, int]:
         """Inflate some of `data`. Return the output, and how many bytes it came from."""
-        if self._context.eof:
-            self._go_on_after_end()
+        context = self._context
+        if context.eof:
+            context = self._after_end()
         if len(self._header) < self._longest_header:
             self._header += data[: self._longest_header - len(self._header)]
             self._check_header()
         try:
-            inflated = self._context.decompress(data, limit + 1)
+            inflated = context.decompress(data, limit + 1)
         except (zlib.error, zstd.ZstdError) as error:
             found = f"the bytes after byte {self._offset} of the {self._name} stream do not inflate ({error})"
             raise InflateError("corrupt", self._offset, found) from error
         if len(inflated) > limit:
             found = f"the bytes after byte {self._offset} of the {self._name} stream inflate to more than allowed"
             raise InflateError("limit", self._offset, found, inflated[:limit])
-        taken = len(data) - len(self._context.unused_data)
+        taken = len(data) - len(context.unused_data)
         self._offset += taken
         return inflated, taken
 
@@ -117,7 +118,8 @@ class _Stream:
         """Raise where `_header`, the first bytes of the stream or of a frame in it, is none as far as it goes."""
         raise NotImplementedError
 
-    def _go_on_after_end(self) -> None:
+    def _after_end(self) -> _Context:
+        """Return the context for what follows the end of the stream, or raise."""
         raise self._ended()
 
     def _ended(self) -> InflateError:
@@ -159,10 +161,11 @@ class Zstd(_Stream):
     def _new_context(self) -> _Context:
         return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: WINDOW_LOG_MAX})
 
-    def _go_on_after_end(self) -> None:
+    def _after_end(self) -> _Context:
         self._context = self._new_context()
         self._header = b""
         self._is_first_frame = False
+        return self._context
 
     def _check_header(self) -> None:
         magic = self._header[:4]

@@ -36,6 +36,8 @@ _SCALAR = re.compile(
 )
 _NUMBER_BEGUN = re.compile(rb"-?(?:(?:0|[1-9][0-9]*+)(?:\.|(?:\.[0-9]++)?+[eE][+-]?))?\Z")
 _WORDS = (b"true", b"false", b"null", b"NaN", b"Infinity", b"-Infinity")
+# Types without a NaN in them.
+_PLAIN = frozenset({str, int, bool, type(None)})
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -226,12 +228,11 @@ def dumps(value: Any) -> bytes:
 
 def _is_finite(value: Any) -> bool:
     pending = [value]
-    while pending:
-        item = pending.pop()
+    for item in pending:
         if isinstance(item, dict):
-            pending += item.values()
-        elif isinstance(item, list | tuple):
-            pending += item
+            pending += [child for child in item.values() if type(child) not in _PLAIN]
+        elif isinstance(item, (list, tuple)):
+            pending += [child for child in item if type(child) not in _PLAIN]
         elif isinstance(item, float) and not math.isfinite(item):
             return False
     return True
@@ -257,7 +258,7 @@ def _piece(value: Any) -> str | Iterator[Any]:
     """Return a scalar's text, or an iterator over the pieces of an object or array."""
     if isinstance(value, dict):
         return _object(value)
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return _array(value)
     return _scalar(value)
 

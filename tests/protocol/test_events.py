@@ -1,0 +1,74 @@
+"""The tables of dispatch events and capabilities."""
+
+import pytest
+
+from inspector.protocol import registry
+from inspector.protocol.registry import DispatchEvent
+from inspector.session.summarize import compile_template
+
+TABLES = registry.load()
+EVENTS = list(TABLES.events.values())
+
+
+def test_every_documented_event_has_a_row() -> None:
+    assert len(EVENTS) == 230
+    assert [sum(event.status == status for event in EVENTS) for status in ("current", "observed", "legacy")] == [
+        208,
+        11,
+        11,
+    ]
+
+
+def test_every_official_event_has_a_summary() -> None:
+    assert [event.name for event in EVENTS if event.official and not event.summary] == []
+
+
+@pytest.mark.parametrize("event", [event for event in EVENTS if event.summary], ids=lambda event: event.name)
+def test_every_summary_is_a_template(event: DispatchEvent) -> None:
+    compile_template(event.summary or "")
+
+
+def test_meanings_are_sentences_of_their_own() -> None:
+    assert all(event.meaning.endswith(".") for event in EVENTS)
+    assert len({event.meaning for event in EVENTS}) > 220
+
+
+def test_official_is_what_official_documentation_has() -> None:
+    assert all(event.official == ("official-events" in event.source) for event in EVENTS)
+    assert {event.name for event in EVENTS if event.audience in ("both", "bot")} == {
+        event.name for event in EVENTS if event.official
+    }
+
+
+def test_events_name_intents_that_exist() -> None:
+    known = {intent.name for intent in TABLES.intents}
+    assert {name for event in EVENTS for name in event.intents} <= known
+
+
+def test_events_name_capabilities_that_exist() -> None:
+    known = {capability.name for capability in TABLES.capabilities}
+    named = {name.removeprefix("not ") for event in EVENTS if event.capability for name in event.capability.split(", ")}
+    assert named <= known
+
+
+def test_ids_are_paths_of_what_a_row_can_be_about() -> None:
+    assert {kind for event in EVENTS for kind in event.ids} == {"guild", "channel", "user"}
+    assert all(part for event in EVENTS for path in event.ids.values() for part in path.split("."))
+
+
+@pytest.mark.parametrize(
+    ("name", "ids"),
+    [
+        ("GUILD_CREATE", {"guild": "id"}),
+        ("GUILD_DELETE", {"guild": "id"}),
+        ("CHANNEL_UPDATE", {"channel": "id"}),
+        ("RATE_LIMITED", {"guild": "meta.guild_id"}),
+        ("MESSAGE_CREATE", {}),
+    ],
+)
+def test_ids_say_where_the_usual_keys_do_not_serve(name: str, ids: dict[str, str]) -> None:
+    assert TABLES.events[name].ids == ids
+
+
+def test_capabilities_count_from_bit_zero_without_a_hole() -> None:
+    assert [capability.bit for capability in TABLES.capabilities] == list(range(17))
