@@ -53,14 +53,13 @@ def convert(captures: tuple[Path, ...], output: Path, hosts: tuple[str, ...], ke
             for text in source.notes:
                 note(text)
         events += len(writer.finish())
+        if not connections:
+            raise CaptureError(f"there is no gateway connection to convert in {', '.join(map(str, captures))}")
         os.replace(part, output)
     finally:
         for leftover in (part, Path(f"{part}-wal"), Path(f"{part}-shm")):
             leftover.unlink(missing_ok=True)
     note(f"{output} has {events:,} events of {connections:,} connections")
-    if not connections:
-        raise CaptureError(f"there was no gateway connection to convert; {output} is empty")
-
 
 class _Source:
     """Any file that holds happenings: a capture, or a format that the importers know."""

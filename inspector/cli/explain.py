@@ -16,12 +16,16 @@ def explain(topic: tuple[str, ...]) -> None:
     """Say what an opcode, close code, event, intent or id means.
 
     TOPIC is a number or a name, with its plane or kind before it where that matters: 4014, voice 4006, op 8,
-    intents 33281, MESSAGE_CREATE, an id, the slug of an error.
+    intents 33281, MESSAGE_CREATE, an id, the slug of an error. Several topics of one word each may be given.
     """
     words = " ".join(topic)
-    found = look_up(words, default())
-    if found is None:
+    found = [look_up(words, default())]
+    if found == [None]:
+        found = [look_up(word, default()) for word in topic]
+    if None in found:
         near = suggest(words, default())
         hint = f"perhaps {', '.join(near)}" if near else "try a number, an event such as MESSAGE_CREATE, or `op 8`"
         raise UsageError(f"nothing is known as {words!r}; {hint}")
-    click.echo(render(found, min(100, shutil.get_terminal_size((80, 24)).columns)))
+    width = min(100, shutil.get_terminal_size((80, 24)).columns)
+    for explanation in filter(None, found):
+        click.echo(render(explanation, width))

@@ -1,7 +1,9 @@
 """The group of commands, and what becomes of errors."""
 
+import signal
 import sys
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
@@ -51,8 +53,10 @@ def gwinspect() -> None:
 
 def main() -> None:
     """Run the command line. Errors that a person can act on become one sentence and an exit code."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
     try:
-        sys.exit(gwinspect.main(standalone_mode=False) or 0)
+        sys.exit(gwinspect.main(prog_name="gwinspect", standalone_mode=False) or 0)
     except GwinspectError as error:
         click.echo(f"gwinspect: {error}", err=True)
         if error.slug != "usage":
@@ -67,3 +71,8 @@ def main() -> None:
         # Whoever read our output has seen enough. Python would complain once more while closing stdout.
         sys.stdout = None
         sys.exit(0)
+
+
+def _leave(number: int, frame: object) -> NoReturn:
+    """End as by an exception, so that a proxy or client that was started is ended too."""
+    sys.exit(128 + number)

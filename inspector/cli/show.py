@@ -27,10 +27,17 @@ from inspector.store.reader import Reader
 @click.option(
     "--follow", "following", is_flag=True, help="Go on printing while the capture grows, until it is finished"
 )
+@click.option("--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated")
 @click.option("--reveal", is_flag=True, help="Show tokens and other secrets instead of masking them")
 @click.option("--raw", is_flag=True, help="Add each row's frames to JSON lines, in base64")
 def show(
-    captures: tuple[Path, ...], output_format: str, limit: int | None, following: bool, reveal: bool, raw: bool
+    captures: tuple[Path, ...],
+    output_format: str,
+    limit: int | None,
+    following: bool,
+    hosts: tuple[str, ...],
+    reveal: bool,
+    raw: bool,
 ) -> None:
     """Print recordings as an annotated timeline.
 
@@ -44,7 +51,7 @@ def show(
     for path in captures:
         if len(captures) > 1:
             note(f"{path}:")
-        rows = CaptureRows(Reader(path)) if following else open_rows(path, default())
+        rows = CaptureRows(Reader(path)) if following else open_rows(path, default(), hosts)
         if isinstance(rows, CaptureRows) and following:
             for event in follow(rows.reader):
                 printer.print(event, rows)

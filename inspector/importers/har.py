@@ -25,7 +25,7 @@ from inspector.model import Closed, Control, Frame, Happening, Opened, Plane
 from inspector.protocol.hosts import plane_of
 
 _HAR = re.compile(r'\s*\{.*?"log"\s*:\s*\{', re.DOTALL)
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|[{}\[\],"]', re.DOTALL)
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],"]', re.DOTALL)
 _URLSAFE = str.maketrans("-_", "+/", " \t\r\n=")
 _TEXT, _BINARY, _PING, _PONG = 1, 2, 9, 10
 
@@ -131,10 +131,11 @@ class HarFile(Source):
         admitted = self._admit(opened, frames[:MAX_FRAMES])
         if admitted is None:
             return []
+        if opened.refusal is not None:
+            return [admitted]
         self._left_out += left_out
-        self._silent += not frames and opened.refusal is None
-        if opened.refusal is None:
-            self._errors += [clean(str(message.get("data"))) for message in messages if message.get("type") == "error"]
+        self._silent += not frames
+        self._errors += [clean(str(message.get("data"))) for message in messages if message.get("type") == "error"]
         closed = _closed(entry, number, said[-1].at_ns if said else opened.at_ns)
         return [admitted, *said, *([closed] if closed else [])]
 

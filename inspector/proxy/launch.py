@@ -91,6 +91,8 @@ class Proxy:
             _command(self.settings),
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr.fileno(),
+            # Out of reach of the terminal's Ctrl-C: the client is to say its goodbyes through a proxy that still lives.
+            start_new_session=True,
             env={**os.environ, **(self.settings.environment or {})},
         )
         try:

@@ -1,7 +1,7 @@
 """The rows of any recording, whatever file it is in: a capture is read, everything else goes through the pipeline."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -31,11 +31,14 @@ class Rows(Protocol):
         """Return the bytes of the frames that `event` came from, joined."""
 
 
-def open_rows(path: Path, registry: Registry) -> Rows:
-    """Return the rows of `path`: a capture, or any format that the importers know. Raises CaptureError."""
+def open_rows(path: Path, registry: Registry, hosts: Iterable[str] = ()) -> Rows:
+    """Return the rows of `path`: a capture, or any format that the importers know. Raises CaptureError.
+
+    `hosts` are hosts of the user's own that count as gateways in other people's formats.
+    """
     if is_capture(path):
         return CaptureRows(Reader(path))
-    return ImportedRows(open_source(path), registry)
+    return ImportedRows(open_source(path, hosts), registry)
 
 
 class CaptureRows:

@@ -30,7 +30,8 @@ _VERSION = 131
 _COMPRESSED = 80
 _SMALL_INTEGER = 97
 _ATOM_LATIN1 = 100
-_NIL = 106
+_SMALL_TUPLE = 104
+_LIST = 108
 _BINARY = 109
 _SMALL_ATOM_LATIN1 = 115
 _ATOM = 118
@@ -232,13 +233,19 @@ def _map(reading: _Reading, data: bytes, at: int) -> tuple[dict[str, Any], int]:
     return value, at
 
 
-def _unusual_key(reading: _Reading, data: bytes, at: int) -> tuple[str, int]:
-    """Read a key that is not UTF-8 text; JSON stands for what is no text at all, such as a number."""
-    if data[at] in _ATOMS:
+def _unusual_key(reading: _Reading, data: bytes, start: int) -> tuple[str, int]:
+    """Read a key that is not UTF-8 text: an atom of another kind, a number, anything."""
+    if data[start] in _ATOMS:
         reading.atom_keys = True
-        return _atom_name(reading, data, at)
-    value, at = _READERS[data[at]](reading, data, at + 1)
-    return value if type(value) is str else jsontext.dumps(value).decode(), at
+        return _atom_name(reading, data, start)
+    key, at = _READERS[data[start]](reading, data, start + 1)
+    if type(key) is str:
+        return key, at
+    if isinstance(key, (list, dict)):
+        # Not its text: in keys of keys of keys, that would double with each level.
+        reading.report(f"the key at byte {start} is a {type(key).__name__.lower()}, which JSON cannot have as a key")
+        return f"(key at byte {start})", at
+    return jsontext.dumps(key).decode(), at
 
 
 def _free_key(reading: _Reading, value: dict[str, Any], key: str, at: int) -> str:
@@ -249,39 +256,27 @@ def _free_key(reading: _Reading, value: dict[str, Any], key: str, at: int) -> st
     return key
 
 
-def _list(reading: _Reading, data: bytes, at: int) -> tuple[Any, int]:
-    (length,) = _uint32(data, at)
-    items, at = _elements(reading, data, at + 4, length)
-    if data[at] == _NIL:
-        return items, at + 1
-    reading.enter(1, at)
-    tail, at = _READERS[data[at]](reading, data, at + 1)
-    reading.depth -= 1
-    if type(tail) is list:
-        return items + tail, at
-    return {"$improper": items, "$tail": tail}, at
-
-
-def _small_tuple(reading: _Reading, data: bytes, at: int) -> tuple[Tuple, int]:
-    items, at = _elements(reading, data, at + 1, data[at])
-    return Tuple(items), at
-
-
-def _large_tuple(reading: _Reading, data: bytes, at: int) -> tuple[Tuple, int]:
-    (arity,) = _uint32(data, at)
-    items, at = _elements(reading, data, at + 4, arity)
-    return Tuple(items), at
-
-
-def _elements(reading: _Reading, data: bytes, at: int, length: int) -> tuple[list[Any], int]:
+def _sequence(reading: _Reading, data: bytes, at: int) -> tuple[Any, int]:
+    """Read a list or a tuple, in one function so that each level of nesting takes one frame of Python's stack."""
+    tag = data[at - 1]
+    if tag == _SMALL_TUPLE:
+        length, at = data[at], at + 1
+    else:
+        length, at = _uint32(data, at)[0], at + 4
     reading.enter(length, at)
     readers = _READERS
-    items = []
+    items: list[Any] = []
     for _ in range(length):
         item, at = readers[data[at]](reading, data, at + 1)
         items.append(item)
+    if tag != _LIST:
+        reading.depth -= 1
+        return Tuple(items), at
+    tail, at = readers[data[at]](reading, data, at + 1)
     reading.depth -= 1
-    return items, at
+    if type(tail) is not list:
+        return {"$improper": items, "$tail": tail}, at
+    return (items + tail if tail else items), at
 
 
 def _nil(reading: _Reading, data: bytes, at: int) -> tuple[list[Any], int]:
@@ -447,18 +442,26 @@ def _fun(reading: _Reading, data: bytes, at: int) -> tuple[dict[str, Any], int]:
     """Read NEW_FUN_EXT; its size in bytes says nothing new."""
     (free,) = _uint32(data, at + 25)
     module, end = _atom_name(reading, data, at + 29)
-    fields, end = _elements(reading, data, end, 3 + free)
-    index, uniq, pid, *free_variables = fields
+    (index, uniq, pid, *variables), end = _terms(reading, data, end, 3 + free)
     fun = {"$etf": "fun", "module": module, "arity": data[at + 4], "index": index, "uniq": uniq, "pid": pid}
-    return {**fun, "free": free_variables}, end
+    return {**fun, "free": variables}, end
 
 
 def _old_fun(reading: _Reading, data: bytes, at: int) -> tuple[dict[str, Any], int]:
     """Read FUN_EXT, which Erlang gave up with OTP 23."""
     (free,) = _uint32(data, at)
-    fields, at = _elements(reading, data, at + 4, 4 + free)
-    pid, module, index, uniq, *free_variables = fields
-    return {"$etf": "fun", "module": module, "index": index, "uniq": uniq, "pid": pid, "free": free_variables}, at
+    (pid, module, index, uniq, *variables), at = _terms(reading, data, at + 4, 4 + free)
+    return {"$etf": "fun", "module": module, "index": index, "uniq": uniq, "pid": pid, "free": variables}, at
+
+
+def _terms(reading: _Reading, data: bytes, at: int, count: int) -> tuple[list[Any], int]:
+    reading.enter(count, at)
+    terms = []
+    for _ in range(count):
+        term, at = _READERS[data[at]](reading, data, at + 1)
+        terms.append(term)
+    reading.depth -= 1
+    return terms, at
 
 
 def _unknown(reading: _Reading, data: bytes, at: int) -> NoReturn:
@@ -485,11 +488,11 @@ _KINDS: dict[int, _Reader] = {
     101: _identifier,
     102: _identifier,
     103: _identifier,
-    104: _small_tuple,
-    105: _large_tuple,
+    104: _sequence,
+    105: _sequence,
     106: _nil,
     107: _small_integers,
-    108: _list,
+    108: _sequence,
     109: _binary,
     110: _small_big,
     111: _large_big,
@@ -501,5 +504,6 @@ _KINDS: dict[int, _Reader] = {
     117: _old_fun,
     118: _long_atom,
     119: _small_atom,
+    120: _identifier,
 }
 _READERS: tuple[_Reader, ...] = tuple(_KINDS.get(tag, _unknown) for tag in range(256))

@@ -1,0 +1,65 @@
+"""Runs commands as the shell would, in this process."""
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from inspector.cli.main import main
+from inspector.model import Closed, Frame, Happening, Opened, Plane
+from inspector.protocol.registry import load
+from inspector.store.writer import Writer
+
+TOKEN = "MTAwMDAwMDAwMDAwMDAwMDAw.GaaaaB.invented-token-of-nobody-0123456789"
+URL = "wss://gateway.discord.gg/?v=10&encoding=json"
+START = 1_769_860_800_000_000_000  # 2026-01-31 12:00:00 UTC
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setattr("signal.signal", lambda *arguments: None)
+
+    def call(*arguments: str | Path) -> Result:
+        monkeypatch.setattr(sys, "argv", ["gwinspect", *map(str, arguments)])
+        capfdbinary.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        out, err = capfdbinary.readouterr()
+        return Result(int(left.value.code or 0), out.decode(), err.decode())
+
+    return call
+
+
+def happenings() -> Iterable[Happening]:
+    """A bot that asks for an intent it was not given."""
+    yield Opened(1, START, Plane.GATEWAY, URL, "127.0.0.1:50000")
+    says = [
+        (False, b'{"op":10,"d":{"heartbeat_interval":41250},"s":null,"t":null}'),
+        (True, b'{"op":1,"d":null}'),
+        (False, b'{"op":11}'),
+        (True, b'{"op":2,"d":{"token":"%b","intents":33280,"properties":{"os":"linux"}}}' % TOKEN.encode()),
+    ]
+    for number, (from_client, data) in enumerate(says, start=1):
+        yield Frame(1, START + number * 7_000_000, from_client, True, data)
+    yield Closed(1, START + 40_000_000, 4014, "Disallowed intent(s).", "server")
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    path = tmp_path / "bot.gwcap"
+    writer = Writer(path, load(), made_by="test")
+    writer.write(list(happenings()))
+    writer.finish()
+    return path

@@ -1,0 +1,47 @@
+from importlib import import_module
+
+import click
+import pytest
+
+from inspector.cli.main import COMMANDS
+
+
+def test_every_command_is_in_a_file_of_its_name() -> None:
+    for name in COMMANDS:
+        assert isinstance(getattr(import_module(f"inspector.cli.{name}"), name), click.Command)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_begins_with_the_line_that_the_list_shows(run, name: str) -> None:
+    result = run(name, "--help")
+    assert result.code == 0
+    assert COMMANDS[name].rstrip(".") in " ".join(result.out.split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_an_example_or_lists_what_can_be_named(run, name: str) -> None:
+    assert "Example: " in run(name, "--help").out or name == "demo"
+
+
+def test_exit_codes_are_documented(run) -> None:
+    assert "Exit codes: 0 fine, 1 failure, 2 wrong usage" in " ".join(run("--help").out.split())
+
+
+def test_an_unknown_command_is_wrong_usage(run) -> None:
+    result = run("shwo")
+    assert (result.code, result.out) == (2, "")
+
+
+def test_help_imports_neither_mitmproxy_nor_the_tables() -> None:
+    import subprocess
+    import sys
+
+    script = (
+        "import sys; sys.argv = ['gwinspect', '--help']\n"
+        "from inspector.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('mitmproxy', 'aiohttp', 'inspector.protocol') if name in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True).stdout
+    assert out.splitlines()[-1] == "[]"

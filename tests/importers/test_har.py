@@ -1,0 +1,364 @@
+"""HAR files."""
+
+import base64
+import json
+import random
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from inspector.importers import open_source
+from inspector.importers.har import HarFile
+from inspector.model import Closed, Control, Frame, Happening, Opened, Plane
+
+MAIN = "wss://gateway.discord.gg/?v=9&encoding=json"
+START = 1_800_000_000
+START_NS = START * 1_000_000_000
+HELLO = '{"op":10,"d":{"heartbeat_interval":41250}}'
+IDENTIFY = '{"op":2,"d":{"token":"not-a-real-token"}}'
+READY = '{"op":0,"s":1,"t":"READY","d":{"user":{"username":"zo\u00eb \U0001f98a"}}}'
+
+
+def message(data: str, after: float, *, send: bool = False, opcode: Any = 1, **more: Any) -> dict[str, Any]:
+    return {"type": "send" if send else "receive", "time": START + after, "opcode": opcode, "data": data, **more}
+
+
+TALK = (message(HELLO, 0.5), message(IDENTIFY, 0.75, send=True), message(READY, 1))
+
+
+def entry(url: str = MAIN, messages: Sequence[Any] = TALK, *, status: int = 101, **more: Any) -> dict[str, Any]:
+    """An entry as Chrome writes it, in its order of keys: the messages stand before the address."""
+    return {
+        "_initiator": {"type": "script"},
+        "_priority": "High",
+        "_resourceType": "websocket",
+        "_webSocketMessages": list(messages),
+        "cache": {},
+        "request": {
+            "method": "GET",
+            "url": url,
+            "headers": [
+                {"name": "Upgrade", "value": "websocket"},
+                {"name": "Cookie", "value": "secret=1"},
+                {"name": "User-Agent", "value": "Browser/1.0"},
+            ],
+        },
+        "response": {
+            "status": status,
+            "statusText": "Switching Protocols" if status == 101 else "Forbidden",
+            "headers": [{"name": "CF-RAY", "value": "8f00000000000000-XYZ"}],
+        },
+        "startedDateTime": "2027-01-15T08:00:00.250Z",
+        "time": 10_000.0,
+        **more,
+    }
+
+
+def har(*entries: Any, creator: str = "WebInspector") -> str:
+    log = {"version": "1.2", "creator": {"name": creator, "version": "537.36"}, "pages": [], "entries": entries}
+    return json.dumps({"log": log}, ensure_ascii=False, indent=1)
+
+
+def read(path: Path, data: str | bytes) -> tuple[list[Happening], list[str]]:
+    path = path / "day.har"
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
+    source = open_source(path)
+    assert isinstance(source, HarFile)
+    happenings = list(source)
+    assert source.progress == (path.stat().st_size, path.stat().st_size)
+    return happenings, [note.replace(str(path), "day.har") for note in source.notes]
+
+
+def messages_of(happenings: list[Happening]) -> list[bytes]:
+    return [happening.data for happening in happenings if isinstance(happening, Frame)]
+
+
+def opening(happenings: list[Happening]) -> Opened:
+    assert isinstance(happenings[0], Opened)
+    return happenings[0]
+
+
+def test_a_connection_of_chrome_has_no_close(tmp_path: Path) -> None:
+    assert read(tmp_path, har({"_resourceType": "document", "request": {}, "response": {}}, entry())) == (
+        [
+            Opened(
+                1,
+                START_NS + 250_000_000,
+                Plane.GATEWAY,
+                MAIN,
+                None,
+                101,
+                None,
+                {"user-agent": "Browser/1.0", "response-cf-ray": "8f00000000000000-XYZ"},
+            ),
+            Frame(1, START_NS + 500_000_000, False, True, HELLO.encode()),
+            Frame(1, START_NS + 750_000_000, True, True, IDENTIFY.encode()),
+            Frame(1, START_NS + 1_000_000_000, False, True, READY.encode()),
+        ],
+        [],
+    )
+
+
+def test_http_addresses_of_mitmproxys_hars_become_websockets(tmp_path: Path) -> None:
+    assert opening(read(tmp_path, har(entry("https://gateway.discord.gg/?v=10")))[0]).url == (
+        "wss://gateway.discord.gg/?v=10"
+    )
+
+
+@pytest.mark.parametrize(
+    ("close", "closed"),
+    [
+        ({"code": 4014, "reason": "no", "timestamp": 12.5}, Closed(1, START_NS + 10_250_000_000, 4014, "no")),
+        ({"reason": ""}, Closed(1, START_NS + 10_250_000_000, 1005, "")),
+        ("aborted", Closed(1, START_NS + 10_250_000_000, 1006, "")),
+    ],
+)
+def test_a_close_of_http_toolkit_is_kept(tmp_path: Path, close: Any, closed: Closed) -> None:
+    assert read(tmp_path, har(entry(_webSocketClose=close)))[0][-1] == closed
+
+
+def test_a_close_is_never_before_the_last_message(tmp_path: Path) -> None:
+    close = read(tmp_path, har(entry(_webSocketClose="aborted", time=-1)))[0][-1]
+    assert close == Closed(1, START_NS + 1_000_000_000, 1006)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda data: base64.b64encode(data).decode(),
+        lambda data: base64.b64encode(data).decode().rstrip("="),
+        lambda data: base64.urlsafe_b64encode(data).decode(),
+        lambda data: base64.urlsafe_b64encode(data).decode().rstrip("="),
+        lambda data: base64.encodebytes(data).decode(),
+    ],
+)
+@pytest.mark.parametrize("size", range(4))
+def test_binary_messages_are_base64_of_any_kind(tmp_path: Path, written: Any, size: int) -> None:
+    data = b"\xfb\xff\xbf\x83m\0\0\0\0"[: 9 - size] * 9
+    happenings, _ = read(tmp_path, har(entry(messages=[message(written(data), 1, opcode=2)])))
+    assert happenings[1] == Frame(1, START_NS + 1_000_000_000, False, False, data)
+
+
+def test_binary_that_is_no_base64_is_kept_as_it_is(tmp_path: Path) -> None:
+    assert messages_of(read(tmp_path, har(entry(messages=[message("{not base64}", 1, opcode=2)])))[0]) == [
+        b"{not base64}"
+    ]
+
+
+def test_pings_are_control_frames_and_what_else_is_there_is_left_out(tmp_path: Path) -> None:
+    odd = [message("aGk=", 2, send=True, opcode=9), message("", 3, opcode=10), message("", 4, opcode=8), {}, "x", None]
+    happenings, notes = read(tmp_path, har(entry(messages=[*TALK, *odd])))
+    assert happenings[4:] == [
+        Control(1, START_NS + 2_000_000_000, True, "ping", b"hi"),
+        Control(1, START_NS + 3_000_000_000, False, "pong", b""),
+    ]
+    assert notes == ["left out of the lists of messages, as they are none: 2"]
+
+
+def test_errors_of_the_browser_are_told(tmp_path: Path) -> None:
+    error = {"type": "error", "time": START + 3, "opcode": -1, "data": "Connection reset"}
+    happenings, notes = read(tmp_path, har(entry(messages=[*TALK, error])))
+    assert len(happenings) == 4
+    assert notes == ["errors that the browser noted: 1, the first: Connection reset"]
+
+
+def test_connections_are_merged_by_time_and_numbered_by_their_start(tmp_path: Path) -> None:
+    voice = entry(
+        "wss://us-east1.discord.media/?v=8",
+        [message('{"op":8,"d":{"v":8,"heartbeat_interval":13750}}', 0.6)],
+        startedDateTime="2027-01-15T09:00:00.1+01:00",
+    )
+    happenings, _ = read(tmp_path, har(entry(), voice))
+    assert [(happening.connection, (happening.at_ns - START_NS) // 1_000_000) for happening in happenings] == [
+        (1, 100),
+        (2, 250),
+        (2, 500),
+        (1, 600),
+        (2, 750),
+        (2, 1000),
+    ]
+
+
+def test_messages_of_one_connection_keep_their_order(tmp_path: Path) -> None:
+    """The clock may have been set back; the order in the list is that of the wire."""
+    talk = [message(HELLO, 5), message(IDENTIFY, 3, send=True), message(READY, 4)]
+    assert messages_of(read(tmp_path, har(entry(messages=talk)))[0]) == [
+        HELLO.encode(),
+        IDENTIFY.encode(),
+        READY.encode(),
+    ]
+
+
+@pytest.mark.parametrize("time", [None, "soon", -1, 10**30, float("inf"), float("nan"), True])
+def test_a_message_without_a_time_has_that_of_the_one_before(tmp_path: Path, time: Any) -> None:
+    happenings, _ = read(tmp_path, har(entry(messages=[TALK[0], TALK[1] | {"time": time}])))
+    assert happenings[2].at_ns == happenings[1].at_ns
+
+
+def test_an_entry_without_a_start_begins_with_its_first_message(tmp_path: Path) -> None:
+    happenings, _ = read(tmp_path, har(entry(startedDateTime="yesterday")))
+    assert happenings[0].at_ns == happenings[1].at_ns == START_NS + 500_000_000
+
+
+def zlib_stream(*payloads: str) -> list[dict[str, Any]]:
+    stream = zlib.compressobj()
+    whole = [stream.compress(payload.encode()) + stream.flush(zlib.Z_SYNC_FLUSH) for payload in payloads]
+    return [message(base64.b64encode(data).decode(), n + 1, opcode=2) for n, data in enumerate(whole)]
+
+
+@pytest.mark.parametrize(
+    ("messages", "late"),
+    [
+        (TALK, False),
+        (TALK[1:], True),
+        (TALK[1:2], False),
+        (zlib_stream(HELLO, READY), False),
+        (zlib_stream(HELLO, READY)[1:], True),
+    ],
+)
+def test_a_recording_that_begins_in_the_middle_is_known(tmp_path: Path, messages: list[Any], late: bool) -> None:
+    opened = opening(read(tmp_path, har(entry(MAIN + "&compress=zlib-stream", messages, status=0)))[0])
+    assert (opened.joined_late, opened.status, opened.refusal) == (late, None, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "refusal"),
+    [
+        (403, {}, "HTTP 403 Forbidden (cf-ray 8f00000000000000-XYZ)"),
+        (0, {"_error": "net::ERR_CONNECTION_REFUSED"}, "net::ERR_CONNECTION_REFUSED"),
+        (0, {}, "no answer was recorded"),
+    ],
+)
+def test_a_refused_upgrade_says_why(tmp_path: Path, status: int, more: dict[str, Any], refusal: str) -> None:
+    refused = entry(messages=[], status=status, _webSocketClose="aborted")
+    refused["response"] |= more
+    elsewhere = entry("wss://ws.example.org/", [], status=403)
+    happenings, notes = read(tmp_path, har(refused, elsewhere))
+    assert opening(happenings).refusal == refusal
+    assert len(happenings) == 1
+    assert notes == []
+
+
+def test_an_error_of_chrome_is_the_refusal(tmp_path: Path) -> None:
+    error = {"type": "error", "time": START + 1, "opcode": -1, "data": "Error during WebSocket handshake"}
+    assert opening(read(tmp_path, har(entry(messages=[error], status=0)))[0]).refusal == (
+        "Error during WebSocket handshake"
+    )
+
+
+def test_a_har_of_firefox_says_why_it_is_empty(tmp_path: Path) -> None:
+    silent = entry()
+    del silent["_webSocketMessages"], silent["_resourceType"]
+    happenings, notes = read(tmp_path, har(silent, creator="Firefox"))
+    assert [opening(happenings).url] == [MAIN]
+    assert notes == ["1 gateway connection was opened, but without messages in the file"]
+    assert read(tmp_path, har({"request": {"url": "https://discord.com/app"}}, creator="Firefox")) == (
+        [],
+        [
+            "day.har has no gateway WebSocket in it: Firefox 537.36 wrote it, and Firefox leaves WebSocket messages "
+            "out of its HARs; Chrome and Edge do not"
+        ],
+    )
+
+
+def test_a_har_without_websockets_says_how_to_get_them(tmp_path: Path) -> None:
+    assert read(tmp_path, har({"request": {"url": "https://discord.com/app"}})) == (
+        [],
+        [
+            "day.har has no gateway WebSocket in it: WebInspector 537.36 wrote it, and none of its 1 entries holds "
+            "WebSocket messages (_webSocketMessages); a browser lists only what begins while its DevTools are open, so "
+            "open them, load the page again and then save"
+        ],
+    )
+
+
+def test_look_alikes_are_left_out_and_named(tmp_path: Path) -> None:
+    happenings, notes = read(tmp_path, har(entry("wss://evilgateway.discord.gg/?v=9")))
+    assert happenings == []
+    assert notes == [
+        "1 WebSocket was not a Discord gateway: evilgateway.discord.gg",
+        "day.har has no gateway WebSocket in it: none of its WebSockets went to one",
+    ]
+
+
+def test_a_self_hosted_server_is_known_by_its_hello(tmp_path: Path) -> None:
+    url = "wss://chat.example/?v=9&encoding=json"
+    assert opening(read(tmp_path, har(entry(url)))[0]).url == url
+    assert read(tmp_path, har(entry(url, TALK[1:])))[0] == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_every_encoding_of_json_is_read(tmp_path: Path, encoding: str) -> None:
+    assert messages_of(read(tmp_path, har(entry()).encode(encoding))[0])[2] == READY.encode()
+
+
+def test_lone_surrogates_do_no_harm(tmp_path: Path) -> None:
+    text = har(entry(MAIN + "#HERE", [message("HERE", 1)])).replace("HERE", "\\ud800")
+    happenings, _ = read(tmp_path, text)
+    opening(happenings).url.encode()
+    assert messages_of(happenings) == [b"\xed\xa0\x80"]
+
+
+def test_a_torn_file_gives_the_messages_that_are_whole(tmp_path: Path) -> None:
+    """In Chrome's files a torn entry has no address: it is known by its Hello."""
+    text = har(entry(), entry())
+    cut = text.rindex("READY")
+    happenings, notes = read(tmp_path, text[:cut])
+    assert [type(happening) for happening in happenings].count(Opened) == 2
+    assert messages_of(happenings).count(IDENTIFY.encode()) == 2
+    assert messages_of(happenings).count(READY.encode()) == 1
+    assert len(notes) == 1
+    assert notes[0].startswith("day.har breaks off or is damaged at character ")
+    assert notes[0].endswith(": what stands before that was read")
+
+
+def test_a_file_damaged_in_the_middle_gives_what_stands_before(tmp_path: Path) -> None:
+    text = har(entry(), entry())
+    at = text.rindex('"cache"')
+    assert len(messages_of(read(tmp_path, text[:at] + "\0" + text[at:])[0])) == 6
+
+
+def test_a_file_may_be_torn_anywhere(tmp_path: Path) -> None:
+    text = har(entry(), entry())
+    for cut in random.Random(1).sample(range(20, len(text) - 1), 80):
+        happenings, notes = read(tmp_path, text[:cut])
+        assert "breaks off" in notes[0]
+        whole = text.count("}", 0, cut)
+        assert len(messages_of(happenings)) <= whole
+        if cut > text.index('"response"'):
+            assert len(messages_of(happenings)) >= 3
+        for happening in happenings:
+            assert not isinstance(happening, Opened) or happening.refusal is None
+
+
+def test_json_nested_without_end_is_told(tmp_path: Path) -> None:
+    assert "cannot be read as JSON" in read(tmp_path, '{"log":{"entries":' + "[" * 200_000)[1][0]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = st.sampled_from(["type", "time", "opcode", "data"])
+ENTRY_FIELDS = st.sampled_from(
+    ["_webSocketMessages", "_webSocketClose", "request", "response", "startedDateTime", "time"]
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(ENTRY_FIELDS, JSON), st.dictionaries(FIELDS, JSON), st.dictionaries(FIELDS, JSON))
+def test_any_json_in_any_place_is_read(tmp_path: Path, odd: Any, first: Any, second: Any) -> None:
+    messages = [TALK[0] | first, TALK[1] | second, {"request": odd}]
+    inside = entry(messages=messages)
+    inside["request"] |= odd
+    inside["response"] |= odd | {"status": odd.get("time")}
+    path = tmp_path / "day.har"
+    path.write_text(json.dumps({"log": {"entries": [entry(messages=messages) | odd, inside, odd]}}), "utf-8")
+    for happening in open_source(path):
+        assert 0 <= happening.at_ns < 2**63
