@@ -183,6 +183,9 @@ class ErrorNote:
 
 Row = Source | Opcode | CloseCode | DispatchEvent | Intent | Capability | Secret | RpcError | ErrorNote
 
+# What a user's own new row need not say.
+_USER_DEFAULTS: dict[str, Any] = {"status": "current", "category": "Own", "audience": "user"}
+
 # Sources first: the rows of the others are checked against them.
 _KINDS: dict[str, tuple[type[Row], Names]] = {
     "source": (Source, ("id",)),
@@ -350,6 +353,8 @@ class _Tables:
         old = self._overridden(kind, values) if by_user else None
         if by_user and "source" in columns:
             values.setdefault("source", ("user", *(name for name in getattr(old, "source", ()) if name != "user")))
+            if old is None:
+                values = {name: value for name, value in _USER_DEFAULTS.items() if name in columns} | values
         for source in values.get("source", ()):
             if (source,) not in self._rows["source"]:
                 raise ValueError(f"there is no source {source!r}; expected the id of a [[source]] row")

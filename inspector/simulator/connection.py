@@ -87,7 +87,9 @@ class Connection:
         await self._ws.close(code=code, message=reason.encode())
 
     def abort(self) -> None:
-        """Cut the TCP connection, as a lost network does."""
+        """Cut the TCP connection, as a lost network does. Does nothing to one that is over."""
+        if self._over:
+            return
         self._ended(1006, "", "server")
         if self._request.transport is not None:
             self._request.transport.abort()

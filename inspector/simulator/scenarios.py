@@ -55,7 +55,8 @@ def scenario(name: str) -> Scenario:
         kind, number = found[1], int(found[2])
         if kind == "burst":
             return _burst(name, number)
-        if number in _CODES:
+        # Behind mitmproxy a client sees 1000 where the line was cut, so no voice client would come back.
+        if number in _CODES and (kind, number) != ("voice-close", 1006):
             return _close(name, number) if kind == "close" else _voice_close(name, number)
         raise UsageError(f"{number} is no close code that can cross the wire; try close-4009")
     near = difflib.get_close_matches(name, SCENARIOS, n=1)
@@ -201,7 +202,7 @@ async def voice(discord: Discord) -> None:
     await voice.expect(VoiceOp.SPEAKING)
     await voice.speaking(ADA, ssrc=2001)
     await voice.speaking(ADA, ssrc=2001, flags=0)
-    voice.abort()
+    await voice.close(4015, "Voice server crashed.")
 
     voice.miss(VoiceOp.CLIENTS_CONNECT, {"user_ids": [BJORN["id"]]})
     voice.miss(VoiceOp.SPEAKING, {"user_id": BJORN["id"], "ssrc": 2002, "speaking": 5})
@@ -368,7 +369,7 @@ SCENARIOS = {
         Scenario(
             "voice",
             "Joining a voice channel",
-            "Main gateway and voice gateway side by side; the voice connection drops, resumes and is closed with 4014.",
+            "Main gateway and voice gateway side by side; the voice server crashes, the client resumes and is put out.",
             voice,
             "scripted",
             compress="zstd-stream",

@@ -50,20 +50,26 @@ class Simulator:
         except BaseException:
             shutil.rmtree(self._folder)
             raise
-        self._script = asyncio.ensure_future(self.scenario.script(self._discord))
+        self._script = asyncio.ensure_future(self._perform())
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._script.cancel()
         await asyncio.wait([self._script])
-        for connection in self._connections:
-            connection.abort()
         await self._runner.cleanup()
         shutil.rmtree(self._folder)
 
     async def finished(self) -> None:
         """Wait until the script has run to its end. Raises `ScriptError` where the client did not play along."""
         await asyncio.shield(self._script)
+
+    async def _perform(self) -> None:
+        try:
+            await self.scenario.script(self._discord)
+        finally:
+            # A script that failed leaves nobody waiting.
+            for connection in self._connections:
+                connection.abort()
 
     async def _listen(self) -> None:
         authority = trustme.CA()

@@ -195,7 +195,7 @@ def test_later_files_override_earlier_ones(tmp_path: Path) -> None:
             "expected reconnect",
         ),
         ('[[capability]]\nbit = 40\nname = "NEW"\n', "[[capability]] number 1 (bit 40): a new row lacks effect"),
-        ('[[opcode]]\nname = "X"\n', "a new row lacks plane, number, direction, status, meaning"),
+        ('[[opcode]]\nname = "X"\n', "a new row lacks plane, number, direction, meaning"),
         ('[[opcode]]\nplane = "voice"\nnumber = 11\n', "several opcodes have that number; add the direction"),
         ('[[secret]]\nkey = "x"\nsource = ["nowhere"]\n', "there is no source 'nowhere'; expected the id of"),
         ("[[intent]]\nbit = 0\n[[intent]]\nbit = 0\n", "[[intent]] number 2 (bit 0): it is there twice"),
@@ -257,3 +257,15 @@ def test_default_reads_the_config_folder(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "mine.toml").write_text('[[intent]]\nbit = 0\nname = "MINE"\n', encoding="utf-8")
     assert registry.default().intents[0].name == "MINE"
+
+
+def test_a_user_row_for_something_new_needs_little(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        '[[opcode]]\nplane = "gateway"\nnumber = 97\nname = "Observed Thing"\ndirection = "receive"\nmeaning = "Seen once."\n'
+        '[[event]]\nname = "OBSERVED"\nmeaning = "Seen once."\n',
+        encoding="utf-8",
+    )
+    known = registry.load([own])
+    assert known.name("gateway", 97) == "Observed Thing"
+    assert known.event("OBSERVED").source == ("user",)

@@ -1,0 +1,70 @@
+"""Real libraries, a real mitmdump, the simulator: nothing leaves loopback."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from mitmproxy.http import HTTPFlow
+from mitmproxy.io import FlowReader
+
+from inspector.simulator.journal import Entry
+from inspector.simulator.scenarios import scenario
+from inspector.simulator.server import Simulator
+from tests.simulator.proxy import mitmdump
+
+pytestmark = pytest.mark.e2e
+
+_CLIENTS = {
+    "scripted": ["-m", "inspector.simulator.client", "hello", "--proxy", "{proxy}", "--ca", "{ca}"],
+    "discord.py": ["-m", "inspector.simulator.discordpy_client", "--proxy", "{proxy}", "--ca", "{ca}"],
+    "hikari": [str(Path(__file__).with_name("hikari_client.py")), "{proxy}", "{ca}"],
+}
+_ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("client", _CLIENTS)
+def test_a_client_logs_in_through_mitmproxy_and_every_byte_is_seen(client: str, tmp_path: Path) -> None:
+    journal = asyncio.run(_play(_CLIENTS[client], tmp_path))
+
+    events = [entry.event for entry in journal if entry.event]
+    assert events[:2] == ["READY", "GUILD_CREATE"]
+    assert "RESUMED" in events
+    hosts = [entry.host for entry in journal if entry.kind == "open"]
+    assert hosts == ["gateway.discord.gg", "gateway-us-east1-b.discord.gg"]
+    assert _recorded(tmp_path / "flows") == [
+        _by_direction(
+            (entry.from_client, frame) for entry in journal if entry.connection == n for frame in entry.frames
+        )
+        for n in (1, 2)
+    ]
+
+
+async def _play(command: list[str], folder: Path) -> list[Entry]:
+    async with Simulator(scenario("hello"), pace=0) as simulator:
+        async with mitmdump(simulator, folder) as proxy:
+            arguments = [part.format(proxy=proxy.url, ca=proxy.ca) for part in command]
+            client = await asyncio.create_subprocess_exec(
+                sys.executable, *arguments, env=os.environ | {"PYTHONPATH": str(_ROOT)}
+            )
+            try:
+                await simulator.finished()
+                assert await asyncio.wait_for(client.wait(), 10) == 0
+            finally:
+                if client.returncode is None:
+                    client.kill()
+        return simulator.journal
+
+
+def _recorded(flows: Path) -> list[list[tuple[bool, bytes]]]:
+    with flows.open("rb") as file:
+        found = [flow for flow in FlowReader(file).stream() if isinstance(flow, HTTPFlow) and flow.websocket]
+    found.sort(key=lambda flow: flow.timestamp_start)
+    return [_by_direction((each.from_client, each.content) for each in flow.websocket.messages) for flow in found]
+
+
+def _by_direction(messages: Iterable[tuple[bool, bytes]]) -> list[tuple[bool, bytes]]:
+    """Put the server's before the client's: what crosses on the way has no order that both ends agree on."""
+    return sorted(messages, key=lambda message: message[0])
