@@ -444,6 +444,7 @@ _FORMATS: dict[str, Callable[[str], Format]] = {
     "channel": lambda word: _channel_name,
     "guild": lambda word: _guild_name,
     "count": _count,
+    "nth": _plain(lambda value: str(value + 1) if type(value) is int else _text(value)),
     "as": _words,
     "ms": _plain(lambda value: _duration(value, 0.001)),
     "seconds": _plain(lambda value: _duration(value, 1)),

@@ -1,4 +1,4 @@
-"""``gwinspect record`` with a gateway of one's own on loopback, a real mitmdump and a client in a process of its own."""
+"""``gwinspect record`` with a gateway of one's own on loopback, a real mitmdump and a client process."""
 
 import asyncio
 import json

@@ -262,7 +262,8 @@ def test_default_reads_the_config_folder(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_user_row_for_something_new_needs_little(tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
     own.write_text(
-        '[[opcode]]\nplane = "gateway"\nnumber = 97\nname = "Observed Thing"\ndirection = "receive"\nmeaning = "Seen once."\n'
+        '[[opcode]]\nplane = "gateway"\nnumber = 97\nname = "Observed Thing"\n'
+        'direction = "receive"\nmeaning = "Seen once."\n'
         '[[event]]\nname = "OBSERVED"\nmeaning = "Seen once."\n',
         encoding="utf-8",
     )

@@ -90,7 +90,7 @@ def said(template: str, d: Any) -> str:
         (
             "GUILD_MEMBERS_CHUNK",
             {"guild_id": GUILD, "members": [{}, {}], "chunk_index": 0, "chunk_count": 3, "not_found": []},
-            "2 members of Test Guild, chunk 0 of 3",
+            "2 members of Test Guild, chunk 1 of 3",
         ),
         (
             "RATE_LIMITED",
