@@ -23,6 +23,8 @@ from inspector.store.writer import Writer
 BEAT = 0.04
 # Happenings taken at once, so that a burst is committed in steps.
 TAKE = 5000
+# Happenings that may wait for the thread; it takes more than 100,000 a second, so only a disk that hangs fills this.
+MAX_QUEUED = 500_000
 # Happenings held in memory while the disk refuses them, before recording stops for good.
 MAX_UNSAVED = 200_000
 # Seconds after which WebSockets without a gateway among them are worth a word.
@@ -68,6 +70,7 @@ class Scribe(threading.Thread):
         self._next_connection = self._writer.first_connection
         self._numbering = threading.Lock()
         self._failing = False
+        self._lost = 0
         self._began = time.monotonic()
         self._hosts: set[str] = set()
         self._patient = True
@@ -84,7 +87,9 @@ class Scribe(threading.Thread):
 
     def put(self, stream: Stream | None, what: Happening | Amendment) -> None:
         """Hand over what happened on `stream` (None: on a connection of which nothing more will come)."""
-        if not self.dead:
+        if len(self._queue) >= MAX_QUEUED:
+            self._lost += 1
+        elif not self.dead:
             self._queue.append((stream, what))
 
     def saw(self, host: str) -> None:
@@ -109,6 +114,9 @@ class Scribe(threading.Thread):
             log.error("gwinspect: %s could not be finished: %s", self.path, error)
 
     def _drain(self) -> None:
+        if self._lost:
+            log.error("gwinspect: %d messages were not recorded: the disk is too slow for this traffic", self._lost)
+            self._lost = 0
         batch: list[Happening] = []
         for _ in range(min(len(self._queue), TAKE)):
             stream, what = self._queue.popleft()
@@ -152,7 +160,10 @@ class Scribe(threading.Thread):
 
     def _amend(self, stream: Stream, what: Amendment, batch: list[Happening]) -> None:
         held = batch if stream.connection else stream.waiting
-        at = stream.last_frame - self._writer.next_frame if stream.connection else len(held) - 1
+        if stream.connection:
+            at = stream.last_frame - self._writer.next_frame
+        else:
+            at = max((i for i, happening in enumerate(held) if isinstance(happening, Frame)), default=-1)
         if at >= 0:
             frame = held[at]
             assert isinstance(frame, Frame)
