@@ -308,10 +308,11 @@ def _binary(reading: _Reading, data: bytes, at: int) -> tuple[str | bytes, int]:
 
 def _bits(reading: _Reading, data: bytes, at: int) -> tuple[dict[str, Any], int]:
     end = at + 5 + _uint32(data, at)[0]
-    if data[at + 4] > 8:
-        raise EtfError("bad-etf", at + 4, f"a bit string uses {data[at + 4]} bits of its last byte, at byte {at + 4}")
+    last_bits = data[at + 4 : at + 5]
+    if last_bits > b"\x08":
+        raise EtfError("bad-etf", at + 4, f"a bit string uses {last_bits[0]} bits of its last byte, at byte {at + 4}")
     _check_end(data, at - 1, end)
-    return {"$etf": "bits", "data": data[at + 5 : end], "last_bits": data[at + 4]}, end
+    return {"$etf": "bits", "data": data[at + 5 : end], "last_bits": last_bits[0]}, end
 
 
 def _small_atom(reading: _Reading, data: bytes, at: int) -> tuple[Any, int]:
@@ -368,12 +369,12 @@ def _large_big(reading: _Reading, data: bytes, at: int) -> tuple[int, int]:
 
 def _big(data: bytes, at: int, length: int) -> tuple[int, int]:
     """Read a sign byte and `length` digits; they are little-endian, unlike everything else."""
-    sign = data[at]
     end = at + 1 + length
+    if end > len(data) and data[at : at + 1] <= b"\1":
+        _check_end(data, at, end)
+    sign = data[at]
     if sign > 1:
         raise EtfError("bad-etf", at, f"the sign of an integer is 0 or 1, and at byte {at} it is {sign}")
-    if end > len(data):
-        _check_end(data, at, end)
     number = int.from_bytes(data[at + 1 : end], "little")
     return (-number if sign else number), end
 

@@ -26,6 +26,8 @@ _BOM = b"\xef\xbb\xbf"
 # ids, which are in nearly every message, have 19.
 _AS_ZERO = bytes(48 if byte in b"-0123456789" else 32 for byte in range(256))
 _TWENTY = b"0" * 20
+_BEFORE_VALUE = b":,[ \t\r\n"
+_AFTER_VALUE = b",]} \t\r\n"
 
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\]*+)*+"')
@@ -66,7 +68,8 @@ def loads(data: bytes, problems: list[str] | None = None) -> Any:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
         return _loads_anything(data, problems)
-    if _TWENTY in data.translate(_AS_ZERO):
+    digits = data.translate(_AS_ZERO)
+    if _TWENTY in digits and _has_long_integer(data, digits):
         return _loads_anything(data, problems)
     return value
 
@@ -80,6 +83,20 @@ def first(data: bytes, start: int = 0, problems: list[str] | None = None) -> tup
     """
     end = _document_end(data, _begin(data, start))
     return loads(data[start:end], problems), end
+
+
+def _has_long_integer(data: bytes, digits: bytes) -> bool:
+    """Say whether a run of 20 digits stands where a value does; mostly it is part of a string, such as a hash.
+
+    `digits` is `data` with every digit made a zero and all else a space.
+    """
+    start = digits.find(_TWENTY)
+    while start >= 0:
+        end = digits.find(b" ", start)
+        if data[start - 1 : start] in _BEFORE_VALUE and (end < 0 or data[end : end + 1] in _AFTER_VALUE):
+            return True
+        start = digits.find(_TWENTY, end) if end >= 0 else -1
+    return False
 
 
 def _loads_anything(data: bytes, problems: list[str] | None) -> Any:
