@@ -1,4 +1,8 @@
+import re
+import subprocess
+import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 import pytest
@@ -32,10 +36,15 @@ def test_an_unknown_command_is_wrong_usage(run) -> None:
     assert (result.code, result.out) == (2, "")
 
 
-def test_help_imports_neither_mitmproxy_nor_the_tables() -> None:
-    import subprocess
-    import sys
+def test_tables_and_readme_name_only_commands_that_there_are() -> None:
+    root = Path(__file__).parents[2]
+    texts = [root / "README.md", *(root / "inspector" / "protocol" / "tables").glob("*.toml")]
+    named = {word for path in texts for word in re.findall(r"['`$] ?gwinspect ([a-z]+)", path.read_text("utf-8"))}
+    assert named <= set(COMMANDS)
+    assert "record" in named
 
+
+def test_help_imports_neither_mitmproxy_nor_the_tables() -> None:
     script = (
         "import sys; sys.argv = ['gwinspect', '--help']\n"
         "from inspector.cli.main import main\n"
