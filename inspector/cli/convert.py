@@ -16,10 +16,7 @@ from inspector.model import Happening
 from inspector.protocol.registry import default
 from inspector.store.file import is_capture
 from inspector.store.reader import Reader, stored_happenings
-from inspector.store.writer import Writer
-
-# Happenings handed to the writer at once: one transaction.
-BATCH = 500
+from inspector.store.writer import BULK_BATCH, Writer
 
 
 @click.command(epilog="Example: gwinspect convert flows.mitm traffic.har -o both.gwcap")
@@ -39,14 +36,19 @@ def convert(captures: tuple[Path, ...], output: Path, hosts: tuple[str, ...], ke
     part = output.with_name(output.name + ".part")
     part.unlink(missing_ok=True)
     writer = Writer(
-        part, default(), made_by="gwinspect convert", source=", ".join(map(str, captures)), keep_secrets=keep_secrets
+        part,
+        default(),
+        made_by="gwinspect convert",
+        source=", ".join(path.name for path in captures),
+        keep_secrets=keep_secrets,
+        bulk=True,
     )
     try:
         events, connections = 0, 0
         for source in sources:
             with progress_bar(source.path.name) as report:
                 happenings = source.happenings(connections)
-                while batch := list(islice(happenings, BATCH)):
+                while batch := list(islice(happenings, BULK_BATCH)):
                     events += len(writer.write(batch))
                     connections = max(connections, *(happening.connection for happening in batch))
                     report(*source.progress)
@@ -60,6 +62,7 @@ def convert(captures: tuple[Path, ...], output: Path, hosts: tuple[str, ...], ke
         for leftover in (part, Path(f"{part}-wal"), Path(f"{part}-shm")):
             leftover.unlink(missing_ok=True)
     note(f"{output} has {events:,} events of {connections:,} connections")
+
 
 class _Source:
     """Any file that holds happenings: a capture, or a format that the importers know."""

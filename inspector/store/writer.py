@@ -29,6 +29,8 @@ from inspector.wire.decoder import Decoder
 # Happenings in one transaction. Larger batches are stored raw first and decoded after, so that a slow decode (or one
 # that is killed) never costs a frame.
 BATCH = 500
+# The same for a file that nobody reads or needs before it is finished.
+BULK_BATCH = 2000
 
 _INSERT_CONNECTION = rows.insert("connection", rows.CONNECTION_COLUMNS)
 _INSERT_FRAME = rows.insert("frame", rows.FRAME_COLUMNS)
@@ -43,14 +45,23 @@ class Writer:
     """Writes one capture, a new one or more of an old one.
 
     `made_by` and `source` say how it came about. Secrets in what clients send are masked before anything is stored
-    unless `keep_secrets`. Raises CaptureError where the file cannot be made or continued.
+    unless `keep_secrets`. `bulk` is for a file that is worth nothing before it is finished: a tenth faster, and lost if
+    the program is killed. Raises CaptureError where the file cannot be made or continued.
     """
 
     def __init__(
-        self, path: Path, registry: Registry, *, made_by: str, source: str = "", keep_secrets: bool = False
+        self,
+        path: Path,
+        registry: Registry,
+        *,
+        made_by: str,
+        source: str = "",
+        keep_secrets: bool = False,
+        bulk: bool = False,
     ) -> None:
         self.path = path
         self._registry = registry
+        self._batch = BULK_BATCH if bulk else BATCH
         self._redactor = None if keep_secrets else Redactor(registry)
         self._clients: dict[int, Decoder] = {}
         self._frames: list[rows.Row] = []
@@ -62,8 +73,8 @@ class Writer:
         try:
             exists = path.exists() and path.stat().st_size > 0
             self._db = connect(path, write=True) if exists else _create(path, made_by, source)
-            self._db.execute("pragma journal_mode=wal")
-            self._db.execute("pragma synchronous=normal")
+            self._db.execute(f"pragma journal_mode={'off' if bulk else 'wal'}")
+            self._db.execute(f"pragma synchronous={'off' if bulk else 'normal'}")
             self._db.execute("delete from meta where key = 'finished_at'")
             last_frame, last_event, last_connection = (self._last(t) for t in ("frame", "event", "connection"))
             self._payloads = self._db.execute("select event, data from payload_tail order by event").fetchall()
@@ -87,11 +98,11 @@ class Writer:
             # A frame stored raw must find its connection, should we be killed before it is decoded.
             if isinstance(happening, Opened):
                 self._connections[happening.connection] = Connection.of(happening)
-        if len(masked) > BATCH:
+        if len(masked) > self._batch:
             self._save()
         events: list[Event] = []
-        for at in range(0, len(masked), BATCH):
-            events += self._derive(masked[at : at + BATCH])
+        for at in range(0, len(masked), self._batch):
+            events += self._derive(masked[at : at + self._batch])
             self._save()
         return events
 
