@@ -21,10 +21,11 @@ _CONNECTION_COLOURS = ("36", "35", "34", "33", "32")
 _BOLD, _DIM, _RED, _GREEN, _YELLOW = "1", "2", "31", "32", "33"
 _SEND, _RECEIVE = "33", "36"
 
-_ARROWS = {"send": "▶", "receive": "◀", "close": "✕", "open": "●", "undecoded": "?", "more": "…"}
-_ASCII = {"send": ">", "receive": "<", "close": "x", "open": "*", "undecoded": "?", "more": "~"}
+_ARROWS = {"send": "▶", "receive": "◀", "close": "✕", "open": "●", "to": "→", "more": "…"}
+_ASCII = {"send": ">", "receive": "<", "close": "x", "open": "*", "to": ">", "more": "~"}
 
-_WHAT_WIDTH = 30
+# Columns of the terminal from which on each part has room; without a width everything has.
+_DELTA_FROM, _SEQ_FROM, _SIZE_FROM, _BOTH_SIZES_FROM, _WIDE_FROM = 110, 100, 90, 130, 110
 
 
 class TextRows:
@@ -69,24 +70,30 @@ class TextRows:
         delta = "" if self._last_ns is None else "+" + duration(event.at_ns - self._last_ns)
         self._last_ns = event.at_ns
         word, mark, colour = self._direction(event)
-        sizes = size(event.decoded_bytes or event.wire_bytes)
-        if event.decoded_bytes and event.decoded_bytes != event.wire_bytes:
-            sizes = (
-                f"{size(event.wire_bytes)} → {sizes}"
-                if self._marks is _ARROWS
-                else f"{size(event.wire_bytes)} > {sizes}"
-            )
-        columns = (
-            (clock(event.at_ns, self._zone), _DIM),
-            (f"{delta:>8}", _DIM),
-            (f"#{event.connection:<2}", _CONNECTION_COLOURS[event.connection % len(_CONNECTION_COLOURS)]),
-            (f"{mark} {word:<7}", colour),
-            (f"{self._what(shown):<{_WHAT_WIDTH}}", _BOLD),
-            (f"{event.seq if event.seq is not None else '':>6}", _DIM),
-            (f"{sizes if event.wire_bytes else '':>16}", ""),
-        )
+        seq = "" if event.seq is None else str(event.seq)
+        columns = [(clock(event.at_ns, self._zone), _DIM)]
+        if self._has_room(_DELTA_FROM):
+            columns.append((f"{delta:>8}", _DIM))
+        columns.append((f"#{event.connection:<2}", _CONNECTION_COLOURS[event.connection % len(_CONNECTION_COLOURS)]))
+        columns.append((f"{mark} {word:<7}", colour))
+        columns.append((f"{self._what(shown):<{30 if self._has_room(_WIDE_FROM) else 26}}", _BOLD))
+        if self._has_room(_SEQ_FROM):
+            columns.append((f"{seq:>6}", _DIM))
+        if self._has_room(_SIZE_FROM):
+            columns.append((self._sizes(event), ""))
         painted = " ".join(self._paint(text, code) for text, code in columns)
         return painted + "  ", " ".join(text for text, _ in columns) + "  "
+
+    def _has_room(self, columns: int) -> bool:
+        return self._width is None or self._width >= columns
+
+    def _sizes(self, event: Event) -> str:
+        """Return the bytes on the wire and, where they differ and there is room, what they decode to."""
+        both = self._has_room(_BOTH_SIZES_FROM)
+        text = size(event.wire_bytes) if event.wire_bytes else ""
+        if both and event.decoded_bytes and event.decoded_bytes != event.wire_bytes:
+            text += f" {self._marks['to']} {size(event.decoded_bytes)}"
+        return f"{text:>{16 if both else 7}}"
 
     def _direction(self, event: Event) -> tuple[str, str, str]:
         if event.kind is Kind.OPEN:
@@ -102,6 +109,8 @@ class TextRows:
         if event.kind is Kind.CLOSE:
             code = event.closed.code if event.closed else None
             return f"   close {code}" if code is not None else "   close"
+        if event.kind is Kind.OPEN:
+            return f"   {event.plane.value}"
         if event.kind is not Kind.PAYLOAD:
             return f"   {event.event or event.kind.value}"
         number = event.op if isinstance(event.op, int) else ""
