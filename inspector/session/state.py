@@ -27,8 +27,9 @@ class Connection:
     unread_bytes: int = 0
     last_at_ns: int = 0
     """When anything last happened on it."""
-    heartbeats: list[int] = field(default_factory=list)
-    """When the heartbeats were sent that have no ACK yet, in nanoseconds since the epoch; at most 16."""
+    heartbeats: list[tuple[int | float | None, int]] = field(default_factory=list)
+    """The heartbeats that have no ACK yet: the nonce, None where there is none, and when it was sent, in nanoseconds
+    since the epoch; at most 16."""
 
     noted: tuple[object, ...] = ()
     """What `facts` was when the connection was last written down."""

@@ -3,8 +3,7 @@
 Time comes with the data; nothing here reads a clock.
 """
 
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from inspector.model import Event, Payload, Plane
@@ -20,52 +19,44 @@ _DEFAULT_PATHS = {
     "channel": ("channel_id",),
     "user": ("user_id", "user.id", "author.id", "member.user.id"),
 }
+_Routes = tuple[tuple[str, tuple[str, ...]], ...]
+"""Ways to a value, the likeliest first: its key in ``d``, then the keys below that."""
 
 
 class Tracker:
     """Follows all connections of one recording. The registry says where an event keeps its ids."""
 
     def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-        self._extract = lru_cache(maxsize=512)(self._extractors)
+        self._routes = {name: _routes(row.ids) for name, row in registry.events.items() if row.ids}
+        self._usual = _routes({})
 
     def follow(self, connection: Connection, event: Event, payload: Payload) -> None:
         """Take one payload into `connection`, and write what it means into `event`."""
         d = payload.d
         if type(d) is dict:
-            for name, find in self._extract(payload.event):
-                found = find(d)
-                if found is not None:
-                    setattr(event, name, found)
+            for name, routes in self._routes.get(payload.event or "", self._usual):
+                for key, below in routes:
+                    value = d.get(key)
+                    for deeper in below:
+                        value = value.get(deeper) if type(value) is dict else None
+                    if value is not None:
+                        setattr(event, name, _snowflake(value))
+                        break
         step = _STEPS.get((connection.opened.plane, payload.op))
         if step is not None:
             note = step(connection, event, payload)
             if note is not None:
                 event.note = note
 
-    def _extractors(self, event: str | None) -> tuple[tuple[str, Callable[[dict[str, Any]], int | None]], ...]:
-        known = self._registry.event(event) if event is not None else None
-        own = dict(known.ids) if known is not None else {}
-        return tuple(
-            (f"{kind}_id", _finder((own[kind],) if kind in own else paths)) for kind, paths in _DEFAULT_PATHS.items()
-        )
 
-
-def _finder(paths: Iterable[str]) -> Callable[[dict[str, Any]], int | None]:
-    routes = [tuple(path.split(".")) for path in paths]
-
-    def find(d: dict[str, Any]) -> int | None:
-        for route in routes:
-            value: Any = d
-            for key in route:
-                value = value.get(key) if type(value) is dict else None
-                if value is None:
-                    break
-            else:
-                return _snowflake(value)
-        return None
-
-    return find
+def _routes(own: Mapping[str, str]) -> tuple[tuple[str, _Routes], ...]:
+    """Return how each id of an event is found; `own` are paths that stand in for the usual ones."""
+    found = []
+    for kind, usual in _DEFAULT_PATHS.items():
+        paths = (own[kind],) if kind in own else usual
+        split = (path.split(".") for path in paths)
+        found.append((f"{kind}_id", tuple((key, tuple(below)) for key, *below in split)))
+    return tuple(found)
 
 
 def _snowflake(value: Any) -> int | None:
@@ -78,22 +69,31 @@ def _snowflake(value: Any) -> int | None:
 def _heartbeat(connection: Connection, event: Event, payload: Payload) -> str | None:
     if not event.from_client:
         return "the server asks for a heartbeat now"
-    connection.heartbeats.append(event.at_ns)
+    connection.heartbeats.append((_nonce(event, payload), event.at_ns))
     del connection.heartbeats[:-MAX_UNACKED]
     return None
 
 
 def _heartbeat_ack(connection: Connection, event: Event, payload: Payload) -> str | None:
-    if not connection.heartbeats:
-        return "no heartbeat was waiting for it"
-    # ACKs carry no number on the main gateway: each answers the oldest heartbeat that has none.
-    elapsed_ms = (event.at_ns - connection.heartbeats.pop(0)) / 1e6
-    return f"after {elapsed_ms:.0f} ms" if elapsed_ms >= 1 else "after less than 1 ms"
+    # An ACK of the voice gateway repeats its heartbeat's nonce. Elsewhere each answers the oldest that has none.
+    nonce = _nonce(event, payload)
+    for at, (sent_nonce, sent_ns) in enumerate(connection.heartbeats):
+        if nonce is None or nonce == sent_nonce:
+            del connection.heartbeats[at]
+            elapsed_ms = (event.at_ns - sent_ns) / 1e6
+            return f"after {elapsed_ms:.0f} ms" if elapsed_ms >= 1 else "after less than 1 ms"
+    return "no heartbeat was waiting for it"
+
+
+def _nonce(event: Event, payload: Payload) -> int | float | None:
+    """Return what tells a heartbeat of the voice gateway from others: ``d.t``, before version 8 ``d`` itself."""
+    nonce = payload.d.get("t") if type(payload.d) is dict else payload.d
+    return nonce if event.plane is Plane.VOICE and type(nonce) in (int, float) else None
 
 
 def _identify(connection: Connection, event: Event, payload: Payload) -> str | None:
     shard = payload.d.get("shard") if type(payload.d) is dict else None
-    if type(shard) is list and len(shard) == 2 and all(type(part) is int for part in shard):
+    if type(shard) is list and len(shard) == 2 and all(type(part) is int and part.bit_length() < 64 for part in shard):
         connection.shard = f"{shard[0]}/{shard[1]}"
     return None
 

@@ -6,6 +6,7 @@ are read apart from it. And once a context is lost nothing is guessed: that is s
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from inspector.model import ABSENT, Frame, Mark, Payload, Plane, Undecoded
@@ -21,6 +22,8 @@ MAX_PAYLOAD = 64 * 1024 * 1024
 MAX_RATIO = 200
 # Failed attempts to read one payload that arrives in pieces before attempts get rarer (each one reads it all again).
 EAGER_ATTEMPTS = 32
+# Payloads read out of one message. Real ones hold one; without a bound, a bomb of small payloads would fill the memory.
+MAX_PAYLOADS = 100
 
 _ZLIB_FLUSH = b"\x00\x00\xff\xff"
 _MISSING = object()
@@ -54,7 +57,9 @@ class Decoder:
         self.unread_bytes = 0
         self._joined_late = joined_late
         self._inflater: Zlib | Zstd | None = None
-        self._held = b""
+        # What has arrived of a payload: its decoded bytes, its first frame, the bytes of its frames. These may be some
+        # although nothing could be inflated yet.
+        self._held = bytearray()
         self._held_first = 0
         self._held_wire = 0
         self._attempts = 0
@@ -73,7 +78,7 @@ class Decoder:
             return [Reading(Undecoded("empty", "the message has no bytes", 0), number, 0)]
         injected = frame.marks and frame.marks & Mark.INJECTED
         if frame.is_text or frame.from_client or injected or self.plane is not Plane.GATEWAY:
-            return [Reading(self._read_alone(data, frame.is_text, frame.from_client), number, len(data))]
+            return [Reading(self._read_alone(frame), number, len(data))]
         if self.lost is not None:
             self.unread_frames += 1
             self.unread_bytes += len(data)
@@ -82,48 +87,38 @@ class Decoder:
             self.compression = self._choose(data)
             self.compression_seen = self.compression.value
         if self.compression is Compression.NONE:
-            return [Reading(self._read_alone(data, False, False), number, len(data))]
+            return [Reading(self._read_alone(frame), number, len(data))]
         return self._read_stream(data, number)
 
     def finish(self) -> list[Reading]:
         """Return what is left of a payload that never came whole. To be called when the connection has ended."""
-        if not self._held:
-            return []
-        self._next_attempt = 0
-        readings = self._take(b"", self._held_first)
-        if self._held:
-            text = f"the connection ended inside a payload, after {len(self._held):,} decoded bytes of it"
-            undecoded = Undecoded("truncated", text, len(self._held))
-            readings.append(Reading(undecoded, self._held_first, self._held_wire))
-            self._held = b""
-        return readings
+        return self._give_up("the connection ended")
 
     def _choose(self, data: bytes) -> Compression:
         """Decide the server's transport compression from its first binary message, else from the URL."""
-        claimed = self.dialect.compression
-        seen = sniff(data)
-        if claimed is None and seen is Compression.ZLIB:
-            # Without `compress` in the URL this is either Identify's payload compression, where each message is a
-            # stream of its own that ends, or a zlib-stream whose URL we were not told.
+        claimed, seen = self.dialect.compression, sniff(data)
+        if seen is Compression.ZLIB:
+            # Either a zlib-stream, whatever the URL says, or Identify's payload compression, where each message is a
+            # stream of its own that ends.
             probe = Zlib()
-            try:
+            with suppress(InflateError):
                 probe.feed(data, MAX_PAYLOAD)
-            except InflateError:
-                return Compression.NONE
-            return Compression.NONE if probe.ended else Compression.ZLIB
-        return seen or claimed or Compression.NONE
+                return Compression.NONE if probe.ended else Compression.ZLIB
+        if seen is Compression.ZSTD:
+            return seen
+        # The middle of a stream may begin with any byte, those of JSON and ETF among them.
+        if (claimed or self._joined_late) and not isinstance(_first_payload(data, _READ[self.plane])[0], Payload):
+            return claimed or Compression.ZLIB
+        return Compression.NONE
 
     def _read_stream(self, data: bytes, number: int) -> list[Reading]:
         if self._inflater is None:
             self._inflater = Zlib() if self.compression is Compression.ZLIB else Zstd()
-        self._wire_total += len(data)
-        budget = max(0, MAX_PAYLOAD + MAX_RATIO * self._wire_total - self._decoded_total)
-        if not self._held:
+        if not self._held and not self._held_wire:
             self._held_first = number
-            self._held_wire = 0
         self._held_wire += len(data)
         try:
-            out = self._inflater.feed(data, min(MAX_PAYLOAD - len(self._held), budget))
+            out = self._inflater.feed(data, min(MAX_PAYLOAD - len(self._held), self._budget(data)))
         except InflateError as error:
             return self._lose(error)
         self._decoded_total += len(out)
@@ -133,52 +128,88 @@ class Decoder:
             if self._tail != _ZLIB_FLUSH:
                 self._held += out
                 return []
+        if self._held and self._is_payload(out):
+            # So what was held back is broken, and nothing will ever complete it.
+            self._held_wire -= len(data)
+            broken = self._give_up("another payload began")
+            self._held_first, self._held_wire = number, len(data)
+            return broken + self._take(out, number)
         return self._take(out, number)
+
+    def _budget(self, data: bytes) -> int:
+        """Count `data` as received, and return how many bytes it may inflate to."""
+        self._wire_total += len(data)
+        return min(MAX_PAYLOAD, max(0, MAX_PAYLOAD + MAX_RATIO * self._wire_total - self._decoded_total))
+
+    def _is_payload(self, text: bytes) -> bool:
+        if text[:1] not in (b"{", b"\x83"):
+            return False
+        what, rest = _first_payload(text, _READ[self.plane])
+        return isinstance(what, Payload) and what.op is not None and not rest
 
     def _take(self, out: bytes, number: int) -> list[Reading]:
         """Return the payloads that `out` completes, and hold back what is not yet whole."""
+        text = out
+        if self._held:
+            self._held += out
+            if len(self._held) < self._next_attempt:
+                return []
+            text = bytes(self._held)
         readings: list[Reading] = []
-        text = self._held + out if self._held else out
-        first, wire = self._held_first, self._held_wire
-        if len(text) < self._next_attempt:
-            self._held = text
-            return readings
         while text:
             what, rest = _first_payload(text, self._read_value)
             if what is None:
                 self._attempts += 1
                 self._next_attempt = 0 if self._attempts < EAGER_ATTEMPTS else 2 * len(text)
-                self._held, self._held_first, self._held_wire = text, first, wire
-                return readings
-            readings.append(Reading(what, first, wire))
-            if isinstance(what, Undecoded) and len(out) < len(text):
-                # What was held back is the broken part: the new bytes get a chance of their own.
-                rest = out
-            first, wire, text = number, 0, rest
+                break
+            if len(readings) == MAX_PAYLOADS:
+                found = f"the message holds more than {MAX_PAYLOADS} payloads; the other {len(text):,} bytes are not read"
+                what, rest = Undecoded("limit", found, 0), b""
+            readings.append(Reading(what, self._held_first, self._held_wire))
+            self._held_first, self._held_wire = number, 0
             self._attempts = self._next_attempt = 0
-        self._held = b""
+            text = rest
+        self._held = bytearray(text)
+        return readings
+
+    def _give_up(self, why: str) -> list[Reading]:
+        """Return what is held back, be it whole or not."""
+        self._next_attempt = 0
+        readings = self._take(b"", self._held_first)
+        if self._held or self._held_wire:
+            decoded = len(self._held)
+            text = f"{why} inside a payload, after {decoded:,} decoded bytes of it"
+            readings.append(Reading(Undecoded("truncated", text, decoded), self._held_first, self._held_wire))
+            self._forget()
         return readings
 
     def _lose(self, error: InflateError) -> list[Reading]:
         reason = "joined-late" if self._joined_late and error.reason == "corrupt" else error.reason
         self.lost = Undecoded(reason, _LOST.get(reason, "{0}").format(error), error.offset)
-        self._held = b""
+        reading = Reading(self.lost, self._held_first, self._held_wire)
+        self._forget()
         self._inflater = None
-        return [Reading(self.lost, self._held_first, self._held_wire)]
+        return [reading]
 
-    def _read_alone(self, data: bytes, is_text: bool, from_client: bool) -> Payload | Undecoded:
+    def _forget(self) -> None:
+        self._held = bytearray()
+        self._held_wire = 0
+
+    def _read_alone(self, frame: Frame) -> Payload | Undecoded:
         """Read a message that shares no state with others."""
+        data, is_text, from_client = frame.data, frame.is_text, frame.from_client
         if self.plane is Plane.VOICE and not is_text and not _looks_like_json(data):
             return read_binary(data, from_client, self.dialect.version)
         problems: tuple[str, ...] = ()
         if not is_text and sniff(data) is Compression.ZLIB:
             try:
-                data = inflate_whole(data, MAX_PAYLOAD)
+                data = inflate_whole(data, self._budget(data))
             except InflateError as error:
                 return Undecoded(error.reason, f"a compressed payload that does not inflate: {error}", error.offset)
-            if not from_client:
+            self._decoded_total += len(data)
+            if not from_client and not frame.marks & Mark.INJECTED:
                 self.compression_seen = "payload"
-            else:
+            if from_client:
                 problems = ("clients may not compress what they send (close 4002)",)
         if self.plane is Plane.VOICE and not is_text:
             problems += ("JSON in a binary message, which the voice gateway refuses",)
@@ -196,7 +227,7 @@ class Decoder:
 
     def _read_value(self, value: Any, encoding: str, data: bytes, problems: tuple[str, ...]) -> Payload:
         claimed = self.dialect.encoding
-        if claimed is not None and claimed != encoding and claimed in ("json", "etf"):
+        if claimed != encoding and encoding != self.encoding and claimed in ("json", "etf"):
             problems += (f"the URL says {claimed}, this is {encoding}",)
         self.encoding = encoding
         return _READ[self.plane](value, encoding, data, problems)
@@ -220,23 +251,25 @@ def _first_payload(text: bytes, read: Callable[..., Payload]) -> tuple[Payload |
 
     Where it cannot be read at all, `Undecoded` takes all of `text` with it: there is no telling where the next begins.
     """
-    if text[0] == 0x83:
+    if text[:1] == b"\x83":
         try:
             term = etf.decode(text)
         except etf.EtfError as error:
             return (None, text) if error.reason == "truncated" else (_undecoded(error), b"")
         data = text if term.end == len(text) else text[: term.end]
         return read(term.value, "etf", data, term.problems), text[term.end :]
+    problems: list[str] = []
     try:
-        return read(jsontext.loads(text), "json", text, ()), b""
+        value = jsontext.loads(text, problems)
     except jsontext.JsonError as whole:
         if whole.reason == "truncated":
             return None, text
         try:
-            value, end = jsontext.first(text)
+            value, end = jsontext.first(text, 0, problems)
         except jsontext.JsonError as error:
             return (None, text) if error.reason == "truncated" else (_undecoded(error), b"")
-        return read(value, "json", text[:end], ()), text[end:].lstrip(b" \t\r\n")
+        return read(value, "json", text[:end], tuple(problems)), text[end:].lstrip(b" \t\r\n")
+    return read(value, "json", text, tuple(problems)), b""
 
 
 def _undecoded(error: etf.EtfError | jsontext.JsonError) -> Undecoded:
@@ -269,13 +302,13 @@ def _read_gateway(value: Any, encoding: str, data: bytes, problems: tuple[str, .
     op = value.get("op", _MISSING)
     event = value.get("t")
     seq = value.get("s")
-    if type(op) is not int:
+    if not _is_whole(op):
         op, problems = _odd_opcode(op, problems)
     if event is not None and not isinstance(event, str):
         event, problems = None, (*problems, f"t is {type(event).__name__}, not text")
-    if seq is not None and type(seq) is not int:
-        seq, problems = None, (*problems, f"s is {type(seq).__name__}, not a whole number")
-    extra = {k: v for k, v in value.items() if k not in _GATEWAY_KEYS} if value.keys() - _GATEWAY_KEYS else {}
+    if seq is not None and not _is_whole(seq):
+        seq, problems = None, (*problems, f"s is {_kind(seq)}, not a whole number")
+    extra = {} if value.keys() <= _GATEWAY_KEYS else {k: v for k, v in value.items() if k not in _GATEWAY_KEYS}
     return Payload(encoding, data, op, event, seq, value.get("d", ABSENT), extra, problems)
 
 
@@ -284,10 +317,10 @@ def _read_voice(value: Any, encoding: str, data: bytes, problems: tuple[str, ...
         return _not_an_envelope(value, encoding, data, problems)
     op = value.get("op", _MISSING)
     seq = value.get("seq")
-    if type(op) is not int:
+    if not _is_whole(op):
         op, problems = _odd_opcode(op, problems)
-    if seq is not None and type(seq) is not int:
-        seq, problems = None, (*problems, f"seq is {type(seq).__name__}, not a whole number")
+    if seq is not None and not _is_whole(seq):
+        seq, problems = None, (*problems, f"seq is {_kind(seq)}, not a whole number")
     extra = {k: v for k, v in value.items() if k not in _VOICE_KEYS}
     return Payload(encoding, data, op, None, seq, value.get("d", ABSENT), extra, problems)
 
@@ -297,7 +330,7 @@ def _read_remote_auth(value: Any, encoding: str, data: bytes, problems: tuple[st
         return _not_an_envelope(value, encoding, data, problems)
     op = value.get("op")
     if not isinstance(op, str):
-        op, problems = _odd_opcode(op, problems)
+        op, problems = None, (*problems, "there is no op" if op is None else f"op is {_kind(op)}, not a word")
     rest = {k: v for k, v in value.items() if k != "op"}
     return Payload(encoding, data, op, None, None, rest or ABSENT, {}, problems)
 
@@ -318,6 +351,15 @@ def _not_an_envelope(value: Any, encoding: str, data: bytes, problems: tuple[str
     return Payload(encoding, data, None, None, None, value, {}, (*problems, f"not an object with op and d but {found}"))
 
 
+def _is_whole(value: Any) -> bool:
+    """Return whether `value` is a number that can be counted with. ETF has some of millions of digits."""
+    return type(value) is int and value.bit_length() < 64
+
+
+def _kind(value: Any) -> str:
+    return "a number beyond 64 bits" if type(value) is int else type(value).__name__
+
+
 def _odd_opcode(op: Any, problems: tuple[str, ...]) -> tuple[int | None, tuple[str, ...]]:
     """Make the best of an opcode that is no whole number; clients have been seen to send it as text."""
     if op is _MISSING or op is None:
@@ -326,7 +368,7 @@ def _odd_opcode(op: Any, problems: tuple[str, ...]) -> tuple[int | None, tuple[s
         return int(op), (*problems, f"op is the text {op!r}, not a number")
     if isinstance(op, float) and op.is_integer() and abs(op) < 1e9:
         return int(op), (*problems, f"op is written {op}, not as a whole number")
-    return None, (*problems, f"op is {type(op).__name__}, not a number")
+    return None, (*problems, f"op is {_kind(op)}, not a number")
 
 
 _GATEWAY_KEYS = frozenset({"op", "d", "s", "t"})

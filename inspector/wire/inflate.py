@@ -80,6 +80,13 @@ class _Stream:
         pieces: list[bytes] = []
         at = 0
         try:
+            if 0 < len(data) <= _STEP:
+                # Nearly every message is one step, and saves the copies.
+                inflated, at = self._step(data, limit)
+                if at == len(data):
+                    return inflated
+                pieces.append(inflated)
+                limit -= len(inflated)
             while at < len(data):
                 inflated, taken = self._step(data[at : at + _STEP], limit)
                 pieces.append(inflated)

@@ -20,14 +20,12 @@ def read_binary(data: bytes, from_client: bool, version: int | None) -> Payload 
 
     The body is described by its ``length`` in bytes.
     """
-    if from_client:
-        return _message(data, 0, None)
-    if _has_sequence(data, version):
-        if len(data) < 3:
-            found = f"a binary message of {len(data)} bytes is too short for a sequence and an opcode"
-            return Undecoded("truncated", found, len(data))
-        return _message(data, 2, int.from_bytes(data[:2]))
-    return _message(data, 0, None)
+    header = 2 if not from_client and _has_sequence(data, version) else 0
+    if len(data) <= header:
+        found = f"a binary message of {len(data)} bytes is too short for {'a sequence and ' if header else ''}an opcode"
+        return Undecoded("truncated", found, len(data))
+    seq = int.from_bytes(data[:2]) if header else None
+    return Payload("binary", data, data[header], None, seq, {"length": len(data) - header - 1})
 
 
 def _has_sequence(data: bytes, version: int | None) -> bool:
@@ -35,8 +33,4 @@ def _has_sequence(data: bytes, version: int | None) -> bool:
         return version >= 8
     if len(data) > 2 and data[2] in _FROM_SERVER:
         return True
-    return data[0] not in _FROM_SERVER
-
-
-def _message(data: bytes, opcode_at: int, seq: int | None) -> Payload:
-    return Payload("binary", data, data[opcode_at], None, seq, {"length": len(data) - opcode_at - 1})
+    return not data or data[0] not in _FROM_SERVER
