@@ -9,6 +9,9 @@ import zstandard
 CHUNK_EVENTS = 64
 CHUNK_BYTES = 512 * 1024
 
+# Bytes that a chunk may inflate to: twice the largest payload. Captures are passed around, so they may be made up.
+MAX_INFLATED = 128 * 1024 * 1024
+
 _RECORD = struct.Struct("<QI")
 _compressor = zstandard.ZstdCompressor(level=3)
 _decompressor = zstandard.ZstdDecompressor()
@@ -22,6 +25,8 @@ def pack(payloads: Iterable[tuple[int, bytes]]) -> bytes:
 def unpack(chunk: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield what was packed. Raises ValueError where the chunk is damaged."""
     try:
+        if zstandard.frame_content_size(chunk) > MAX_INFLATED:
+            raise ValueError("a chunk of payloads inflates to more than any of ours does")
         data = _decompressor.decompress(chunk)
         at = 0
         while at < len(data):

@@ -22,12 +22,13 @@ EVENT_COLUMNS = (
 _MESSAGE, _OPEN, _CLOSE, _PING, _PONG = range(5)
 _PLANES = {plane.value: plane for plane in Plane}
 _KINDS = {kind.value: kind for kind in Kind}
+_CLOSERS: dict[int | None, Side] = {1: "client", 0: "server"}
 
 
-def insert(table: str, columns: str) -> str:
-    """Return the statement that inserts or replaces a row."""
+def insert(table: str, columns: str, *, replace: bool = False) -> str:
+    """Return the statement that inserts a row; one that is there already is an error unless `replace`."""
     marks = ", ".join("?" * (columns.count(",") + 1))
-    return f"insert or replace into {table} ({columns}) values ({marks})"
+    return f"insert {'or replace ' if replace else ''}into {table} ({columns}) values ({marks})"
 
 
 def connection_row(connection: Connection) -> Row:
@@ -40,14 +41,14 @@ def connection_row(connection: Connection) -> Row:
         connection.version,
         _text(connection.encoding),
         connection.compression,
-        opened.client,
+        _text(opened.client),
         opened.status,
-        opened.refusal,
+        _text(opened.refusal),
         json.dumps(dict(opened.headers)),
         int(opened.joined_late),
         opened.at_ns,
         closed.at_ns if closed else None,
-        closed.code if closed else None,
+        _code(closed),
         _text(closed.reason) if closed else None,
         closed.by if closed else None,
         connection.session,
@@ -98,9 +99,11 @@ def frame_row(number: int, happening: Happening) -> Row:
             kind = _PING if happening.name == "ping" else _PONG
             return (*head, kind, int(happening.from_client), None, 0, happening.data, None)
         case Closed():
-            code = happening.code.to_bytes(2) if happening.code is not None and 0 <= happening.code < 1 << 16 else b""
             by = {"client": 1, "server": 0}.get(happening.by or "")
-            return (*head, _CLOSE, by, None, 0, code + happening.reason.encode(errors="replace"), None)
+            marks = Mark.INJECTED.value if happening.by == "proxy" else 0
+            # No close has the code 0, so it can stand for none.
+            raw = (_code(happening) or 0).to_bytes(2) + happening.reason.encode(errors="backslashreplace")
+            return (*head, _CLOSE, by, None, marks, raw, None)
 
 
 def happening_of(row: Row, connection: Connection) -> Happening:
@@ -111,9 +114,8 @@ def happening_of(row: Row, connection: Connection) -> Happening:
     if kind == _OPEN:
         return connection.opened
     if kind == _CLOSE:
-        by: Side | None = None if from_client is None else "client" if from_client else "server"
-        code = int.from_bytes(raw[:2]) if raw else None
-        return connection.closed or Closed(number, at, code, raw[2:].decode(errors="replace"), by)
+        by: Side | None = "proxy" if marks & Mark.INJECTED else _CLOSERS.get(from_client)
+        return Closed(number, at, int.from_bytes(raw[:2]) or None, raw[2:].decode(errors="replace"), by)
     return Control(number, at, bool(from_client), "ping" if kind == _PING else "pong", raw or b"")
 
 
@@ -129,10 +131,10 @@ def event_row(event: Event) -> Row:
         event.from_client,
         event.first_frame,
         event.last_frame,
-        _opcode(event.op),
+        _text(event.op) if isinstance(event.op, str) else event.op,
         _text(event.event),
-        _fits(event.seq),
-        event.closed.code if event.closed else None,
+        event.seq,
+        _code(event.closed),
         event.wire_bytes,
         event.decoded_bytes,
         event.encoding,
@@ -173,15 +175,9 @@ def name_rows(names: Mapping[int, str]) -> list[Row]:
     return [(number, _text(name)) for number, name in names.items() if 0 <= number < 1 << 63]
 
 
-def _fits(number: int | None) -> int | None:
-    """SQLite's integers have 64 bits with sign; a larger sequence is nonsense and stays in the payload."""
-    return number if number is None or -(1 << 63) <= number < 1 << 63 else None
-
-
-def _opcode(op: int | str | None) -> int | str | None:
-    if type(op) is int:
-        return op if -(1 << 63) <= op < 1 << 63 else str(op)
-    return _text(op)  # type: ignore[arg-type]
+def _code(closed: Closed | None) -> int | None:
+    """A close frame has 16 bits for its code; other people's files may claim any number."""
+    return closed.code if closed and closed.code is not None and 0 <= closed.code < 1 << 16 else None
 
 
 def _text(text: str | None) -> str | None:

@@ -9,7 +9,7 @@
 -- What the file is and how it came about.
 create table meta (
     key   text primary key,      -- tool, created_at, host, made_by, source, finished_at
-    value text not null
+    value text not null          -- text, times in ISO 8601
 ) without rowid;
 
 -- One row per WebSocket connection, refused ones too.
@@ -28,48 +28,48 @@ create table connection (
     opened_at     integer not null,     -- ns since the epoch
     closed_at     integer,              -- ns since the epoch; null while open, or if the recording ended first
     close_code    integer,              -- RFC 6455 section 7.4; 1005: none given, 1006: no close frame
-    close_reason  text,
+    close_reason  text,                 -- what stood beside the code
     closed_by     text,                 -- client, server or proxy; null if not known
     session       text,                 -- digest of the Discord session id, the same over all that resumed it
     shard         text,                 -- 0/2
     unread_frames integer not null,     -- messages after the compression context was lost
-    unread_bytes  integer not null
+    unread_bytes  integer not null      -- and their bytes
 );
 
 -- Everything that crossed the wire, in order. Never edited except by redaction, which says so in `marks`.
 create table frame (
     id          integer primary key,    -- from 1, over all connections
-    connection  integer not null,
+    connection  integer not null,       -- id of its connection
     at          integer not null,       -- ns since the epoch
     kind        integer not null,       -- 0 message, 1 open, 2 close, 3 ping, 4 pong
     from_client integer,                -- 1 client to server, 0 server to client; null for an open, and an unknown closer
     is_text     integer,                -- 1 text, 0 binary; null for what is not a message
     marks       integer not null,       -- bits: 1 injected, 2 dropped, 4 changed by the proxy, 8 redacted by us
-    raw         blob,                   -- the bytes as seen, permessage-deflate undone; a close: code and reason
+    raw         blob,                   -- the bytes as seen, permessage-deflate undone; a close: code (0: unknown), reason
     forwarded   blob                    -- what the other end got, where the proxy changed it
 );
 
 -- One narrow row per row of the timeline.
 create table event (
     id            integer primary key,  -- from 1, in timeline order
-    connection    integer not null,
+    connection    integer not null,     -- id of its connection
     at            integer not null,     -- ns since the epoch
-    plane         text not null,
+    plane         text not null,        -- as in connection
     kind          text not null,        -- open, payload, close, undecoded, control
     from_client   integer,              -- 1 send, 0 receive; for a close: who closed
     first_frame   integer not null,     -- the frames it came from: those of its connection and direction
     last_frame    integer not null,     --   between these two
     op            ,                     -- number; a word on remote-auth and rpc
     event         text,                 -- t of a dispatch; evt of rpc; ping or pong
-    seq           integer,
-    close_code    integer,
-    wire_bytes    integer not null,
-    decoded_bytes integer not null,
+    seq           integer,              -- s of a dispatch; seq of the voice gateway
+    close_code    integer,              -- a close: as in connection
+    wire_bytes    integer not null,     -- of its frames
+    decoded_bytes integer not null,     -- of its payload
     encoding      text,                 -- json, etf, binary
     marks         integer not null,     -- as in frame
-    guild_id      integer,
-    channel_id    integer,
-    user_id       integer,
+    guild_id      integer,              -- the guild it is about
+    channel_id    integer,              -- the channel it is about
+    user_id       integer,              -- the user it is about
     reason        text,                 -- undecoded: a slug
     offset        integer,              -- undecoded: where
     note          text                  -- what the state of the session says beyond the payload; undecoded: why
@@ -78,19 +78,19 @@ create table event (
 -- Decoded payloads, some 64 to a chunk. `data` is a zstd frame; inflated, it is a row of records, each an event id
 -- (8 bytes, little-endian), a length (4 bytes, little-endian) and that many bytes of JSON text, ETF or voice binary.
 create table payload_chunk (
-    first_event integer primary key,
-    last_event  integer not null,
-    data        blob not null
+    first_event integer primary key, -- id of the first event in it
+    last_event  integer not null,    -- and of the last
+    data        blob not null        -- zstd
 );
 
 -- The payloads of the chunk that is not yet full.
 create table payload_tail (
-    event integer primary key,
-    data  blob not null
+    event integer primary key, -- its id
+    data  blob not null        -- its payload, as in a record
 );
 
 -- Names of guilds and channels, for summaries.
 create table name (
-    id   integer primary key,
-    name text not null
+    id   integer primary key, -- of the guild, channel or thread
+    name text not null        -- the newest that was seen
 );

@@ -6,6 +6,7 @@ Frames come first: whatever becomes of the decoding, what was handed in is store
 import os
 import platform
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -32,9 +33,13 @@ BATCH = 500
 # The same for a file that nobody reads or needs before it is finished.
 BULK_BATCH = 2000
 
-_INSERT_CONNECTION = rows.insert("connection", rows.CONNECTION_COLUMNS)
+_INSERT_CONNECTION = rows.insert("connection", rows.CONNECTION_COLUMNS, replace=True)
 _INSERT_FRAME = rows.insert("frame", rows.FRAME_COLUMNS)
 _INSERT_EVENT = rows.insert("event", rows.EVENT_COLUMNS)
+_AMEND_FRAME = "update frame set marks = marks | ?1, forwarded = ?2 where id = ?3"
+_AMEND_EVENT = (
+    "update event set marks = marks | ?1 where last_frame = ?3 and connection = (select connection from frame where id = ?3)"
+)
 Payloads = list[tuple[int, bytes]]
 """Ids of events with their payloads, in order."""
 
@@ -64,7 +69,9 @@ class Writer:
         self._batch = BULK_BATCH if bulk else BATCH
         self._redactor = None if keep_secrets else Redactor(registry)
         self._clients: dict[int, Decoder] = {}
+        self._waiting: deque[Happening] = deque()
         self._frames: list[rows.Row] = []
+        self._amendments: list[rows.Row] = []
         self._events: list[rows.Row] = []
         self._connections: dict[int, Connection] = {}
         self._names: dict[int, str] = {}
@@ -83,7 +90,9 @@ class Writer:
             raise CaptureError(f"{path} cannot be written: {error}") from error
         self.first_connection = last_connection + 1
         """The number that the next connection is to have: an old capture's numbers go on."""
-        self._pipeline = Pipeline(registry, first_frame=last_frame + 1, first_event=last_event + 1)
+        self.next_frame = last_frame + 1
+        """The number that the next happening will have."""
+        self._pipeline = Pipeline(registry, first_frame=self.next_frame, first_event=last_event + 1)
 
     def write(self, happenings: Sequence[Happening]) -> list[Event]:
         """Store `happenings` and what they decode to, and return the new events.
@@ -91,18 +100,18 @@ class Writer:
         Raises sqlite3.Error where the disk is full or gone. Nothing is lost by that: what could not be stored is kept
         (see `unsaved`) and goes out with the next call.
         """
-        masked = [self._mask(happening) for happening in happenings]
-        number = self._pipeline.next_frame
-        self._frames += [rows.frame_row(number + i, happening) for i, happening in enumerate(masked)]
-        for happening in masked:
+        for happening in map(self._mask, happenings):
+            self._frames.append(rows.frame_row(self.next_frame, happening))
+            self._waiting.append(happening)
+            self.next_frame += 1
             # A frame stored raw must find its connection, should we be killed before it is decoded.
             if isinstance(happening, Opened):
                 self._connections[happening.connection] = Connection.of(happening)
-        if len(masked) > self._batch:
+        if len(self._frames) > self._batch:
             self._save()
         events: list[Event] = []
-        for at in range(0, len(masked), self._batch):
-            events += self._derive(masked[at : at + self._batch])
+        while self._waiting or self._frames:
+            events += self._derive()
             self._save()
         return events
 
@@ -112,25 +121,18 @@ class Writer:
         return len(self._frames)
 
     def amend(self, connection: int, number: int, mark: Mark, forwarded: bytes | None) -> None:
-        """Note on the message that was the `number`-th happening that the proxy dropped or changed it after all."""
-        with self._transaction():
-            self._db.execute(
-                "update frame set marks = marks | ?, forwarded = ? where id = ?", (int(mark), forwarded, number)
-            )
-            self._db.execute(
-                "update event set marks = marks | ? where connection = ? and last_frame = ?",
-                (int(mark), connection, number),
-            )
+        """Note on the message that was the `number`-th happening that the proxy dropped or changed it after all.
 
-    @property
-    def next_frame(self) -> int:
-        """The number that the next happening will have."""
-        return self._pipeline.next_frame
+        Raises sqlite3.Error as `write` does, and loses as little by it.
+        """
+        self._amendments.append((int(mark), forwarded, number))
+        self._save()
 
     def finish(self) -> list[Event]:
         """Write what is left and make the capture one file again. Returns the last events."""
-        events = self._pipeline.finish()
-        self._keep(events)
+        events = self.write([])
+        last = self._pipeline.finish()
+        self._keep(last)
         self._save(all_payloads=True)
         self._db.execute("insert or replace into meta values ('finished_at', ?)", (_now(),))
         try:
@@ -140,7 +142,7 @@ class Writer:
             # A viewer has it open: it stays in WAL mode until the next one opens it to write.
             pass
         self._db.close()
-        return events
+        return events + last
 
     def rebuild(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Derive everything anew from the frames and return the number of events.
@@ -155,17 +157,22 @@ class Writer:
             for table in _DERIVED:
                 self._db.execute(f"delete from {table}")
             for batch in stored_happenings(self._db):
-                count += len(self._derive(batch))
+                self._waiting.extend(batch)
+                while self._waiting:
+                    count += len(self._derive())
                 self._insert_all()
                 if progress is not None:
                     progress(self._pipeline.next_frame - 1, total)
         return count
 
-    def _derive(self, happenings: Iterable[Happening]) -> list[Event]:
+    def _derive(self) -> list[Event]:
+        """Decode a batch of what waits for it."""
         events: list[Event] = []
-        for happening in happenings:
-            events += self._pipeline.feed(happening)
-        self._keep(events)
+        try:
+            for _ in range(min(len(self._waiting), self._batch)):
+                events += self._pipeline.feed(self._waiting.popleft())
+        finally:
+            self._keep(events)
         return events
 
     def _keep(self, events: Iterable[Event]) -> None:
@@ -193,6 +200,8 @@ class Writer:
         self._db.executemany(_INSERT_FRAME, self._frames)
         self._db.executemany(_INSERT_EVENT, self._events)
         self._db.executemany("insert or replace into name values (?, ?)", rows.name_rows(self._names))
+        self._db.executemany(_AMEND_FRAME, self._amendments)
+        self._db.executemany(_AMEND_EVENT, self._amendments)
         chunks, rest = _cut(self._payloads, all_payloads)
         for chunk in chunks:
             self._db.execute("insert into payload_chunk values (?, ?, ?)", (chunk[0][0], chunk[-1][0], pack(chunk)))
@@ -204,7 +213,7 @@ class Writer:
 
     def _saved(self, payloads: Payloads, in_tail: int) -> None:
         """Forget what is in the file now; called only once that is certain."""
-        self._frames, self._events = [], []
+        self._frames, self._events, self._amendments = [], [], []
         self._connections, self._names = {}, {}
         self._payloads, self._in_tail = payloads, in_tail
 
@@ -216,7 +225,8 @@ class Writer:
             case Frame(from_client=True):
                 return self._mask_frame(happening, self._redactor)
             case Opened():
-                self._clients[happening.connection] = Decoder(happening.plane, happening.url)
+                if happening.refusal is None:
+                    self._clients[happening.connection] = Decoder(happening.plane, happening.url)
             case Closed():
                 self._clients.pop(happening.connection, None)
         return happening
@@ -242,10 +252,12 @@ class Writer:
         self._db.execute("begin immediate")
         try:
             yield
+            self._db.execute("commit")
         except BaseException:
-            self._db.execute("rollback")
+            # SQLite may have rolled back by itself, as when the disk is full.
+            if self._db.in_transaction:
+                self._db.execute("rollback")
             raise
-        self._db.execute("commit")
 
 
 def _create(path: Path, made_by: str, source: str) -> sqlite3.Connection:
@@ -253,11 +265,13 @@ def _create(path: Path, made_by: str, source: str) -> sqlite3.Connection:
 
     All that says what the file is gets written before it goes into WAL mode: a main file copied alone says it too.
     """
-    os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    file = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
+    os.fchmod(file, 0o600)
+    os.close(file)
     db = sqlite3.connect(path, isolation_level=None, timeout=5, check_same_thread=False)
     schema = files("inspector.store").joinpath("schema.sql").read_text("utf-8")
     db.executescript(
-        f"begin; {schema} pragma application_id = {APPLICATION_ID}; pragma user_version = {SCHEMA_VERSION}; commit"
+        f"begin; {schema} pragma application_id = {APPLICATION_ID}; pragma user_version = {SCHEMA_VERSION};"
     )
     meta = {
         "tool": f"gwinspect {__version__}",
@@ -267,6 +281,7 @@ def _create(path: Path, made_by: str, source: str) -> sqlite3.Connection:
         "source": source,
     }
     db.executemany("insert into meta values (?, ?)", meta.items())
+    db.execute("commit")
     return db
 
 
