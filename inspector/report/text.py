@@ -60,7 +60,7 @@ class TextRows:
         if self._width is not None:
             tail = self._clip(tail, self._width - wcswidth(plain))
         trouble = event.kind in (Kind.CLOSE, Kind.UNDECODED)
-        yield head + (self._paint(tail, _RED) if trouble else tail)
+        yield (head + (self._paint(tail, _RED) if trouble else tail)).rstrip()
         if shown.close is not None:
             yield from self._explanation(shown.close)
 
