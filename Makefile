@@ -24,9 +24,10 @@ check: $(VENV)/.ready
 unit: $(VENV)/.ready
 	$(BIN)/python -m pytest
 
-# Make sample_captures/ anew, with a real mitmproxy on the simulator's scenarios.
+# Make sample_captures/ anew, with a real mitmproxy on the simulator's scenarios, and what README shows of them.
 samples: $(VENV)/.ready
 	$(BIN)/python sample_captures/make.py
+	$(BIN)/python -m tests.test_readme
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m benchmarks
