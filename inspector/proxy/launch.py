@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import urlsplit
 
-from inspector.errors import EnvironmentProblem
+from inspector.errors import EnvironmentProblem, UsageError
 from inspector.store.file import is_capture
 
 # Seconds that mitmdump may take until it listens; it makes a CA the first time.
@@ -87,6 +88,8 @@ class Proxy:
         return self.confdir / "mitmproxy-ca-cert.pem"
 
     def __enter__(self) -> "Proxy":
+        if self._wants_port():
+            self._check_port()
         self._process = subprocess.Popen(
             _command(self.settings),
             stdin=subprocess.DEVNULL,
@@ -121,10 +124,7 @@ class Proxy:
         deadline = time.monotonic() + START_LIMIT
         while time.monotonic() < deadline:
             if self.poll() is not None:
-                raise EnvironmentProblem(
-                    f"mitmdump ended at once (exit code {self.poll()}); what it said stands above. "
-                    f"Is {self.address} taken? --listen chooses another"
-                )
+                raise EnvironmentProblem(f"mitmdump ended at once (exit code {self.poll()}); what it said stands above")
             # The CA is made during the start, and the addon opens the capture when mitmproxy already listens.
             if self._listens() and self.ca_path.exists() and self._records():
                 return
@@ -135,8 +135,25 @@ class Proxy:
         capture = self.settings.capture
         return capture.exists() and is_capture(capture)
 
+    def _wants_port(self) -> bool:
+        """Say whether mitmdump listens on our port: not where each mode brings its own (``reverse:…@9000``)."""
+        modes = self.settings.modes
+        return not modes or any(mode.startswith(("regular", "reverse")) and "@" not in mode for mode in modes)
+
+    def _check_port(self) -> None:
+        """Raise EnvironmentProblem if the address cannot be had. Later, another program there would pass for ours."""
+        host, port = self.settings.host, self.settings.port
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                raise EnvironmentProblem(
+                    f"the proxy cannot listen on {self.address} ({error.strerror}); --listen chooses another address"
+                ) from error
+
     def _listens(self) -> bool:
-        if self.settings.modes and not any(mode.startswith(("regular", "reverse")) for mode in self.settings.modes):
+        if not self._wants_port():
             return True
         try:
             with socket.create_connection((self.settings.host, self.settings.port), timeout=1):
@@ -210,6 +227,13 @@ def _command(settings: Settings) -> list[str]:
 
 def _allowed(host: str) -> str:
     """Return the user's ``host``, ``host:port`` or ``*.host`` as a regular expression for ``host:port``."""
-    name, colon, port = host.removeprefix("*.").partition(":")
-    start = r"\." if host.startswith("*.") else "^"
-    return start + re.escape(name) + ":" + (port if colon else r"\d+") + "$"
+    wanted = host.strip()
+    try:
+        parts = urlsplit("//" + wanted.removeprefix("*."))
+        name, port = parts.hostname, parts.port
+    except ValueError:
+        name, port = None, None
+    if not name:
+        raise UsageError(f"a host is named as HOST, HOST:PORT or *.HOST, not as {host!r}")
+    start = r"\." if wanted.startswith("*.") else "^"
+    return start + re.escape(name) + ":" + (str(port) if port else r"\d+") + "$"

@@ -1,0 +1,114 @@
+"""Real libraries through a real mitmdump: everything that was said is in the capture, and nothing else is."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+
+from inspector.cli.staging import Stage
+from inspector.model import Kind
+from inspector.protocol.registry import default
+from inspector.report.rows import open_rows
+from inspector.store.reader import Reader
+from tests.e2e.playing import SIDES, Played, assert_agree, play, records, talks_of_capture, talks_of_journal
+
+pytestmark = pytest.mark.e2e
+
+
+@dataclass(slots=True)
+class Watcher:
+    """A viewer of the growing capture, which notes when it first sees each row."""
+
+    payloads: list[tuple[int, bool | None, int]] = field(default_factory=list)
+    """Connection, direction, and when it was seen, in nanoseconds since the epoch."""
+
+    def watch(self, stage: Stage, capture: Path) -> None:
+        reader = Reader(capture)
+        after = 0
+        while stage.client.poll() is None or stage.simulator.poll() is None:
+            for event in reader.events(after) if reader.changed() else ():
+                after = event.n
+                if event.kind is Kind.PAYLOAD:
+                    self.payloads.append((event.connection, event.from_client, time.time_ns()))
+            time.sleep(0.002)
+        reader.close()
+
+
+@pytest.fixture(scope="module")
+def watcher() -> Watcher:
+    return Watcher()
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory, watcher: Watcher) -> Iterator[Played]:
+    """discord.py in the scenario ``hello``, written down by all: both ends, mitmproxy, and us."""
+    folder = tmp_path_factory.mktemp("discordpy")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEEN", str(folder / "seen.jsonl"))
+        options = {"gwinspect_trim": "false", "save_stream_file": str(folder / "flows.mitm")}
+        yield play("hello", folder, "discord.py", watcher.watch, options=options, pace=0.3)
+
+
+def test_everything_discord_py_said_and_heard_is_in_the_capture(played: Played) -> None:
+    assert_agree(talks_of_capture(played.capture), talks_of_journal(played.journal))
+
+
+def test_everything_hikari_said_and_heard_is_in_the_capture(tmp_path: Path) -> None:
+    hikari = play("hello", tmp_path, "hikari")
+    recorded = talks_of_capture(hikari.capture)
+    assert_agree(recorded, talks_of_journal(hikari.journal))
+    assert len(recorded) == 2
+
+
+def test_the_capture_agrees_with_what_the_client_saw_itself(played: Played) -> None:
+    seen = [json.loads(line) for line in (played.folder / "seen.jsonl").read_text("utf-8").splitlines()]
+    recorded = [talk.payloads for talk in talks_of_capture(played.capture)]
+    for side in SIDES:
+        saw = [(p.get("op"), p.get("t"), p.get("s"), p.get("d")) for from_client, p in seen if from_client is side]
+        assert saw == [payload for payloads in recorded for payload in payloads[side]]
+
+
+def test_mitmproxys_own_file_of_the_same_traffic_reads_the_same(played: Played) -> None:
+    ours = list(records(open_rows(played.capture, default())))
+    theirs = list(records(open_rows(played.folder / "flows.mitm", default())))
+    assert theirs == ours
+
+
+def test_rows_can_be_seen_while_the_connection_is_open(played: Played, watcher: Watcher) -> None:
+    """From the server's sending to a viewer's seeing, on a machine that has nothing better to do: below 50 ms."""
+    waits = []
+    for number in (1, 2):
+        sent = [e.at_ns for e in played.journal if (e.connection, e.kind, e.from_client) == (number, "message", False)]
+        seen = [at for connection, from_client, at in watcher.payloads if (connection, from_client) == (number, False)]
+        waits += [(after - before) / 1e6 for before, after in zip(sent, seen, strict=False)]
+    assert len(waits) > 20
+    assert 0 < median(waits) < 100
+
+
+def test_connections_side_by_side_read_the_same_from_mitmproxys_file(tmp_path: Path) -> None:
+    """mitmproxy writes a connection down when it has ended, so rows come in another order.
+
+    Besides, a voice connection's summaries then lack the names that only its main gateway tells. Nothing else differs.
+    """
+    options = {"gwinspect_trim": "false", "save_stream_file": str(tmp_path / "flows.mitm")}
+    played = play("voice", tmp_path, options=options)
+    recorded = talks_of_capture(played.capture)
+    assert_agree(recorded, talks_of_journal(played.journal))
+    assert len(recorded) == 3
+    assert _by_url(tmp_path / "flows.mitm") == _by_url(played.capture)
+
+
+def _by_url(path: Path) -> list[list[dict[str, Any]]]:
+    """Return the rows of each connection, without the numbers that depend on the order of the connections."""
+    connections: dict[int, list[dict[str, Any]]] = {}
+    for row in records(open_rows(path, default())):
+        connections.setdefault(row.pop("connection"), []).append(row)
+        del row["n"]
+        if row["plane"] == "voice":
+            del row["summary"]
+    return sorted(connections.values(), key=lambda rows: rows[0]["at"])

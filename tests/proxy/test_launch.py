@@ -1,0 +1,163 @@
+"""The launcher, its regular expressions under mitmproxy's own reading of them."""
+
+import os
+import socket
+import stat
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from mitmproxy.addons.next_layer import NextLayer
+from mitmproxy.proxy.context import Context
+from mitmproxy.test import taddons, tflow
+
+from inspector.errors import EnvironmentProblem, UsageError
+from inspector.proxy import launch
+from inspector.proxy.launch import Proxy, Settings, addon_path, client_environment, free_port, write_bundle
+from inspector.store.file import is_capture
+
+
+def _opened(address: tuple[str, int], hosts: tuple[str, ...] = ()) -> bool:
+    """Say whether a mitmproxy that was started for `hosts` looks into a TLS connection to `address`."""
+    command = launch._command(Settings(Path("bot.gwcap"), hosts=hosts))
+    allowed = [after for option, after in pairwise(command) if option == "--allow-hosts"]
+    layers = NextLayer()
+    with taddons.context(layers) as mitmproxy:
+        mitmproxy.configure(layers, allow_hosts=allowed)
+        context = Context(tflow.tclient_conn(), mitmproxy.options)
+        context.client.sni = context.client.alpn = None
+        context.server.address = address
+        return layers._ignore_connection(context, b"neither TLS nor HTTP", b"") is False
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        ("gateway.discord.gg", 443),
+        ("GATEWAY.Discord.GG", 443),
+        ("gateway-us-east1-b.discord.gg", 443),
+        ("remote-auth-gateway.discord.gg", 443),
+        ("invented1.discord.media", 2048),
+        ("127.0.0.1", 6463),
+        ("localhost", 6472),
+    ],
+)
+def test_gateways_are_decrypted(address: tuple[str, int]) -> None:
+    assert _opened(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        ("discord.com", 443),
+        ("cdn.discordapp.com", 443),
+        ("evildiscord.gg", 443),
+        ("gateway.discord.gg.example.org", 443),
+        ("127.0.0.1", 6473),
+        ("127.0.0.1", 443),
+        ("example.org", 443),
+    ],
+)
+def test_nothing_else_is_decrypted(address: tuple[str, int]) -> None:
+    assert not _opened(address)
+
+
+@pytest.mark.parametrize(
+    ("host", "yes", "no"),
+    [
+        ("chat.example.org", ("chat.example.org", 8443), ("chatXexample.org", 443)),
+        ("chat.example.org", ("chat.example.org", 443), ("www.chat.example.org", 443)),
+        ("chat.example.org:8443", ("chat.example.org", 8443), ("chat.example.org", 443)),
+        (" *.example.org", ("a.b.example.org", 443), ("example.org", 443)),
+        ("*.example.org:8443", ("chat.example.org", 8443), ("evilexample.org", 8443)),
+        ("[::1]:8443", ("::1", 8443), ("::1", 443)),
+        ("[::1]", ("::1", 443), ("::2", 443)),
+    ],
+)
+def test_hosts_of_the_users_own_are_decrypted_too(host: str, yes: tuple[str, int], no: tuple[str, int]) -> None:
+    assert _opened(yes, (host,))
+    assert not _opened(no, (host,))
+
+
+@pytest.mark.parametrize("host", ["", "*.", "chat.example.org:http", "chat.example.org:99999"])
+def test_a_host_that_is_none_is_wrong_usage(host: str) -> None:
+    with pytest.raises(UsageError, match="a host is named as HOST, HOST:PORT or"):
+        _opened(("example.org", 443), (host,))
+
+
+def test_the_addon_is_where_mitmproxy_is_told_it_is() -> None:
+    assert addon_path().parts[-2:] == ("addons", "gwinspect.py")
+    assert "addons = [Recorder()]" in addon_path().read_text("utf-8")
+
+
+def test_the_environment_leads_common_clients_through_the_proxy(tmp_path: Path) -> None:
+    variables = client_environment("127.0.0.1:8080", tmp_path / "ca.pem")
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "wss_proxy", "GWINSPECT_PROXY"):
+        assert variables[name] == "http://127.0.0.1:8080"
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GWINSPECT_CA"):
+        assert variables[name] == str(tmp_path / "ca.pem")
+    assert variables["NODE_USE_ENV_PROXY"] == "1"
+
+
+def test_a_client_in_that_environment_finds_proxy_and_authorities(tmp_path: Path) -> None:
+    authority = tmp_path / "mine.pem"
+    subprocess.run(
+        [sys.executable, "-c", "import sys, trustme; trustme.CA().cert_pem.write_to_path(sys.argv[1])", str(authority)],
+        check=True,
+    )
+    bundle = write_bundle(tmp_path / "bundle.pem", authority)
+    code = """
+import ssl, urllib.request
+print(urllib.request.getproxies()["https"])
+print(sum("trustme" in str(each["subject"]) for each in ssl.create_default_context().get_ca_certs()))
+print(len(ssl.create_default_context().get_ca_certs()) > 50)
+"""
+    environment = os.environ | client_environment("127.0.0.1:8080", bundle)
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["http://127.0.0.1:8080", "1", "True"]
+
+
+def test_an_ipv6_address_is_written_for_urls() -> None:
+    assert Proxy(Settings(Path("bot.gwcap"), host="::1", port=8080)).address == "[::1]:8080"
+
+
+def test_a_port_that_is_taken_is_said_so_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        proxy = Proxy(Settings(tmp_path / "bot.gwcap", port=port))
+        with (
+            pytest.raises(EnvironmentProblem, match=rf"cannot listen on 127.0.0.1:{port} \(.*\); --listen chooses"),
+            proxy,
+        ):
+            pass
+    assert not (tmp_path / "bot.gwcap").exists()
+
+
+@pytest.mark.e2e
+def test_a_proxy_that_dies_at_once_is_said_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    settings = Settings(
+        tmp_path / "bot.gwcap",
+        port=free_port("127.0.0.1"),
+        modes=["regular@nowhere"],
+        options={"confdir": str(tmp_path)},
+    )
+    with pytest.raises(EnvironmentProblem, match=r"mitmdump ended at once \(exit code 1\)"), Proxy(settings):
+        pass
+    assert "regular@nowhere" in capfd.readouterr().err
+
+
+@pytest.mark.e2e
+def test_a_proxy_runs_as_long_as_its_block(tmp_path: Path) -> None:
+    capture = tmp_path / "bot.gwcap"
+    settings = Settings(
+        capture, port=free_port("127.0.0.1"), options={"confdir": str(tmp_path / "mitmproxy")}, hosts=("[::1]:8443",)
+    )
+    with Proxy(settings) as proxy:
+        assert proxy.poll() is None
+        assert proxy.ca_path.exists()
+        assert is_capture(capture)
+        assert stat.S_IMODE(capture.stat().st_mode) == 0o600
+    assert proxy.poll() == 0
+    assert [path.name for path in tmp_path.glob("bot.*")] == ["bot.gwcap"]

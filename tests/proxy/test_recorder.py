@@ -1,0 +1,532 @@
+"""The recorder under mitmproxy's own test aids. What it wrote is read back from the finished capture."""
+
+import io
+import logging
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from mitmproxy import exceptions, flow, http, optmanager, websocket
+from mitmproxy.proxy.context import Context
+from mitmproxy.test import taddons, tflow
+from mitmproxy.tls import TlsData
+from wsproto.frame_protocol import Opcode
+
+from inspector.model import Closed, Control, Event, Frame, Happening, Mark, Opened, Plane
+from inspector.pipeline import Pipeline
+from inspector.proxy import scribe
+from inspector.proxy.recorder import Recorder
+from inspector.store.reader import Reader, stored_happenings
+
+GATEWAY = "https://gateway.discord.gg/?v=10&encoding=json"
+HELLO = b'{"t":null,"s":null,"op":10,"d":{"heartbeat_interval":41250}}'
+
+
+class Stand:
+    """A recorder in a mitmproxy that never leaves its test: the hooks are called as mitmproxy calls them."""
+
+    def __init__(self, capture: Path) -> None:
+        self.capture = capture
+        self.recorder = Recorder()
+        self.context = taddons.context(self.recorder)
+        self.context.configure(self.recorder, gwinspect_capture=str(capture))
+
+    def open(self, url: str = GATEWAY) -> http.HTTPFlow:
+        connection = _upgrade(url)
+        self.recorder.websocket_start(connection)
+        return connection
+
+    def say(
+        self, connection: http.HTTPFlow, data: bytes, *, from_client: bool = False, injected: bool = False
+    ) -> websocket.WebSocketMessage:
+        message = _message(data, from_client=from_client, injected=injected)
+        assert connection.websocket is not None
+        connection.websocket.messages.append(message)
+        self.recorder.websocket_message(connection)
+        return message
+
+    def close(self, connection: http.HTTPFlow, code: int, *, by_client: bool = False, reason: str = "") -> None:
+        ended = connection.websocket
+        assert ended is not None
+        ended.close_code, ended.close_reason, ended.closed_by_client = code, reason, by_client
+        ended.timestamp_end = time.time()
+        self.recorder.websocket_end(connection)
+
+    def recorded(self) -> list[Happening]:
+        """End the recorder and return what is in the capture."""
+        self.recorder.done()
+        reader = Reader(self.capture)
+        happenings = [each for batch in stored_happenings(reader.db) for each in batch]
+        reader.close()
+        return happenings
+
+
+@pytest.fixture
+def stand(tmp_path: Path) -> Iterator[Stand]:
+    stand = Stand(tmp_path / "bot.gwcap")
+    stand.recorder.running()
+    with stand.context:
+        yield stand
+        stand.recorder.done()
+
+
+def _upgrade(url: str, status: int = 101) -> http.HTTPFlow:
+    connection = tflow.twebsocketflow(messages=False)
+    connection.request.url = url
+    connection.request.headers["host"] = urlsplit(url).netloc
+    now = time.time()
+    connection.request.timestamp_start = connection.response.timestamp_start = now
+    connection.websocket = websocket.WebSocketData()
+    connection.response.status_code = status
+    if status != 101:
+        connection.websocket = None
+    return connection
+
+
+def _message(data: bytes, *, from_client: bool = False, injected: bool = False) -> websocket.WebSocketMessage:
+    return websocket.WebSocketMessage(Opcode.TEXT, from_client, data, injected=injected)
+
+
+def _frames(happenings: list[Happening]) -> list[tuple[bytes, Mark]]:
+    return [(each.data, each.marks) for each in happenings if isinstance(each, Frame)]
+
+
+@pytest.mark.parametrize(
+    ("url", "plane"),
+    [
+        (GATEWAY, Plane.GATEWAY),
+        ("https://gateway-us-east1-b.discord.gg/?encoding=json&v=10&compress=zlib-stream", Plane.GATEWAY),
+        ("https://invented1.discord.media:2048/?v=8", Plane.VOICE),
+        ("https://remote-auth-gateway.discord.gg/?v=2", Plane.REMOTE_AUTH),
+        ("http://127.0.0.1:6463/?v=1&client_id=1", Plane.RPC),
+    ],
+)
+def test_discords_hosts_are_recorded(stand: Stand, url: str, plane: Plane) -> None:
+    connection = stand.open(url)
+    stand.say(connection, b"{}")
+    stand.close(connection, 1000)
+    opened, frame, closed = stand.recorded()
+    assert isinstance(opened, Opened)
+    assert isinstance(frame, Frame)
+    assert isinstance(closed, Closed)
+    assert (opened.plane, opened.status, opened.client) == (plane, 101, "127.0.0.1:22")
+    assert opened.url == url.replace("http", "ws", 1)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://gateway.discord.gg.example.org/",
+        "https://evilgateway.discord.gg/",
+        "https://example.org/?next=gateway.discord.gg",
+        "https://discord.com/?v=10",
+        "http://127.0.0.1:6463/other",
+    ],
+)
+def test_look_alikes_are_left_alone(stand: Stand, url: str) -> None:
+    connection = stand.open(url)
+    for _ in range(20):
+        stand.say(connection, HELLO)
+    stand.close(connection, 1000)
+    assert stand.recorded() == []
+
+
+@pytest.mark.parametrize(
+    ("url", "hello", "plane"),
+    [
+        ("https://chat.example.org/?v=9&encoding=json", HELLO, Plane.GATEWAY),
+        ("https://voice.example.org/?v=8", b'{"op":8,"d":{"v":8,"heartbeat_interval":13750}}', Plane.VOICE),
+    ],
+)
+def test_a_server_of_ones_own_is_known_by_its_hello(stand: Stand, url: str, hello: bytes, plane: Plane) -> None:
+    connection = stand.open(url)
+    stand.say(connection, b'{"op":1,"d":null}', from_client=True)
+    stand.say(connection, hello)
+    stand.say(connection, b'{"op":11}')
+    stand.close(connection, 4000, reason="enough")
+    opened, *frames, closed = stand.recorded()
+    assert isinstance(opened, Opened)
+    assert opened.plane is plane
+    assert [data for data, _ in _frames(frames)] == [b'{"op":1,"d":null}', hello, b'{"op":11}']
+    assert closed == Closed(1, closed.at_ns, 4000, "enough", "server")
+
+
+def test_what_never_says_hello_is_not_kept(stand: Stand) -> None:
+    connection = stand.open("https://chat.example.org/?v=9&encoding=json")
+    for number in range(100):
+        stand.say(connection, b'{"op":%d}' % number)
+    gateway = stand.open()
+    stand.close(connection, 1000)
+    stand.close(gateway, 1000)
+    opened, closed = stand.recorded()
+    assert isinstance(opened, Opened)
+    assert (opened.connection, opened.url) == (1, "wss://gateway.discord.gg/?v=10&encoding=json")
+    assert isinstance(closed, Closed)
+
+
+def test_hosts_that_the_user_names_are_believed(stand: Stand) -> None:
+    stand.context.configure(stand.recorder, gwinspect_hosts=["*.example.org"])
+    stand.say(stand.open("https://chat.example.org/ws"), b"no hello")
+    assert _frames(stand.recorded()) == [(b"no hello", Mark.NONE)]
+
+
+def test_tokens_of_clients_are_masked_unless_kept(tmp_path: Path) -> None:
+    identify = b'{"op":2,"d":{"token":"invented.token.value"}}'
+    for keep in (True, False):
+        stand = Stand(tmp_path / f"{keep}.gwcap")
+        stand.context.configure(stand.recorder, gwinspect_keep_secrets=keep)
+        stand.recorder.running()
+        stand.say(stand.open(), identify, from_client=True)
+        ((data, marks),) = _frames(stand.recorded())
+        assert (data == identify) is keep
+        assert marks == (Mark.NONE if keep else Mark.REDACTED)
+
+
+def test_a_refused_upgrade_is_a_row_with_its_status_and_ray(stand: Stand) -> None:
+    refused = _upgrade(GATEWAY, 403)
+    refused.response.reason = "Forbidden"
+    refused.response.headers["cf-ray"] = "8f00ba4-INV"
+    stand.recorder.response(refused)
+    (opened,) = stand.recorded()
+    assert isinstance(opened, Opened)
+    assert (opened.status, opened.refusal) == (403, "HTTP 403 Forbidden (cf-ray 8f00ba4-INV)")
+
+
+def test_an_upgrade_without_an_answer_is_a_row(stand: Stand) -> None:
+    unanswered = _upgrade(GATEWAY, 502)
+    unanswered.response = None
+    unanswered.error = flow.Error("Name or service not known")
+    stand.recorder.error(unanswered)
+    (opened,) = stand.recorded()
+    assert isinstance(opened, Opened)
+    assert (opened.status, opened.refusal) == (None, "Name or service not known")
+
+
+def test_requests_that_are_no_upgrades_are_left_alone(stand: Stand) -> None:
+    plain = _upgrade(GATEWAY, 404)
+    del plain.request.headers["upgrade"]
+    stand.recorder.response(plain)
+    assert stand.recorded() == []
+
+
+@pytest.mark.parametrize(
+    ("side", "refusal"),
+    [
+        ("client", "TLS failed, the client did not accept the proxy's certificate (unknown ca)"),
+        ("server", "TLS failed, the proxy did not accept the server's certificate (unknown ca)"),
+    ],
+)
+def test_a_tls_handshake_that_failed_is_a_row(stand: Stand, side: str, refusal: str) -> None:
+    for host in ("gateway.discord.gg", "example.org"):
+        context = Context(tflow.tclient_conn(), stand.context.options)
+        context.server = tflow.tserver_conn()
+        context.server.address = (host, 443)
+        context.client.sni = context.server.sni = host
+        end = context.client if side == "client" else context.server
+        end.error = "unknown ca"
+        hook = stand.recorder.tls_failed_client if side == "client" else stand.recorder.tls_failed_server
+        hook(TlsData(end, context))
+    (opened,) = stand.recorded()
+    assert isinstance(opened, Opened)
+    assert (opened.url, opened.status, opened.refusal) == ("wss://gateway.discord.gg/", None, refusal)
+
+
+def test_pings_come_through_mitmproxys_log(stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "mitmproxy.proxy.server")
+    server = logging.getLogger("mitmproxy.proxy.server")
+    connection = stand.open()
+    mine = {"client": connection.client_conn.peername}
+    server.info("Received WebSocket ping from client (payload: %r)", b"\x00'", extra=mine)
+    server.info("Received WebSocket pong from server (payload: %r)", b"\x00'", extra=mine)
+    server.info("Received WebSocket ping from client (payload: %r)", b"", extra={"client": ("127.0.0.1", 9)})
+    server.info("Received something else", extra=mine)
+    controls = [(c.name, c.from_client, c.data) for c in stand.recorded() if isinstance(c, Control)]
+    assert controls == [("ping", True, b"\x00'"), ("pong", False, b"\x00'")]
+
+
+def test_what_the_proxy_injected_or_dropped_is_marked(stand: Stand) -> None:
+    connection = stand.open()
+    stand.say(connection, b"{}", injected=True)
+    dropped = _message(b"[]")
+    dropped.drop()
+    connection.websocket.messages.append(dropped)
+    stand.recorder.websocket_message(connection)
+    assert _frames(stand.recorded()) == [(b"{}", Mark.INJECTED), (b"[]", Mark.DROPPED)]
+
+
+@pytest.mark.parametrize("settled", [False, True], ids=["at once", "after it was written"])
+@pytest.mark.parametrize("url", [GATEWAY, "https://chat.example.org/?v=9&encoding=json"])
+def test_what_addons_after_ours_did_is_marked(stand: Stand, url: str, settled: bool) -> None:
+    connection = stand.open(url)
+    stand.say(connection, HELLO)
+    changed = stand.say(connection, b'{"op":11}')
+    if settled:
+        _await(lambda: Reader(stand.capture).last() == 3)
+    changed.content = b'{"op":7}'
+    stand.say(connection, b'{"op":1}').drop()
+    stand.say(connection, b'{"op":9}').content = b'{"op":99}'
+    stand.close(connection, 1000)
+    frames = [each for each in stand.recorded() if isinstance(each, Frame)]
+    assert [(f.data, f.marks, f.forwarded) for f in frames] == [
+        (HELLO, Mark.NONE, None),
+        (b'{"op":11}', Mark.CHANGED, b'{"op":7}'),
+        (b'{"op":1}', Mark.DROPPED, None),
+        (b'{"op":9}', Mark.CHANGED, b'{"op":99}'),
+    ]
+    reader = Reader(stand.capture)
+    assert [event.marks for event in reader.events()][1:-1] == [frame.marks for frame in frames]
+    reader.close()
+
+
+def test_trimming_keeps_the_last_message(stand: Stand) -> None:
+    stand.context.configure(stand.recorder, gwinspect_trim=True)
+    connection = stand.open()
+    for number in range(5):
+        stand.say(connection, b"%d" % number)
+        assert connection.websocket.messages[-1].content == b"%d" % number
+    assert len(connection.websocket.messages) == 1
+    assert [data for data, _ in _frames(stand.recorded())] == [b"0", b"1", b"2", b"3", b"4"]
+
+
+def test_without_trimming_mitmproxy_keeps_everything(stand: Stand) -> None:
+    connection = stand.open()
+    for _ in range(5):
+        stand.say(connection, b"{}")
+    assert len(connection.websocket.messages) == 5
+
+
+def test_stopping_mitmproxy_closes_what_is_open(stand: Stand) -> None:
+    stand.open()
+    _, closed = stand.recorded()
+    assert closed == Closed(1, closed.at_ns, None, "mitmproxy was stopped", "proxy")
+    reader = Reader(stand.capture)
+    assert "finished_at" in reader.meta()
+    reader.close()
+    assert [path.name for path in stand.capture.parent.iterdir()] == ["bot.gwcap"]
+
+
+def test_messages_after_the_end_do_no_harm(stand: Stand) -> None:
+    connection = stand.open()
+    stand.recorder.done()
+    stand.say(connection, b"{}")
+    stand.close(connection, 1000)
+    stand.open()
+
+
+def test_a_connection_that_mitmproxy_gave_up_is_closed_by_the_proxy(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = stand.open()
+    now = time.time()
+    stand.say(connection, b"{}").timestamp = now
+    monkeypatch.setattr(time, "time", lambda: now + 601)
+    stand.close(connection, 1006)
+    monkeypatch.undo()
+    closed = stand.recorded()[-1]
+    assert closed == Closed(
+        1, closed.at_ns, 1006, "nothing was said for 600 s, so mitmproxy closed the connection", "proxy"
+    )
+
+
+def test_a_lost_connection_is_not_blamed_on_the_proxy(stand: Stand) -> None:
+    connection = stand.open()
+    stand.say(connection, b"{}")
+    stand.close(connection, 1006)
+    closed = stand.recorded()[-1]
+    assert closed == Closed(1, closed.at_ns, 1006, "", "server")
+
+
+def test_loading_into_a_running_mitmproxy_takes_what_it_still_has(stand: Stand) -> None:
+    connection = _upgrade(GATEWAY)
+    connection.websocket.messages += [_message(HELLO), _message(b'{"op":1,"d":null}', from_client=True)]
+    stand.say(connection, b'{"op":11}')
+    opened, *frames = stand.recorded()[:-1]
+    assert isinstance(opened, Opened)
+    assert not opened.joined_late
+    assert [data for data, _ in _frames(frames)] == [HELLO, b'{"op":1,"d":null}', b'{"op":11}']
+
+
+def test_what_is_said_before_mitmproxy_is_running_is_not_lost(tmp_path: Path) -> None:
+    """It listens a moment earlier, and a client that waits for the port is quick."""
+    stand = Stand(tmp_path / "bot.gwcap")
+    connection = stand.open()
+    stand.say(connection, HELLO)
+    stand.recorder.running()
+    stand.say(connection, b'{"op":1,"d":null}', from_client=True)
+    assert [data for data, _ in _frames(stand.recorded())] == [HELLO, b'{"op":1,"d":null}']
+
+
+def test_another_capture_can_be_chosen_while_it_runs(stand: Stand) -> None:
+    connection = stand.open()
+    stand.say(connection, HELLO)
+    first, second = stand.capture, stand.capture.with_name("second.gwcap")
+    stand.context.configure(stand.recorder, gwinspect_capture=str(second))
+    stand.say(connection, b'{"op":11}')
+    stand.capture = second
+    assert [data for data, _ in _frames(stand.recorded())] == [HELLO, b'{"op":11}']
+    stand.capture = first
+    assert [data for data, _ in _frames(stand.recorded())] == [HELLO]
+
+
+def test_a_capture_that_exists_is_continued(tmp_path: Path) -> None:
+    for _ in range(2):
+        stand = Stand(tmp_path / "bot.gwcap")
+        stand.recorder.running()
+        stand.say(stand.open(), HELLO)
+        happenings = stand.recorded()
+    assert [each.connection for each in happenings] == [1, 1, 1, 2, 2, 2]
+
+
+def test_a_file_that_is_no_capture_is_refused_in_our_words(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    stand = Stand(tmp_path / "bot.gwcap")
+    with pytest.raises(exceptions.OptionsError, match=r"notes.txt exists and is no gwinspect capture, so it is left"):
+        stand.context.configure(stand.recorder, gwinspect_capture=str(tmp_path / "notes.txt"))
+
+
+def test_where_nothing_can_be_written_traffic_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    stand = Stand(tmp_path / "bot.gwcap")
+    stand.capture.mkdir()
+    stand.recorder.running()
+    assert "nothing is recorded" in caplog.text
+    connection = stand.open()
+    stand.say(connection, HELLO)
+    stand.close(connection, 1000)
+    stand.recorder.done()
+
+
+@contextmanager
+def _full_disk(path: Path) -> Iterator[None]:
+    """Let no file grow beyond the size of the capture: writing fails as it does on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("count", [30, 3000])
+def test_a_full_disk_costs_no_message_and_disturbs_no_traffic(
+    stand: Stand, count: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection = stand.open()
+    caplog.set_level(logging.INFO, "gwinspect")
+    _await(lambda: Reader(stand.capture).last() == 1)
+    said = [b'{"op":0,"t":"INVENTED","s":%d,"d":"%s"}' % (number, b"x" * 4000) for number in range(count)]
+    with _full_disk(stand.capture):
+        for data in said:
+            stand.say(connection, data)
+        _await(lambda: "cannot be written" in caplog.text)
+    _await(lambda: "can be written again" in caplog.text)
+    assert Reader(stand.capture).last() == count + 1
+    assert [data for data, _ in _frames(stand.recorded())] == said
+    reader = Reader(stand.capture)
+    assert [event.seq for event in reader.all_events()][1:-1] == list(range(count))
+    reader.close()
+
+
+def test_recording_stops_when_the_disk_refuses_too_much(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(scribe, "MAX_UNSAVED", 10)
+    connection = stand.open()
+    with _full_disk(stand.capture):
+        for _ in range(200):
+            stand.say(connection, b"x" * 4000)
+        _await(lambda: "recording has stopped" in caplog.text)
+        stand.say(connection, b"{}")
+        stand.close(connection, 1000)
+        stand.recorder.done()
+
+
+@pytest.mark.parametrize("more", [0, 5])
+def test_a_bug_of_ours_costs_no_message(
+    stand: Stand, more: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    feed = Pipeline.feed
+
+    def trip(pipeline: Pipeline, happening: Happening) -> list[Event]:
+        events = feed(pipeline, happening)
+        if isinstance(happening, Frame) and happening.data == HELLO:
+            raise RuntimeError("a bug")
+        return events
+
+    monkeypatch.setattr(Pipeline, "feed", trip)
+    connection = stand.open()
+    stand.say(connection, b'{"op":0}')
+    stand.say(connection, HELLO)
+    _await(lambda: "which is our bug" in caplog.text)
+    for _ in range(more):
+        stand.say(connection, b'{"op":11}')
+    assert [data for data, _ in _frames(stand.recorded())] == [b'{"op":0}', HELLO] + [b'{"op":11}'] * more
+    reader = Reader(stand.capture)
+    assert [event.op for event in reader.events()] == [None, 0] + [11] * more + [None]
+    reader.close()
+
+
+def test_a_queue_that_is_full_is_told_of(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(scribe, "MAX_QUEUED", 0)
+    gateway, candidate = stand.open(), stand.open("https://chat.example.org/?v=9&encoding=json")
+    monkeypatch.undo()
+    _await(lambda: "2 messages were not recorded" in caplog.text)
+    for connection in (candidate, gateway):
+        stand.say(connection, HELLO)
+    assert _frames(stand.recorded()) == [(HELLO, Mark.NONE)]
+
+
+def test_hosts_are_named_when_no_gateway_comes(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "gwinspect")
+    stand.open("https://chat.example.org/ws")
+    with_a_bidi_mark = _upgrade("https://other.example.org/ws")
+    with_a_bidi_mark.request.headers["host"] = "\u202eother.example.org"
+    stand.recorder.websocket_start(with_a_bidi_mark)
+    monkeypatch.setattr(scribe, "PATIENCE", 0)
+    _await(lambda: "no Discord gateway yet" in caplog.text)
+    text = next(record.getMessage() for record in caplog.records if "no Discord gateway" in record.getMessage())
+    assert ", chat.example.org; a server of your own" in text
+    assert "--set gwinspect_hosts=HOST" in text
+    assert "\u202e" not in text
+
+
+def test_no_hosts_are_named_once_a_gateway_came(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "gwinspect")
+    stand.open("https://chat.example.org/ws")
+    stand.open()
+    monkeypatch.setattr(scribe, "PATIENCE", 0)
+    time.sleep(0.1)
+    assert "no Discord gateway" not in caplog.text
+
+
+def test_a_close_is_told_with_its_meaning(stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "gwinspect")
+    stand.close(stand.open(), 4004)
+    stand.recorded()
+    assert "#1 gateway wss://gateway.discord.gg/?v=10&encoding=json" in caplog.text
+    assert "#1 closed by server, 4004 Authentication failed" in caplog.text
+
+
+def test_mitmproxy_lists_the_options_with_what_they_do(stand: Stand) -> None:
+    listed = io.StringIO()
+    optmanager.dump_defaults(stand.context.options, listed)
+    for name in ("gwinspect_capture", "gwinspect_hosts", "gwinspect_keep_secrets", "gwinspect_trim"):
+        assert f"\n{name}: " in listed.getvalue()
+    assert "WebSockets are Discord gateways" in " ".join(listed.getvalue().replace("#", "").split())
+
+
+def _await(condition: object) -> None:
+    """Wait for the recorder's thread, which works on a beat."""
+    deadline = time.monotonic() + 10
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
