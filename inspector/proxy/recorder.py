@@ -147,13 +147,15 @@ class Recorder:
 
     def _begin(self, flow: http.HTTPFlow, *, joined: bool = False) -> "_Flow | None":
         """Begin to follow `flow` if it is a gateway's, or may be. `joined`: its beginning passed without us."""
+        if self._scribe is None:
+            # mitmproxy listens a moment before it is running. What is said until then is taken with the next message.
+            return None
         url = flow.request.pretty_url
         plane = plane_of(url, ctx.options.gwinspect_hosts)
         guess = plane or shape_of(url)
-        if self._scribe is None or guess is None:
+        if guess is None:
             self._foreign.add(flow.id)
-            if self._scribe is not None:
-                self._scribe.saw(host_of(url))
+            self._scribe.saw(host_of(url))
             return None
         stream = Stream(host_of(url), self._scribe.number() if plane is not None else 0)
         seen = _Flow(self._scribe, stream, flow.client_conn.peername)

@@ -112,6 +112,8 @@ class Scribe(threading.Thread):
             self._writer.finish()
         except sqlite3.Error as error:
             log.error("gwinspect: %s could not be finished: %s", self.path, error)
+        except Exception:
+            log.exception("gwinspect: %s could not be finished, which is our bug; `gwinspect reindex` does", self.path)
 
     def _drain(self) -> None:
         if self._lost:
@@ -143,7 +145,11 @@ class Scribe(threading.Thread):
         """Decide, as far as it can be decided yet, whether a connection that looks like a gateway is one."""
         stream.waiting.append(what)
         opened = stream.waiting[0]
-        assert isinstance(opened, Opened)
+        if not isinstance(opened, Opened):
+            # Its beginning is among what a full queue refused.
+            stream.refused = True
+            stream.waiting.clear()
+            return
         frames = [h for h in stream.waiting if isinstance(h, Frame)]
         verdict = confirm(opened, frames)
         if verdict is None and isinstance(what, Closed):
@@ -170,7 +176,7 @@ class Scribe(threading.Thread):
             held[at] = replace(frame, marks=frame.marks | what.mark, forwarded=what.forwarded)
         elif stream.connection:
             try:
-                self._writer.amend(stream.connection, stream.last_frame, what.mark, what.forwarded)
+                self._writer.amend(stream.last_frame, what.mark, what.forwarded)
             except sqlite3.Error as error:
                 log.error("gwinspect: a message that was changed on its way could not be marked: %s", error)
 

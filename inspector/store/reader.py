@@ -69,7 +69,7 @@ class Reader:
             row = self._db.execute(
                 f"select {rows.CONNECTION_COLUMNS} from connection where id = ?", (number,)
             ).fetchone()
-        return _unknown_connection(number) if row is None else rows.connection_of(row)
+        return unknown_connection(number) if row is None else rows.connection_of(row)
 
     def connections(self) -> list[Connection]:
         """Return all connections, in the order in which they were opened."""
@@ -164,10 +164,10 @@ def stored_happenings(db: sqlite3.Connection) -> Iterator[list[Happening]]:
         if not found:
             return
         after = found[-1][0]
-        yield [rows.happening_of(row, known.get(row[1]) or _unknown_connection(row[1])) for row in found]
+        yield [rows.happening_of(row, known.get(row[1]) or unknown_connection(row[1])) for row in found]
 
 
-def _unknown_connection(number: int) -> Connection:
+def unknown_connection(number: int) -> Connection:
     return Connection.of(Opened(number, 0, Plane.GATEWAY, "", joined_late=True))
 
 

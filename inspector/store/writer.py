@@ -23,9 +23,10 @@ from inspector.session.redact import Redactor
 from inspector.session.state import Connection
 from inspector.store import rows
 from inspector.store.chunks import CHUNK_BYTES, CHUNK_EVENTS, pack
-from inspector.store.file import APPLICATION_ID, SCHEMA_VERSION, connect
-from inspector.store.reader import stored_happenings
-from inspector.wire.decoder import Decoder
+from inspector.store.file import APPLICATION_ID, SCHEMA_VERSION, check_target, connect
+from inspector.store.reader import stored_happenings, unknown_connection
+from inspector.wire.decoder import MAX_PAYLOAD, Decoder
+from inspector.wire.inflate import inflate_whole
 
 # Happenings in one transaction. Larger batches are stored raw first and decoded after, so that a slow decode (or one
 # that is killed) never costs a frame.
@@ -36,10 +37,6 @@ BULK_BATCH = 2000
 _INSERT_CONNECTION = rows.insert("connection", rows.CONNECTION_COLUMNS, replace=True)
 _INSERT_FRAME = rows.insert("frame", rows.FRAME_COLUMNS)
 _INSERT_EVENT = rows.insert("event", rows.EVENT_COLUMNS)
-_AMEND_FRAME = "update frame set marks = marks | ?1, forwarded = ?2 where id = ?3"
-_AMEND_EVENT = (
-    "update event set marks = marks | ?1 where last_frame = ?3 and connection = (select connection from frame where id = ?3)"
-)
 Payloads = list[tuple[int, bytes]]
 """Ids of events with their payloads, in order."""
 
@@ -71,12 +68,13 @@ class Writer:
         self._clients: dict[int, Decoder] = {}
         self._waiting: deque[Happening] = deque()
         self._frames: list[rows.Row] = []
-        self._amendments: list[rows.Row] = []
+        self._amendments: list[tuple[int, Mark, bytes | None]] = []
         self._events: list[rows.Row] = []
         self._connections: dict[int, Connection] = {}
         self._names: dict[int, str] = {}
         self._payloads: Payloads = []
         self._in_tail = 0
+        check_target(path)
         try:
             exists = path.exists() and path.stat().st_size > 0
             self._db = connect(path, write=True) if exists else _create(path, made_by, source)
@@ -111,8 +109,10 @@ class Writer:
             self._save()
         events: list[Event] = []
         while self._waiting or self._frames:
-            events += self._derive()
-            self._save()
+            try:
+                events += self._derive()
+            finally:
+                self._save()
         return events
 
     @property
@@ -120,12 +120,12 @@ class Writer:
         """Happenings that are still in memory because storing them failed."""
         return len(self._frames)
 
-    def amend(self, connection: int, number: int, mark: Mark, forwarded: bytes | None) -> None:
+    def amend(self, number: int, mark: Mark, forwarded: bytes | None) -> None:
         """Note on the message that was the `number`-th happening that the proxy dropped or changed it after all.
 
         Raises sqlite3.Error as `write` does, and loses as little by it.
         """
-        self._amendments.append((int(mark), forwarded, number))
+        self._amendments.append((number, mark, forwarded))
         self._save()
 
     def finish(self) -> list[Event]:
@@ -200,8 +200,8 @@ class Writer:
         self._db.executemany(_INSERT_FRAME, self._frames)
         self._db.executemany(_INSERT_EVENT, self._events)
         self._db.executemany("insert or replace into name values (?, ?)", rows.name_rows(self._names))
-        self._db.executemany(_AMEND_FRAME, self._amendments)
-        self._db.executemany(_AMEND_EVENT, self._amendments)
+        for amendment in self._amendments:
+            self._amend(*amendment)
         chunks, rest = _cut(self._payloads, all_payloads)
         for chunk in chunks:
             self._db.execute("insert into payload_chunk values (?, ?, ?)", (chunk[0][0], chunk[-1][0], pack(chunk)))
@@ -210,6 +210,19 @@ class Writer:
         fresh = rest if chunks else rest[self._in_tail :]
         self._db.executemany("insert into payload_tail values (?, ?)", fresh)
         return rest, len(rest)
+
+    def _amend(self, number: int, mark: Mark, forwarded: bytes | None) -> None:
+        row = self._db.execute(f"select {rows.FRAME_COLUMNS} from frame where id = ?", (number,)).fetchone()
+        frame = rows.happening_of(row, unknown_connection(row[1]))
+        assert isinstance(frame, Frame)
+        frame = replace(frame, marks=frame.marks | mark, forwarded=forwarded)
+        self._db.execute(
+            rows.insert("frame", rows.FRAME_COLUMNS, replace=True), rows.frame_row(number, self._mask(frame))
+        )
+        self._db.execute(
+            "update event set marks = marks | ? where connection = ? and last_frame = ?",
+            (int(mark), frame.connection, number),
+        )
 
     def _saved(self, payloads: Payloads, in_tail: int) -> None:
         """Forget what is in the file now; called only once that is certain."""
@@ -223,7 +236,7 @@ class Writer:
             return happening
         match happening:
             case Frame(from_client=True):
-                return self._mask_frame(happening, self._redactor)
+                return self._mask_frame(happening)
             case Opened():
                 if happening.refusal is None:
                     self._clients[happening.connection] = Decoder(happening.plane, happening.url)
@@ -231,18 +244,26 @@ class Writer:
                 self._clients.pop(happening.connection, None)
         return happening
 
-    def _mask_frame(self, frame: Frame, redactor: Redactor) -> Frame:
+    def _mask_frame(self, frame: Frame) -> Frame:
+        data = self._masked(frame)
+        forwarded = frame.forwarded and self._masked(replace(frame, data=frame.forwarded))
+        if data == frame.data and forwarded == frame.forwarded:
+            return frame
+        return replace(frame, data=data, forwarded=forwarded, marks=frame.marks | Mark.REDACTED)
+
+    def _masked(self, frame: Frame) -> bytes:
+        assert self._redactor is not None
+        data = frame.data
         decoder = self._clients.get(frame.connection) or Decoder(Plane.GATEWAY, "")
         what = decoder.receive(frame)[0].what
-        if isinstance(what, Payload):
-            name = what.event or self._registry.name(decoder.plane, what.op)
-            body, data, encoding = what.d, what.data, what.encoding
-        else:
-            name, body, data, encoding = "", ABSENT, frame.data, "json"
-        masked = redactor.mask_bytes(decoder.plane, name, encoding, data, body)
-        if masked == data:
-            return frame
-        return replace(frame, data=masked, marks=frame.marks | Mark.REDACTED)
+        if not isinstance(what, Payload):
+            encoding = "etf" if data.startswith(b"\x83") else "json"
+            return self._redactor.mask_bytes(decoder.plane, "", encoding, data, ABSENT)
+        # All of the message, not only its payload: bytes that follow one may hold secrets too.
+        plain = data if data.startswith(what.data) else inflate_whole(data, MAX_PAYLOAD)
+        name = what.event or self._registry.name(decoder.plane, what.op)
+        masked = self._redactor.mask_bytes(decoder.plane, name, what.encoding, plain, what.d)
+        return data if masked == plain else masked
 
     def _last(self, table: str) -> int:
         return self._db.execute(f"select coalesce(max(id), 0) from {table}").fetchone()[0]  # type: ignore[no-any-return]
@@ -276,7 +297,7 @@ def _create(path: Path, made_by: str, source: str) -> sqlite3.Connection:
     meta = {
         "tool": f"gwinspect {__version__}",
         "created_at": _now(),
-        "host": platform.platform(),
+        "host": f"{platform.system()} {platform.machine()}",
         "made_by": made_by,
         "source": source,
     }

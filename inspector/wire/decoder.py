@@ -163,7 +163,7 @@ class Decoder:
                 self._next_attempt = 0 if self._attempts < EAGER_ATTEMPTS else 2 * len(text)
                 break
             if len(readings) == MAX_PAYLOADS:
-                found = f"the message holds more than {MAX_PAYLOADS} payloads; the other {len(text):,} bytes are not read"
+                found = f"more than {MAX_PAYLOADS} payloads in a message; the other {len(text):,} bytes are not read"
                 what, rest = Undecoded("limit", found, 0), b""
             readings.append(Reading(what, self._held_first, self._held_wire))
             self._held_first, self._held_wire = number, 0
