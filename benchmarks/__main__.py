@@ -1,0 +1,122 @@
+"""Runs the benchmarks and prints a table: what was measured, its ratio, the target for it, and how large it is here."""
+
+import argparse
+import json
+import os
+import platform
+import sqlite3
+import sys
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks import importing, proxying, reading
+from benchmarks.corpus import WHOLE, Stream, build
+from benchmarks.rounds import Figure, Section
+
+PARTS = ("import", "reader", "proxy")
+QUICK = 20_000
+
+
+def main() -> None:
+    options = _options()
+    begin = time.monotonic()
+    machine = _machine()
+    print("  ".join(f"{name} {value}" for name, value in machine.items()))
+    print("Ratios are medians of rounds whose cases take turns; within 5 % of each other they are equal.")
+    sections = []
+    with TemporaryDirectory(prefix="gwinspect-bench-") as folder:
+        for section in _sections(options, Path(folder)):
+            sections.append(section)
+            print("\n".join(["", *_lines(section)]), flush=True)
+    seconds = time.monotonic() - begin
+    print(f"\n{seconds:.0f} s in all")
+    if options.json is not None:
+        report = {"machine": machine, "messages": options.messages, "seconds": seconds}
+        report["sections"] = [asdict(section) for section in sections]
+        options.json.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
+    parser.add_argument("--messages", type=int, default=WHOLE, metavar="N", help="size of the corpus (%(default)s)")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK} messages, and fewer rounds of everything")
+    parser.add_argument("--only", choices=PARTS, help="one part only")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    options = parser.parse_args()
+    if options.messages < 1000:
+        parser.error("--messages is to be 1000 or more: below that there is nothing to measure")
+    if options.quick:
+        options.messages = min(options.messages, QUICK)
+    return options
+
+
+def _sections(options: argparse.Namespace, folder: Path) -> Iterator[Section]:
+    """Measure what was asked for, part by part."""
+    work = _Work(options.messages, folder)
+    wanted = [options.only] if options.only else PARTS
+    rounds = 3
+    if "import" in wanted:
+        yield importing.measure("JSON, zlib-stream", work.stream, work.stream, work.capture, rounds)
+        zstd = build(options.messages * 3 // 10, compression="zstd-stream")
+        yield importing.measure("JSON, zstd-stream", zstd, zstd, folder / "zstd.gwcap", rounds)
+        few = max(1000, options.messages // 20)
+        etf = build(few, "etf")
+        title = "ETF, zlib-stream (floor: the same as JSON)"
+        yield importing.measure(title, etf, build(few), folder / "etf.gwcap", rounds)
+    if "reader" in wanted:
+        if not work.capture.exists():
+            importing.write_capture(work.stream.happenings(), work.capture)
+        yield reading.windows(work.capture)
+        yield reading.showing(work.capture, rounds)
+        yield reading.memory(work.stream, folder)
+    if "proxy" in wanted:
+        yield proxying.measure(folder, rounds=2 if options.quick else 5)
+
+
+class _Work:
+    """What several parts need, made when the first of them asks."""
+
+    def __init__(self, messages: int, folder: Path) -> None:
+        self._messages = messages
+        self.capture = folder / "json.gwcap"
+
+    @cached_property
+    def stream(self) -> Stream:
+        return build(self._messages)
+
+
+def _lines(section: Section) -> Iterable[str]:
+    yield section.title
+    for figure in section.figures:
+        yield f"  {figure.what:<38} {_times(figure):>6}  {_target(figure):<13} {figure.size}".rstrip()
+
+
+def _times(figure: Figure) -> str:
+    return "" if figure.ratio is None else f"{figure.ratio:.2f}"
+
+
+def _target(figure: Figure) -> str:
+    if figure.target is None or figure.ratio is None:
+        return ""
+    return f"<= {figure.target:.2f} {'ok' if figure.ratio <= figure.target else 'OVER'}"
+
+
+def _machine() -> dict[str, str]:
+    return {
+        "Python": platform.python_version(),
+        "mitmproxy": version("mitmproxy"),
+        "orjson": version("orjson"),
+        "zlib": zlib.ZLIB_RUNTIME_VERSION,
+        "SQLite": sqlite3.sqlite_version,
+        "on": f"{sys.platform} {platform.machine()}, {os.cpu_count()} cores",
+    }
+
+
+if __name__ == "__main__":
+    main()

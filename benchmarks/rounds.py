@@ -1,0 +1,58 @@
+"""Ratios that a noisy machine cannot spoil, and what is said of them.
+
+The rule: whatever is compared runs turn by turn, and each round is compared with itself only. What is reported is the
+median of those ratios; absolute figures stand beside it to give an idea of the size, and are of one machine.
+"""
+
+import gc
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from time import perf_counter
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table."""
+
+    what: str
+    ratio: float | None = None
+    """Times the floor, or times what is named in `what`; None where there is nothing to compare with."""
+    target: float | None = None
+    """What the ratio should not exceed."""
+    size: str = ""
+    """Absolute figures, in words."""
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    """The same for programs, with the unit in each name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Figures that share a floor."""
+
+    title: str
+    figures: list[Figure]
+
+
+def timed(run: Callable[[], object]) -> float:
+    """Return the seconds that `run` takes, beginning without garbage."""
+    gc.collect()
+    begin = perf_counter()
+    run()
+    return perf_counter() - begin
+
+
+def interleaved(cases: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Run every case once a round, each round in another order, and return each one's seconds by round."""
+    seconds: dict[str, list[float]] = {name: [] for name in cases}
+    names = list(cases)
+    for turn in range(rounds):
+        at = turn % len(names)
+        for name in names[at:] + names[:at]:
+            seconds[name].append(timed(cases[name]))
+    return seconds
+
+
+def ratio(values: Iterable[float], floors: Iterable[float]) -> float:
+    """Return the median of the ratios round by round."""
+    return median(value / floor for value, floor in zip(values, floors, strict=True))
