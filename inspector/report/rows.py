@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from inspector.importers import Source, open_source
-from inspector.model import Event, Frame, Opened, Plane
+from inspector.model import Closed, Event, Frame, Kind, Mark, Opened, Plane
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import Registry
 from inspector.session.state import Connection
@@ -74,25 +74,25 @@ class ImportedRows:
         self._source = source
         self._pipeline = Pipeline(registry)
         self._connections: dict[int, Connection] = {}
-        self._frames: defaultdict[tuple[int, bool], list[bytes]] = defaultdict(list)
+        self._pieces: defaultdict[int, list[tuple[int, bytes]]] = defaultdict(list)
         self.names: Mapping[int, str] = self._pipeline.names
         self.notes = source.notes
 
     def __iter__(self) -> Iterator[Event]:
         for happening in self._source:
+            number = self._pipeline.next_frame
             events = self._pipeline.feed(happening)
             self._connections |= self._pipeline.changed
             self._pipeline.changed.clear()
             if isinstance(happening, Frame):
-                pieces = self._frames[happening.connection, happening.from_client]
-                pieces.append(happening.data)
-                if events:
-                    raw = b"".join(pieces)
-                    pieces.clear()
-                    for event in events:
-                        event.raw = raw
+                self._add_raw(happening, number, events)
+            elif isinstance(happening, Closed):
+                self._join(events)
+                self._pieces.pop(happening.connection, None)
             yield from events
-        yield from self._pipeline.finish()
+        events = self._pipeline.finish()
+        self._join(events)
+        yield from events
         for connection in self._connections.values():
             _note_unread(connection, self.notes)
 
@@ -102,6 +102,24 @@ class ImportedRows:
 
     def raw(self, event: Event) -> bytes:
         return event.raw or b""
+
+    def _add_raw(self, frame: Frame, number: int, events: list[Event]) -> None:
+        """Give `events` the bytes they came from, and keep those in which the next may have begun."""
+        if frame.from_client or frame.marks & Mark.INJECTED:
+            for event in events:
+                event.raw = frame.data
+            return
+        pieces = self._pieces[frame.connection]
+        pieces.append((number, frame.data))
+        self._join(events)
+        if events or self.connection(frame.connection).unread_frames:
+            del pieces[:-1]
+
+    def _join(self, events: list[Event]) -> None:
+        for event in events:
+            if event.kind is not Kind.CLOSE:
+                pieces = self._pieces[event.connection]
+                event.raw = b"".join(data for number, data in pieces if number >= event.first_frame)
 
 
 def _note_unread(connection: Connection, notes: list[str]) -> None:

@@ -26,6 +26,8 @@ _ASCII = {"send": ">", "receive": "<", "close": "x", "open": "*", "to": ">", "mo
 
 # Columns of the terminal from which on each part has room; without a width everything has.
 _DELTA_FROM, _SEQ_FROM, _SIZE_FROM, _BOTH_SIZES_FROM, _WIDE_FROM = 110, 100, 90, 130, 110
+# Columns of an event's name. Those of Discord's are shorter; the wire may claim any.
+_LONGEST_NAME = 60
 
 
 class TextRows:
@@ -67,7 +69,10 @@ class TextRows:
     def _head(self, shown: Shown) -> tuple[str, str]:
         """Return the columns before the summary, as they are printed and without colour."""
         event = shown.event
-        delta = "" if self._last_ns is None else "+" + duration(event.at_ns - self._last_ns)
+        delta = ""
+        if self._last_ns is not None:
+            elapsed = event.at_ns - self._last_ns
+            delta = duration(elapsed) if elapsed < 0 else "+" + duration(elapsed)
         self._last_ns = event.at_ns
         word, mark, colour = self._direction(event)
         seq = "" if event.seq is None else str(event.seq)
@@ -115,7 +120,7 @@ class TextRows:
             return f"   {event.event or event.kind.value}"
         number = event.op if isinstance(event.op, int) else ""
         name = inert(event.event) if event.event else shown.name or ""
-        return f"{number:>2} {name}"
+        return f"{number:>2} {self._clip(name, _LONGEST_NAME)}"
 
     def _explanation(self, code: CloseCode) -> Iterator[str]:
         indent = " " * 26
@@ -132,7 +137,7 @@ class TextRows:
             code.remedy and f"Do: {code.remedy}",
             advice,
         ):
-            for part in wrap(text or "", (self._width or 120) - len(indent), break_on_hyphens=False):
+            for part in wrap(text or "", max((self._width or 120) - len(indent), 20), break_on_hyphens=False):
                 yield indent + self._paint(part, _DIM)
 
     def _paint(self, text: str, code: str) -> str:

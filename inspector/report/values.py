@@ -16,10 +16,12 @@ def size(count: int) -> str:
 
 def duration(ns: int) -> str:
     """Return a span of nanoseconds: ``7 ms``, ``1.50 s``, ``4:05``, ``2 h 10 min``."""
+    if ns < 0:
+        return "-" + duration(-ns)
     seconds = ns / 1e9
-    if abs(seconds) < 0.9995:
+    if seconds < 0.9995:
         return f"{ns / 1e6:.0f} ms"
-    if abs(seconds) < 60:
+    if seconds < 59.995:
         return f"{seconds:.2f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

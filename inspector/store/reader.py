@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from inspector.model import Event, Happening, Opened, Plane
+from inspector.model import Event, Happening, Mark, Opened, Plane
 from inspector.session.state import Connection
 from inspector.store import rows
 from inspector.store.chunks import unpack
@@ -44,7 +44,7 @@ class Reader:
             if not found:
                 return []
             bodies = self._payloads(found[0][0], found[-1][0]) if payloads else {}
-        return [rows.event_of(row, self.connection, bodies.get(row[0])) for row in found]
+            return [rows.event_of(row, self.connection, bodies.get(row[0])) for row in found]
 
     def all_events(self, after: int = 0) -> Iterator[Event]:
         """Yield every event there is, batch by batch, each batch in a query of its own."""
@@ -59,7 +59,8 @@ class Reader:
     def undecoded_frames(self) -> int:
         """Return how many frames were stored but never decoded, because the recorder was killed in between."""
         return self._one(
-            "select count(*) from frame where kind = 0 and id > (select coalesce(max(last_frame), 0) from event)"
+            "select count(*) from frame where kind = 0"
+            " and id > coalesce((select last_frame from event order by id desc limit 1), 0)"
             " and connection not in (select id from connection where unread_frames > 0)"
         )
 
@@ -69,13 +70,13 @@ class Reader:
             row = self._db.execute(
                 f"select {rows.CONNECTION_COLUMNS} from connection where id = ?", (number,)
             ).fetchone()
-        return unknown_connection(number) if row is None else rows.connection_of(row)
+            return unknown_connection(number) if row is None else rows.connection_of(row)
 
     def connections(self) -> list[Connection]:
         """Return all connections, in the order in which they were opened."""
         with _explained(self.path):
             found = self._db.execute(f"select {rows.CONNECTION_COLUMNS} from connection order by id").fetchall()
-        return [rows.connection_of(row) for row in found]
+            return [rows.connection_of(row) for row in found]
 
     def payload(self, number: int) -> bytes | None:
         """Return the decoded bytes of an event, None where it has none."""
@@ -83,11 +84,13 @@ class Reader:
 
     def raw(self, event: Event) -> list[bytes]:
         """Return the frames that an event came from, as they were stored."""
+        span = event.first_frame, event.last_frame
         with _explained(self.path):
             found = self._db.execute(
                 "select raw from frame where id between ? and ? and connection = ? and kind = 0 and from_client is ?"
-                " order by id",
-                (event.first_frame, event.last_frame, event.connection, event.from_client),
+                " and marks & ? = ? order by id",
+                # What the proxy made up stands apart from the messages around it.
+                (*span, event.connection, event.from_client, Mark.INJECTED, event.marks & Mark.INJECTED),
             ).fetchall()
         return [row[0] for row in found]
 
@@ -100,6 +103,9 @@ class Reader:
         """Return whether anything was written since the last call (the first call always says so); takes 2 us."""
         version = self._one("pragma data_version")
         news, self._version = version != self._version, version
+        if news:
+            # A reindex may have packed the payloads anew.
+            self._chunk.cache_clear()
         return news
 
     def close(self) -> None:
@@ -108,13 +114,14 @@ class Reader:
 
     def _payloads(self, first: int, last: int) -> dict[int, bytes]:
         with _explained(self.path):
+            # The tail first: what the writer packs between two of these queries is then found twice, and not missed.
+            found = dict(
+                self._db.execute("select event, data from payload_tail where event between ? and ?", (first, last))
+            )
             start = self._one(f"select coalesce(max(first_event), 0) from payload_chunk where first_event <= {first:d}")
             chunks = self._db.execute(
                 "select first_event from payload_chunk where first_event between ? and ?", (start, last)
             ).fetchall()
-            found = dict(
-                self._db.execute("select event, data from payload_tail where event between ? and ?", (first, last))
-            )
             for (number,) in chunks:
                 found.update(self._chunk(number))
         return found
@@ -176,5 +183,5 @@ def _explained(path: Path) -> Iterator[None]:
     """Turn SQLite's errors about a damaged file into ours."""
     try:
         yield
-    except (sqlite3.DatabaseError, ValueError) as error:
+    except (sqlite3.DatabaseError, TypeError, ValueError) as error:
         raise damaged(path, error) from error

@@ -23,7 +23,7 @@ from inspector.session.redact import Redactor
 from inspector.session.state import Connection
 from inspector.store import rows
 from inspector.store.chunks import CHUNK_BYTES, CHUNK_EVENTS, pack
-from inspector.store.file import APPLICATION_ID, SCHEMA_VERSION, check_target, connect
+from inspector.store.file import APPLICATION_ID, SCHEMA_VERSION, check_target, connect, damaged
 from inspector.store.reader import stored_happenings, unknown_connection
 from inspector.wire.decoder import MAX_PAYLOAD, Decoder
 from inspector.wire.inflate import inflate_whole
@@ -148,7 +148,16 @@ class Writer:
         """Derive everything anew from the frames and return the number of events.
 
         All in one transaction: whoever reads meanwhile sees the old rows, and a rebuild that is killed changes nothing.
+        Raises CaptureError, and then nothing is changed either.
         """
+        try:
+            return self._rebuild(progress)
+        except sqlite3.OperationalError as error:
+            raise CaptureError(f"{self.path} could not be reindexed ({error}) and is as it was") from error
+        except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+            raise damaged(self.path, error) from error
+
+    def _rebuild(self, progress: Callable[[int, int], None] | None) -> int:
         total = self._last("frame")
         count = 0
         self._pipeline = Pipeline(self._registry)
