@@ -330,7 +330,7 @@ def _read_remote_auth(value: Any, encoding: str, data: bytes, problems: tuple[st
         return _not_an_envelope(value, encoding, data, problems)
     op = value.get("op")
     if not isinstance(op, str):
-        op, problems = None, (*problems, "there is no op" if op is None else f"op is {_kind(op)}, not a word")
+        op, problems = None, (*problems, "there is no op" if op is None else f"op is {type(op).__name__}, not a word")
     rest = {k: v for k, v in value.items() if k != "op"}
     return Payload(encoding, data, op, None, None, rest or ABSENT, {}, problems)
 

@@ -1,0 +1,89 @@
+"""Rows as lines of text, where they are odd; the usual ones stand in test_timeline."""
+
+import re
+from datetime import UTC
+
+import pytest
+from wcwidth import wcswidth
+
+from inspector.pipeline import Pipeline
+from inspector.protocol.registry import default
+from inspector.report.present import Presenter
+from inspector.report.text import TextRows
+from tests.conversation import ACK, HEARTBEAT, STEP, TOKEN, Conversation, dispatch, message, usual
+
+
+class NoNames:
+    """Stands for a recording of which nothing is needed."""
+
+    notes: tuple[str, ...] = ()
+    names: dict[int, str] = {}  # noqa: RUF012
+
+
+def lines(talk: Conversation, **options) -> list[str]:
+    pipeline, presenter, rows = Pipeline(default()), Presenter(default()), TextRows(zone=UTC, **options)
+    events = [event for happening in talk.happenings for event in pipeline.feed(happening)]
+    return [text for event in events for text in rows.lines(presenter.show(event, NoNames()))]
+
+
+def test_a_conversation_reads_from_top_to_bottom() -> None:
+    found = lines(usual())
+    assert found[0] == "2026-01-31 UTC"
+    assert [text.split()[0] for text in found[1:12]] == [f"12:00:00.{n:02}0" for n in range(11)]
+    assert "▶ send" in found[3]
+    assert "◀ receive" in found[4]
+    assert "✕ server" in found[11]
+    assert "close 4004" in found[11]
+    assert TOKEN not in "\n".join(found)
+
+
+def test_the_explanation_of_a_close_stands_below_it() -> None:
+    below = lines(usual())[12:]
+    assert below
+    assert all(text.startswith(" " * 26) for text in below)
+    assert below[-1].strip() == "reconnect: no, fix it first; resume: no, identify anew"
+
+
+@pytest.mark.parametrize("width", [1, 26, 27, 40])
+def test_a_very_narrow_terminal_still_gets_its_rows(width: int) -> None:
+    assert len(lines(usual(), width=width)) > 12
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_every_line_of_a_conversation_fits(width: int) -> None:
+    talk = usual().server(message("日本語" * 99)).closes(4014)
+    assert max(wcswidth(text) for text in lines(talk, width=width)) <= width
+
+
+def test_a_name_of_any_length_does_not_push_the_rest_away() -> None:
+    found = lines(Conversation().opens().server(dispatch("EVENT" * 1000, None, 1)))[-1]
+    assert wcswidth(found) < 200
+    assert "…" in found
+
+
+def test_time_may_run_backwards() -> None:
+    talk = Conversation().opens().waits(-1500 - STEP / 1e6).client(HEARTBEAT).waits(90_000).server(ACK)
+    assert [text.split()[1] for text in lines(talk)[2:]] == ["-1.50", "+1:30"]
+
+
+def test_ascii_terminals_get_ascii_marks() -> None:
+    found = lines(usual(), ascii_only=True)
+    columns = [text[:44] for text in found[1:12]]
+    assert all(text.isascii() for text in columns)
+    assert "> send" in found[3]
+    assert "x server" in found[11]
+
+
+def test_colour_changes_nothing_but_the_colour() -> None:
+    talk = usual()
+    assert [re.sub(r"\x1b\[\d+m", "", text) for text in lines(talk, colour=True)] == lines(talk)
+    assert "\x1b[" not in "".join(lines(talk))
+
+
+def test_colours_tell_connections_apart() -> None:
+    one, two = (lines(usual(connection=number), colour=True)[1] for number in (1, 2))
+    assert one.split("#")[0][-5:] != two.split("#")[0][-5:]
+
+
+def test_what_is_undecoded_says_why() -> None:
+    assert "expected" in lines(Conversation().opens().frame(b"{oops", is_text=True))[-1]

@@ -1,0 +1,166 @@
+"""Files that are captures, and files that are not."""
+
+import os
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from inspector.errors import CaptureError, NewerCapture, NotACapture
+from inspector.protocol.registry import default
+from inspector.store.file import SCHEMA_VERSION, check_target, is_capture
+from inspector.store.reader import Reader
+from inspector.store.writer import Writer
+from tests.conversation import usual
+
+unprivileged = pytest.mark.skipif(os.geteuid() == 0, reason="root may do anything")
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    path = tmp_path / "x.gwcap"
+    writer = Writer(path, default(), made_by="test")
+    writer.write(usual().happenings)
+    writer.finish()
+    return path
+
+
+def refusal(path: Path, kind: type[CaptureError] = CaptureError) -> str:
+    """Return what a reader says of `path`: one sentence that names it."""
+    with pytest.raises(kind) as caught:
+        list(Reader(path).all_events())
+    text = str(caught.value)
+    assert str(path) in text
+    assert "\n" not in text
+    return text
+
+
+def edit(path: Path, sql: str) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute(sql)
+    db.close()
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    assert "does not exist" in refusal(tmp_path / "none.gwcap")
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    assert "is a folder" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\0", b"{}", os.urandom(200)])
+def test_other_files_are_no_captures(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "other"
+    path.write_bytes(content)
+    assert "is not a gwinspect capture" in refusal(path, NotACapture)
+
+
+def test_other_databases_are_no_captures(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    edit(path, "create table event (id)")
+    assert not is_capture(path)
+    assert "is not a gwinspect capture" in refusal(path, NotACapture)
+
+
+def test_a_newer_schema_asks_for_an_upgrade(capture: Path) -> None:
+    edit(capture, f"pragma user_version = {SCHEMA_VERSION + 1}")
+    assert "upgrade to open it" in refusal(capture, NewerCapture)
+    with pytest.raises(NewerCapture):
+        Writer(capture, default(), made_by="test")
+
+
+@pytest.mark.parametrize("size", [100, 4096, 9000])
+def test_a_torn_file_says_so(capture: Path, size: int) -> None:
+    os.truncate(capture, size)
+    assert "cannot be read" in refusal(capture)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "update payload_chunk set data = x'00'",
+        "update payload_chunk set data = x'28b52ffd'",
+        # A frame that claims to inflate to 16 EB.
+        "update payload_chunk set data = x'28b52ffde0fffffffffffffff0010000'",
+        "update event set marks = 'none'",
+        "update connection set headers = '{'",
+        "drop table payload_tail",
+        "drop table event",
+    ],
+)
+def test_a_damaged_file_says_so(capture: Path, sql: str) -> None:
+    edit(capture, sql)
+    assert "cannot be read" in refusal(capture)
+
+
+def test_a_damaged_file_is_not_reindexed(capture: Path) -> None:
+    edit(capture, "update frame set marks = 'none'")
+    before = capture.read_bytes()
+    writer = Writer(capture, default(), made_by="test")
+    with pytest.raises(CaptureError, match="cannot be read"):
+        writer.rebuild()
+    writer.finish()
+    with sqlite3.connect(capture) as db:
+        assert db.execute("select count(*) from event").fetchone() == (11,)
+    assert before[:16] == capture.read_bytes()[:16]
+
+
+@unprivileged
+def test_someone_elses_file_is_refused(capture: Path) -> None:
+    capture.chmod(0)
+    assert "may not be read by this user" in refusal(capture)
+
+
+@unprivileged
+def test_a_capture_in_a_folder_that_cannot_be_written_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    writer = Writer(folder / "x.gwcap", default(), made_by="test")
+    writer.write(usual().happenings)
+    copy = tmp_path / "read-only"
+    copy.mkdir()
+    writer._db.execute("pragma wal_checkpoint(truncate)")
+    (copy / "x.gwcap").write_bytes((folder / "x.gwcap").read_bytes())
+    copy.chmod(0o500)
+    try:
+        assert Reader(copy / "x.gwcap").last() == 11
+    finally:
+        copy.chmod(0o700)
+
+
+@pytest.mark.parametrize("path", ["none/x.gwcap", ".", "other"])
+def test_a_place_where_no_capture_can_be_is_refused_in_a_sentence(tmp_path: Path, path: str) -> None:
+    (tmp_path / "other").write_bytes(b"precious")
+    for attempt in (lambda: check_target(tmp_path / path), lambda: Writer(tmp_path / path, default(), made_by="test")):
+        with pytest.raises(CaptureError) as caught:
+            attempt()
+        assert re.search(r"is a folder|is not a folder|is no gwinspect capture", str(caught.value))
+    assert (tmp_path / "other").read_bytes() == b"precious"
+
+
+def test_an_empty_file_becomes_a_private_capture(tmp_path: Path) -> None:
+    path = tmp_path / "x.gwcap"
+    path.touch(0o644)
+    writer = Writer(path, default(), made_by="test")
+    writer.write(usual().happenings)
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+    writer.finish()
+    assert Reader(path).last() == 11
+
+
+def test_a_capture_says_how_it_was_made(capture: Path) -> None:
+    meta = Reader(capture).meta()
+    assert meta["made_by"] == "test"
+    assert meta.keys() >= {"tool", "created_at", "host", "source", "finished_at"}
+
+
+def test_a_copy_of_a_growing_capture_is_a_capture(tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "x.gwcap", default(), made_by="test")
+    writer.write(usual().happenings)
+    writer._db.execute("vacuum into ?", (str(tmp_path / "copy.gwcap"),))
+    assert [event.op for event in Reader(tmp_path / "copy.gwcap").all_events()] == [
+        event.op for event in Reader(tmp_path / "x.gwcap").all_events()
+    ]
+    writer.finish()
