@@ -28,7 +28,7 @@ def main() -> None:
     begin = time.monotonic()
     machine = _machine()
     print("  ".join(f"{name} {value}" for name, value in machine.items()))
-    print("Ratios are medians of rounds whose cases take turns; within 5 % of each other they are equal.")
+    print("Ratios are medians of rounds whose cases take turns; in brackets the middle half of the rounds.")
     sections = []
     with TemporaryDirectory(prefix="gwinspect-bench-") as folder:
         for section in _sections(options, Path(folder)):
@@ -76,7 +76,7 @@ def _sections(options: argparse.Namespace, folder: Path) -> Iterator[Section]:
         yield reading.showing(work.capture, rounds)
         yield reading.memory(work.stream, folder)
     if "proxy" in wanted:
-        yield proxying.measure(folder, rounds=2 if options.quick else 5)
+        yield proxying.measure(folder, rounds=8 if options.quick else 24)
 
 
 class _Work:
@@ -94,17 +94,23 @@ class _Work:
 def _lines(section: Section) -> Iterable[str]:
     yield section.title
     for figure in section.figures:
-        yield f"  {figure.what:<38} {_times(figure):>6}  {_target(figure):<13} {figure.size}".rstrip()
+        yield f"  {figure.what:<38} {_times(figure):<19} {_target(figure):<14} {figure.size}".rstrip()
 
 
 def _times(figure: Figure) -> str:
-    return "" if figure.ratio is None else f"{figure.ratio:.2f}"
+    if figure.ratio is None:
+        return ""
+    spread = f" [{figure.spread[0]:.2f}..{figure.spread[1]:.2f}]" if figure.spread else ""
+    return f"{figure.ratio:5.2f}{spread}"
 
 
 def _target(figure: Figure) -> str:
+    """Say whether the target was met; rounds that disagree about it leave it open."""
     if figure.target is None or figure.ratio is None:
         return ""
-    return f"<= {figure.target:.2f} {'ok' if figure.ratio <= figure.target else 'OVER'}"
+    least, most = figure.spread or (figure.ratio, figure.ratio)
+    verdict = "ok" if most <= figure.target else "OVER" if least > figure.target else "?"
+    return f"<= {figure.target:.2f} {verdict}"
 
 
 def _machine() -> dict[str, str]:

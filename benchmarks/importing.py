@@ -50,7 +50,7 @@ def measure(title: str, stream: Stream, twin: Stream, capture: Path, rounds: int
             text += f"; file {size:.0f} B a message ({wire:.0f} on the wire)"
             numbers |= {"file_bytes_a_message": size, "wire_bytes_a_message": wire}
         target = TARGET if name.startswith("import") else None
-        figures.append(Figure(name, ratio(times, seconds["floor"]), target, text, numbers))
+        figures.append(Figure(name, *ratio(times, seconds["floor"]), target, text, numbers))
     decoded = stream.decoded_bytes / 1e6
     return Section(f"{title}: {count:,} messages, {decoded:.0f} MB decoded, {rounds} rounds; times floor", figures)
 

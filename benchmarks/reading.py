@@ -74,7 +74,7 @@ def showing(capture: Path, rounds: int) -> Section:
     micros = {name: median(times) / count * 1e6 for name, times in seconds.items()}
     text = f"{micros['show']:.1f} us a row (read and decoded only: {micros['read']:.1f})"
     numbers = {f"{name}_us_a_row": value for name, value in micros.items()}
-    figure = Figure("lines of text, secrets masked", ratio(seconds["show"], seconds["read"]), None, text, numbers)
+    figure = Figure("lines of text, secrets masked", *ratio(seconds["show"], seconds["read"]), None, text, numbers)
     return Section(f"showing {count:,} rows; times reading them, payloads decoded", [figure])
 
 
@@ -84,7 +84,7 @@ def memory(stream: Stream, folder: Path) -> Section:
     quarter = _peak(replace(stream, messages=stream.messages[: len(stream.messages) // 4]), folder)
     text = f"{whole['peak']:.0f} MB at the most, {whole['before']:.0f} before it began"
     numbers = {"peak_mb": whole["peak"], "before_mb": whole["before"], "peak_of_a_quarter_mb": quarter["peak"]}
-    figure = Figure(f"{len(stream.messages):,} messages", whole["peak"] / quarter["peak"], 1.2, text, numbers)
+    figure = Figure(f"{len(stream.messages):,} messages", whole["peak"] / quarter["peak"], None, 1.2, text, numbers)
     return Section("peak memory of an import; times that of its first quarter", [figure])
 
 
@@ -122,7 +122,7 @@ def _compared(name: str, ours: Callable[[int], object], floor: Callable[[int], o
         {"ours": lambda: ours(next(remaining["ours"])), "floor": lambda: floor(next(remaining["floor"]))}, len(places)
     )
     micros = median(seconds["ours"]) * 1e6
-    return Figure(name, ratio(seconds["ours"], seconds["floor"]), None, f"{micros:,.0f} us", {"us": micros})
+    return Figure(name, *ratio(seconds["ours"], seconds["floor"]), None, f"{micros:,.0f} us", {"us": micros})
 
 
 def _connect(capture: Path) -> sqlite3.Connection:

@@ -17,7 +17,9 @@ class Figure:
 
     what: str
     ratio: float | None = None
-    """Times the floor, or times what is named in `what`; None where there is nothing to compare with."""
+    """Times the floor that the section names; None where there is nothing to compare with."""
+    spread: tuple[float, float] | None = None
+    """The least and the most that the middle half of the rounds gave; None where it is one measurement."""
     target: float | None = None
     """What the ratio should not exceed."""
     size: str = ""
@@ -53,6 +55,11 @@ def interleaved(cases: Mapping[str, Callable[[], object]], rounds: int) -> dict[
     return seconds
 
 
-def ratio(values: Iterable[float], floors: Iterable[float]) -> float:
-    """Return the median of the ratios round by round."""
-    return median(value / floor for value, floor in zip(values, floors, strict=True))
+def ratio(values: Iterable[float], floors: Iterable[float]) -> tuple[float, tuple[float, float]]:
+    """Return the median of the ratios round by round, and what the middle half of the rounds lies between.
+
+    Of three rounds that is all of them.
+    """
+    found = sorted(value / floor for value, floor in zip(values, floors, strict=True))
+    outside = len(found) // 4
+    return median(found), (found[outside], found[-1 - outside])
