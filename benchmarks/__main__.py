@@ -68,7 +68,7 @@ def _sections(options: argparse.Namespace, folder: Path) -> Iterator[Section]:
         few = max(1000, options.messages // 20)
         etf = build(few, "etf")
         title = "ETF, zlib-stream (floor: the same as JSON)"
-        yield importing.measure(title, etf, build(few), folder / "etf.gwcap", rounds)
+        yield importing.measure(title, etf, build(few), folder / "etf.gwcap", 2 * rounds + 1)
     if "reader" in wanted:
         if not work.capture.exists():
             importing.write_capture(work.stream.happenings(), work.capture)
@@ -76,7 +76,7 @@ def _sections(options: argparse.Namespace, folder: Path) -> Iterator[Section]:
         yield reading.showing(work.capture, rounds)
         yield reading.memory(work.stream, folder)
     if "proxy" in wanted:
-        yield proxying.measure(folder, rounds=8 if options.quick else 24)
+        yield proxying.measure(folder, rounds=6 if options.quick else 16)
 
 
 class _Work:

@@ -82,8 +82,8 @@ def test_a_torn_file_says_so(capture: Path, size: int) -> None:
     [
         "update payload_chunk set data = x'00'",
         "update payload_chunk set data = x'28b52ffd'",
-        # A frame that claims to inflate to 16 EB.
-        "update payload_chunk set data = x'28b52ffde0fffffffffffffff0010000'",
+        # A frame that claims to inflate to a terabyte.
+        "update payload_chunk set data = x'28b52ffde00000000000010000010000'",
         "update event set marks = 'none'",
         "update connection set headers = '{'",
         "drop table payload_tail",
