@@ -1,0 +1,1 @@
+"""The filter language: one registry of fields, a grammar, and what it compiles to."""

@@ -1,0 +1,1 @@
+"""The screen: the only folder that knows Textual. It reads captures and never talks to a proxy."""

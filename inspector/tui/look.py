@@ -1,0 +1,40 @@
+"""The marks that screens are drawn with: one set for terminals with Unicode, one for those without."""
+
+import locale
+import os
+import sys
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """Every mark beyond ASCII that we draw ourselves. Text from the wire is made inert elsewhere."""
+
+    send: str
+    receive: str
+    close: str
+    open: str
+    to: str
+    more: str
+    folded: str
+    unfolded: str
+    mark: str
+    bullet: str
+    hollow: str
+    vertical: str
+    horizontal: str
+    bars: str
+    """Eight heights of a bar, the lowest first."""
+    ascii: bool = False
+
+
+UNICODE = Glyphs("▶", "◀", "✕", "●", "→", "…", "▸", "▾", "◆", "●", "○", "│", "─", "▁▂▃▄▅▆▇█")
+ASCII = Glyphs(">", "<", "x", "*", ">", "~", "+", "-", "*", "*", "o", "|", "-", "._-=+*%#", ascii=True)
+
+
+def glyphs() -> Glyphs:
+    """Return the marks that this terminal can show, by its locale; GWINSPECT_ASCII=1 asks for plain ones."""
+    if os.environ.get("GWINSPECT_ASCII"):
+        return ASCII
+    encoding = (getattr(sys.__stdout__, "encoding", None) or locale.getpreferredencoding(False)).lower()
+    return UNICODE if "utf" in encoding else ASCII

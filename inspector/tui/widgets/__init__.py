@@ -1,0 +1,1 @@
+"""What screens are made of: attributes go down, messages go up."""
