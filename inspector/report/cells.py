@@ -1,0 +1,82 @@
+"""What stands in the columns of a row, the same on paper and screen: words, marks and numbers, without colour."""
+
+from dataclasses import dataclass
+
+from wcwidth import wcswidth, wcwidth
+
+from inspector.model import Event, Kind, Mark
+from inspector.report.present import Shown
+from inspector.report.values import size
+from inspector.session.summarize import inert
+
+# Columns of an event's name. Those of Discord's are shorter; the wire may claim any.
+LONGEST_NAME = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The marks that rows are drawn with."""
+
+    send: str
+    receive: str
+    close: str
+    open: str
+    to: str
+    more: str
+
+
+UNICODE = Marks("▶", "◀", "✕", "●", "→", "…")
+ASCII = Marks(">", "<", "x", "*", ">", "~")
+
+
+def direction(event: Event, marks: Marks) -> tuple[str, str, str]:
+    """Return a mark, a word, and what it is: ``send``, ``receive``, ``open``, ``close`` or ``refused``."""
+    if event.kind is Kind.OPEN:
+        refused = event.opened is not None and event.opened.refusal is not None
+        return (marks.close, "refused", "refused") if refused else (marks.open, "open", "open")
+    if event.kind is Kind.CLOSE:
+        return marks.close, (event.closed.by if event.closed and event.closed.by else "close"), "close"
+    return (marks.send, "send", "send") if event.from_client else (marks.receive, "receive", "receive")
+
+
+def what(shown: Shown, more: str) -> tuple[str, str]:
+    """Return the number of the opcode, and the name of the event, the opcode, or what else it is."""
+    event = shown.event
+    if event.kind is Kind.CLOSE:
+        code = event.closed.code if event.closed else None
+        return "", f"close {code}" if code is not None else "close"
+    if event.kind is Kind.OPEN:
+        return "", event.plane.value
+    if event.kind is not Kind.PAYLOAD:
+        return "", event.event or event.kind.value
+    number = str(event.op) if isinstance(event.op, int) else ""
+    return number, clip(inert(event.event) if event.event else shown.name or "", LONGEST_NAME, more)
+
+
+def sizes(event: Event, to: str, *, both: bool) -> str:
+    """Return the bytes on the wire and, if `both` and they differ, what they decode to."""
+    text = size(event.wire_bytes) if event.wire_bytes else ""
+    if both and event.decoded_bytes and event.decoded_bytes != event.wire_bytes:
+        text += f" {to} {size(event.decoded_bytes)}"
+    return text
+
+
+def summary(shown: Shown) -> str:
+    """Return the row in words, with what the proxy did to it."""
+    marks = shown.event.marks
+    if marks & ~Mark.REDACTED:
+        words = [m.name.lower() for m in Mark if m & marks and m.name and m is not Mark.REDACTED]
+        return f"[{', '.join(words)} by the proxy] {shown.summary}"
+    return shown.summary
+
+
+def clip(text: str, room: int, more: str) -> str:
+    """Return `text` in at most `room` columns of a terminal, with `more` at its end where something was left out."""
+    if wcswidth(text) <= room:
+        return text
+    used = 0
+    for at, char in enumerate(text):
+        used += max(0, wcwidth(char))
+        if used >= room:
+            return text[:at] + more
+    return text
