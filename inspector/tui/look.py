@@ -5,17 +5,13 @@ import os
 import sys
 from dataclasses import dataclass
 
+from inspector.report.cells import Marks
+
 
 @dataclass(frozen=True, slots=True)
-class Glyphs:
+class Glyphs(Marks):
     """Every mark beyond ASCII that we draw ourselves. Text from the wire is made inert elsewhere."""
 
-    send: str
-    receive: str
-    close: str
-    open: str
-    to: str
-    more: str
     folded: str
     unfolded: str
     mark: str

@@ -1,0 +1,26 @@
+"""The way in for those who do not know Textual."""
+
+from pathlib import Path
+
+from inspector.tui.source import Source
+
+
+def run(
+    path: Path,
+    *,
+    source: Source | None = None,
+    follow: bool = False,
+    where: str = "",
+    notes_beside: Path | None = None,
+    title: str | None = None,
+) -> None:
+    """Show the capture at `path` until the person quits.
+
+    `source` is the recording that fills it; with it, or with `follow`, the newest rows stay in sight. `where` is the
+    filter to begin with. Marks and notes are kept beside `notes_beside`, by default `path`; `title` is said instead of
+    the file's name, for captures that are a cache of something else. Raises CaptureError where it cannot be read.
+    """
+    # Imported here: Textual takes 0.2 s, and those who mistyped a name should hear of it sooner.
+    from inspector.tui.app import GwinspectApp
+
+    GwinspectApp(path, source=source, follow=follow, where=where, notes_beside=notes_beside or path, title=title).run()

@@ -1,0 +1,48 @@
+"""What a screen may know of the recording behind a capture: where its proxy listens, and whether it still lives.
+
+Whoever started the proxy implements this; the screen only asks. Every call answers at once.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One way to bring a client to the proxy."""
+
+    client: str
+    """Which client: ``discord.py``, ``a browser``."""
+    how: str
+    """One line: a setting, a command, a piece of code."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How the recording is doing."""
+
+    proxy: int | None = None
+    """Exit code of the proxy, None while it lives."""
+    client: int | None = None
+    """Exit code of the command that runs through it, None while it runs or where there is none."""
+    client_running: bool = False
+    log: tuple[str, ...] = ()
+    """The last lines that the proxy and the recorder said."""
+
+
+class Source(Protocol):
+    """A recording that is going on."""
+
+    address: str
+    """``host:port`` of the proxy, or what stands for it in another mode: ``local:Discord``."""
+    ca: Path | None
+    """The certificate that clients must trust."""
+    command: str | None
+    """What runs through the proxy, in a word or two; None where nothing of ours does."""
+
+    def advice(self) -> list[Advice]:
+        """Return how to point clients at the proxy, the simplest way first."""
+
+    def state(self) -> State:
+        """Return how it is doing now."""
