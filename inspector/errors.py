@@ -45,6 +45,9 @@ class UsageError(GwinspectError):
     slug = "usage"
     exit_code = 2
 
+    shown = ""
+    """Lines that show the place, to be printed above the sentence."""
+
 
 class EnvironmentProblem(GwinspectError):
     """Something outside is missing or in the way: a port that is taken, a program that is not installed."""

@@ -8,7 +8,7 @@ from typing import NoReturn
 import click
 
 from inspector import __version__
-from inspector.errors import GwinspectError
+from inspector.errors import GwinspectError, UsageError
 
 # Every command with its one line of help: `gwinspect --help` shows it without importing them.
 COMMANDS = {
@@ -58,6 +58,8 @@ def main() -> None:
     try:
         sys.exit(gwinspect.main(prog_name="gwinspect", standalone_mode=False) or 0)
     except GwinspectError as error:
+        if isinstance(error, UsageError) and error.shown:
+            click.echo(error.shown, err=True)
         click.echo(f"gwinspect: {error}", err=True)
         if error.slug != "usage":
             click.echo(f"More: gwinspect explain {error.slug}", err=True)

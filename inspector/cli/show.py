@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.filtering import passing, search_for
 from inspector.cli.follow import follow
 from inspector.cli.output import Printer, last, note
 from inspector.errors import UsageError
@@ -27,6 +28,9 @@ from inspector.store.reader import Reader
 @click.option(
     "--follow", "following", is_flag=True, help="Go on printing while the capture grows, until it is finished"
 )
+@click.option(
+    "--where", default="", metavar="FILTER", help="Only rows that pass, e.g. 'dir == send and op != heartbeat'"
+)
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated")
 @click.option("--reveal", is_flag=True, help="Show tokens and other secrets instead of masking them")
 @click.option("--raw", is_flag=True, help="Add each row's frames to JSON lines, in base64")
@@ -35,6 +39,7 @@ def show(
     output_format: str,
     limit: int | None,
     following: bool,
+    where: str,
     hosts: tuple[str, ...],
     reveal: bool,
     raw: bool,
@@ -47,6 +52,7 @@ def show(
         raise UsageError("--follow takes one capture, as they would be printed one after the other")
     if raw and output_format != "jsonl":
         raise UsageError("--raw goes with --format jsonl; text has no room for it")
+    search = search_for(where)
     printer = Printer(Presenter(default(), reveal=reveal), output_format, raw=raw)
     for path in captures:
         if len(captures) > 1:
@@ -54,10 +60,11 @@ def show(
         rows = CaptureRows(Reader(path)) if following else open_rows(path, default(), hosts)
         if isinstance(rows, CaptureRows) and following:
             for event in follow(rows.reader):
-                printer.print(event, rows)
-                printer.flush()
+                if search is None or search.matches(event, rows.connection(event.connection)):
+                    printer.print(event, rows)
+                    printer.flush()
         else:
-            for event in last(rows, limit):
+            for event in last(passing(rows, search), limit):
                 printer.print(event, rows)
             printer.flush()
             for text in rows.notes:

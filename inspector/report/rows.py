@@ -51,6 +51,10 @@ class CaptureRows:
 
     def __iter__(self) -> Iterator[Event]:
         yield from self.reader.all_events()
+        self.conclude()
+
+    def conclude(self) -> None:
+        """Note what is to be said of the file as a whole, for those who have read it in another way."""
         waiting = self.reader.undecoded_frames()
         if waiting and "finished_at" not in self.reader.meta():
             self.notes.append(

@@ -1,0 +1,29 @@
+"""``--where``: the filter of a command, as a search, and the rows that pass it."""
+
+from collections.abc import Iterator
+
+from inspector.model import Event
+from inspector.protocol.registry import default
+from inspector.query.grammar import parse
+from inspector.query.search import Search
+from inspector.report.rows import CaptureRows, Rows
+
+
+def search_for(where: str) -> Search | None:
+    """Return the search for a filter, None for one that lets everything through. Raises FilterError."""
+    return Search(parse(where, default()), default()) if where.strip() else None
+
+
+def passing(rows: Rows, search: Search | None) -> Iterator[Event]:
+    """Yield the rows that pass, all where there is no search. Those of a capture are found without reading the rest."""
+    if search is None:
+        yield from rows
+    elif isinstance(rows, CaptureRows):
+        for step in search.numbers(rows.reader, 0, rows.reader.last()):
+            for number in step.found:
+                yield from rows.reader.events(number - 1, 1)
+        rows.conclude()
+    else:
+        for event in rows:
+            if search.matches(event, rows.connection(event.connection)):
+                yield event

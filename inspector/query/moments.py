@@ -1,0 +1,67 @@
+"""Points in time as a person writes them: ``12:00:05``, ``2026-11-24T12:00:05Z``, ``+30s`` since the start."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta, tzinfo
+
+_SINCE = re.compile(r"\+((?:\d+(?:\.\d+)?(?:ms|s|m|min|h|d))+)", re.IGNORECASE)
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|min|m|h|d)", re.IGNORECASE)
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6}))?)?")
+
+EXPECTED = "12:00:05, 2026-11-24T12:00:05 or +30s"
+"""How times may be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time that may depend on when the recording began."""
+
+    text: str
+    """As it was written."""
+    since_start: float | None = None
+    """Seconds since the first row."""
+    of_day: time | None = None
+    """On the day of the first row."""
+    at: datetime | None = None
+
+    def ns(self, start_ns: int, zone: tzinfo | None = None) -> int:
+        """Return it in nanoseconds since the epoch, for a recording that began at `start_ns`.
+
+        A time of day, and a date without a zone, are in `zone`, by default this machine's.
+        """
+        if self.since_start is not None:
+            return start_ns + round(self.since_start * 1e9)
+        if self.of_day is not None:
+            day = datetime.fromtimestamp(start_ns // 1_000_000_000, UTC).astimezone(zone)
+            return _ns(datetime.combine(day.date(), self.of_day, day.tzinfo))
+        assert self.at is not None
+        at = self.at
+        if at.tzinfo is None:
+            at = at.replace(tzinfo=zone) if zone else at.astimezone()
+        return _ns(at)
+
+
+def parse_moment(text: str) -> Moment | None:
+    """Return the moment that `text` names, None where it is none."""
+    text = text.strip()
+    since = _SINCE.fullmatch(text)
+    if since:
+        seconds = sum(float(amount) * _UNITS[unit.lower()] for amount, unit in _SPAN.findall(since[1]))
+        return Moment(text, since_start=seconds) if seconds < 1e9 else None
+    clock = _CLOCK.fullmatch(text)
+    try:
+        if clock:
+            hour, minute, second, part = clock.groups()
+            return Moment(text, of_day=time(int(hour), int(minute), int(second or 0), int((part or "0").ljust(6, "0"))))
+        at = datetime.fromisoformat(text) if len(text) >= 10 and "-" in text else None
+    except ValueError:
+        return None
+    return Moment(text, at=at) if at is not None and 1971 < at.year < 2200 else None
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _ns(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1) * 1000
