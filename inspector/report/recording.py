@@ -4,6 +4,7 @@ Belongs to the thread that made it, as SQLite's connections do. Whoever scans a 
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 
 from inspector.model import Event
@@ -44,6 +45,35 @@ class Recording:
         """Return the event with that number, with its payload; None where there is none (yet)."""
         found = self.reader.events(number - 1, 1)
         return found[0] if found and found[0].n == number else None
+
+    def lines(self, numbers: Sequence[int]) -> list[Shown]:
+        """Return those of the rows `numbers` (ascending) that there are, without their bodies: for one line each.
+
+        The last few hundred are kept, so going back and forth costs nothing.
+        """
+        missing = [number for number in numbers if number not in self._kept]
+        # Rows that follow each other are read at once.
+        start = 0
+        for at in range(1, len(missing) + 1):
+            if at == len(missing) or missing[at] != missing[at - 1] + 1:
+                for event in self.reader.events(missing[start] - 1, at - start) if missing else ():
+                    self._kept[event.n] = self._presenter.line(event, self.rows)
+                    event.payload = None
+                start = at
+        found = [self._kept[number] for number in numbers if number in self._kept]
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return found
+
+    def forget(self, after: int) -> None:
+        """Forget the lines above row `after`: the newest may still change, as the proxy says late what it did to them."""
+        for number in [number for number in self._kept if number > after]:
+            del self._kept[number]
+
+    def row_at(self, at_ns: int) -> int:
+        """Return the number of the first row at or after a time, in nanoseconds since the epoch, or of the last row."""
+        row = self.reader.db.execute("select id from event where at >= ? order by id limit 1", (at_ns,)).fetchone()
+        return self.reader.last() if row is None else row[0]
 
     def shown(self, number: int) -> Shown | None:
         """Return the row with that number whole: its masked body, its summary. Not kept: bodies can be megabytes."""
