@@ -23,6 +23,16 @@ class Glyphs(Marks):
     """Eight heights of a bar, the lowest first."""
     ascii: bool = False
 
+    def plain(self, text: str) -> str:
+        r"""Return `text` as this terminal can show it: ``\u5b57`` for what it cannot."""
+        if not self.ascii or text.isascii():
+            return text
+        return text.translate(_LOOK_ALIKES).encode("ascii", "backslashreplace").decode()
+
+
+# What our own sentences use beyond ASCII.
+_LOOK_ALIKES = str.maketrans({"…": "~", "“": '"', "”": '"', "•": "*", "→": ">", "×": "x", "–": "-", "µ": "u"})
+
 
 UNICODE = Glyphs("▶", "◀", "✕", "●", "→", "…", "▸", "▾", "◆", "●", "○", "│", "─", "▁▂▃▄▅▆▇█")
 ASCII = Glyphs(">", "<", "x", "*", ">", "~", "+", "-", "*", "*", "o", "|", "-", "._-=+*%#", ascii=True)
