@@ -1,12 +1,13 @@
 """``--where``: the filter of a command, as a search, and the rows that pass it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from inspector.model import Event
 from inspector.protocol.registry import default
 from inspector.query.grammar import parse
 from inspector.query.search import Search
 from inspector.report.rows import CaptureRows, Rows
+from inspector.store.reader import BATCH, Reader
 
 
 def search_for(where: str) -> Search | None:
@@ -20,10 +21,18 @@ def passing(rows: Rows, search: Search | None) -> Iterator[Event]:
         yield from rows
     elif isinstance(rows, CaptureRows):
         for step in search.numbers(rows.reader, 0, rows.reader.last()):
-            for number in step.found:
-                yield from rows.reader.events(number - 1, 1)
+            yield from _events(rows.reader, step.found)
         rows.conclude()
     else:
         for event in rows:
             if search.matches(event, rows.connection(event.connection)):
                 yield event
+
+
+def _events(reader: Reader, numbers: Sequence[int]) -> Iterator[Event]:
+    """Yield the rows with those numbers, in order; those that follow each other are read together."""
+    start = 0
+    for at in range(1, len(numbers) + 1):
+        if at == len(numbers) or numbers[at] != numbers[at - 1] + 1 or at - start == BATCH:
+            yield from reader.events(numbers[start] - 1, at - start)
+            start = at

@@ -1,5 +1,6 @@
 """What may stand where the cursor is, for a person who is still writing."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from inspector.query.tree import OPERATORS
 
 # Candidates that are given at once.
 MOST = 50
+
+_WORD_REST = re.compile(r"[\w.-]*")
 
 _MEANINGS = {
     "==": "is",
@@ -63,12 +66,19 @@ def _expected(before: list[Token], registry: Registry) -> Iterator[Candidate]:
     last = before[-1] if before else None
     if last is not None and _value_is_due(before):
         yield from _values(before, registry)
+    elif _list_of(before) is not None:
+        yield Candidate(",", "one more value")
+        yield Candidate(")", "the end of the list")
+    elif last is not None and last.is_word("in") and len(before) > 1 and _begins_list(before[-2]):
+        yield Candidate("(", "a list of values: (one, two)")
+    elif last is not None and last.is_word("not") and len(before) > 1 and _is_name(before[-2]):
+        yield Candidate("in", "none of (one, two)")
     elif last is None or last.is_word("and", "or", "not") or (last.kind == "operator" and last.text != ")"):
         yield from (Candidate(field.name, f"{field.help}: {field.example}") for field in FIELDS)
         yield Candidate("d.", "anything in the payload: d.author.username == ada")
         if last is None or not last.is_word("not"):
             yield Candidate("not", "the opposite of what follows")
-    elif last.kind == "word" and (last.text.lower() in BY_NAME or last.text.startswith("d.")) and not _is_value(before):
+    elif _is_name(last) and not _is_value(before):
         field = BY_NAME.get(last.text.lower())
         for operator in OPERATORS:
             if field is None or _fits(operator, field):
@@ -77,6 +87,15 @@ def _expected(before: list[Token], registry: Registry) -> Iterator[Candidate]:
     else:
         yield Candidate("and", "both")
         yield Candidate("or", "either")
+
+
+def _is_name(token: Token) -> bool:
+    text = token.text.lower()
+    return token.kind == "word" and (text in BY_NAME or text == "d" or text.startswith("d."))
+
+
+def _begins_list(token: Token) -> bool:
+    return _is_name(token) or token.is_word("not")
 
 
 def _value_is_due(before: list[Token]) -> bool:
@@ -143,7 +162,5 @@ def _ranked(start: int, end: int, typed: str, candidates: Iterable[Candidate]) -
 
 def _rest(text: str, cursor: int) -> int:
     """Return how many characters of the word at the cursor stand behind it."""
-    count = 0
-    while cursor + count < len(text) and (text[cursor + count].isalnum() or text[cursor + count] in "._"):
-        count += 1
-    return count
+    found = _WORD_REST.match(text, cursor)
+    return len(found[0]) if found else 0

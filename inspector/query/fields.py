@@ -17,7 +17,7 @@ class Field:
     name: str
     type: Type
     sql: str
-    """An expression over the table ``event``; null where the row has no such thing."""
+    """An expression over the table ``event``, or over ``connection``; null where the row has no such thing."""
     help: str
     example: str
     words: tuple[str, ...] = ()
@@ -26,11 +26,19 @@ class Field:
     by_beginning: bool = False
     """Equal is what begins alike: digests are long, and screens show four digits of them."""
 
+    @property
+    def is_of_connection(self) -> bool:
+        """Whether `sql` is over the table ``connection``."""
+        return "connection." in self.sql and "event." not in self.sql
+
 
 def _of_connection(column: str) -> str:
     return f"(select {column} from connection where id = event.connection)"
 
 
+_REST = "substr(connection.url, instr(connection.url, '://') + 3)"
+# Up to the next slash or question mark.
+_HOST = f"substr({_REST}, 1, instr(replace({_REST}, '?', '/') || '/', '/') - 1)"
 _DIRECTION = "case event.from_client when 1 then 'send' when 0 then 'receive' end"
 
 FIELDS: tuple[Field, ...] = (
@@ -68,7 +76,7 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "compression",
         "word",
-        _of_connection("compression"),
+        "connection.compression",
         "of the connection",
         "compression == zstd-stream",
         ("none", "zlib-stream", "zstd-stream", "payload"),
@@ -107,16 +115,15 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "session",
         "text",
-        _of_connection("session"),
+        "connection.session",
         "digest of the session, or its beginning",
         "session == 9f3a",
         by_beginning=True,
     ),
-    Field("shard", "text", _of_connection("shard"), "shard of the connection", "shard == 0/2"),
-    Field(
-        "url", "text", _of_connection("url"), "address that the client asked for", "url =~ *us-east*", aliases=("host",)
-    ),
-    Field("client", "text", _of_connection("client"), "address of the client", "client =~ 127.*"),
+    Field("shard", "text", "connection.shard", "shard of the connection", "shard == 0/2"),
+    Field("url", "text", "connection.url", "address that the client asked for", "url =~ *.discord.gg/*"),
+    Field("host", "text", _HOST, "host of that address", "host =~ *us-east*"),
+    Field("client", "text", "connection.client", "address of the client", "client =~ 127.*"),
     Field(
         "mark",
         "mark",
@@ -128,7 +135,7 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "finding",
         "severity",
-        SEVERITY_SQL,
+        f"nullif({SEVERITY_SQL}, 0)",
         "the worst that is known of the row",
         "finding >= warn",
         ("info", "warn", "error"),

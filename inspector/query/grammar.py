@@ -15,10 +15,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn, cast
 
+from wcwidth import wcswidth
+
 from inspector.errors import UsageError
 from inspector.protocol.registry import Registry, slug
 from inspector.query.fields import BY_NAME, Field, names
 from inspector.query.moments import EXPECTED, parse_moment
+from inspector.query.patterns import matcher
 from inspector.query.severity import Severity
 from inspector.query.tree import (
     OPERATORS,
@@ -35,9 +38,12 @@ from inspector.query.tree import (
     Text,
     Value,
 )
+from inspector.session.summarize import inert
 
-# Characters of a filter, levels of its brackets, values of a list, characters of a pattern, stars of a pattern.
-MAX_LENGTH, MAX_DEPTH, MAX_VALUES, MAX_PATTERN, MAX_STARS = 4000, 40, 500, 200, 8
+# Characters of a filter, levels of its brackets, comparisons and texts in it. SQLite has limits of its own behind them.
+MAX_LENGTH, MAX_DEPTH, MAX_TERMS = 4000, 20, 100
+# Values of a list, steps of a path, characters of a pattern, stars of a pattern.
+MAX_VALUES, MAX_STEPS, MAX_PATTERN, MAX_STARS = 500, 16, 200, 8
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -49,8 +55,10 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _REGEX = re.compile(r"\s*/((?:[^/\\]|\\.)*)/")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(k|m|g)?i?b?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)(k|m|g)?i?b?", re.IGNORECASE | re.ASCII)
 _SIZE_UNITS = {"": 1, "k": 1000, "m": 1_000_000, "g": 1_000_000_000}
+# The largest number that SQLite compares with.
+_TOO_LARGE = 2**63
 _ALIASES = {"=": "==", "&&": "and", "||": "or", "!": "not"}
 _KEYWORDS = ("and", "or", "not", "in")
 
@@ -59,6 +67,7 @@ class FilterError(UsageError):
     """A filter that cannot be read."""
 
     def __init__(self, text: str, column: int, length: int, what: str) -> None:
+        what = inert(what)
         super().__init__(f"the filter is wrong at column {column + 1}: {what}")
         self.text = text
         """The whole filter."""
@@ -68,7 +77,12 @@ class FilterError(UsageError):
         """For how many characters."""
         self.what = what
         """The sentence without the column."""
-        self.shown = f"{text}\n{' ' * column}{'^' * self.length}"
+        self.shown = self.caret()
+
+    def caret(self) -> str:
+        """Return two lines for a terminal: the filter, and a mark under what is wrong."""
+        before, wrong = inert(self.text[: self.column]), inert(self.text[self.column : self.column + self.length])
+        return f"{inert(self.text)}\n{' ' * wcswidth(before)}{'^' * max(wcswidth(wrong), 1)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +139,7 @@ class _Parser:
         self._tokens = tokens(text)
         self._at = 0
         self._depth = 0
+        self._terms = 0
 
     def whole(self) -> Filter:
         if self._now.kind == "end":
@@ -187,50 +202,47 @@ class _Parser:
         if token.kind == "open":
             self._fail(token, "this quote is never closed")
         if token.kind == "quoted":
-            return self._search(token)
+            self._count(token)
+            if not token.text:
+                self._fail(token, "there is nothing between the quotes to look for")
+            return Text(token.text)
         if token.kind == "word" and not token.is_word(*_KEYWORDS):
             return self._named(token)
         if token.kind == "end":
             self._fail(token, "it ends where a comparison, a path or a text was expected")
         return self._fail(token, f"{self._said(token)} stands where a comparison, a path or a text was expected")
 
+    def _count(self, token: Token) -> None:
+        self._terms += 1
+        if self._terms > MAX_TERMS:
+            self._fail(token, f"it has more than {MAX_TERMS} comparisons and texts; `in (one, two)` takes many values")
+
     def _named(self, token: Token) -> Filter:
         """Read what a word begins: a comparison, a path, or itself."""
+        self._count(token)
         following = self._now
         compared = following.kind == "operator" and following.text in OPERATORS
         listed = following.is_word("in") or (following.is_word("not") and self._tokens[self._at + 1].is_word("in"))
         path = _path(token.text)
+        if path is not None and len(path) > MAX_STEPS:
+            self._fail(token, f"a path has at most {MAX_STEPS} steps")
         if not compared and not listed:
-            return InPayload(path, None, ()) if path else self._search(token)
-        field = None if path else BY_NAME.get(token.text.lower())
-        if not path and field is None:
+            return InPayload(path, None, ()) if path else Text(token.text)
+        field = None if path is not None else BY_NAME.get(token.text.lower())
+        if path is None and field is None:
             near = difflib.get_close_matches(token.text.lower(), [*BY_NAME, "d.content"], 1, 0.5)
             hint = f"did you mean {near[0]}?" if near else f"a field is one of {', '.join(names())}, or d.PATH"
-            self._fail(token, f"there is no field {token.text!r}; {hint}")
+            self._fail(token, f"there is no field {_short(token.text)}; {hint}")
         if listed:
             negated = self._take().is_word("not")
             if negated:
                 self._take()
-            made = self._compare(token, field, path, "==", self._list(field))
+            made = _compared(field, path, "==", self._list(field))
             return Not(made) if negated else made
         operator_token = self._take()
         operator = cast(Operator, operator_token.text)
         self._check_operator(field, operator, operator_token)
-        return self._compare(token, field, path, operator, (self._value(field, operator),))
-
-    def _compare(
-        self, token: Token, field: Field | None, path: tuple[str, ...], operator: Operator, values: tuple[Value, ...]
-    ) -> Filter:
-        if field is not None:
-            return Compare(field, operator, values)
-        if len(path) > 16:
-            self._fail(token, "a path has at most 16 steps")
-        return InPayload(path, operator, values)
-
-    def _search(self, token: Token) -> Filter:
-        if not token.text:
-            self._fail(token, "there is nothing between the quotes to look for")
-        return Text(token.text)
+        return _compared(field, path, operator, (self._value(field, operator),))
 
     def _list(self, field: Field | None) -> tuple[Value, ...]:
         opening = self._take()
@@ -266,47 +278,57 @@ class _Parser:
             self._fail(token, f"{found} where a value was expected{_such_as(field)}")
         if token.kind == "regex" or operator in ("=~", "!~"):
             return self._pattern(token)
+        ordering = operator not in ("==", "!=")
         if token.kind == "word" and token.text.lower() == "null":
+            if ordering:
+                self._fail(token, "null has no order; compare with it by == or !=")
             return None
-        if field is None:
+        if field is not None:
+            return self._typed(field, operator, token)
+        if not ordering:
             return _literal(token)
-        return self._typed(field, operator, token)
+        number = _literal(token)
+        if isinstance(number, str):
+            number = _size(number)
+        if number is None or isinstance(number, bool):
+            self._fail(token, f"{operator} compares with a number or a size such as 4k, not with {_short(token.text)}")
+        return number
 
     def _pattern(self, token: Token) -> Pattern:
         if len(token.text) > MAX_PATTERN:
             self._fail(token, f"a pattern has at most {MAX_PATTERN} characters")
         if token.kind == "regex":
             try:
-                re.compile(token.text)
-            except (re.error, OverflowError, RecursionError) as error:
-                self._fail(token, f"this is no regular expression: {error}")
+                matcher(token.text, regex=True)
+            except ValueError as error:
+                self._fail(token, str(error))
         elif token.text.count("*") > MAX_STARS:
             self._fail(token, f"a pattern has at most {MAX_STARS} stars")
         return Pattern(token.text, token.kind == "regex")
 
     def _typed(self, field: Field, operator: Operator, token: Token) -> Value:
-        text = token.text
+        text, said = token.text, _short(token.text)
         match field.type:
             case "number" | "id":
-                if re.fullmatch(r"-?\d{1,20}", text, re.ASCII) and int(text) < 2**63:
+                if re.fullmatch(r"-?\d{1,20}", text, re.ASCII) and abs(int(text)) < _TOO_LARGE:
                     return int(text)
-                self._fail(token, f"{field.name} is compared with a number, not with {text!r}")
+                self._fail(token, f"{field.name} is compared with a whole number of at most 63 bits, not with {said}")
             case "size":
-                size = _SIZE.fullmatch(text)
-                if size and len(text) < 20:
-                    return round(float(size[1]) * _SIZE_UNITS[(size[2] or "").lower()])
-                self._fail(token, f"{field.name} is compared with a size such as 900, 4k or 1.5MB, not with {text!r}")
+                size = _size(text)
+                if size is not None:
+                    return size
+                self._fail(token, f"{field.name} is compared with a size such as 900, 4k or 1.5MB, not with {said}")
             case "time":
                 moment = parse_moment(text)
                 if moment is not None:
                     return moment
-                self._fail(token, f"a time is written as {EXPECTED}, not as {text!r}")
+                self._fail(token, f"a time is written as {EXPECTED}, not as {said}")
             case "op" | "close":
                 return self._codes(field, operator, token)
             case "word" | "mark" | "severity":
                 if text.lower() in field.words:
                     return Severity[text.upper()].value if field.type == "severity" else text.lower()
-                self._fail(token, f"{field.name} is one of {', '.join(field.words)}, not {text!r}", near=field.words)
+                self._fail(token, f"{field.name} is one of {', '.join(field.words)}, not {said}", near=field.words)
         return text
 
     def _codes(self, field: Field, operator: Operator, token: Token) -> tuple[Code, ...]:
@@ -325,13 +347,13 @@ class _Parser:
                 found.append(Code(number, None if plane == "websocket" else plane, name))
         if not found:
             kind = "opcode" if field.type == "op" else "close code"
-            self._fail(token, f"there is no {kind} named {text!r}", near=[slug(name) for _, _, name, _ in rows])
+            self._fail(token, f"there is no {kind} named {_short(text)}", near=[slug(name) for _, _, name, _ in rows])
         if operator not in ("==", "!="):
             self._fail(token, f"a name is compared with == or !=; write the number to compare with {operator}")
         return tuple(dict.fromkeys(found))
 
     def _said(self, token: Token) -> str:
-        return "the end" if token.kind == "end" else repr(token.text)
+        return "the end" if token.kind == "end" else _short(token.text)
 
     def _fail(self, token: Token, what: str, *, near: Iterable[str] = ()) -> NoReturn:
         close = difflib.get_close_matches(slug(token.text), list(near), 1, 0.5)
@@ -340,12 +362,27 @@ class _Parser:
         )
 
 
-def _path(text: str) -> tuple[str, ...]:
-    """Return the steps of ``d.a.0.b``; nothing where it is no path."""
-    if not text.startswith("d.") or len(text) < 3:
-        return ()
-    steps = tuple(text[2:].split("."))
-    return steps if all(steps) else ()
+def _compared(
+    field: Field | None, path: tuple[str, ...] | None, operator: Operator, values: tuple[Value, ...]
+) -> Filter:
+    return InPayload(path or (), operator, values) if field is None else Compare(field, operator, values)
+
+
+def _path(text: str) -> tuple[str, ...] | None:
+    """Return the steps of ``d.a.0.b``, none for ``d``; None where it is no path."""
+    first, *steps = text.split(".")
+    return tuple(steps) if first == "d" and all(steps) else None
+
+
+def _size(text: str) -> int | None:
+    size = _SIZE.fullmatch(text)
+    number = round(float(size[1]) * _SIZE_UNITS[(size[2] or "").lower()]) if size and len(text) < 20 else _TOO_LARGE
+    return number if number < _TOO_LARGE else None
+
+
+def _short(text: str) -> str:
+    """Return a text as a sentence quotes it."""
+    return repr(text if len(text) <= 40 else text[:40] + "…")
 
 
 def _literal(token: Token) -> Value:

@@ -19,6 +19,8 @@ class Moment:
 
     text: str
     """As it was written."""
+    lasts_ns: int = 1
+    """How long it is, as it was written: 12:00:05 is a second, 12:00 a minute."""
     since_start: float | None = None
     """Seconds since the first row."""
     of_day: time | None = None
@@ -48,16 +50,27 @@ def parse_moment(text: str) -> Moment | None:
     since = _SINCE.fullmatch(text)
     if since:
         seconds = sum(float(amount) * _UNITS[unit.lower()] for amount, unit in _SPAN.findall(since[1]))
-        return Moment(text, since_start=seconds) if seconds < 1e9 else None
+        amount, unit = _SPAN.findall(since[1])[-1]
+        lasts_ns = round(_UNITS[unit.lower()] * 1e9) // 10 ** len(amount.partition(".")[2])
+        return Moment(text, max(lasts_ns, 1), since_start=seconds) if seconds < 1e9 else None
     clock = _CLOCK.fullmatch(text)
     try:
         if clock:
             hour, minute, second, part = clock.groups()
-            return Moment(text, of_day=time(int(hour), int(minute), int(second or 0), int((part or "0").ljust(6, "0"))))
+            of_day = time(int(hour), int(minute), int(second or 0), int((part or "0").ljust(6, "0")))
+            return Moment(text, _length_ns(clock), of_day=of_day)
         at = datetime.fromisoformat(text) if len(text) >= 10 and "-" in text else None
     except ValueError:
         return None
-    return Moment(text, at=at) if at is not None and 1971 < at.year < 2200 else None
+    return Moment(text, _length_ns(_CLOCK.search(text, 10)), at=at) if at and 1971 < at.year < 2200 else None
+
+
+def _length_ns(clock: re.Match[str] | None) -> int:
+    """Return how long the time of a clock is, that of a whole day where none was given."""
+    if clock is None:
+        return 86_400 * 10**9
+    _, _, second, part = clock.groups()
+    return 10 ** (9 - len(part)) if part else 10**9 if second else 60 * 10**9
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,27 +1,33 @@
 """Runs filters: over a capture, some milliseconds at a time, and over single rows that are in none."""
 
-import re
 import sqlite3
 import time
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from inspector.model import ABSENT, Event
 from inspector.protocol.registry import Registry
 from inspector.query.moments import Moment
-from inspector.query.payloads import MAX_MATCHED, Payloads, Question, body
+from inspector.query.patterns import matcher
+from inspector.query.payloads import Payloads, body, question
 from inspector.query.sql import compile_filter
 from inspector.query.tree import Filter, needs_payload
 from inspector.session.state import Connection
 from inspector.store import rows
+from inspector.store.file import damaged
 from inspector.store.reader import Reader
 
 # Seconds of work after which a step ends, and rows of the first step.
 STEP = 0.03
-_FIRST_ROWS, _FIRST_PAYLOADS = 20_000, 500
+_FIRST_ROWS, _FIRST_PAYLOADS = 20_000, 100
 _MOST_ROWS = 400_000
+
+_INSERT_EVENT = rows.insert("event", rows.EVENT_COLUMNS)
+_INSERT_CONNECTION = rows.insert("connection", rows.CONNECTION_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,117 +40,129 @@ class Step:
     """The number of the last row that was looked at."""
 
 
+@dataclass(slots=True)
+class _Ground:
+    """What a search stands on: a capture, or one row by itself."""
+
+    db: sqlite3.Connection
+    payload: Callable[[int], bytes | None]
+    version: Callable[[int], int | None]
+    """``v`` of a connection's URL, by the connection's number."""
+    start_ns: int
+    """When the first row was."""
+    decoded: tuple[int, Any] = (0, ABSENT)
+    """The last payload that was decoded, with its row's number."""
+
+
 class Search:
     """A filter, ready to run. Belongs to one thread; a reader it has worked with stays usable for others' queries."""
 
     def __init__(self, item: Filter, registry: Registry) -> None:
         self._made = compile_filter(item, registry)
-        self._questions = [Question(leaf) for leaf in self._made.leaves]
-        self._patterns = [re.compile(pattern) for pattern in self._made.patterns]
+        self._sql = f"select id from event where id > ? and id <= ? and {self._made.where} order by id"
+        self._questions = [question(leaf) for leaf in self._made.leaves]
+        self._matchers = [matcher(pattern.text, regex=pattern.regex) for pattern in self._made.patterns]
         self.indexed = not needs_payload(item)
         """Whether the narrow rows answer it, without any payload."""
-        self._reader: Reader | None = None
-        self._payload: Callable[[int], bytes | None] = lambda number: None
-        self._version: Callable[[int], int | None] = lambda connection: None
-        self._versions: dict[int, int | None] = {}
-        self._decoded: tuple[int, Any] = (0, ABSENT)
-        self._start_ns: int | None = None
-        self._single: sqlite3.Connection | None = None
+        self._ground: _Ground | None = None
+        self._single: _Ground | None = None
 
     def numbers(self, reader: Reader, after: int, upto: int) -> Iterator[Step]:
         """Yield the rows that match among those from `after` (without it) to `upto` (with it), from first to last.
 
         Each step takes some milliseconds. Raises CaptureError where the capture is damaged.
         """
-        self._use(reader)
+        ground = _capture(reader)
         size = _FIRST_ROWS if self.indexed else _FIRST_PAYLOADS
         while after < upto:
             end = min(after + size, upto)
             began = time.perf_counter()
-            yield Step(self._between(reader.db, after, end), end)
+            yield Step(self._read(reader, ground, after, end), end)
             size = _next_size(size, time.perf_counter() - began)
             after = end
 
     def backwards(self, reader: Reader, before: int) -> Iterator[Step]:
-        """Yield the rows that match among those before `before`, the last ones first."""
-        self._use(reader)
+        """Yield the rows that match among those before `before`, the last ones first. Otherwise as `numbers`."""
+        ground = _capture(reader)
         size = _FIRST_ROWS if self.indexed else _FIRST_PAYLOADS
         end = before - 1
         while end > 0:
             after = max(end - size, 0)
             began = time.perf_counter()
-            yield Step(self._between(reader.db, after, end), after + 1)
+            yield Step(self._read(reader, ground, after, end), after + 1)
             size = _next_size(size, time.perf_counter() - began)
             end = after
 
     def matches(self, event: Event, connection: Connection) -> bool:
-        """Say whether a row matches that is in no capture: the same statement is asked of a table with this one row."""
+        """Say whether a row matches that is in no capture: the same statement is asked of a table with this one row.
+
+        The first row that it is asked of is taken for the start of the recording.
+        """
         if self._single is None:
-            self._single = sqlite3.connect(":memory:", isolation_level=None)
-            self._single.execute(f"create table event ({rows.EVENT_COLUMNS})")
-            self._single.execute(
-                f"create table connection ({rows.CONNECTION_COLUMNS.replace('id,', 'id integer primary key,', 1)})"
-            )
-            self._provide(self._single)
-        if self._start_ns is None:
-            self._start_ns = event.at_ns
-        self._payload = lambda number: event.payload
-        self._versions[event.connection] = connection.version
-        self._decoded = (0, ABSENT)
-        self._single.execute("delete from event")
-        self._single.execute(
-            rows.insert("connection", rows.CONNECTION_COLUMNS, replace=True), rows.connection_row(connection)
-        )
-        self._single.execute(rows.insert("event", rows.EVENT_COLUMNS), rows.event_row(event))
-        return bool(self._between(self._single, event.n - 1, event.n))
+            self._single = _table_of_one(event.at_ns)
+            self._provide(self._single.db)
+        ground = self._single
+        ground.payload = lambda number: event.payload
+        ground.version = lambda number: connection.version
+        ground.decoded = (0, ABSENT)
+        ground.db.execute("delete from event")
+        ground.db.execute("delete from connection")
+        ground.db.execute(_INSERT_CONNECTION, rows.connection_row(connection))
+        ground.db.execute(_INSERT_EVENT, rows.event_row(event))
+        return bool(self._between(ground, event.n - 1, event.n))
 
-    def _between(self, db: sqlite3.Connection, after: int, upto: int) -> "array[int]":
-        start = self._start_ns or 0
+    def _read(self, reader: Reader, ground: _Ground, after: int, upto: int) -> "array[int]":
+        # Each time, as other searches of the same reader put theirs in their place.
+        self._provide(ground.db)
+        try:
+            return self._between(ground, after, upto)
+        except (sqlite3.DatabaseError, ValueError) as error:
+            raise damaged(reader.path, error) from error
+
+    def _between(self, ground: _Ground, after: int, upto: int) -> "array[int]":
+        self._ground = ground
+        start = ground.start_ns
         parameters = [value.ns(start) if isinstance(value, Moment) else value for value in self._made.parameters]
-        found = db.execute(
-            f"select id from event where id > {after:d} and id <= {upto:d} and {self._made.where} order by id",
-            parameters,
-        ).fetchall()
-        return array("q", [row[0] for row in found])
-
-    def _use(self, reader: Reader) -> None:
-        if self._reader is not reader:
-            self._reader = reader
-            self._provide(reader.db)
-            self._version = lambda connection: reader.connection(connection).version
-            self._versions.clear()
-            self._start_ns = None
-        # Anew each time: what was the tail may have been packed since.
-        self._payload = Payloads(reader)
-        self._decoded = (0, ABSENT)
-        if not self._start_ns:
-            row = reader.db.execute("select at from event order by id limit 1").fetchone()
-            self._start_ns = row[0] if row else 0
+        found = ground.db.execute(self._sql, [after, upto, *parameters]).fetchall()
+        return array("q", chain.from_iterable(found))
 
     def _provide(self, db: sqlite3.Connection) -> None:
-        db.create_function("payload_holds", 6, self._holds)
-        db.create_function("matches_pattern", 2, self._matches)
+        if self._made.leaves or self._made.patterns:
+            db.create_function("payload_holds", 6, self._holds)
+            db.create_function("matches_pattern", 2, self._matches)
 
     def _matches(self, pattern: int, text: Any) -> bool:
-        return isinstance(text, str) and self._patterns[pattern].search(text[:MAX_MATCHED]) is not None
+        return isinstance(text, str) and self._matchers[pattern](text)
 
     def _holds(
         self, leaf: int, number: int, plane: str, encoding: str | None, from_client: int | None, connection: int
     ) -> bool:
-        data = self._payload(number)
-        if data is None or encoding is None:
+        ground = self._ground
+        data = ground.payload(number) if ground and encoding else None
+        if ground is None or encoding is None or data is None:
             return False
-        question = self._questions[leaf]
-        if not question.may_hold(data, encoding):
-            return False
-        if not question.needs_decoding:
-            return True
-        if self._decoded[0] != number:
-            if connection not in self._versions:
-                self._versions[connection] = self._version(connection)
-            version = self._versions[connection]
-            self._decoded = number, body(data, plane, encoding, from_client=bool(from_client), version=version)
-        return question.holds(self._decoded[1])
+
+        def d() -> Any:
+            if ground.decoded[0] != number:
+                version = ground.version(connection)
+                ground.decoded = number, body(data, plane, encoding, from_client=bool(from_client), version=version)
+            return ground.decoded[1]
+
+        return self._questions[leaf](data, encoding, d)
+
+
+def _capture(reader: Reader) -> _Ground:
+    # Payloads anew each time: what was the tail may have been packed since.
+    row = reader.db.execute("select at from event order by id limit 1").fetchone()
+    version = lru_cache(maxsize=256)(lambda number: reader.connection(number).version)
+    return _Ground(reader.db, Payloads(reader), version, row[0] if row else 0)
+
+
+def _table_of_one(start_ns: int) -> _Ground:
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    db.execute(f"create table event ({rows.EVENT_COLUMNS})")
+    db.execute(f"create table connection ({rows.CONNECTION_COLUMNS})")
+    return _Ground(db, lambda number: None, lambda number: None, start_ns)
 
 
 def _next_size(size: int, seconds: float) -> int:

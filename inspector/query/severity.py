@@ -19,7 +19,7 @@ _BY_PROXY = Mark.INJECTED | Mark.DROPPED | Mark.CHANGED
 
 ERROR_SQL = (
     "(event.kind = 'undecoded'"
-    " or event.kind = 'close' and (event.close_code is null or event.close_code not in (1000, 1001))"
+    f" or event.kind = 'close' and (event.close_code is null or event.close_code not in {NORMAL_CLOSES})"
     " or event.kind = 'open' and event.connection in (select id from connection where refusal is not null))"
 )
 """True for rows of severity error."""

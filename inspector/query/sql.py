@@ -6,7 +6,8 @@ parameter, never part of the text. A comparison with something that a row does n
 around: null never gets out of a comparison.
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from inspector.protocol.registry import Registry, slug
@@ -30,8 +31,8 @@ class Statement:
     """In order; moments are yet to be made numbers."""
     leaves: list[Leaf] = field(default_factory=list)
     """What ``payload_holds`` is asked for, by its first argument."""
-    patterns: list[str] = field(default_factory=list)
-    """Regular expressions, by the first argument of ``matches_pattern``."""
+    patterns: list[Pattern] = field(default_factory=list)
+    """What ``matches_pattern`` is asked for, by its first argument."""
 
 
 def compile_filter(item: Filter, registry: Registry) -> Statement:
@@ -57,7 +58,10 @@ class _Compiler:
             case tree.Or(items):
                 return self._joined(" or ", items)
             case Compare(found, operator, values):
-                return self._any(self._compare(found, operator, value) for value in values)
+                made = self._any(self._compare(found, operator, value) for value in values)
+                # Connections are few: SQLite looks at each once, and not once a row.
+                whose = "event.connection in (select id from connection where {})"
+                return whose.format(made) if found.is_of_connection else made
             case Text():
                 return self._text(item)
         return self._leaf(item)
@@ -82,13 +86,16 @@ class _Compiler:
     def _compare(self, found: Field, operator: Operator, value: Value) -> str:
         sql = found.sql
         if value is None:
-            there = f"{sql} is not 0" if found.type in ("mark", "severity") else f"{sql} is not null"
+            there = f"{sql} <> 0" if found.type == "mark" else f"{sql} is not null"
             return f"({there})" if operator == "!=" else f"(not ({there}))"
         match value:
             case tuple():
                 return self._codes(sql, operator, value)
             case Pattern():
                 return self._pattern(sql, operator, value)
+            case Moment() if operator in ("==", "!="):
+                way = "" if operator == "==" else "not "
+                return f"({way}{sql} - {self._parameter(value)} between 0 and {value.lasts_ns - 1:d})"
         assert not isinstance(value, bool)
         if found.type == "mark":
             bit = {name: 1 << at for at, name in enumerate(found.words)}[str(value)]
@@ -114,11 +121,12 @@ class _Compiler:
         return f"ifnull({same}, 0)" if operator == "==" else f"({sql} is not null and not ifnull({same}, 0))"
 
     def _pattern(self, sql: str, operator: Operator, pattern: Pattern) -> str:
-        if pattern.regex:
-            self._made.patterns.append(pattern.text)
+        own = None if pattern.regex else glob(pattern.text)
+        if own is None:
+            self._made.patterns.append(pattern)
             found = f"matches_pattern({len(self._made.patterns) - 1}, {sql})"
         else:
-            found = f"lower({sql}) glob {self._parameter(glob(pattern.text))}"
+            found = f"lower({sql}) glob {self._parameter(own)}"
         return f"ifnull({found}, 0)" if operator == "=~" else f"({sql} is not null and not ifnull({found}, 0))"
 
     def _text(self, item: Text) -> str:
@@ -136,22 +144,35 @@ class _Compiler:
         ):
             shown = sql if capitals else f"lower({sql})"
             parts.append(f"ifnull(instr({shown}, {self._parameter(wanted)}), 0)")
-        for row in self._registry.opcodes():
-            name = row.name if capitals else row.name.lower()
-            if wanted in name or (slug(wanted) and slug(wanted) == slug(name)):
-                plane, number = self._parameter(row.plane), self._parameter(row.number)
-                # An event's name stands where the opcode's would.
-                unnamed = "event.kind = 'payload' and event.event is null"
-                parts.append(f"({unnamed} and event.plane = {plane} and event.op = {number})")
-        for code in self._registry.close_codes():
-            name = code.name if capitals else code.name.lower()
-            if wanted in name:
-                plane = "1" if code.plane == "websocket" else f"event.plane = {self._parameter(code.plane)}"
-                parts.append(f"({plane} and ifnull(event.close_code = {self._parameter(code.number)}, 0))")
+        opcodes = self._registry.opcodes()
+        found = [(row.plane, row.number) for row in opcodes if self._is_named(row.name, wanted, capitals)]
+        # An event's name stands where the opcode's would.
+        parts += [f"(event.kind = 'payload' and event.event is null and {each})" for each in self._each("op", found)]
+        closes = self._registry.close_codes()
+        codes = [(row.plane, row.number) for row in closes if self._is_named(row.name, wanted, capitals)]
+        parts += [f"(event.kind = 'close' and {each})" for each in self._each("close_code", codes)]
         return "(" + " or ".join([*parts, self._leaf(item)]) + ")"
 
+    def _is_named(self, name: str, wanted: str, capitals: bool) -> bool:
+        return wanted in (name if capitals else name.lower()) or slug(wanted) == slug(name)
 
-def glob(pattern: str) -> str:
-    """Return a pattern for SQLite's GLOB. Only * and ? mean something; without either, it is looked for anywhere."""
+    def _each(self, column: str, rows: Iterable[tuple[str, int | str]]) -> Iterator[str]:
+        """Yield a condition for each plane: that the column is one of the numbers that `rows` have for it."""
+        by_plane: defaultdict[str, list[int | str]] = defaultdict(list)
+        for plane, number in rows:
+            by_plane[plane].append(number)
+        for plane, numbers in by_plane.items():
+            where = "1" if plane == "websocket" else f"event.plane = {self._parameter(plane)}"
+            yield f"{where} and ifnull(event.{column} in ({', '.join(map(self._parameter, numbers))}), 0)"
+
+
+def glob(pattern: str) -> str | None:
+    """Return a pattern for SQLite's GLOB, which is faster than ours; without * and ?, it may stand anywhere.
+
+    None where GLOB cannot have it: it knows no case beyond ASCII, ends at a NUL, and with each star its time may rise
+    by a power.
+    """
     text = pattern.lower().replace("[", "[[]")
+    if not text.isascii() or "\0" in text or text.rstrip("*").count("*") > 1:
+        return None
     return text if "*" in text or "?" in text else f"*{text}*"

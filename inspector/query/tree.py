@@ -65,7 +65,7 @@ class InPayload:
     """``d.path operator value``; without an operator: whether there is something at the path."""
 
     path: tuple[str, ...]
-    """Keys, indexes of lists, and ``*`` for any item."""
+    """Keys, indexes of lists, and ``*`` for any item; none for ``d`` itself."""
     operator: Operator | None
     values: tuple[Value, ...]
 

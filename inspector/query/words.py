@@ -52,7 +52,7 @@ def _say(item: Filter, depth: int) -> str:
         case Text(needle):
             return f"“{needle}” in the text"
         case InPayload(path, operator, values):
-            name = "d." + ".".join(path)
+            name = ".".join(("d", *path))
             if operator is None:
                 return f"there is {name}"
             return f"{name} {_OPERATORS[operator]} {_either(values)}"
@@ -77,7 +77,7 @@ def _compared(field: Field, operator: Operator, values: tuple[Value, ...]) -> st
 
 
 def _either(values: tuple[Value, ...], field: Field | None = None) -> str:
-    said = [_value(value, field) for value in values]
+    said = list(dict.fromkeys(_value(value, field) for value in values))
     if len(said) > 6:
         said = [*said[:5], f"{len(said) - 5} more"]
     return said[0] if len(said) == 1 else ", ".join(said[:-1]) + " or " + said[-1]

@@ -29,6 +29,12 @@ UNDERSTOOD = {
     "d.content =~ /^a+b/": "d.content like /^a+b/",
     "event not in (READY, RESUMED)": "not (event READY or RESUMED)",
     "! dir == receive": "not received",
+    "d == 3": "d is 3",
+    "d.heartbeat_interval > 4k": "d.heartbeat_interval above 4000",
+    "host == gateway.discord.gg": "host is gateway.discord.gg",
+    "close == session_timed_out": "close code Session timed out",
+    "op=heartbeat||op==11": "opcode Heartbeat or opcode 11",
+    "d": "“d” in the text",
 }
 
 # What is wrong, where, and what is said of it.
@@ -54,6 +60,39 @@ WRONG = {
         "this is no regular expression: missing ), unterminated subpattern at position 0",
     ),
     '""': (0, "there is nothing between the quotes to look for"),
+    "n > -99999999999999999999": (
+        4,
+        "n is compared with a whole number of at most 63 bits, not with '-99999999999999999999'",
+    ),
+    "bytes > 99999999999999G": (
+        8,
+        "bytes is compared with a size such as 900, 4k or 1.5MB, not with '99999999999999G'",
+    ),
+    "d.size > big": (9, "> compares with a number or a size such as 4k, not with 'big'"),
+    "d.size > null": (9, "null has no order; compare with it by == or !="),
+    "close == sesion_timed_out": (
+        9,
+        "there is no close code named 'sesion_timed_out'; did you mean session_timed_out?",
+    ),
+    "finding >= bad": (11, "finding is one of info, warn, error, not 'bad'"),
+    "d..x == 1": (
+        0,
+        "there is no field 'd..x'; a field is one of op, event, dir, plane, kind, conn, n, time, seq, bytes, decoded, "
+        "encoding, compression, guild, channel, user, close, by, reason, note, session, shard, url, host, client, "
+        "mark, finding, or d.PATH",
+    ),
+    r"d.x =~ /(a)\1/": (7, r"\1 cannot be matched in bounded time; write it without"),
+    "d.x =~ /a(?=b)/": (7, "(?= cannot be matched in bounded time; write it without"),
+    "d.x =~ /(a{500}){500}/": (7, "this regular expression repeats too much; use smaller numbers"),
+    "d.x =~ " + "a" * 201: (7, "a pattern has at most 200 characters"),
+    "d.x =~ a*b*c*d*e*f*g*h*i*": (7, "a pattern has at most 8 stars"),
+    "op in (" + ", ".join(["1"] * 501) + ")": (1505, "a list has at most 500 values"),
+    "d" + ".a" * 17: (0, "a path has at most 16 steps"),
+    " or ".join(["x"] * 101): (
+        500,
+        "it has more than 100 comparisons and texts; `in (one, two)` takes many values",
+    ),
+    "op == " + "9" * 50: (6, f"there is no opcode named '{'9' * 40}…'"),
 }
 
 
@@ -78,6 +117,12 @@ def test_an_error_points_at_its_place() -> None:
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
 def test_the_example_of_every_field_is_a_filter_of_that_field(field) -> None:
     assert parse(field.example, REGISTRY).field is field
+
+
+def test_the_mark_stands_under_what_is_wrong_however_wide_or_hostile_the_text_before_it_is() -> None:
+    with pytest.raises(FilterError) as caught:
+        parse("'日本\x1b' and evnt == X", REGISTRY)
+    assert caught.value.caret() == "'日本\\x1b' and evnt == X\n" + " " * 15 + "^^^^"
 
 
 def test_a_long_filter_and_a_deep_one_are_refused() -> None:
