@@ -23,6 +23,19 @@ from inspector.errors import TableError
 PlaneName = Literal["gateway", "voice", "remote-auth", "rpc"]
 """A `model.Plane` as tables write it; each is equal to its member."""
 Status = Literal["current", "deprecated", "retired"]
+ReadAs = Literal[
+    "bits",
+    "choice",
+    "intents",
+    "capabilities",
+    "ms",
+    "seconds",
+    "minutes",
+    "bytes",
+    "bits-per-second",
+    "colour",
+    "time",
+]
 Names = tuple[str, ...]
 
 
@@ -149,6 +162,31 @@ class Capability:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueSet:
+    """What the values at certain places of a body stand for; `inspector.protocol.flags` finds the one for a place."""
+
+    name: str
+    read: ReadAs
+    at: Names
+    """Places: keys with dots between them, as the table says."""
+    source: Names
+    members: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """By number of the bit, or by value: ``NAME``, or ``NAME: what it means``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How much a client may send, or how often."""
+
+    name: str
+    plane: PlaneName
+    says: str
+    source: Names
+    opcodes: Names = ()
+    """The names of those that count; all that clients send if empty."""
+
+
+@dataclass(frozen=True, slots=True)
 class Secret:
     """A key whose value is not for everyone's eyes."""
 
@@ -181,7 +219,9 @@ class ErrorNote:
     remedy: str
 
 
-Row = Source | Opcode | CloseCode | DispatchEvent | Intent | Capability | Secret | RpcError | ErrorNote
+Row = (
+    Source | Opcode | CloseCode | DispatchEvent | Intent | Capability | ValueSet | Limit | Secret | RpcError | ErrorNote
+)
 
 # What a user's own new row need not say.
 _USER_DEFAULTS: dict[str, Any] = {"status": "current", "category": "Own", "audience": "user"}
@@ -194,6 +234,8 @@ _KINDS: dict[str, tuple[type[Row], Names]] = {
     "event": (DispatchEvent, ("name",)),
     "intent": (Intent, ("bit",)),
     "capability": (Capability, ("bit",)),
+    "value_set": (ValueSet, ("name",)),
+    "limit": (Limit, ("name",)),
     "secret": (Secret, ("key", "planes", "events")),
     "rpc_error": (RpcError, ("number",)),
     "error": (ErrorNote, ("slug",)),
@@ -214,6 +256,8 @@ class Registry:
         self.events: Mapping[str, DispatchEvent] = {row.name: row for row in _of(every, DispatchEvent)}
         self.intents = tuple(sorted(_of(every, Intent), key=lambda row: row.bit))
         self.capabilities = tuple(sorted(_of(every, Capability), key=lambda row: row.bit))
+        self.value_sets = tuple(_of(every, ValueSet))
+        self.limits = tuple(_of(every, Limit))
         self.secrets = tuple(_of(every, Secret))
         self.rpc_errors: Mapping[int, RpcError] = {row.number: row for row in _of(every, RpcError)}
         self.errors: Mapping[str, ErrorNote] = {row.slug: row for row in _of(every, ErrorNote)}

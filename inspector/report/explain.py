@@ -69,6 +69,39 @@ def explain(topic: str, registry: Registry) -> Explanation | None:
     return Explanation(words, tuple(dict.fromkeys(entries))) if entries else None
 
 
+def explain_opcode(number: int | str, plane: str, registry: Registry, *, from_client: bool | None = None) -> Entry:
+    """Return what an opcode is; of several that share the number, the one that goes that way."""
+    row = registry.opcode(plane, number, from_client=from_client)
+    return _unknown_opcode(number) if row is None else _opcode(row, registry)
+
+
+def explain_event(name: str, registry: Registry) -> Entry:
+    """Return what an event of the gateway is. `name` may be any text; it is not made inert."""
+    row = registry.event(name)
+    return _unknown_event(name) if row is None else _event(row, registry)
+
+
+def explain_close(code: CloseCode | int, registry: Registry) -> Entry:
+    """Return what a close code means: a row as `CloseCode.sent_by` made it, or a number that no table has."""
+    return _unknown_close_code(code) if isinstance(code, int) else _close_code(code, registry)
+
+
+def explain_intents(value: int, registry: Registry) -> Entry:
+    """Return what an ``intents`` value asks for."""
+    return _intents(value, registry)
+
+
+def explain_capabilities(value: int, registry: Registry) -> Entry:
+    """Return what a ``capabilities`` value claims."""
+    return _capabilities(value, registry)
+
+
+def entry(title: str, kind: str, *sections: tuple[str, str | Iterable[str]]) -> Entry:
+    """Return an entry without the sections that have nothing to say."""
+    parts = [(label, (text,) if isinstance(text, str) else tuple(text)) for label, text in sections]
+    return Entry(title, kind, tuple(Section(label, lines) for label, lines in parts if any(lines)))
+
+
 def suggest(topic: str, registry: Registry, limit: int = 5) -> list[str]:
     """Return up to `limit` topics that `topic` may have been meant to be, the likeliest first."""
     subject = _parse(" ".join(topic.split())).subject
@@ -225,7 +258,7 @@ def _names(registry: Registry) -> Iterator[str]:
 
 def _opcode(row: Opcode, registry: Registry) -> Entry:
     title = f"{row.number} {row.name}" if isinstance(row.number, int) else row.name
-    return _entry(
+    return entry(
         title,
         f"opcode of {_PLANES[row.plane]}, {_DIRECTIONS[row.direction]}",
         ("Means", row.meaning),
@@ -235,14 +268,25 @@ def _opcode(row: Opcode, registry: Registry) -> Entry:
         ("Message", "binary" if row.frame == "binary" else ""),
         ("Since", f"version {row.since}" if row.since else ""),
         ("Used by", row.used_by.replace("/", ", ").replace("both", "bots and users")),
+        ("Limits", _limits(row, registry)),
         ("Also called", ", ".join(row.aliases)),
         ("Documented", _documented(row.official)),
         ("Source", _sources(row.source, registry)),
     )
 
 
+def _limits(row: Opcode, registry: Registry) -> list[str]:
+    if row.direction == "receive":
+        return []
+    found = [
+        limit for limit in registry.limits if limit.plane == row.plane and row.name in (limit.opcodes or [row.name])
+    ]
+    # Those of this opcode first, those of all that is sent after.
+    return [limit.says for limit in sorted(found, key=lambda limit: not limit.opcodes)]
+
+
 def _close_code(row: CloseCode, registry: Registry) -> Entry:
-    return _entry(
+    return entry(
         f"{row.number} {row.name}",
         f"close code of {_PLANES[row.plane]}",
         ("What happened", row.meaning),
@@ -263,7 +307,7 @@ def _close_code(row: CloseCode, registry: Registry) -> Entry:
 def _event(row: DispatchEvent, registry: Registry) -> Entry:
     privileged = {intent.name for intent in registry.intents if intent.privileged}
     intents = [f"{name} (privileged)" if name in privileged else name for name in row.intents]
-    return _entry(
+    return entry(
         row.name,
         f"event, {row.category}",
         ("Means", row.meaning),
@@ -277,7 +321,7 @@ def _event(row: DispatchEvent, registry: Registry) -> Entry:
 
 
 def _intent(row: Intent, registry: Registry) -> Entry:
-    return _entry(
+    return entry(
         row.name,
         f"intent, bit {row.bit}, value {1 << row.bit}",
         ("Privileged", "yes: it must be switched on for the application, else close 4014" if row.privileged else "no"),
@@ -291,7 +335,7 @@ def _intent(row: Intent, registry: Registry) -> Entry:
 
 
 def _capability(row: Capability, registry: Registry) -> Entry:
-    return _entry(
+    return entry(
         row.name,
         f"capability, bit {row.bit}, value {1 << row.bit}",
         ("Effect", row.effect),
@@ -300,7 +344,7 @@ def _capability(row: Capability, registry: Registry) -> Entry:
 
 
 def _rpc_error(row: RpcError, registry: Registry) -> Entry:
-    return _entry(
+    return entry(
         f"{row.number} {row.name}",
         "error code of local RPC",
         ("Means", f"A command failed with this code: {row.name.replace('_', ' ').lower()}."),
@@ -311,14 +355,14 @@ def _rpc_error(row: RpcError, registry: Registry) -> Entry:
 
 
 def _error(row: ErrorNote) -> Entry:
-    return _entry(row.slug, "error of gwinspect", ("Means", row.meaning), ("What to do", row.remedy))
+    return entry(row.slug, "error of gwinspect", ("Means", row.meaning), ("What to do", row.remedy))
 
 
 def _intents(value: int, registry: Registry) -> Entry:
     known, unknown = registry.intents_of(value)
     privileged = [intent.name for intent in known if intent.privileged]
     not_for_bots = [intent.name for intent in known if intent.bots is False]
-    return _entry(
+    return entry(
         f"intents {value}",
         "what Identify asks for",
         ("Asks for", [_intent_line(intent) for intent in known] or "nothing: only events that need no intent come"),
@@ -338,7 +382,7 @@ def _intent_line(intent: Intent) -> str:
 
 def _capabilities(value: int, registry: Registry) -> Entry:
     known, unknown = registry.capabilities_of(value)
-    return _entry(
+    return entry(
         f"capabilities {value}",
         "what Identify of a user's client says it can handle",
         ("Claims", [f"bit {row.bit:<2} {row.name}: {row.effect}" for row in known] or "nothing"),
@@ -349,11 +393,11 @@ def _capabilities(value: int, registry: Registry) -> Entry:
 
 def _snowflake(number: int) -> Entry:
     if number > snowflake.LARGEST:
-        return _entry(str(number), "no id", ("Means", "Too large for an id, which has at most 63 bits."))
+        return entry(str(number), "no id", ("Means", "Too large for an id, which has at most 63 bits."))
     made = snowflake.split(number)
     at = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=made.at_ms)
     zero = "The last 22 bits are 0, so it was probably computed from a time." if number & 0x3FFFFF == 0 else ""
-    return _entry(
+    return entry(
         str(number),
         "id (snowflake)",
         ("Made", f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03} UTC"),
@@ -364,8 +408,8 @@ def _snowflake(number: int) -> Entry:
     )
 
 
-def _unknown_opcode(number: int) -> Entry:
-    return _entry(
+def _unknown_opcode(number: int | str) -> Entry:
+    return entry(
         f"op {number}",
         "opcode in no table",
         (
@@ -373,6 +417,19 @@ def _unknown_opcode(number: int) -> Entry:
             "Nobody has documented this opcode, which is nothing unusual: Discord adds some before anyone writes about "
             "them. It is shown as it came. If a client sent it and was closed with 4001, the gateway does not know it "
             "either.",
+        ),
+        ("What to do", _OWN_TABLE),
+    )
+
+
+def _unknown_event(name: str) -> Entry:
+    return entry(
+        name,
+        "event in no table",
+        (
+            "Means",
+            "Nobody has documented this event, which is nothing unusual: Discord adds some before anyone writes about "
+            "them. It is shown as it came.",
         ),
         ("What to do", _OWN_TABLE),
     )
@@ -388,7 +445,7 @@ def _unknown_close_code(number: int) -> Entry:
             "From 4000 on every service makes up its own. Nobody has documented this one; a client library may also "
             "have chosen it for itself."
         )
-    return _entry(
+    return entry(
         str(number),
         "close code in no table",
         ("Means", means),
@@ -396,12 +453,6 @@ def _unknown_close_code(number: int) -> Entry:
         ("Look at", "Who closed, the reason text, and the last payloads of both sides."),
         ("More", _OWN_TABLE),
     )
-
-
-def _entry(title: str, kind: str, *sections: tuple[str, str | Iterable[str]]) -> Entry:
-    """Return an entry without the sections that have nothing to say."""
-    parts = [(label, (text,) if isinstance(text, str) else tuple(text)) for label, text in sections]
-    return Entry(title, kind, tuple(Section(label, lines) for label, lines in parts if any(lines)))
 
 
 def _sources(ids: Iterable[str], registry: Registry) -> list[str]:

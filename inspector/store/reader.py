@@ -6,10 +6,11 @@ Nothing here writes, and no cursor stays open between calls: an idle one would l
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from inspector.model import Event, Happening, Mark, Opened, Plane
+from inspector.model import Event, Happening, Kind, Mark, Opened, Plane
 from inspector.session.state import Connection
 from inspector.store import rows
 from inspector.store.chunks import unpack
@@ -17,6 +18,26 @@ from inspector.store.file import connect, damaged
 
 # Rows fetched at once.
 BATCH = 1000
+
+_OF_MESSAGES = (Kind.PAYLOAD, Kind.UNDECODED)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFrame:
+    """A message, a ping, a pong or the end of a connection, as it was stored."""
+
+    number: int
+    """From 1, over all that was recorded."""
+    at_ns: int
+    from_client: bool | None
+    """None where it is not known who closed."""
+    is_text: bool | None
+    """None for what is no message."""
+    marks: Mark
+    data: bytes
+    """As its sender sent it; of a close its code, two bytes, 0 where there was none, and its reason."""
+    forwarded: bytes | None
+    """What the other end got instead, where the proxy changed it."""
 
 
 class Reader:
@@ -83,16 +104,28 @@ class Reader:
         return self._payloads(number, number).get(number)
 
     def raw(self, event: Event) -> list[bytes]:
-        """Return the frames that an event came from, as they were stored."""
-        span = event.first_frame, event.last_frame
+        """Return the messages that an event came from, as they were stored; none for what is no message."""
+        return [frame.data for frame in self.frames(event)] if event.kind in _OF_MESSAGES else []
+
+    def frames(self, event: Event) -> list[StoredFrame]:
+        """Return what an event came from, in order: messages, or the one control or close frame. An open has none."""
+        if event.kind in _OF_MESSAGES:
+            # What the proxy made up stands apart from the messages around it.
+            which = "kind = 0 and from_client is ? and marks & ? = ?"
+            values: tuple[object, ...] = (event.from_client, Mark.INJECTED, event.marks & Mark.INJECTED)
+        else:
+            which, values = "kind > 1", ()
+        span = event.first_frame, event.last_frame, event.connection
         with _explained(self.path):
             found = self._db.execute(
-                "select raw from frame where id between ? and ? and connection = ? and kind = 0 and from_client is ?"
-                " and marks & ? = ? order by id",
-                # What the proxy made up stands apart from the messages around it.
-                (*span, event.connection, event.from_client, Mark.INJECTED, event.marks & Mark.INJECTED),
+                "select id, at, from_client, is_text, marks, raw, forwarded from frame"
+                f" where id between ? and ? and connection = ? and {which} order by id",
+                (*span, *values),
             ).fetchall()
-        return [row[0] for row in found]
+        return [
+            StoredFrame(number, at_ns, _side(from_client), _side(is_text), Mark(marks), raw or b"", forwarded)
+            for number, at_ns, from_client, is_text, marks, raw, forwarded in found
+        ]
 
     def meta(self) -> dict[str, str]:
         """Return what the file says of itself."""
@@ -172,6 +205,10 @@ def stored_happenings(db: sqlite3.Connection) -> Iterator[list[Happening]]:
             return
         after = found[-1][0]
         yield [rows.happening_of(row, known.get(row[1]) or unknown_connection(row[1])) for row in found]
+
+
+def _side(value: int | None) -> bool | None:
+    return None if value is None else bool(value)
 
 
 def unknown_connection(number: int) -> Connection:

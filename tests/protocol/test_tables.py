@@ -40,6 +40,7 @@ def test_every_row_has_a_meaning_and_a_source() -> None:
     told = [*TABLES.opcodes(), *TABLES.close_codes(), *TABLES.events.values()]
     assert [row.name for row in told if not row.meaning.endswith(".")] == []
     sourced = [*told, *TABLES.intents, *TABLES.capabilities, *TABLES.secrets, *TABLES.rpc_errors.values()]
+    sourced += [*TABLES.value_sets, *TABLES.limits]
     assert [row for row in sourced if not row.source] == []
 
 

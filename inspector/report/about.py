@@ -1,0 +1,346 @@
+"""What a row of the timeline is: what such a thing means, who sends it, and what is special about this one.
+
+What is true of any such payload or close comes out of the tables by way of `explain`; here stands what a certain row
+adds to it. Texts from the wire are clipped and made inert, and there is always something to say.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import parse_qsl, urlsplit
+
+from inspector.model import Event, Kind, Mark, Opened, Plane, Undecoded
+from inspector.protocol.registry import Registry
+from inspector.report.explain import (
+    Entry,
+    Explanation,
+    entry,
+    explain_capabilities,
+    explain_close,
+    explain_event,
+    explain_intents,
+    explain_opcode,
+)
+from inspector.report.present import Shown
+from inspector.report.rows import Rows
+from inspector.report.values import duration, size
+from inspector.session.state import Connection
+from inspector.session.summarize import inert
+from inspector.wire.dialect import Compression, dialect_of
+
+# Characters of one text from the wire, and how many of a kind are named.
+_LONGEST, _MOST = 120, 8
+
+
+def about(shown: Shown, rows: Rows, registry: Registry) -> Explanation:
+    """Return what the row `shown` is; `rows` is where it came from. There is at least one entry."""
+    event = shown.event
+    match event.kind:
+        case Kind.PAYLOAD:
+            found = [*_payload(shown, registry), *_this_one(shown, registry)]
+        case Kind.CLOSE:
+            found = _close(shown, rows.connection(event.connection), registry)
+        case Kind.OPEN:
+            found = [_open(event, rows.connection(event.connection))]
+        case Kind.UNDECODED:
+            found = [_undecoded(event, rows.connection(event.connection)), *_this_one(shown, registry)]
+        case Kind.CONTROL:
+            found = [_control(event)]
+    return Explanation(found[0].title, tuple(found))
+
+
+# Payloads.
+
+
+def _payload(shown: Shown, registry: Registry) -> Iterator[Entry]:
+    event = shown.event
+    if event.op is None:
+        yield _no_opcode(event)
+        return
+    op = event.op if isinstance(event.op, int) else _clipped(event.op)
+    opcode = explain_opcode(op, event.plane, registry, from_client=event.from_client)
+    if event.event is None:
+        yield opcode
+    else:
+        # Some of RPC's events are called like the gateway's, and are something else.
+        if event.plane is Plane.GATEWAY:
+            yield explain_event(_clipped(event.event), registry)
+        yield opcode
+    if event.plane is Plane.GATEWAY and event.op == _IDENTIFY and isinstance(shown.d, dict):
+        for key, explain in (("intents", explain_intents), ("capabilities", explain_capabilities)):
+            value = shown.d.get(key)
+            if type(value) is int and 0 <= value < 1 << 64:
+                yield explain(value, registry)
+
+
+def _no_opcode(event: Event) -> Entry:
+    key = "cmd" if event.plane is Plane.RPC else "op"
+    return entry(
+        f"no {key}",
+        "a payload that is none",
+        ("Means", f"It could be read, but it has no {key} that makes sense, so nobody can tell what it is for."),
+        ("What to do", f"Look at its body. Whoever sent it left {key} out, or wrote something else in its place."),
+    )
+
+
+def _this_one(shown: Shown, registry: Registry) -> Iterator[Entry]:
+    """Yield what sets this payload apart from others of its kind, if anything does."""
+    event = shown.event
+    here = entry(
+        "This one",
+        f"row {event.n}",
+        ("Noted", _clipped(event.note or "", 2 * _LONGEST)),
+        ("Direction", _wrong_way(event, registry)),
+        ("The proxy", [said for mark, said in _DONE.items() if mark & event.marks]),
+        ("Also has", ", ".join(_clipped(str(key), 40) for key in list(shown.extra)[:_MOST])),
+    )
+    if here.sections:
+        yield here
+
+
+def _wrong_way(event: Event, registry: Registry) -> str:
+    row = registry.opcode(event.plane, event.op, from_client=event.from_client)
+    if row is None or event.from_client is None or row.direction == "both":
+        return ""
+    if (row.direction == "send") is event.from_client:
+        return ""
+    side, other = ("client", "server") if event.from_client else ("server", "client")
+    return f"The {side} sent it, though this is for the {other} to send."
+
+
+# Closes.
+
+
+def _close(shown: Shown, connection: Connection, registry: Registry) -> list[Entry]:
+    event = shown.event
+    closed = event.closed
+    if closed is None:
+        return [entry("closed", "end of a connection", ("What happened", "The connection ended."))]
+    lasted = closed.at_ns - connection.opened.at_ns
+    sections = (
+        ("Closed by", _CLOSERS.get(closed.by, "")),
+        ("Reason given", _clipped(closed.reason)),
+        (
+            "Connection",
+            f"{connection.id}, open for {duration(lasted)}" if connection.opened.at_ns and lasted > 0 else "",
+        ),
+        ("Session", _session(connection)),
+        ("Noted", _clipped(event.note or "", 2 * _LONGEST)),
+    )
+    here = entry("This one", f"row {event.n}", *sections)
+    if closed.code is None:
+        return [entry("closed", "end of a connection, without a code", ("What happened", _NO_CODE), *sections)]
+    code = explain_close(shown.close or closed.code, registry)
+    if closed.by in ("client", "server"):
+        # What the other end would have meant by it is another story.
+        code = replace(code, sections=tuple(part for part in code.sections if part.label not in _BY_SIDE))
+    return [code, here]
+
+
+def _session(connection: Connection) -> str:
+    shard = f"shard {connection.shard}" if connection.shard else ""
+    session = f"{connection.session[:4]} (digest of its id)" if connection.session else ""
+    return _clipped(", ".join(filter(None, (session, shard))))
+
+
+# Opens.
+
+
+def _open(event: Event, connection: Connection) -> Entry:
+    opened = event.opened or connection.opened
+    refused = opened.refusal is not None
+    dialect = dialect_of(opened.url)
+    compression = dialect.compression
+    return entry(
+        "Connection refused" if refused else "Connection opened",
+        f"{_PLANES[event.plane]}, connection {event.connection}",
+        ("Means", _REFUSED if refused else _LATE if opened.joined_late else _OPENED),
+        ("Refused", _clipped(opened.refusal or "")),
+        ("Upgrade", _upgrade(opened)),
+        ("Host", _host(opened)),
+        (
+            "v",
+            f"{dialect.version}: the version of the protocol that the client speaks"
+            if dialect.version
+            else _NO_VERSION,
+        ),
+        (
+            "encoding",
+            _ENCODINGS.get(dialect.encoding or "", f"{_clipped(dialect.encoding or '', 40)}: not one we know"),
+        ),
+        ("compress", _COMPRESSIONS[compression or Compression.NONE] if _is_plain(opened) else _UNKNOWN_COMPRESSION),
+        ("On the wire", _as_seen(connection)),
+        ("Also asked", _other_parameters(opened)),
+        ("Client", _clipped(opened.client or "")),
+        (
+            "Headers",
+            [f"{_clipped(name, 40)}: {_clipped(value)}" for name, value in list(opened.headers.items())[:_MOST]],
+        ),
+    )
+
+
+def _upgrade(opened: Opened) -> str:
+    if opened.status is None:
+        return "It did not come to an HTTP answer; TLS or the network ended it."
+    if opened.status == 101:
+        return "101 Switching Protocols: from here on both ends send WebSocket messages."
+    return f"{opened.status}: anything but 101 means that there is no WebSocket."
+
+
+def _host(opened: Opened) -> str:
+    try:
+        # Not what stands before an @, which would be a password.
+        return _clipped(urlsplit(opened.url).netloc.rpartition("@")[2])
+    except ValueError:
+        return "a URL that cannot be read"
+
+
+def _is_plain(opened: Opened) -> bool:
+    """Say whether the URL asks for a compression that we know, or for none."""
+    return dialect_of(opened.url).compression is not None or "compress" not in dict(_parameters(opened))
+
+
+def _parameters(opened: Opened) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(urlsplit(opened.url).query, keep_blank_values=True, max_num_fields=100)
+    except ValueError:
+        return []
+
+
+def _other_parameters(opened: Opened) -> str:
+    # Names only: a value may be a secret.
+    names = [name for name, _ in _parameters(opened) if name not in ("v", "encoding", "compress")]
+    return ", ".join(_clipped(name, 40) for name in names[:_MOST])
+
+
+def _as_seen(connection: Connection) -> str:
+    """Say how the connection turned out to speak, where that is known."""
+    compression = _SEEN.get(connection.compression or "", connection.compression or "")
+    return _clipped(", ".join(filter(None, (connection.encoding, compression))))
+
+
+# What could not be read, and control frames.
+
+
+def _undecoded(event: Event, connection: Connection) -> Entry:
+    undecoded = event.undecoded or Undecoded("", "")
+    means, remedy = _REASONS.get(undecoded.reason, ("These bytes could not be read.", _LOOK_AT_WIRE))
+    lost = ""
+    if connection.unread_frames:
+        unread = f"{connection.unread_frames:,} messages ({size(connection.unread_bytes)})"
+        lost = f"{unread} of this connection came after its stream was lost, and are kept raw."
+    return entry(
+        _clipped(undecoded.reason) or "undecoded",
+        "bytes that could not be read",
+        ("Means", means),
+        ("Found", _clipped(undecoded.text, 3 * _LONGEST)),
+        ("Where", f"byte {undecoded.offset:,}" if undecoded.offset is not None else ""),
+        ("What to do", remedy),
+        ("After it", lost),
+    )
+
+
+def _control(event: Event) -> Entry:
+    name = "pong" if event.event == "pong" else "ping"
+    side, other = ("client", "server") if event.from_client else ("server", "client")
+    return entry(
+        name,
+        f"control frame of WebSocket, from the {side}",
+        ("Means", _CONTROLS[name].format(side=side, other=other)),
+        ("Carries", size(event.wire_bytes) if event.wire_bytes else "nothing"),
+        (
+            "Not to be",
+            "mistaken for the heartbeats of Discord, which are payloads (op 1), and which close what lacks them.",
+        ),
+        ("Source", "RFC 6455, sections 5.5.2 and 5.5.3 https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2"),
+    )
+
+
+def _clipped(text: str, limit: int = _LONGEST) -> str:
+    text = inert(text[: limit + 1])
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+_IDENTIFY = 2
+
+_PLANES = {
+    Plane.GATEWAY: "main gateway",
+    Plane.VOICE: "voice gateway",
+    Plane.REMOTE_AUTH: "remote auth gateway",
+    Plane.RPC: "local RPC",
+}
+_DONE = {
+    Mark.INJECTED: "made it up; the other end never sent it.",
+    Mark.DROPPED: "did not pass it on.",
+    Mark.CHANGED: "passed on something else; the wire view has both.",
+}
+_CLOSERS = {
+    "client": "the client",
+    "server": "the server",
+    "proxy": "the proxy between them, not by either end",
+    None: "not known: the recording does not say who was first",
+}
+_BY_SIDE = ("By the client", "By the server")
+_NO_CODE = (
+    "The recording does not say with which code. Either it ended before the connection did, or it came out of a file "
+    "that does not keep codes."
+)
+_OPENED = "A client asked for a WebSocket, and the server agreed. The server speaks first, mostly with Hello."
+_LATE = (
+    "The recording begins in the middle of this connection. What the client sends can be read; a compressed stream of "
+    "the server's cannot, without its beginning."
+)
+_REFUSED = "A client asked for a WebSocket and got none."
+_NO_VERSION = "missing: the server takes a version of its own choice, often an old one"
+_ENCODINGS = {
+    "json": "json: payloads are JSON text",
+    "etf": "etf: payloads are terms of Erlang's external term format, in binary messages",
+    "": "missing: the server takes json",
+}
+_COMPRESSIONS = {
+    Compression.ZLIB: "zlib-stream: all that the server sends is one zlib stream; a payload ends at 00 00 ff ff",
+    Compression.ZSTD: "zstd-stream: all that the server sends is one zstd frame, flushed after each payload",
+    Compression.NONE: "missing: the server does not compress, unless Identify asks for it payload by payload",
+}
+_UNKNOWN_COMPRESSION = "not one that we know; zlib-stream and zstd-stream are"
+_SEEN = {"none": "not compressed", "payload": "single payloads compressed with zlib"}
+_LOOK_AT_WIRE = "Look at the bytes in the wire view."
+_REASONS = {
+    "joined-late": (
+        "The recording began in the middle of a compressed stream, which can only be read from its start.",
+        "Start the recording before the client connects, or make the client connect again.",
+    ),
+    "corrupt": (
+        "The compressed stream is broken here: a message was lost or damaged on the way, or it is not of the kind that "
+        "it seems to be. All later messages of the server on this connection need what came before.",
+        "See whether the recording has a gap here. A new connection begins a new stream and can be read again.",
+    ),
+    "ended": (
+        "The server had ended its compressed stream, and sent more after it.",
+        "See whether the connection was taken over by something else; a new connection can be read again.",
+    ),
+    "limit": (
+        "Reading it would take more memory or depth than any real payload does, so it was left alone.",
+        "Look at who sent it. Discord does not send such things; a broken or hostile server may.",
+    ),
+    "not-json": (
+        "It begins like JSON and is none.",
+        "Look at the place in the wire view. If the client sent it, its encoder is broken, and close 4002 follows.",
+    ),
+    "bad-etf": (
+        "It is no term of Erlang's external term format, or one of a kind that Discord does not use.",
+        "Look at the place in the wire view. If the client sent it, its encoder is broken, and close 4002 follows.",
+    ),
+    "truncated": (
+        "The payload is cut off: the rest never came, or something else began in its place.",
+        "See what happened next on this connection. Mostly it was closed in the middle of a payload.",
+    ),
+    "empty": (
+        "A message of no bytes. WebSocket allows it, and Discord has no use for it.",
+        "Nothing, if it is the server's. If it is the client's, see why it sends nothing.",
+    ),
+}
+_CONTROLS = {
+    "ping": "The {side} asks on the WebSocket's own level whether the {other} is there; a pong answers, with the same "
+    "bytes.",
+    "pong": "The {side} is there: it answers a ping of the {other}, with the same bytes, or says so unasked.",
+}

@@ -1,0 +1,274 @@
+"""How a row crossed the wire: the frames it came from, what they decode to, and their bytes to look at.
+
+One rule keeps it whole: bytes leave this module with their secrets masked, unless they are to be revealed. That is so
+for compressed bytes too: zlib and zstd leave what does not repeat as it is when it is short, and a token does not.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from inspector.model import ABSENT, Event, Kind, Mark, Payload
+from inspector.protocol.registry import Registry
+from inspector.report.present import Shown
+from inspector.report.rows import CaptureRows
+from inspector.report.values import size
+from inspector.session.redact import Redactor
+from inspector.session.state import Connection
+from inspector.store.reader import StoredFrame
+from inspector.wire.decoder import read_payload
+from inspector.wire.dialect import Compression, sniff
+
+ROW = 16
+"""Bytes of one line of a hexdump."""
+
+# So many bytes of a secret in a row are masked in compressed bytes; fewer are found there by chance.
+_RUN = 5
+_PRINTABLE = re.compile(rb"[\x21-\x7e]{%d,}" % _RUN)
+# Bytes up to which a secret is also looked for where no key says that it is one. Each takes a look at all of the bytes.
+_THOROUGH = 256 * 1024
+# Longer ones tell no more of themselves in a hexdump than their beginning does.
+_LONGEST_SECRET = 4096
+# Rows around one among which its neighbours in the same message are looked for.
+_NEAR = 500
+
+
+@dataclass(frozen=True, slots=True)
+class WireFrame:
+    """One message, ping, pong or end of a connection, as it is shown."""
+
+    number: int
+    """From 1, over all connections of the capture."""
+    at_ns: int
+    from_client: bool | None
+    is_text: bool | None
+    """None for what is no message."""
+    marks: Mark
+    data: bytes
+    """As its sender sent it, of the same length; masked unless secrets are revealed."""
+    forwarded: bytes | None = None
+    """What the other end got instead, where the proxy changed it; masked likewise."""
+
+
+@dataclass(slots=True)
+class WireFacts:
+    """All that the wire view shows of a row."""
+
+    frames: tuple[WireFrame, ...]
+    """None for an open."""
+    wire_bytes: int
+    """Of all frames."""
+    decoded_bytes: int
+    """0 where nothing was decoded."""
+    encoding: str | None
+    """``json``, ``etf`` or ``binary``."""
+    compression: str | None
+    """``zlib-stream``, ``zstd-stream`` or ``payload``; None where these bytes were not compressed."""
+    notes: tuple[str, ...]
+    """Sentences: what the proxy did, what was undone before the bytes were stored."""
+    _payload: bytes | None = field(repr=False)
+    _mask: "_Mask | None" = field(repr=False)
+
+    @property
+    def decoded(self) -> bytes | None:
+        """What the frames decode to, masked; None where that is nothing. The first call takes 0.1 s for each MB."""
+        if self._mask is not None and self._payload is not None:
+            self._payload, self._mask = self._mask.plain(self._payload), None
+        return self._payload
+
+    @property
+    def ratio(self) -> float | None:
+        """Decoded bytes for each byte on the wire; None where nothing was decoded."""
+        return self.decoded_bytes / self.wire_bytes if self.wire_bytes and self.decoded_bytes else None
+
+
+class HexLine(NamedTuple):
+    """Sixteen bytes, or what is left."""
+
+    offset: str
+    """Eight hex digits, more where that is not enough."""
+    hex: str
+    """``7b 22 6f 70 22 3a 31 30  2c 22 64 22 3a 7b 7d 7d``: 48 columns, whatever is in it."""
+    text: str
+    """The same in ASCII, ``.`` for what cannot be printed."""
+
+
+def wire_facts(shown: Shown, rows: CaptureRows, registry: Registry, *, reveal: bool = False) -> WireFacts:
+    """Return how the row `shown` of a capture crossed the wire."""
+    event = shown.event
+    connection = rows.connection(event.connection)
+    stored = rows.reader.frames(event)
+    compression = _compression(event, connection, stored)
+    mask = None if reveal else _Mask(event, connection, registry, _neighbours(event, rows) if compression else ())
+    frames = tuple(_shown(frame, compression, mask) for frame in stored)
+    payload = event.payload if event.kind is Kind.PAYLOAD else None
+    if len(stored) == 1 and stored[0].data == payload:
+        # It is masked already.
+        payload, mask = frames[0].data, None
+    return WireFacts(
+        frames=frames,
+        wire_bytes=event.wire_bytes,
+        decoded_bytes=event.decoded_bytes,
+        encoding=event.encoding,
+        compression=compression,
+        notes=tuple(_notes(event, connection, stored)),
+        _payload=payload,
+        _mask=mask,
+    )
+
+
+def hex_lines(data: bytes) -> int:
+    """Return how many lines the hexdump of `data` has."""
+    return -(-len(data) // ROW)
+
+
+def hexdump(data: bytes, offset: int = 0, count: int = 1000) -> Iterator[HexLine]:
+    """Yield at most `count` lines of the hexdump of `data`, beginning with line number `offset`, from 0.
+
+    Takes time for those lines only, however long `data` is.
+    """
+    first = max(0, offset)
+    for line in range(first, min(hex_lines(data), first + max(0, count))):
+        at = line * ROW
+        piece = data[at : at + ROW]
+        left, right = piece[:8].hex(" "), piece[8:].hex(" ")
+        text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in piece)
+        yield HexLine(f"{at:08x}", f"{left:23}  {right:23}", text)
+
+
+def _shown(frame: StoredFrame, compression: str | None, mask: "_Mask | None") -> WireFrame:
+    data, forwarded = frame.data, frame.forwarded
+    if mask is not None:
+        data = mask.wire(data, compressed=compression is not None)
+        forwarded = forwarded if forwarded is None else mask.wire(forwarded, compressed=compression is not None)
+    return WireFrame(frame.number, frame.at_ns, frame.from_client, frame.is_text, frame.marks, data, forwarded)
+
+
+def _compression(event: Event, connection: Connection, stored: list[StoredFrame]) -> str | None:
+    """Return how these very bytes were compressed: not all that crosses a compressed connection is."""
+    if event.kind not in (Kind.PAYLOAD, Kind.UNDECODED) or not stored or stored[0].is_text:
+        return None
+    streams = (Compression.ZLIB.value, Compression.ZSTD.value)
+    if not event.from_client and not event.marks & Mark.INJECTED and connection.compression in streams:
+        return connection.compression
+    return "payload" if event.encoding != "binary" and sniff(stored[0].data) is Compression.ZLIB else None
+
+
+def _neighbours(event: Event, rows: CaptureRows) -> list[Event]:
+    """Return the other payloads that are in the same messages: in a stream, one may end where the next begins."""
+    found = rows.reader.db.execute(
+        "select id from event where id between ? and ? and id <> ? and connection = ? and kind = ? and from_client is ?"
+        " and first_frame <= ? and last_frame >= ? limit ?",
+        (
+            *(event.n - _NEAR, event.n + _NEAR, event.n),
+            *(event.connection, Kind.PAYLOAD.value, event.from_client),
+            *(event.last_frame, event.first_frame, _NEAR),
+        ),
+    ).fetchall()
+    return [other for (number,) in found for other in rows.reader.events(number - 1, 1)]
+
+
+def _notes(event: Event, connection: Connection, stored: list[StoredFrame]) -> Iterator[str]:
+    if event.marks & Mark.INJECTED:
+        yield "The proxy made this up; the other end never sent it."
+    if event.marks & Mark.DROPPED:
+        yield "The proxy did not pass it on."
+    for frame in stored:
+        if frame.forwarded is not None:
+            sizes = f"{size(len(frame.forwarded))} instead of {size(len(frame.data))}"
+            yield f"The proxy passed on something else in place of frame {frame.number:,}: {sizes}."
+    if event.kind in (Kind.PAYLOAD, Kind.UNDECODED) and stored and not event.wire_bytes:
+        yield "It came in one message with the row before, which has all of the bytes."
+    if any(frame.marks & Mark.REDACTED for frame in stored):
+        yield "Secrets were masked in these bytes when they were recorded; they are not in the capture."
+    if "permessage-deflate" in connection.opened.headers.get("response-sec-websocket-extensions", ""):
+        yield "WebSocket's own compression (permessage-deflate) was undone before these bytes were stored."
+
+
+class _Mask:
+    """Masks the secrets of one event, in its frames and in what they decode to. The length stays where it can."""
+
+    def __init__(
+        self, event: Event, connection: Connection, registry: Registry, neighbours: Iterable[Event] = ()
+    ) -> None:
+        self._redactor = Redactor(registry)
+        self._event = event
+        self._name = _name(event, registry)
+        self._d = _body(event, connection)
+        secrets = list(_secrets(self._d, self._redactor.mask(event.plane, self._name, self._d)))
+        self._nested = any(isinstance(secret, (list, dict)) for secret in secrets)
+        for other in neighbours:
+            body = _body(other, connection)
+            secrets += _secrets(body, self._redactor.mask(other.plane, _name(other, registry), body))
+        self._runs = frozenset(run for secret in secrets for text in _texts(secret) for run in _runs_of(text))
+
+    def wire(self, data: bytes, *, compressed: bool) -> bytes:
+        """Return the bytes of one frame masked."""
+        if not compressed:
+            return self.plain(data)
+        if self._d is ABSENT:
+            data = self.plain(data)
+        return _PRINTABLE.sub(self._without_runs, data) if self._runs else data
+
+    def plain(self, data: bytes) -> bytes:
+        """Return JSON text or an ETF term masked, and of what is neither what follows the keys of secrets."""
+        encoding = self._event.encoding or ("etf" if data[:1] == b"\x83" else None)
+        # The header of a compressed stream is no secret, and without it the rest is not masked as a whole.
+        head = data[:4] if sniff(data) in (Compression.ZLIB, Compression.ZSTD) else b""
+        d = self._d if self._nested or len(data) <= _THOROUGH else ABSENT
+        return head + self._redactor.mask_bytes(self._event.plane, self._name, encoding, data[len(head) :], d)
+
+    def _without_runs(self, found: re.Match[bytes]) -> bytes:
+        text = found[0]
+        masked = bytearray(text)
+        for at in range(len(text) - _RUN + 1):
+            if text[at : at + _RUN] in self._runs:
+                masked[at : at + _RUN] = b"*" * _RUN
+        return bytes(masked)
+
+
+def _name(event: Event, registry: Registry) -> str:
+    return event.event or registry.name(event.plane, event.op)
+
+
+def _body(event: Event, connection: Connection) -> Any:
+    """Return the body of a payload as it came, `ABSENT` if there is none."""
+    if event.kind is not Kind.PAYLOAD or event.payload is None or event.encoding is None:
+        return ABSENT
+    payload = read_payload(
+        event.plane, event.encoding, event.payload, from_client=bool(event.from_client), version=connection.version
+    )
+    return payload.d if isinstance(payload, Payload) else ABSENT
+
+
+def _secrets(d: Any, masked: Any) -> Iterator[Any]:
+    """Yield the parts of `d` that were masked; those that were not are the very same in both."""
+    pending = [(d, masked)]
+    while pending:
+        value, other = pending.pop()
+        if value is other:
+            continue
+        if isinstance(value, dict) and isinstance(other, dict):
+            pending += ((value[key], other[key]) for key in value)
+        elif isinstance(value, list) and isinstance(other, list):
+            pending += zip(value, other, strict=True)
+        else:
+            yield value
+
+
+def _texts(secret: Any) -> Iterator[bytes]:
+    """Yield the texts in a secret."""
+    pending = [secret]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, str):
+            yield value[:_LONGEST_SECRET].encode("utf-8", "surrogatepass")
+        elif isinstance(value, bytes):
+            yield value[:_LONGEST_SECRET]
+        elif isinstance(value, (list, dict)):
+            pending += value.values() if isinstance(value, dict) else value
+
+
+def _runs_of(text: bytes) -> Iterator[bytes]:
+    return (text[at : at + _RUN] for at in range(len(text) - _RUN + 1))
