@@ -66,7 +66,7 @@ class Recording:
         return found
 
     def forget(self, after: int) -> None:
-        """Forget the lines above row `after`: the newest may still change, as the proxy says late what it did to them."""
+        """Forget the lines above row `after`: the newest may change, as the proxy says late what it did to them."""
         for number in [number for number in self._kept if number > after]:
             del self._kept[number]
 

@@ -1,0 +1,52 @@
+"""The application: themes, and the one screen it opens. Everything else stands in screens and widgets."""
+
+from pathlib import Path
+
+from textual.app import App
+
+from inspector.protocol.registry import Registry, default
+from inspector.tui.lanes import DARK, LIGHT, variables
+from inspector.tui.look import Glyphs, glyphs
+from inspector.tui.screens.main import MainScreen
+from inspector.tui.source import Source
+from inspector.tui.themes import THEMES
+
+
+class GwinspectApp(App[None]):
+    """Shows one capture until the person quits. The arguments are those of `inspector.tui.run.run`."""
+
+    TITLE = "gwinspect"
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        source: Source | None = None,
+        follow: bool = False,
+        where: str = "",
+        notes_beside: Path | None = None,
+        title: str | None = None,
+        registry: Registry | None = None,
+        marks: Glyphs | None = None,
+    ) -> None:
+        super().__init__()
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = THEMES[0].name
+        self.main = MainScreen(
+            path,
+            registry or default(),
+            marks or glyphs(),
+            source=source,
+            follow=follow,
+            where=where,
+            notes_beside=notes_beside or path,
+            title=title or path.name,
+        )
+
+    def on_mount(self) -> None:
+        self.push_screen(self.main)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Give Textual's own themes the colours of lanes too."""
+        return variables(DARK if self.current_theme.dark else LIGHT)

@@ -1,0 +1,33 @@
+"""Where ``c``, ``e``, ``!`` and their like go: the nearest row of the view that something holds of."""
+
+from typing import Literal
+
+from inspector.query.severity import ERROR_SQL, SEVERITY_SQL
+from inspector.report.recording import Recording
+from inspector.tui.view import View
+
+Jump = Literal["close", "error", "finding"]
+
+_CONDITIONS: dict[Jump, str] = {
+    "close": "event.kind = 'close'",
+    "error": ERROR_SQL,
+    "finding": f"{SEVERITY_SQL} > 0",
+}
+# Rows that are asked for at once, where a filter may have left out the nearest.
+_BATCH = 2000
+
+
+def nearest(recording: Recording, view: View, jump: Jump, current: int, way: int) -> int | None:
+    """Return the number of the next such row of `view` after row `current`, or before it if `way` is negative."""
+    side, order = (">", "asc") if way > 0 else ("<", "desc")
+    while True:
+        found = recording.reader.db.execute(
+            f"select id from event where id {side} ? and {_CONDITIONS[jump]} order by id {order} limit ?",
+            (current, _BATCH if view.is_filtered else 1),
+        ).fetchall()
+        for (number,) in found:
+            if view.has(number):
+                return int(number)
+        if len(found) < _BATCH:
+            return None
+        current = found[-1][0]

@@ -1,0 +1,109 @@
+"""The top line: what is being looked at, and how it is doing. What matters least gives way on a narrow screen."""
+
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from inspector.report.values import size
+from inspector.session.summarize import inert
+from inspector.tui.look import Glyphs
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the line says."""
+
+    state: str = ""
+    """``LIVE``, ``FOLLOWING``, ``FINISHED``, ``PROXY DEAD``."""
+    address: str = ""
+    """Of the proxy; empty where there is none."""
+    title: str = ""
+    """The capture."""
+    bytes: int = 0
+    """Its size."""
+    connections: int = 0
+    filtered: bool = False
+    revealed: bool = False
+    """Secrets are shown."""
+    following: bool = False
+    unseen: int = 0
+    """Rows that came since following ended."""
+    growing: bool = False
+    """More rows may come."""
+    rate: float = 0.0
+    """Messages a second."""
+    rates: tuple[int, ...] = ()
+    """The same over the last while."""
+    round_trip: float | None = None
+    """Milliseconds that the last heartbeat took."""
+
+
+class StatusLine(Widget):
+    """One line about the recording."""
+
+    DEFAULT_CSS = """
+    StatusLine { height: 1; background: $panel; color: $foreground; }
+    StatusLine > .status--name { color: $primary; text-style: bold; }
+    StatusLine > .status--live { color: $success; text-style: bold; }
+    StatusLine > .status--dead { color: $error; text-style: bold reverse; }
+    StatusLine > .status--quiet { color: $text-muted; }
+    StatusLine > .status--plain { color: $foreground; }
+    StatusLine > .status--alert { color: $warning; text-style: bold; }
+    """
+    COMPONENT_CLASSES = {f"status--{name}" for name in ("name", "live", "dead", "quiet", "plain", "alert")}
+
+    status: reactive[Status] = reactive(Status())
+
+    def __init__(self, glyphs: Glyphs) -> None:
+        super().__init__()
+        self._glyphs = glyphs
+
+    def render_line(self, y: int) -> Strip:
+        parts = self._parts(self.status)
+        width = self.size.width
+        # The rank says what goes first: the highest.
+        while len(parts) > 1 and sum(cell_len(text) + 2 for text, _, _ in parts) > width:
+            parts.remove(max(parts, key=lambda part: part[2]))
+        segments = []
+        for text, style, _ in parts:
+            found = self.get_component_rich_style(f"status--{style}")
+            segments += [Segment(text, found), Segment("  ", self.rich_style)]
+        return Strip(segments).adjust_cell_length(width, self.rich_style)
+
+    def _parts(self, status: Status) -> list[tuple[str, str, int]]:
+        dead = status.state == "PROXY DEAD"
+        alive = status.state in ("LIVE", "FOLLOWING")
+        if status.following:
+            follow = "following"
+        elif status.unseen:
+            follow = f"paused, {status.unseen:,} new"
+        elif status.growing:
+            follow = "paused"
+        else:
+            follow = ""
+        parts = [
+            ("gwinspect", "name", 6),
+            (status.state, "dead" if dead else "live" if alive else "quiet", 1),
+            (status.address, "plain", 2),
+            (self._glyphs.plain(inert(status.title)), "plain", 2),
+            (size(status.bytes) if status.bytes else "", "quiet", 3),
+            (f"{status.rate:,.0f} msg/s" if status.growing else "", "plain", 3),
+            (self._bars(status.rates) if status.growing else "", "live", 7),
+            ("" if status.round_trip is None else f"RTT {status.round_trip:.0f} ms", "plain", 5),
+            (f"{status.connections:,} connection{'' if status.connections == 1 else 's'}", "quiet", 6),
+            ("filtered" if status.filtered else "", "alert", 4),
+            ("SECRETS SHOWN" if status.revealed else "", "alert", 1),
+            (follow, "live" if status.following else "alert", 0),
+        ]
+        return [part for part in parts if part[0]]
+
+    def _bars(self, counts: tuple[int, ...]) -> str:
+        most = max(counts, default=0)
+        if not most:
+            return ""
+        bars = self._glyphs.bars
+        return "".join(bars[min(len(bars) - 1, count * len(bars) // (most + 1))] for count in counts)

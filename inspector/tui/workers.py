@@ -1,0 +1,218 @@
+"""What runs beside the screen, in threads: long looks at a capture, each with a Reader of its own.
+
+A worker posts messages and never touches a widget. It asks now and then whether it is still wanted.
+"""
+
+from array import array
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from time import monotonic, sleep
+
+from textual.message import Message
+
+from inspector.errors import CaptureError, GwinspectError
+from inspector.protocol.registry import Registry
+from inspector.query.search import Search, Step
+from inspector.query.tree import Filter
+from inspector.report.export import export
+from inspector.report.overview import Overview, Snapshot
+from inspector.report.recording import Recording
+from inspector.store.reader import Reader
+
+# Looks a second at how the recording is doing, and seconds over which its rate is shown.
+BEATS, SECONDS = 4, 20
+
+Post = Callable[[Message], object]
+Cancelled = Callable[[], bool]
+
+
+@dataclass
+class Found(Message):
+    """A piece of a filter's rows."""
+
+    generation: int
+    """Which scan it belongs to: what an older one found counts no more."""
+    numbers: "array[int]"
+    before: bool
+    """They come before those that are there; else after."""
+    progress: float
+    """How much of the capture has been looked at, from 0 to 1."""
+    ahead_done: bool
+    """All rows after the starting point have been looked at, up to the last there was."""
+
+
+@dataclass
+class Hit(Message):
+    """A search has found a row, or none."""
+
+    generation: int
+    number: int | None
+    wrapped: bool = False
+    """It began again at the other end."""
+    progress: float = 1.0
+    """Below 1: it is still looking."""
+
+
+@dataclass
+class Failed(Message):
+    """The capture cannot be read any further."""
+
+    sentence: str
+
+
+def scan(
+    path: Path,
+    item: Filter,
+    registry: Registry,
+    *,
+    start: int,
+    last: int,
+    generation: int,
+    post: Post,
+    cancelled: Cancelled,
+) -> None:
+    """Find the rows of a filter from row `start` to `last`, then those before it: what is near shows first."""
+    try:
+        reader = Reader(path)
+        try:
+            search = Search(item, registry)
+            looked = 0
+
+            def tell(step: Step, *, before: bool, ahead_done: bool) -> None:
+                progress = min(looked / last, 1.0) if last else 1.0
+                post(Found(generation, step.found, before, progress, ahead_done))
+
+            at = start - 1
+            for step in search.numbers(reader, start - 1, last):
+                if cancelled():
+                    return
+                looked += step.done - at
+                at = step.done
+                tell(step, before=False, ahead_done=at >= last)
+            at = start
+            for step in search.backwards(reader, start):
+                if cancelled():
+                    return
+                looked += at - step.done
+                at = step.done
+                tell(step, before=True, ahead_done=True)
+            post(Found(generation, array("q"), True, 1.0, True))
+        finally:
+            reader.close()
+    except CaptureError as error:
+        post(Failed(str(error)))
+
+
+def find(
+    path: Path,
+    item: Filter,
+    registry: Registry,
+    *,
+    view: Sequence[int],
+    start: int,
+    forwards: bool,
+    generation: int,
+    post: Post,
+    cancelled: Cancelled,
+) -> None:
+    """Find the row of `view` nearest to row `start` that `item` holds of, beyond it; at the end, begin again."""
+    try:
+        reader = Reader(path)
+        try:
+            search = Search(item, registry)
+            last = reader.last()
+            members = None if isinstance(view, range) else frozenset(view)
+            ways = (
+                [search.numbers(reader, start, last), search.numbers(reader, 0, start)]
+                if forwards
+                else [search.backwards(reader, start), search.backwards(reader, last + 1)]
+            )
+            for wrapped, way in enumerate(ways):
+                for step in way:
+                    if cancelled():
+                        return
+                    for number in step.found if forwards else reversed(step.found):
+                        if members is None or number in members:
+                            post(Hit(generation, number, bool(wrapped)))
+                            return
+                    post(Hit(generation, None, bool(wrapped), min(0.99, abs(step.done - start) / max(last, 1))))
+            post(Hit(generation, None))
+        finally:
+            reader.close()
+    except CaptureError as error:
+        post(Failed(str(error)))
+
+
+@dataclass
+class Pulse(Message):
+    """How the recording is doing: what the status line and the tree of connections show."""
+
+    snapshot: Snapshot
+    rate: float = 0.0
+    """Messages a second, over the last one."""
+    rates: tuple[int, ...] = ()
+    """Messages in each of the last seconds, the newest last."""
+
+    def can_replace(self, message: Message) -> bool:
+        return isinstance(message, Pulse)
+
+
+@dataclass
+class Exported(Message):
+    """Rows were written to a file, or could not be."""
+
+    target: Path
+    count: int = 0
+    problem: str = ""
+
+
+def pulse(path: Path, registry: Registry, *, post: Post, cancelled: Cancelled) -> None:
+    """Count what is recorded, four times a second, until nobody wants to know any more."""
+    try:
+        reader = Reader(path)
+        try:
+            overview = Overview(reader, registry)
+            counts: deque[tuple[float, int]] = deque(maxlen=SECONDS * BEATS + 1)
+            told = Pulse(Snapshot())
+            while not cancelled():
+                while overview.advance() and not cancelled():
+                    pass
+                snapshot = overview.snapshot()
+                counts.append((monotonic(), snapshot.counted))
+                news = Pulse(snapshot, *_rates(counts))
+                if news != told:
+                    post(news)
+                    told = news
+                sleep(1 / BEATS)
+        finally:
+            reader.close()
+    except CaptureError as error:
+        post(Failed(str(error)))
+
+
+def _rates(counts: Sequence[tuple[float, int]]) -> tuple[float, tuple[int, ...]]:
+    """Return how many rows came in a second, now and over the last while; from times and numbers, a beat apart."""
+    now, newest = counts[-1]
+    then, before = counts[max(-BEATS - 1, -len(counts))]
+    rate = (newest - before) / (now - then) if now > then else 0.0
+    marks = [number for _, number in counts][::-BEATS]
+    return rate, tuple(later - earlier for earlier, later in pairwise(reversed(marks)))
+
+
+def write_rows(
+    path: Path, registry: Registry, numbers: Sequence[int], target: Path, *, reveal: bool, post: Post
+) -> None:
+    """Export rows, and say how that went."""
+    try:
+        recording = Recording(path, registry, reveal=reveal)
+        try:
+            count = export(recording, numbers, target, target.suffix.removeprefix("."))
+        finally:
+            recording.close()
+    except GwinspectError as error:
+        post(Exported(target, problem=str(error)))
+    else:
+        post(Exported(target, count))
