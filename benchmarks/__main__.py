@@ -15,11 +15,11 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import importing, proxying, reading
+from benchmarks import importing, proxying, reading, screen
 from benchmarks.corpus import WHOLE, Stream, build
 from benchmarks.rounds import Figure, Section
 
-PARTS = ("import", "reader", "proxy")
+PARTS = ("import", "reader", "screen", "proxy")
 QUICK = 20_000
 
 
@@ -45,7 +45,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("--messages", type=int, default=WHOLE, metavar="N", help="size of the corpus (%(default)s)")
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK} messages, and less time on the proxy")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK} messages, and less time on screen and proxy")
     parser.add_argument("--only", choices=PARTS, help="one part only")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     options = parser.parse_args()
@@ -76,6 +76,8 @@ def _sections(options: argparse.Namespace, folder: Path) -> Iterator[Section]:
         yield reading.windows(work.capture)
         yield reading.showing(work.capture, rounds)
         yield reading.memory(work.stream, folder)
+    if "screen" in wanted:
+        yield from screen.measure(work.stream, folder, quick=options.quick)
     if "proxy" in wanted:
         yield proxying.measure(folder, rounds=6 if options.quick else 16)
 

@@ -13,6 +13,8 @@ from inspector.errors import GwinspectError, UsageError
 # Every command with its one line of help: `gwinspect --help` shows it without importing them.
 COMMANDS = {
     "demo": "Show the main job on a Discord of our own, with nothing to configure.",
+    "live": "Watch a client's gateway traffic live, through a proxy that records it.",
+    "open": "Open recordings in the timeline.",
     "record": "Record a client's gateway traffic through a proxy.",
     "show": "Print recordings as an annotated timeline.",
     "explain": "Say what an opcode, close code, event, intent or id means.",

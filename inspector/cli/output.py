@@ -47,6 +47,12 @@ class Printer:
         sys.stdout.buffer.flush()
 
 
+def on_screen() -> bool:
+    """Say whether there is a terminal for a full screen: keys come from stdin, Textual draws on stderr."""
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    return all(stream.isatty() for stream in streams) and os.environ.get("TERM") != "dumb"
+
+
 def note(text: str) -> None:
     """Tell the person at the terminal something that is not data."""
     click.echo(f"gwinspect: {text}", err=True)

@@ -15,11 +15,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from inspector.errors import EnvironmentProblem
-from inspector.proxy.launch import Proxy, Settings, free_port, write_bundle
+from inspector.proxy.launch import Proxy, Settings, free_port, output_to, write_bundle
+from inspector.proxy.process import end
 from inspector.simulator.scenarios import scenario
 
 # Seconds that the simulator may take to end once its client has gone.
 SIMULATOR_LIMIT = 15
+# Seconds that client and simulator may each take to end where they are told to.
+CLIENT_LIMIT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,11 @@ class Stage:
     simulator: "subprocess.Popen[bytes]"
     journal: Path
     """What the simulator really sent and received; written when it ends."""
+
+    def stop(self) -> None:
+        """End it before its end."""
+        end(self.client, CLIENT_LIMIT)
+        end(self.simulator, CLIENT_LIMIT)
 
 
 def client_for(name: str) -> str:
@@ -49,12 +57,13 @@ def staged(
     keep_secrets: bool = False,
     options: Mapping[str, str] | None = None,
     scripts: Sequence[Path] = (),
+    log: Path | None = None,
 ) -> Iterator[Stage]:
     """Play the scenario `name` and record it into `capture`; everything has ended when the context has.
 
     `folder` takes certificates and the journal. `client` is one of ours by name or a command, to which ``--proxy URL
     --ca PEM`` are added; by default the one that `client_for` names. `pace` is a factor of the scenario's pauses;
-    `options` and `scripts` are for mitmdump.
+    `options` and `scripts` are for mitmdump. What they all say goes into the file `log`, by default to our stderr.
     """
     module = [sys.executable, "-m"]
     clients = {
@@ -64,16 +73,19 @@ def staged(
     client = client or client_for(name)
     command = clients[client] if isinstance(client, str) else list(client)
     journal = folder / "journal.jsonl"
-    simulator = subprocess.Popen(
-        [*module, "inspector.simulator", name, "--journal", str(journal), "--pace", str(pace)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
+    with output_to(log) as output:
+        simulator = subprocess.Popen(
+            [*module, "inspector.simulator", name, "--journal", str(journal), "--pace", str(pace)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=output,
+        )
     try:
         assert simulator.stdout is not None
         ready = simulator.stdout.readline()
         if not ready:
-            raise EnvironmentProblem("the simulator did not start; what it said stands above")
+            said = "above" if log is None else log.read_text("utf-8", "replace")
+            raise EnvironmentProblem(f"the simulator did not start; what it said: {said}")
         where = json.loads(ready)
         settings = Settings(
             capture,
@@ -87,13 +99,18 @@ def staged(
                 **(options or {}),
             },
             environment={"GWINSPECT_SIMULATOR_PORT": str(where["port"])},
+            log=log,
         )
         with Proxy(settings) as proxy:
             bundle = write_bundle(folder / "ca-bundle.pem", proxy.ca_path, Path(where["ca"]))
-            process = subprocess.Popen(
-                [*command, "--proxy", f"http://{proxy.address}", "--ca", str(bundle)],
-                env={name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
-            )
+            with output_to(log) as output:
+                process = subprocess.Popen(
+                    [*command, "--proxy", f"http://{proxy.address}", "--ca", str(bundle)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=None if log is None else output,
+                    stderr=output,
+                    env={name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
+                )
             try:
                 yield Stage(proxy, process, simulator, journal)
                 process.wait(SIMULATOR_LIMIT)

@@ -2,12 +2,12 @@
 
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -15,12 +15,15 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 from inspector.errors import EnvironmentProblem, UsageError
+from inspector.proxy.process import end
 from inspector.store.file import is_capture
 
 # Seconds that mitmdump may take until it listens; it makes a CA the first time.
 START_LIMIT = 30.0
 # Seconds that it may take to write what it has and go.
 STOP_LIMIT = 10.0
+# Bytes of what it said that an error quotes at most.
+_QUOTED = 2000
 
 # Hosts whose TLS is opened, as mitmproxy's allow_hosts wants them: a regular expression for "host:port". All others,
 # Discord's REST API among them, pass through untouched.
@@ -42,9 +45,17 @@ def addon_path() -> Path:
 
 def free_port(host: str) -> int:
     """Return a TCP port of `host` that nobody listens on right now."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
+    with _bound(host, 0) as probe:
         return int(probe.getsockname()[1])
+
+
+def is_free(host: str, port: int) -> bool:
+    """Say whether a proxy could listen there right now."""
+    try:
+        with _bound(host, port):
+            return True
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,26 @@ class Settings:
     """More of mitmproxy's options."""
     environment: Mapping[str, str] | None = None
     """Variables for mitmdump beyond those of this process."""
+    log: Path | None = None
+    """The file that takes what mitmdump says; None lets it speak on our stderr."""
+
+    @property
+    def address(self) -> str:
+        """``host:port``."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def listens(self) -> bool:
+        """Whether mitmdump listens on our port: not where each mode brings its own (``reverse:…@9000``)."""
+        return self._has("regular", "upstream", "reverse", "socks5", "transparent")
+
+    @property
+    def is_http_proxy(self) -> bool:
+        """Whether clients can be pointed at `address` as at any HTTP proxy."""
+        return self._has("regular", "upstream")
+
+    def _has(self, *kinds: str) -> bool:
+        return not self.modes or any(mode.startswith(kinds) and "@" not in mode for mode in self.modes)
 
 
 class Proxy:
@@ -75,12 +106,12 @@ class Proxy:
         options = dict(settings.options or {})
         self.confdir = Path(options.get("confdir", "~/.mitmproxy")).expanduser()
         self._process: subprocess.Popen[bytes] | None = None
+        self._before: int | None = None
 
     @property
     def address(self) -> str:
         """``host:port`` for clients."""
-        host = self.settings.host
-        return f"[{host}]:{self.settings.port}" if ":" in host else f"{host}:{self.settings.port}"
+        return self.settings.address
 
     @property
     def ca_path(self) -> Path:
@@ -88,16 +119,20 @@ class Proxy:
         return self.confdir / "mitmproxy-ca-cert.pem"
 
     def __enter__(self) -> "Proxy":
-        if self._wants_port():
+        if self.settings.listens:
             self._check_port()
-        self._process = subprocess.Popen(
-            _command(self.settings),
-            stdin=subprocess.DEVNULL,
-            stdout=sys.stderr.fileno(),
-            # Out of reach of the terminal's Ctrl-C: the client is to say its goodbyes through a proxy that still lives.
-            start_new_session=True,
-            env={**os.environ, **(self.settings.environment or {})},
-        )
+        self._before = _changed_at(self.settings.capture)
+        with output_to(self.settings.log) as output:
+            self._process = subprocess.Popen(
+                _command(self.settings),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                # Out of reach of the terminal's Ctrl-C: the client is to say its goodbyes through a proxy that lives.
+                start_new_session=True,
+                # What it says is to be seen when it says it, in a file too.
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **(self.settings.environment or {})},
+            )
         try:
             self._await_listening()
         except BaseException:
@@ -110,50 +145,59 @@ class Proxy:
     ) -> None:
         self._stop()
 
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        assert self._process is not None
+        return self._process.pid
+
     def poll(self) -> int | None:
         """Return the exit code if the proxy has died, None while it lives."""
         assert self._process is not None
         return self._process.poll()
 
-    def wait(self) -> int:
-        """Wait until the proxy ends by itself or is ended, and return its exit code."""
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until the proxy ends by itself or is ended, and return its exit code. Raises TimeoutExpired."""
         assert self._process is not None
-        return self._process.wait()
+        return self._process.wait(timeout)
 
     def _await_listening(self) -> None:
         deadline = time.monotonic() + START_LIMIT
         while time.monotonic() < deadline:
             if self.poll() is not None:
-                raise EnvironmentProblem(f"mitmdump ended at once (exit code {self.poll()}); what it said stands above")
+                raise EnvironmentProblem(f"mitmdump ended at once (exit code {self.poll()}); {self._said()}")
             # The CA is made during the start, and the addon opens the capture when mitmproxy already listens.
             if self._listens() and self.ca_path.exists() and self._records():
                 return
             time.sleep(0.05)
-        raise EnvironmentProblem(f"mitmdump did not listen on {self.address} within {START_LIMIT:.0f} s")
+        raise EnvironmentProblem(
+            f"mitmdump did not listen on {self.address} within {START_LIMIT:.0f} s; {self._said()}"
+        )
+
+    def _said(self) -> str:
+        """Return where to find, or else the end of, what it said."""
+        if self.settings.log is None:
+            return "what it said stands above"
+        said = self.settings.log.read_bytes()[-_QUOTED:].decode("utf-8", "replace").strip()
+        return f"it said:\n{said}" if said else "it said nothing"
 
     def _records(self) -> bool:
+        """Say whether the addon has opened the capture, so that one it continues no longer says that it is finished."""
         capture = self.settings.capture
-        return capture.exists() and is_capture(capture)
-
-    def _wants_port(self) -> bool:
-        """Say whether mitmdump listens on our port: not where each mode brings its own (``reverse:…@9000``)."""
-        modes = self.settings.modes
-        return not modes or any(mode.startswith(("regular", "reverse")) and "@" not in mode for mode in modes)
+        opened = _changed_at(capture) != self._before or Path(f"{capture}-wal").exists()
+        return opened and capture.exists() and is_capture(capture)
 
     def _check_port(self) -> None:
         """Raise EnvironmentProblem if the address cannot be had. Later, another program there would pass for ours."""
-        host, port = self.settings.host, self.settings.port
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError as error:
-                raise EnvironmentProblem(
-                    f"the proxy cannot listen on {self.address} ({error.strerror}); --listen chooses another address"
-                ) from error
+        try:
+            _bound(self.settings.host, self.settings.port).close()
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"the proxy cannot listen on {self.address} ({error.strerror}); --listen chooses another address"
+            ) from error
 
     def _listens(self) -> bool:
-        if not self._wants_port():
+        if not self.settings.listens:
             return True
         try:
             with socket.create_connection((self.settings.host, self.settings.port), timeout=1):
@@ -162,30 +206,38 @@ class Proxy:
             return False
 
     def _stop(self) -> None:
-        process = self._process
-        if process is None or process.poll() is not None:
-            return
-        # SIGINT lets mitmproxy run its addons' done(), which finishes the capture.
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(STOP_LIMIT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        # As by Ctrl-C, which lets mitmproxy run its addons' done(): that finishes the capture.
+        if self._process is not None:
+            end(self._process, STOP_LIMIT)
 
 
-def client_environment(proxy: str, ca_bundle: Path) -> dict[str, str]:
+@contextmanager
+def output_to(log: Path | None) -> Iterator[int]:
+    """Give the number of a file for a process to write to: the end of `log`, private to its owner, else our stderr."""
+    if log is None:
+        yield sys.stderr.fileno()
+        return
+    output = os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+    try:
+        yield output
+    finally:
+        os.close(output)
+
+
+def client_environment(proxy: str | None, ca_bundle: Path) -> dict[str, str]:
     """Return the variables that make common clients use the proxy at ``host:port`` and trust `ca_bundle` (PEM).
 
     Covers Python (ssl, requests, aiohttp with ``trust_env``), Node, Deno, curl, Go, and what else reads these names.
+    `proxy` is None where traffic comes to the proxy by itself: then it is only about trust.
     """
-    url = f"http://{proxy}"
-    variables = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "WS_PROXY", "WSS_PROXY"), url)
-    variables |= {name.lower(): value for name, value in variables.items()}
     certificates = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "DENO_CERT")
-    variables |= {name: str(ca_bundle) for name in certificates}
-    variables |= {"GWINSPECT_PROXY": url, "GWINSPECT_CA": str(ca_bundle), "NODE_USE_ENV_PROXY": "1"}
-    return variables
+    variables = dict.fromkeys((*certificates, "GWINSPECT_CA"), str(ca_bundle))
+    if proxy is None:
+        return variables
+    url = f"http://{proxy}"
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "WS_PROXY", "WSS_PROXY"):
+        variables |= {name: url, name.lower(): url}
+    return variables | {"GWINSPECT_PROXY": url, "NODE_USE_ENV_PROXY": "1"}
 
 
 def write_bundle(target: Path, *authorities: Path) -> Path:
@@ -200,6 +252,25 @@ def write_bundle(target: Path, *authorities: Path) -> Path:
     return target
 
 
+def _changed_at(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound there, as a server's would be. Raises OSError."""
+    probe = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+    except BaseException:
+        probe.close()
+        raise
+    return probe
+
+
 def _command(settings: Settings) -> list[str]:
     options = {
         "listen_host": settings.host,
@@ -208,7 +279,8 @@ def _command(settings: Settings) -> list[str]:
         "gwinspect_keep_secrets": "true" if settings.keep_secrets else "false",
         "gwinspect_trim": "true",
         "flow_detail": "0",
-        "termlog_verbosity": "alert",
+        # WireGuard's keys for the other device are said at a lower level.
+        "termlog_verbosity": "info" if any(mode.startswith("wireguard") for mode in settings.modes) else "alert",
         **(settings.options or {}),
     }
     command = [sys.executable, "-c", "from mitmproxy.tools.main import mitmdump; mitmdump()"]

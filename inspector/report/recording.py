@@ -12,7 +12,7 @@ from inspector.protocol.registry import Registry
 from inspector.report.present import Presenter, Shown
 from inspector.report.rows import CaptureRows
 from inspector.session.state import Connection
-from inspector.store.reader import Reader
+from inspector.store.reader import Reader, explained
 
 # Rows kept ready: several screens of them.
 KEPT = 512
@@ -72,7 +72,8 @@ class Recording:
 
     def row_at(self, at_ns: int) -> int:
         """Return the number of the first row at or after a time, in nanoseconds since the epoch, or of the last row."""
-        row = self.reader.db.execute("select id from event where at >= ? order by id limit 1", (at_ns,)).fetchone()
+        with explained(self.path):
+            row = self.reader.db.execute("select id from event where at >= ? order by id limit 1", (at_ns,)).fetchone()
         return self.reader.last() if row is None else row[0]
 
     def shown(self, number: int) -> Shown | None:
@@ -89,11 +90,12 @@ class Recording:
 
         The same plane, direction, opcode and event name. None where there is none.
         """
-        row = self.reader.db.execute(
-            "select max(id) from event where id < ? and connection = ? and kind = ? and from_client is ?"
-            " and op is ? and event is ?",
-            (event.n, event.connection, event.kind.value, event.from_client, event.op, event.event),
-        ).fetchone()
+        with explained(self.path):
+            row = self.reader.db.execute(
+                "select max(id) from event where id < ? and connection = ? and kind = ? and from_client is ?"
+                " and op is ? and event is ?",
+                (event.n, event.connection, event.kind.value, event.from_client, event.op, event.event),
+            ).fetchone()
         return None if row is None else row[0]
 
     def close(self) -> None:

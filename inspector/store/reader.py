@@ -58,7 +58,7 @@ class Reader:
 
     def events(self, after: int = 0, limit: int = BATCH, *, payloads: bool = True) -> list[Event]:
         """Return at most `limit` events with a number above `after`, in order, with their payloads if so wanted."""
-        with _explained(self.path):
+        with explained(self.path):
             found = self._db.execute(
                 f"select {rows.EVENT_COLUMNS} from event where id > ? order by id limit ?", (after, limit)
             ).fetchall()
@@ -87,7 +87,7 @@ class Reader:
 
     def connection(self, number: int) -> Connection:
         """Return what is known of a connection."""
-        with _explained(self.path):
+        with explained(self.path):
             row = self._db.execute(
                 f"select {rows.CONNECTION_COLUMNS} from connection where id = ?", (number,)
             ).fetchone()
@@ -95,7 +95,7 @@ class Reader:
 
     def connections(self) -> list[Connection]:
         """Return all connections, in the order in which they were opened."""
-        with _explained(self.path):
+        with explained(self.path):
             found = self._db.execute(f"select {rows.CONNECTION_COLUMNS} from connection order by id").fetchall()
             return [rows.connection_of(row) for row in found]
 
@@ -116,7 +116,7 @@ class Reader:
         else:
             which, values = "kind > 1", ()
         span = event.first_frame, event.last_frame, event.connection
-        with _explained(self.path):
+        with explained(self.path):
             found = self._db.execute(
                 "select id, at, from_client, is_text, marks, raw, forwarded from frame"
                 f" where id between ? and ? and connection = ? and {which} order by id",
@@ -129,7 +129,7 @@ class Reader:
 
     def meta(self) -> dict[str, str]:
         """Return what the file says of itself."""
-        with _explained(self.path):
+        with explained(self.path):
             return dict(self._db.execute("select key, value from meta").fetchall())
 
     def changed(self) -> bool:
@@ -146,7 +146,7 @@ class Reader:
         self._db.close()
 
     def _payloads(self, first: int, last: int) -> dict[int, bytes]:
-        with _explained(self.path):
+        with explained(self.path):
             # The tail first: what the writer packs between two of these queries is then found twice, and not missed.
             found = dict(
                 self._db.execute("select event, data from payload_tail where event between ? and ?", (first, last))
@@ -164,7 +164,7 @@ class Reader:
         return list(unpack(row[0])) if row else []
 
     def _one(self, sql: str) -> int:
-        with _explained(self.path):
+        with explained(self.path):
             return int(self._db.execute(sql).fetchone()[0])
 
 
@@ -216,7 +216,7 @@ def unknown_connection(number: int) -> Connection:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
     """Turn SQLite's errors about a damaged file into ours."""
     try:
         yield

@@ -1,12 +1,16 @@
 """The application: themes, and the one screen it opens. Everything else stands in screens and widgets."""
 
 from pathlib import Path
+from typing import ClassVar
 
 from textual.app import App
+from textual.binding import Binding
+from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from inspector.protocol.registry import Registry, default
 from inspector.tui.lanes import DARK, LIGHT, variables
 from inspector.tui.look import Glyphs, glyphs
+from inspector.tui.screens.help import key_words
 from inspector.tui.screens.main import MainScreen
 from inspector.tui.source import Source
 from inspector.tui.themes import THEMES
@@ -30,13 +34,16 @@ class GwinspectApp(App[None]):
         marks: Glyphs | None = None,
     ) -> None:
         super().__init__()
+        marks = marks or glyphs()
+        # Textual has one kind of them for all.
+        ScrollBar.renderer = _WholeCells if marks.ascii else ScrollBarRender
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = THEMES[0].name
         self.main = MainScreen(
             path,
             registry or default(),
-            marks or glyphs(),
+            marks,
             source=source,
             follow=follow,
             where=where,
@@ -47,6 +54,17 @@ class GwinspectApp(App[None]):
     def on_mount(self) -> None:
         self.push_screen(self.main)
 
+    def get_key_display(self, binding: Binding) -> str:
+        """Name keys as the help does: in words, which every terminal can show."""
+        return binding.key_display or key_words(binding.key)
+
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give Textual's own themes the colours of lanes too."""
         return variables(DARK if self.current_theme.dark else LIGHT)
+
+
+class _WholeCells(ScrollBarRender):
+    """Scroll bars that end between cells, for terminals without the marks for parts of one."""
+
+    VERTICAL_BARS: ClassVar[list[str]] = [" "] * 8
+    HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8

@@ -4,6 +4,7 @@ from typing import Literal
 
 from inspector.query.severity import ERROR_SQL, SEVERITY_SQL
 from inspector.report.recording import Recording
+from inspector.store.reader import explained
 from inspector.tui.view import View
 
 Jump = Literal["close", "error", "finding"]
@@ -21,10 +22,11 @@ def nearest(recording: Recording, view: View, jump: Jump, current: int, way: int
     """Return the number of the next such row of `view` after row `current`, or before it if `way` is negative."""
     side, order = (">", "asc") if way > 0 else ("<", "desc")
     while True:
-        found = recording.reader.db.execute(
-            f"select id from event where id {side} ? and {_CONDITIONS[jump]} order by id {order} limit ?",
-            (current, _BATCH if view.is_filtered else 1),
-        ).fetchall()
+        with explained(recording.path):
+            found = recording.reader.db.execute(
+                f"select id from event where id {side} ? and {_CONDITIONS[jump]} order by id {order} limit ?",
+                (current, _BATCH if view.is_filtered else 1),
+            ).fetchall()
         for (number,) in found:
             if view.has(number):
                 return int(number)

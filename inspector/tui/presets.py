@@ -36,7 +36,7 @@ def _event(row: Event | None) -> str | None:
 
 def quoted(text: str) -> str:
     """Return `text` as a value of the filter language."""
-    if text.replace("_", "").isalnum() and text.isascii():
+    if text.replace("_", "").isalnum() and text.isascii() and text.lower() != "null":
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 

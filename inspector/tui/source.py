@@ -31,6 +31,11 @@ class State:
     """The last lines that the proxy and the recorder said."""
 
 
+def ended(code: int | None) -> str:
+    """Return how something ended, in words; -1 is a code that nobody was told."""
+    return "has ended" if code in (None, -1) else f"ended with exit code {code}"
+
+
 class Source(Protocol):
     """A recording that is going on."""
 

@@ -1,11 +1,14 @@
 """Runs commands as the shell would, in this process."""
 
+import asyncio
 import sys
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from aiohttp import WSMsgType, web
 
 from inspector.cli.main import main
 from inspector.model import Closed, Frame, Happening, Opened, Plane
@@ -15,6 +18,20 @@ from inspector.store.writer import Writer
 TOKEN = "MTAwMDAwMDAwMDAwMDAwMDAw.GaaaaB.invented-token-of-nobody-0123456789"
 URL = "wss://gateway.discord.gg/?v=10&encoding=json"
 START = 1_769_860_800_000_000_000  # 2026-01-31 12:00:00 UTC
+
+# A client of `gateway`: beats once, says what it hears, leaves.
+CLIENT = """
+import asyncio, os, sys, aiohttp
+async def main():
+    async with aiohttp.ClientSession(trust_env=True) as session:
+        async with session.ws_connect(sys.argv[1]) as ws:
+            print(await ws.receive_str())
+            await ws.send_str('{"op":1,"d":null}')
+            print(await ws.receive_str())
+            await ws.close(code=4000)
+asyncio.run(main())
+sys.exit(7)
+"""
 
 
 class Result(NamedTuple):
@@ -63,3 +80,37 @@ def capture(tmp_path: Path) -> Path:
     writer.write(list(happenings()))
     writer.finish()
     return path
+
+
+@pytest.fixture
+def gateway() -> Iterator[int]:
+    """A gateway that greets and acknowledges; gives its port."""
+
+    async def serve(request: web.Request) -> web.WebSocketResponse:
+        ws = web.WebSocketResponse()
+        await ws.prepare(request)
+        await ws.send_str('{"op":10,"d":{"heartbeat_interval":41250},"s":null,"t":null}')
+        async for message in ws:
+            if message.type is WSMsgType.TEXT:
+                await ws.send_str('{"op":11}')
+        return ws
+
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    async def start() -> tuple[web.AppRunner, int]:
+        app = web.Application()
+        app.router.add_get("/", serve)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        return runner, runner.addresses[0][1]
+
+    runner, port = asyncio.run_coroutine_threadsafe(start(), loop).result()
+    yield port
+    asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()

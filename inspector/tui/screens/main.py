@@ -35,7 +35,7 @@ from inspector.tui.look import Glyphs
 from inspector.tui.presets import PRESETS
 from inspector.tui.screens.help import HelpScreen
 from inspector.tui.screens.plots import PlotResult, PlotsScreen
-from inspector.tui.source import Source
+from inspector.tui.source import Source, ended
 from inspector.tui.view import View
 from inspector.tui.widgets.banner import Banner
 from inspector.tui.widgets.detail import Detail
@@ -143,7 +143,7 @@ class MainScreen(Screen[None]):
         self.notes.relocate(self.recording.reader)
         self._show_marks()
         self._apply()
-        self.timeline.focus()
+        self.set_focus(self.timeline)
         self.set_interval(BEAT, self._beat)
         self.set_interval(SLOW_BEAT, self._slow_beat)
         self._slow_beat()
@@ -194,13 +194,11 @@ class MainScreen(Screen[None]):
                 state = "PROXY DEAD"
                 said = f" It said: {found.log[-1]}" if found.log else ""
                 self.query_one(Banner).say(
-                    f"The proxy has ended (exit code {found.proxy}); nothing more is recorded. What was is kept.{said}",
+                    f"The proxy {ended(found.proxy)}; nothing more is recorded. What was is kept.{said}",
                     trouble=True,
                 )
             elif found.client is not None:
-                self.query_one(Banner).say(
-                    f"{self.source.command or 'The client'} ended with exit code {found.client}."
-                )
+                self.query_one(Banner).say(f"{self.source.command or 'The client'} {ended(found.client)}.")
         try:
             if self._growing and "finished_at" in self.recording.reader.meta():
                 self._growing = False
@@ -299,7 +297,7 @@ class MainScreen(Screen[None]):
         if empty != self.has_class("empty"):
             self.set_class(empty, "empty")
             if not empty and self.focused is None:
-                self.timeline.focus()
+                self.set_focus(self.timeline)
 
     def _show_place(self) -> None:
         timeline, bar = self.timeline, self.query_one(FilterBar)
@@ -354,7 +352,7 @@ class MainScreen(Screen[None]):
     @on(FilterBar.Left)
     @on(Prompt.Left)
     def _back_to_rows(self) -> None:
-        self.timeline.focus()
+        self.set_focus(self.timeline)
 
     @on(SessionTree.Narrow)
     def _narrowed(self, message: SessionTree.Narrow) -> None:
@@ -570,15 +568,15 @@ class MainScreen(Screen[None]):
         if self.has_class("detail"):
             self._show_detail()
         else:
-            self.timeline.focus()
+            self.set_focus(self.timeline)
 
     def action_sides(self) -> None:
         self.toggle_class("sides")
         if self.has_class("sides"):
             self._show_sides()
-            self.query_one(SessionTree).focus()
+            self.set_focus(self.query_one(SessionTree))
         else:
-            self.timeline.focus()
+            self.set_focus(self.timeline)
 
     def action_pane(self, way: int) -> None:
         """Go to the next pane that is in sight; the filter has a key of its own."""
@@ -586,7 +584,7 @@ class MainScreen(Screen[None]):
         here = next((at for at, pane in enumerate(panes) if pane.has_focus or pane.has_focus_within), -1)
         if panes:
             pane = panes[(here + way) % len(panes)]
-            pane.focus_content() if isinstance(pane, Detail) else pane.focus()
+            pane.focus_content() if isinstance(pane, Detail) else self.set_focus(pane)
 
     def action_plots(self) -> None:
         self.app.push_screen(PlotsScreen(self.path, self.registry, self.glyphs, title=self._title), self._from_plots)
@@ -616,7 +614,7 @@ class MainScreen(Screen[None]):
             "Detail": Detail.BINDINGS,
             "Sessions": SessionTree.BINDINGS,
             "Filter": FilterBar.BINDINGS,
-            "Plots": PlotsScreen.BINDINGS,
+            **PlotsScreen.KEYS,
         }
         self.app.push_screen(HelpScreen(groups, plain=self.glyphs.ascii))
 
@@ -625,7 +623,7 @@ class MainScreen(Screen[None]):
         if self.focused is not self.timeline:
             if self.has_class("-narrow"):
                 self.remove_class("detail", "sides")
-            self.timeline.focus()
+            self.set_focus(self.timeline)
         elif not self.timeline.end_range():
             if self.timeline.needle:
                 self.timeline.needle = ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from time import monotonic
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -24,6 +25,7 @@ from inspector.report.values import clock, day, duration
 from inspector.session.summarize import inert
 from inspector.store.reader import Reader
 from inspector.tui.look import Glyphs
+from inspector.tui.screens.help import HelpScreen
 from inspector.tui.widgets.chart import Chart, TimeChart
 from inspector.tui.widgets.chart_mix import MixChart
 from inspector.tui.widgets.chart_traffic import DECODED, MESSAGES, WIRE, TrafficChart
@@ -53,6 +55,7 @@ class PlotsScreen(Screen[PlotResult | None]):
     DEFAULT_CSS = """
     PlotsScreen { layout: vertical; background: $background; }
     PlotsScreen #head { height: 1; background: $panel; padding: 0 1; }
+    PlotsScreen #head.trouble { height: auto; max-height: 4; }
     PlotsScreen Grid { grid-size: 2 2; height: 1fr; }
     PlotsScreen.single Grid { grid-size: 1 1; }
     PlotsScreen.single Chart { display: none; }
@@ -64,7 +67,10 @@ class PlotsScreen(Screen[PlotResult | None]):
         Binding("z", "zoom", "zoom", tooltip="One panel on the whole screen, or all"),
         Binding("b", "bytes", "wire or decoded", tooltip="Bytes as they crossed the wire, or once decoded"),
         Binding("escape,p,q", "back", "back"),
+        Binding("question_mark", "help", "help"),
     ]
+    KEYS: ClassVar = {"Plots": BINDINGS, "Plots over time": TimeChart.BINDINGS, "Event mix": MixChart.BINDINGS}
+    """Every key of the screen and its panels, as groups of the help."""
 
     @dataclass
     class Progress(Message):
@@ -177,7 +183,9 @@ class PlotsScreen(Screen[PlotResult | None]):
         elif measured.counted == measured.last:
             parts.append(("no rows yet", "$text-muted"))
         head = Content("  ").join(Content.styled(self._glyphs.plain(text), style) for text, style in parts)
-        self.query_one("#head", Static).update(head)
+        line = self.query_one("#head", Static)
+        line.set_class(bool(self._problem), "trouble")
+        line.update(head)
 
     @on(TimeChart.Pointed)
     def _pointed(self, message: TimeChart.Pointed) -> None:
@@ -230,6 +238,9 @@ class PlotsScreen(Screen[PlotResult | None]):
         decoded = chart.measure is WIRE
         chart.take(DECODED if decoded else WIRE)
         mix.take(decoded)
+
+    def action_help(self) -> None:
+        self.app.push_screen(HelpScreen(self.KEYS, plain=self._glyphs.ascii))
 
     def action_back(self) -> None:
         self.dismiss(None)

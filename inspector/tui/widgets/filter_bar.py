@@ -128,7 +128,8 @@ class FilterBar(Widget):
 
     def edit(self) -> None:
         """Begin to write."""
-        self._input.focus()
+        # At once, so that whoever types on writes into it.
+        self.screen.set_focus(self._input)
         self._input.cursor_position = len(self._input.value)
 
     # What the person does.

@@ -23,7 +23,7 @@ class Prompt(Widget):
     Prompt Horizontal { height: 1; }
     Prompt Input { height: 1; border: none; padding: 0 1; background: $surface; width: 1fr; }
     Prompt Input:focus { border: none; background-tint: $foreground 5%; }
-    Prompt .prompt--label { width: auto; color: $primary; text-style: bold; padding: 0 0 0 1; }
+    Prompt .prompt--label { width: auto; color: $primary; text-style: bold; padding: 0 1; }
     Prompt .prompt--problem { color: $error; height: auto; padding: 0 1; display: none; }
     """
     BINDINGS = [Binding("escape", "leave", "leave", show=False)]
@@ -51,7 +51,8 @@ class Prompt(Widget):
         box.value = value
         box.cursor_position = len(value)
         self.add_class("asking")
-        box.focus()
+        # At once, so that whoever types on writes into it.
+        self.screen.set_focus(box)
 
     def on_input_changed(self) -> None:
         self._problem("")

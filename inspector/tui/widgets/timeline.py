@@ -225,8 +225,10 @@ class Timeline(ScrollView, can_focus=True):
             self.following = False
         lines = max(int(abs(pages) * self.size.height) - 1, 1)
         lines = lines if pages > 0 else -lines
+        # Before scrolling, as that takes the cursor along.
+        target = self.line + lines
         self.scroll_to(y=self.scroll_offset.y + lines, animate=False, immediate=True)
-        self._go(self.line + lines)
+        self._go(target)
 
     def action_first(self) -> None:
         self.following = False

@@ -7,7 +7,7 @@ from textual.widgets import Static
 
 from inspector.session.summarize import inert
 from inspector.tui.look import Glyphs
-from inspector.tui.source import Source
+from inspector.tui.source import Source, ended
 
 # Lines of the log that are shown.
 LOG_LINES = 12
@@ -55,9 +55,9 @@ class Waiting(VerticalScroll):
             lines += [f"  {item.client:<{width}}{item.how}" for item in advice]
         state = source.state()
         if source.command:
-            running = "is running" if state.client_running else f"ended with exit code {state.client}"
+            running = "is running" if state.client_running else ended(state.client)
             lines += ["", f"{inert(source.command)} {running}."]
         if state.log:
-            lines += ["", "The proxy says:", ""]
+            lines += ["", "Said so far:", ""]
             lines += [f"  {inert(line)}" for line in state.log[-LOG_LINES:]]
         return lines

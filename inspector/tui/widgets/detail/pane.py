@@ -124,7 +124,7 @@ class Detail(Widget):
 
     def focus_content(self) -> None:
         """Take the keys: to the tab in sight."""
-        self.tab.focus()
+        self.screen.set_focus(self.tab)
 
     def choose(self, number: int) -> None:
         """Bring a tab into sight."""

@@ -1,0 +1,217 @@
+"""``gwinspect live``: a proxy with the addon, and the timeline of what it records.
+
+The screen reads the capture and nothing else, so proxy and client go on if it is killed. A file beside the capture
+(`inspector.proxy.livefile`) then leads the next `gwinspect live` to them.
+"""
+
+import os
+import shlex
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from inspector.cli.filtering import search_for
+from inspector.cli.follow import Printout
+from inspector.cli.output import Printer, note, on_screen
+from inspector.cli.proxying import default_capture, proxy_options, settings_of, start_client, sum_up, way_in
+from inspector.cli.underway import Log, Underway, advice_for
+from inspector.errors import UsageError
+from inspector.protocol.registry import default
+from inspector.proxy import livefile
+from inspector.proxy.launch import STOP_LIMIT, Proxy, Settings, write_bundle
+from inspector.proxy.livefile import Live
+from inspector.proxy.process import Found, Process, end, identify
+from inspector.report.present import Presenter
+from inspector.session.summarize import inert
+
+# Seconds that a client may take to say its goodbyes.
+CLIENT_LIMIT = 5.0
+# Lines of what a process said that are shown where it failed.
+_LAST_WORDS = 10
+
+
+@click.command(epilog="Example: gwinspect live --capture bot.gwcap -- python bot.py")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@proxy_options
+@click.option(
+    "--where", default="", metavar="FILTER", help="Only rows that pass, e.g. 'dir == send and op != heartbeat'"
+)
+@click.option("--plain", is_flag=True, help="Print rows instead of opening the screen")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "jsonl"]),
+    help="Print rows like this instead of opening the screen  [default without a terminal: text]",
+)
+def live(
+    command: tuple[str, ...],
+    capture: Path | None,
+    listen: str | None,
+    modes: tuple[str, ...],
+    hosts: tuple[str, ...],
+    keep_secrets: bool,
+    where: str,
+    plain: bool,
+    output_format: str | None,
+) -> None:
+    """Watch a client's gateway traffic live, through a proxy that records it.
+
+    With COMMAND, runs it with the proxy and its certificate in the environment; what it says goes to a log. Quitting
+    ends both, leaves a finished capture, and exits as COMMAND did. If the screen is killed they go on, and the same
+    --capture comes back to them. Without a terminal, prints rows until COMMAND ends, or until Ctrl-C.
+    """
+    search = search_for(where)
+    capture = capture or default_capture()
+    found = livefile.read(capture)
+    if found is not None:
+        settings = _settings_of(found, capture)
+    else:
+        settings = settings_of(capture, listen, modes, hosts, keep_secrets)
+    screen = on_screen() and not plain and output_format is None
+    printout = Printout(capture, Printer(Presenter(default()), output_format or "text"), search)
+    with _recording(settings, command, found) as (underway, folder):
+        note(f"proxy {underway.address}, certificate {underway.ca}")
+        note(f"recording into {capture}; {'q' if screen else 'Ctrl-C'} ends it")
+        if screen:
+            # Imported here: it takes a moment.
+            from inspector.tui.run import run
+
+            run(capture, source=underway, follow=True, where=where)
+        else:
+            with _until_ctrl_c():
+                printout.follow(lambda: _over(underway))
+        # How it was before we ended it.
+        state = underway.state()
+        folder.keep_command_log = bool(state.client and state.client > 0)
+    if not screen:
+        printout.finish()
+    sum_up(capture, "open" if screen else "show")
+    code = 0
+    if state.client is not None:
+        known = f"exit code {state.client}" if state.client >= 0 else "an exit code that only its parent was told"
+        note(f"{underway.command} ended with {known}")
+        code = max(state.client, 0)
+    if folder.keep_command_log:
+        if screen:
+            _say(Log(folder.command_log).lines()[-_LAST_WORDS:])
+        note(f"all that it said is in {folder.command_log}")
+    if state.proxy is not None:
+        note("the proxy ended by itself; what it had recorded until then is in the capture")
+        if screen:
+            _say(state.log[-_LAST_WORDS:])
+        code = code or 1
+    if code:
+        raise SystemExit(code)
+
+
+class _Folder:
+    """The private folder of a recording: its logs, and the certificates for its client."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        # It may have been cleared away while nobody looked; another's must not be taken for it.
+        if path is None or not path.is_dir() or path.stat().st_uid != os.geteuid():
+            path = Path(tempfile.mkdtemp(prefix="gwinspect-"))
+        self.path = path
+        self.proxy_log = path / "proxy.log"
+        self.command_log = path / "command.log"
+        self.bundle = path / "ca-bundle.pem"
+        self.keep_command_log = False
+
+    def clear(self) -> None:
+        """Remove what we put there, and the folder if nothing else is in it."""
+        for path in (self.proxy_log, self.bundle, self.command_log):
+            if path != self.command_log or not self.keep_command_log:
+                path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.rmdir()
+
+
+@contextmanager
+def _recording(settings: Settings, command: Sequence[str], found: Live | None) -> Iterator[tuple[Underway, _Folder]]:
+    """Start a recording, or go on with the one that was found, and end it with the block: first the client."""
+    capture = settings.capture
+    with ExitStack() as stack:
+        folder = _Folder(Path(found.folder) if found else None)
+        stack.callback(folder.clear)
+        stack.callback(livefile.remove, capture)
+        proxy: Process
+        if found is None:
+            proxy = started = stack.enter_context(Proxy(replace(settings, log=folder.proxy_log)))
+            ca = started.ca_path
+        else:
+            proxy, ca = Found(found.proxy), Path(found.ca)
+            stack.callback(end, proxy, STOP_LIMIT)
+        client: Process | None = None
+        name = None
+        if found is not None and found.client is not None and (found.client.lives() or not command):
+            client, name = Found(found.client), found.command
+            if command:
+                note(f"{name} still runs through it, so {Path(command[0]).name} is not started")
+        elif command:
+            address = settings.address if settings.is_http_proxy else None
+            bundle = write_bundle(folder.bundle, ca)
+            client, name = start_client(command, address, bundle, folder.command_log), Path(command[0]).name
+        if client is not None:
+            stack.callback(end, client, CLIENT_LIMIT, group=True)
+        _leave_word(settings, proxy, client, name, ca, folder)
+        underway = Underway(
+            way_in(settings),
+            ca,
+            proxy,
+            client=client,
+            command=name,
+            advice=advice_for(settings),
+            log=Log(folder.proxy_log, folder.command_log),
+        )
+        yield underway, folder
+
+
+def _settings_of(found: Live, capture: Path) -> Settings:
+    """Return the settings of a recording that goes on. Raises UsageError where another gwinspect shows it."""
+    if found.owner.lives():
+        raise UsageError(
+            f"another gwinspect (process {found.owner.pid}) is recording into {capture}; "
+            f"`gwinspect open {shlex.quote(str(capture))}` shows it too"
+        )
+    note(f"{capture} is still being recorded; going on with its proxy, as it was started")
+    host, _, port = found.address.rpartition(":")
+    return Settings(capture, host.strip("[]"), int(port), found.modes)
+
+
+def _leave_word(
+    settings: Settings, proxy: Process, client: Process | None, name: str | None, ca: Path, folder: _Folder
+) -> None:
+    """Write down, for a later gwinspect, what goes on here."""
+    owner, identity = identify(os.getpid()), identify(proxy.pid)
+    if owner is None or identity is None:
+        return
+    going = identify(client.pid) if client is not None and client.poll() is None else None
+    word = Live(owner, identity, going, name, settings.address, tuple(settings.modes), str(ca), str(folder.path))
+    try:
+        livefile.write(settings.capture, word)
+    except OSError as error:
+        note(f"{livefile.path_of(settings.capture)} cannot be written ({error}); a killed screen cannot be restarted")
+
+
+def _over(underway: Underway) -> bool:
+    """Pass on what proxy and command say, and say whether either has ended."""
+    _say(underway.log.news())
+    state = underway.state()
+    return state.proxy is not None or state.client is not None
+
+
+@contextmanager
+def _until_ctrl_c() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(err=True)
+
+
+def _say(lines: Sequence[str]) -> None:
+    for line in lines:
+        click.echo(f"  {inert(line)}", err=True)

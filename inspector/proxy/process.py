@@ -1,0 +1,125 @@
+"""Processes that outlive whoever started them: how to know one again, and how to end it.
+
+A number alone names no process: numbers are used again. Whoever acts on one that is not a child of ours asks first
+whether it still is the process that was meant.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+# Stands for the exit code of a process that somebody else started: only its parent is told.
+UNKNOWN = -1000
+
+# Seconds between two looks at a process that is no child of ours; each may cost a run of ``ps``.
+_BEAT = 0.2
+
+
+class Process(Protocol):
+    """What `subprocess.Popen` and `Found` have in common."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None:
+        """Return the exit code, None while it runs; below zero: killed by that signal, or `UNKNOWN`."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end and return the exit code. Raises subprocess.TimeoutExpired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A process, told apart from all others that had or will have its number."""
+
+    pid: int
+    began: str
+    """When it began, as the system says it."""
+
+    def lives(self) -> bool:
+        """Say whether that very process still runs."""
+        return identify(self.pid) == self
+
+
+class Found:
+    """A running process that is not a child of ours."""
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+        self._gone = False
+        self._looked = 0.0
+
+    @property
+    def pid(self) -> int:
+        return self._identity.pid
+
+    def poll(self) -> int | None:
+        now = time.monotonic()
+        if not self._gone and now - self._looked >= _BEAT:
+            self._looked = now
+            self._gone = not self._identity.lives()
+        return UNKNOWN if self._gone else None
+
+    def wait(self, timeout: float | None = None) -> int:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self.poll() is None:
+            if deadline is not None and time.monotonic() > deadline:
+                assert timeout is not None
+                raise subprocess.TimeoutExpired(f"process {self.pid}", timeout)
+            time.sleep(_BEAT)
+        return UNKNOWN
+
+
+def exit_code(code: int) -> int:
+    """Return an exit code of `Process` as a shell has it: 128 and more where a signal ended it, -1 if it is unknown."""
+    if code == UNKNOWN:
+        return -1
+    return code if code >= 0 else 128 - code
+
+
+def identify(pid: int) -> Identity | None:
+    """Return the identity of the process with that number, None where there is none or it has ended."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
+    except OSError:
+        return None if Path("/proc/self/stat").exists() else _asked(pid)
+    # The name of the program stands in brackets and may have some in it. Then: state, …, start in ticks since boot.
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else Identity(pid, f"{_boot()} {fields[19]}")
+
+
+def end(process: Process, limit: float, *, group: bool = False) -> None:
+    """End a process as Ctrl-C does, so that it can say its goodbyes; after `limit` seconds end it for good.
+
+    `group`: those that it has started too, where it leads a process group of its own.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            (os.killpg if group else os.kill)(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(limit if number == signal.SIGINT else 1)
+
+
+def _asked(pid: int) -> Identity | None:
+    """Ask ``ps``, where there is no ``/proc``."""
+    command = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}).stdout
+    except OSError:
+        return None
+    state, _, began = said.strip().partition(" ")
+    return None if not began or state.startswith("Z") else Identity(pid, " ".join(began.split()))
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
