@@ -21,8 +21,10 @@ check: $(VENV)/.ready
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports
 
+# Those that start proxies, clients and terminals take turns; the rest share the cores.
 unit: $(VENV)/.ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not e2e" --numprocesses auto --maxprocesses 4
+	$(BIN)/python -m pytest -m e2e
 
 # Make sample_captures/ anew, with a real mitmproxy on the simulator's scenarios, and what README shows of them.
 samples: $(VENV)/.ready
@@ -34,7 +36,8 @@ bench: $(VENV)/.ready
 
 # The tests on the lowest versions that pyproject.toml allows.
 test-lowest: .venv/lowest-$(VERSION)/.ready
-	.venv/lowest-$(VERSION)/bin/python -m pytest
+	.venv/lowest-$(VERSION)/bin/python -m pytest -m "not e2e" --numprocesses auto --maxprocesses 4
+	.venv/lowest-$(VERSION)/bin/python -m pytest -m e2e
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

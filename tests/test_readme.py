@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from inspector.cli.main import COMMANDS
-from inspector.protocol.registry import load
+from inspector.protocol.registry import default, load
+from inspector.query.grammar import parse
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -52,6 +53,15 @@ def test_the_table_row_in_readme_can_be_loaded(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     path.write_text(re.sub("^ {6}", "", row[0], flags=re.MULTILINE), "utf-8")
     assert load([path]).name("gateway", 97) == "Observed Thing"
+
+
+def test_every_filter_in_readme_is_one() -> None:
+    block = re.search(r"^One language .*?\n\n((?: {4}.*\n)+)", README.read_text("utf-8"), re.MULTILINE)
+    assert block is not None
+    examples = [line.strip().split("   ")[0] for line in block[1].splitlines()]
+    assert len(examples) == 10
+    for example in examples:
+        assert parse(example, default())
 
 
 def test_every_link_in_readme_leads_somewhere() -> None:

@@ -186,7 +186,10 @@ def pulse(path: Path, registry: Registry, *, post: Post, cancelled: Cancelled) -
                 if news != told:
                     post(news)
                     told = news
-                sleep(1 / BEATS)
+                # In short naps: who quits does not want to wait for us.
+                until = monotonic() + 1 / BEATS
+                while monotonic() < until and not cancelled():
+                    sleep(0.02)
         finally:
             reader.close()
     except CaptureError as error:

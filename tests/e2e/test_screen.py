@@ -27,11 +27,12 @@ class Terminal:
     """A tmux session of its own server."""
 
     def __init__(self, folder: Path) -> None:
-        self._tmux = ["tmux", "-S", str(folder / "tmux"), "-f", "/dev/null"]
         self._folder = folder
+        self._started = 0
 
     def start(self, *arguments: str, columns: int = 150, lines: int = 40) -> None:
-        """Run gwinspect, and after it a shell that says its exit code."""
+        """Run gwinspect in a server of its own, and say its exit code after it."""
+        self._started += 1
         script = "from inspector.cli.main import main; main()"
         command = shlex.join([sys.executable, "-c", script, *arguments])
         environment = {
@@ -44,6 +45,10 @@ class Terminal:
         }
         size = ["-x", str(columns), "-y", str(lines)]
         self._run("new-session", "-d", *size, f"{command}; echo EXIT $?; exec sleep 1000", environment=environment)
+
+    @property
+    def _tmux(self) -> list[str]:
+        return ["tmux", "-S", str(self._folder / f"tmux-{self._started}"), "-f", "/dev/null"]
 
     def press(self, *keys: str) -> None:
         self._run("send-keys", *keys)

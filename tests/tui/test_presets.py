@@ -78,7 +78,9 @@ def test_the_noise_is_gone_and_the_rest_stays() -> None:
     reader.close()
 
 
-@pytest.mark.parametrize("name", ['a"b', "a\\", 'x" or op == 1 or event == "', "and", "(", "[b]", "ä b", "", "*", "=~ /x/", "null"])
+@pytest.mark.parametrize(
+    "name", ['a"b', "a\\", 'x" or op == 1 or event == "', "and", "(", "[b]", "ä b", "", "*", "=~ /x/", "null"]
+)
 def test_a_hostile_event_name_is_taken_as_it_is(name: str) -> None:
     clause = EVENT.clause(row(event=name))
     assert clause is not None

@@ -92,13 +92,16 @@ async def test_escape_leaves_without_an_answer() -> None:
         assert not app.prompt.region
 
 
-async def test_what_is_there_already_can_be_changed_at_its_end() -> None:
+@pytest.mark.parametrize(
+    ("keys", "answer"), [(["enter"], "old"), (["x", "enter"], "oldx"), (["backspace", "enter"], "ol")]
+)
+async def test_what_is_there_already_is_changed_at_its_end(keys: list[str], answer: str) -> None:
     app = Bench()
     async with app.run_test() as pilot:
-        await app.ask(pilot, value="rows.jsonl")
-        await pilot.press("backspace", "enter")
+        await app.ask(pilot, value="old")
+        await pilot.press(*keys)
         await pilot.pause()
-        assert app.answers == ["rows.json"]
+        assert app.answers == [answer]
 
 
 async def test_the_next_question_begins_anew() -> None:

@@ -45,7 +45,8 @@ async def painted(status: Status, width: int = 160, marks: Glyphs = UNICODE) -> 
 
 async def test_it_says_all_where_there_is_room() -> None:
     assert await painted(FULL) == (
-        "gwinspect  LIVE  127.0.0.1:8080  bot.gwcap  1.2 MB  142 msg/s  ▁▅█▃▁  RTT 41 ms  3 connections  filtered  following"
+        "gwinspect  LIVE  127.0.0.1:8080  bot.gwcap  1.2 MB  142 msg/s  ▁▅█▃▁  RTT 41 ms  3 connections"
+        "  filtered  following"
     )
 
 
@@ -60,6 +61,13 @@ async def test_a_paused_line_at_80_columns_still_counts_what_came() -> None:
     text = await painted(replace(FULL, following=False, unseen=12_345), 80)
     for words in [*ALWAYS[:-1], "paused, 12,345 new"]:
         assert words in text
+
+
+async def test_a_long_file_name_is_shortened_before_anything_that_must_be_said_goes() -> None:
+    """As the one is that a recording has by default."""
+    text = await painted(replace(FULL, title="gwinspect-20261124-012410.gwcap"), 80)
+    assert text == "LIVE  127.0.0.1:8080  gwinspec…410.gwcap  1.2 MB  142 msg/s  filtered  following"
+    assert "gwinspect-20261124-012410.gwcap" in await painted(replace(FULL, title="gwinspect-20261124-012410.gwcap"))
 
 
 @pytest.mark.parametrize("width", range(20, 161, 7))

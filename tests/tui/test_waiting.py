@@ -38,7 +38,9 @@ class Bench(App[None]):
 
     @property
     def lines(self) -> list[str]:
-        return ["".join(segment.text for segment in strip).rstrip() for strip in self.screen._compositor.render_strips()]
+        return [
+            "".join(segment.text for segment in strip).rstrip() for strip in self.screen._compositor.render_strips()
+        ]
 
 
 async def told(

@@ -38,7 +38,7 @@ class Prompt(Widget):
     def compose(self) -> ComposeResult:
         with Horizontal():
             yield Static(classes="prompt--label")
-            yield Input(compact=True)
+            yield Input(compact=True, select_on_focus=False)
         yield Static(classes="prompt--problem")
 
     def ask(self, label: str, answer: Answer, *, value: str = "", hint: str = "") -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from textual.reactive import reactive
 from textual.strip import Strip
@@ -11,6 +11,9 @@ from textual.widget import Widget
 from inspector.report.values import size
 from inspector.session.summarize import inert
 from inspector.tui.look import Glyphs
+
+# Parts up to this rank are always said; the file's name is shortened for them, to no fewer columns than this.
+_ALWAYS, _SHORTEST = 4, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class StatusLine(Widget):
         parts = self._parts(self.status)
         width = self.size.width
         # The rank says what goes first: the highest.
-        while len(parts) > 1 and sum(cell_len(text) + 2 for text, _, _ in parts) > width:
+        while len(parts) > 1 and sum(cell_len(text) + 2 for text, _, _ in parts) - 2 > width:
             parts.remove(max(parts, key=lambda part: part[2]))
         segments = []
         for text, style, _ in parts:
@@ -89,7 +92,6 @@ class StatusLine(Widget):
             ("gwinspect", "name", 6),
             (status.state, "dead" if dead else "live" if alive else "quiet", 1),
             (status.address, "plain", 2),
-            (self._glyphs.plain(inert(status.title)), "plain", 2),
             (size(status.bytes) if status.bytes else "", "quiet", 3),
             (f"{status.rate:,.0f} msg/s" if status.growing else "", "plain", 3),
             (self._bars(status.rates) if status.growing else "", "live", 7),
@@ -99,6 +101,10 @@ class StatusLine(Widget):
             ("SECRETS SHOWN" if status.revealed else "", "alert", 1),
             (follow, "live" if status.following else "alert", 0),
         ]
+        rest = sum(cell_len(text) + 2 for text, _, rank in parts if text and rank <= _ALWAYS)
+        room = max(self.size.width - rest, _SHORTEST)
+        title = _shortened(self._glyphs.plain(inert(status.title)), room, self._glyphs.more)
+        parts.insert(3, (title, "plain", 2))
         return [part for part in parts if part[0]]
 
     def _bars(self, counts: tuple[int, ...]) -> str:
@@ -107,3 +113,11 @@ class StatusLine(Widget):
             return ""
         bars = self._glyphs.bars
         return "".join(bars[min(len(bars) - 1, count * len(bars) // (most + 1))] for count in counts)
+
+
+def _shortened(text: str, room: int, more: str) -> str:
+    """Return `text` in at most `room` columns, without its middle where it has more."""
+    if cell_len(text) <= room:
+        return text
+    end = room // 2
+    return set_cell_size(text, room - end - 1) + more + set_cell_size(text[::-1], end)[::-1]
