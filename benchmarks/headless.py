@@ -15,14 +15,14 @@ from contextlib import asynccontextmanager, closing
 from itertools import chain, islice
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 import zstandard
 from rich.segment import Segment
 from textual import events
 from textual.app import App, ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.drivers.headless_driver import HeadlessDriver
 from textual.geometry import Size
 from textual.pilot import Pilot
@@ -151,7 +151,7 @@ class Hand:
 class Lines(ScrollView, can_focus=True):
     """As many lines as a capture has rows, all the same: what Textual costs by itself."""
 
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("k", "move(-1)"),
         Binding("pagedown", "page"),
         Binding("g", "go(0)"),
@@ -394,7 +394,8 @@ async def _follow(capture: Path, seconds: float) -> Result:
     command = [sys.executable, "-m", "benchmarks.headless", "append", str(capture), str(QUIET + seconds + 1)]
     pipe = asyncio.subprocess.PIPE
     other = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
-    assert other.stdin is not None and other.stdout is not None
+    assert other.stdin is not None
+    assert other.stdout is not None
     await other.stdout.readline()
     eye = Eye()
     seen: list[tuple[float, int]] = []
@@ -436,13 +437,16 @@ def lateness(batches: list[tuple[int, float, float]], seen: list[tuple[float, in
     """Yield the seconds from when each batch came until its last row was seen.
 
     `batches`: the number of a last row, when it came and when it was stored; `seen`: when the screen was painted, and
-    the number of the newest row on it.
+    the number of the newest row on it. Raises ValueError where a batch was never seen.
     """
     frames = iter(seen)
-    now, newest = next(frames)
+    now, newest = 0.0, 0
     for number, came, _ in batches:
         while newest < number:
-            now, newest = next(frames)
+            frame = next(frames, None)
+            if frame is None:
+                raise ValueError(f"row {number:,} was never seen")
+            now, newest = frame
         yield now - came
 
 

@@ -47,7 +47,7 @@ Result = dict[str, Any]
 def measure(stream: Stream, folder: Path, *, quick: bool) -> Iterator[Section]:
     """Measure the screen on a capture of `CONNECTIONS` times `stream`, made in `folder`."""
     capture = folder / "screen.gwcap"
-    rows = write_capture(_connections(stream), capture)
+    rows = write_capture(connections(stream), capture)
     rounds = 3
     turns = [(_child("bare", capture), _child("look", capture)) for _ in range(rounds - 1)]
     turns.append((_child("bare", capture), _child("tour", capture, json.dumps(INDEXED), json.dumps(_inside(capture)))))
@@ -62,7 +62,9 @@ def measure(stream: Stream, folder: Path, *, quick: bool) -> Iterator[Section]:
     yield Section(title, _following(followed, bare[-1]))
 
 
-def _connections(stream: Stream) -> Iterator[Happening]:
+def connections(stream: Stream) -> Iterator[Happening]:
+    """Yield `stream` `CONNECTIONS` times, each time as another connection, later than the one before."""
+
     def one(number: int) -> Iterator[Happening]:
         for happening in stream.happenings():
             yield replace(happening, connection=number + 1, at_ns=happening.at_ns + number * _APART_NS)
@@ -90,7 +92,7 @@ def _starting(bare: list[Result], ours: list[Result]) -> list[Figure]:
     figures = [Figure("importing it", *ratio(whole, alone), None, text, numbers)]
     floors, painted = _ms(bare, "painted_s"), _ms(ours, "painted_s")
     own = median(painted) - median(floors)
-    text = f"{median(painted):.0f} ms, of which Textual {median(floors):.0f}; {_judged(own, START_MS, 'ms')} its own"
+    text = f"{median(painted):.0f} ms, of which Textual {median(floors):.0f}; {judged(own, START_MS, 'ms')} its own"
     numbers = {"ms": median(painted), "textual_ms": median(floors), "own_ms": own}
     figures.append(Figure("from its start to the first rows", *ratio(painted, floors), None, text, numbers))
     counted = median(_ms(ours, "counted_s"))
@@ -110,7 +112,7 @@ def _moving(bare: list[Result], ours: list[Result]) -> list[Figure]:
     for key, name in names.items():
         floors = [median(result[key]) for result in bare]
         every = [value * 1000 for result in ours for value in result[key]]
-        text = f"{_judged(median(every), KEY_MS, 'ms')} at the median of {len(every)}; worst {max(every):.0f} ms"
+        text = f"{judged(median(every), KEY_MS, 'ms')} at the median of {len(every)}; worst {max(every):.0f} ms"
         numbers = {"median_ms": median(every), "worst_ms": max(every)}
         figures.append(Figure(name, *ratio([median(result[key]) for result in ours], floors), None, text, numbers))
     return figures
@@ -120,15 +122,15 @@ def _filtering(whole: Result) -> list[Figure]:
     figures = []
     for name, turns in whole["indexed"].items():
         all_ms, first_ms = (median(_ms(turns, key)) for key in ("all_s", "first_s"))
-        text = f"all {turns[0]['rows']:,} rows after {_judged(all_ms, FILTER_MS, 'ms')}; first after {first_ms:.0f} ms"
+        text = f"all {turns[0]['rows']:,} rows after {judged(all_ms, FILTER_MS, 'ms')}; first after {first_ms:.0f} ms"
         numbers = {"all_ms": all_ms, "first_ms": first_ms, "rows": turns[0]["rows"]}
         times = ratio((turn["all_s"] for turn in turns), (turn["floor_s"] for turn in turns))
         figures.append(Figure(name, *times, None, text, numbers))
     for name, found in whole["inside"].items():
         first_ms = found["first_s"] * 1000
         text = (
-            f"first rows after {_judged(first_ms, FILTER_MS, 'ms')}; all {found['rows']:,} after {found['all_s']:.1f} s,"
-            f" progress shown {found['progress_shown']} times"
+            f"first rows after {judged(first_ms, FILTER_MS, 'ms')}; all {found['rows']:,} after {found['all_s']:.1f}"
+            f" s, progress shown {found['progress_shown']} times"
         )
         numbers = {"first_ms": first_ms, "all_s": found["all_s"], "rows": found["rows"]}
         figures.append(Figure(name, found["all_s"] / whole["inflated_s"], None, None, text, numbers))
@@ -141,7 +143,7 @@ def _filtering(whole: Result) -> list[Figure]:
 
 def _memory(bare: Result, whole: Result) -> Figure:
     peak = whole["peak_mb"]
-    text = f"{_judged(peak, MEMORY_MB, 'MB')}, a bare list {bare['peak_mb']:.0f} MB"
+    text = f"{judged(peak, MEMORY_MB, 'MB')}, a bare list {bare['peak_mb']:.0f} MB"
     numbers = {"peak_mb": peak, "bare_peak_mb": bare["peak_mb"]}
     return Figure("pages, jumps and filters", peak / bare["peak_mb"], None, None, text, numbers)
 
@@ -154,9 +156,9 @@ def _following(followed: Result, bare: Result) -> list[Figure]:
     stored = median(followed["stored_s"]) * 1000
     text = (
         f"{median(late):.0f} ms at the median (to store it {stored:.0f}),"
-        f" {_judged(_percentile(late, 99), LATE_MS, 'ms')} at the 99th percentile"
+        f" {judged(percentile(late, 99), LATE_MS, 'ms')} at the 99th percentile"
     )
-    numbers = {"median_ms": median(late), "p99_ms": _percentile(late, 99), "worst_ms": late[-1], "stored_ms": stored}
+    numbers = {"median_ms": median(late), "p99_ms": percentile(late, 99), "worst_ms": late[-1], "stored_ms": stored}
     figures.append(Figure("from a message to its row", size=text, numbers=numbers))
     text = f"{followed['busy']:.0%} of one core, and {followed['peak_mb']:.0f} MB at the most"
     numbers = {"busy": followed["busy"], "peak_mb": followed["peak_mb"]}
@@ -167,17 +169,18 @@ def _following(followed: Result, bare: Result) -> list[Figure]:
 def _answers(seconds: Iterable[float]) -> tuple[str, dict[str, float]]:
     """Say how long keys waited for their answers."""
     ms = sorted(value * 1000 for value in seconds)
-    high = _percentile(ms, 99)
-    text = f"{median(ms):.0f} ms at the median of {len(ms)}, {_judged(high, ANSWER_MS, 'ms')} at the 99th percentile"
+    high = percentile(ms, 99)
+    text = f"{median(ms):.0f} ms at the median of {len(ms)}, {judged(high, ANSWER_MS, 'ms')} at the 99th percentile"
     return f"{text}; worst {ms[-1]:.0f} ms", {"median_ms": median(ms), "p99_ms": high, "worst_ms": ms[-1]}
 
 
-def _percentile(ascending: list[float], percent: int) -> float:
+def percentile(ascending: list[float], percent: int) -> float:
     """Return the least of the values that so many percent of them do not exceed."""
     return ascending[max(0, -(-len(ascending) * percent // 100) - 1)]
 
 
-def _judged(value: float, most: float, unit: str) -> str:
+def judged(value: float, most: float, unit: str) -> str:
+    """Say a value, and whether it is at most what it should be."""
     return f"{value:,.0f} {unit} (<= {most:,} {'ok' if value <= most else 'OVER'})"
 
 

@@ -279,8 +279,7 @@ def _command(settings: Settings) -> list[str]:
         "gwinspect_keep_secrets": "true" if settings.keep_secrets else "false",
         "gwinspect_trim": "true",
         "flow_detail": "0",
-        # WireGuard's keys for the other device are said at a lower level.
-        "termlog_verbosity": "info" if any(mode.startswith("wireguard") for mode in settings.modes) else "alert",
+        "termlog_verbosity": _verbosity(settings),
         **(settings.options or {}),
     }
     command = [sys.executable, "-c", "from mitmproxy.tools.main import mitmdump; mitmdump()"]
@@ -295,6 +294,14 @@ def _command(settings: Settings) -> list[str]:
     for name, value in options.items():
         command += ["--set", f"{name}={value}"]
     return command
+
+
+def _verbosity(settings: Settings) -> str:
+    """Return how much mitmdump is to say: in a log, also who refused its certificate, which a screen then shows."""
+    if any(mode.startswith("wireguard") for mode in settings.modes):
+        # The keys for the other device are said at this level.
+        return "info"
+    return "alert" if settings.log is None else "warn"
 
 
 def _allowed(host: str) -> str:

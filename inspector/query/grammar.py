@@ -333,7 +333,7 @@ class _Parser:
 
     def _codes(self, field: Field, operator: Operator, token: Token) -> tuple[Code, ...]:
         text = token.text
-        if re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        if re.fullmatch(r"-?\d{1,18}", text, re.ASCII):
             return (Code(int(text)),)
         wanted = slug(text)
         rows: Iterable[tuple[str, int | str, str, tuple[str, ...]]]
@@ -345,6 +345,9 @@ class _Parser:
         for plane, number, name, aliases in rows:
             if wanted in (slug(name), *map(slug, aliases)) or (isinstance(number, str) and slug(number) == wanted):
                 found.append(Code(number, None if plane == "websocket" else plane, name))
+        if not found and token.kind == "quoted" and field.type == "op":
+            # Remote auth and RPC have words for opcodes, and the wire may claim any.
+            return (Code(text),)
         if not found:
             kind = "opcode" if field.type == "op" else "close code"
             self._fail(token, f"there is no {kind} named {_short(text)}", near=[slug(name) for _, _, name, _ in rows])

@@ -77,8 +77,10 @@ class Search:
         while after < upto:
             end = min(after + size, upto)
             began = time.perf_counter()
-            yield Step(self._read(reader, ground, after, end), end)
-            size = _next_size(size, time.perf_counter() - began)
+            step = Step(self._read(reader, ground, after, end), end)
+            took = time.perf_counter() - began
+            yield step
+            size = _next_size(size, took)
             after = end
 
     def backwards(self, reader: Reader, before: int) -> Iterator[Step]:
@@ -89,8 +91,10 @@ class Search:
         while end > 0:
             after = max(end - size, 0)
             began = time.perf_counter()
-            yield Step(self._read(reader, ground, after, end), after + 1)
-            size = _next_size(size, time.perf_counter() - began)
+            step = Step(self._read(reader, ground, after, end), after + 1)
+            took = time.perf_counter() - began
+            yield step
+            size = _next_size(size, took)
             end = after
 
     def matches(self, event: Event, connection: Connection) -> bool:

@@ -1,13 +1,17 @@
 """The application: themes, and the one screen it opens. Everything else stands in screens and widgets."""
 
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding
+from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from inspector.protocol.registry import Registry, default
+from inspector.tui.bindings import MAIN
 from inspector.tui.lanes import DARK, LIGHT, variables
 from inspector.tui.look import Glyphs, glyphs
 from inspector.tui.screens.help import key_words
@@ -57,6 +61,16 @@ class GwinspectApp(App[None]):
     def get_key_display(self, binding: Binding) -> str:
         """Name keys as the help does: in words, which every terminal can show."""
         return binding.key_display or key_words(binding.key)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterator[SystemCommand]:
+        """Put everything that has a key into the command palette too."""
+        yield from super().get_system_commands(screen)
+        if screen is self.main:
+            for binding in MAIN:
+                if isinstance(binding, Binding):
+                    title = f"{binding.description[0].upper()}{binding.description[1:]}"
+                    said = f"{key_words(binding.key)}: {binding.tooltip or binding.description}"
+                    yield SystemCommand(title, said, partial(self.main.run_action, binding.action))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give Textual's own themes the colours of lanes too."""

@@ -49,7 +49,7 @@ class Columns:
 
     def titles(self) -> Iterator[Cell]:
         """Yield what stands above the columns."""
-        yield Cell("   ", "timeline--title")
+        yield Cell("    ", "timeline--title")
         yield Cell(f"{TIME_TITLES[self._mode]:<12} ", "timeline--title")
         if self._delta:
             yield Cell(f"{'since row':>9} ", "timeline--title")
@@ -73,9 +73,8 @@ class Columns:
         found = severity(event)
         yield Cell(self._glyphs.folded if cursor else " ", "timeline--time")
         yield Cell(mark or " ", "timeline--mark")
-        yield Cell(
-            found.name[0].upper() if found else " ", f"timeline--{found.name.lower()}" if found else "timeline--time"
-        )
+        yield Cell(found.name[0] if found else " ", f"timeline--{found.name.lower()}" if found else "timeline--time")
+        yield Cell(" ", "timeline--time")
         elapsed = "" if previous_ns is None else _signed(event.at_ns - previous_ns)
         time = {
             "clock": clock(event.at_ns, self._zone) if self._mode == "clock" else "",

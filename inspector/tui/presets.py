@@ -31,13 +31,20 @@ def _event(row: Event | None) -> str | None:
         return f"event == {quoted(row.event)}"
     if row.kind is not Kind.PAYLOAD:
         return f"kind == {row.kind.value}"
-    return f"plane == {row.plane.value} and op == {quoted(str(row.op))}" if row.op is not None else None
+    if row.op is None:
+        return None
+    op = str(row.op) if isinstance(row.op, int) else _in_quotes(row.op)
+    return f"plane == {row.plane.value} and op == {op}"
 
 
 def quoted(text: str) -> str:
     """Return `text` as a value of the filter language."""
     if text.replace("_", "").isalnum() and text.isascii() and text.lower() != "null":
         return text
+    return _in_quotes(text)
+
+
+def _in_quotes(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from inspector.errors import GwinspectError
 from inspector.tui.source import Source
 
 
@@ -23,4 +24,7 @@ def run(
     # Imported here: Textual takes 0.2 s, and those who mistyped a name should hear of it sooner.
     from inspector.tui.app import GwinspectApp
 
-    GwinspectApp(path, source=source, follow=follow, where=where, notes_beside=notes_beside or path, title=title).run()
+    app = GwinspectApp(path, source=source, follow=follow, where=where, notes_beside=notes_beside or path, title=title)
+    app.run()
+    if app.return_code:
+        raise GwinspectError("the screen broke off, and what went wrong stands above; the capture is kept")

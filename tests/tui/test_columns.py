@@ -107,14 +107,14 @@ def first(**kind: object) -> Shown:
 )
 def test_the_time_can_be_said_in_three_ways(mode: TimeMode, said: str) -> None:
     columns = Columns(80, UNICODE, mode, zone=UTC)
-    assert cells_of(columns, first(event="READY"))[3].startswith(said)
+    assert cells_of(columns, first(event="READY"))[4].startswith(said)
 
 
 def test_the_first_row_follows_on_none() -> None:
     columns = Columns(80, UNICODE, "previous")
     shown = first(kind="open")
     found = [cell.text for cell in columns.cells(shown, start_ns=0, previous_ns=None, cursor=False, mark="")]
-    assert not found[3].strip()
+    assert not found[4].strip()
 
 
 def test_a_clock_that_went_back_shows_a_minus() -> None:
@@ -122,7 +122,7 @@ def test_a_clock_that_went_back_shows_a_minus() -> None:
     shown = first(kind="open")
     later = shown.event.at_ns + 5_000_000
     found = [cell.text for cell in columns.cells(shown, start_ns=later, previous_ns=None, cursor=False, mark="")]
-    assert found[3].strip() == "-5 ms"
+    assert found[4].strip() == "-5 ms"
 
 
 def test_every_style_is_one_of_the_timelines() -> None:

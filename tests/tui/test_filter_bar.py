@@ -439,3 +439,11 @@ async def test_every_key_is_described(path: Path) -> None:
     async with (app := Bar(path)).run_test() as pilot:
         await write(pilot, "x" * 5)
         assert app.query_one(Input).value == "xxxxx"
+
+
+async def test_a_resize_in_the_middle_of_writing_is_no_trouble(path: Path) -> None:
+    """The box may hold more by then than the bar has been told of."""
+    async with (app := Bar(path)).run_test(size=(120, 20)):
+        app.bar.set("hello")
+        app.box.value = "hello and"
+        app.bar.on_resize()

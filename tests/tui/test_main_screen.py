@@ -348,6 +348,19 @@ async def test_the_mouse_chooses_a_row_and_a_double_click_opens_it(sample: Sampl
         await until(pilot, lambda: app.main.has_class("detail"))
 
 
+async def test_the_command_palette_does_what_keys_do(sample: Sample) -> None:
+    app = app_on(sample("resume"))
+    async with app.run_test(size=(120, 40)) as pilot:
+        timeline = await started(app, pilot)
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: app.screen is not app.main)
+        await type_in(pilot, "next close")
+        await until(pilot, lambda: "Next close" in "\n".join(screen_text(app)))
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is app.main)
+        await until(pilot, lambda: timeline.current == 10)
+
+
 async def test_q_quits(sample: Sample) -> None:
     app = app_on(sample("resume"))
     async with app.run_test(size=(120, 40)) as pilot:

@@ -40,7 +40,7 @@ def values_of(text: str) -> list[object]:
         ("connection", {}, "conn == 2"),
         ("event", {"event": "READY"}, "event == READY"),
         ("event", {"op": 11}, "plane == gateway and op == 11"),
-        ("event", {"plane": Plane.REMOTE_AUTH, "op": "nonce_proof"}, "plane == remote-auth and op == nonce_proof"),
+        ("event", {"plane": Plane.REMOTE_AUTH, "op": "nonce_proof"}, 'plane == remote-auth and op == "nonce_proof"'),
         ("event", {"kind": Kind.CLOSE, "op": None}, "kind == close"),
         ("event", {"kind": Kind.UNDECODED, "op": None}, "kind == undecoded"),
         ("event", {"op": None}, None),

@@ -79,6 +79,7 @@ class MainScreen(Screen[None]):
     MainScreen.-narrow.detail Detail { height: 1fr; }
     MainScreen.-narrow.sides #rows { display: none; }
     MainScreen.-narrow.sides SessionTree { width: 1fr; }
+    MainScreen.plain Toast { border-left: none; }
     MainScreen #note { display: none; height: auto; max-height: 3; padding: 0 1; color: $accent; }
     MainScreen #note.said { display: block; }
     MainScreen #foot { height: 1; background: $panel; }
@@ -393,7 +394,7 @@ class MainScreen(Screen[None]):
         self._apply()
 
     def action_search(self) -> None:
-        self.query_one(Prompt).ask("search", self._search, value=self._needle, hint="text in payloads, names and notes")
+        self.query_one(Prompt).ask("search", self._search, hint="text in payloads, names and notes")
 
     def _search(self, text: str) -> str | None:
         self._needle = text.strip()

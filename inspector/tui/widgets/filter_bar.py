@@ -263,6 +263,13 @@ class FilterBar(Widget):
     def _list(self) -> Candidates:
         return self.query_one(Candidates)
 
+    def _read(self, text: str) -> Filter:
+        """Return what is to be restated: nothing while it is wrong, which `_error` may not know yet."""
+        try:
+            return parse(text, self._registry)
+        except FilterError:
+            return Everything()
+
     def _check(self, text: str) -> FilterError | None:
         try:
             parse(text, self._registry)
@@ -346,7 +353,7 @@ class FilterBar(Widget):
         writing = box.has_focus and box.value.strip() != self.value
         item = self.filter
         if writing:
-            item = parse(box.value, self._registry) if self._error is None else Everything()
+            item = self._read(box.value)
         words = "" if isinstance(item, Everything) else say(item)
         numbers = "" if writing or self.count is None else f"{self.count:,} {'row' if self.count == 1 else 'rows'}"
         if self.progress is not None and not writing:
