@@ -367,7 +367,7 @@ async def _filter(app: "GwinspectApp", eye: Eye, text: str, hand: Hand | None = 
     answers = []
     if hand is not None:
         await _until(lambda: bool(seen) or not scanning())
-        answers = await hand.press_often(["pagedown"], scanning)
+        answers = await hand.press_often(["t"], scanning)
     await _until(lambda: not scanning())
     all_s = time.monotonic() - begin
     rows = len(timeline.view)

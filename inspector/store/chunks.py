@@ -1,6 +1,7 @@
 """Payloads packed together: a third of the size of one by one, and faster to write."""
 
 import struct
+import threading
 from collections.abc import Iterable, Iterator
 
 import zstandard
@@ -13,13 +14,22 @@ CHUNK_BYTES = 512 * 1024
 MAX_INFLATED = 128 * 1024 * 1024
 
 _RECORD = struct.Struct("<QI")
-_compressor = zstandard.ZstdCompressor(level=3)
-_decompressor = zstandard.ZstdDecompressor()
+
+
+class _Tools(threading.local):
+    """zstandard's objects must not be used by two threads at once: what comes out is then silently wrong."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=3)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_tools = _Tools()
 
 
 def pack(payloads: Iterable[tuple[int, bytes]]) -> bytes:
     """Return one chunk of `payloads`, each an event id with its bytes."""
-    return _compressor.compress(b"".join(_RECORD.pack(event, len(data)) + data for event, data in payloads))
+    return _tools.compressor.compress(b"".join(_RECORD.pack(event, len(data)) + data for event, data in payloads))
 
 
 def unpack(chunk: bytes) -> Iterator[tuple[int, bytes]]:
@@ -27,7 +37,7 @@ def unpack(chunk: bytes) -> Iterator[tuple[int, bytes]]:
     try:
         if zstandard.frame_content_size(chunk) > MAX_INFLATED:
             raise ValueError("a chunk of payloads inflates to more than any of ours does")
-        data = _decompressor.decompress(chunk)
+        data = _tools.decompressor.decompress(chunk)
         at = 0
         while at < len(data):
             event, length = _RECORD.unpack_from(data, at)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -506,3 +507,12 @@ def test_refused_connections_leave_nothing_in_memory(path: Path) -> None:
         writer.write(usual(connection=number + 100).happenings)
     assert writer._clients == {}
     writer.finish()
+
+
+def test_threads_may_unpack_chunks_at_the_same_time() -> None:
+    """A screen reads rows while its workers scan; the objects of zstandard are not made for that."""
+    bodies = [(number, bytes([number]) * 200_000) for number in range(1, 9)]
+    chunk = pack(bodies)
+    with ThreadPoolExecutor(4) as threads:
+        for found in threads.map(lambda _: list(unpack(chunk)), range(200)):
+            assert found == bodies
