@@ -1,6 +1,7 @@
 """Whatever happens is read as it was written, however it was handed over and whatever went wrong meanwhile."""
 
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -511,8 +512,10 @@ def test_refused_connections_leave_nothing_in_memory(path: Path) -> None:
 
 def test_threads_may_unpack_chunks_at_the_same_time() -> None:
     """A screen reads rows while its workers scan; the objects of zstandard are not made for that."""
-    bodies = [(number, bytes([number]) * 200_000) for number in range(1, 9)]
-    chunk = pack(bodies)
+    dice = random.Random(0)
+    words = [dice.randbytes(12) for _ in range(500)]
+    bodies = [[(number, b"".join(dice.choices(words, k=40_000)))] for number in range(1, 5)]
+    chunks = [pack(body) for body in bodies]
     with ThreadPoolExecutor(4) as threads:
-        for found in threads.map(lambda _: list(unpack(chunk)), range(200)):
-            assert found == bodies
+        for at, found in enumerate(threads.map(lambda at: list(unpack(chunks[at % 4])), range(400))):
+            assert found == bodies[at % 4]
