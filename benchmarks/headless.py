@@ -297,7 +297,7 @@ async def _look(capture: Path, indexed: dict[str, str], inside: dict[str, str]) 
         result |= await _moving(pilot, last, timeline.goto)
         await pilot.press("g")
         hand = Hand(app, eye, timeline)
-        hand.expect(timeline, "page")
+        hand.expect(main, "time")
         # What the floors keep in memory would count as the screen's, so each of them keeps next to nothing.
         result["indexed"] = {
             text: [{"floor_s": _selected(capture, where)} | await _filter(app, eye, text) for _ in range(3)]
@@ -341,7 +341,7 @@ async def _moving(pilot: Pilot[None], last: int, goto: Callable[[int], None]) ->
 async def _filter(app: "GwinspectApp", eye: Eye, text: str, hand: Hand | None = None) -> Result:
     """Filter by `text`; say when the first rows were seen, and when all were found.
 
-    Meanwhile the hand pages down, if there is one.
+    Meanwhile the hand changes how times are shown, if there is one: that paints every line anew, wherever one is.
     """
     from inspector.query.grammar import parse
     from inspector.tui.widgets.filter_bar import FilterBar

@@ -121,7 +121,8 @@ def test_a_proper_prefix_of_a_rare_term_is_truncated(whole: bytes) -> None:
 def test_truncated_means_that_more_bytes_can_complete_it(data: bytes) -> None:
     """A stream waits for more after ``truncated``, so it must not be said of what is lost already."""
     limits = {"max_nodes": 100}
-    assume(data[1:2] != b"P" and reason(data, **limits) == "truncated")
+    # The old FLOAT has 31 bytes of text, which is read once it is whole: until then any text could go on.
+    assume(data[1:2] != b"P" and b"c" not in data and reason(data, **limits) == "truncated")
     for _ in range(500):
         # A zero, NIL, an atom, a pid, an arity, a digit: one of them goes on wherever something can.
         outcomes = {reason(data + more, **limits): more for more in (b"\0", b"j", b"w", b"g", b"a", b"0")}
