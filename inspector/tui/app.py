@@ -1,5 +1,6 @@
 """The application: themes, and the one screen it opens. Everything else stands in screens and widgets."""
 
+import gc
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,14 @@ from inspector.tui.screens.help import key_words
 from inspector.tui.screens.main import MainScreen
 from inspector.tui.source import Source
 from inspector.tui.themes import THEMES
+
+# Seconds after which all that is needed from the start has been made.
+SETTLED = 0.7
+
+
+def _keep_for_good() -> None:
+    gc.collect()
+    gc.freeze()
 
 
 class GwinspectApp(App[None]):
@@ -57,6 +66,10 @@ class GwinspectApp(App[None]):
 
     def on_mount(self) -> None:
         self.push_screen(self.main)
+        if not self.is_headless:
+            # What was made to start stays until the end. A full pass of the collector over it takes 50 to 110 ms, about
+            # once a second while rows come, and keys wait for that: measured with benchmarks/screen.py.
+            self.set_timer(SETTLED, _keep_for_good)
 
     def get_key_display(self, binding: Binding) -> str:
         """Name keys as the help does: in words, which every terminal can show."""

@@ -312,14 +312,21 @@ class MainScreen(Screen[None]):
             first, last = timeline.selected
             if timeline.range_from is not None:
                 place = f"{last - first + 1:,} selected, {place}"
-            shown = self.recording.lines([timeline.current])
-            if shown and self.size.width >= WIDE:
-                place += f", {day(shown[0].event.at_ns)}"
+            if self.size.width >= WIDE:
+                place += self._day_of(timeline.current)
         self.query_one("#place", Static).update(Content(place))
         note = self.notes.note(timeline.current) if timeline.current else None
         line = self.query_one("#note", Static)
         line.update(Content(self.glyphs.plain("note: " + inert(note)) if note else ""))
         line.set_class(bool(note), "said")
+
+    def _day_of(self, number: int) -> str:
+        try:
+            shown = self.recording.lines([number])
+        except CaptureError as error:
+            self.query_one(Banner).say(str(error), trouble=True)
+            shown = []
+        return f", {day(shown[0].event.at_ns)}" if shown else ""
 
     def _show_marks(self) -> None:
         marks = dict.fromkeys(self.notes.noted, "n") | dict.fromkeys(self.notes.marked, self.glyphs.mark)

@@ -18,6 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
+from inspector.errors import CaptureError
 from inspector.model import Kind
 from inspector.report.cells import summary
 from inspector.report.present import Shown
@@ -26,6 +27,7 @@ from inspector.tui.columns import Columns, TimeMode
 from inspector.tui.lanes import LANE_CLASSES, LANES_CSS
 from inspector.tui.look import Glyphs
 from inspector.tui.view import View
+from inspector.tui.workers import Failed
 
 # Painted lines that are kept.
 KEPT = 600
@@ -360,7 +362,13 @@ class Timeline(ScrollView, can_focus=True):
         if len(self._strips) > KEPT:
             self._strips.clear()
         previous: int | None = None
-        for at, shown in enumerate(self._recording.lines(wanted)):
+        try:
+            lines = self._recording.lines(wanted)
+        except CaptureError as error:
+            # An error while painting would end the whole screen.
+            self.post_message(Failed(str(error)))
+            return
+        for at, shown in enumerate(lines):
             number = shown.event.n
             if (at or not top) and number not in self._strips:
                 self._strips[number] = self._painted(shown, previous, width)
