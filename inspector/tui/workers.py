@@ -24,6 +24,8 @@ from inspector.store.reader import Reader
 
 # Looks a second at how the recording is doing, and seconds over which its rate is shown.
 BEATS, SECONDS = 4, 20
+# Seconds between two pieces of a scan that are shown.
+PACE = 0.1
 
 Post = Callable[[Message], object]
 Cancelled = Callable[[], bool]
@@ -80,10 +82,18 @@ def scan(
         try:
             search = Search(item, registry)
             looked = 0
+            waiting = array("q")
+            posted = 0.0
 
             def tell(step: Step, *, before: bool, ahead_done: bool) -> None:
-                progress = min(looked / last, 1.0) if last else 1.0
-                post(Found(generation, step.found, before, progress, ahead_done))
+                # Each post has the screen painted anew, so there are few of them; but the first comes at once.
+                nonlocal waiting, posted
+                waiting = step.found + waiting if before else waiting + step.found
+                if ahead_done != before or monotonic() - posted > PACE:
+                    progress = min(looked / last, 1.0) if last else 1.0
+                    post(Found(generation, waiting, before, progress, ahead_done))
+                    waiting = array("q")
+                    posted = monotonic()
 
             at = start - 1
             for step in search.numbers(reader, start - 1, last):
@@ -99,7 +109,7 @@ def scan(
                 looked += at - step.done
                 at = step.done
                 tell(step, before=True, ahead_done=True)
-            post(Found(generation, array("q"), True, 1.0, True))
+            post(Found(generation, waiting, True, 1.0, True))
         finally:
             reader.close()
     except CaptureError as error:

@@ -103,6 +103,12 @@ def test_a_scan_finds_all_rows_once_wherever_it_begins(text: str, start: int) ->
     assert text != "dir == send" or expected == SENDS
 
 
+@pytest.fixture(autouse=True)
+def every_step_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step is posted, however soon it comes after the one before."""
+    monkeypatch.setattr("inspector.tui.workers.PACE", -1.0)
+
+
 @pytest.mark.usefixtures("steps_of_two")
 def test_a_scan_goes_outwards_from_where_one_stands() -> None:
     found = pieces(scanned("n > 0", 11))
