@@ -44,7 +44,7 @@ _RECENT_ROUND_TRIPS = 64
 _UNACKED = 16
 
 # Plane, opcodes of a heartbeat, opcode of its ACK.
-_BEATS: tuple[tuple[Plane, tuple[int | str, ...], int | str], ...] = (
+BEATS: tuple[tuple[Plane, tuple[int | str, ...], int | str], ...] = (
     (Plane.GATEWAY, (1, 40), 11),
     (Plane.VOICE, (3,), 6),
     (Plane.REMOTE_AUTH, ("heartbeat",), "heartbeat_ack"),
@@ -64,7 +64,7 @@ def _magnitude(low: int = 0, high: int = SIZES - 1) -> str:
 
 def _beats() -> str:
     ways = []
-    for plane, sent, ack in _BEATS:
+    for plane, sent, ack in BEATS:
         ops = ", ".join(map(repr, sent))
         ways.append(f"plane = '{plane}' and (from_client = 1 and op in ({ops}) or from_client = 0 and op = {ack!r})")
     return " or ".join(f"({way})" for way in ways)

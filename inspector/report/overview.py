@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from inspector.model import Plane
 from inspector.protocol.registry import Registry
+from inspector.report.measure import BEATS
 from inspector.session.state import Connection
 from inspector.store import rows
 from inspector.store.file import damaged
@@ -54,8 +55,8 @@ PHASES: dict[tuple[Plane, bool, int | str], str] = {
     (Plane.RPC, False, "AUTHORIZE"): "authorized",
     (Plane.RPC, False, "AUTHENTICATE"): "authenticated",
 }
-_HEARTBEATS = {(Plane.GATEWAY, 1), (Plane.GATEWAY, 40), (Plane.VOICE, 3), (Plane.REMOTE_AUTH, "heartbeat")}
-_ACKS = {(Plane.GATEWAY, 11), (Plane.VOICE, 6), (Plane.REMOTE_AUTH, "heartbeat_ack")}
+_HEARTBEATS = {(plane, op) for plane, sent, _ in BEATS for op in sent}
+_ACKS = {(plane, ack) for plane, _, ack in BEATS}
 # What brings events.
 _DISPATCHES = {(Plane.GATEWAY, 0), (Plane.RPC, "DISPATCH")}
 

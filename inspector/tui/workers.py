@@ -4,8 +4,10 @@ A worker posts messages and never touches a widget. It asks now and then whether
 """
 
 from array import array
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -65,6 +67,15 @@ class Failed(Message):
     sentence: str
 
 
+@contextmanager
+def _telling(post: Post) -> Iterator[None]:
+    """Say it where a capture turns out to be damaged, and end."""
+    try:
+        yield
+    except CaptureError as error:
+        post(Failed(str(error)))
+
+
 def scan(
     path: Path,
     item: Filter,
@@ -77,43 +88,37 @@ def scan(
     cancelled: Cancelled,
 ) -> None:
     """Find the rows of a filter from row `start` to `last`, then those before it: what is near shows first."""
-    try:
-        reader = Reader(path)
-        try:
-            search = Search(item, registry)
-            looked = 0
-            waiting = array("q")
-            posted = 0.0
+    with _telling(post), closing(Reader(path)) as reader:
+        search = Search(item, registry)
+        looked = 0
+        waiting = array("q")
+        posted = 0.0
 
-            def tell(step: Step, *, before: bool, ahead_done: bool) -> None:
-                # Each post has the screen painted anew, so there are few of them; but the first comes at once.
-                nonlocal waiting, posted
-                waiting = step.found + waiting if before else waiting + step.found
-                if ahead_done != before or monotonic() - posted > PACE:
-                    progress = min(looked / last, 1.0) if last else 1.0
-                    post(Found(generation, waiting, before, progress, ahead_done))
-                    waiting = array("q")
-                    posted = monotonic()
+        def tell(step: Step, *, before: bool, ahead_done: bool) -> None:
+            # Each post has the screen painted anew, so there are few of them; but the first comes at once.
+            nonlocal waiting, posted
+            waiting = step.found + waiting if before else waiting + step.found
+            if ahead_done != before or monotonic() - posted > PACE:
+                progress = min(looked / last, 1.0) if last else 1.0
+                post(Found(generation, waiting, before, progress, ahead_done))
+                waiting = array("q")
+                posted = monotonic()
 
-            at = start - 1
-            for step in search.numbers(reader, start - 1, last):
-                if cancelled():
-                    return
-                looked += step.done - at
-                at = step.done
-                tell(step, before=False, ahead_done=at >= last)
-            at = start
-            for step in search.backwards(reader, start):
-                if cancelled():
-                    return
-                looked += at - step.done
-                at = step.done
-                tell(step, before=True, ahead_done=True)
-            post(Found(generation, waiting, True, 1.0, True))
-        finally:
-            reader.close()
-    except CaptureError as error:
-        post(Failed(str(error)))
+        at = start - 1
+        for step in search.numbers(reader, start - 1, last):
+            if cancelled():
+                return
+            looked += step.done - at
+            at = step.done
+            tell(step, before=False, ahead_done=at >= last)
+        at = start
+        for step in search.backwards(reader, start):
+            if cancelled():
+                return
+            looked += at - step.done
+            at = step.done
+            tell(step, before=True, ahead_done=True)
+        post(Found(generation, waiting, True, 1.0, True))
 
 
 def find(
@@ -129,31 +134,25 @@ def find(
     cancelled: Cancelled,
 ) -> None:
     """Find the row of `view` nearest to row `start` that `item` holds of, beyond it; at the end, begin again."""
-    try:
-        reader = Reader(path)
-        try:
-            search = Search(item, registry)
-            last = reader.last()
-            members = None if isinstance(view, range) else frozenset(view)
-            ways = (
-                [search.numbers(reader, start, last), search.numbers(reader, 0, start)]
-                if forwards
-                else [search.backwards(reader, start), search.backwards(reader, last + 1)]
-            )
-            for wrapped, way in enumerate(ways):
-                for step in way:
-                    if cancelled():
+    with _telling(post), closing(Reader(path)) as reader:
+        search = Search(item, registry)
+        last = reader.last()
+        ways = (
+            [search.numbers(reader, start, last), search.numbers(reader, 0, start)]
+            if forwards
+            else [search.backwards(reader, start), search.backwards(reader, last + 1)]
+        )
+        for wrapped, way in enumerate(ways):
+            for step in way:
+                if cancelled():
+                    return
+                for number in step.found if forwards else reversed(step.found):
+                    at = bisect_left(view, number)
+                    if at < len(view) and view[at] == number:
+                        post(Hit(generation, number, bool(wrapped)))
                         return
-                    for number in step.found if forwards else reversed(step.found):
-                        if members is None or number in members:
-                            post(Hit(generation, number, bool(wrapped)))
-                            return
-                    post(Hit(generation, None, bool(wrapped), min(0.99, abs(step.done - start) / max(last, 1))))
-            post(Hit(generation, None))
-        finally:
-            reader.close()
-    except CaptureError as error:
-        post(Failed(str(error)))
+                post(Hit(generation, None, bool(wrapped), min(0.99, abs(step.done - start) / max(last, 1))))
+        post(Hit(generation, None))
 
 
 @dataclass
@@ -181,29 +180,23 @@ class Exported(Message):
 
 def pulse(path: Path, registry: Registry, *, post: Post, cancelled: Cancelled) -> None:
     """Count what is recorded, four times a second, until nobody wants to know any more."""
-    try:
-        reader = Reader(path)
-        try:
-            overview = Overview(reader, registry)
-            counts: deque[tuple[float, int]] = deque(maxlen=SECONDS * BEATS + 1)
-            told = Pulse(Snapshot())
-            while not cancelled():
-                while overview.advance() and not cancelled():
-                    pass
-                snapshot = overview.snapshot()
-                counts.append((monotonic(), snapshot.counted))
-                news = Pulse(snapshot, *_rates(counts))
-                if news != told:
-                    post(news)
-                    told = news
-                # In short naps: who quits does not want to wait for us.
-                until = monotonic() + 1 / BEATS
-                while monotonic() < until and not cancelled():
-                    sleep(0.02)
-        finally:
-            reader.close()
-    except CaptureError as error:
-        post(Failed(str(error)))
+    with _telling(post), closing(Reader(path)) as reader:
+        overview = Overview(reader, registry)
+        counts: deque[tuple[float, int]] = deque(maxlen=SECONDS * BEATS + 1)
+        told = Pulse(Snapshot())
+        while not cancelled():
+            while overview.advance() and not cancelled():
+                pass
+            snapshot = overview.snapshot()
+            counts.append((monotonic(), snapshot.counted))
+            news = Pulse(snapshot, *_rates(counts))
+            if news != told:
+                post(news)
+                told = news
+            # In short naps: who quits does not want to wait for us.
+            until = monotonic() + 1 / BEATS
+            while monotonic() < until and not cancelled():
+                sleep(0.02)
 
 
 def _rates(counts: Sequence[tuple[float, int]]) -> tuple[float, tuple[int, ...]]:
