@@ -7,7 +7,7 @@ derived: one per row of the timeline. Values only; nothing here reads a clock, a
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntFlag, StrEnum
+from enum import IntEnum, IntFlag, StrEnum
 from typing import Any, Literal
 
 Side = Literal["client", "server", "proxy"]
@@ -115,6 +115,56 @@ Happening = Opened | Frame | Control | Closed
 """All that can cross the wire."""
 
 
+class Severity(IntEnum):
+    """How much a finding matters: the higher the worse. The numbers are stored in captures."""
+
+    INFO = 1
+    """Worth knowing; nobody has to do anything."""
+    WARN = 2
+    """It works, but not as it should, or not for long."""
+    ERROR = 3
+    """Something broke, or will."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule noticed."""
+
+    rule: str
+    """Id of the rule: ``heartbeat-late``."""
+    severity: Severity
+    text: str
+    """One or two sentences, with the numbers of this case."""
+    event: int
+    """Number of the row it stands at: where it was noticed."""
+    evidence: tuple[int, ...] = ()
+    """Numbers of the rows that it speaks of, in order; the row it stands at is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What ended a connection, what is right to do about it, and what the client did."""
+
+    event: int
+    """Number of the close's row."""
+    cause: str
+    """What in this session most likely led to it, in a sentence or two."""
+    evidence: tuple[int, ...] = ()
+    """Numbers of the rows that say so, in order."""
+    reconnect: bool | None = None
+    """Whether to connect again; None where that is not known."""
+    resume: bool | None = None
+    """Whether the session may be resumed; None where that is not known."""
+    advice: str = ""
+    """What to do, in a sentence or two."""
+    right: bool | None = None
+    """Whether what the client did next was right; None while it has done nothing, or nobody can tell."""
+    then: str = ""
+    """What the client did next, in words; empty while it has done nothing."""
+    then_event: int | None = None
+    """Number of the row that says so."""
+
+
 class Absent:
     """The type of `ABSENT`."""
 
@@ -193,6 +243,14 @@ class Event:
     user_id: int | None = None
     note: str | None = None
     """What the state of the session says beyond the payload: ``after 41 ms``."""
+    answers: int | None = None
+    """Number of the row that it answers: the heartbeat of an ACK, the Identify of a READY."""
+    latency_ns: int | None = None
+    """Nanoseconds from that row to this one."""
+    findings: tuple[Finding, ...] = ()
+    """What the rules noticed here, the worst first."""
+    verdict: Verdict | None = None
+    """For a close that was not the plain end of a conversation."""
     payload: bytes | None = None
     """`Payload.data`, where it is at hand; with `encoding` it can be read again at any time."""
     raw: bytes | None = None

@@ -3,8 +3,23 @@
 Live recording, imports and `reindex` all pass through here, so a capture reads the same however it was made.
 """
 
-from inspector.model import Closed, Control, Event, Frame, Happening, Kind, Opened, Payload, Plane, Undecoded
+from inspector.diagnose.engine import Diagnosis
+from inspector.model import (
+    Closed,
+    Control,
+    Event,
+    Finding,
+    Frame,
+    Happening,
+    Kind,
+    Opened,
+    Payload,
+    Plane,
+    Undecoded,
+    Verdict,
+)
 from inspector.protocol.registry import Registry
+from inspector.session import said
 from inspector.session.state import Connection
 from inspector.session.summarize import names_in
 from inspector.session.tracker import Tracker
@@ -25,8 +40,17 @@ class Pipeline:
         """Names of guilds and channels that came up, by id. Whoever keeps them elsewhere may empty it."""
         self.changed: dict[int, Connection] = {}
         """Connections of which something new is known, by number. To be emptied by whoever writes them down."""
+        self.late: list[Finding] = []
+        """What was noticed at rows that were given out before. To be emptied by whoever writes it down."""
         self._tracker = Tracker(registry)
+        self._diagnosis = Diagnosis(registry, self._tracker.world)
         self._open: dict[int, tuple[Connection, Decoder]] = {}
+        self._last_at_ns = 0
+
+    @property
+    def verdicts(self) -> dict[int, Verdict]:
+        """Verdicts on closes that are new or say more than before, by row. To be emptied by whoever keeps them."""
+        return self._diagnosis.verdicts
 
     def feed(self, happening: Happening) -> list[Event]:
         """Return the rows that `happening` adds: none while a payload is still arriving."""
@@ -42,8 +66,13 @@ class Pipeline:
             case Control():
                 return [self._control(happening, number)]
 
+    def tick(self, at_ns: int) -> None:
+        """Let time go by: it is `at_ns` now, in nanoseconds since the epoch, and nothing has happened. See `late`."""
+        self.late += self._diagnosis.tick(at_ns)
+
     def finish(self) -> list[Event]:
-        """Return rows for payloads that never came whole on connections that are still open."""
+        """Return rows for payloads that never came whole on connections that are still open. See `late` too."""
+        self.tick(self._last_at_ns)
         return [
             self._event(connection, reading, connection.last_at_ns, False, self.next_frame - 1)
             for connection, decoder in self._open.values()
@@ -58,6 +87,8 @@ class Pipeline:
             self._open[opened.connection] = connection, decoder
         event = self._row(connection, Kind.OPEN, opened.at_ns, number)
         event.opened = opened
+        self._diagnosis.examine(connection, event, None, None)
+        self._tracker.opened(connection, event)
         return event
 
     def _frame(self, frame: Frame, number: int) -> list[Event]:
@@ -81,6 +112,8 @@ class Pipeline:
         event.from_client = {"client": True, "server": False}.get(closed.by or "")
         if connection.unread_frames:
             event.note = f"{connection.unread_frames:,} messages before it were kept raw, unread"
+        self._diagnosis.examine(connection, event, None, None)
+        self._tracker.closed(connection, event)
         events.append(event)
         return events
 
@@ -91,6 +124,7 @@ class Pipeline:
         event.event = control.name
         event.wire_bytes = len(control.data)
         event.payload = control.data
+        self._diagnosis.examine(connection, event, None, None)
         return event
 
     def _unannounced(self, happening: Frame | Control | Closed) -> tuple[Connection, Decoder]:
@@ -99,6 +133,7 @@ class Pipeline:
         connection = Connection.of(opened)
         entry = connection, Decoder(Plane.GATEWAY, "", joined_late=True)
         self._open[happening.connection] = entry
+        self._tracker.world.open[happening.connection] = connection
         self.changed[happening.connection] = connection
         return entry
 
@@ -121,12 +156,16 @@ class Pipeline:
             event.marks = frame.marks
         if isinstance(what, Undecoded):
             event.undecoded = what
+            self._diagnosis.examine(connection, event, None, None)
             return event
         event.op, event.event, event.seq = what.op, what.event, what.seq
         event.encoding = what.encoding
         event.payload = what.data
         event.decoded_bytes = len(what.data)
-        self._tracker.follow(connection, event, what)
+        self._tracker.locate(event, what.d)
+        says = said.read(event, what)
+        self._diagnosis.examine(connection, event, what, says)
+        self._tracker.follow(connection, event, what, says)
         if what.problems:
             event.note = "; ".join([event.note, *what.problems] if event.note else what.problems)
         if what.event is not None:
@@ -136,7 +175,8 @@ class Pipeline:
     def _row(self, connection: Connection, kind: Kind, at_ns: int, frame: int) -> Event:
         event = Event(self.next_event, connection.id, at_ns, connection.opened.plane, kind)
         event.first_frame = event.last_frame = frame
-        connection.last_at_ns = at_ns
+        connection.last_at_ns = self._last_at_ns = at_ns
+        connection.last_row = event.n
         self.next_event += 1
         return event
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from inspector.model import Kind, Mark, Plane
-from inspector.query.severity import SEVERITY_SQL
 
 Type = Literal["number", "size", "id", "word", "text", "op", "close", "time", "severity", "mark"]
 
@@ -111,6 +110,21 @@ FIELDS: tuple[Field, ...] = (
         "what stood beside a close code, or why a row could not be decoded",
         'reason =~ "timed out"',
     ),
+    Field(
+        "rule",
+        "text",
+        "(select group_concat(rule, ' ') from finding where finding.event = event.id)",
+        "ids of the rules that noticed something at the row",
+        "rule =~ *heartbeat*",
+    ),
+    Field("answers", "number", "event.answers", "number of the row that it answers", "answers == 12"),
+    Field(
+        "latency",
+        "number",
+        "event.latency / 1e6",
+        "milliseconds since the row that it answers",
+        "latency > 500",
+    ),
     Field("note", "text", "event.note", "what the session says beyond the payload", "note =~ after*"),
     Field(
         "session",
@@ -135,8 +149,8 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "finding",
         "severity",
-        f"nullif({SEVERITY_SQL}, 0)",
-        "the worst that is known of the row",
+        "nullif(event.severity, 0)",
+        "the worst that was noticed at the row",
         "finding >= warn",
         ("info", "warn", "error"),
         ("severity",),

@@ -18,11 +18,11 @@ from typing import NoReturn, cast
 from wcwidth import wcswidth
 
 from inspector.errors import UsageError
+from inspector.model import Severity
 from inspector.protocol.registry import Registry, slug
 from inspector.query.fields import BY_NAME, Field, names
 from inspector.query.moments import EXPECTED, parse_moment
 from inspector.query.patterns import matcher
-from inspector.query.severity import Severity
 from inspector.query.tree import (
     OPERATORS,
     And,

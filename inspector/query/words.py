@@ -1,9 +1,9 @@
 """A filter said aloud, so that whoever wrote it sees whether it was understood."""
 
+from inspector.model import Severity
 from inspector.query import tree
 from inspector.query.fields import Field
 from inspector.query.moments import Moment
-from inspector.query.severity import Severity
 from inspector.query.tree import Code, Compare, Filter, InPayload, Operator, Pattern, Text, Value
 from inspector.session.summarize import inert
 

@@ -1,7 +1,7 @@
 """How every connection is doing, worked out from the narrow rows of events alone: no payload is ever decoded for it.
 
-`PHASES` says how far a connection has come. A capture is counted a slice at a time, so that one that grows costs only
-what is new, and a million rows never keep their reader busy for long.
+`inspector.session.phases` says how far a connection has come. A capture is counted a slice at a time, so that one that
+grows costs only what is new, and a million rows never keep their reader busy for long.
 """
 
 import json
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from inspector.model import Plane
 from inspector.protocol.registry import Registry
 from inspector.report.measure import BEATS
+from inspector.session.phases import DISPATCHES, MOVING_EVENTS, OPENED, connection_phase
 from inspector.session.state import Connection
 from inspector.store import rows
 from inspector.store.file import damaged
@@ -27,38 +28,8 @@ ROUND_TRIPS = 16
 # Heartbeats without an ACK that are remembered; as `inspector.session.tracker` has it.
 _UNACKED = 16
 
-PHASES: dict[tuple[Plane, bool, int | str], str] = {
-    # Plane, whether the client sent it, opcode; for what a dispatch brings, its event. All else leaves the phase alone.
-    (Plane.GATEWAY, False, 10): "hello",
-    (Plane.GATEWAY, True, 2): "identifying",
-    (Plane.GATEWAY, False, "READY"): "ready",
-    (Plane.GATEWAY, True, 6): "resuming",
-    (Plane.GATEWAY, False, "RESUMED"): "resumed",
-    (Plane.GATEWAY, False, 7): "reconnect asked",
-    (Plane.GATEWAY, False, 9): "invalid session",
-    (Plane.VOICE, False, 8): "hello",
-    (Plane.VOICE, True, 0): "identified",
-    (Plane.VOICE, False, 2): "ready",
-    (Plane.VOICE, True, 1): "protocol selected",
-    (Plane.VOICE, False, 4): "session described",
-    (Plane.VOICE, True, 7): "resuming",
-    (Plane.VOICE, False, 9): "resumed",
-    (Plane.REMOTE_AUTH, False, "hello"): "hello",
-    (Plane.REMOTE_AUTH, True, "init"): "key offered",
-    (Plane.REMOTE_AUTH, True, "nonce_proof"): "key proved",
-    (Plane.REMOTE_AUTH, False, "pending_remote_init"): "waiting for a scan",
-    (Plane.REMOTE_AUTH, False, "pending_ticket"): "scanned",
-    (Plane.REMOTE_AUTH, False, "pending_login"): "login confirmed",
-    (Plane.REMOTE_AUTH, False, "cancel"): "turned down",
-    (Plane.RPC, False, "READY"): "ready",
-    (Plane.RPC, True, "AUTHORIZE"): "asking the user",
-    (Plane.RPC, False, "AUTHORIZE"): "authorized",
-    (Plane.RPC, False, "AUTHENTICATE"): "authenticated",
-}
 _HEARTBEATS = {(plane, op) for plane, sent, _ in BEATS for op in sent}
 _ACKS = {(plane, ack) for plane, _, ack in BEATS}
-# What brings events.
-_DISPATCHES = {(Plane.GATEWAY, 0), (Plane.RPC, "DISPATCH")}
 
 _TOTALS = """
     select connection, count(*), max(at),
@@ -71,9 +42,7 @@ _SEQUENCES = "select connection, seq from event where id in (select value from j
 _STEPS = f"""
     select connection, at, plane, from_client, op, event from event
     where id > ? and id <= ? and kind = 'payload' and from_client is not null
-        and (plane <> 'gateway' or op <> 0 or event in ({
-    ", ".join(f"'{key}'" for plane, _, key in PHASES if plane is Plane.GATEWAY and isinstance(key, str))
-}))
+        and (plane <> 'gateway' or op <> 0 or event in ({", ".join(f"'{name}'" for name in sorted(MOVING_EVENTS))}))
     order by id"""
 _CONNECTIONS = f"""
     select {rows.CONNECTION_COLUMNS} from connection where id > ? or id in (select value from json_each(?))"""
@@ -255,8 +224,8 @@ class Overview:
 
     def _step(self, count: "_Count", at_ns: int, plane: Any, from_client: int, op: Any, event: Any) -> None:
         """Take in a payload. A name of a plane is equal to its member, so it finds what is under that."""
-        key = event if (plane, op) in _DISPATCHES else op
-        count.phase = PHASES.get((plane, bool(from_client), key), count.phase)
+        key = event if (plane, op) in DISPATCHES else op
+        count.phase = connection_phase(Plane(plane), count.phase, bool(from_client), key)
         if from_client and (plane, op) in _HEARTBEATS:
             count.waiting.append(int(at_ns))
         elif not from_client and (plane, op) in _ACKS and count.waiting:
@@ -302,7 +271,7 @@ class _Count:
 
     connection: Connection
     key: tuple[Plane, str | None] | None = None
-    phase: str = ""
+    phase: str = OPENED
     seq: int | None = None
     events: int = 0
     last_ns: int = 0
@@ -322,7 +291,7 @@ class _Count:
         elif closed is not None:
             phase = "closed" if code is None else f"closed {code}"
         else:
-            phase = self.phase or ("under way" if opened.joined_late else "opened")
+            phase = "under way" if opened.joined_late and self.phase == OPENED else self.phase
         return ConnectionView(
             id=opened.connection,
             plane=opened.plane,

@@ -1,14 +1,39 @@
-"""What is known of one connection while it is being read."""
+"""What is known of one connection while it is being read. Bounded, however long it lives.
 
+Rows that matter later are remembered by number and time; times are nanoseconds since the epoch.
+"""
+
+from collections import deque
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from inspector.model import Closed, Opened
+from inspector.model import Closed, Opened, Plane
+from inspector.session.phases import OPENED
+from inspector.session.said import At, Beat, Described, Hello, Identify, Join, Members, Refused, Resume, Selected
 from inspector.wire.dialect import dialect_of
+
+MAX_UNACKED = 16
+"""Heartbeats remembered while no ACK comes; a client that sends more without one is long past pairing."""
+SEND_WINDOW_NS = 60_000_000_000
+"""The time over which the gateway counts what a client sends."""
+MAX_SENDS = 256
+"""Messages of the send window that are remembered: twice as many as are allowed."""
+MAX_REQUESTS = 64
+"""Requests of one kind that may wait for their answers."""
+
+
+class Sent(NamedTuple):
+    """A message of the client."""
+
+    n: int
+    at_ns: int
+    op: int | str | None
+    wire_bytes: int
 
 
 @dataclass(slots=True)
 class Connection:
-    """One connection: as it was opened, as it turned out to speak, and how it ended."""
+    """One connection: as it was opened, as it turned out to speak, what it has come to, and how it ended."""
 
     opened: Opened
     version: int | None = None
@@ -22,31 +47,123 @@ class Connection:
     """Digest of the Discord session's id: the same on all connections that resumed it, and no secret."""
     shard: str | None = None
     """``0/2``."""
+    parent: int | None = None
+    """Number of the main connection that asked for this voice connection."""
+    identity: str | None = None
+    """What tells its client from others: account and shard, in voice the call. None before it has said who it is."""
+    previous: int | None = None
+    """Number of the connection that the same client had before this one."""
     unread_frames: int = 0
     """Messages kept raw after the compression context was lost."""
     unread_bytes: int = 0
+
+    # From here on: what rules ask about. Not stored.
+    phase: str = OPENED
+    """How far it has come; see `inspector.session.phases`."""
+    opened_row: int = 0
+    """Number of the row of its opening."""
+    last_row: int = 0
+    """Number of its newest row."""
     last_at_ns: int = 0
     """When anything last happened on it."""
-    heartbeats: list[tuple[int | float | None, int]] = field(default_factory=list)
-    """The heartbeats that have no ACK yet: the nonce, None where there is none, and when it was sent, in nanoseconds
-    since the epoch; at most 16."""
-
+    examined_ns: int = 0
+    """Up to when silence on it has been looked into."""
+    heartbeats: deque[Beat] = field(default_factory=lambda: deque(maxlen=MAX_UNACKED))
+    """Those that have no ACK yet."""
+    last_beat: Beat | None = None
+    beats: int = 0
+    acks: int = 0
+    received_since_beat: int = 0
+    """Rows from the server since the client's last heartbeat, ACKs left out."""
+    last_received: At | None = None
+    """The newest row from the server."""
+    hello: Hello | None = None
+    heartbeat_asked: At | None = None
+    """The server wants a heartbeat at once, and none has come yet."""
+    identify: Identify | None = None
+    """The newest."""
+    identifies: int = 0
+    resume: Resume | None = None
+    """The newest."""
+    accepted: At | None = None
+    """READY or RESUMED (voice: Ready or Resumed)."""
+    refused: Refused | None = None
+    """An Invalid Session that no Identify, Resume or close has answered yet."""
+    reconnect: At | None = None
+    """Reconnect was asked for."""
+    seq: int | None = None
+    """The newest sequence number that the server gave on this connection."""
+    first_seq: int | None = None
+    """And the first."""
+    sends: deque[Sent] = field(default_factory=lambda: deque(maxlen=MAX_SENDS))
+    """What the client sent within the last minute, the oldest first."""
+    last_sent: Sent | None = None
+    """The newest message of the client, and whatever its age."""
+    members: dict[str, Members] = field(default_factory=dict)
+    """Requests for members that are not answered in full, by nonce, or by guild where there is none."""
+    joins: dict[str, Join] = field(default_factory=dict)
+    """Wishes to join a voice channel (op 4) that have no voice server yet, by guild or channel."""
+    blank_messages: int = 0
+    """Messages of guilds that came without any content, and that had to have some."""
+    filled_messages: int = 0
+    """Messages of guilds that came with content."""
+    modes: tuple[str, ...] = ()
+    """Voice: the encryption modes on offer."""
+    selected: Selected | None = None
+    """Voice: the client's Select Protocol."""
+    described: Described | None = None
+    """Voice: the server's Session Description."""
+    spoke: bool = False
+    """Voice: the client has announced that it speaks."""
     noted: tuple[object, ...] = ()
     """What `facts` was when the connection was last written down."""
 
     @property
     def facts(self) -> tuple[object, ...]:
-        """All that may change while the connection lives, to tell whether it did."""
-        return self.encoding, self.compression, self.session, self.shard, self.unread_frames, self.closed
+        """All that is stored and may change while the connection lives, to tell whether it did."""
+        return self.encoding, self.compression, self.session, self.shard, self.parent, self.unread_frames, self.closed
 
     @property
     def id(self) -> int:
         """Its number in the capture, from 1."""
         return self.opened.connection
 
+    @property
+    def plane(self) -> Plane:
+        """Which protocol it speaks."""
+        return self.opened.plane
+
+    @property
+    def interval_ns(self) -> int:
+        """Time between two heartbeats as the server wants it; 0 where that is not known."""
+        return self.hello.interval_ns if self.hello is not None else 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of it was recorded and could be read: then what is missing was never sent."""
+        return not self.opened.joined_late and not self.unread_frames
+
+    @property
+    def shard_pair(self) -> tuple[int, int] | None:
+        """The shard as numbers."""
+        if self.shard is None:
+            return None
+        number, _, count = self.shard.partition("/")
+        return int(number), int(count)
+
     @classmethod
     def of(cls, opened: Opened) -> "Connection":
         """Return the state of a connection that has just been opened."""
         dialect = dialect_of(opened.url)
         compression = dialect.compression
-        return cls(opened, dialect.version, dialect.encoding, compression.value if compression else None)
+        made = cls(opened, dialect.version, dialect.encoding, compression.value if compression else None)
+        made.last_at_ns = made.examined_ns = opened.at_ns
+        return made
+
+
+def remember(requests: dict[str, Any], key: str, request: object) -> None:
+    """Keep `request` under `key`, and let go of the oldest where there are too many."""
+    requests.pop(key, None)
+    requests[key] = request
+    if len(requests) > MAX_REQUESTS:
+        del requests[next(iter(requests))]

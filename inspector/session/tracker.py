@@ -5,14 +5,15 @@ Time comes with the data; nothing here reads a clock.
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from inspector.model import Event, Payload, Plane
 from inspector.protocol.registry import Registry
-from inspector.session.redact import digest
-from inspector.session.state import Connection
-
-# Heartbeats remembered while no ACK comes; a client that sends more without one is long past pairing.
-MAX_UNACKED = 16
+from inspector.session import said
+from inspector.session.phases import DISPATCHES, MOVING_EVENTS, connection_phase
+from inspector.session.said import At, Said
+from inspector.session.state import SEND_WINDOW_NS, Connection, Sent, remember
+from inspector.session.world import DAY_NS, Call, Ending, Login, Session, World
 
 _DEFAULT_PATHS = {
     "guild": ("guild_id",),
@@ -21,32 +22,78 @@ _DEFAULT_PATHS = {
 }
 _Routes = tuple[tuple[str, tuple[str, ...]], ...]
 """Ways to a value, the likeliest first: its key in ``d``, then the keys below that."""
+Asked = At | said.Beat | said.Identify | said.Resume | said.Members | said.Join | said.Selected
+"""What has answers."""
+# Codes with which a client ends its session for good: https://docs.discord.com/developers/events/gateway#disconnecting
+DESTROYING = (1000, 1001)
 
 
 class Tracker:
     """Follows all connections of one recording. The registry says where an event keeps its ids."""
 
     def __init__(self, registry: Registry) -> None:
+        self.world = World()
+        self._registry = registry
         self._routes = {name: _routes(row.ids) for name, row in registry.events.items() if row.ids}
         self._usual = _routes({})
 
-    def follow(self, connection: Connection, event: Event, payload: Payload) -> None:
-        """Take one payload into `connection`, and write what it means into `event`."""
-        d = payload.d
-        if type(d) is dict:
-            for name, routes in self._routes.get(payload.event or "", self._usual):
-                for key, below in routes:
-                    value = d.get(key)
-                    for deeper in below:
-                        value = value.get(deeper) if type(value) is dict else None
-                    if value is not None:
-                        setattr(event, name, _snowflake(value))
-                        break
-        step = _STEPS.get((connection.opened.plane, payload.op))
+    def locate(self, event: Event, d: Any) -> None:
+        """Write into `event` what it is about: the ids of its guild, channel and user."""
+        if type(d) is not dict:
+            return
+        for name, routes in self._routes.get(event.event or "", self._usual):
+            for key, below in routes:
+                value = d.get(key)
+                for deeper in below:
+                    value = value.get(deeper) if type(value) is dict else None
+                if value is not None:
+                    setattr(event, name, _snowflake(value))
+                    break
+
+    def opened(self, connection: Connection, event: Event) -> None:
+        """Take in a new connection; one that was refused too."""
+        connection.opened_row = event.n
+        if connection.opened.refusal is None:
+            self.world.open[connection.id] = connection
+
+    def follow(self, connection: Connection, event: Event, payload: Payload, what: Said | None) -> None:
+        """Take one payload into the state, and write what it means into `event`. `what`: as `said.read` made it."""
+        if event.from_client:
+            _count_send(connection, event)
+        else:
+            connection.last_received = At(event.n, event.at_ns)
+            connection.received_since_beat += 1
+        if event.seq is not None and not event.from_client:
+            _number(self.world.session_of(connection), connection, event.seq)
+        dispatch = (event.plane, event.op) in DISPATCHES
+        if not dispatch or event.event in MOVING_EVENTS:
+            key = event.event if dispatch else event.op
+            connection.phase = connection_phase(event.plane, connection.phase, bool(event.from_client), key)
+        step = _STEPS.get((event.plane, bool(event.from_client), event.event if dispatch else event.op))
         if step is not None:
-            note = step(connection, event, payload)
+            note = step(self.world, connection, event, what)
             if note is not None:
                 event.note = note
+
+    def closed(self, connection: Connection, event: Event) -> None:
+        """Take in the end of a connection."""
+        assert connection.closed is not None
+        ending = Ending(event.n, event.at_ns, connection.id, connection.closed)
+        self.world.open.pop(connection.id, None)
+        self.world.end(connection, ending)
+        session = self.world.session_of(connection)
+        if session is None or session.connections[-1] != connection.id:
+            return
+        session.ending = ending
+        if connection.closed.by == "client" and connection.closed.code in DESTROYING:
+            _destroy(session, "destroyed", event)
+        else:
+            code = connection.closed.code
+            row = None if code is None else self._registry.close_code(event.plane, code)
+            if row is not None and row.sent_by(connection.closed.by).resume is False:
+                _destroy(session, "destroyed", event)
+            else:
+                session.befell("dropped")
 
 
 def _routes(own: Mapping[str, str]) -> tuple[tuple[str, _Routes], ...]:
@@ -66,62 +113,324 @@ def _snowflake(value: Any) -> int | None:
     return value if type(value) is int and 0 <= value < 1 << 63 else None
 
 
-def _heartbeat(connection: Connection, event: Event, payload: Payload) -> str | None:
-    if not event.from_client:
-        return "the server asks for a heartbeat now"
-    connection.heartbeats.append((_nonce(event, payload), event.at_ns))
-    del connection.heartbeats[:-MAX_UNACKED]
-    return None
+def _count_send(connection: Connection, event: Event) -> None:
+    sent = Sent(event.n, event.at_ns, event.op, event.wire_bytes)
+    connection.last_sent = sent
+    sends = connection.sends
+    sends.append(sent)
+    while sends[0].at_ns <= event.at_ns - SEND_WINDOW_NS:
+        sends.popleft()
 
 
-def _heartbeat_ack(connection: Connection, event: Event, payload: Payload) -> str | None:
+def _number(session: Session | None, connection: Connection, seq: int) -> None:
+    connection.seq = seq
+    if connection.first_seq is None:
+        connection.first_seq = seq
+    if session is not None and (session.seq is None or seq > session.seq):
+        session.seq = seq
+
+
+def _answered(event: Event, asked: Asked | None) -> str | None:
+    """Note on `event` what it answers, and how long that took."""
+    if asked is None:
+        return None
+    event.answers, event.latency_ns = asked.n, event.at_ns - asked.at_ns
+    elapsed_ms = event.latency_ns / 1e6
+    return f"after {elapsed_ms:.0f} ms" if elapsed_ms >= 1 else "after less than 1 ms"
+
+
+def _hello(world: World, connection: Connection, event: Event, what: Said | None) -> None:
+    assert isinstance(what, said.Hello)
+    connection.hello = what
+
+
+def _ask_for_heartbeat(world: World, connection: Connection, event: Event, what: Said | None) -> str:
+    connection.heartbeat_asked = At(event.n, event.at_ns)
+    return "the server asks for a heartbeat now"
+
+
+def _heartbeat(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
+    assert isinstance(what, said.Beat)
+    connection.heartbeats.append(what)
+    connection.last_beat = what
+    connection.beats += 1
+    connection.received_since_beat = 0
+    asked, connection.heartbeat_asked = connection.heartbeat_asked, None
+    answer = _answered(event, asked)
+    return None if answer is None else f"as asked, {answer}"
+
+
+def _heartbeat_ack(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
     # An ACK of the voice gateway repeats its heartbeat's nonce. Elsewhere each answers the oldest that has none.
-    nonce = _nonce(event, payload)
-    for at, (sent_nonce, sent_ns) in enumerate(connection.heartbeats):
-        if nonce is None or nonce == sent_nonce:
-            del connection.heartbeats[at]
-            elapsed_ms = (event.at_ns - sent_ns) / 1e6
-            return f"after {elapsed_ms:.0f} ms" if elapsed_ms >= 1 else "after less than 1 ms"
+    assert isinstance(what, said.Acked)
+    connection.acks += 1
+    connection.received_since_beat -= 1
+    for beat in connection.heartbeats:
+        if what.nonce is None or what.nonce == beat.nonce:
+            connection.heartbeats.remove(beat)
+            return _answered(event, beat)
     return "no heartbeat was waiting for it"
 
 
-def _nonce(event: Event, payload: Payload) -> int | float | None:
-    """Return what tells a heartbeat of the voice gateway from others: ``d.t``, before version 8 ``d`` itself."""
-    nonce = payload.d.get("t") if type(payload.d) is dict else payload.d
-    return nonce if event.plane is Plane.VOICE and type(nonce) in (int, float) else None
+def _identify(world: World, connection: Connection, event: Event, what: Said | None) -> None:
+    assert isinstance(what, said.Identify)
+    connection.identify = what
+    connection.identifies += 1
+    connection.refused = None
+    _set_shard(connection, what.shard)
+    _introduce(world, connection, what)
+    world.logins.append(Login(event.n, event.at_ns, connection.id, what.token, what.shard))
+    while world.logins[0].at_ns <= event.at_ns - DAY_NS:
+        world.logins.popleft()
 
 
-def _identify(connection: Connection, event: Event, payload: Payload) -> str | None:
-    shard = payload.d.get("shard") if type(payload.d) is dict else None
-    if type(shard) is list and len(shard) == 2 and all(type(part) is int and part.bit_length() < 64 for part in shard):
+def _resume(world: World, connection: Connection, event: Event, what: Said | None) -> None:
+    assert isinstance(what, said.Resume)
+    connection.resume = what
+    connection.refused = None
+    if what.session is None:
+        return
+    connection.session = what.session
+    _introduce(world, connection, what)
+    session = world.sessions.get(what.session)
+    if session is None:
+        session = Session(what.session, connection.identity or "")
+        # It began before the recording; all that is known is what the client says.
+        session.seq = what.seq
+        world.sessions.keep(session.id, session)
+    session.befell("asks")
+    session.failures += 1
+    session.ending = None
+    if connection.id not in session.connections:
+        session.connections.append(connection.id)
+
+
+def _introduce(world: World, connection: Connection, what: said.Identify | said.Resume) -> None:
+    """Remember whose connection this is, and which one it follows."""
+    identity = world.identity(connection.plane, what)
+    before = world.before(identity)
+    if before is not None and before[0].id != connection.id:
+        connection.previous = before[0].id
+    connection.identity = identity
+    world.last_of.keep(identity, connection.id)
+
+
+def _ready(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
+    assert isinstance(what, said.Ready)
+    connection.accepted = At(event.n, event.at_ns)
+    _set_shard(connection, what.shard)
+    if what.session is not None:
+        connection.session = what.session
+        session = Session(what.session, connection.identity or f"session {what.session}")
+        session.ready = connection.accepted
+        session.resume_host = host_of(what.resume_url or "")
+        session.version, session.encoding = connection.version, connection.encoding
+        session.seq = event.seq
+        session.user_id = what.user_id
+        session.identify = connection.identify
+        session.connections.append(connection.id)
+        world.sessions.keep(session.id, session)
+    return _answered(event, connection.identify)
+
+
+def _resumed(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
+    connection.accepted = At(event.n, event.at_ns)
+    session = world.session_of(connection)
+    if session is not None:
+        session.befell("resumed")
+        session.failures = 0
+    return _answered(event, connection.resume)
+
+
+def _refuse(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
+    assert isinstance(what, said.Refused)
+    asked: said.Identify | said.Resume | None = connection.identify
+    if asked is None or (connection.resume is not None and connection.resume.n > asked.n):
+        asked = connection.resume
+    if connection.accepted is not None:
+        asked = None
+    connection.refused = what
+    connection.accepted = None
+    session = world.session_of(connection)
+    if session is not None:
+        if what.resumable:
+            session.befell("may resume")
+        else:
+            _destroy(session, "invalidated", event)
+    return _answered(event, asked)
+
+
+def _destroy(session: Session, how: str, event: Event) -> None:
+    session.befell(how)
+    if session.destroyed is None:
+        session.destroyed = At(event.n, event.at_ns)
+
+
+def _reconnect(world: World, connection: Connection, event: Event, what: Said | None) -> None:
+    connection.reconnect = At(event.n, event.at_ns)
+
+
+def _ask_for_members(world: World, connection: Connection, event: Event, what: Said | None) -> None:
+    assert isinstance(what, said.Members)
+    remember(connection.members, what.key, what)
+
+
+def _members(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
+    assert isinstance(what, said.Chunk)
+    asked = connection.members.get(what.key)
+    if asked is not None and what.is_last:
+        del connection.members[what.key]
+    return _answered(event, asked)
+
+
+def _join(world: World, connection: Connection, event: Event, what: Said | None) -> None:
+    assert isinstance(what, said.Join)
+    if what.server_id is None:
+        return
+    remember(connection.joins, what.server_id, what)
+    call = world.calls.get(what.server_id)
+    if call is None or call.main != connection.id:
+        call = Call(what.server_id, connection.id)
+    call.main = connection.id
+    call.asked = At(event.n, event.at_ns)
+    world.calls.keep(call.server_id, call)
+
+
+def _voice_state(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
+    assert isinstance(what, said.VoiceState)
+    session = world.session_of(connection)
+    if what.user_id is None or session is None or what.user_id != session.user_id:
+        return None
+    call = world.calls.get(what.server_id or "")
+    if call is None:
+        # One leaves a private call without a word about which.
+        found = (call for call in world.calls.values() if what.session is not None and call.session == what.session)
+        call = next(found, None)
+    if call is None:
+        if what.server_id is None:
+            return None
+        call = world.calls.keep(what.server_id, Call(what.server_id, connection.id))
+    call.main = connection.id
+    if call.channel != what.channel and call.state is not None:
+        call.moved = At(event.n, event.at_ns)
+    call.channel, call.state, call.session = what.channel, At(event.n, event.at_ns), what.session
+    asked = connection.joins.get(call.server_id)
+    if asked is not None and what.channel is None:
+        del connection.joins[call.server_id]
+    return _answered(event, asked)
+
+
+def _voice_server(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
+    assert isinstance(what, said.VoiceServer)
+    if what.server_id is None:
+        return None
+    call = world.calls.get(what.server_id) or Call(what.server_id, connection.id)
+    call.main = connection.id
+    call.server, call.token, call.endpoint = At(event.n, event.at_ns), what.token, what.endpoint
+    world.calls.keep(call.server_id, call)
+    return _answered(event, connection.joins.pop(what.server_id, None))
+
+
+def _voice_identify(world: World, connection: Connection, event: Event, what: Said | None) -> None:
+    assert isinstance(what, said.Identify)
+    connection.identify = what
+    connection.identifies += 1
+    connection.session = what.session or connection.session
+    _enter_call(world, connection, what)
+    call = world.calls.get(what.server_id or "")
+    if call is not None:
+        call.identified = At(event.n, event.at_ns)
+
+
+def _voice_resume(world: World, connection: Connection, event: Event, what: Said | None) -> None:
+    assert isinstance(what, said.Resume)
+    connection.resume = what
+    connection.session = what.session or connection.session
+    _enter_call(world, connection, what)
+
+
+def _enter_call(world: World, connection: Connection, what: said.Identify | said.Resume) -> None:
+    _introduce(world, connection, what)
+    before = world.ended.get(connection.previous or 0)
+    if before is not None and before[0].session == connection.session and connection.seq is None:
+        # Numbers go on over a resume.
+        connection.seq = before[0].seq if isinstance(what, said.Resume) else None
+    call = world.calls.get(what.server_id or "")
+    if call is not None:
+        connection.parent = call.main
+
+
+def _voice_ready(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
+    assert isinstance(what, said.VoiceReady)
+    connection.accepted = At(event.n, event.at_ns)
+    connection.modes = what.modes
+    return _answered(event, connection.identify)
+
+
+def _voice_resumed(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
+    connection.accepted = At(event.n, event.at_ns)
+    return _answered(event, connection.resume)
+
+
+def _select(world: World, connection: Connection, event: Event, what: Said | None) -> None:
+    assert isinstance(what, said.Selected)
+    connection.selected = what
+
+
+def _describe(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
+    assert isinstance(what, said.Described)
+    connection.described = what
+    return _answered(event, connection.selected)
+
+
+def _speak(world: World, connection: Connection, event: Event, what: Said | None) -> None:
+    connection.spoke = True
+
+
+def _set_shard(connection: Connection, shard: tuple[int, int] | None) -> None:
+    if shard is not None:
         connection.shard = f"{shard[0]}/{shard[1]}"
-    return None
 
 
-def _session(connection: Connection, event: Event, payload: Payload) -> str | None:
-    session_id = payload.d.get("session_id") if type(payload.d) is dict else None
-    if isinstance(session_id, str):
-        connection.session = digest(session_id)
-    return None
+def host_of(url: str) -> str | None:
+    """Return host and port of a URL, in lower case; None where there is none."""
+    try:
+        # Not what stands before an @, which would be a password.
+        return urlsplit(url).netloc.rpartition("@")[2].lower() or None
+    except ValueError:
+        return None
 
 
-def _dispatch(connection: Connection, event: Event, payload: Payload) -> str | None:
-    if payload.event == "READY" and not event.from_client:
-        return _session(connection, event, payload) or _identify(connection, event, payload)
-    return None
-
-
-_STEPS: dict[tuple[Plane, int | str | None], Callable[[Connection, Event, Payload], str | None]] = {
-    (Plane.GATEWAY, 0): _dispatch,
-    (Plane.GATEWAY, 1): _heartbeat,
-    (Plane.GATEWAY, 2): _identify,
-    (Plane.GATEWAY, 6): _session,
-    (Plane.GATEWAY, 11): _heartbeat_ack,
-    (Plane.GATEWAY, 40): _heartbeat,
-    (Plane.VOICE, 0): _session,
-    (Plane.VOICE, 3): _heartbeat,
-    (Plane.VOICE, 6): _heartbeat_ack,
-    (Plane.VOICE, 7): _session,
-    (Plane.REMOTE_AUTH, "heartbeat"): _heartbeat,
-    (Plane.REMOTE_AUTH, "heartbeat_ack"): _heartbeat_ack,
+_STEPS: dict[tuple[Plane, bool, int | str | None], Callable[[World, Connection, Event, Said | None], str | None]] = {
+    # Plane, whether the client sent it, opcode or event.
+    (Plane.GATEWAY, False, 10): _hello,
+    (Plane.GATEWAY, False, 1): _ask_for_heartbeat,
+    (Plane.GATEWAY, True, 1): _heartbeat,
+    (Plane.GATEWAY, True, 40): _heartbeat,
+    (Plane.GATEWAY, False, 11): _heartbeat_ack,
+    (Plane.GATEWAY, True, 2): _identify,
+    (Plane.GATEWAY, True, 6): _resume,
+    (Plane.GATEWAY, False, "READY"): _ready,
+    (Plane.GATEWAY, False, "RESUMED"): _resumed,
+    (Plane.GATEWAY, False, 9): _refuse,
+    (Plane.GATEWAY, False, 7): _reconnect,
+    (Plane.GATEWAY, True, 8): _ask_for_members,
+    (Plane.GATEWAY, False, "GUILD_MEMBERS_CHUNK"): _members,
+    (Plane.GATEWAY, False, "RATE_LIMITED"): _members,
+    (Plane.GATEWAY, True, 4): _join,
+    (Plane.GATEWAY, False, "VOICE_STATE_UPDATE"): _voice_state,
+    (Plane.GATEWAY, False, "VOICE_SERVER_UPDATE"): _voice_server,
+    (Plane.VOICE, False, 8): _hello,
+    (Plane.VOICE, False, 3): _ask_for_heartbeat,
+    (Plane.VOICE, True, 3): _heartbeat,
+    (Plane.VOICE, False, 6): _heartbeat_ack,
+    (Plane.VOICE, True, 0): _voice_identify,
+    (Plane.VOICE, True, 7): _voice_resume,
+    (Plane.VOICE, False, 2): _voice_ready,
+    (Plane.VOICE, False, 9): _voice_resumed,
+    (Plane.VOICE, True, 1): _select,
+    (Plane.VOICE, False, 4): _describe,
+    (Plane.VOICE, True, 5): _speak,
+    (Plane.REMOTE_AUTH, True, "heartbeat"): _heartbeat,
+    (Plane.REMOTE_AUTH, False, "heartbeat_ack"): _heartbeat_ack,
 }

@@ -9,7 +9,7 @@ from inspector.errors import CaptureError, NewerCapture, NotACapture
 
 # "GWCA", in SQLite's application_id.
 APPLICATION_ID = 0x47574341
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 
@@ -54,7 +54,8 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
             check_same_thread=False,
         )
         try:
-            _check_version(path, db)
+            if _check_version(path, db) < SCHEMA_VERSION and not write:
+                _fill_in(db)
             db.execute("select count(*) from (select 1 from connection limit 1)").fetchone()
         except sqlite3.Error as error:
             db.close()
@@ -75,13 +76,54 @@ def damaged(path: Path, error: Exception | None) -> CaptureError:
     )
 
 
-def _check_version(path: Path, db: sqlite3.Connection) -> None:
+def upgrade(db: sqlite3.Connection) -> None:
+    """Bring a capture that is open for writing to our schema. What it lacks stays empty until it is reindexed."""
+    if db.execute("pragma user_version").fetchone()[0] >= SCHEMA_VERSION:
+        return
+    tables = "".join(f"create table {name} ({columns});" for name, columns in _NEW_TABLES.items())
+    columns = "".join(f"alter table {table} add column {column};" for table, column in _NEW_COLUMNS)
+    db.executescript(
+        f"begin immediate; {tables} {columns} create index finding_event on finding (event);"
+        f" pragma user_version = {SCHEMA_VERSION}; commit;"
+    )
+
+
+def _fill_in(db: sqlite3.Connection) -> None:
+    """Let an older capture, open for reading, look like one of today in which nothing was noticed."""
+    for name, columns in _NEW_TABLES.items():
+        db.execute(f"create temp table {name} ({columns})")
+    for table in dict.fromkeys(table for table, _ in _NEW_COLUMNS):
+        new = ", ".join(
+            f"{'0' if 'not null' in column else 'null'} as {column.split()[0]}"
+            for owner, column in _NEW_COLUMNS
+            if owner == table
+        )
+        db.execute(f"create temp view {table} as select *, {new} from main.{table}")
+
+
+# What schema 2 added to schema 1; schema.sql says what it is.
+_NEW_COLUMNS = (
+    ("connection", "parent integer"),
+    ("event", "answers integer"),
+    ("event", "latency integer"),
+    ("event", "severity integer not null default 0"),
+)
+_NEW_TABLES = {
+    "finding": "id integer primary key, event integer not null, rule text not null, severity integer not null,"
+    " text text not null, evidence text not null",
+    "verdict": "event integer primary key, cause text not null, evidence text not null, reconnect integer,"
+    " resume integer, advice text not null, was_right integer, then_did text not null, then_event integer",
+}
+
+
+def _check_version(path: Path, db: sqlite3.Connection) -> int:
     version = db.execute("pragma user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
         raise NewerCapture(
             f"{path} was written by a newer gwinspect (schema {version}, this one reads up to {SCHEMA_VERSION}); "
             "upgrade to open it"
         )
+    return int(version)
 
 
 def check_target(path: Path) -> None:

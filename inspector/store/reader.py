@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from inspector.model import Event, Happening, Kind, Mark, Opened, Plane
+from inspector.model import Event, Finding, Happening, Kind, Mark, Opened, Plane, Verdict
 from inspector.session.state import Connection
 from inspector.store import rows
 from inspector.store.chunks import unpack
@@ -65,13 +65,32 @@ class Reader:
             if not found:
                 return []
             bodies = self._payloads(found[0][0], found[-1][0]) if payloads else {}
-            return [rows.event_of(row, self.connection, bodies.get(row[0])) for row in found]
+            events = [rows.event_of(row, self.connection, bodies.get(row[0])) for row in found]
+            # The severity of a row says whether it is worth looking.
+            if any(row[-1] for row in found):
+                self._add_meaning(events)
+            return events
 
     def all_events(self, after: int = 0) -> Iterator[Event]:
         """Yield every event there is, batch by batch, each batch in a query of its own."""
         while batch := self.events(after):
             yield from batch
             after = batch[-1].n
+
+    def findings(self, after: int = 0, limit: int = -1) -> list[Finding]:
+        """Return at most `limit` findings at rows above `after`, in the order of rows, the worst of a row first."""
+        with explained(self.path):
+            found = self._db.execute(
+                f"select {rows.FINDING_COLUMNS} from finding where event > ? order by event, severity desc, id limit ?",
+                (after, limit),
+            ).fetchall()
+            return [rows.finding_of(row) for row in found]
+
+    def verdicts(self) -> dict[int, Verdict]:
+        """Return the verdicts on closes, by row."""
+        with explained(self.path):
+            found = self._db.execute(f"select {rows.VERDICT_COLUMNS} from verdict order by event").fetchall()
+            return {row[0]: rows.verdict_of(row) for row in found}
 
     def last(self) -> int:
         """Return the number of the newest event, 0 where there is none."""
@@ -144,6 +163,20 @@ class Reader:
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
+
+    def _add_meaning(self, events: list[Event]) -> None:
+        """Add to each of `events`, which follow each other, what was noticed of it."""
+        span = events[0].n, events[-1].n
+        by_number = {event.n: event for event in events}
+        for row in self._db.execute(
+            f"select {rows.FINDING_COLUMNS} from finding where event between ? and ? order by severity desc, id", span
+        ).fetchall():
+            finding = rows.finding_of(row)
+            by_number[finding.event].findings += (finding,)
+        for row in self._db.execute(
+            f"select {rows.VERDICT_COLUMNS} from verdict where event between ? and ?", span
+        ).fetchall():
+            by_number[row[0]].verdict = rows.verdict_of(row)
 
     def _payloads(self, first: int, last: int) -> dict[int, bytes]:
         with explained(self.path):

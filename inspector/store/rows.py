@@ -4,20 +4,39 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from inspector.model import Closed, Control, Event, Frame, Happening, Kind, Mark, Opened, Plane, Side, Undecoded
+from inspector.model import (
+    Closed,
+    Control,
+    Event,
+    Finding,
+    Frame,
+    Happening,
+    Kind,
+    Mark,
+    Opened,
+    Plane,
+    Severity,
+    Side,
+    Undecoded,
+    Verdict,
+)
 from inspector.session.state import Connection
 
 Row = tuple[Any, ...]
 
 CONNECTION_COLUMNS = (
     "id, plane, url, version, encoding, compression, client, status, refusal, headers, joined_late, opened_at,"
-    " closed_at, close_code, close_reason, closed_by, session, shard, unread_frames, unread_bytes"
+    " closed_at, close_code, close_reason, closed_by, session, shard, parent, unread_frames,"
+    " unread_bytes"
 )
 FRAME_COLUMNS = "id, connection, at, kind, from_client, is_text, marks, raw, forwarded"
 EVENT_COLUMNS = (
     "id, connection, at, plane, kind, from_client, first_frame, last_frame, op, event, seq, close_code, wire_bytes,"
-    " decoded_bytes, encoding, marks, guild_id, channel_id, user_id, reason, offset, note"
+    " decoded_bytes, encoding, marks, guild_id, channel_id, user_id, reason, offset, note, answers,"
+    " latency, severity"
 )
+FINDING_COLUMNS = "event, rule, severity, text, evidence"
+VERDICT_COLUMNS = "event, cause, evidence, reconnect, resume, advice, was_right, then_did, then_event"
 
 _MESSAGE, _OPEN, _CLOSE, _PING, _PONG = range(5)
 _PLANES = {plane.value: plane for plane in Plane}
@@ -53,6 +72,7 @@ def connection_row(connection: Connection) -> Row:
         closed.by if closed else None,
         connection.session,
         connection.shard,
+        connection.parent,
         connection.unread_frames,
         connection.unread_bytes,
     )
@@ -80,8 +100,9 @@ def connection_of(row: Row) -> Connection:
         closed=closed,
         session=row[16],
         shard=row[17],
-        unread_frames=row[18],
-        unread_bytes=row[19],
+        parent=row[18],
+        unread_frames=row[19],
+        unread_bytes=row[20],
     )
 
 
@@ -145,6 +166,9 @@ def event_row(event: Event) -> Row:
         undecoded.reason if undecoded else None,
         undecoded.offset if undecoded else None,
         _text(undecoded.text if undecoded else event.note),
+        event.answers,
+        event.latency_ns,
+        int(event.findings[0].severity) if event.findings else 0,
     )
 
 
@@ -163,11 +187,49 @@ def event_of(row: Row, connection: Callable[[int], Connection], payload: bytes |
         event.undecoded = Undecoded(row[19], row[21], row[20])
     else:
         event.note = row[21]
+    event.answers, event.latency_ns = row[22], row[23]
     if kind is Kind.OPEN:
         event.opened = connection(row[1]).opened
     elif kind is Kind.CLOSE:
         event.closed = connection(row[1]).closed
     return event
+
+
+def finding_row(finding: Finding) -> Row:
+    """Return `finding` in the order of `FINDING_COLUMNS`."""
+    return finding.event, finding.rule, int(finding.severity), _text(finding.text), json.dumps(finding.evidence)
+
+
+def finding_of(row: Row) -> Finding:
+    """Return the finding of a row of `FINDING_COLUMNS`."""
+    event, rule, severity, text, evidence = row
+    return Finding(str(rule), Severity(severity), str(text), int(event), _numbers(evidence))
+
+
+def verdict_row(verdict: Verdict) -> Row:
+    """Return `verdict` in the order of `VERDICT_COLUMNS`."""
+    return (
+        verdict.event,
+        _text(verdict.cause),
+        json.dumps(verdict.evidence),
+        verdict.reconnect,
+        verdict.resume,
+        _text(verdict.advice),
+        verdict.right,
+        _text(verdict.then),
+        verdict.then_event,
+    )
+
+
+def verdict_of(row: Row) -> Verdict:
+    """Return the verdict of a row of `VERDICT_COLUMNS`."""
+    event, cause, evidence, reconnect, resume, advice, right, then, then_event = row
+    reconnect, resume, right = (None if answer is None else bool(answer) for answer in (reconnect, resume, right))
+    return Verdict(event, cause, _numbers(evidence), reconnect, resume, advice, right, then, then_event)
+
+
+def _numbers(evidence: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in json.loads(evidence))
 
 
 def name_rows(names: Mapping[int, str]) -> list[Row]:

@@ -2,9 +2,10 @@
 --
 -- Version history
 --   1  first
+--   2  what it means: `finding` and `verdict`; `event` has severity, answers and latency, `connection` has parent
 --
--- `connection` and `frame` are the truth. `event`, `payload_chunk`, `payload_tail` and `name` are derived from them and are
--- rebuilt by `gwinspect reindex`.
+-- `connection` and `frame` are the truth. All other tables but `meta` are derived from them and are rebuilt by
+-- `gwinspect reindex`.
 
 -- What the file is and how it came about.
 create table meta (
@@ -32,6 +33,7 @@ create table connection (
     closed_by     text,                 -- client, server or proxy; null if not known
     session       text,                 -- digest of the Discord session id, the same over all that resumed it
     shard         text,                 -- 0/2
+    parent        integer,              -- voice: id of the main connection that asked for it
     unread_frames integer not null,     -- messages after the compression context was lost
     unread_bytes  integer not null      -- and their bytes
 );
@@ -72,7 +74,34 @@ create table event (
     user_id       integer,              -- the user it is about
     reason        text,                 -- undecoded: a slug
     offset        integer,              -- undecoded: where
-    note          text                  -- what the state of the session says beyond the payload; undecoded: why
+    note          text,                 -- what the state of the session says beyond the payload; undecoded: why
+    answers       integer,              -- id of the event that it answers: the heartbeat of an ACK
+    latency       integer,              -- ns from that event to this one
+    severity      integer not null      -- of the worst finding: 0 none, 1 info, 2 warn, 3 error
+);
+
+-- What the rules noticed.
+create table finding (
+    id       integer primary key,    -- in the order in which they were noticed
+    event    integer not null,       -- id of the event it stands at
+    rule     text not null,          -- id of the rule; `gwinspect explain` says more of it
+    severity integer not null,       -- as in event
+    text     text not null,          -- the case, in a sentence or two
+    evidence text not null           -- JSON: ids of the events that it speaks of
+);
+create index finding_event on finding (event);
+
+-- What ended a connection, for closes that were not the plain end of a conversation.
+create table verdict (
+    event      integer primary key,  -- id of the close
+    cause      text not null,        -- what led to it in this session
+    evidence   text not null,        -- JSON: ids of the events that say so
+    reconnect  integer,              -- 1: connect again; null: not known
+    resume     integer,              -- 1: the session may be resumed; null: not known
+    advice     text not null,        -- what to do
+    was_right  integer,              -- 1: what the client did next was right; null: nothing yet, or not known
+    then_did   text not null,        -- what it did next; empty: nothing yet
+    then_event integer               -- id of the event that says so
 );
 
 -- Decoded payloads, some 64 to a chunk. `data` is a zstd frame; inflated, it is a row of records, each an event id

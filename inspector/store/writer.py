@@ -15,15 +15,16 @@ from importlib.resources import files
 from pathlib import Path
 
 from inspector import __version__
+from inspector.diagnose.transport import changed_by_proxy, said_of
 from inspector.errors import CaptureError
-from inspector.model import ABSENT, Closed, Event, Frame, Happening, Mark, Opened, Payload, Plane
+from inspector.model import ABSENT, Closed, Event, Finding, Frame, Happening, Mark, Opened, Payload, Plane, Verdict
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import Registry
 from inspector.session.redact import Redactor
 from inspector.session.state import Connection
 from inspector.store import rows
 from inspector.store.chunks import CHUNK_BYTES, CHUNK_EVENTS, pack
-from inspector.store.file import APPLICATION_ID, SCHEMA_VERSION, check_target, connect, damaged
+from inspector.store.file import APPLICATION_ID, SCHEMA_VERSION, check_target, connect, damaged, upgrade
 from inspector.store.reader import stored_happenings, unknown_connection
 from inspector.wire.decoder import MAX_PAYLOAD, Decoder
 from inspector.wire.inflate import inflate_whole
@@ -37,10 +38,12 @@ BULK_BATCH = 2000
 _INSERT_CONNECTION = rows.insert("connection", rows.CONNECTION_COLUMNS, replace=True)
 _INSERT_FRAME = rows.insert("frame", rows.FRAME_COLUMNS)
 _INSERT_EVENT = rows.insert("event", rows.EVENT_COLUMNS)
+_INSERT_FINDING = rows.insert("finding", rows.FINDING_COLUMNS)
+_INSERT_VERDICT = rows.insert("verdict", rows.VERDICT_COLUMNS, replace=True)
 Payloads = list[tuple[int, bytes]]
 """Ids of events with their payloads, in order."""
 
-_DERIVED = ("event", "payload_chunk", "payload_tail", "name")
+_DERIVED = ("event", "finding", "verdict", "payload_chunk", "payload_tail", "name")
 
 
 class Writer:
@@ -70,6 +73,9 @@ class Writer:
         self._frames: list[rows.Row] = []
         self._amendments: list[tuple[int, Mark, bytes | None]] = []
         self._events: list[rows.Row] = []
+        self._findings: list[Finding] = []
+        self._late: list[Finding] = []
+        self._verdicts: dict[int, Verdict] = {}
         self._connections: dict[int, Connection] = {}
         self._names: dict[int, str] = {}
         self._payloads: Payloads = []
@@ -80,6 +86,7 @@ class Writer:
             self._db = connect(path, write=True) if exists else _create(path, made_by, source)
             self._db.execute(f"pragma journal_mode={'off' if bulk else 'wal'}")
             self._db.execute(f"pragma synchronous={'off' if bulk else 'normal'}")
+            upgrade(self._db)
             self._db.execute("delete from meta where key = 'finished_at'")
             last_frame, last_event, last_connection = (self._last(t) for t in ("frame", "event", "connection"))
             self._payloads = self._db.execute("select event, data from payload_tail order by event").fetchall()
@@ -128,6 +135,16 @@ class Writer:
         self._amendments.append((number, mark, forwarded))
         self._save()
 
+    def tick(self, at_ns: int) -> None:
+        """Let time go by: it is `at_ns` now, in nanoseconds since the epoch, and nothing has happened.
+
+        What the rules say of the silence is stored. Raises sqlite3.Error as `write` does.
+        """
+        self._pipeline.tick(at_ns)
+        self._keep([])
+        if self._late:
+            self._save()
+
     def finish(self) -> list[Event]:
         """Write what is left and make the capture one file again. Returns the last events."""
         events = self.write([])
@@ -172,7 +189,10 @@ class Writer:
                 self._insert_all()
                 if progress is not None:
                     progress(self._pipeline.next_frame - 1, total)
-        return count
+            last = self._pipeline.finish()
+            self._keep(last)
+            self._insert_all()
+        return count + len(last)
 
     def _derive(self) -> list[Event]:
         """Decode a batch of what waits for it."""
@@ -190,6 +210,12 @@ class Writer:
             self._events.append(rows.event_row(event))
             if event.payload is not None:
                 self._payloads.append((event.n, event.payload))
+            if event.findings:
+                self._findings += event.findings
+        self._late += self._pipeline.late
+        self._verdicts |= self._pipeline.verdicts
+        self._pipeline.late.clear()
+        self._pipeline.verdicts.clear()
         self._connections |= self._pipeline.changed
         self._names |= self._pipeline.names
         self._pipeline.changed.clear()
@@ -208,6 +234,12 @@ class Writer:
         self._db.executemany(_INSERT_CONNECTION, [rows.connection_row(c) for c in self._connections.values()])
         self._db.executemany(_INSERT_FRAME, self._frames)
         self._db.executemany(_INSERT_EVENT, self._events)
+        self._db.executemany(_INSERT_FINDING, map(rows.finding_row, self._findings + self._late))
+        self._db.executemany(_INSERT_VERDICT, map(rows.verdict_row, self._verdicts.values()))
+        self._db.executemany(
+            "update event set severity = max(severity, ?) where id = ?",
+            [(int(finding.severity), finding.event) for finding in self._late],
+        )
         self._db.executemany("insert or replace into name values (?, ?)", rows.name_rows(self._names))
         for amendment in self._amendments:
             self._amend(*amendment)
@@ -232,11 +264,21 @@ class Writer:
             "update event set marks = marks | ? where connection = ? and last_frame = ?",
             (int(mark), frame.connection, number),
         )
+        self._db.execute(
+            f"insert into finding ({rows.FINDING_COLUMNS}) select id, ?, ?, ?, '[]' from event"
+            " where connection = ? and last_frame = ?",
+            (changed_by_proxy.id, int(changed_by_proxy.severity), said_of(mark), frame.connection, number),
+        )
+        self._db.execute(
+            "update event set severity = max(severity, ?) where connection = ? and last_frame = ?",
+            (int(changed_by_proxy.severity), frame.connection, number),
+        )
 
     def _saved(self, payloads: Payloads, in_tail: int) -> None:
         """Forget what is in the file now; called only once that is certain."""
         self._frames, self._events, self._amendments = [], [], []
-        self._connections, self._names = {}, {}
+        self._findings, self._late = [], []
+        self._connections, self._names, self._verdicts = {}, {}, {}
         self._payloads, self._in_tail = payloads, in_tail
 
     def _mask(self, happening: Happening) -> Happening:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Literal
 
-from inspector.query.severity import severity
 from inspector.report import cells
 from inspector.report.present import Shown
 from inspector.report.values import clock, duration
@@ -70,7 +69,7 @@ class Columns:
         person put there.
         """
         event = shown.event
-        found = severity(event)
+        found = event.findings[0].severity if event.findings else None
         yield Cell(self._glyphs.folded if cursor else " ", "timeline--time")
         yield Cell(mark or " ", "timeline--mark")
         yield Cell(found.name[0] if found else " ", f"timeline--{found.name.lower()}" if found else "timeline--time")

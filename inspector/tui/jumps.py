@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from inspector.query.severity import ERROR_SQL, SEVERITY_SQL
+from inspector.model import Severity
 from inspector.report.recording import Recording
 from inspector.store.reader import explained
 from inspector.tui.view import View
@@ -11,8 +11,8 @@ Jump = Literal["close", "error", "finding"]
 
 _CONDITIONS: dict[Jump, str] = {
     "close": "event.kind = 'close'",
-    "error": ERROR_SQL,
-    "finding": f"{SEVERITY_SQL} > 0",
+    "error": f"event.severity >= {Severity.ERROR:d}",
+    "finding": "event.severity > 0",
 }
 # Rows that are asked for at once, where a filter may have left out the nearest.
 _BATCH = 2000

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from inspector.query.severity import SEVERITY_SQL, severity
 
 from inspector.model import Event
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from inspector.query.grammar import parse
 from inspector.query.search import Search
-from inspector.query.severity import SEVERITY_SQL, severity
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
 from tests.conversation import DIALECTS, HEARTBEAT, HELLO, Conversation, dispatch, identify, message, ready

@@ -3,9 +3,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from inspector.query.severity import severity
 
 from inspector.protocol.registry import default
-from inspector.query.severity import severity
 from inspector.report.recording import Recording
 from inspector.tui import jumps
 from inspector.tui.jumps import Jump, nearest

@@ -1,0 +1,295 @@
+"""Rules about the heartbeats of the main gateway and the voice gateway.
+
+Source of the limits: https://docs.discord.com/developers/events/gateway#sending-heartbeats
+"""
+
+from collections.abc import Iterator
+
+from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, receives, rule, sends, silence
+from inspector.diagnose.words import counted, took
+from inspector.model import Plane, Severity
+from inspector.session.said import Beat
+
+GATEWAY, VOICE = Plane.GATEWAY, Plane.VOICE
+# How much later than the interval a heartbeat may come: timers and networks are not exact.
+SLACK = 1.1
+# Below this much, a time is too short to be measured from outside.
+GRAIN_NS = 250_000_000
+# Time within which a heartbeat that the server asks for should come.
+PROMPT_NS = 5 * SECOND
+# Sequence numbers that may be on their way while a heartbeat is.
+IN_FLIGHT = 50
+
+
+def allowed_ns(interval_ns: int) -> int:
+    """Return the longest time between two heartbeats that passes for punctual."""
+    return int(interval_ns * SLACK) + GRAIN_NS
+
+
+@rule(
+    "heartbeat-late",
+    Severity.WARN,
+    sends(GATEWAY, 1, 40),
+    sends(VOICE, 3),
+    remedy="Send heartbeats from a task or thread that nothing can block, and move slow work (files, databases, "
+    "computing) off the event loop.",
+    source=("official-gateway", "community-gateway"),
+)
+def heartbeat_late(now: Situation) -> Iterator[Noticed]:
+    """A heartbeat came later than the interval allows.
+
+    The server gives up on a client that it does not hear from, and the session ends with 4009.
+    """
+    connection, last = now.connection, now.connection.last_beat
+    if last is None or not connection.interval_ns or not connection.is_whole:
+        return
+    gap = now.at_ns - last.at_ns
+    if gap <= allowed_ns(connection.interval_ns):
+        return
+    if connection.received_since_beat > 0:
+        meanwhile = (
+            f"{counted(connection.received_since_beat, 'message')} came from the server meanwhile, so the network was "
+            "fine and the client was blocked"
+        )
+    else:
+        meanwhile = "nothing came from the server meanwhile either, so the network may have been the cause"
+    yield Noticed(
+        f"This heartbeat came {took(gap)} after the one before; the interval is {took(connection.interval_ns)}. "
+        f"{meanwhile[0].upper()}{meanwhile[1:]}.",
+        (last.n,),
+    )
+
+
+@rule(
+    "heartbeat-overdue",
+    Severity.WARN,
+    silence(GATEWAY, VOICE),
+    remedy="Look at what the client does just before: something keeps its event loop from running.",
+    source=("official-gateway",),
+)
+def heartbeat_overdue(now: Situation) -> Iterator[Noticed]:
+    """A heartbeat is overdue, and none has come yet.
+
+    At twice the interval the server may close the connection at any moment.
+    """
+    connection, last = now.connection, now.connection.last_beat
+    if last is None or not connection.interval_ns or not connection.is_whole or isinstance(now.said, Beat):
+        return
+    if now.passed(last.at_ns + 2 * allowed_ns(connection.interval_ns)):
+        since = took(now.at_ns - last.at_ns)
+        yield Noticed(
+            f"No heartbeat for {since}; the interval is {took(connection.interval_ns)}. "
+            f"{counted(max(connection.received_since_beat, 0), 'message')} came from the server meanwhile.",
+            (last.n,),
+        )
+
+
+@rule(
+    "heartbeat-never-began",
+    Severity.ERROR,
+    silence(GATEWAY, VOICE),
+    remedy="Start heartbeats as soon as Hello is there, before Identify is answered.",
+    source=("official-gateway",),
+)
+def heartbeat_never_began(now: Situation) -> Iterator[Noticed]:
+    """The client did not begin to send heartbeats.
+
+    The first is due within one interval after Hello; without any the connection is closed.
+    """
+    connection, hello = now.connection, now.connection.hello
+    if hello is None or connection.beats or not connection.interval_ns or not connection.is_whole:
+        return
+    if isinstance(now.said, Beat):
+        return
+    if now.passed(hello.at_ns + 2 * allowed_ns(connection.interval_ns)):
+        yield Noticed(
+            f"No heartbeat came within {took(now.at_ns - hello.at_ns)} of Hello; the interval is "
+            f"{took(connection.interval_ns)}.",
+            (hello.n,),
+        )
+
+
+@rule(
+    "first-heartbeat-late",
+    Severity.WARN,
+    sends(GATEWAY, 1, 40),
+    remedy="Send the first heartbeat after the interval times a random number between 0 and 1.",
+    source=("official-gateway",),
+)
+def first_heartbeat_late(now: Situation) -> Iterator[Noticed]:
+    """The first heartbeat came later than one interval after Hello."""
+    connection, hello = now.connection, now.connection.hello
+    if connection.beats or hello is None or not connection.interval_ns or not connection.is_whole:
+        return
+    gap = now.at_ns - hello.at_ns
+    if gap > allowed_ns(connection.interval_ns):
+        yield Noticed(
+            f"The first heartbeat came {took(gap)} after Hello; the interval is {took(connection.interval_ns)}.",
+            (hello.n,),
+        )
+
+
+@rule(
+    "first-heartbeat-unjittered",
+    Severity.INFO,
+    sends(GATEWAY, 1, 40),
+    remedy="Wait for the interval times a random number between 0 and 1 before the first heartbeat.",
+    source=("official-gateway",),
+)
+def first_heartbeat_unjittered(now: Situation) -> Iterator[Noticed]:
+    """The first heartbeat came after exactly one interval, without jitter.
+
+    When the gateway restarts, all clients without jitter come at the same moment.
+    """
+    connection, hello = now.connection, now.connection.hello
+    if connection.beats or hello is None or connection.interval_ns < 20 * GRAIN_NS:
+        return
+    if abs(now.at_ns - hello.at_ns - connection.interval_ns) <= GRAIN_NS:
+        yield Noticed(
+            f"The first heartbeat came {took(now.at_ns - hello.at_ns)} after Hello, which is the whole interval.",
+            (hello.n,),
+        )
+
+
+@rule(
+    "heartbeat-ack-missing",
+    Severity.ERROR,
+    sends(GATEWAY, 1, 40),
+    remedy="When a heartbeat is due while the one before has no ACK, close with a code other than 1000 and 1001, and "
+    "resume.",
+    source=("official-gateway",),
+)
+def heartbeat_ack_missing(now: Situation) -> Iterator[Noticed]:
+    """The client went on although its heartbeat was never acknowledged: a zombie connection.
+
+    Nothing more may ever come over such a connection, and the client does not notice.
+    """
+    connection = now.connection
+    if not connection.is_whole or not connection.heartbeats or not connection.interval_ns:
+        return
+    oldest = connection.heartbeats[0]
+    # One beat more than is due, as when the server asked for it, is no sign of anything.
+    if now.at_ns - oldest.at_ns >= int(connection.interval_ns * 0.9) + GRAIN_NS or len(connection.heartbeats) > 2:
+        yield Noticed(
+            f"{counted(len(connection.heartbeats), 'heartbeat')} before this one got no ACK; the oldest was sent "
+            f"{took(now.at_ns - oldest.at_ns)} ago. The client has not noticed.",
+            tuple(beat.n for beat in connection.heartbeats),
+        )
+
+
+@rule(
+    "zombie-closed",
+    Severity.INFO,
+    closes(GATEWAY),
+    remedy="Nothing, if it happens rarely. If it comes back at regular times, look for what cuts idle connections.",
+    source=("official-gateway",),
+)
+def zombie_closed(now: Situation) -> Iterator[Noticed]:
+    """The client closed a connection on which its heartbeat was not acknowledged, as it should."""
+    connection, closed = now.connection, now.event.closed
+    if closed is None or closed.by != "client" or not connection.heartbeats or not connection.interval_ns:
+        return
+    oldest = connection.heartbeats[0]
+    waited = now.at_ns - oldest.at_ns
+    if waited >= int(connection.interval_ns * 0.9):
+        yield Noticed(
+            f"The client noticed after {took(waited)} that its heartbeat had no ACK, and closed with {closed.code}.",
+            (oldest.n,),
+            Severity.WARN if closed.code in (1000, 1001) else None,
+        )
+
+
+@rule(
+    "heartbeat-request-unanswered",
+    Severity.WARN,
+    silence(GATEWAY, VOICE),
+    remedy="Answer a Heartbeat of the server with one of your own at once, whatever the timer says.",
+    source=("official-gateway",),
+)
+def heartbeat_request_unanswered(now: Situation) -> Iterator[Noticed]:
+    """The server asked for a heartbeat, and none came within a few seconds."""
+    asked = now.connection.heartbeat_asked
+    if asked is None or not now.connection.is_whole:
+        return
+    if now.passed(asked.at_ns + PROMPT_NS):
+        yield Noticed(
+            f"The server asked for a heartbeat, and {took(now.at_ns - asked.at_ns)} later none had come.", (asked.n,)
+        )
+
+
+@rule(
+    "heartbeat-request-acknowledged",
+    Severity.WARN,
+    sends(GATEWAY, 11),
+    remedy="Answer the server's Heartbeat with a Heartbeat (op 1); Heartbeat ACK is the server's word alone.",
+    source=("official-gateway",),
+)
+def heartbeat_request_acknowledged(now: Situation) -> Iterator[Noticed]:
+    """The client sent a Heartbeat ACK, which only the server may send."""
+    asked = now.connection.heartbeat_asked
+    yield Noticed("The client answered with a Heartbeat ACK instead of a Heartbeat.", (asked.n if asked else None,))
+
+
+@rule(
+    "heartbeat-seq-wrong",
+    Severity.WARN,
+    sends(GATEWAY, 1, 40),
+    remedy="Send the highest s that was received in this session, and null only before the first dispatch.",
+    source=("official-gateway",),
+)
+def heartbeat_seq_wrong(now: Situation) -> Iterator[Noticed]:
+    """A heartbeat carried a sequence number that does not fit what the server sent."""
+    connection, beat = now.connection, now.expect(Beat)
+    session = now.session
+    known = connection.seq if session is None else session.seq
+    if known is None or not connection.is_whole or connection.accepted is None:
+        return
+    if beat.seq is None:
+        if now.at_ns - connection.accepted.at_ns > SECOND:
+            yield Noticed(f"The heartbeat has no sequence number, although the server has counted up to {known:,}.")
+    elif beat.seq > known:
+        yield Noticed(f"The heartbeat claims sequence number {beat.seq:,}; the server has counted up to {known:,}.")
+    elif known - beat.seq > IN_FLIGHT and connection.last_beat is not None and beat.seq == connection.last_beat.seq:
+        yield Noticed(
+            f"The heartbeat repeats sequence number {beat.seq:,}; the server has counted up to {known:,} by now.",
+            (connection.last_beat.n,),
+        )
+
+
+@rule(
+    "heartbeat-flood",
+    Severity.WARN,
+    sends(GATEWAY, 1, 40),
+    remedy="Keep one timer a connection, and stop it when the connection ends.",
+    source=("official-gateway", "community-gateway"),
+)
+def heartbeat_flood(now: Situation) -> Iterator[Noticed]:
+    """Heartbeats come far more often than the interval asks for.
+
+    They count towards the 120 messages a minute; two timers on one connection are the usual cause.
+    """
+    connection = now.connection
+    if connection.interval_ns < 20 * GRAIN_NS:
+        return
+    beats = [sent for sent in connection.sends if sent.op in (1, 40)]
+    expected = 60 * SECOND // connection.interval_ns + 2
+    # Said once, when the bound is reached.
+    if len(beats) == 3 * expected:
+        yield Noticed(
+            f"{len(beats) + 1} heartbeats within {took(now.at_ns - beats[0].at_ns)}; the interval is "
+            f"{took(connection.interval_ns)}.",
+            tuple(sent.n for sent in beats),
+        )
+
+
+@rule(
+    "ack-without-heartbeat",
+    Severity.INFO,
+    receives(GATEWAY, 11),
+    remedy="Nothing, unless it is a server of your own: an ACK answers one heartbeat.",
+    source=("official-gateway",),
+)
+def ack_without_heartbeat(now: Situation) -> Iterator[Noticed]:
+    """The server acknowledged a heartbeat that was never sent."""
+    if not now.connection.heartbeats and now.connection.is_whole:
+        yield Noticed("No heartbeat was waiting for this ACK.")

@@ -1,0 +1,158 @@
+"""What a rule is: one function that looks at one row, and what is said of it beside.
+
+A rule sees a `Situation`: the row, what it says, and the state of everything *before* that row. It remembers nothing,
+reads no clock, and yields what it noticed. Its docstring's first line is its title; what follows says why it matters.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
+
+from inspector.model import ABSENT, Event, Kind, Payload, Plane, Severity
+from inspector.protocol.registry import Registry
+from inspector.session.said import Identify, Resume, Said
+from inspector.session.state import Connection
+from inspector.session.world import Ending, Session, World
+
+T = TypeVar("T")
+
+MS, SECOND = 1_000_000, 1_000_000_000
+"""In nanoseconds, as all times are."""
+
+
+class Noticed(NamedTuple):
+    """What a rule has to say of a row."""
+
+    text: str
+    """One or two sentences, with the numbers of this case. Text from the wire must be made inert."""
+    evidence: tuple[int | None, ...] = ()
+    """Numbers of other rows that it speaks of, in order; those that are None do not count."""
+    severity: Severity | None = None
+    """Where this case differs from what the rule says."""
+
+
+@dataclass(slots=True)
+class Situation:
+    """One row, and the world before it."""
+
+    event: Event
+    connection: Connection
+    world: World
+    registry: Registry
+    payload: Payload | None = None
+    """For rows of kind ``payload``."""
+    said: Said | None = None
+    """What the payload says, where it is something that sessions are made of."""
+    since_ns: int = 0
+    """Up to when silence was looked into before; see `passed`."""
+
+    @property
+    def d(self) -> Any:
+        """The body, `ABSENT` where there is none."""
+        return ABSENT if self.payload is None else self.payload.d
+
+    @property
+    def at_ns(self) -> int:
+        """When it is, in nanoseconds since the epoch."""
+        return self.event.at_ns
+
+    @property
+    def session(self) -> Session | None:
+        """The session that the connection belongs to so far."""
+        return self.world.session_of(self.connection)
+
+    def passed(self, deadline_ns: int) -> bool:
+        """Return whether a deadline has passed since silence was last looked into: true once for each."""
+        return self.since_ns < deadline_ns <= self.at_ns
+
+    def expect(self, kind: type[T]) -> T:
+        """Return what the payload says, which is known to be of this kind."""
+        assert isinstance(self.said, kind)
+        return self.said
+
+    def before(self) -> tuple[Connection, Ending] | None:
+        """Return the connection that the client had before this one, and how that ended.
+
+        For an Identify or Resume: as far as it tells who it is. None where there was none.
+        """
+        if isinstance(self.said, Identify | Resume):
+            return self.world.before(self.world.identity(self.event.plane, self.said))
+        return self.world.ended.get(self.connection.previous or 0)
+
+
+Check = Callable[[Situation], Iterable[Noticed]]
+
+
+class Trigger(NamedTuple):
+    """Which rows a rule looks at. What is None may be anything."""
+
+    plane: Plane | None = None
+    kind: Kind | None = Kind.PAYLOAD
+    """None: moments at which silence is looked into; see `silence`."""
+    from_client: bool | None = None
+    op: int | str | None = None
+    event: str | None = None
+    """Name of a dispatch."""
+
+
+def sends(plane: Plane, *ops: int) -> tuple[Trigger, ...]:
+    """Payloads of the client: those with these opcodes, or all."""
+    return tuple(Trigger(plane, from_client=True, op=op) for op in ops or (None,))
+
+
+def receives(plane: Plane, *ops: int) -> tuple[Trigger, ...]:
+    """Payloads of the server: those with these opcodes, or all."""
+    return tuple(Trigger(plane, from_client=False, op=op) for op in ops or (None,))
+
+
+def dispatches(*names: str) -> tuple[Trigger, ...]:
+    """Events of the main gateway: those with these names, or all."""
+    return tuple(Trigger(Plane.GATEWAY, from_client=False, op=0, event=name) for name in names or (None,))
+
+
+def closes(*planes: Plane) -> tuple[Trigger, ...]:
+    """Ends of connections."""
+    return tuple(Trigger(plane, Kind.CLOSE) for plane in planes or (None,))
+
+
+def opens(*planes: Plane) -> tuple[Trigger, ...]:
+    """Beginnings of connections, refused ones too."""
+    return tuple(Trigger(plane, Kind.OPEN) for plane in planes or (None,))
+
+
+def silence(*planes: Plane) -> tuple[Trigger, ...]:
+    """Time going by on an open connection: at its rows, at ticks, at its end. `Situation.passed` tells deadlines."""
+    return tuple(Trigger(plane, None) for plane in planes or (None,))
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule, and what is said of it."""
+
+    id: str
+    """In kebab-case."""
+    severity: Severity
+    """Of what it notices, unless a case differs."""
+    title: str
+    """What it notices, in a phrase."""
+    why: str
+    """Why that matters; may be empty."""
+    remedy: str
+    """What to do about it."""
+    source: tuple[str, ...]
+    """Ids of sources in the registry."""
+    triggers: tuple[Trigger, ...]
+    check: Check
+
+
+def rule(
+    name: str, severity: Severity, *when: tuple[Trigger, ...], remedy: str, source: tuple[str, ...]
+) -> Callable[[Callable[[Situation], Iterator[Noticed]]], Rule]:
+    """Make a rule of a function; its docstring says what it notices."""
+
+    def made(check: Callable[[Situation], Iterator[Noticed]]) -> Rule:
+        title, _, why = (check.__doc__ or "").partition("\n")
+        triggers = tuple(trigger for group in when for trigger in group)
+        return Rule(name, severity, title.strip().rstrip("."), " ".join(why.split()), remedy, source, triggers, check)
+
+    return made

@@ -1,0 +1,25 @@
+"""All rules, in the order in which they are asked and listed. A rule that is not named here does not exist."""
+
+from inspector.diagnose import heartbeats, transport
+from inspector.diagnose.rule import Rule
+
+RULES: tuple[Rule, ...] = (
+    # How messages crossed the wire.
+    transport.undecodable,
+    transport.connection_refused,
+    transport.changed_by_proxy,
+    transport.joined_late,
+    # Heartbeats.
+    heartbeats.heartbeat_late,
+    heartbeats.heartbeat_overdue,
+    heartbeats.heartbeat_never_began,
+    heartbeats.first_heartbeat_late,
+    heartbeats.first_heartbeat_unjittered,
+    heartbeats.heartbeat_ack_missing,
+    heartbeats.zombie_closed,
+    heartbeats.heartbeat_request_unanswered,
+    heartbeats.heartbeat_request_acknowledged,
+    heartbeats.heartbeat_seq_wrong,
+    heartbeats.heartbeat_flood,
+    heartbeats.ack_without_heartbeat,
+)

@@ -1,0 +1,71 @@
+"""Rules about how messages crossed the wire, whatever they say."""
+
+from collections.abc import Iterator
+
+from inspector.diagnose.rule import Noticed, Situation, Trigger, opens, rule
+from inspector.model import Kind, Mark, Plane, Severity
+from inspector.session.summarize import inert
+
+_BY_PROXY = Mark.INJECTED | Mark.DROPPED | Mark.CHANGED
+
+
+@rule(
+    "undecodable",
+    Severity.ERROR,
+    (Trigger(None, Kind.UNDECODED),),
+    remedy="Look at the bytes in the Wire tab. If a whole stream is lost, record again, from before it opens.",
+    source=("derived",),
+)
+def undecodable(now: Situation) -> Iterator[Noticed]:
+    """A message could not be decoded."""
+    undecoded = now.event.undecoded
+    if undecoded is not None:
+        yield Noticed(f"This could not be decoded: {inert(undecoded.text[:300])}.")
+
+
+@rule(
+    "connection-refused",
+    Severity.ERROR,
+    opens(),
+    remedy="Look at the status: 403 and 429 come from Discord's edge, 5xx from a server that is down; a TLS failure "
+    "means that the client does not trust the proxy's certificate.",
+    source=("derived",),
+)
+def connection_refused(now: Situation) -> Iterator[Noticed]:
+    """There was no connection: the upgrade was refused, or did not come that far."""
+    opened = now.event.opened
+    if opened is not None and opened.refusal is not None:
+        yield Noticed(f"No WebSocket came about: {inert(opened.refusal[:200])}.")
+
+
+@rule(
+    "changed-by-proxy",
+    Severity.WARN,
+    (Trigger(None, Kind.PAYLOAD), Trigger(None, Kind.UNDECODED)),
+    remedy="Load gwinspect before other addons, and remember that both ends saw different things.",
+    source=("derived",),
+)
+def changed_by_proxy(now: Situation) -> Iterator[Noticed]:
+    """The proxy made up, changed or dropped a message."""
+    if now.event.marks & _BY_PROXY:
+        yield Noticed(said_of(now.event.marks))
+
+
+def said_of(marks: Mark) -> str:
+    """Say what the proxy did to a message."""
+    words = [str(mark.name).lower() for mark in Mark if mark & marks & _BY_PROXY]
+    return f"The proxy did something to this message: {', '.join(words)}."
+
+
+@rule(
+    "joined-late",
+    Severity.INFO,
+    opens(),
+    remedy="Start recording before the client connects: sequence numbers, intents and heartbeats are then complete.",
+    source=("derived",),
+)
+def joined_late(now: Situation) -> Iterator[Noticed]:
+    """The recording begins in the middle of a connection, so rules that need its beginning say nothing."""
+    opened = now.event.opened
+    if opened is not None and opened.joined_late and opened.refusal is None and opened.plane is not Plane.RPC:
+        yield Noticed("The recording begins in the middle of this connection; what came before is not known.")

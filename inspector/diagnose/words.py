@@ -1,0 +1,51 @@
+"""Numbers and lists as findings say them."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from inspector.diagnose.rule import MS, SECOND
+from inspector.protocol.registry import Registry
+from inspector.session.state import Sent
+from inspector.session.summarize import inert
+
+
+def took(ns: int) -> str:
+    """Say a time: ``850 ms``, ``41.2 s``, ``3 min``."""
+    if abs(ns) < SECOND:
+        return f"{ns / MS:.0f} ms"
+    seconds = ns / SECOND
+    if abs(seconds) < 120:
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if abs(minutes) < 120 else f"{minutes / 60:.0f} h"
+
+
+def listed(names: Iterable[str], word: str = "and") -> str:
+    """Say ``a``, ``a and b``, ``a, b and c``."""
+    found = list(names)
+    return f" {word} ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
+
+
+def counted(number: int, noun: str) -> str:
+    """Say ``1 guild``, ``2 guilds``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def quoted(text: str, limit: int = 60) -> str:
+    """Say a text from the wire, inert and short."""
+    said = inert(text[:limit])
+    return f"'{said}{'…' if len(text) > limit else ''}'"
+
+
+def opcode(registry: Registry, plane: str, op: int | str | None) -> str:
+    """Say an opcode: ``op 4 Voice State Update``."""
+    name = registry.name(plane, op)
+    return name if name.startswith(("op ", "no op")) else f"op {op} {name}"
+
+
+def mixture(registry: Registry, plane: str, sends: Sequence[Sent], most: int = 4) -> str:
+    """Say which opcodes a number of messages had, the most frequent first: ``98 × op 3 Presence Update, 4 × …``."""
+    counts = Counter(sent.op for sent in sends).most_common()
+    said = [f"{number} × {opcode(registry, plane, op)}" for op, number in counts[:most]]
+    rest = sum(number for _, number in counts[most:])
+    return ", ".join([*said, f"{rest} others"] if rest else said)

@@ -1,0 +1,415 @@
+"""What the payloads say that sessions are made of, as values: read once, for the state and for the rules.
+
+Whatever stands in a payload, reading it never raises: what is not of the right kind is None.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from inspector.model import Event, Payload, Plane
+from inspector.session.redact import digest
+
+
+class At(NamedTuple):
+    """A row that mattered."""
+
+    n: int
+    at_ns: int
+
+
+class Hello(NamedTuple):
+    """The server's first word."""
+
+    n: int
+    at_ns: int
+    interval_ns: int
+    """Time between two heartbeats; 0 where it did not say."""
+
+
+class Beat(NamedTuple):
+    """A heartbeat of the client."""
+
+    n: int
+    at_ns: int
+    seq: int | None
+    """The last sequence number that it claims to have seen (voice: ``seq_ack``)."""
+    nonce: int | float | None = None
+    """What its ACK repeats, on the voice gateway."""
+
+
+class Acked(NamedTuple):
+    """An ACK of the server."""
+
+    n: int
+    at_ns: int
+    nonce: int | float | None = None
+
+
+class Identify(NamedTuple):
+    """How a client introduced itself; on the voice gateway too."""
+
+    n: int
+    at_ns: int
+    token: str | None
+    """Digest of the token."""
+    session: str | None = None
+    """Voice: digest of the voice state's session id."""
+    server_id: str | None = None
+    """Voice: guild, channel or stream."""
+    user_id: str | None = None
+    """Voice: who joins."""
+    shard: tuple[int, int] | None = None
+    intents: int | None = None
+    capabilities: int | None = None
+    compress: bool = False
+    """It asked for payload compression."""
+    dave: int | None = None
+    """Voice: the highest version of the DAVE protocol that it can speak; None where it did not say."""
+
+
+class Resume(NamedTuple):
+    """A client's wish to go on with a session; on the voice gateway too."""
+
+    n: int
+    at_ns: int
+    token: str | None
+    """Digest of the token."""
+    session: str | None
+    """Digest of the session's id."""
+    seq: int | None
+    """The last sequence number that it claims to have seen (voice: ``seq_ack``)."""
+    server_id: str | None = None
+    """Voice: guild, channel or stream."""
+
+
+class Refused(NamedTuple):
+    """An Invalid Session."""
+
+    n: int
+    at_ns: int
+    resumable: bool
+
+
+class Members(NamedTuple):
+    """A request for members of a guild."""
+
+    n: int
+    at_ns: int
+    guild: str
+    """Empty where it named none, or several."""
+    nonce: str | None
+    everyone: bool
+    """It asks for the whole list."""
+
+    @property
+    def key(self) -> str:
+        """What its answers are told by."""
+        return f"nonce {self.nonce}" if self.nonce is not None else f"guild {self.guild}"
+
+
+class Chunk(NamedTuple):
+    """A piece of a list of members, or the refusal to give one."""
+
+    key: str
+    """As `Members.key`."""
+    is_last: bool
+
+
+class Join(NamedTuple):
+    """A wish to join a voice channel, to move, or to leave."""
+
+    n: int
+    at_ns: int
+    server_id: str | None
+    """The guild, or the channel of a private call; None where it leaves such a call."""
+    channel: str | None
+    """None to leave."""
+
+
+class VoiceState(NamedTuple):
+    """Someone's VOICE_STATE_UPDATE."""
+
+    n: int
+    at_ns: int
+    server_id: str | None
+    channel: str | None
+    user_id: str | None
+    session: str | None
+    """Digest of the session id."""
+
+
+class VoiceServer(NamedTuple):
+    """A VOICE_SERVER_UPDATE."""
+
+    n: int
+    at_ns: int
+    server_id: str | None
+    token: str | None
+    """Digest of the token."""
+    endpoint: str | None
+    """Host and port; None where the server went away."""
+
+
+class Ready(NamedTuple):
+    """READY of the main gateway."""
+
+    n: int
+    at_ns: int
+    session: str | None
+    """Digest of the session's id."""
+    resume_url: str | None
+    user_id: str | None
+    is_bot: bool
+    shard: tuple[int, int] | None
+
+
+class VoiceReady(NamedTuple):
+    """Ready of the voice gateway."""
+
+    n: int
+    at_ns: int
+    modes: tuple[str, ...]
+
+
+class Selected(NamedTuple):
+    """Select Protocol of the voice gateway."""
+
+    n: int
+    at_ns: int
+    protocol: str | None
+    mode: str | None
+
+
+class Described(NamedTuple):
+    """Session Description of the voice gateway."""
+
+    n: int
+    at_ns: int
+    mode: str | None
+    dave: int | None
+
+
+Said = (
+    Hello
+    | Beat
+    | Acked
+    | Identify
+    | Resume
+    | Refused
+    | Members
+    | Chunk
+    | Join
+    | VoiceState
+    | VoiceServer
+    | Ready
+    | VoiceReady
+    | Selected
+    | Described
+)
+
+
+def read(event: Event, payload: Payload) -> Said | None:
+    """Return what a payload says, None where it is nothing that sessions are made of."""
+    key: int | str | None = payload.op
+    if key == 0 and event.plane is Plane.GATEWAY:
+        key = payload.event
+    reader = _READERS.get((event.plane, bool(event.from_client), key))
+    return None if reader is None else reader(event, payload.d)
+
+
+def whole(value: Any) -> int | None:
+    """Return `value` if it is a whole number of at most 64 bits."""
+    return value if type(value) is int and value.bit_length() <= 64 else None
+
+
+def name(value: Any) -> str | None:
+    """Return an id as text: in ETF it is a number."""
+    if type(value) is int:
+        return str(value) if 0 <= value < 1 << 64 else None
+    return value if type(value) is str and len(value) <= 64 else None
+
+
+def secret(value: Any) -> str | None:
+    """Return the digest of a secret."""
+    return digest(value) if type(value) is str and value else None
+
+
+def _text(value: Any) -> str | None:
+    return value[:200] if type(value) is str else None
+
+
+def _get(d: Any, key: str) -> Any:
+    return d.get(key) if type(d) is dict else None
+
+
+def _pair(value: Any) -> tuple[int, int] | None:
+    if type(value) is list and len(value) == 2:
+        first, second = whole(value[0]), whole(value[1])
+        if first is not None and second is not None and max(first.bit_length(), second.bit_length()) < 64:
+            return first, second
+    return None
+
+
+def _hello(event: Event, d: Any) -> Hello:
+    interval = _get(d, "heartbeat_interval")
+    usable = type(interval) in (int, float) and 0 < interval < 1e9
+    return Hello(event.n, event.at_ns, int(interval * 1e6) if usable else 0)
+
+
+def _beat(event: Event, d: Any) -> Beat:
+    return Beat(event.n, event.at_ns, whole(_get(d, "seq") if type(d) is dict else d))
+
+
+def _voice_beat(event: Event, d: Any) -> Beat:
+    return Beat(event.n, event.at_ns, whole(_get(d, "seq_ack")), _nonce(d))
+
+
+def _ack(event: Event, d: Any) -> Acked:
+    return Acked(event.n, event.at_ns)
+
+
+def _voice_ack(event: Event, d: Any) -> Acked:
+    return Acked(event.n, event.at_ns, _nonce(d))
+
+
+def _nonce(d: Any) -> int | float | None:
+    """Return what tells a heartbeat of the voice gateway from others: ``d.t``, before version 8 ``d`` itself."""
+    nonce = d.get("t") if type(d) is dict else d
+    return nonce if type(nonce) in (int, float) else None
+
+
+def _identify(event: Event, d: Any) -> Identify:
+    return Identify(
+        event.n,
+        event.at_ns,
+        secret(_get(d, "token")),
+        shard=_pair(_get(d, "shard")),
+        intents=whole(_get(d, "intents")),
+        capabilities=whole(_get(d, "capabilities")),
+        compress=_get(d, "compress") is True,
+    )
+
+
+def _voice_identify(event: Event, d: Any) -> Identify:
+    return Identify(
+        event.n,
+        event.at_ns,
+        secret(_get(d, "token")),
+        session=secret(_get(d, "session_id")),
+        server_id=name(_get(d, "server_id")),
+        user_id=name(_get(d, "user_id")),
+        dave=whole(_get(d, "max_dave_protocol_version")),
+    )
+
+
+def _resume(event: Event, d: Any) -> Resume:
+    seq = whole(_get(d, "seq"))
+    return Resume(event.n, event.at_ns, secret(_get(d, "token")), secret(_get(d, "session_id")), seq)
+
+
+def _voice_resume(event: Event, d: Any) -> Resume:
+    proof = secret(_get(d, "token")), secret(_get(d, "session_id"))
+    return Resume(event.n, event.at_ns, *proof, whole(_get(d, "seq_ack")), name(_get(d, "server_id")))
+
+
+def _refused(event: Event, d: Any) -> Refused:
+    return Refused(event.n, event.at_ns, d is True)
+
+
+def _members(event: Event, d: Any) -> Members:
+    guild = _get(d, "guild_id")
+    if type(guild) is list and len(guild) == 1:
+        guild = guild[0]
+    nonce = _get(d, "nonce")
+    everyone = _get(d, "query") == "" and _get(d, "limit") in (0, None) and not _get(d, "user_ids")
+    return Members(event.n, event.at_ns, name(guild) or "", _nonce_text(nonce), everyone)
+
+
+def _nonce_text(value: Any) -> str | None:
+    # A nonce of more than 32 bytes is not given back: the answer then has none.
+    return value if type(value) is str and len(value.encode("utf-8", "replace")) <= 32 else None
+
+
+def _chunk(event: Event, d: Any) -> Chunk:
+    nonce = _nonce_text(_get(d, "nonce"))
+    index, count = whole(_get(d, "chunk_index")), whole(_get(d, "chunk_count"))
+    key = f"nonce {nonce}" if nonce is not None else f"guild {name(_get(d, 'guild_id')) or ''}"
+    return Chunk(key, index is None or count is None or index >= count - 1)
+
+
+def _rate_limited(event: Event, d: Any) -> Chunk:
+    return _chunk(event, _get(d, "meta"))._replace(is_last=True)
+
+
+def _join(event: Event, d: Any) -> Join:
+    channel = name(_get(d, "channel_id"))
+    return Join(event.n, event.at_ns, name(_get(d, "guild_id")) or channel, channel)
+
+
+def _voice_state(event: Event, d: Any) -> VoiceState:
+    channel = name(_get(d, "channel_id"))
+    server_id = name(_get(d, "guild_id")) or channel
+    user = name(_get(d, "user_id"))
+    return VoiceState(event.n, event.at_ns, server_id, channel, user, secret(_get(d, "session_id")))
+
+
+def _voice_server(event: Event, d: Any) -> VoiceServer:
+    server_id = name(_get(d, "guild_id")) or name(_get(d, "channel_id"))
+    token, endpoint = secret(_get(d, "token")), _text(_get(d, "endpoint"))
+    return VoiceServer(event.n, event.at_ns, server_id, token, endpoint)
+
+
+def _ready(event: Event, d: Any) -> Ready:
+    user = _get(d, "user")
+    return Ready(
+        event.n,
+        event.at_ns,
+        secret(_get(d, "session_id")),
+        _text(_get(d, "resume_gateway_url")),
+        name(_get(user, "id")),
+        _get(user, "bot") is True,
+        _pair(_get(d, "shard")),
+    )
+
+
+def _voice_ready(event: Event, d: Any) -> VoiceReady:
+    modes = _get(d, "modes")
+    found = (_text(mode) for mode in modes[:32]) if type(modes) is list else ()
+    return VoiceReady(event.n, event.at_ns, tuple(mode for mode in found if mode))
+
+
+def _selected(event: Event, d: Any) -> Selected:
+    return Selected(event.n, event.at_ns, _text(_get(d, "protocol")), _text(_get(_get(d, "data"), "mode")))
+
+
+def _described(event: Event, d: Any) -> Described:
+    return Described(event.n, event.at_ns, _text(_get(d, "mode")), whole(_get(d, "dave_protocol_version")))
+
+
+_READERS: dict[tuple[Plane, bool, int | str | None], Callable[[Event, Any], Said]] = {
+    # Plane, whether the client sent it, opcode or event.
+    (Plane.GATEWAY, False, 10): _hello,
+    (Plane.GATEWAY, True, 1): _beat,
+    (Plane.GATEWAY, True, 40): _beat,
+    (Plane.GATEWAY, False, 11): _ack,
+    (Plane.GATEWAY, True, 2): _identify,
+    (Plane.GATEWAY, True, 6): _resume,
+    (Plane.GATEWAY, False, 9): _refused,
+    (Plane.GATEWAY, True, 8): _members,
+    (Plane.GATEWAY, True, 4): _join,
+    (Plane.GATEWAY, False, "READY"): _ready,
+    (Plane.GATEWAY, False, "GUILD_MEMBERS_CHUNK"): _chunk,
+    (Plane.GATEWAY, False, "RATE_LIMITED"): _rate_limited,
+    (Plane.GATEWAY, False, "VOICE_STATE_UPDATE"): _voice_state,
+    (Plane.GATEWAY, False, "VOICE_SERVER_UPDATE"): _voice_server,
+    (Plane.VOICE, False, 8): _hello,
+    (Plane.VOICE, True, 3): _voice_beat,
+    (Plane.VOICE, False, 6): _voice_ack,
+    (Plane.VOICE, True, 0): _voice_identify,
+    (Plane.VOICE, True, 7): _voice_resume,
+    (Plane.VOICE, False, 2): _voice_ready,
+    (Plane.VOICE, True, 1): _selected,
+    (Plane.VOICE, False, 4): _described,
+    (Plane.REMOTE_AUTH, True, "heartbeat"): _beat,
+    (Plane.REMOTE_AUTH, False, "heartbeat_ack"): _ack,
+}

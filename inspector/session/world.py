@@ -1,0 +1,166 @@
+"""What outlives a connection: sessions, voice calls, and the connections that have ended lately. Bounded.
+
+A session is told by the digest of its id, so one is followed over all connections that resume it, in one recording or
+in several that are read one after the other.
+"""
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+from inspector.model import Closed, Plane
+from inspector.session.phases import session_phase
+from inspector.session.said import At, Identify, Resume
+from inspector.session.state import Connection
+
+# Sessions, calls and identities that are remembered; beyond that the one not heard of for longest is forgotten.
+MAX_REMEMBERED = 4096
+# Connections that have ended and of which everything is still known.
+MAX_ENDED = 256
+# Identifies that are remembered: more than any bot may send in a day without asking Discord first.
+MAX_IDENTIFIES = 2000
+DAY_NS = 86_400_000_000_000
+
+T = TypeVar("T")
+
+
+class Login(NamedTuple):
+    """An Identify, as the budget of a day counts it."""
+
+    n: int
+    at_ns: int
+    connection: int
+    token: str | None
+    shard: tuple[int, int] | None
+
+
+class Ending(NamedTuple):
+    """How a connection ended."""
+
+    n: int
+    at_ns: int
+    connection: int
+    closed: Closed
+
+
+@dataclass(slots=True)
+class Session:
+    """One session, over all connections that belong to it."""
+
+    id: str
+    """Digest of its id."""
+    identity: str
+    """Of its client, as `World.identity` says."""
+    phase: str = "live"
+    """See `inspector.session.phases.SESSION_PHASES`."""
+    ready: At | None = None
+    """READY; None where it was not recorded."""
+    resume_host: str | None = None
+    """Host and port of the URL that READY named for a resume."""
+    version: int | None = None
+    encoding: str | None = None
+    """``v`` and ``encoding`` of the URL that it began on."""
+    seq: int | None = None
+    """The highest sequence number that the server gave."""
+    user_id: str | None = None
+    identify: Identify | None = None
+    connections: deque[int] = field(default_factory=lambda: deque(maxlen=64))
+    """Numbers of its connections, the newest last."""
+    ending: Ending | None = None
+    """How its newest connection ended; None while it is open."""
+    destroyed: At | None = None
+    """The row that ended the session for good."""
+    failures: int = 0
+    """Resumes since the last RESUMED that came to nothing."""
+
+    def befell(self, what: str) -> None:
+        """Move on to the next phase; `what` is a key of `SESSION_PHASES`."""
+        self.phase = session_phase(self.phase, what)
+
+
+@dataclass(slots=True)
+class Call:
+    """A voice call as the main gateway knows it: what was asked for, and what was answered."""
+
+    server_id: str
+    """Guild, or the channel of a private call."""
+    main: int
+    """Number of the main connection."""
+    asked: At | None = None
+    """Op 4."""
+    channel: str | None = None
+    """Where the account is; None where it has left."""
+    state: At | None = None
+    """The account's own VOICE_STATE_UPDATE, the newest."""
+    session: str | None = None
+    """Digest of the session id in it."""
+    server: At | None = None
+    """VOICE_SERVER_UPDATE, the newest."""
+    token: str | None = None
+    """Digest of the token in it."""
+    endpoint: str | None = None
+    """Host and port; None where the server went away."""
+    moved: At | None = None
+    """When it was moved to another channel, or put out of the call (`channel` is None then)."""
+    identified: At | None = None
+    """The newest Identify on a voice connection of it."""
+
+
+class Remembered(OrderedDict[str, T], Generic[T]):
+    """The things last heard of, by name: at most `MAX_REMEMBERED`."""
+
+    def keep(self, key: str, value: T) -> T:
+        """Keep `value` as the newest and return it."""
+        self[key] = value
+        self.move_to_end(key)
+        if len(self) > MAX_REMEMBERED:
+            self.popitem(last=False)
+        return value
+
+
+class World:
+    """All of one recording that is still of interest."""
+
+    def __init__(self) -> None:
+        self.open: dict[int, Connection] = {}
+        """Connections that are open, by number."""
+        self.ended: OrderedDict[int, tuple[Connection, Ending]] = OrderedDict()
+        """Those that have ended lately, by number."""
+        self.sessions: Remembered[Session] = Remembered()
+        """Sessions of the main gateway, by digest."""
+        self.calls: Remembered[Call] = Remembered()
+        """Voice calls, by server id."""
+        self.last_of: Remembered[int] = Remembered()
+        """By identity: the number of the newest connection of each client that said who it is."""
+        self.logins: deque[Login] = deque(maxlen=MAX_IDENTIFIES)
+        """Identifies on the main gateway within the last day, the oldest first."""
+        self.seen: set[str] = set()
+        """Names of what no table knows and has been told of once: ``op 97``, ``event X``."""
+
+    def session_of(self, connection: Connection) -> Session | None:
+        """Return the session that a connection of the main gateway belongs to."""
+        return None if connection.session is None else self.sessions.get(connection.session)
+
+    def end(self, connection: Connection, ending: Ending) -> None:
+        """Take note that a connection has ended."""
+        self.ended[connection.id] = connection, ending
+        if len(self.ended) > MAX_ENDED:
+            self.ended.popitem(last=False)
+
+    def before(self, identity: str) -> tuple[Connection, Ending] | None:
+        """Return the connection that the client called `identity` had last, and how it ended.
+
+        None where it has none that ended, or that was too long ago.
+        """
+        number = self.last_of.get(identity)
+        return None if number is None else self.ended.get(number)
+
+    def identity(self, plane: Plane, asked: Identify | Resume) -> str:
+        """Return what tells the client that said this from others: its account and shard, in voice its call."""
+        if plane is Plane.VOICE:
+            return f"voice {asked.server_id}"
+        if isinstance(asked, Identify):
+            shard = asked.shard or (0, 1)
+            return f"{asked.token} {shard[0]}/{shard[1]}"
+        session = self.sessions.get(asked.session or "")
+        return session.identity if session is not None else f"session {asked.session}"
