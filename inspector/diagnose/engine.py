@@ -33,11 +33,14 @@ class Diagnosis:
 
     def examine(self, connection: Connection, event: Event, payload: Payload | None, said: Said | None) -> None:
         """Write into `event` what the rules notice; to be called before the state takes it in."""
-        now = Situation(event, connection, self._world, self._registry, payload, said, connection.examined_ns)
         rules = self._rules_for(event)
-        if event.kind is Kind.CLOSE or event.at_ns - connection.examined_ns >= LOOK_NS:
+        since_ns = connection.examined_ns
+        if event.kind is Kind.CLOSE or event.at_ns - since_ns >= LOOK_NS:
             rules = (*rules, *self._silent(connection))
             connection.examined_ns = event.at_ns
+        elif not rules and said is None:
+            return
+        now = Situation(event, connection, self._world, self._registry, payload, said, since_ns)
         found = list(self._ask(rules, now)) if rules else []
         if event.kind is Kind.CLOSE:
             verdict, finding = judge(now)
@@ -70,6 +73,10 @@ class Diagnosis:
                 yield finding(rule.id, rule.severity, noticed, now.event.n)
 
     def _rules_for(self, event: Event) -> tuple[Rule, ...]:
+        key = event.plane, event.kind, event.from_client, event.op, event.event
+        found = self._wanted.get(key)
+        if found is not None:
+            return found
         op, name = event.op, event.event
         # The wire may claim any opcode and any name, so only those that are known have a key of their own.
         if op is not None and self._registry.opcode(event.plane, op) is None:

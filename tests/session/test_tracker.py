@@ -6,8 +6,7 @@ from inspector.model import Event, Plane
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from inspector.session.redact import digest
-from inspector.session.state import Connection
-from inspector.session.tracker import MAX_UNACKED
+from inspector.session.state import MAX_UNACKED, Connection
 from tests.conversation import (
     ACK,
     DIALECTS,
