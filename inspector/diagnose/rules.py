@@ -1,6 +1,6 @@
 """All rules, in the order in which they are asked and listed. A rule that is not named here does not exist."""
 
-from inspector.diagnose import heartbeats, transport
+from inspector.diagnose import forms, heartbeats, transport
 from inspector.diagnose.rule import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -9,6 +9,8 @@ RULES: tuple[Rule, ...] = (
     transport.connection_refused,
     transport.changed_by_proxy,
     transport.joined_late,
+    # What the server sends.
+    forms.field_form_changed,
     # Heartbeats.
     heartbeats.heartbeat_late,
     heartbeats.heartbeat_overdue,

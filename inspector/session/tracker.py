@@ -66,6 +66,10 @@ class Tracker:
         if event.seq is not None and not event.from_client:
             _number(self.world.session_of(connection), connection, event.seq)
         dispatch = (event.plane, event.op) in DISPATCHES
+        if dispatch and event.plane is Plane.GATEWAY and event.event is not None and type(payload.d) is dict:
+            forms = self.world.forms
+            if not forms.is_known(event.event, payload.d):
+                forms.learn(event.event, payload.d)
         if not dispatch or event.event in MOVING_EVENTS:
             key = event.event if dispatch else event.op
             connection.phase = connection_phase(event.plane, connection.phase, bool(event.from_client), key)

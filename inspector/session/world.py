@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
 from inspector.model import Closed, Plane
+from inspector.session.forms import Forms
 from inspector.session.phases import session_phase
 from inspector.session.said import At, Identify, Resume
 from inspector.session.state import Connection
@@ -134,6 +135,8 @@ class World:
         """By identity: the number of the newest connection of each client that said who it is."""
         self.logins: deque[Login] = deque(maxlen=MAX_IDENTIFIES)
         """Identifies on the main gateway within the last day, the oldest first."""
+        self.forms = Forms()
+        """What kinds of value the fields of events have had."""
         self.seen: set[str] = set()
         """Names of what no table knows and has been told of once: ``op 97``, ``event X``."""
 
