@@ -166,6 +166,7 @@ class Pipeline:
         says = said.read(event, what)
         self._diagnosis.examine(connection, event, what, says)
         self._tracker.follow(connection, event, what, says)
+        self._diagnosis.learned(event, says)
         if what.problems:
             event.note = "; ".join([event.note, *what.problems] if event.note else what.problems)
         if what.event is not None:

@@ -4,15 +4,17 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from inspector.diagnose.rule import Noticed, Rule, Situation, Trigger
 from inspector.diagnose.rules import RULES
-from inspector.diagnose.verdicts import afterwards, judge
+from inspector.diagnose.verdicts import AROUND_NS, afterwards, amended, judge
 from inspector.model import Event, Finding, Kind, Payload, Plane, Severity, Verdict
 from inspector.protocol.registry import Registry
-from inspector.session.said import Said
+from inspector.session.said import Said, VoiceServer, VoiceState
 from inspector.session.state import Connection
 from inspector.session.world import World
 
 # Rows that a finding names as evidence.
 MAX_EVIDENCE = 24
+# Closes after which it is not yet known what the client does.
+MAX_PENDING = 256
 # Time between two looks into the silence on a connection that is not silent.
 LOOK_NS = 500_000_000
 
@@ -30,6 +32,7 @@ class Diagnosis:
         self._rules = rules
         self._wanted: dict[_Key, tuple[Rule, ...]] = {}
         self._pending: dict[int, Verdict] = {}
+        self._voice: dict[str, tuple[int, int]] = {}
 
     def examine(self, connection: Connection, event: Event, payload: Payload | None, said: Said | None) -> None:
         """Write into `event` what the rules notice; to be called before the state takes it in."""
@@ -49,11 +52,30 @@ class Diagnosis:
             if verdict is not None:
                 event.verdict = verdict
                 self._remember(verdict)
+                asked = connection.identify or connection.resume
+                if event.plane is Plane.VOICE and asked is not None and asked.server_id is not None:
+                    self._voice[asked.server_id] = event.n, event.at_ns
         else:
             self._follow_up(now)
         if found:
             found.sort(key=lambda each: (-each.severity, each.rule))
             event.findings = tuple(found)
+
+    def learned(self, event: Event, said: Said | None) -> None:
+        """Take in what a row tells of an earlier close; to be called after the state has taken the row in.
+
+        Why a voice connection was closed the main gateway may say a moment later.
+        """
+        if not isinstance(said, VoiceState | VoiceServer) or said.server_id not in self._voice:
+            return
+        row, at_ns = self._voice[said.server_id]
+        verdict, call = self._pending.get(row), self._world.calls.get(said.server_id)
+        if verdict is None or call is None or event.at_ns - at_ns > AROUND_NS:
+            del self._voice[said.server_id]
+            return
+        more = amended(verdict, call, at_ns)
+        if more is not None:
+            self._remember(more)
 
     def tick(self, at_ns: int) -> list[Finding]:
         """Look into the silence on all open connections: `at_ns` is now. What is noticed stands at their last rows."""
@@ -109,13 +131,12 @@ class Diagnosis:
             self.verdicts[verdict.event] = more
 
     def _remember(self, verdict: Verdict) -> None:
+        self._pending.pop(verdict.event, None)
         self.verdicts[verdict.event] = self._pending[verdict.event] = verdict
         if len(self._pending) > MAX_PENDING:
             del self._pending[next(iter(self._pending))]
-
-
-# Closes after which it is not yet known what the client does.
-MAX_PENDING = 256
+        if len(self._voice) > MAX_PENDING:
+            del self._voice[next(iter(self._voice))]
 
 
 def finding(rule: str, severity: Severity, noticed: Noticed, row: int) -> Finding:

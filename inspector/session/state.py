@@ -103,6 +103,10 @@ class Connection:
     """Requests for members that are not answered in full, by nonce, or by guild where there is none."""
     joins: dict[str, Join] = field(default_factory=dict)
     """Wishes to join a voice channel (op 4) that have no voice server yet, by guild or channel."""
+    shard_pair: tuple[int, int] | None = None
+    """The shard as numbers."""
+    strays: bool = False
+    """An event came that belongs to another shard."""
     blank_messages: int = 0
     """Messages of guilds that came without any content, and that had to have some."""
     filled_messages: int = 0
@@ -142,14 +146,6 @@ class Connection:
     def is_whole(self) -> bool:
         """Whether all of it was recorded and could be read: then what is missing was never sent."""
         return not self.opened.joined_late and not self.unread_frames
-
-    @property
-    def shard_pair(self) -> tuple[int, int] | None:
-        """The shard as numbers."""
-        if self.shard is None:
-            return None
-        number, _, count = self.shard.partition("/")
-        return int(number), int(count)
 
     @classmethod
     def of(cls, opened: Opened) -> "Connection":

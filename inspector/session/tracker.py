@@ -73,6 +73,8 @@ class Tracker:
         if not dispatch or event.event in MOVING_EVENTS:
             key = event.event if dispatch else event.op
             connection.phase = connection_phase(event.plane, connection.phase, bool(event.from_client), key)
+        if event.guild_id is not None and connection.shard_pair is not None and not event.from_client:
+            connection.strays = connection.strays or not belongs(event.guild_id, connection.shard_pair)
         step = _STEPS.get((event.plane, bool(event.from_client), event.event if dispatch else event.op))
         if step is not None:
             note = step(self.world, connection, event, what)
@@ -393,7 +395,13 @@ def _speak(world: World, connection: Connection, event: Event, what: Said | None
 
 def _set_shard(connection: Connection, shard: tuple[int, int] | None) -> None:
     if shard is not None:
-        connection.shard = f"{shard[0]}/{shard[1]}"
+        connection.shard, connection.shard_pair = f"{shard[0]}/{shard[1]}", shard
+
+
+def belongs(guild_id: int, shard: tuple[int, int]) -> bool:
+    """Return whether events of a guild come to a shard: https://docs.discord.com/developers/events/gateway#sharding"""
+    number, count = shard
+    return count < 2 or (guild_id >> 22) % count == number
 
 
 def host_of(url: str) -> str | None:
