@@ -36,8 +36,8 @@ _LEVELS = {severity.name.lower(): severity for severity in Severity}
 def diagnose(captures: tuple[Path, ...], fail_on: str, output_format: str, hosts: tuple[str, ...]) -> int:
     """Say what went wrong in recordings, why, and what to do.
 
-    Each finding names its rule and the rows that prove it; `gwinspect explain RULE` says more, `gwinspect explain rules`
-    lists them all. Of several recordings, sessions are followed from one to the next, in the order given. Exits with 1
+    Each finding names its rule and the rows that prove it; `gwinspect explain RULE` says more, `explain rules` lists
+    them all. Of several recordings, sessions are followed from one to the next, in the order given. Exits with 1
     if something was found that --fail-on asks for, so a test run of a bot can end with this command.
     """
     found = look_into(captures, default(), hosts=hosts, progress=progress_bar)

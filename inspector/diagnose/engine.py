@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from inspector.diagnose.rule import Noticed, Rule, Situation, Trigger
+from inspector.diagnose.rule import Noticed, Odd, Rule, Situation, Trigger
 from inspector.diagnose.rules import RULES
 from inspector.diagnose.verdicts import AROUND_NS, afterwards, amended, judge
 from inspector.model import Event, Finding, Kind, Payload, Plane, Severity, Verdict
@@ -18,7 +18,8 @@ MAX_PENDING = 256
 # Time between two looks into the silence on a connection that is not silent.
 LOOK_NS = 500_000_000
 
-_Key = tuple[Plane, Kind | None, bool | None, int | str | None, str | None]
+_Key = tuple[Plane, Kind | None, bool | None, int | str | None, str | None, int]
+"""Plane, kind, side, opcode, event, and in which ways it is odd."""
 
 
 class Diagnosis:
@@ -36,7 +37,7 @@ class Diagnosis:
 
     def examine(self, connection: Connection, event: Event, payload: Payload | None, said: Said | None) -> None:
         """Write into `event` what the rules notice; to be called before the state takes it in."""
-        rules = self._rules_for(event)
+        rules, odd = self._rules_for(event, 0 if payload is None else _oddities(connection, event, payload))
         since_ns = connection.examined_ns
         if event.kind is Kind.CLOSE or event.at_ns - since_ns >= LOOK_NS:
             rules = (*rules, *self._silent(connection))
@@ -57,6 +58,8 @@ class Diagnosis:
                     self._voice[asked.server_id] = event.n, event.at_ns
         else:
             self._follow_up(now)
+        if odd & Odd.UNKNOWN and payload is not None:
+            self._world.see(event, payload, self._registry)
         if found:
             found.sort(key=lambda each: (-each.severity, each.rule))
             event.findings = tuple(found)
@@ -94,21 +97,22 @@ class Diagnosis:
             for noticed in rule.check(now):
                 yield finding(rule.id, rule.severity, noticed, now.event.n)
 
-    def _rules_for(self, event: Event) -> tuple[Rule, ...]:
-        key = event.plane, event.kind, event.from_client, event.op, event.event
+    def _rules_for(self, event: Event, odd: int) -> tuple[tuple[Rule, ...], int]:
+        """Return the rules that want to see a row, and in which ways it is odd."""
+        key = event.plane, event.kind, event.from_client, event.op, event.event, odd
         found = self._wanted.get(key)
         if found is not None:
-            return found
+            return found, odd
         op, name = event.op, event.event
         # The wire may claim any opcode and any name, so only those that are known have a key of their own.
-        if op is not None and self._registry.opcode(event.plane, op) is None:
-            op = None
+        if op is not None and self._registry.opcode(event.plane, op, from_client=event.from_client) is None:
+            op, odd = None, odd | Odd.UNKNOWN
         if name is not None and (event.plane is not Plane.GATEWAY or name not in self._registry.events):
-            name = None
-        return self._matching((event.plane, event.kind, event.from_client, op, name))
+            name, odd = None, odd | Odd.UNKNOWN
+        return self._matching((event.plane, event.kind, event.from_client, op, name, odd)), odd
 
     def _silent(self, connection: Connection) -> tuple[Rule, ...]:
-        return self._matching((connection.plane, None, None, None, None))
+        return self._matching((connection.plane, None, None, None, None, 0))
 
     def _matching(self, key: _Key) -> tuple[Rule, ...]:
         found = self._wanted.get(key)
@@ -150,7 +154,24 @@ def finding(rule: str, severity: Severity, noticed: Noticed, row: int) -> Findin
 
 
 def _fits(trigger: Trigger, key: _Key) -> bool:
-    if trigger.kind is not key[1]:
+    plane, kind, *had, odd = key
+    if trigger.kind is not kind or trigger.odd & ~odd:
         return False
     wanted = (trigger.plane, trigger.from_client, trigger.op, trigger.event)
-    return all(want is None or want == had for want, had in zip(wanted, (key[0], *key[2:]), strict=True))
+    return all(want is None or want == has for want, has in zip(wanted, (plane, *had), strict=True))
+
+
+def _oddities(connection: Connection, event: Event, payload: Payload) -> int:
+    """Return in which ways a payload is odd, as bits of `Odd`, as far as that can be told without the tables."""
+    odd = 0
+    if event.marks:
+        odd |= 1
+    if payload.problems:
+        odd |= 2
+    if payload.extra:
+        odd |= 4
+    if event.seq != (connection.seq or 0) + 1 and not event.from_client:
+        odd |= 8
+    if connection.accepted is None:
+        odd |= 16
+    return odd

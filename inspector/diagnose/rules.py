@@ -1,6 +1,6 @@
 """All rules, in the order in which they are asked and listed. A rule that is not named here does not exist."""
 
-from inspector.diagnose import forms, heartbeats, logins, sequence, transport
+from inspector.diagnose import commands, forms, heartbeats, intents, logins, sequence, shapes, transport, voice
 from inspector.diagnose.rule import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -56,4 +56,46 @@ RULES: tuple[Rule, ...] = (
     sequence.resume_lost_events,
     sequence.event_before_ready,
     sequence.event_outside_shard,
+    # What clients send.
+    commands.send_budget,
+    commands.oversize_payload,
+    commands.presence_flood,
+    commands.members_malformed,
+    commands.members_over_limit,
+    commands.members_without_nonce,
+    commands.members_need_intent,
+    commands.rate_limited,
+    commands.members_unanswered,
+    commands.join_unanswered,
+    commands.join_needs_intent,
+    commands.retired_opcode_sent,
+    commands.receive_only_opcode_sent,
+    commands.send_only_opcode_received,
+    # The form of messages and URLs.
+    shapes.unknown_name,
+    shapes.odd_payload,
+    shapes.payload_compression_ignored,
+    shapes.compressed_twice,
+    shapes.version_in_url,
+    shapes.event_outside_intents,
+    # Intents.
+    intents.intents_undefined,
+    intents.intents_user_only,
+    intents.message_content_missing,
+    # The voice gateway.
+    voice.voice_version_old,
+    voice.voice_heartbeat_shape,
+    voice.voice_seq_ack_missing,
+    voice.voice_seq_ack_wrong,
+    voice.voice_seq_gap,
+    voice.voice_identify_twice,
+    voice.voice_command_too_early,
+    voice.voice_mode_not_offered,
+    voice.voice_protocol_unknown,
+    voice.voice_handshake_stuck,
+    voice.voice_identify_instead_of_resume,
+    voice.voice_rejoin_loop,
+    voice.voice_stale_credentials,
+    voice.voice_wrong_endpoint,
+    voice.voice_without_dave,
 )

@@ -5,7 +5,7 @@ Contiguous numbers are promised nowhere, so a gap is a note and no more.
 
 from collections.abc import Iterator
 
-from inspector.diagnose.rule import Noticed, Situation, dispatches, rule
+from inspector.diagnose.rule import Noticed, Odd, Situation, dispatches, rule
 from inspector.diagnose.words import counted
 from inspector.model import Severity
 from inspector.session.tracker import is_stray
@@ -17,7 +17,7 @@ MOST_GAPS = 5
 @rule(
     "seq-gap",
     Severity.INFO,
-    dispatches(),
+    dispatches(odd=Odd.OUT_OF_ORDER),
     remedy="Nothing by itself; if events are missing as well, compare what the client got with what is recorded.",
     source=("derived",),
 )
@@ -37,7 +37,7 @@ def seq_gap(now: Situation) -> Iterator[Noticed]:
 @rule(
     "seq-not-rising",
     Severity.WARN,
-    dispatches(),
+    dispatches(odd=Odd.OUT_OF_ORDER),
     remedy="If it is no server of your own: two sessions were recorded as one connection, or messages out of order.",
     source=("derived",),
 )
@@ -57,7 +57,7 @@ def seq_not_rising(now: Situation) -> Iterator[Noticed]:
 @rule(
     "seq-missing",
     Severity.INFO,
-    dispatches(),
+    dispatches(odd=Odd.OUT_OF_ORDER),
     remedy="If it is a server of your own: number every dispatch, from 1 with READY.",
     source=("official-events",),
 )
@@ -102,7 +102,7 @@ def resume_lost_events(now: Situation) -> Iterator[Noticed]:
 @rule(
     "event-before-ready",
     Severity.INFO,
-    dispatches(),
+    dispatches(odd=Odd.EARLY),
     remedy="If it is a server of your own: READY comes first.",
     source=("official-gateway",),
 )

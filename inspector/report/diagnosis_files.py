@@ -57,7 +57,7 @@ def verdict_record(verdict: Verdict) -> dict[str, Any]:
 
 
 def junit(diagnosis: Diagnosis, fail_on: Severity | None) -> bytes:
-    """Return `diagnosis` as JUnit's XML: a test case for each rule that was asked, and for each kind of close there was.
+    """Return `diagnosis` as JUnit's XML: a test case for each rule that was asked, and each kind of close there was.
 
     Those with findings at or above `fail_on` have failed; None: none has.
     """
@@ -80,7 +80,7 @@ def junit(diagnosis: Diagnosis, fail_on: Severity | None) -> bytes:
         else:
             ElementTree.SubElement(test, "system-out").text = said
     ElementTree.indent(suites)
-    return ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True) + b"\n"
+    return bytes(ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)) + b"\n"
 
 
 def _fails(cases: list[Case], fail_on: Severity | None) -> bool:

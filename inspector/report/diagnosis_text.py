@@ -1,6 +1,6 @@
 """A diagnosis as text, for people: what was found, the worst first, and what to do. Holds no secrets."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import tzinfo
 from itertools import groupby
 from textwrap import wrap
@@ -20,7 +20,7 @@ _INDENT = " " * 7
 
 
 def lines(diagnosis: Diagnosis, *, width: int = 100, colour: bool = False, zone: tzinfo | None = None) -> Iterator[str]:
-    """Yield the lines of `diagnosis`, of at most `width` columns where words allow; times in `zone` or this machine's."""
+    """Yield the lines of `diagnosis`, at most `width` columns where words allow; times in `zone` or this machine's."""
 
     def paint(text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if colour else text
@@ -57,11 +57,12 @@ def _head(diagnosis: Diagnosis, zone: tzinfo | None) -> str:
     return "   ".join(parts)
 
 
-def _case(case: Case, width: int, paint, zone: tzinfo | None) -> Iterator[str]:  # type: ignore[no-untyped-def]
+def _case(case: Case, width: int, paint: Callable[[str, str], str], zone: tzinfo | None) -> Iterator[str]:
     finding = case.finding
     name = _NAMES[finding.severity]
     where = f"connection {case.connection}, row {finding.event}" + (f" of {case.file}" if case.file else "")
-    yield f"{paint(f'{name:<5}', _COLOURS[finding.severity])}  {paint(finding.rule, _BOLD)}   {where}   {clock(case.at_ns, zone)}"
+    severity, rule = paint(f"{name:<5}", _COLOURS[finding.severity]), paint(finding.rule, _BOLD)
+    yield f"{severity}  {rule}   {where}   {clock(case.at_ns, zone)}"
     verdict = case.verdict
     yield from _wrapped(verdict.cause if verdict else finding.text, width)
     evidence = verdict.evidence if verdict else finding.evidence

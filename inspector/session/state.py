@@ -114,6 +114,10 @@ class Connection:
     """Wishes to join a voice channel (op 4) that have no voice server yet, by guild or channel."""
     shard_pair: tuple[int, int] | None = None
     """The shard as numbers."""
+    intents: frozenset[str] | None = None
+    """Names of the intents of a bot's session; None where they are not known, or do not matter."""
+    outside: set[str] = field(default_factory=set)
+    """Events that came although no intent asks for them."""
     strays: bool = False
     """An event came that belongs to another shard."""
     blank_messages: int = 0

@@ -11,7 +11,7 @@ from inspector.model import Event, Payload, Plane
 from inspector.protocol.registry import Registry
 from inspector.session import said
 from inspector.session.phases import DISPATCHES, MOVING_EVENTS, connection_phase
-from inspector.session.said import At, Said
+from inspector.session.said import At, Said, name
 from inspector.session.state import SEND_WINDOW_NS, Connection, Sent, remember
 from inspector.session.world import DAY_NS, Call, Ending, Login, Session, World
 
@@ -42,13 +42,13 @@ class Tracker:
         """Write into `event` what it is about: the ids of its guild, channel and user."""
         if type(d) is not dict:
             return
-        for name, routes in self._routes.get(event.event or "", self._usual):
+        for key_of, routes in self._routes.get(event.event or "", self._usual):
             for key, below in routes:
                 value = d.get(key)
                 for deeper in below:
                     value = value.get(deeper) if type(value) is dict else None
                 if value is not None:
-                    setattr(event, name, _snowflake(value))
+                    setattr(event, key_of, _snowflake(value))
                     break
 
     def opened(self, connection: Connection, event: Event) -> None:
@@ -73,6 +73,7 @@ class Tracker:
             forms = self.world.forms
             if not forms.is_known(event.event, payload.d):
                 forms.learn(event.event, payload.d)
+            self._count_contents(connection, event, payload.d)
         if not dispatch or event.event in MOVING_EVENTS:
             key = event.event if dispatch else event.op
             connection.phase = connection_phase(event.plane, connection.phase, bool(event.from_client), key)
@@ -83,6 +84,39 @@ class Tracker:
             note = step(self.world, connection, event, what)
             if note is not None:
                 event.note = note
+        if event.event in ("READY", "RESUMED"):
+            self._set_intents(connection, what)
+
+    def _set_intents(self, connection: Connection, what: Said | None) -> None:
+        """Remember the intents of a bot's session; events come to users' clients whatever theirs are."""
+        session = self.world.session_of(connection)
+        if session is None:
+            return
+        asked = connection.identify
+        if isinstance(what, said.Ready) and what.is_bot and asked is not None and asked.intents is not None:
+            session.intents = frozenset(intent.name for intent in self._registry.intents_of(asked.intents)[0])
+        connection.intents = session.intents
+
+    def _count_contents(self, connection: Connection, event: Event, d: dict[str, Any]) -> None:
+        """Keep count of messages that came without content, and of events that no intent asks for."""
+        if connection.intents is None or event.event is None or event.guild_id is None:
+            return
+        row = self._registry.event(event.event)
+        if row is not None and row.intents and connection.intents.isdisjoint(row.intents):
+            connection.outside.add(event.event)
+        if event.event != "MESSAGE_CREATE":
+            return
+        session = self.world.session_of(connection)
+        own = session.user_id if session is not None else None
+        mentions = d.get("mentions")
+        users = [user for user in mentions if type(user) is dict] if type(mentions) is list else []
+        # The bot gets its own messages whole, and those that mention it. Those of the system have no content at all.
+        if own in (name(user.get("id")) for user in users) or str(event.user_id) == own or d.get("type") not in (0, 19):
+            return
+        if any(d.get(key) for key in ("content", "embeds", "attachments", "components", "poll", "sticker_items")):
+            connection.filled_messages += 1
+        else:
+            connection.blank_messages += 1
 
     def closed(self, connection: Connection, event: Event) -> None:
         """Take in the end of a connection."""
