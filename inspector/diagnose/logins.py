@@ -4,14 +4,15 @@ Sources: https://docs.discord.com/developers/events/gateway#connection-lifecycle
 https://docs.discord.com/developers/events/gateway#resuming
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, receives, rule, sends, silence
 from inspector.diagnose.verdicts import NORMAL, RESUMABLE_NS
-from inspector.diagnose.words import counted, listed, opcode, took
+from inspector.diagnose.words import counted, listed, opcode, quoted, took
 from inspector.model import Plane, Severity
-from inspector.session.said import At, Identify, Refused, Resume
+from inspector.session.said import Identify, Refused, Resume
 from inspector.session.tracker import host_of
+from inspector.session.world import DAY_NS, Login, Session
 
 GATEWAY = Plane.GATEWAY
 # What may be sent before READY.
@@ -51,7 +52,7 @@ def identify_before_hello(now: Situation) -> Iterator[Noticed]:
 def identify_twice(now: Situation) -> Iterator[Noticed]:
     """The client introduced itself twice on one connection; the gateway closes it with 4005."""
     connection = now.connection
-    asked = connection.identify or connection.resume
+    asked = connection.asked
     if asked is not None and connection.refused is None:
         yield Noticed(
             f"{opcode(now.registry, GATEWAY, now.event.op)} was sent although the connection had one already.",
@@ -96,10 +97,13 @@ def identify_malformed(now: Situation) -> Iterator[Noticed]:
 )
 def identify_without_intents(now: Situation) -> Iterator[Noticed]:
     """A bot identified without intents, which it must send from version 8 on."""
-    identify, version = now.expect(Identify), now.connection.version
-    # Users' clients send none; they are told by their capabilities.
-    if identify.intents is None and identify.capabilities is None and version is not None and version >= 8:
-        yield Noticed(f"Identify has no intents, or none that are a whole number; version {version} wants them.")
+    d, identify, version = now.d, now.expect(Identify), now.connection.version
+    if type(d) is not dict or identify.intents is not None or version is None or version < 8:
+        return
+    # Users' clients send none; they are told by their capabilities, and the sessions of OAuth2 by their token.
+    if identify.capabilities is None and not str(d.get("token")).startswith("Bearer "):
+        what = "intents that are no whole number" if "intents" in d else "no intents"
+        yield Noticed(f"Identify has {what}; version {version} wants them.")
 
 
 @rule(
@@ -112,15 +116,28 @@ def identify_without_intents(now: Situation) -> Iterator[Noticed]:
 def command_before_ready(now: Situation) -> Iterator[Noticed]:
     """A command was sent while there was no session; the gateway closes with 4003."""
     connection, op = now.connection, now.event.op
-    if op in _BEFORE_READY or op is None or connection.accepted is not None or not connection.is_whole:
+    if not _is_command(op) or connection.accepted is not None or not connection.is_whole:
+        return
+    # Where missed events come again the resume was accepted, whatever is still to come before RESUMED.
+    if connection.is_replaying and connection.seq is not None:
+        return
+    # Whatever it is that makes commands come too early: its first command is told.
+    since = connection.refused or connection.asked
+    if any(_is_command(sent.op) and sent.n > (since.n if since else 0) for sent in connection.sends):
         return
     name = opcode(now.registry, GATEWAY, op)
     if connection.refused is not None:
         yield Noticed(f"{name} was sent after the session had been declared invalid.", (connection.refused.n,))
-        return
-    asked = connection.identify or connection.resume
-    when = "before READY" if asked is not None else "before Identify"
-    yield Noticed(f"{name} was sent {when}.", (asked.n if asked is not None else None,))
+    elif since is None:
+        hello = connection.hello
+        yield Noticed(f"{name} was sent before Identify.", (hello.n if hello else None,))
+    else:
+        answer = "RESUMED" if isinstance(since, Resume) else "READY"
+        yield Noticed(f"{name} was sent {took(now.at_ns - since.at_ns)} too early: {answer} has not come.", (since.n,))
+
+
+def _is_command(op: int | str | None) -> bool:
+    return op is not None and op not in _BEFORE_READY
 
 
 @rule(
@@ -133,23 +150,29 @@ def command_before_ready(now: Situation) -> Iterator[Noticed]:
 def resume_unknown_session(now: Situation) -> Iterator[Noticed]:
     """The client resumes another session than the one it was given."""
     resume, world = now.expect(Resume), now.world
-    if resume.session is None:
-        yield Noticed("Resume names no session.", severity=Severity.ERROR)
+    if resume.session is None or resume.token is None:
+        missing = [name for name, value in (("session_id", resume.session), ("token", resume.token)) if value is None]
+        yield Noticed(f"Resume has no {listed(missing, 'and no')}.", severity=Severity.ERROR)
         return
-    if resume.session in world.sessions or resume.token is None:
+    if resume.session in world.sessions:
         return
     own = [
         session
         for session in world.sessions.values()
         if session.identify is not None and session.identify.token == resume.token and session.phase != "ended"
     ]
-    if own:
+    # Resume does not say its shard: where there are several, it may be one whose session began before the recording.
+    if own and all(session.identify is not None and _is_alone(session.identify) for session in own):
         ready = own[-1].ready
         yield Noticed(
             f"The session ••••{resume.session[:4]} is not one that this account was given here; "
             f"the last it got is ••••{own[-1].id[:4]}.",
             (ready.n if ready else None,),
         )
+
+
+def _is_alone(identify: Identify) -> bool:
+    return identify.shard is None or identify.shard[1] < 2
 
 
 @rule(
@@ -165,11 +188,21 @@ def resume_wrong_seq(now: Situation) -> Iterator[Noticed]:
     session = now.world.sessions.get(resume.session or "")
     if resume.seq is None:
         yield Noticed("Resume has no seq, or one that is no whole number.")
-    elif session is not None and session.ready is not None and session.seq is not None and resume.seq > session.seq:
+    elif session is None or session.ready is None or session.seq is None or not _was_read(now, session):
+        return
+    elif resume.seq > session.seq:
         yield Noticed(
             f"Resume asks for what follows {resume.seq:,}; the server had counted up to {session.seq:,}.",
             (session.ready.n,),
         )
+
+
+def _was_read(now: Situation, session: Session) -> bool:
+    """Return whether all that the server sent in a session so far could be read."""
+    world = now.world
+    ended = (world.ended[number][0] for number in session.connections if number in world.ended)
+    opened = (world.open[number] for number in session.connections if number in world.open)
+    return all(connection.is_whole for connection in (*ended, *opened))
 
 
 @rule(
@@ -185,11 +218,18 @@ def resume_stale_seq(now: Situation) -> Iterator[Noticed]:
     session = now.world.sessions.get(resume.session or "")
     if session is None or session.ready is None or session.seq is None or resume.seq is None:
         return
-    if resume.seq < session.seq:
-        yield Noticed(
-            f"Resume asks for what follows {resume.seq:,}; up to {session.seq:,} had been sent, so "
-            f"{counted(session.seq - resume.seq, 'event')} may come again."
-        )
+    if resume.seq >= session.seq:
+        return
+    text = (
+        f"Resume asks for what follows {resume.seq:,}; up to {session.seq:,} had been sent, so "
+        f"{counted(session.seq - resume.seq, 'event')} may come again."
+    )
+    # What came last may never have reached the client. What it had claimed itself it knew.
+    before = now.world.ended.get(session.ending.connection) if session.ending is not None else None
+    beat = before[0].last_beat if before is not None else None
+    if beat is not None and beat.seq is not None and resume.seq < beat.seq <= session.seq:
+        text += f" Its last heartbeat had claimed {beat.seq:,} already."
+    yield Noticed(text, (session.ready.n, beat.n if beat is not None else None))
 
 
 @rule(
@@ -209,7 +249,7 @@ def resume_at_wrong_url(now: Situation) -> Iterator[Noticed]:
     if session is None or session.resume_host is None or host is None or session.ready is None:
         return
     if _port_less(host) != _port_less(session.resume_host):
-        yield Noticed(f"Resumed at {host}; READY had named {session.resume_host}.", (session.ready.n,))
+        yield Noticed(f"Resumed at {quoted(host)}; READY had named {quoted(session.resume_host)}.", (session.ready.n,))
 
 
 def _port_less(host: str) -> str:
@@ -230,15 +270,20 @@ def resume_parameters_changed(now: Situation) -> Iterator[Noticed]:
         return
     connection = now.connection
     changed = [
-        f"{name} {was} became {now_is}"
-        for name, was, now_is in (
+        f"{name} {_value(before)} became {_value(after)}"
+        for name, before, after in (
             ("v", session.version, connection.version),
-            ("encoding", session.encoding, connection.encoding),
+            # A URL without encoding asks for JSON.
+            ("encoding", session.encoding or "json", connection.encoding or "json"),
         )
-        if was is not None and was != now_is
+        if before is not None and before != after
     ]
     if changed:
         yield Noticed(f"Between the first connection and this one {listed(changed)}.", (session.ready.n,))
+
+
+def _value(value: int | str | None) -> str:
+    return "nothing" if value is None else quoted(str(value))
 
 
 @rule(
@@ -273,9 +318,12 @@ def resume_after_end(now: Situation) -> Iterator[Noticed]:
     session = now.world.sessions.get(now.expect(Resume).session or "")
     if session is None or session.phase != "ended" or session.destroyed is None:
         return
-    closed = session.ending.closed if session.ending is not None else None
-    if closed is None or not (closed.by == "client" and closed.code in NORMAL):
-        yield Noticed("The session had been ended by the server; only Identify can help.", (session.destroyed.n,))
+    ending, how = session.ending, "by Invalid Session"
+    if ending is not None and ending.n == session.destroyed.n:
+        if ending.closed.by == "client" and ending.closed.code in NORMAL:
+            return
+        how = f"when connection {ending.connection} was closed with {ending.closed.code}"
+    yield Noticed(f"The session had been ended {how}; only Identify can help.", (session.destroyed.n,))
 
 
 @rule(
@@ -337,16 +385,28 @@ def resume_loop(now: Situation) -> Iterator[Noticed]:
 def identify_storm(now: Situation) -> Iterator[Noticed]:
     """The client identifies over and over within a short time."""
     identify = now.expect(Identify)
-    recent = [
-        login
-        for login in now.world.logins
-        if login.token == identify.token and login.shard == identify.shard and now.at_ns - login.at_ns < STORM_NS
-    ]
-    if len(recent) + 1 >= STORM and (len(recent) + 1 - STORM) % STORM == 0:
+    same = [login for login in now.world.logins if (login.token, login.shard) == (identify.token, identify.shard)]
+    if _crosses(same, now.at_ns, STORM, STORM_NS):
+        recent = same[-STORM + 1 :]
         yield Noticed(
-            f"{len(recent) + 1} Identifies of the same client within {took(now.at_ns - recent[0].at_ns)}.",
+            f"{STORM} Identifies of the same client within {took(now.at_ns - recent[0].at_ns)}.",
             tuple(login.n for login in recent),
         )
+
+
+def _crosses(logins: Sequence[Login], at_ns: int, bound: int, span_ns: int) -> bool:
+    """Return whether a login at `at_ns` is the one with which there are `bound` of them within `span_ns`.
+
+    Not where the one before it was such a one already, so that what lasts is said once.
+    """
+
+    def reached(last: int, at_ns: int) -> bool:
+        first = last - bound + 1
+        return first >= 0 and at_ns - logins[first].at_ns < span_ns
+
+    # The login itself is not among them yet: it would be the next.
+    following = len(logins)
+    return reached(following, at_ns) and not (following > 0 and reached(following - 1, logins[-1].at_ns))
 
 
 @rule(
@@ -361,13 +421,19 @@ def identify_budget(now: Situation) -> Iterator[Noticed]:
 
     Beyond the last all sessions end and the token is reset. Only logins in this recording are counted.
     """
-    token = now.expect(Identify).token
-    count = sum(login.token == token for login in now.world.logins) + 1
-    if count in (BUDGET_WARNS, BUDGET):
-        yield Noticed(
-            f"{count:,} of {BUDGET:,} logins of the last 24 hours.",
-            severity=Severity.ERROR if count == BUDGET else None,
-        )
+    identify = now.expect(Identify)
+    # Users' clients may log in as often as they like.
+    if identify.token is None or identify.capabilities is not None:
+        return
+    same = [login for login in now.world.logins if login.token == identify.token]
+    for bound, severity in ((BUDGET, Severity.ERROR), (BUDGET_WARNS, Severity.WARN)):
+        if _crosses(same, now.at_ns, bound, DAY_NS):
+            yield Noticed(
+                f"This is number {bound:,} of the {BUDGET:,} logins of 24 hours; the first was "
+                f"{took(now.at_ns - same[-bound + 1].at_ns)} ago.",
+                (same[-bound + 1].n,),
+                severity,
+            )
 
 
 @rule(
@@ -379,8 +445,10 @@ def identify_budget(now: Situation) -> Iterator[Noticed]:
 )
 def invalid_session_ignored(now: Situation) -> Iterator[Noticed]:
     """The session was declared invalid, and the client did nothing about it."""
-    refused = now.connection.refused
-    if refused is not None and not isinstance(now.said, Identify | Resume) and now.passed(refused.at_ns + REACT_NS):
+    refused, closed = now.connection.refused, now.event.closed
+    if refused is None or isinstance(now.said, Identify | Resume) or (closed is not None and closed.by != "server"):
+        return
+    if now.passed(refused.at_ns + REACT_NS):
         yield Noticed(
             f"{took(now.at_ns - refused.at_ns)} after Invalid Session there is no Identify, no Resume and no close.",
             (refused.n,),
@@ -410,18 +478,25 @@ def invalid_session_answered_too_soon(now: Situation) -> Iterator[Noticed]:
 )
 def invalid_session(now: Situation) -> Iterator[Noticed]:
     """The server refused a login or a resume, or cancelled the session."""
-    connection = now.connection
-    now.expect(Refused)
+    connection, asked = now.connection, now.connection.asked
+    why = None
     if connection.accepted is not None:
-        asked = [sent for sent in connection.sends if sent.op == 8 and now.at_ns - sent.at_ns < 5 * SECOND]
-        after = f", {took(now.at_ns - asked[-1].at_ns)} after a Request Guild Members" if asked else ""
-        yield Noticed(f"The server cancelled the live session{after}.", (asked[-1].n if asked else None,))
+        members = [sent for sent in connection.sends if sent.op == 8 and now.at_ns - sent.at_ns < 5 * SECOND]
+        after = f", {took(now.at_ns - members[-1].at_ns)} after a Request Guild Members" if members else ""
+        why = Noticed(f"The server cancelled the live session{after}.", (members[-1].n if members else None,))
+    elif connection.refused is not None:
+        why = Noticed("Invalid Session came again, although nothing was asked.", (connection.refused.n,))
+    elif isinstance(asked, Resume):
+        why = Noticed(_why_not_resumed(now, asked), (asked.n,))
+    elif asked is not None:
+        why = _why_not_identified(now, asked)
+    if why is None:
         return
-    identify, resume = connection.identify, connection.resume
-    if resume is not None and (identify is None or resume.n > identify.n):
-        yield Noticed(_why_not_resumed(now, resume), (resume.n,))
-    elif identify is not None:
-        yield _why_not_identified(now, identify)
+    times = connection.refusals + 1
+    # Now and then one is refused; again and again is a sign of an outage, or of a client that makes it worse.
+    if times % LOOP == 0:
+        why = why._replace(text=f"{why.text} This is number {times} in a row.", severity=Severity.WARN)
+    yield why
 
 
 def _why_not_resumed(now: Situation, resume: Resume) -> str:
@@ -439,11 +514,11 @@ def _why_not_identified(now: Situation, identify: Identify) -> Noticed:
     close = [
         login
         for login in now.world.logins
-        if login.token == identify.token and login.n != identify.n and identify.at_ns - login.at_ns < SPACING_NS
+        if login.token == identify.token and login.n < identify.n and identify.at_ns - login.at_ns < SPACING_NS
     ]
-    if close:
+    if close and identify.token is not None:
         return Noticed(
-            f"The Identify was refused: another of this bot came {took(identify.at_ns - close[-1].at_ns)} before it, "
+            f"The Identify was refused: another of this account came {took(identify.at_ns - close[-1].at_ns)} before, "
             "and within 5 seconds only max_concurrency may come.",
             (close[-1].n, identify.n),
             Severity.WARN,
@@ -459,20 +534,16 @@ def _why_not_identified(now: Situation, identify: Identify) -> Noticed:
     source=("official-gateway",),
 )
 def identify_spacing(now: Situation) -> Iterator[Noticed]:
-    """Two logins of one bot within five seconds; that is allowed only with a max_concurrency above 1."""
+    """Two logins of one account within five seconds; that is allowed only with a max_concurrency above 1."""
     identify = now.expect(Identify)
-    close = [
-        login
-        for login in now.world.logins
-        if login.token == identify.token and login.connection != now.connection.id and login.shard != identify.shard
-    ]
-    if close and identify.token is not None and now.at_ns - close[-1].at_ns < SPACING_NS:
-        after = took(now.at_ns - close[-1].at_ns)
-        yield Noticed(f"Shard {_shard(identify)} identifies {after} after another.", (close[-1].n,))
-
-
-def _shard(identify: Identify) -> str:
-    return "?" if identify.shard is None else f"{identify.shard[0]}/{identify.shard[1]}"
+    same = [login for login in now.world.logins if login.token == identify.token]
+    # On one connection that is for identify-twice and Invalid Session to tell. Of a whole row the first is told.
+    if identify.token is None or not same or same[-1].connection == now.connection.id:
+        return
+    if _crosses(same, now.at_ns, 2, SPACING_NS):
+        who = "A client" if identify.shard is None else f"Shard {identify.shard[0]} of {identify.shard[1]}"
+        again = "after its last time" if same[-1].shard == identify.shard else "after another"
+        yield Noticed(f"{who} identifies {took(now.at_ns - same[-1].at_ns)} {again}.", (same[-1].n,))
 
 
 @rule(
@@ -487,16 +558,13 @@ def reconnect_ignored(now: Situation) -> Iterator[Noticed]:
     asked = now.connection.reconnect
     if asked is None:
         return
-    closed = now.event.closed
-    if closed is not None and closed.by == "server" and now.at_ns - asked.at_ns > SECOND:
-        if now.at_ns - asked.at_ns <= LEAVE_NS:
-            yield _stayed(now, asked, "until the server closed")
-    elif now.passed(asked.at_ns + LEAVE_NS):
-        yield _stayed(now, asked, "and is still there")
-
-
-def _stayed(now: Situation, asked: At, how: str) -> Noticed:
-    return Noticed(f"The client was asked to reconnect, stayed for {took(now.at_ns - asked.at_ns)} {how}.", (asked.n,))
+    closed, stayed = now.event.closed, now.at_ns - asked.at_ns
+    # A server that closes at once leaves nobody the time to go.
+    too_late = closed is not None and closed.by == "server" and SECOND < stayed <= LEAVE_NS
+    if too_late or now.passed(asked.at_ns + LEAVE_NS):
+        by = f"the {closed.by or 'connection'} closed" if closed is not None else ""
+        how = f"{took(stayed)} later {by or 'the client was still there'}"
+        yield Noticed(f"The server asked for a reconnect; {how}.", (asked.n,))
 
 
 @rule(
@@ -539,9 +607,10 @@ def no_identify(now: Situation) -> Iterator[Noticed]:
 )
 def login_slow(now: Situation) -> Iterator[Noticed]:
     """The server takes long to answer an Identify or a Resume."""
-    connection = now.connection
-    asked = connection.resume or connection.identify
-    if asked is None or connection.accepted is not None or connection.refused is not None:
+    connection, asked = now.connection, now.connection.asked
+    if asked is None or connection.accepted is not None or connection.refused is not None or not connection.is_whole:
         return
-    if now.passed(asked.at_ns + 15 * SECOND) and now.event.event not in ("READY", "RESUMED") and connection.is_whole:
+    if now.event.event in ("READY", "RESUMED") or isinstance(now.said, Refused):
+        return
+    if now.passed(asked.at_ns + 15 * SECOND):
         yield Noticed(f"No READY, RESUMED or Invalid Session came within {took(now.at_ns - asked.at_ns)}.", (asked.n,))

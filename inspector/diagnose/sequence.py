@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from inspector.diagnose.rule import Noticed, Odd, Situation, dispatches, rule
 from inspector.diagnose.words import counted
 from inspector.model import Severity
-from inspector.session.tracker import belongs
+from inspector.session.tracker import is_stray
+
+# Gaps that are told of one connection.
+MOST_GAPS = 5
 
 
 @rule(
@@ -24,11 +27,11 @@ def seq_gap(now: Situation) -> Iterator[Noticed]:
     if seq is None or now.event.event == "READY" or not connection.is_whole:
         return
     known = connection.seq
-    if known is None and connection.resume is not None:
-        known = connection.resume.seq
-    if known is not None and seq > known + 1:
-        missing = seq - known - 1
-        yield Noticed(f"The numbers go from {known:,} to {seq:,}: {counted(missing, 'event')} missing here.")
+    # What is missing at the beginning of a resume is for `resume_lost_events` to say.
+    if known is not None and seq > known + 1 and connection.gaps < MOST_GAPS:
+        missing = counted(seq - known - 1, "event")
+        last = " Further gaps on this connection are not told." if connection.gaps == MOST_GAPS - 1 else ""
+        yield Noticed(f"The numbers go from {known:,} to {seq:,}: {missing} missing here.{last}")
 
 
 @rule(
@@ -39,13 +42,16 @@ def seq_gap(now: Situation) -> Iterator[Noticed]:
     source=("derived",),
 )
 def seq_not_rising(now: Situation) -> Iterator[Noticed]:
-    """An event has a number that was there before, or a smaller one."""
+    """An event has a number that was there before, or a smaller one.
+
+    During a resume that is as it should be: events are sent again under the numbers that they had.
+    """
     connection, seq = now.connection, now.event.seq
-    if seq is None or connection.seq is None or now.event.event == "READY":
+    if seq is None or connection.seq is None or now.event.event == "READY" or connection.is_replaying:
         return
-    if seq <= connection.seq:
+    if seq <= connection.seq and not connection.disorders:
         what = "comes again" if seq == connection.seq else f"follows {connection.seq:,}"
-        yield Noticed(f"Number {seq:,} {what}.")
+        yield Noticed(f"Number {seq:,} {what}. More of these are not told on this connection.")
 
 
 @rule(
@@ -57,8 +63,8 @@ def seq_not_rising(now: Situation) -> Iterator[Noticed]:
 )
 def seq_missing(now: Situation) -> Iterator[Noticed]:
     """An event has no number, so a resume cannot ask for what follows it."""
-    if now.event.seq is None:
-        yield Noticed("The dispatch has no s.")
+    if now.event.seq is None and not now.connection.unnumbered:
+        yield Noticed("The dispatch has no s. More of these are not told on this connection.")
 
 
 @rule(
@@ -77,7 +83,15 @@ def resume_lost_events(now: Situation) -> Iterator[Noticed]:
     if resume is None or resume.seq is None or not connection.is_whole:
         return
     first = connection.first_seq if connection.first_seq is not None else now.event.seq
-    if first is not None and first > resume.seq + 1:
+    if first is None:
+        session = now.session
+        if session is not None and session.seq is not None and session.seq > resume.seq:
+            yield Noticed(
+                f"Resume asked for what follows {resume.seq:,}, and nothing came again, although the server had "
+                f"counted up to {session.seq:,}.",
+                (resume.n,),
+            )
+    elif first > resume.seq + 1:
         yield Noticed(
             f"Resume asked for what follows {resume.seq:,}, and the first number that came is {first:,}: "
             f"{counted(first - resume.seq - 1, 'event')} lost.",
@@ -97,6 +111,8 @@ def event_before_ready(now: Situation) -> Iterator[Noticed]:
     connection = now.connection
     if connection.accepted is not None or connection.resume is not None or connection.seq is not None:
         return
+    if connection.unnumbered:
+        return
     if now.event.event not in ("READY", "RESUMED") and connection.is_whole:
         yield Noticed("This is the first event of the connection, and not READY.")
 
@@ -114,8 +130,9 @@ def event_outside_shard(now: Situation) -> Iterator[Noticed]:
     shard = connection.shard_pair
     if guild is None or shard is None or connection.strays:
         return
-    if not belongs(guild, shard):
+    if is_stray(now.event, shard):
         yield Noticed(
-            f"Guild {guild} belongs to another shard of {shard[1]}, and this is shard {shard[0]}. "
-            "More of these are not told on this connection."
+            f"Guild {guild} belongs to shard {(guild >> 22) % shard[1]} of {shard[1]}, and this is shard {shard[0]}. "
+            "More of these are not told on this connection.",
+            (connection.identify.n if connection.identify else None,),
         )

@@ -89,12 +89,21 @@ class Connection:
     """READY or RESUMED (voice: Ready or Resumed)."""
     refused: Refused | None = None
     """An Invalid Session that no Identify, Resume or close has answered yet."""
+    refusals: int = 0
+    """Invalid Sessions that its client got in a row, here and on the connections before, with no READY or RESUMED
+    between them."""
     reconnect: At | None = None
     """Reconnect was asked for."""
     seq: int | None = None
     """The newest sequence number that the server gave on this connection."""
     first_seq: int | None = None
     """And the first."""
+    gaps: int = 0
+    """How often numbers were left out between two events."""
+    disorders: int = 0
+    """Events whose number was not above the one before; what a resume sends again is not counted."""
+    unnumbered: bool = False
+    """An event came without a number."""
     sends: deque[Sent] = field(default_factory=lambda: deque(maxlen=MAX_SENDS))
     """What the client sent within the last minute, the oldest first."""
     last_sent: Sent | None = None
@@ -150,6 +159,18 @@ class Connection:
     def is_whole(self) -> bool:
         """Whether all of it was recorded and could be read: then what is missing was never sent."""
         return not self.opened.joined_late and not self.unread_frames
+
+    @property
+    def asked(self) -> Identify | Resume | None:
+        """How the client introduced itself last."""
+        if self.identify is None or (self.resume is not None and self.resume.n > self.identify.n):
+            return self.resume
+        return self.identify
+
+    @property
+    def is_replaying(self) -> bool:
+        """Whether Resume was sent and RESUMED has not come: events that come now may have come before."""
+        return self.accepted is None and isinstance(self.asked, Resume)
 
     @classmethod
     def of(cls, opened: Opened) -> "Connection":

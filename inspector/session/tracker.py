@@ -26,6 +26,7 @@ Asked = At | said.Beat | said.Identify | said.Resume | said.Members | said.Join 
 """What has answers."""
 # Codes with which a client ends its session for good: https://docs.discord.com/developers/events/gateway#disconnecting
 DESTROYING = (1000, 1001)
+_PURCHASES = ("ENTITLEMENT_", "SUBSCRIPTION_")
 
 
 class Tracker:
@@ -63,9 +64,11 @@ class Tracker:
         else:
             connection.last_received = At(event.n, event.at_ns)
             connection.received_since_beat += 1
-        if event.seq is not None and not event.from_client:
-            _number(self.world.session_of(connection), connection, event.seq)
         dispatch = (event.plane, event.op) in DISPATCHES
+        if event.seq is not None and not event.from_client:
+            _number(self.world.session_of(connection), connection, event)
+        elif dispatch and not event.from_client:
+            connection.unnumbered = True
         if dispatch and event.plane is Plane.GATEWAY and event.event is not None and type(payload.d) is dict:
             forms = self.world.forms
             if not forms.is_known(event.event, payload.d):
@@ -75,7 +78,7 @@ class Tracker:
             key = event.event if dispatch else event.op
             connection.phase = connection_phase(event.plane, connection.phase, bool(event.from_client), key)
         if event.guild_id is not None and connection.shard_pair is not None and not event.from_client:
-            connection.strays = connection.strays or not belongs(event.guild_id, connection.shard_pair)
+            connection.strays = connection.strays or is_stray(event, connection.shard_pair)
         step = _STEPS.get((event.plane, bool(event.from_client), event.event if dispatch else event.op))
         if step is not None:
             note = step(self.world, connection, event, what)
@@ -162,7 +165,15 @@ def _count_send(connection: Connection, event: Event) -> None:
         sends.popleft()
 
 
-def _number(session: Session | None, connection: Connection, seq: int) -> None:
+def _number(session: Session | None, connection: Connection, event: Event) -> None:
+    seq, known = event.seq, connection.seq
+    assert seq is not None
+    # READY counts from the beginning.
+    if known is not None and event.event != "READY":
+        if seq > known + 1:
+            connection.gaps += 1
+        elif seq <= known and not connection.is_replaying:
+            connection.disorders += 1
     connection.seq = seq
     if connection.first_seq is None:
         connection.first_seq = seq
@@ -251,6 +262,7 @@ def _introduce(world: World, connection: Connection, what: said.Identify | said.
     before = world.before(identity)
     if before is not None and before[0].id != connection.id:
         connection.previous = before[0].id
+        connection.refusals = max(connection.refusals, before[0].refusals)
     connection.identity = identity
     world.last_of.keep(identity, connection.id)
 
@@ -258,6 +270,7 @@ def _introduce(world: World, connection: Connection, what: said.Identify | said.
 def _ready(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
     assert isinstance(what, said.Ready)
     connection.accepted = At(event.n, event.at_ns)
+    connection.refusals = 0
     _set_shard(connection, what.shard)
     if what.session is not None:
         connection.session = what.session
@@ -275,21 +288,21 @@ def _ready(world: World, connection: Connection, event: Event, what: Said | None
 
 def _resumed(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
     connection.accepted = At(event.n, event.at_ns)
+    connection.refusals = 0
     session = world.session_of(connection)
     if session is not None:
         session.befell("resumed")
         session.failures = 0
+        # Whatever seemed to have ended it had not.
+        session.destroyed = None
     return _answered(event, connection.resume)
 
 
 def _refuse(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
     assert isinstance(what, said.Refused)
-    asked: said.Identify | said.Resume | None = connection.identify
-    if asked is None or (connection.resume is not None and connection.resume.n > asked.n):
-        asked = connection.resume
-    if connection.accepted is not None:
-        asked = None
+    asked = connection.asked if connection.accepted is None else None
     connection.refused = what
+    connection.refusals += 1
     connection.accepted = None
     session = world.session_of(connection)
     if session is not None:
@@ -432,10 +445,15 @@ def _set_shard(connection: Connection, shard: tuple[int, int] | None) -> None:
         connection.shard, connection.shard_pair = f"{shard[0]}/{shard[1]}", shard
 
 
-def belongs(guild_id: int, shard: tuple[int, int]) -> bool:
-    """Return whether events of a guild come to a shard: https://docs.discord.com/developers/events/gateway#sharding"""
+def is_stray(event: Event, shard: tuple[int, int]) -> bool:
+    """Return whether an event comes to a shard that its guild does not belong to.
+
+    Purchases come to shard 0 even where they name a guild: https://docs.discord.com/developers/events/gateway#sharding
+    """
     number, count = shard
-    return count < 2 or (guild_id >> 22) % count == number
+    if event.guild_id is None or count < 2 or (event.event or "").startswith(_PURCHASES):
+        return False
+    return (event.guild_id >> 22) % count != number
 
 
 def host_of(url: str) -> str | None:
