@@ -10,7 +10,19 @@ from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from inspector.report.present import Presenter
 from inspector.report.text import TextRows
-from tests.conversation import ACK, HEARTBEAT, HELLO, STEP, Conversation, dispatch, identify, message, ready, usual
+from tests.conversation import (
+    ACK,
+    HEARTBEAT,
+    HELLO,
+    STEP,
+    TOKEN,
+    Conversation,
+    dispatch,
+    identify,
+    message,
+    ready,
+    usual,
+)
 
 
 class NoNames:
