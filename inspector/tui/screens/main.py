@@ -228,6 +228,8 @@ class MainScreen(Screen[None]):
             title=self._title,
             bytes=size,
             connections=pulse.snapshot.connections if pulse else 0,
+            errors=pulse.snapshot.errors if pulse else 0,
+            warnings=pulse.snapshot.warnings if pulse else 0,
             filtered=bool(self.filtering.narrowing.text),
             revealed=self.recording.reveal,
             following=self.timeline.following and self._growing,
