@@ -117,21 +117,21 @@ class Rule(NamedTuple):
     why: str
     """Why it matters; may be empty."""
     remedy: str
-    source: str
-    """Titles of the sources; may be empty."""
+    sources: tuple[str, ...]
+    """Where to read on: links, or titles of what has none."""
 
 
 def rule_of(name: str, plane: Plane, registry: Registry) -> Rule:
     """Return what is said of the rule `name`: one of `RULES`, or ``close-4009``. An unknown one has no words."""
     rule = _RULES.get(name)
     if rule is not None:
-        return Rule(rule.title, rule.why, rule.remedy, _titles(rule.source, registry))
+        return Rule(rule.title, rule.why, rule.remedy, _links(rule.source, registry))
     code = name.removeprefix("close-")
     if name.startswith("close-") and code.isascii() and code.isdigit() and len(code) < 6:
         known = registry.close_code(plane, int(code))
         if known is not None:
-            return Rule(f"{known.number} {known.name}", known.meaning, known.remedy, _titles(known.source, registry))
-    return Rule("", "", "", "")
+            return Rule(f"{known.number} {known.name}", known.meaning, known.remedy, _links(known.source, registry))
+    return Rule("", "", "", ())
 
 
 def speaking_of(reader: Reader, number: int) -> list[tuple[int, str]]:
@@ -142,6 +142,6 @@ def speaking_of(reader: Reader, number: int) -> list[tuple[int, str]]:
         return sorted({(int(event), str(rule)) for event, rule in found})[:_NAMED]
 
 
-def _titles(source: tuple[str, ...], registry: Registry) -> str:
+def _links(source: tuple[str, ...], registry: Registry) -> tuple[str, ...]:
     known = (registry.sources.get(name) for name in source)
-    return "; ".join(f"{each.title}, {each.url}" if each.url else each.title for each in known if each is not None)
+    return tuple(each.url or each.title for each in known if each is not None)

@@ -33,6 +33,7 @@ from inspector.tui.history import History
 from inspector.tui.jumps import Jump, nearest
 from inspector.tui.look import Glyphs
 from inspector.tui.presets import PRESETS
+from inspector.tui.screens.findings import FindingsScreen
 from inspector.tui.screens.help import HelpScreen
 from inspector.tui.screens.plots import PlotResult, PlotsScreen
 from inspector.tui.source import Source, ended
@@ -608,6 +609,14 @@ class MainScreen(Screen[None]):
         if result.at_ns is not None:
             self._go_to(self.recording.row_at(result.at_ns))
 
+    def action_findings(self) -> None:
+        here = self.timeline.current
+        self.app.push_screen(FindingsScreen(self.recording, self.glyphs, title=self._title, row=here), self._from_rows)
+
+    def _from_rows(self, number: int | None) -> None:
+        if number is not None:
+            self._go_to(number)
+
     def action_reveal(self) -> None:
         self.recording.reveal = not self.recording.reveal
         self.timeline.restyle()
@@ -625,6 +634,7 @@ class MainScreen(Screen[None]):
             "Sessions": SessionTree.BINDINGS,
             "Filter": FilterBar.BINDINGS,
             **PlotsScreen.KEYS,
+            **FindingsScreen.KEYS,
         }
         self.app.push_screen(HelpScreen(groups, plain=self.glyphs.ascii))
 

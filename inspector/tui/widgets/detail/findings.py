@@ -34,6 +34,7 @@ class Writing:
         self._recording = recording
         self._glyphs = glyphs
         self._width = max(width, 24)
+        self._numbered = 0
 
     def finding(self, finding: Finding, plane: Plane, verdict: Verdict | None = None, *, here: bool = False) -> None:
         """Write a finding down; that of a close with the verdict, `here` with the row it stands at."""
@@ -48,7 +49,8 @@ class Writing:
             self._text("why", rule.why)
             self._text("do", rule.remedy)
             self._rows("rows", finding.evidence)
-        self._text("source", rule.source, "muted")
+        for number, source in enumerate(rule.sources):
+            self._text(" " * _LABEL if number else "source", source)
 
     def verdict(self, verdict: Verdict) -> None:
         """Write down a verdict that no finding stands for."""
@@ -94,9 +96,10 @@ class Writing:
         margin = label.ljust(_LABEL)
         shown = {row.event.n: row for row in self._recording.lines(sorted(numbers))}
         for number in numbers:
-            key = str(1 + sum(1 for _, row in self.rows if row)) if numbered else self._glyphs.to
+            self._numbered += numbered
+            key = str(self._numbered) if numbered else self._glyphs.to
             self.rows.append((len(self.lines), number))
-            pieces = [(margin, "label"), (f"{key:>2} ", "key"), (f"{before}row {number:,}", "link")]
+            pieces = [(margin, "label"), (f"{key} ", "key"), (f"{before}row {number:,}", "link")]
             if number in shown:
                 pieces += self._row(shown[number])
             self.lines.append(pieces)
