@@ -311,7 +311,7 @@ class _Count:
         return ConnectionView(
             id=opened.connection,
             plane=opened.plane,
-            host=_host(opened.url),
+            host=host_of(opened.url),
             version=connection.version,
             encoding=connection.encoding,
             compression=connection.compression,
@@ -336,7 +336,8 @@ class _Count:
         )
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
+    """Return name and port of a URL; empty where it cannot be read."""
     try:
         # Not what stands before an @, which would be a password.
         return urlsplit(url).netloc.rpartition("@")[2]

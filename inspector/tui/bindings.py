@@ -12,6 +12,7 @@ MAIN: list[BindingType] = [
     Binding("c", "jump('close', 1)", "next close"),
     Binding("p", "plots", "plots", tooltip="Rates, bytes, heartbeats and the mix of events"),
     Binding("F", "findings", "findings", tooltip="All that was noticed, with evidence and remedies"),
+    Binding("L", "lanes", "lanes", tooltip="Sessions and their connections over time"),
     Binding("s", "sides", "sessions", tooltip="Show or hide connections and sessions"),
     Binding("question_mark", "help", "help"),
     Binding("q", "quit", "quit"),

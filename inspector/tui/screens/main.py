@@ -35,6 +35,7 @@ from inspector.tui.look import Glyphs
 from inspector.tui.presets import PRESETS
 from inspector.tui.screens.findings import FindingsScreen
 from inspector.tui.screens.help import HelpScreen
+from inspector.tui.screens.lanes import LanesScreen
 from inspector.tui.screens.plots import PlotResult, PlotsScreen
 from inspector.tui.source import Source, ended
 from inspector.tui.view import View
@@ -613,6 +614,10 @@ class MainScreen(Screen[None]):
         here = self.timeline.current
         self.app.push_screen(FindingsScreen(self.recording, self.glyphs, title=self._title, row=here), self._from_rows)
 
+    def action_lanes(self) -> None:
+        here = self.timeline.current or None
+        self.app.push_screen(LanesScreen(self.recording, self.glyphs, title=self._title, row=here), self._from_rows)
+
     def _from_rows(self, number: int | None) -> None:
         if number is not None:
             self._go_to(number)
@@ -635,6 +640,7 @@ class MainScreen(Screen[None]):
             "Filter": FilterBar.BINDINGS,
             **PlotsScreen.KEYS,
             **FindingsScreen.KEYS,
+            **LanesScreen.KEYS,
         }
         self.app.push_screen(HelpScreen(groups, plain=self.glyphs.ascii))
 
