@@ -19,7 +19,6 @@ _LEVELS = {severity.name.lower(): severity for severity in Severity}
 
 @click.command(
     epilog="Example: gwinspect diagnose bot.gwcap --format junit > findings.xml",
-    short_help="Say what went wrong, why, and what to do",
 )
 @click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CAPTURE...")
 @click.option(
@@ -34,7 +33,7 @@ _LEVELS = {severity.name.lower(): severity for severity in Severity}
 )
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated")
 def diagnose(captures: tuple[Path, ...], fail_on: str, output_format: str, hosts: tuple[str, ...]) -> int:
-    """Say what went wrong in recordings, why, and what to do.
+    """Say what went wrong, why, and what to do.
 
     Each finding names its rule and the rows that prove it; `gwinspect explain RULE` says more, `explain rules` lists
     them all. Of several recordings, sessions are followed from one to the next, in the order given. Exits with 1

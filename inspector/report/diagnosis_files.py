@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
-from inspector.model import Severity, Verdict
+from inspector.model import Severity
 from inspector.report.diagnosis import Case, Diagnosis
+from inspector.report.jsonl import finding_record, verdict_record
 from inspector.report.values import iso
 from inspector.wire import jsontext
 
@@ -23,16 +24,12 @@ def jsonl(diagnosis: Diagnosis) -> Iterator[bytes]:
 def record(case: Case) -> dict[str, Any]:
     """Return one finding as the object that is written."""
     finding = case.finding
-    made: dict[str, Any] = {
-        "rule": finding.rule,
-        "severity": finding.severity.name.lower(),
+    made: dict[str, Any] = finding_record(finding) | {
         "title": case.title,
-        "text": finding.text,
         "row": finding.event,
         "at": iso(case.at_ns),
         "connection": case.connection,
         "plane": case.plane.value,
-        "evidence": list(finding.evidence),
         "remedy": case.remedy,
     }
     if case.verdict is not None:
@@ -40,20 +37,6 @@ def record(case: Case) -> dict[str, Any]:
     if case.file is not None:
         made["file"] = case.file
     return made
-
-
-def verdict_record(verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict as the object that is written."""
-    return {
-        "cause": verdict.cause,
-        "evidence": list(verdict.evidence),
-        "reconnect": verdict.reconnect,
-        "resume": verdict.resume,
-        "advice": verdict.advice,
-        "then": verdict.then or None,
-        "then_row": verdict.then_event,
-        "right": verdict.right,
-    }
 
 
 def junit(diagnosis: Diagnosis, fail_on: Severity | None) -> bytes:

@@ -7,10 +7,9 @@ from textwrap import wrap
 
 from inspector.model import Severity
 from inspector.report.diagnosis import Case, Diagnosis
+from inspector.report.text import SEVERITIES, SEVERITY_COLOURS, sentence_of
 from inspector.report.values import clock, day, duration
 
-_NAMES = {Severity.ERROR: "ERROR", Severity.WARN: "WARN", Severity.INFO: "NOTE"}
-_COLOURS = {Severity.ERROR: "31", Severity.WARN: "33", Severity.INFO: "36"}
 _BOLD, _DIM = "1", "2"
 # Cases of one rule that are told one by one.
 _TOLD = 3
@@ -59,31 +58,24 @@ def _head(diagnosis: Diagnosis, zone: tzinfo | None) -> str:
 
 def _case(case: Case, width: int, paint: Callable[[str, str], str], zone: tzinfo | None) -> Iterator[str]:
     finding = case.finding
-    name = _NAMES[finding.severity]
+    name = SEVERITIES[finding.severity]
     where = f"connection {case.connection}, row {finding.event}" + (f" of {case.file}" if case.file else "")
-    severity, rule = paint(f"{name:<5}", _COLOURS[finding.severity]), paint(finding.rule, _BOLD)
+    severity, rule = paint(f"{name:<5}", SEVERITY_COLOURS[finding.severity]), paint(finding.rule, _BOLD)
     yield f"{severity}  {rule}   {where}   {clock(case.at_ns, zone)}"
     verdict = case.verdict
     yield from _wrapped(verdict.cause if verdict else finding.text, width)
     evidence = verdict.evidence if verdict else finding.evidence
     if evidence:
-        yield from (paint(line, _DIM) for line in _wrapped(f"evidence: {_rows(evidence)}", width))
+        yield from (paint(line, _DIM) for line in _wrapped(f"Evidence: {_rows(evidence)}", width))
     if case.remedy:
-        yield from _wrapped(f"do: {case.remedy}", width)
+        yield from _wrapped(f"Do: {case.remedy}", width)
     if verdict is not None:
-        yield from _wrapped(f"reconnect: {_ANSWERS[verdict.reconnect]}; resume: {_ANSWERS[verdict.resume]}", width)
-        yield from _wrapped(then(verdict.then, verdict.right), width)
+        yield from _wrapped(f"Reconnect: {_ANSWERS[verdict.reconnect]}; resume: {_ANSWERS[verdict.resume]}", width)
+        yield from _wrapped(sentence_of(verdict), width)
     yield ""
 
 
 _ANSWERS = {True: "yes", False: "no", None: "not documented"}
-
-
-def then(did: str, right: bool | None) -> str:
-    """Say what a client did after a close, and whether that was right."""
-    if not did:
-        return "then: nothing yet"
-    return f"then: {did}" + {True: " That was right.", False: " That was wrong.", None: ""}[right]
 
 
 def _rows(numbers: list[int] | tuple[int, ...]) -> str:
