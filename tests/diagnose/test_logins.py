@@ -212,7 +212,7 @@ def test_resume_stale_seq_says_how_much_comes_again() -> None:
 
 
 def test_resume_stale_seq_holds_a_heartbeat_against_the_client() -> None:
-    first = session().client(HEARTBEAT).server(ACK).closes(4000)
+    first = session().client({"op": 1, "d": 3}).server(ACK).closes(4000)
     stale = one(found(first, greeted(2, 1000).client(resume(2))), "resume-stale-seq")
     assert stale.evidence == (4, 7)
     assert stale.text.endswith("Its last heartbeat had claimed 3 already.")
