@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector.errors import CaptureError
-from inspector.model import Plane
+from inspector.model import Finding, Plane, Severity
 from inspector.protocol.registry import default
 from inspector.report import lanes
 from inspector.report.lanes import LaneReader, Lanes, Moment, beats_between, between
@@ -16,7 +16,7 @@ from inspector.store.reader import Reader
 from inspector.store.writer import Writer
 from sample_captures.make import HERE, SAMPLES
 from tests.conversation import ACK, HEARTBEAT, HELLO, NOON, Conversation, identify, message, ready, resume
-from tests.tui.noticed import troubled
+from tests.tui.noticed import notice, troubled
 
 
 def read(path: Path, limit: int = lanes.SLICE) -> Lanes:
@@ -135,6 +135,15 @@ def test_what_lies_between_two_times_is_found(times: list[int], start: int, span
     assert [moment.row for moment in between(moments, start, start + span)] == rows
     beats = lanes.Beats(times, range(len(times)))
     assert list(beats_between(beats, start, start + span)) == rows
+
+
+def test_of_too_many_findings_the_worst_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "MOST_FINDINGS", 8)
+    path = written(tmp_path / "a.gwcap", Conversation().opens().server(HELLO))
+    notice(path, [Finding("a", Severity(max(4 - number, 1)), "So it is.", 2) for number in range(1, 40)])
+    found = told(read(path).groups[0].lanes[0].findings)
+    assert {"error a", "warn a"} < set(found)
+    assert len(found) <= 8
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ async def test_all_findings_are_listed_and_one_is_told_whole(path: Path) -> None
         await on_findings(app, pilot)
         text = shown(app)
         for words in (
-            "1 error  2 warnings  2 notes  worst first", "▸E error         43", " W warn          42",
+            "1 error  2 warnings  2 info  worst first", "▸E error         43", " W warn          42",
             "12:04:58.190 #1 ", "Connect again, and identify anew", "Wrong: It tried to resume the session.",
             "→ row 43", "1 row 31  12:02:44.100 #1 ▶ send  1 Heartbeat", "https://docs.discord.com/developers/",
         ):  # fmt: skip
