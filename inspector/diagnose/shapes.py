@@ -62,9 +62,14 @@ def odd_payload(now: Situation) -> Iterator[Noticed]:
     source=("official-gateway",),
 )
 def payload_compression_ignored(now: Situation) -> Iterator[Noticed]:
-    """Identify asks for compressed payloads on a connection whose URL asks for a compressed stream."""
-    compression = dialect_of(now.connection.opened.url).compression
-    if now.expect(Identify).compress and compression is not None:
+    """Identify asks for compressed payloads on a connection whose URL asks for a compressed stream.
+
+    Said at the first login of a bot only: some libraries always do so, and it does no harm.
+    """
+    identify, compression = now.expect(Identify), dialect_of(now.connection.opened.url).compression
+    if any(login.token == identify.token for login in now.world.logins):
+        return
+    if identify.compress and compression is not None:
         yield Noticed(f"Identify has compress: true, and the URL has compress={compression.value}, which wins.")
 
 
