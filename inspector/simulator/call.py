@@ -41,7 +41,10 @@ class Call:
         del self._guests[int(who["id"])]
 
     def add(self, *people: Json) -> list[Proposal]:
-        """Propose to add people, and tell the guests. They come in the order of the names."""
+        """Propose to add people, and tell the guests. They come in the order of the names.
+
+        Nothing else is to be proposed in the same epoch after it: davey (0.1.7) then commits without a Welcome.
+        """
         return self._tell([self.group.add(int(who["id"])) for who in people])
 
     def remove(self, *people: Json) -> list[Proposal]:

@@ -83,10 +83,15 @@ class _Client:
         headers = {"Authorization": f"Bot {content.TOKEN}"}
         async with self._http.get("https://discord.com/api/v10/gateway/bot", headers=headers) as answer:
             answer.raise_for_status()
-        for _ in range(self._scenario.connections):
-            await self._connect()
-        for voice in self._voices:
-            await voice
+        try:
+            for _ in range(self._scenario.connections):
+                await self._connect()
+            for voice in self._voices:
+                await voice
+        finally:
+            for voice in self._voices:
+                voice.cancel()
+            await asyncio.gather(*self._voices, return_exceptions=True)
 
     async def _connect(self) -> None:
         query = {"v": "10", "encoding": self._scenario.encoding}

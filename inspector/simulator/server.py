@@ -42,6 +42,8 @@ class Simulator:
         """What was really sent and received, in order."""
         self.port = 0
         """On 127.0.0.1; known once it is entered."""
+        self.udp_port = 0
+        """The same, for media."""
         self.ca_path = Path()
         """PEM of the certificate authority to trust; removed at the end."""
         self._discord = Discord(pace)
@@ -94,7 +96,7 @@ class Simulator:
         self.port = self._runner.addresses[0][1]
         loop = asyncio.get_running_loop()
         self._udp, _ = await loop.create_datagram_endpoint(Discovery, local_addr=("127.0.0.1", 0))
-        self._udp_port = self._udp.get_extra_info("sockname")[1]
+        self.udp_port = self._udp.get_extra_info("sockname")[1]
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         host = (request.url.host or "").lower()
@@ -114,7 +116,7 @@ class Simulator:
         told = (ws, request, len(self._connections) + 1, self.journal)
         connection: Connection
         if is_voice:
-            connection = voice = VoiceSocket(self._discord.voice_sessions, self._udp_port, *told)
+            connection = voice = VoiceSocket(self._discord.voice_sessions, self.udp_port, *told)
             self._discord.voice_arrivals.put_nowait(voice)
         else:
             connection = gateway = GatewaySocket(self._discord.sessions, *told)
