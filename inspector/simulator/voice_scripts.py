@@ -175,6 +175,6 @@ async def _let_in(gateway: GatewaySocket, token: str = "voice token") -> None:
 async def _leave(gateway: GatewaySocket, voice: VoiceSocket) -> None:
     await gateway.dispatch("MESSAGE_CREATE", message(2, "!leave"))
     await gateway.expect(Op.VOICE_STATE_UPDATE)
-    await gateway.dispatch("VOICE_STATE_UPDATE", content.voice_state(BOT, None, _SESSION))
     await voice.gone()
+    await gateway.dispatch("VOICE_STATE_UPDATE", content.voice_state(BOT, None, _SESSION))
     await gateway.goodbye()
