@@ -57,6 +57,8 @@ def odd_payload(now: Situation) -> Iterator[Noticed]:
     assert now.payload is not None
     if now.payload.problems:
         severity = None if now.event.from_client else Severity.INFO
+        if now.payload.refused:
+            severity = Severity.ERROR
         yield Noticed(f"It could be read, but {inert('; '.join(now.payload.problems)[:300])}.", (), severity)
 
 
