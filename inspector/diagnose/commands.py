@@ -47,7 +47,7 @@ def send_budget(now: Situation) -> Iterator[Noticed]:
         said = mixture(now.registry, GATEWAY, sends)
         yield Noticed(
             f"{count} messages within {took(now.at_ns - sends[0].at_ns)}; {ALLOWED} in 60 s are allowed. {said}.",
-            (sends[0].n, *(sent.n for sent in sends[-5:])),
+            (sends[0].n, *(sent.n for sent in sends[-6:-1])),
             Severity.WARN if count == NEARLY else None,
         )
 
