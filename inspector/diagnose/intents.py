@@ -16,9 +16,10 @@ GATEWAY = Plane.GATEWAY
 BLANKS = 20
 
 
-def _is_user(identify: Identify) -> bool:
-    # Users' clients need no intents; they say what they can handle instead.
-    return identify.capabilities is not None
+def _is_user(now: Situation) -> bool:
+    # Users' clients say what they can handle; those that a user has authorized say so before their token.
+    token = now.d.get("token") if type(now.d) is dict else None
+    return now.expect(Identify).capabilities is not None or (type(token) is str and token.startswith("Bearer "))
 
 
 @rule(
@@ -51,7 +52,7 @@ def intents_user_only(now: Situation) -> Iterator[Noticed]:
     identify = now.expect(Identify)
     asked, _ = now.registry.intents_of(identify.intents or 0)
     barred = [intent.name for intent in asked if intent.bots is False]
-    if barred and not _is_user(identify):
+    if barred and not _is_user(now):
         yield Noticed(f"The intents {identify.intents:,} ask for {listed(barred)}.")
 
 

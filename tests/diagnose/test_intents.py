@@ -62,7 +62,8 @@ def test_intents_user_only_are_named() -> None:
 
 
 def test_users_may_ask_for_what_bots_may_not() -> None:
-    assert ids(asks(PRIVATE_CHANNELS | CALLS, capabilities=16381)) == []
+    for who in ({"capabilities": 16381}, {"token": "Bearer invented"}):
+        assert of("intents-user-only", asks(PRIVATE_CHANNELS | CALLS, **who)) == []
 
 
 @pytest.mark.parametrize("intents", [0, 1, FOR_BOTS])
