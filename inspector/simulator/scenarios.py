@@ -5,43 +5,20 @@ The rule: a script says only what passes on the wire. What the scripted client h
 
 import difflib
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Literal
 
 from inspector.errors import UsageError
 from inspector.simulator import content
 from inspector.simulator.content import ADA, BJORN, BOT, CHIOMA, LOUNGE, message
 from inspector.simulator.gateway import GatewaySocket, Op
+from inspector.simulator.script import Scenario
+from inspector.simulator.sick import SICK
 from inspector.simulator.stage import Discord
 from inspector.simulator.voice import ENDPOINT, RESUMABLE, VoiceOp, VoiceSocket
-
-Script = Callable[[Discord], Awaitable[None]]
 
 # Close codes after which the libraries stop for good.
 FATAL = frozenset({4004, 4010, 4011, 4012, 4013, 4014})
 # What a close frame may carry, and 1006 for no close frame at all. 1004, 1005 and 1015 never cross the wire.
 _CODES = frozenset({1000, 1001, 1002, 1003, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, *range(3000, 5000)})
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A script, and what the scripted client has to know to play along."""
-
-    name: str
-    title: str
-    shows: str
-    """What one sees in it, in a sentence."""
-    script: Script
-    client: Literal["any", "scripted"] = "any"
-    """``scripted``: a library cannot be made to ask for what this shows, or would stumble."""
-    encoding: Literal["json", "etf"] = "json"
-    compress: Literal["zlib-stream", "zstd-stream"] | None = None
-    """Transport compression that the scripted client asks for."""
-    compress_payloads: bool = False
-    """Whether the scripted client's Identify asks for payload compression."""
-    connections: int = 1
-    """How many connections to the main gateway the scripted client makes before it is done."""
 
 
 def scenario(name: str) -> Scenario:
@@ -374,6 +351,7 @@ SCENARIOS = {
             "scripted",
             compress="zstd-stream",
         ),
+        *SICK,
         Scenario(
             "every-close",
             "Each close code of the gateway once",

@@ -17,7 +17,7 @@ from inspector.simulator import rest
 from inspector.simulator.connection import Connection
 from inspector.simulator.gateway import GatewaySocket
 from inspector.simulator.journal import Entry
-from inspector.simulator.scenarios import Scenario
+from inspector.simulator.script import Scenario
 from inspector.simulator.stage import Discord
 from inspector.simulator.voice import VoiceSocket
 
