@@ -77,6 +77,38 @@ async def hello(discord: Discord) -> None:
     await gateway.goodbye()
 
 
+async def healthy(discord: Discord) -> None:
+    gateway = await discord.gateway()
+    await gateway.login(content.guild(members=20), interval_ms=400)
+    await _live_on(discord, gateway)
+    await gateway.ask_for_heartbeat()
+    await gateway.expect(Op.HEARTBEAT)
+    await discord.pause()
+    await gateway.reconnect()
+    await gateway.gone()
+
+    gateway = await discord.gateway()
+    await gateway.resume(interval_ms=400)
+    await _live_on(discord, gateway)
+    await gateway.invalid_session(resumable=True)
+    await gateway.gone()
+    gateway.miss("MESSAGE_CREATE", message(5, "Where has it gone now?", BJORN))
+
+    gateway = await discord.gateway()
+    await gateway.resume(interval_ms=400)
+    await _live_on(discord, gateway)
+    gateway.abort()
+    gateway.miss("TYPING_START", content.typing(CHIOMA))
+    gateway.miss("MESSAGE_CREATE", message(6, "It will be back.", CHIOMA))
+
+    gateway = await discord.gateway()
+    await gateway.resume(interval_ms=400)
+    await gateway.dispatch("MESSAGE_CREATE", message(7, "!members", ADA))
+    await gateway.expect(Op.REQUEST_GUILD_MEMBERS)
+    await _live_on(discord, gateway)
+    await gateway.goodbye()
+
+
 async def conversation(discord: Discord) -> None:
     gateway = await discord.gateway()
     await gateway.login(content.guild(members=20), interval_ms=1000)
@@ -200,6 +232,16 @@ async def every_close(discord: Discord) -> None:
         await gateway.close(code, f"This is what {code} looks like.")
 
 
+async def _live_on(discord: Discord, gateway: GatewaySocket) -> None:
+    """Let four heartbeats go by, and talk, and ask for a presence."""
+    for each in content.chatter(5):
+        await gateway.dispatch("MESSAGE_CREATE", each)
+        await discord.pause()
+    await gateway.dispatch("PRESENCE_UPDATE", content.presence(BJORN, "dnd"))
+    await gateway.dispatch("MESSAGE_CREATE", message(1, "!status"))
+    await gateway.expect(Op.PRESENCE_UPDATE)
+
+
 async def _talk(gateway: GatewaySocket) -> None:
     for each in content.chatter(6):
         await gateway.dispatch("MESSAGE_CREATE", each)
@@ -288,6 +330,14 @@ SCENARIOS = {
             hello,
             compress="zstd-stream",
             connections=2,
+        ),
+        Scenario(
+            "healthy",
+            "Ten minutes of a healthy bot, in six seconds",
+            "Heartbeats, chatter, and what befalls the best: op 7, op 9, a lost line. There is nothing to warn of.",
+            healthy,
+            compress="zstd-stream",
+            connections=4,
         ),
         Scenario("plain-json", "JSON, uncompressed", _TALK, conversation, "scripted"),
         Scenario(

@@ -24,7 +24,7 @@ async def blocked_loop(discord: Discord) -> None:
     await gateway.dispatch("MESSAGE_CREATE", message(1, "!think"))
     await _chatter(discord, gateway, 13, 0.2)
     await gateway.close(4009, "Session timed out.")
-    await _begin_anew(discord)
+    await _come_back(discord)
 
 
 async def zombie(discord: Discord) -> None:

@@ -32,6 +32,7 @@ SIDES = (True, False)
 CLIENTS = {
     "scripted": "scripted",
     "discord.py": [sys.executable, str(HERE / "discordpy_client.py")],
+    "blocked discord.py": [sys.executable, str(HERE / "blocked_client.py")],
     "hikari": [sys.executable, str(HERE / "hikari_client.py")],
 }
 

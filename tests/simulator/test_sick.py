@@ -55,6 +55,12 @@ def test_the_worst_of_a_row_comes_first(name: str) -> None:
         assert findings == sorted(findings, key=lambda finding: -finding.severity)
 
 
+def test_there_is_nothing_to_warn_of_in_a_healthy_scenario() -> None:
+    found = [finding for findings in noticed("healthy") for finding in findings]
+    assert [each for each in found if each.severity >= Severity.WARN and each.rule not in OF_A_BUSY_MACHINE] == []
+    assert "close-1006" in {each.rule for each in found}
+
+
 def test_what_a_scenario_gives_exists() -> None:
     """Strict: it fails while a rule that a scenario is for is on no branch of this history."""
     closes = {rule_of(plane, row.number) for plane in (Plane.GATEWAY, Plane.VOICE) for row in default().close_codes()}
