@@ -3,7 +3,8 @@
 ``python -m inspector.simulator.client SCENARIO --proxy http://127.0.0.1:8080 --ca mitmproxy-ca-cert.pem``
 
 The rule: it does what a well-made bot does and no more, unless the scenario is of one that is not well made. Besides,
-it obeys five words in a message: ``!status``, ``!members``, ``!join``, ``!leave`` and ``!goodbye``.
+it obeys five words in a message, ``!status``, ``!members``, ``!join``, ``!leave`` and ``!goodbye``, and those of
+`inspector.simulator.sick_client`.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import sys
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import chain, repeat
 from pathlib import Path
 from socket import AF_INET, AddressFamily
 from typing import Any
@@ -28,11 +30,12 @@ from inspector.simulator import content, etf_encode
 from inspector.simulator.connection import Json, to_json
 from inspector.simulator.gateway import Op
 from inspector.simulator.member import VERSION, Member, need_davey
-from inspector.simulator.scenarios import Scenario, scenario
+from inspector.simulator.scenarios import scenario
+from inspector.simulator.script import Scenario
+from inspector.simulator.sick_client import EXCESSES, manners
 from inspector.simulator.voice import BINARY, RESUMABLE, VoiceOp
 from inspector.wire import etf
 
-_INTENTS = 3276799  # all that a bot may ask for up to bit 21, less the two in between that bots have not
 _GATEWAY = "wss://gateway.discord.gg"
 # Close codes after which a session cannot be resumed; after others it is tried.
 _LOST = frozenset({4003, 4004, 4006, 4007, *range(4009, 4015), 4016})
@@ -70,10 +73,13 @@ class _Client:
     def __init__(self, chosen: Scenario, http: aiohttp.ClientSession) -> None:
         self.received: list[Json] = []
         self._scenario = chosen
+        self._manners = manners(chosen.client_fault)
         self._http = http
         self._url = _GATEWAY
         self._session_id: str | None = None
         self._seq: int | None = None
+        self._heard = True
+        self._leaving: asyncio.Task[bool] | None = None
         self._guild_id = content.GUILD_ID
         self._voice_session: str | None = None
         self._voice: _Voice | None = None
@@ -97,29 +103,35 @@ class _Client:
         query = {"v": "10", "encoding": self._scenario.encoding}
         if self._scenario.compress:
             query["compress"] = self._scenario.compress
-        async with self._http.ws_connect(self._url, params=query, max_msg_size=0, autoclose=False) as ws:
+        url = self._url if self._manners.keeps_resume_url else _GATEWAY
+        async with self._http.ws_connect(url, params=query, max_msg_size=0, autoclose=False) as ws:
             async with _heart() as start_beating:
                 async for payload in _payloads(ws, self._scenario):
                     await self._receive(ws, payload, start_beating)
+            if self._leaving is not None:
+                await self._leaving
             await ws.close()
         code = ws.close_code or 1006
-        if code in _LOST:
+        if code in _LOST or not self._manners.resumes:
             self._forget()
 
     async def _receive(
         self, ws: aiohttp.ClientWebSocketResponse, payload: Json, start_beating: Callable[..., None]
     ) -> None:
         self.received.append(payload)
+        self._heard = True
         if payload["s"] is not None:
             self._seq = payload["s"]
         match payload["op"]:
             case Op.HELLO:
-                start_beating(payload["d"]["heartbeat_interval"], lambda: self._send(ws, Op.HEARTBEAT, self._seq))
+                start_beating(payload["d"]["heartbeat_interval"], lambda: self._beat(ws), self._manners.beats)
                 await self._identify_or_resume(ws)
-            case Op.HEARTBEAT:
+            case Op.HEARTBEAT if self._manners.answers:
                 await self._send(ws, Op.HEARTBEAT, self._seq)
-            case Op.RECONNECT:
-                await ws.close(code=4000, message=b"reconnecting")
+            case Op.RECONNECT if self._manners.reconnects:
+                await ws.close(code=self._manners.leaves_with, message=b"reconnecting")
+            case Op.INVALID_SESSION if not self._manners.minds_invalid_session:
+                pass
             case Op.INVALID_SESSION if payload["d"]:
                 await ws.close(code=4000, message=b"resuming")
             case Op.INVALID_SESSION:
@@ -137,16 +149,14 @@ class _Client:
             case "VOICE_STATE_UPDATE" if str(d["user_id"]) == content.BOT["id"] and d["channel_id"] is not None:
                 self._voice_session = d["session_id"]
             case "VOICE_SERVER_UPDATE" if self._voice_session is not None:
-                self._voice = _Voice(self._http, self._scenario, d, self._voice_session)
+                resumes = self._manners.resumes_voice
+                self._voice = _Voice(self._http, self._scenario, d, self._voice_session, resumes=resumes)
                 self._voices.append(asyncio.ensure_future(self._speak(ws, self._voice)))
 
     async def _obey(self, ws: aiohttp.ClientWebSocketResponse, text: str) -> None:
         match text:
             case "!status":
-                activity = {"name": "the gateway", "type": 3}
-                await self._send(
-                    ws, Op.PRESENCE_UPDATE, {"since": None, "activities": [activity], "status": "idle", "afk": False}
-                )
+                await self._send(ws, Op.PRESENCE_UPDATE, content.status("the gateway"))
             case "!members":
                 asked = {"guild_id": self._guild_id, "query": "", "limit": 0, "presences": False, "nonce": "members"}
                 await self._send(ws, Op.REQUEST_GUILD_MEMBERS, asked)
@@ -158,6 +168,20 @@ class _Client:
                     await self._voice.leave()
             case "!goodbye":
                 await ws.close(code=1000)
+            case _:
+                for op, d in EXCESSES.get(text, list)():
+                    await self._send(ws, op, d)
+
+    async def _beat(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+        """Send the heartbeat that is due, or leave where the last one was met with silence.
+
+        Any word of the server will do: behind a burst, an ACK may wait for longer than an interval.
+        """
+        if not self._heard and self._manners.minds_silence:
+            self._leaving = asyncio.ensure_future(ws.close(code=4000, message=b"no ACK"))
+            return
+        self._heard = False
+        await self._send(ws, Op.HEARTBEAT, self._seq)
 
     async def _be_in(self, ws: aiohttp.ClientWebSocketResponse, channel_id: str | None) -> None:
         state = {"channel_id": channel_id, "self_mute": False, "self_deaf": False}
@@ -181,9 +205,12 @@ class _Client:
             "large_threshold": 250,
             "shard": [0, 1],
             "presence": {"since": None, "activities": [], "status": "online", "afk": False},
-            "intents": _INTENTS,
+            "intents": self._manners.intents,
         }
-        await self._send(ws, Op.IDENTIFY, identify)
+        for _ in range(self._manners.identifies):
+            await self._send(ws, Op.IDENTIFY, identify)
+        if not self._manners.waits_for_ready:
+            await self._send(ws, Op.PRESENCE_UPDATE, content.status("a game that has begun already"))
 
     async def _send(self, ws: aiohttp.ClientWebSocketResponse, op: Op, d: Any) -> None:
         payload = {"op": int(op), "d": d}
@@ -199,10 +226,13 @@ class _Client:
 class _Voice:
     """One voice connection, over the sockets that resume it. It opens no UDP."""
 
-    def __init__(self, http: aiohttp.ClientSession, chosen: Scenario, server: Json, session_id: str) -> None:
+    def __init__(
+        self, http: aiohttp.ClientSession, chosen: Scenario, server: Json, session_id: str, *, resumes: bool
+    ) -> None:
         self._http = http
         self._scenario = chosen
         self._version = chosen.voice_version
+        self._resumes = resumes
         self._server = server
         self._session_id = session_id
         self._ws: aiohttp.ClientWebSocketResponse | None = None
@@ -214,7 +244,7 @@ class _Voice:
         """Connect, and resume as long as that makes sense. Returns the last close code."""
         code = await self._connect(resuming=False)
         while code in RESUMABLE:
-            code = await self._connect(resuming=True)
+            code = await self._connect(resuming=self._resumes)
         return code
 
     async def leave(self) -> None:
@@ -320,17 +350,22 @@ class _Voice:
 
 @contextlib.asynccontextmanager
 async def _heart() -> AsyncIterator[Callable[..., None]]:
-    """Give a function that beats from now on, at once and then each `interval_ms`, until the block is left."""
+    """Give a function that beats from now on, at once and then each `interval_ms`, until the block is left.
+
+    It takes the pauses between beats too, in intervals, of which the last goes on for good; None for no more beats.
+    """
     beating: list[asyncio.Task[None]] = []
 
-    async def beat(interval_ms: int, send: Callable[[], Any]) -> None:
+    async def beat(interval_ms: int, send: Callable[[], Any], pauses: Sequence[float | None] = (1,)) -> None:
         with contextlib.suppress(ConnectionError):
-            while True:
+            for pause in chain(pauses, repeat(pauses[-1])):
                 await send()
-                await asyncio.sleep(interval_ms / 1000)
+                if pause is None:
+                    break
+                await asyncio.sleep(pause * interval_ms / 1000)
 
     try:
-        yield lambda interval_ms, send: beating.append(asyncio.ensure_future(beat(interval_ms, send)))
+        yield lambda *how: beating.append(asyncio.ensure_future(beat(*how)))
     finally:
         for task in beating:
             task.cancel()

@@ -5,52 +5,20 @@ The rule: a script says only what passes on the wire. What the scripted client h
 
 import difflib
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Literal
 
 from inspector.errors import UsageError
 from inspector.simulator import content, voice_scripts
 from inspector.simulator.content import ADA, BJORN, CHIOMA, LOUNGE, message
 from inspector.simulator.gateway import GatewaySocket, Op
+from inspector.simulator.script import Scenario
+from inspector.simulator.sick import SICK
 from inspector.simulator.stage import Discord
 from inspector.simulator.voice import RESUMABLE, VoiceSocket
-
-Script = Callable[[Discord], Awaitable[None]]
 
 # Close codes after which the libraries stop for good.
 FATAL = frozenset({4004, 4010, 4011, 4012, 4013, 4014})
 # What a close frame may carry, and 1006 for no close frame at all. 1004, 1005 and 1015 never cross the wire.
 _CODES = frozenset({1000, 1001, 1002, 1003, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, *range(3000, 5000)})
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A script, and what the scripted client has to know to play along."""
-
-    name: str
-    title: str
-    shows: str
-    """What one sees in it, in a sentence."""
-    script: Script
-    client: Literal["any", "scripted"] = "any"
-    """``scripted``: a library cannot be made to ask for what this shows, or would stumble."""
-    encoding: Literal["json", "etf"] = "json"
-    compress: Literal["zlib-stream", "zstd-stream"] | None = None
-    """Transport compression that the scripted client asks for."""
-    compress_payloads: bool = False
-    """Whether the scripted client's Identify asks for payload compression."""
-    connections: int = 1
-    """How many connections to the main gateway the scripted client makes before it is done."""
-    voice_version: int = 8
-    """``v`` of the scripted client's voice connections, 4 to 9."""
-    dave: bool = False
-    """Whether calls are end-to-end encrypted, which takes davey."""
-    stubborn: bool = False
-    """Whether the scripted client joins again however its voice connection was closed, as some libraries do."""
-    negligent: bool = False
-    """Whether the scripted client leaves out what it owes in an encrypted call: to say that it is ready, and a new key
-    package where it could not use a commit."""
 
 
 def scenario(name: str) -> Scenario:
@@ -106,6 +74,38 @@ async def hello(discord: Discord) -> None:
     await gateway.dispatch("MESSAGE_CREATE", message(6, "It is back, and it missed nothing.", ADA))
     await gateway.dispatch("VOICE_STATE_UPDATE", content.voice_state(CHIOMA, None, content.invented_hex("chioma")))
     await discord.pause(0.9)
+    await gateway.goodbye()
+
+
+async def healthy(discord: Discord) -> None:
+    gateway = await discord.gateway()
+    await gateway.login(content.guild(members=20), interval_ms=400)
+    await _live_on(discord, gateway)
+    await gateway.ask_for_heartbeat()
+    await gateway.expect(Op.HEARTBEAT)
+    await discord.pause()
+    await gateway.reconnect()
+    await gateway.gone()
+
+    gateway = await discord.gateway()
+    await gateway.resume(interval_ms=400)
+    await _live_on(discord, gateway)
+    await gateway.invalid_session(resumable=True)
+    await gateway.gone()
+    gateway.miss("MESSAGE_CREATE", message(5, "Where has it gone now?", BJORN))
+
+    gateway = await discord.gateway()
+    await gateway.resume(interval_ms=400)
+    await _live_on(discord, gateway)
+    gateway.abort()
+    gateway.miss("TYPING_START", content.typing(CHIOMA))
+    gateway.miss("MESSAGE_CREATE", message(6, "It will be back.", CHIOMA))
+
+    gateway = await discord.gateway()
+    await gateway.resume(interval_ms=400)
+    await gateway.dispatch("MESSAGE_CREATE", message(7, "!members", ADA))
+    await gateway.expect(Op.REQUEST_GUILD_MEMBERS)
+    await _live_on(discord, gateway)
     await gateway.goodbye()
 
 
@@ -213,6 +213,16 @@ async def every_close(discord: Discord) -> None:
         await gateway.close(code, f"This is what {code} looks like.")
 
 
+async def _live_on(discord: Discord, gateway: GatewaySocket) -> None:
+    """Let four heartbeats go by, and talk, and ask for a presence."""
+    for each in content.chatter(5):
+        await gateway.dispatch("MESSAGE_CREATE", each)
+        await discord.pause()
+    await gateway.dispatch("PRESENCE_UPDATE", content.presence(BJORN, "dnd"))
+    await gateway.dispatch("MESSAGE_CREATE", message(1, "!status"))
+    await gateway.expect(Op.PRESENCE_UPDATE)
+
+
 async def _talk(gateway: GatewaySocket) -> None:
     for each in content.chatter(6):
         await gateway.dispatch("MESSAGE_CREATE", each)
@@ -289,6 +299,14 @@ SCENARIOS = {
             compress="zstd-stream",
             connections=2,
         ),
+        Scenario(
+            "healthy",
+            "Ten minutes of a healthy bot, in six seconds",
+            "Heartbeats, chatter, and what befalls the best: op 7, op 9, a lost line. There is nothing to warn of.",
+            healthy,
+            compress="zstd-stream",
+            connections=4,
+        ),
         Scenario("plain-json", "JSON, uncompressed", _TALK, conversation, "scripted"),
         Scenario(
             "zlib-stream",
@@ -351,6 +369,7 @@ SCENARIOS = {
             "scripted",
             compress="zstd-stream",
         ),
+        *SICK,
         Scenario(
             "voice-resume",
             "A resume in the middle of a call",

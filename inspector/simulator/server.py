@@ -21,7 +21,7 @@ from inspector.simulator.gateway import GatewaySocket
 from inspector.simulator.journal import Entry
 from inspector.simulator.media import Discovery
 from inspector.simulator.member import need_davey
-from inspector.simulator.scenarios import Scenario
+from inspector.simulator.script import Scenario
 from inspector.simulator.stage import Discord
 from inspector.simulator.voice import VoiceSocket
 

@@ -21,7 +21,7 @@ from inspector.report.present import Presenter
 from inspector.report.rows import Rows, open_rows
 from inspector.simulator import redirect
 from inspector.simulator.journal import Entry, load
-from inspector.simulator.scenarios import Scenario, Script
+from inspector.simulator.script import Scenario, Script
 from inspector.simulator.server import Simulator
 from inspector.store.reader import Reader, stored_happenings
 
@@ -32,6 +32,7 @@ SIDES = (True, False)
 CLIENTS = {
     "scripted": "scripted",
     "discord.py": [sys.executable, str(HERE / "discordpy_client.py")],
+    "blocked discord.py": [sys.executable, str(HERE / "blocked_client.py")],
     "hikari": [sys.executable, str(HERE / "hikari_client.py")],
 }
 
