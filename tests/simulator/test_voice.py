@@ -16,7 +16,8 @@ from inspector.simulator.content import ADA, BJORN, BOT, LOUNGE
 from inspector.simulator.gateway import Op
 from inspector.simulator.journal import Entry
 from inspector.simulator.media import answer_to
-from inspector.simulator.scenarios import Scenario, Script, scenario
+from inspector.simulator.scenarios import scenario
+from inspector.simulator.script import Scenario, Script
 from inspector.simulator.server import Simulator
 from inspector.simulator.stage import Discord
 from inspector.simulator.voice import BINARY, VoiceOp
