@@ -75,10 +75,14 @@ def voice_seq_ack_missing(now: Situation) -> Iterator[Noticed]:
     connection, known = now.connection, _counted(now)
     if not _is_numbered(connection) or known is None or type(now.d) is not dict or not connection.is_whole:
         return
-    # A heartbeat and the first number may cross each other.
-    is_new = connection.accepted is None or now.at_ns - connection.accepted.at_ns < SECOND
-    if getattr(now.said, "seq", None) is None and (isinstance(now.said, Resume) or not is_new):
+    if getattr(now.said, "seq", None) is None and (isinstance(now.said, Resume) or not _is_new(now)):
         yield Noticed(f"There is no seq_ack, although the server has counted up to {known:,}.")
+
+
+def _is_new(now: Situation) -> bool:
+    """Return whether a heartbeat and the first number may have crossed each other."""
+    accepted = now.connection.accepted
+    return accepted is None or now.at_ns - accepted.at_ns < SECOND
 
 
 def _counted(now: Situation) -> int | None:
@@ -102,14 +106,17 @@ def voice_seq_ack_wrong(now: Situation) -> Iterator[Noticed]:
     if not _is_numbered(connection) or seq is None or seq < 0 or not connection.is_whole:
         return
     known = _counted(now)
+    # discord.py 2.7 takes the last number over into a call that it joins anew, until the first one comes there.
+    is_left_over = isinstance(now.said, Beat) and _is_new(now)
+    severity = Severity.INFO if is_left_over else None
     if known is None:
-        if seq > 0 and isinstance(now.said, Beat) and connection.resume is None:
-            yield Noticed(f"seq_ack is {seq:,}, and the server has numbered nothing yet.")
+        if seq > 0 and is_left_over and connection.resume is None:
+            yield Noticed(f"seq_ack is {seq:,}, and the server has numbered nothing here yet.", (), severity)
         return
     behind = (known - seq) % WRAP
     # What a resume sends again has the numbers that the client had reached before.
     if behind > WRAP // 2 and (connection.resume is None or WRAP - behind > BEHIND):
-        yield Noticed(f"seq_ack is {seq:,}; the server has counted up to {known:,} only.")
+        yield Noticed(f"seq_ack is {seq:,}; the server has counted up to {known:,} only.", (), severity)
     elif BEHIND < behind <= WRAP // 2:
         yield Noticed(f"seq_ack is {seq:,}; the server is at {known:,} by now.", (), Severity.WARN)
 
