@@ -216,6 +216,8 @@ class _Voice:
             code = await self._connect(resuming=self._resumes)
 
     async def _connect(self, *, resuming: bool) -> int:
+        if not resuming:
+            self._seq = None
         async with self._http.ws_connect(f"wss://{self._server['endpoint']}/?v=8", autoclose=False) as ws:
             await self._send(ws, *(self._resume() if resuming else self._identify()))
             async with _heart() as start_beating:
