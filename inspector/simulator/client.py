@@ -252,6 +252,8 @@ class _Voice:
             await self._ws.close(code=1000)
 
     async def _connect(self, *, resuming: bool) -> int:
+        if not resuming:
+            self._seq = None
         url = f"wss://{self._server['endpoint']}/?v={self._version}"
         async with self._http.ws_connect(url, autoclose=False) as ws:
             self._ws = ws

@@ -7,8 +7,8 @@ import discord
 
 from inspector.simulator import discordpy_client
 
-# Seconds: beyond two heartbeats of the scenario.
-_THINKING = 1.0
+# Seconds: longer than the server of the scenario has patience.
+_THINKING = 3.0
 
 
 class _Thinking(discord.Client):

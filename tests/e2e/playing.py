@@ -63,9 +63,11 @@ def play(
 
 
 @asynccontextmanager
-async def simulated(script: Script, folder: Path, **more: Any) -> AsyncIterator[tuple[Simulator, Proxy]]:
+async def simulated(
+    script: Script, folder: Path, *, pace: float = 0, **more: Any
+) -> AsyncIterator[tuple[Simulator, Proxy]]:
     """Play a script of one's own behind a mitmdump, for clients in this process. `more` is for `Settings`."""
-    async with Simulator(Scenario("test", "A test", "", script), pace=0) as simulator:
+    async with Simulator(Scenario("test", "A test", "", script), pace=pace) as simulator:
         settings = Settings(
             folder / "played.gwcap",
             port=free_port("127.0.0.1"),

@@ -10,6 +10,9 @@ from inspector.simulator.journal import Entry
 from inspector.simulator.script import Scenario
 from inspector.simulator.server import Simulator
 
+# At which pace scenarios may be played that do little but wait: their heartbeats are far apart. See `happenings_of`.
+PACES = {"unanswered-request": 0.2, "invalid-session-ignored": 0.1, "voice-stuck": 0.1}
+
 
 def run(chosen: Scenario, pace: float = 0) -> tuple[list[Entry], list[dict[str, Any]]]:
     """Play a scenario to its end and return the journal, and the gateway payloads that the client made out."""

@@ -13,11 +13,9 @@ from inspector.protocol.registry import default
 from inspector.simulator.scenarios import SCENARIOS, scenario
 from inspector.simulator.sick import SICK
 from inspector.simulator.sick_client import EXCESSES, FAULTS
-from tests.simulator.direct import happenings_of, run
+from tests.simulator.direct import PACES, happenings_of, run
 
 KNOWN = {rule.id for rule in RULES}
-# Played in a part of their time, as they only wait: their heartbeats are far apart.
-PACES = {"unanswered-request": 0.2, "invalid-session-ignored": 0.1, "voice-stuck": 0.1}
 # Noticed wherever a machine that is busy makes a client or a server late.
 OF_A_BUSY_MACHINE = {"heartbeat-late", "heartbeat-overdue", "first-heartbeat-late"}
 
