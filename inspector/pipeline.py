@@ -157,6 +157,7 @@ class Pipeline:
         if isinstance(what, Undecoded):
             event.undecoded = what
             self._diagnosis.examine(connection, event, None, None)
+            self._tracker.stumbled(connection, event)
             return event
         event.op, event.event, event.seq = what.op, what.event, what.seq
         event.encoding = what.encoding

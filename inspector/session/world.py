@@ -104,6 +104,10 @@ class Call:
     """When it was moved to another channel, or put out of the call (`channel` is None then)."""
     identified: At | None = None
     """The newest Identify on a voice connection of it."""
+    gone: At | None = None
+    """When its channel, the call or the guild was deleted, or got out of reach."""
+    gone_by: str = ""
+    """The event that said so."""
 
 
 class Remembered(OrderedDict[str, T], Generic[T]):
