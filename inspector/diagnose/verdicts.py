@@ -1,32 +1,188 @@
-"""What ended a connection: beyond what its code means, what in this session most likely led to it."""
+"""What ended a connection: beyond what its code means, what in this session most likely led to it.
 
-from inspector.diagnose.rule import Situation
-from inspector.model import Finding, Severity, Verdict
-from inspector.session.state import Connection
-from inspector.session.world import Ending
+`CAUSES` has one function for each close code; what is said of a code whatever the session stands in the tables of the
+registry. A session can know better than a table: what cannot be resumed there is not to be resumed.
+"""
 
-# Closes that end a conversation as it should be ended.
-NORMAL = (1000, 1001)
+from inspector.diagnose import closes_gateway as gateway
+from inspector.diagnose import closes_voice as voice
+from inspector.diagnose import closes_websocket as websocket
+from inspector.diagnose.cause import Cause, Explain, row_of
+from inspector.diagnose.rule import Situation, bounded
+from inspector.model import Absent, Closed, Finding, Plane, Severity, Verdict
+from inspector.protocol.registry import CloseCode
+from inspector.session.tracker import DESTROYING
+
+CAUSES: dict[tuple[str, int], Explain] = {
+    ("gateway", 4000): gateway.unknown_error,
+    ("gateway", 4001): gateway.unknown_opcode,
+    ("gateway", 4002): gateway.decode_error,
+    ("gateway", 4003): gateway.not_authenticated,
+    ("gateway", 4004): gateway.refused_token,
+    ("gateway", 4005): gateway.already_authenticated,
+    ("gateway", 4006): gateway.session_ended,
+    ("gateway", 4007): gateway.wrong_seq,
+    ("gateway", 4008): gateway.rate_limited,
+    ("gateway", 4009): gateway.timed_out,
+    ("gateway", 4010): gateway.invalid_shard,
+    ("gateway", 4011): gateway.too_few_shards,
+    ("gateway", 4012): gateway.wrong_version,
+    ("gateway", 4013): gateway.invalid_intents,
+    ("gateway", 4014): gateway.disallowed_intents,
+    ("gateway", 4015): gateway.too_many_sessions,
+    ("gateway", 4016): gateway.request_cancelled,
+    ("voice", 4001): gateway.unknown_opcode,
+    ("voice", 4002): voice.decode_failed,
+    ("voice", 4003): voice.not_authenticated,
+    ("voice", 4004): voice.refused_token,
+    ("voice", 4005): gateway.already_authenticated,
+    ("voice", 4006): voice.session_ended,
+    ("voice", 4009): gateway.timed_out,
+    ("voice", 4011): voice.server_not_found,
+    ("voice", 4012): voice.unknown_protocol,
+    ("voice", 4013): voice.webrtc_crashed,
+    ("voice", 4014): voice.taken_out,
+    ("voice", 4015): voice.crashed,
+    ("voice", 4016): voice.unknown_mode,
+    ("voice", 4017): voice.encryption_required,
+    ("voice", 4020): voice.bad_request,
+    ("voice", 4021): voice.rate_limited,
+    ("voice", 4022): voice.all_taken_out,
+    ("websocket", 1000): websocket.ended_by_server,
+    ("websocket", 1001): websocket.going_away,
+    ("websocket", 1002): websocket.protocol_error,
+    ("websocket", 1003): websocket.unsupported_data,
+    ("websocket", 1005): websocket.broke_off,
+    ("websocket", 1006): websocket.broke_off,
+    ("websocket", 1007): websocket.unsupported_data,
+    ("websocket", 1008): websocket.at_the_other_end,
+    ("websocket", 1009): websocket.too_big,
+    ("websocket", 1010): websocket.at_the_other_end,
+    ("websocket", 1011): websocket.at_the_other_end,
+    ("websocket", 1012): websocket.at_the_other_end,
+    ("websocket", 1013): websocket.at_the_other_end,
+    ("websocket", 1014): websocket.at_the_other_end,
+    ("websocket", 1015): websocket.at_the_other_end,
+}
+"""What explains a close, by plane and code; ``websocket`` stands for every plane without a function of its own."""
+
+# The client or how it is set up is at fault.
+_ERRORS = {
+    Plane.GATEWAY: frozenset({4001, 4002, 4003, 4004, 4005, *range(4007, 4015)}),
+    Plane.VOICE: frozenset({*range(4001, 4007), 4009, 4011, 4012, 4016, 4017, 4020, 4021}),
+}
+# Nobody has to do anything: networks drop, servers restart, people are moved.
+_ROUTINE = {
+    Plane.GATEWAY: frozenset({1005, 1006, 1012, 4000}),
+    Plane.VOICE: frozenset({1005, 1006, 1012, 4013, 4014, 4015, 4022}),
+}
+# Codes from here on are free for those who use WebSocket, which is what a client does that leaves for its own reasons.
+_OWN_CODES = 3000
 
 
 def judge(now: Situation) -> tuple[Verdict | None, Finding | None]:
-    """Return the verdict on the close `now.event`, and the finding that stands for it; None for a plain end."""
+    """Return the verdict on the close `now.event`, and the finding that stands for it; None for a plain end.
+
+    Where no code was recorded there is a verdict and no finding: it says nothing of the session.
+    """
     closed = now.event.closed
-    if closed is None or closed.code in NORMAL:
+    cause = None if closed is None else _explainer(now, closed)(now)
+    if closed is None or cause is None:
         return None, None
-    row = None if closed.code is None else now.registry.close_code(now.event.plane, closed.code)
-    known = row.sent_by(closed.by) if row else None
-    verdict = Verdict(
-        now.event.n,
-        known.meaning if known else "No table has this code.",
-        (),
-        known.reconnect if known else None,
-        known.resume if known else None,
-        known.remedy if known else "",
-    )
-    return verdict, Finding(f"close-{closed.code}", Severity.ERROR, verdict.cause, now.event.n)
+    row = row_of(now)
+    known = row.sent_by(closed.by) if row is not None else None
+    verdict = _verdict(now, closed, cause, row, known)
+    if closed.code is None:
+        return verdict, None
+    severity = cause.severity or _severity(now.event.plane, closed)
+    prefix = "" if now.event.plane is Plane.GATEWAY else f"{now.event.plane.value}-"
+    name = f"{prefix}close-{closed.code}"
+    return verdict, Finding(name, severity, verdict.cause, now.event.n, verdict.evidence)
 
 
-def afterwards(now: Situation, verdict: Verdict, connection: Connection, ending: Ending) -> Verdict | None:
-    """Return `verdict` with what the client did next."""
+def _explainer(now: Situation, closed: Closed) -> Explain:
+    plane, code = now.event.plane, closed.code
+    if closed.by == "proxy":
+        return websocket.by_proxy
+    if code is None:
+        return websocket.not_recorded
+    if closed.by == "client" and code in DESTROYING:
+        return gateway.thrown_away
+    if closed.by == "client" and code >= _OWN_CODES and plane in _ERRORS:
+        return gateway.left
+    found = CAUSES.get((plane.value, code))
+    if found is not None:
+        return found
+    if plane.value in ("remote-auth", "rpc") and now.registry.close_codes(plane, code) and code not in DESTROYING:
+        return websocket.listed
+    return CAUSES.get(("websocket", code)) or websocket.unlisted
+
+
+def _verdict(now: Situation, closed: Closed, cause: Cause, row: CloseCode | None, known: CloseCode | None) -> Verdict:
+    reconnect = known.reconnect if known is not None else None
+    resume = known.resume if known is not None else None
+    advice = cause.advice or (known.remedy if known is not None else "")
+    if closed.by == "client" and closed.code is not None and closed.code >= _OWN_CODES:
+        # A client's own code says nothing of what Discord's means. The main session outlives it.
+        if now.event.plane is Plane.GATEWAY:
+            reconnect, resume = True, True
+            advice = "Connect to the resume URL and resume."
+        else:
+            reconnect, resume, advice = None, None, cause.advice
+    if not isinstance(cause.reconnect, Absent):
+        reconnect = cause.reconnect
+    if not isinstance(cause.resume, Absent):
+        resume = cause.resume
+    nothing_left = _nothing_left(now, closed) if resume is not False else None
+    if nothing_left is not None:
+        resume = False
+        if reconnect is not False:
+            advice = f"Connect again and identify: {nothing_left}."
+    text = f"{_lead(closed, row)}: {cause.text}"
+    return Verdict(now.event.n, text, bounded(cause.evidence, now.event.n), reconnect, resume, advice)
+
+
+def _nothing_left(now: Situation, closed: Closed) -> str | None:
+    """Return why there is no session to resume; None where there may be one."""
+    connection, session = now.connection, now.session
+    if now.event.plane is Plane.VOICE:
+        if connection.accepted is None and connection.resume is None and connection.is_whole:
+            return "there was no voice session yet"
+        return None
+    if now.event.plane is not Plane.GATEWAY:
+        return None
+    if closed.by == "client" and closed.code in DESTROYING:
+        return "the client has ended its session itself"
+    if connection.refused is not None and not connection.refused.resumable:
+        return "op 9 has ended the session"
+    if session is not None and session.phase == "ended":
+        return "the session has ended"
+    if connection.session is None and connection.is_whole:
+        return "there was no session yet"
     return None
+
+
+def _severity(plane: Plane, closed: Closed) -> Severity:
+    if closed.code in _ERRORS.get(plane, ()):
+        return Severity.ERROR
+    return Severity.INFO if closed.code in _ROUTINE.get(plane, ()) else Severity.WARN
+
+
+def _lead(closed: Closed, row: CloseCode | None) -> str:
+    """Say who closed, and with what."""
+    who = {"client": "The client", "server": "The server", "proxy": "The proxy"}.get(closed.by or "")
+    if closed.code == 1006:
+        return f"{who or 'The connection'} broke off without a close frame (1006)"
+    if closed.code == 1005:
+        return f"{who or 'One end'} closed without giving a code (1005)"
+    if closed.code is None:
+        return f"{who} ended the connection" if who else "How the connection ended was not recorded"
+    code = f"{closed.code} {row.name}" if row is not None and _means(closed) else str(closed.code)
+    return (
+        f"{who} closed with {code}" if who else f"The connection was closed with {code}, and by whom was not recorded"
+    )
+
+
+def _means(closed: Closed) -> bool:
+    """Return whether the table's name fits: what a client calls its own codes is not known."""
+    return closed.by != "client" or (closed.code or 0) < _OWN_CODES
