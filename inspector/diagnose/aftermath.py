@@ -153,7 +153,8 @@ def _identified(
             return None, ["a program that was started anew can do no other"]
         return False, ["the session was still there: what happened meanwhile is lost"]
     if now.event.plane is Plane.VOICE and closed.code in _VOICE_ANEW and connection.identify is not None:
-        if said.token is not None and said.token == connection.identify.token:
+        stale = said.token is not None and said.token == connection.identify.token
+        if stale:
             return False, ["came back with the same token, without asking the main gateway for another"]
     return True, []
 

@@ -92,8 +92,8 @@ def unknown_error(now: Situation) -> Cause:
     """4000."""
     connection = now.connection
     if connection.reconnect is not None:
-        why = f"it had asked for a reconnect (op 7) {ago(now, connection.reconnect.at_ns)}, and the client was still there"
-        return Cause(f"{why}.", (connection.reconnect.n,))
+        asked = f"it had asked for a reconnect (op 7) {ago(now, connection.reconnect.at_ns)}"
+        return Cause(f"{asked}, and the client was still there.", (connection.reconnect.n,))
     last = connection.last_sent
     return Cause(
         f"a fault at Discord; nothing shows that the client brought it about ({last_sent_said(now)}).",
@@ -138,8 +138,8 @@ def decode_error(now: Situation) -> Cause:
     for sent in reversed(sends):
         if sent.wire_bytes > MAX_BYTES:
             return Cause(
-                f"{sent_said(now, sent)}, was {sent.wire_bytes:,} bytes long; bots may send {MAX_BYTES:,}, users' clients "
-                f"{MAX_BYTES_BY_USERS:,}.",
+                f"{sent_said(now, sent)}, was {sent.wire_bytes:,} bytes long; bots may send {MAX_BYTES:,}, users' "
+                f"clients {MAX_BYTES_BY_USERS:,}.",
                 (sent.n,),
             )
     last = connection.last_sent
@@ -253,7 +253,8 @@ def rate_limited(now: Situation) -> Cause:
         return usual(now, "the client sent nothing in the minute before")
     least = "at least " if len(sends) >= MAX_SENDS or not now.connection.is_whole else ""
     span = took(max(now.at_ns - sends[0].at_ns, 0))
-    said = f"the client had sent {least}{counted(len(sends), 'message')} within {span}: {mixture(now.registry, now.event.plane, sends)}"
+    said = f"the client had sent {least}{counted(len(sends), 'message')} within {span}: "
+    said += mixture(now.registry, now.event.plane, sends)
     if len(sends) > MAX_A_MINUTE or least:
         return Cause(f"{said}. {MAX_A_MINUTE} in 60 s are allowed.", rows_of(sends))
     return usual(now, f"{said}. That is within {MAX_A_MINUTE} in 60 s", *rows_of(sends))
@@ -275,8 +276,8 @@ def timed_out(now: Situation) -> Cause:
         if hello is None or not connection.is_whole:
             return usual(now, "no heartbeat was recorded on this connection")
         return Cause(
-            f"the client sent no heartbeat in the {took(max(now.at_ns - hello.at_ns, 0))} since Hello, which asked for one "
-            f"every {took(interval)}.",
+            f"the client sent no heartbeat in the {took(max(now.at_ns - hello.at_ns, 0))} since Hello, which asked for "
+            f"one every {took(interval)}.",
             (hello.n,),
         )
     gap = max(now.at_ns - last.at_ns, 0)
@@ -289,10 +290,8 @@ def timed_out(now: Situation) -> Cause:
         return usual(now, f"{said}: they came in time{waiting}", last.n)
     received = max(connection.received_since_beat, 0)
     if received:
-        meanwhile = (
-            f"{counted(received, 'message')} came from the server meanwhile, so the network was fine and the client was "
-            "blocked"
-        )
+        came = f"{counted(received, 'message')} came from the server meanwhile"
+        meanwhile = f"{came}, so the network was fine and the client was blocked"
     else:
         meanwhile = "Nothing came from the server meanwhile either: the network was gone, or the machine asleep"
     row = connection.last_received

@@ -9,6 +9,7 @@ from inspector.diagnose.cause import (
     Cause,
     ago,
     burst,
+    closed,
     last_sent_said,
     problem_said,
     rows_of,
@@ -18,8 +19,9 @@ from inspector.diagnose.cause import (
 )
 from inspector.diagnose.rule import MS, SECOND, Situation
 from inspector.diagnose.words import counted, listed, mixture, quoted, took
-from inspector.model import Closed
+from inspector.session.said import At, Selected
 from inspector.session.state import Connection
+from inspector.session.tracker import GONE
 from inspector.session.world import Call, World
 
 NEAR_NS = 5 * SECOND
@@ -149,8 +151,8 @@ def session_ended(now: Situation) -> Cause:
     before = world.ended.get(connection.previous or 0)
     if before is not None and connection.resume is None and before[0].session == connection.session:
         return Cause(
-            f"the client identified with the session of a connection that had ended {ago(now, before[1].at_ns)}; it had to "
-            "resume (op 7) or to join anew.",
+            f"the client identified with the session of a connection that had ended {ago(now, before[1].at_ns)}; it "
+            "had to resume (op 7) or to join anew.",
             (before[1].n, asked.n),
         )
     if connection.resume is not None:
@@ -231,7 +233,7 @@ def taken_out(now: Situation) -> Cause:
         return usual(now, "the main connection, where a kick or a move would show, was not recorded")
     return usual(
         now,
-        f"neither a move nor a kick showed on the main connection in the {took(NEAR_NS)} before, and its session is alive",
+        f"neither a move nor a kick showed on the main connection in the {took(NEAR_NS)} before, and its session lives",
         *_rows(None, call.state, call.server),
     )
 
@@ -270,7 +272,7 @@ def encryption_required(now: Situation) -> Cause:
         for other, ending in now.world.ended.values()
         if other.identity is not None
         and other.identity == connection.identity
-        and ending.closed.code == closed_code(now)
+        and ending.closed.code == closed(now).code
     ]
     loop = f" It is the {len(again) + 1}. time on this call: coming back changes nothing." if again else ""
     evidence = (*again, asked.n)
@@ -292,14 +294,14 @@ def bad_request(now: Situation) -> Cause:
     if beat is not None and beat.n == last.n and version is not None:
         if version >= BUFFERED and beat.seq is None:
             return Cause(
-                f"the heartbeat sent {ago(now, beat.at_ns)} has no seq_ack, and with v={version} its d must be an object "
-                "with t and seq_ack.",
+                f"the heartbeat sent {ago(now, beat.at_ns)} has no seq_ack, and with v={version} its d must be an "
+                "object with t and seq_ack.",
                 (beat.n,),
             )
         if version < BUFFERED and beat.seq is not None:
             return Cause(
-                f"the heartbeat sent {ago(now, beat.at_ns)} is an object with seq_ack, and with v={version} its d must be a "
-                "bare number.",
+                f"the heartbeat sent {ago(now, beat.at_ns)} is an object with seq_ack, and with v={version} its d must "
+                "be a bare number.",
                 (beat.n,),
             )
     row = now.registry.opcode(now.event.plane, last.op, from_client=True)
@@ -325,10 +327,8 @@ def rate_limited(now: Situation) -> Cause:
     if not sends:
         return usual(now, "the client sent nothing in the minute before")
     span = took(max(now.at_ns - sends[0].at_ns, MS))
-    return Cause(
-        f"the client had sent {counted(len(sends), 'message')} within {span}: {mixture(now.registry, now.event.plane, sends)}.",
-        rows_of(sends),
-    )
+    said = f"the client had sent {counted(len(sends), 'message')} within {span}"
+    return Cause(f"{said}: {mixture(now.registry, now.event.plane, sends)}.", rows_of(sends))
 
 
 def all_taken_out(now: Situation) -> Cause:
@@ -341,15 +341,10 @@ def all_taken_out(now: Situation) -> Cause:
         return usual(now, "the main connection, where the reason would show, was not recorded")
     return usual(
         now,
-        f"in the {took(NEAR_NS)} before, the main connection had no CHANNEL_DELETE, CALL_DELETE or VOICE_SERVER_UPDATE for it",
+        f"in the {took(NEAR_NS)} before, the main connection had neither {listed(GONE, 'nor')} for it, nor a new voice "
+        "server",
         *_rows(None, call.state, call.server),
     )
-
-
-def closed_code(now: Situation) -> int | None:
-    """Return the code of the close."""
-    closed: Closed | None = now.event.closed
-    return closed.code if closed is not None else None
 
 
 def _gone(now: Situation, call: Call | None) -> Cause | None:
@@ -422,9 +417,9 @@ GO_ON = "Connect with the token and endpoint of the new VOICE_SERVER_UPDATE, and
 REJOIN = "Get the main session back first, then join again with op 4."
 
 
-def _rows(first: int | None, *rows: object) -> tuple[int | None, ...]:
+def _rows(first: int | None, *rows: At | Selected | None) -> tuple[int | None, ...]:
     """Return the numbers of rows that are remembered."""
-    return (first, *(getattr(row, "n", None) for row in rows))
+    return (first, *(row.n if row is not None else None for row in rows))
 
 
 def _port(url: str) -> int:
