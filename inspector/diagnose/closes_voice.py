@@ -274,7 +274,7 @@ def encryption_required(now: Situation) -> Cause:
         and other.identity == connection.identity
         and ending.closed.code == closed(now).code
     ]
-    loop = f" It is the {len(again) + 1}. time on this call: coming back changes nothing." if again else ""
+    loop = f" It is attempt {len(again) + 1} on this call: coming back changes nothing." if again else ""
     evidence = (*again, asked.n)
     if asked.dave is None:
         return Cause(f"the Identify has no max_dave_protocol_version, so the client cannot speak DAVE.{loop}", evidence)
@@ -321,7 +321,7 @@ def rate_limited(now: Situation) -> Cause:
     ]
     if len(others) + 1 >= MANY_ATTEMPTS:
         return Cause(
-            f"it was the {len(others) + 1}. connection to this call within a minute.",
+            f"it was attempt {len(others) + 1} to connect to this call within a minute.",
             tuple(other.opened_row for other in others),
         )
     if not sends:
@@ -361,7 +361,7 @@ def _moved(now: Situation, call: Call | None, whom: str) -> Cause | None:
     if now.at_ns - call.moved.at_ns > NEAR_NS:
         return None
     when = ago(now, call.moved.at_ns)
-    asked = call.asked is not None and 0 <= call.moved.at_ns - call.asked.at_ns <= NEAR_NS
+    asked = call.asked is not None and call.wanted == call.channel and call.asked.n < call.moved.n
     evidence = _rows(None, call.moved, call.asked if asked else None)
     if call.channel is None:
         how = "the client itself left the channel (op 4)" if asked else f"{whom} was put out of the channel"

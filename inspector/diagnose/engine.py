@@ -91,12 +91,14 @@ class Diagnosis:
 
     def _follow_up(self, now: Situation) -> None:
         """Say more of a close that came before, once more is known: what its client did next, what it was about."""
+        if now.said is None and now.event.event not in GONE:
+            return
         if isinstance(now.said, Identify | Resume):
             before = now.before() or self._refused_shard(now)
             verdict = self._recent.get(before[1].n) if before is not None else None
             if before is not None and verdict is not None and not verdict.then:
                 self._remember(afterwards(now, verdict, *before))
-        elif isinstance(now.said, VoiceState | VoiceServer) or now.event.event in GONE:
+        elif now.said is None or isinstance(now.said, VoiceState | VoiceServer):
             for connection, ending in self._voice_closes(now):
                 verdict = self._recent.get(ending.n)
                 if verdict is not None:

@@ -300,7 +300,7 @@ def _join(world: World, connection: Connection, event: Event, what: Said | None)
     if call is None or call.main != connection.id:
         call = Call(what.server_id, connection.id)
     call.main = connection.id
-    call.asked = At(event.n, event.at_ns)
+    call.asked, call.wanted = At(event.n, event.at_ns), what.channel
     world.calls.keep(call.server_id, call)
 
 

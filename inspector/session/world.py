@@ -88,6 +88,8 @@ class Call:
     """Number of the main connection."""
     asked: At | None = None
     """Op 4."""
+    wanted: str | None = None
+    """The channel that it asked for; None to leave."""
     channel: str | None = None
     """Where the account is; None where it has left."""
     state: At | None = None

@@ -205,7 +205,7 @@ def test_1000_throws_away_a_session_that_could_go_on(talk: Conversation, why: st
 def test_4001_names_the_opcode_that_clients_may_not_send() -> None:
     judged = Judged(by_server(online().client({"op": 10, "d": {}}).client(HEARTBEAT), 4001))
     assert "the client sent op 10 Hello, sent 20 ms before; only the server may send that." in judged.verdict().cause
-    assert judged.verdict().evidence == (judged.row(10),)
+    assert judged.verdict().evidence == (judged.row(10, nth=1),)
     assert (judged.finding().rule, judged.finding().severity) == ("close-4001", Severity.ERROR)
 
 
@@ -332,8 +332,7 @@ def test_4008_counts_the_burst() -> None:
     for _ in range(120):
         talk.client(PRESENCE)
     judged = Judged(by_server(talk, 4008))
-    said = "the client had sent 122 messages within 1.2 s: 120 × op 3 Presence Update, 1 × op 2 Identify, 1 × op 1 Heartbeat"
-    assert said in judged.verdict().cause
+    assert "the client had sent 122 messages within 1.2 s: 120 × op 3 Presence Update, 1 × " in judged.verdict().cause
     assert "120 in 60 s are allowed" in judged.verdict().cause
     assert len(judged.verdict().evidence) == MAX_EVIDENCE
     assert judged.finding().severity is Severity.ERROR
@@ -767,7 +766,7 @@ def test_voice_4017_counts_the_loop() -> None:
     without = voice_identify(max_dave_protocol_version=0)
     talks = [by_server(dialling(1000 * n, connection=10 + n).client(without), 4017) for n in range(3)]
     judged = Judged(*talks)
-    assert "It is the 3. time on this call" in judged.verdict(12).cause
+    assert "It is attempt 3 on this call" in judged.verdict(12).cause
     assert (judged.verdict(10).right, judged.verdict(12).right) == (False, None)
     assert "came back with no newer DAVE" in judged.verdict(10).then
 
@@ -797,7 +796,7 @@ def test_voice_4021_counts_what_was_sent() -> None:
 def test_voice_4021_counts_the_attempts() -> None:
     talks = [by_server(talking(1000 * n, connection=10 + n), 4021) for n in range(3)]
     judged = Judged(*talks)
-    assert "it was the 3. connection to this call within a minute" in judged.verdict(12).cause
+    assert "it was attempt 3 to connect to this call within a minute" in judged.verdict(12).cause
     assert (judged.verdict(10).right, "without a pause" in judged.verdict(10).then) == (False, True)
 
 
@@ -963,15 +962,17 @@ def test_nothing_need_have_been_said_before_a_close(code: int, by: Side | None) 
 
 
 _VALUES = st.sampled_from([None, True, -1, 0, 3, 1 << 70, "x", "", [], [2, 2], {}, 1.5, GUILD, VOICE_SESSION])
-_KEYS = ("token", "session_id", "seq", "shard", "intents", "server_id", "user_id", "guild_id", "channel_id", "endpoint",
-         "heartbeat_interval", "modes", "protocol", "data", "t", "seq_ack", "max_dave_protocol_version", "user", "id")  # fmt: skip
+_KEYS = [
+    *("token", "session_id", "seq", "shard", "intents", "server_id", "user_id", "guild_id", "channel_id", "endpoint"),
+    *("heartbeat_interval", "modes", "protocol", "data", "t", "seq_ack", "max_dave_protocol_version", "user", "id"),
+]
 _BODIES = _VALUES | st.dictionaries(st.sampled_from(_KEYS), _VALUES, max_size=8)
 _NAMES = st.sampled_from([None, "READY", "RESUMED", "VOICE_STATE_UPDATE", "VOICE_SERVER_UPDATE", "CHANNEL_DELETE", "X"])
 _STEPS = st.tuples(st.booleans(), st.integers(-1, 40), _BODIES, _NAMES, st.integers(0, 60_000))
 _PLANES = st.sampled_from([Plane.GATEWAY, Plane.VOICE])
 _CODES = st.none() | st.integers(0, 65535) | st.sampled_from([number for _, number in CAUSES])
-_TALKS = st.tuples(_PLANES, st.lists(_STEPS, max_size=12), _CODES, st.text(max_size=20),
-                   st.sampled_from(["client", "server", "proxy", None]))  # fmt: skip
+_SIDES = st.sampled_from(["client", "server", "proxy", None])
+_TALKS = st.tuples(_PLANES, st.lists(_STEPS, max_size=12), _CODES, st.text(max_size=20), _SIDES)
 
 
 @settings(max_examples=150, deadline=None)
