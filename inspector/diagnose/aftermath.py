@@ -16,8 +16,6 @@ from inspector.session.world import Ending
 LATE_NS = 300 * SECOND
 # Sooner than this after a rate limit is too soon.
 PAUSE_NS = 30 * SECOND
-# What can come to light of one close.
-MAX_AMENDMENTS = 3
 
 _VOICE_ANEW = frozenset({4004, 4006, 4009, 4011})
 """Voice codes after which only the main gateway can give what is needed to come back."""
@@ -71,11 +69,7 @@ def amended(now: Situation, verdict: Verdict, connection: Connection, ending: En
     """
     server_id = server_id_of(connection)
     call = call_of(now.world, connection)
-    if (
-        server_id is None
-        or connection.plane is not Plane.VOICE
-        or sum(n > verdict.event for n in verdict.evidence) >= MAX_AMENDMENTS
-    ):
+    if server_id is None or connection.plane is not Plane.VOICE:
         return None
     asked_anew = call is not None and call.asked is not None and call.asked.n > ending.n
     said, text, advice, reconnect = now.said, "", verdict.advice, verdict.reconnect
@@ -98,7 +92,7 @@ def amended(now: Situation, verdict: Verdict, connection: Connection, ending: En
                 advice, reconnect = GO_ON, True
     elif now.event.event in GONE and call is not None and concerns(now.event, call):
         text, advice = f"{now.event.event} came: what the call was in is gone", OVER
-    if not text:
+    if not text or text in verdict.cause:
         return None
     if advice is OVER and ending.closed.code not in _UNWANTED:
         advice = verdict.advice

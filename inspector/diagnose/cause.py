@@ -1,14 +1,15 @@
 """What explains a close, and what all explanations share. Each looks at the state before the close, and only there."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from inspector.diagnose.rule import Situation
-from inspector.diagnose.words import opcode, quoted, took
+from inspector.diagnose.words import opcode, took
 from inspector.model import ABSENT, Absent, Closed, Severity
 from inspector.protocol.registry import CloseCode
 from inspector.session.redact import HIDDEN
 from inspector.session.state import SEND_WINDOW_NS, Sent
+from inspector.session.summarize import inert
 
 # Heartbeats, and what a client introduces itself with: the opcodes that need no session on the main gateway.
 NEED_NO_SESSION = (1, 2, 6, 40)
@@ -61,8 +62,9 @@ def token_said(token: str | None) -> str:
 
 
 def sent_said(now: Situation, sent: Sent) -> str:
-    """Say which message of the client: ``op 4 Voice State Update, sent 10 ms before``."""
-    return f"{opcode(now.registry, now.event.plane, sent.op)}, sent {ago(now, sent.at_ns)}"
+    """Say which message of the client: ``op 4 Voice State Update, 10 ms before``."""
+    what = "a message without opcode" if sent.op is None else opcode(now.registry, now.event.plane, sent.op)
+    return f"{what}, {ago(now, sent.at_ns)}"
 
 
 def last_sent_said(now: Situation) -> str:
@@ -87,9 +89,13 @@ def unanswered_ns(now: Situation) -> int:
     return waited if waited >= int(connection.interval_ns * 0.9) else 0
 
 
-def problem_said(sent: Sent) -> str:
-    """Say what is wrong with a message."""
-    return quoted(sent.problem, 160)
+def flawed(now: Situation, sends: Sequence[Sent]) -> Cause | None:
+    """Return the newest message with which something is wrong as the cause; None where there is none."""
+    for sent in reversed(sends):
+        if sent.problem:
+            problem = inert(sent.problem[:200])
+            return Cause(f"the client sent {sent_said(now, sent)}, in which something was wrong: {problem}.", (sent.n,))
+    return None
 
 
 def rows_of(sends: Iterable[Sent]) -> tuple[int, ...]:

@@ -10,8 +10,8 @@ from inspector.diagnose.cause import (
     Cause,
     ago,
     burst,
+    flawed,
     last_sent_said,
-    problem_said,
     rows_of,
     sent_said,
     token_said,
@@ -24,6 +24,7 @@ from inspector.diagnose.words import counted, listed, mixture, opcode, quoted, t
 from inspector.model import Plane, Severity
 from inspector.session.said import Identify, Resume
 from inspector.session.state import MAX_SENDS, Connection
+from inspector.session.summarize import inert
 from inspector.session.world import Login
 
 # What a client may send within a minute.
@@ -108,7 +109,7 @@ def unknown_opcode(now: Situation) -> Cause:
     for sent in reversed(recent):
         row = registry.opcode(plane, sent.op, from_client=True)
         if sent.op is None:
-            wrong = f"it has no opcode{f', and {problem_said(sent)}' if sent.problem else ''}"
+            wrong = inert(sent.problem[:200]) or "every message needs one"
         elif row is None:
             wrong = "no table knows that opcode"
         elif row.direction == "receive":
@@ -119,27 +120,34 @@ def unknown_opcode(now: Situation) -> Cause:
             wrong = f"that came with v={row.since}, and the URL says v={now.connection.version}"
         else:
             continue
-        return Cause(f"the client sent {sent_said(now, sent)}; {wrong}.", (sent.n,))
+        return Cause(f"the client sent {sent_said(now, sent)}; {wrong}.", (sent.n,), _corrected(now))
     last = now.connection.last_sent
     if last is None:
         return usual(now, "no message of the client was recorded on this connection")
     row = registry.opcode(plane, last.op, from_client=True)
     shape = f"; it should be {row.fields}" if row is not None and row.fields else ""
     seen = f"{last_sent_said(now)}, an opcode that clients may send, so its d is what to look at{shape}"
-    return usual(now, seen, last.n)
+    return usual(now, seen, last.n)._replace(advice=_corrected(now))
+
+
+def _corrected(now: Situation) -> str:
+    # The table's advice for the main gateway takes it for granted that there is a session.
+    if now.event.plane is Plane.VOICE:
+        return ""
+    return "Correct the op or the d of that payload; as it is, it will end the next connection too."
 
 
 def decode_error(now: Situation) -> Cause:
     """4002."""
     connection, sends = now.connection, burst(now)
-    for sent in reversed(sends):
-        if sent.problem:
-            return Cause(f"{sent_said(now, sent)}, was wrong: {problem_said(sent)}.", (sent.n,))
+    found = flawed(now, sends)
+    if found is not None:
+        return found
     for sent in reversed(sends):
         if sent.wire_bytes > MAX_BYTES:
             return Cause(
-                f"{sent_said(now, sent)}, was {sent.wire_bytes:,} bytes long; bots may send {MAX_BYTES:,}, users' "
-                f"clients {MAX_BYTES_BY_USERS:,}.",
+                f"the client sent {sent_said(now, sent)}, which had {sent.wire_bytes:,} bytes; bots may send "
+                f"{MAX_BYTES:,}, users' clients {MAX_BYTES_BY_USERS:,}.",
                 (sent.n,),
             )
     last = connection.last_sent
@@ -160,7 +168,7 @@ def not_authenticated(now: Situation) -> Cause:
         return Cause(f"the client sent {sent_said(now, commands[-1])}, {when}.", (refused.n, *rows_of(commands)))
     if connection.accepted is None and commands:
         asked = connection.identify or connection.resume
-        when = "before READY or RESUMED had come" if asked is not None else "before any Identify or Resume"
+        when = "ahead of READY or RESUMED" if asked is not None else "ahead of any Identify or Resume"
         return Cause(f"the client sent {sent_said(now, commands[0])}, {when}.", rows_of(commands))
     if connection.accepted is None:
         return usual(now, f"no READY or RESUMED came, and yet no command was seen ({last_sent_said(now)})")
@@ -275,6 +283,8 @@ def timed_out(now: Situation) -> Cause:
         hello = connection.hello
         if hello is None or not connection.is_whole:
             return usual(now, "no heartbeat was recorded on this connection")
+        if now.at_ns - hello.at_ns <= allowed_ns(interval):
+            return usual(now, f"Hello had come {ago(now, hello.at_ns)}, and no heartbeat was due yet", hello.n)
         return Cause(
             f"the client sent no heartbeat in the {took(max(now.at_ns - hello.at_ns, 0))} since Hello, which asked for "
             f"one every {took(interval)}.",

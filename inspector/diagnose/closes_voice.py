@@ -10,8 +10,8 @@ from inspector.diagnose.cause import (
     ago,
     burst,
     closed,
+    flawed,
     last_sent_said,
-    problem_said,
     rows_of,
     sent_said,
     token_said,
@@ -34,6 +34,8 @@ NEED_NO_SESSION = (0, 3, 7)
 PROTOCOLS = ("udp", "webrtc")
 # Voice connections of one call within a minute that are a loop.
 MANY_ATTEMPTS = 3
+# Messages on one within a minute that can be called a burst.
+MANY_MESSAGES = 20
 # The port of wss where a URL or an endpoint names none.
 USUAL_PORT = 443
 # The first version whose heartbeats are objects with seq_ack.
@@ -54,18 +56,18 @@ def call_of(world: World, connection: Connection) -> Call | None:
 def decode_failed(now: Situation) -> Cause:
     """4002."""
     connection = now.connection
-    for sent in reversed(burst(now)):
-        if sent.problem:
-            return Cause(f"{sent_said(now, sent)}, was wrong: {problem_said(sent)}.", (sent.n,))
+    found = flawed(now, burst(now))
+    if found is not None:
+        return found
     asked = connection.identify
     if asked is not None and connection.accepted is None:
-        found = {
+        needed = {
             "server_id": asked.server_id,
             "user_id": asked.user_id,
             "session_id": asked.session,
             "token": asked.token,
         }
-        missing = [name for name, value in found.items() if value is None]
+        missing = [name for name, value in needed.items() if value is None]
         if missing:
             return Cause(f"the Identify has no {listed(missing, 'or')} that could be read.", (asked.n,))
         return usual(now, f"the Identify, sent {ago(now, asked.at_ns)}, has all that older versions ask for", asked.n)
@@ -289,8 +291,9 @@ def bad_request(now: Situation) -> Cause:
     last, beat, version = connection.last_sent, connection.last_beat, connection.version
     if last is None:
         return usual(now, "no message of the client was recorded on this connection")
-    if last.problem:
-        return Cause(f"{sent_said(now, last)}, was wrong: {problem_said(last)}.", (last.n,))
+    found = flawed(now, [last])
+    if found is not None:
+        return found
     if beat is not None and beat.n == last.n and version is not None:
         if version >= BUFFERED and beat.seq is None:
             return Cause(
@@ -328,7 +331,10 @@ def rate_limited(now: Situation) -> Cause:
         return usual(now, "the client sent nothing in the minute before")
     span = took(max(now.at_ns - sends[0].at_ns, MS))
     said = f"the client had sent {counted(len(sends), 'message')} within {span}"
-    return Cause(f"{said}: {mixture(now.registry, now.event.plane, sends)}.", rows_of(sends))
+    said = f"{said}: {mixture(now.registry, now.event.plane, sends)}"
+    if len(sends) < MANY_MESSAGES:
+        return usual(now, said, *rows_of(sends))
+    return Cause(f"{said}.", rows_of(sends))
 
 
 def all_taken_out(now: Situation) -> Cause:

@@ -7,8 +7,8 @@ from inspector.diagnose.cause import (
     Cause,
     ago,
     closed,
+    flawed,
     last_sent_said,
-    problem_said,
     row_of,
     sent_said,
     unanswered_ns,
@@ -26,22 +26,27 @@ def ended_by_server(now: Situation) -> Cause | None:
     """1000, where the client did not send it."""
     if now.event.plane in (Plane.REMOTE_AUTH, Plane.RPC) or closed(now).by is None:
         return None
-    return _routine(now)
+    if now.event.plane is Plane.VOICE:
+        return _routine(now, "Join again only if you still want to be there.")
+    return _routine(now, "Connect again and try to resume: if the session is gone, that costs no more than an op 9.")
 
 
 def going_away(now: Situation) -> Cause | None:
     """1001, where the client did not send it."""
-    return None if closed(now).by is None else _routine(now)
+    if closed(now).by is None:
+        return None
+    return _routine(now, "Resume." if now.event.plane is Plane.VOICE else "Connect to the resume URL and resume.")
 
 
-def _routine(now: Situation) -> Cause:
+def _routine(now: Situation, advice: str) -> Cause:
     asked = now.connection.reconnect
     if asked is not None:
         said = f"it had asked for a reconnect (op 7) {ago(now, asked.at_ns)}, and the client was still there."
-        return Cause(said, (asked.n,), severity=Severity.INFO)
-    row = row_of(now)
-    meaning = row.sent_by("server").meaning if row is not None else ""
-    return Cause(f"no op 7 came before. {meaning}", severity=Severity.INFO)
+        return Cause(said, (asked.n,), advice, Severity.INFO)
+    seen = "that is how it ends a conversation that it has no complaint about"
+    if now.event.plane is Plane.GATEWAY:
+        seen += "; no op 7 came before"
+    return Cause(f"{seen}.", (), advice, Severity.INFO)
 
 
 def broke_off(now: Situation) -> Cause:
@@ -88,9 +93,9 @@ def protocol_error(now: Situation) -> Cause:
 
 def unsupported_data(now: Situation) -> Cause:
     """1003 and 1007: what came was of the wrong kind."""
-    for sent in reversed(now.connection.sends):
-        if sent.problem:
-            return Cause(f"{sent_said(now, sent)}, was wrong: {problem_said(sent)}.", (sent.n,))
+    found = flawed(now, now.connection.sends)
+    if found is not None:
+        return found
     return usual(now, _last(now), _last_row(now))
 
 

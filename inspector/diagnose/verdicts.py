@@ -137,7 +137,14 @@ def _verdict(now: Situation, closed: Closed, cause: Cause, row: CloseCode | None
     if nothing_left is not None:
         resume = False
         if reconnect is not False:
-            advice = f"Connect again and identify: {nothing_left}."
+            anew = f"Connect again and identify: {nothing_left}."
+            # Where the client is at fault, that comes after what it has to mend.
+            advice = f"{advice} {anew}" if closed.code in _ERRORS[now.event.plane] else anew
+    elif now.event.plane not in _ERRORS:
+        # Nothing is ever resumed there, whatever WebSocket's own codes mean elsewhere.
+        resume = False
+        if row is not None and row.plane == "websocket":
+            advice = "Connect again, and begin from the start."
     text = f"{_lead(closed, row)}: {cause.text}"
     return Verdict(now.event.n, text, bounded(cause.evidence, now.event.n), reconnect, resume, advice)
 
