@@ -158,6 +158,7 @@ class Pipeline:
             event.undecoded = what
             self._diagnosis.examine(connection, event, None, None)
             self._tracker.stumbled(connection, event)
+            connection.undecoded += 1
             return event
         event.op, event.event, event.seq = what.op, what.event, what.seq
         event.encoding = what.encoding

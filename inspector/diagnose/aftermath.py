@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from inspector.diagnose.cause import RESUMABLE_NS
 from inspector.diagnose.closes_voice import GO_ON, OVER, call_of, server_id_of
 from inspector.diagnose.rule import SECOND, Situation, bounded
 from inspector.diagnose.words import listed, took
@@ -12,8 +13,6 @@ from inspector.session.state import Connection
 from inspector.session.tracker import GONE, concerns
 from inspector.session.world import Ending
 
-# After this long a session is hardly there any more, and what was wrong may have been put right.
-LATE_NS = 300 * SECOND
 # Sooner than this after a rate limit is too soon.
 PAUSE_NS = 30 * SECOND
 
@@ -42,7 +41,7 @@ def afterwards(now: Situation, verdict: Verdict, connection: Connection, ending:
         right, more = _resumed(verdict, said, connection)
     else:
         right, more = _identified(now, verdict, said, connection, ending)
-    if elapsed > LATE_NS and right is not True:
+    if elapsed > RESUMABLE_NS and right is not True:
         # It may be another run of the program, with other settings.
         right, more = None, [*more, "very late"]
     return replace(verdict, right=right, then="; ".join([then, *more]), then_event=now.event.n)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from inspector.diagnose.rule import Situation
+from inspector.diagnose.rule import SECOND, Situation
 from inspector.diagnose.words import opcode, took
 from inspector.model import ABSENT, Absent, Closed, Severity
 from inspector.protocol.registry import CloseCode
@@ -13,6 +13,9 @@ from inspector.session.summarize import inert
 
 # Heartbeats, and what a client introduces itself with: the opcodes that need no session on the main gateway.
 NEED_NO_SESSION = (1, 2, 6, 40)
+
+# Time within which a session can be resumed, by experience; nobody documents it.
+RESUMABLE_NS = 300 * SECOND
 
 
 class Cause(NamedTuple):

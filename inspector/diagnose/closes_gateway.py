@@ -60,7 +60,7 @@ def left(now: Situation) -> Cause:
     seen = "neither op 7 nor op 9 came, and no heartbeat was overdue an ACK"
     if not connection.is_whole:
         seen = "in what was recorded " + seen
-    return Cause(f"no reason shows: {seen}. It decided that by itself.", (), severity=Severity.WARN)
+    return Cause(f"no reason shows: {seen}. It decided that by itself.", (), severity=Severity.INFO)
 
 
 def thrown_away(now: Situation) -> Cause | None:

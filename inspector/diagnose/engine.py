@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from inspector.diagnose.aftermath import afterwards, amended, succeeds
 from inspector.diagnose.closes_voice import NEAR_NS, server_id_of
-from inspector.diagnose.rule import Noticed, Rule, Situation, Trigger, bounded
+from inspector.diagnose.rule import Noticed, Odd, Rule, Situation, Trigger, bounded
 from inspector.diagnose.rules import RULES
 from inspector.diagnose.verdicts import judge
 from inspector.model import Event, Finding, Kind, Payload, Plane, Severity, Verdict
@@ -14,10 +14,13 @@ from inspector.session.state import Connection
 from inspector.session.tracker import GONE
 from inspector.session.world import Ending, World
 
+# Closes of which more may still come to light.
+MAX_RECENT = 256
 # Time between two looks into the silence on a connection that is not silent.
 LOOK_NS = 500_000_000
 
-_Key = tuple[Plane, Kind | None, bool | None, int | str | None, str | None]
+_Key = tuple[Plane, Kind | None, bool | None, int | str | None, str | None, int]
+"""Plane, kind, side, opcode, event, and in which ways it is odd."""
 
 
 class Diagnosis:
@@ -34,11 +37,14 @@ class Diagnosis:
 
     def examine(self, connection: Connection, event: Event, payload: Payload | None, said: Said | None) -> None:
         """Write into `event` what the rules notice; to be called before the state takes it in."""
-        now = Situation(event, connection, self._world, self._registry, payload, said, connection.examined_ns)
-        rules = self._rules_for(event)
-        if event.kind is Kind.CLOSE or event.at_ns - connection.examined_ns >= LOOK_NS:
+        rules, odd = self._rules_for(event, 0 if payload is None else _oddities(connection, event, payload))
+        since_ns = connection.examined_ns
+        if event.kind is Kind.CLOSE or event.at_ns - since_ns >= LOOK_NS:
             rules = (*rules, *self._silent(connection))
             connection.examined_ns = event.at_ns
+        elif not rules and said is None and event.event not in GONE:
+            return
+        now = Situation(event, connection, self._world, self._registry, payload, said, since_ns)
         found = list(self._ask(rules, now)) if rules else []
         if event.kind is Kind.CLOSE:
             verdict, finding = judge(now)
@@ -49,6 +55,8 @@ class Diagnosis:
                 self._remember(verdict)
         else:
             self._follow_up(now)
+        if odd & Odd.UNKNOWN and payload is not None:
+            self._world.see(event, payload, self._registry)
         if found:
             found.sort(key=lambda each: (-each.severity, each.rule))
             event.findings = tuple(found)
@@ -70,17 +78,22 @@ class Diagnosis:
             for noticed in rule.check(now):
                 yield finding(rule.id, rule.severity, noticed, now.event.n)
 
-    def _rules_for(self, event: Event) -> tuple[Rule, ...]:
+    def _rules_for(self, event: Event, odd: int) -> tuple[tuple[Rule, ...], int]:
+        """Return the rules that want to see a row, and in which ways it is odd."""
+        key = event.plane, event.kind, event.from_client, event.op, event.event, odd
+        found = self._wanted.get(key)
+        if found is not None:
+            return found, odd
         op, name = event.op, event.event
         # The wire may claim any opcode and any name, so only those that are known have a key of their own.
-        if op is not None and self._registry.opcode(event.plane, op) is None:
-            op = None
+        if op is not None and self._registry.opcode(event.plane, op, from_client=event.from_client) is None:
+            op, odd = None, odd | Odd.UNKNOWN
         if name is not None and (event.plane is not Plane.GATEWAY or name not in self._registry.events):
-            name = None
-        return self._matching((event.plane, event.kind, event.from_client, op, name))
+            name, odd = None, odd | Odd.UNKNOWN
+        return self._matching((event.plane, event.kind, event.from_client, op, name, odd)), odd
 
     def _silent(self, connection: Connection) -> tuple[Rule, ...]:
-        return self._matching((connection.plane, None, None, None, None))
+        return self._matching((connection.plane, None, None, None, None, 0))
 
     def _matching(self, key: _Key) -> tuple[Rule, ...]:
         found = self._wanted.get(key)
@@ -120,13 +133,10 @@ class Diagnosis:
     def _remember(self, verdict: Verdict | None) -> None:
         if verdict is None:
             return
+        self._recent.pop(verdict.event, None)
         self.verdicts[verdict.event] = self._recent[verdict.event] = verdict
         if len(self._recent) > MAX_RECENT:
             del self._recent[next(iter(self._recent))]
-
-
-# Closes of which more may still come to light.
-MAX_RECENT = 256
 
 
 def finding(rule: str, severity: Severity, noticed: Noticed, row: int) -> Finding:
@@ -135,7 +145,24 @@ def finding(rule: str, severity: Severity, noticed: Noticed, row: int) -> Findin
 
 
 def _fits(trigger: Trigger, key: _Key) -> bool:
-    if trigger.kind is not key[1]:
+    plane, kind, *had, odd = key
+    if trigger.kind is not kind or trigger.odd & ~odd:
         return False
     wanted = (trigger.plane, trigger.from_client, trigger.op, trigger.event)
-    return all(want is None or want == had for want, had in zip(wanted, (key[0], *key[2:]), strict=True))
+    return all(want is None or want == has for want, has in zip(wanted, (plane, *had), strict=True))
+
+
+def _oddities(connection: Connection, event: Event, payload: Payload) -> int:
+    """Return in which ways a payload is odd, as bits of `Odd`, as far as that can be told without the tables."""
+    odd = 0
+    if event.marks:
+        odd |= 1
+    if payload.problems:
+        odd |= 2
+    if payload.extra:
+        odd |= 4
+    if event.seq != (connection.seq or 0) + 1 and not event.from_client:
+        odd |= 8
+    if connection.accepted is None:
+        odd |= 16
+    return odd

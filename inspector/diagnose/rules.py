@@ -1,6 +1,6 @@
 """All rules, in the order in which they are asked and listed. A rule that is not named here does not exist."""
 
-from inspector.diagnose import heartbeats, transport
+from inspector.diagnose import commands, forms, heartbeats, intents, logins, sequence, shapes, transport, voice
 from inspector.diagnose.rule import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -9,6 +9,8 @@ RULES: tuple[Rule, ...] = (
     transport.connection_refused,
     transport.changed_by_proxy,
     transport.joined_late,
+    # What the server sends.
+    forms.field_form_changed,
     # Heartbeats.
     heartbeats.heartbeat_late,
     heartbeats.heartbeat_overdue,
@@ -22,4 +24,78 @@ RULES: tuple[Rule, ...] = (
     heartbeats.heartbeat_seq_wrong,
     heartbeats.heartbeat_flood,
     heartbeats.ack_without_heartbeat,
+    # Beginning, resuming and ending sessions.
+    logins.identify_before_hello,
+    logins.identify_twice,
+    logins.identify_malformed,
+    logins.identify_without_intents,
+    logins.command_before_ready,
+    logins.resume_unknown_session,
+    logins.resume_wrong_seq,
+    logins.resume_stale_seq,
+    logins.resume_at_wrong_url,
+    logins.resume_parameters_changed,
+    logins.resume_after_destroying,
+    logins.resume_after_end,
+    logins.identify_instead_of_resume,
+    logins.resume_loop,
+    logins.identify_storm,
+    logins.identify_budget,
+    logins.invalid_session_ignored,
+    logins.invalid_session_answered_too_soon,
+    logins.invalid_session,
+    logins.identify_spacing,
+    logins.reconnect_ignored,
+    logins.session_thrown_away,
+    logins.no_identify,
+    logins.login_slow,
+    # Numbers of events.
+    sequence.seq_gap,
+    sequence.seq_not_rising,
+    sequence.seq_missing,
+    sequence.resume_lost_events,
+    sequence.event_before_ready,
+    sequence.event_outside_shard,
+    # What clients send.
+    commands.send_budget,
+    commands.oversize_payload,
+    commands.presence_flood,
+    commands.members_malformed,
+    commands.members_over_limit,
+    commands.members_without_nonce,
+    commands.members_need_intent,
+    commands.rate_limited,
+    commands.members_unanswered,
+    commands.join_unanswered,
+    commands.join_needs_intent,
+    commands.retired_opcode_sent,
+    commands.receive_only_opcode_sent,
+    commands.send_only_opcode_received,
+    # The form of messages and URLs.
+    shapes.unknown_name,
+    shapes.odd_payload,
+    shapes.payload_compression_ignored,
+    shapes.compressed_twice,
+    shapes.version_in_url,
+    shapes.event_outside_intents,
+    # Intents.
+    intents.intents_undefined,
+    intents.intents_user_only,
+    intents.message_content_missing,
+    # The voice gateway.
+    voice.voice_version_old,
+    voice.voice_heartbeat_shape,
+    voice.voice_seq_ack_missing,
+    voice.voice_seq_ack_wrong,
+    voice.voice_seq_gap,
+    voice.voice_identify_twice,
+    voice.voice_command_too_early,
+    voice.voice_mode_not_offered,
+    voice.voice_protocol_unknown,
+    voice.voice_handshake_stuck,
+    voice.voice_identify_instead_of_resume,
+    voice.voice_rejoin_loop,
+    voice.voice_stale_credentials,
+    voice.voice_wrong_endpoint,
+    voice.voice_without_dave,
 )

@@ -73,11 +73,17 @@ _ERRORS = {
 }
 # Nobody has to do anything: networks drop, servers restart, people are moved.
 _ROUTINE = {
-    Plane.GATEWAY: frozenset({1005, 1006, 1012, 4000}),
-    Plane.VOICE: frozenset({1005, 1006, 1012, 4013, 4014, 4015, 4022}),
+    Plane.GATEWAY: frozenset({1005, 1006, 1011, 1012, 1013, 1014, 4000}),
+    Plane.VOICE: frozenset({1005, 1006, 1011, 1012, 1013, 1014, 4013, 4014, 4015, 4022}),
 }
 # Codes from here on are free for those who use WebSocket, which is what a client does that leaves for its own reasons.
 _OWN_CODES = 3000
+
+
+def rule_of(plane: Plane, code: int | None) -> str:
+    """Return the id of the finding that stands for a close: ``close-4009``, ``voice-close-4014``."""
+    name = "unknown" if code is None else str(code)
+    return f"close-{name}" if plane is Plane.GATEWAY else f"{plane.value}-close-{name}"
 
 
 def judge(now: Situation) -> tuple[Verdict | None, Finding | None]:
@@ -95,9 +101,9 @@ def judge(now: Situation) -> tuple[Verdict | None, Finding | None]:
     if closed.code is None:
         return verdict, None
     severity = cause.severity or _severity(now.event.plane, closed)
-    prefix = "" if now.event.plane is Plane.GATEWAY else f"{now.event.plane.value}-"
-    name = f"{prefix}close-{closed.code}"
-    return verdict, Finding(name, severity, verdict.cause, now.event.n, verdict.evidence)
+    return verdict, Finding(
+        rule_of(now.event.plane, closed.code), severity, verdict.cause, now.event.n, verdict.evidence
+    )
 
 
 def _explainer(now: Situation, closed: Closed) -> Explain:

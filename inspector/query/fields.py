@@ -40,6 +40,8 @@ _REST = "substr(connection.url, instr(connection.url, '://') + 3)"
 _HOST = f"substr({_REST}, 1, instr(replace({_REST}, '?', '/') || '/', '/') - 1)"
 _DIRECTION = "case event.from_client when 1 then 'send' when 0 then 'receive' end"
 
+_RULES = "(select group_concat(rule, ' ') from finding where finding.event = event.id)"
+
 FIELDS: tuple[Field, ...] = (
     Field("op", "op", "event.op", "opcode, by number or name", "op == heartbeat_ack"),
     Field("event", "text", "event.event", "name of the dispatched event", "event =~ MESSAGE_*", aliases=("t",)),
@@ -113,7 +115,7 @@ FIELDS: tuple[Field, ...] = (
     Field(
         "rule",
         "text",
-        "(select group_concat(rule, ' ') from finding where finding.event = event.id)",
+        f"case when event.severity then {_RULES} end",
         "ids of the rules that noticed something at the row",
         "rule =~ *heartbeat*",
     ),

@@ -26,6 +26,7 @@ STEP = 0.03
 _FIRST_ROWS, _FIRST_PAYLOADS = 20_000, 100
 _MOST_ROWS = 400_000
 
+_INSERT_FINDING = rows.insert("finding", rows.FINDING_COLUMNS)
 _INSERT_EVENT = rows.insert("event", rows.EVENT_COLUMNS)
 _INSERT_CONNECTION = rows.insert("connection", rows.CONNECTION_COLUMNS)
 
@@ -113,6 +114,8 @@ class Search:
         ground.db.execute("delete from connection")
         ground.db.execute(_INSERT_CONNECTION, rows.connection_row(connection))
         ground.db.execute(_INSERT_EVENT, rows.event_row(event))
+        ground.db.execute("delete from finding")
+        ground.db.executemany(_INSERT_FINDING, map(rows.finding_row, event.findings))
         return bool(self._between(ground, event.n - 1, event.n))
 
     def _read(self, reader: Reader, ground: _Ground, after: int, upto: int) -> "array[int]":
@@ -166,6 +169,7 @@ def _table_of_one(start_ns: int) -> _Ground:
     db = sqlite3.connect(":memory:", isolation_level=None)
     db.execute(f"create table event ({rows.EVENT_COLUMNS})")
     db.execute(f"create table connection ({rows.CONNECTION_COLUMNS})")
+    db.execute(f"create table finding ({rows.FINDING_COLUMNS})")
     return _Ground(db, lambda number: None, lambda number: None, start_ns)
 
 

@@ -102,6 +102,8 @@ class Members(NamedTuple):
     nonce: str | None
     everyone: bool
     """It asks for the whole list."""
+    answered: bool = False
+    """A part of the answer has come."""
 
     @property
     def key(self) -> str:

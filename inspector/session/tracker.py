@@ -11,7 +11,7 @@ from inspector.model import Event, Payload, Plane
 from inspector.protocol.registry import Registry
 from inspector.session import said
 from inspector.session.phases import DISPATCHES, MOVING_EVENTS, connection_phase
-from inspector.session.said import At, Said
+from inspector.session.said import At, Said, name
 from inspector.session.state import SEND_WINDOW_NS, Connection, Sent, remember
 from inspector.session.world import DAY_NS, Call, Ending, Login, Session, World
 
@@ -28,6 +28,13 @@ Asked = At | said.Beat | said.Identify | said.Resume | said.Members | said.Join 
 DESTROYING = (1000, 1001)
 GONE = ("CHANNEL_DELETE", "GUILD_DELETE", "CALL_DELETE")
 """Events with which a voice call loses its place."""
+# Without the intent these come for the account itself alone; whom they are about, their ids do not always say.
+_PARTLY_OWN = ("THREAD_MEMBERS_UPDATE", "GUILD_MEMBER_UPDATE")
+# Types of messages that people write: an ordinary one, a reply.
+_WRITTEN = (0, 19)
+# What MESSAGE_CONTENT lets through.
+_CONTENTS = ("content", "embeds", "attachments", "components", "poll")
+_PURCHASES = ("ENTITLEMENT_", "SUBSCRIPTION_")
 
 
 class Tracker:
@@ -43,13 +50,13 @@ class Tracker:
         """Write into `event` what it is about: the ids of its guild, channel and user."""
         if type(d) is not dict:
             return
-        for name, routes in self._routes.get(event.event or "", self._usual):
+        for key_of, routes in self._routes.get(event.event or "", self._usual):
             for key, below in routes:
                 value = d.get(key)
                 for deeper in below:
                     value = value.get(deeper) if type(value) is dict else None
                 if value is not None:
-                    setattr(event, name, _snowflake(value))
+                    setattr(event, key_of, _snowflake(value))
                     break
 
     def opened(self, connection: Connection, event: Event) -> None:
@@ -66,17 +73,52 @@ class Tracker:
             connection.last_received = At(event.n, event.at_ns)
             connection.last_received_bytes = event.wire_bytes
             connection.received_since_beat += 1
-        if event.seq is not None and not event.from_client:
-            _number(self.world.session_of(connection), connection, event.seq)
         dispatch = (event.plane, event.op) in DISPATCHES
+        if event.seq is not None and not event.from_client:
+            _number(self.world.session_of(connection), connection, event)
+        elif dispatch and not event.from_client:
+            connection.unnumbered = True
+        if dispatch and event.plane is Plane.GATEWAY and event.event is not None and type(payload.d) is dict:
+            forms = self.world.forms
+            if not forms.is_known(event.event, payload.d):
+                forms.learn(event.event, payload.d)
+            self._count_contents(connection, event, payload.d)
         if not dispatch or event.event in MOVING_EVENTS:
             key = event.event if dispatch else event.op
             connection.phase = connection_phase(event.plane, connection.phase, bool(event.from_client), key)
+        if event.guild_id is not None and connection.shard_pair is not None and not event.from_client:
+            connection.strays = connection.strays or is_stray(event, connection.shard_pair)
         step = _STEPS.get((event.plane, bool(event.from_client), event.event if dispatch else event.op))
         if step is not None:
             note = step(self.world, connection, event, what)
             if note is not None:
                 event.note = note
+        if event.event in ("READY", "RESUMED"):
+            self._set_intents(connection, what)
+
+    def _set_intents(self, connection: Connection, what: Said | None) -> None:
+        """Remember the intents of a bot's session; events come to users' clients whatever theirs are."""
+        session = self.world.session_of(connection)
+        if session is None:
+            return
+        asked = connection.identify
+        if isinstance(what, said.Ready) and what.is_bot and asked is not None and asked.intents is not None:
+            session.intents = frozenset(intent.name for intent in self._registry.intents_of(asked.intents)[0])
+        connection.intents = session.intents
+
+    def _count_contents(self, connection: Connection, event: Event, d: dict[str, Any]) -> None:
+        """Keep count of messages that came without content, and of events that no intent asks for."""
+        if connection.intents is None or event.event is None or event.guild_id is None:
+            return
+        session = self.world.session_of(connection)
+        row = self._registry.event(event.event)
+        is_outside = row is not None and row.intents and connection.intents.isdisjoint(row.intents)
+        if is_outside and not comes_anyway(event, session):
+            connection.outside.add(event.event)
+        if event.event == "MESSAGE_CREATE":
+            blank = is_blank(event, d, session)
+            connection.blank_messages += blank is True
+            connection.filled_messages += blank is False
 
     def stumbled(self, connection: Connection, event: Event) -> None:
         """Take in a message that could not be decoded: its sender sent it all the same."""
@@ -130,7 +172,15 @@ def _count_send(connection: Connection, event: Event, problem: str) -> None:
         sends.popleft()
 
 
-def _number(session: Session | None, connection: Connection, seq: int) -> None:
+def _number(session: Session | None, connection: Connection, event: Event) -> None:
+    seq, known = event.seq, connection.seq
+    assert seq is not None
+    # READY counts from the beginning.
+    if known is not None and event.event != "READY":
+        if seq > known + 1:
+            connection.gaps += 1
+        elif seq <= known and not connection.is_replaying:
+            connection.disorders += 1
     connection.seq = seq
     if connection.first_seq is None:
         connection.first_seq = seq
@@ -219,6 +269,7 @@ def _introduce(world: World, connection: Connection, what: said.Identify | said.
     before = world.before(identity)
     if before is not None and before[0].id != connection.id:
         connection.previous = before[0].id
+        connection.refusals = max(connection.refusals, before[0].refusals)
     connection.identity = identity
     world.last_of.keep(identity, connection.id)
 
@@ -226,6 +277,7 @@ def _introduce(world: World, connection: Connection, what: said.Identify | said.
 def _ready(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
     assert isinstance(what, said.Ready)
     connection.accepted = At(event.n, event.at_ns)
+    connection.refusals = 0
     _set_shard(connection, what.shard)
     if what.session is not None:
         connection.session = what.session
@@ -243,21 +295,21 @@ def _ready(world: World, connection: Connection, event: Event, what: Said | None
 
 def _resumed(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
     connection.accepted = At(event.n, event.at_ns)
+    connection.refusals = 0
     session = world.session_of(connection)
     if session is not None:
         session.befell("resumed")
         session.failures = 0
+        # Whatever seemed to have ended it had not.
+        session.destroyed = None
     return _answered(event, connection.resume)
 
 
 def _refuse(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
     assert isinstance(what, said.Refused)
-    asked: said.Identify | said.Resume | None = connection.identify
-    if asked is None or (connection.resume is not None and connection.resume.n > asked.n):
-        asked = connection.resume
-    if connection.accepted is not None:
-        asked = None
+    asked = connection.asked if connection.accepted is None else None
     connection.refused = what
+    connection.refusals += 1
     connection.accepted = None
     session = world.session_of(connection)
     if session is not None:
@@ -288,6 +340,8 @@ def _members(world: World, connection: Connection, event: Event, what: Said | No
     asked = connection.members.get(what.key)
     if asked is not None and what.is_last:
         del connection.members[what.key]
+    elif asked is not None and not asked.answered:
+        connection.members[what.key] = asked._replace(answered=True)
     return _answered(event, asked)
 
 
@@ -297,11 +351,19 @@ def _join(world: World, connection: Connection, event: Event, what: Said | None)
         return
     remember(connection.joins, what.server_id, what)
     call = world.calls.get(what.server_id)
-    if call is None or call.main != connection.id:
+    if call is None or not _is_same_session(world, call.main, connection):
         call = Call(what.server_id, connection.id)
     call.main = connection.id
     call.asked, call.wanted = At(event.n, event.at_ns), what.channel
     world.calls.keep(call.server_id, call)
+
+
+def _is_same_session(world: World, number: int, connection: Connection) -> bool:
+    """Return whether connection `number` is this one, or one whose session this one has resumed."""
+    if number == connection.id:
+        return True
+    ended = world.ended.get(number)
+    return ended is not None and ended[0].session is not None and ended[0].session == connection.session
 
 
 def _voice_state(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
@@ -319,11 +381,13 @@ def _voice_state(world: World, connection: Connection, event: Event, what: Said 
             return None
         call = world.calls.keep(what.server_id, Call(what.server_id, connection.id))
     call.main = connection.id
-    if call.channel != what.channel and call.state is not None:
+    stayed = call.state is not None and call.channel == what.channel
+    if call.state is not None and not stayed:
         call.moved = At(event.n, event.at_ns)
     call.channel, call.state, call.session = what.channel, At(event.n, event.at_ns), what.session
     asked = connection.joins.get(call.server_id)
-    if asked is not None and what.channel is None:
+    # Who leaves gets no voice server, nor who only mutes himself, which is op 4 with the channel he is in.
+    if asked is not None and (what.channel is None or (stayed and asked.channel == what.channel)):
         del connection.joins[call.server_id]
     return _answered(event, asked)
 
@@ -411,7 +475,51 @@ def _speak(world: World, connection: Connection, event: Event, what: Said | None
 
 def _set_shard(connection: Connection, shard: tuple[int, int] | None) -> None:
     if shard is not None:
-        connection.shard = f"{shard[0]}/{shard[1]}"
+        connection.shard, connection.shard_pair = f"{shard[0]}/{shard[1]}", shard
+
+
+def comes_anyway(event: Event, session: Session | None) -> bool:
+    """Return whether an event comes, or may come, whatever the intents are.
+
+    What concerns the account itself does; so do messages of group DMs, and those that are for the bot alone:
+    https://docs.discord.com/developers/events/gateway#gateway-intents
+    """
+    return (
+        event.guild_id is None
+        or session is None
+        or session.user_id is None
+        or str(event.user_id) == session.user_id
+        or event.event in _PARTLY_OWN
+    )
+
+
+def is_blank(event: Event, d: Any, session: Session | None) -> bool | None:
+    """Return whether a message of a guild came without what MESSAGE_CONTENT lets through.
+
+    None where it tells nothing: the bot gets its own messages whole, and those that mention it; those of the system,
+    stickers and messages passed on have no content with the intent either.
+    """
+    own = session.user_id if session is not None else None
+    if type(d) is not dict or own is None or event.guild_id is None or str(event.user_id) == own:
+        return None
+    mentions = d.get("mentions")
+    users = [user for user in mentions if type(user) is dict] if type(mentions) is list else []
+    if own in (name(user.get("id")) for user in users) or d.get("type") not in _WRITTEN:
+        return None
+    if any(d.get(key) for key in _CONTENTS):
+        return False
+    return None if d.get("sticker_items") or d.get("message_snapshots") else True
+
+
+def is_stray(event: Event, shard: tuple[int, int]) -> bool:
+    """Return whether an event comes to a shard that its guild does not belong to.
+
+    Purchases come to shard 0 even where they name a guild: https://docs.discord.com/developers/events/gateway#sharding
+    """
+    number, count = shard
+    if event.guild_id is None or count < 2 or (event.event or "").startswith(_PURCHASES):
+        return False
+    return (event.guild_id >> 22) % count != number
 
 
 def host_of(url: str) -> str | None:

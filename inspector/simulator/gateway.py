@@ -55,6 +55,7 @@ class GatewaySocket(Connection):
         self.session: Session | None = None
         """Set by `ready` and `resume`."""
         self.answers_heartbeats = True
+        self.answers_members = True
         self.cut_at: int | None = None
         """Bytes; longer WebSocket messages of a zlib-stream are cut into pieces of that size."""
         self._sessions = sessions
@@ -139,6 +140,13 @@ class GatewaySocket(Connection):
     async def invalid_session(self, *, resumable: bool) -> None:
         await self._say(Op.INVALID_SESSION, resumable)
 
+    async def refuse_members(self, asked: Json, retry_after: float) -> None:
+        """Answer a request for members with RATE_LIMITED. `retry_after`: in seconds."""
+        meta = {"guild_id": asked["guild_id"], "nonce": asked["nonce"]}
+        await self.dispatch(
+            "RATE_LIMITED", {"opcode": int(Op.REQUEST_GUILD_MEMBERS), "retry_after": retry_after, "meta": meta}
+        )
+
     async def goodbye(self) -> None:
         """Ask the client, in words that ours understand, to log out; wait until it has."""
         await self.dispatch("MESSAGE_CREATE", content.message(9999, "!goodbye"))
@@ -164,10 +172,11 @@ class GatewaySocket(Connection):
             case Op.IDENTIFY:
                 wants = bool(payload["d"].get("compress"))
                 self._compresses_payloads = wants and not self._etf and self._compression is None
-            case Op.REQUEST_GUILD_MEMBERS:
-                await self._send_members(payload["d"])
+            case Op.REQUEST_GUILD_MEMBERS if self.answers_members:
+                await self.send_members(payload["d"])
 
-    async def _send_members(self, asked: Json) -> None:
+    async def send_members(self, asked: Json) -> None:
+        """Answer a request for members with all that the guild has."""
         guild = next((guild for guild in self._guilds if guild["id"] == str(asked["guild_id"])), None)
         if guild is None:
             return
@@ -192,8 +201,8 @@ class GatewaySocket(Connection):
             return payload, [zlib.compress(data)], False
         return payload, [data], not self._etf
 
-    def _decode(self, data: bytes) -> Json:
-        return etf.decode(data).value if self._etf else super()._decode(data)
+    def _decode(self, data: bytes, is_text: bool) -> Json:
+        return etf.decode(data).value if self._etf else super()._decode(data, is_text)
 
 
 def _compressor(compression: str | None) -> Callable[[bytes], bytes] | None:

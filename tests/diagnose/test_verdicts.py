@@ -173,7 +173,7 @@ def test_a_client_leaves_a_dead_connection() -> None:
 def test_4000_by_the_client_for_no_reason_seen() -> None:
     judged = Judged(online().client(HEARTBEAT).server(ACK).closes(4000))
     assert "no reason shows: neither op 7 nor op 9 came" in judged.verdict().cause
-    assert judged.finding().severity is Severity.WARN
+    assert judged.finding().severity is Severity.INFO
 
 
 @pytest.mark.parametrize(("d", "left"), [(True, True), (False, False)])

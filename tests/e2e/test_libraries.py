@@ -65,6 +65,18 @@ def test_everything_hikari_said_and_heard_is_in_the_capture(tmp_path: Path) -> N
     assert len(recorded) == 2
 
 
+def test_discord_py_in_an_encrypted_call_is_in_the_capture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every commit of the library's was valid to the server, and the guests' own libraries could follow it."""
+    monkeypatch.setenv("SEEN", str(tmp_path / "seen.jsonl"))
+    played = play("dave-call", tmp_path, "discord.py")
+    recorded = talks_of_capture(played.capture)
+    assert_agree(recorded, talks_of_journal(played.journal))
+    from_client, from_server = ({op for op, *_ in recorded[1].payloads[side]} for side in SIDES)
+    assert {0, 1, 5, 23, 26, 28} <= from_client
+    assert {2, 4, 21, 22, 24, 25, 27, 29, 30} <= from_server
+    assert 31 not in from_client
+
+
 def test_the_capture_agrees_with_what_the_client_saw_itself(played: Played) -> None:
     seen = [json.loads(line) for line in (played.folder / "seen.jsonl").read_text("utf-8").splitlines()]
     recorded = [talk.payloads for talk in talks_of_capture(played.capture)]

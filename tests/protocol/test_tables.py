@@ -46,7 +46,7 @@ def test_every_row_has_a_meaning_and_a_source() -> None:
 
 def test_every_source_has_an_address() -> None:
     without = {source.id for source in TABLES.sources.values() if not source.url.startswith("https://")}
-    assert without == {"observed", "user"}
+    assert without == {"derived", "observed", "user"}
 
 
 def test_every_close_code_in_use_says_why_and_what_to_do() -> None:

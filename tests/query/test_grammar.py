@@ -78,7 +78,8 @@ WRONG = {
     "d..x == 1": (
         0,
         "there is no field 'd..x'; a field is one of op, event, dir, plane, kind, conn, n, time, seq, bytes, decoded, "
-        "encoding, compression, guild, channel, user, close, by, reason, note, session, shard, url, host, client, "
+        "encoding, compression, guild, channel, user, close, by, reason, rule, answers, latency, "
+        "note, session, shard, url, host, client, "
         "mark, finding, or d.PATH",
     ),
     r"d.x =~ /(a)\1/": (7, r"\1 cannot be matched in bounded time; write it without"),

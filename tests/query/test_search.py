@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from inspector.query.severity import SEVERITY_SQL, severity
 
 from inspector.model import Event
 from inspector.pipeline import Pipeline
@@ -65,10 +64,10 @@ def test_backwards_finds_the_same_rows(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
-def test_severity_is_the_same_in_sql(path: Path) -> None:
+def test_the_severity_of_a_row_is_that_of_its_worst_finding(path: Path) -> None:
     reader = Reader(path)
-    found = dict(reader.db.execute(f"select id, {SEVERITY_SQL} from event").fetchall())
-    assert found == {event.n: int(severity(event) or 0) for event in reader.all_events()}
+    found = dict(reader.db.execute("select id, severity from event").fetchall())
+    assert found == {event.n: max((f.severity for f in event.findings), default=0) for event in reader.all_events()}
 
 
 @pytest.mark.parametrize(("encoding", "compression"), DIALECTS)

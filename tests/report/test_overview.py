@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector.errors import CaptureError
-from inspector.model import Plane
+from inspector.model import Finding, Plane, Severity
 from inspector.protocol.registry import default
-from inspector.report.overview import PHASES, ConnectionView, Overview, Snapshot, Volume
+from inspector.report.overview import ConnectionView, Overview, Snapshot, Volume
+from inspector.session.phases import CONNECTION_PHASES
+from inspector.store.file import connect
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
 from sample_captures.make import HERE, SAMPLES
@@ -29,6 +31,7 @@ from tests.conversation import (
     ready,
     resume,
 )
+from tests.tui.noticed import add, notice
 
 RECONNECT = {"op": 7, "d": None}
 INVALID = {"op": 9, "d": False}
@@ -246,9 +249,10 @@ def test_an_event_that_only_bears_the_name_of_a_step_is_none(tmp_path: Path) -> 
 
 def test_every_step_of_the_table_is_one_that_the_registry_knows() -> None:
     registry = default()
-    for plane, from_client, step in PHASES:
-        known = registry.opcode(plane, step, from_client=from_client)
-        assert known or registry.event(str(step)), step
+    steps = {(plane, step) for plane, phases in CONNECTION_PHASES.items() for each in phases.values() for step in each}
+    for plane, step in steps:
+        known = registry.opcode(plane, step.key, from_client=step.from_client)
+        assert known or registry.event(str(step.key)), step
 
 
 def test_a_refused_connection_says_so(tmp_path: Path) -> None:
@@ -361,6 +365,20 @@ def test_a_damaged_capture_is_an_error_of_ours(damage: str, tmp_path: Path) -> N
     db.close()
     with pytest.raises(CaptureError):
         counted(path)
+
+
+def test_errors_and_warnings_are_counted_those_of_silence_too(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.gwcap", Conversation().opens().server(HELLO))
+    notice(path, [Finding("a", severity, "So it is.", 1) for severity in (*Severity, Severity.WARN)])
+    overview = Overview(Reader(path), default())
+    while overview.advance():
+        pass
+    assert (overview.snapshot().errors, overview.snapshot().warnings) == (1, 2)
+    db = connect(path, write=True)
+    add(db, [Finding("a", Severity.ERROR, "So it is.", 2)])
+    db.close()
+    overview.advance()
+    assert (overview.snapshot().errors, overview.snapshot().warnings) == (2, 2)
 
 
 def test_a_hostile_url_has_no_host_and_no_password(tmp_path: Path) -> None:

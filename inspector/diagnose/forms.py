@@ -1,0 +1,30 @@
+"""The rule about the form of what the server sends."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from inspector.diagnose.rule import Noticed, Situation, dispatches, rule
+from inspector.model import Severity
+from inspector.session.summarize import inert
+
+# Paths of one row that are named; a body that is of another form altogether has many.
+_NAMED = 3
+
+
+@rule(
+    "field-form-changed",
+    Severity.INFO,
+    dispatches(),
+    remedy="Let the parser take both forms, and write down which one is documented.",
+    source=("derived",),
+)
+def field_form_changed(now: Situation) -> Iterator[Noticed]:
+    """A field has a kind of value that it never had in this event before.
+
+    Parsers break on that: an id that comes as a number, an object where there was text.
+    """
+    d, event = now.d, now.event.event
+    if type(d) is not dict or event is None or now.world.forms.is_known(event, d):
+        return
+    for path, kind, had in islice(now.world.forms.news(event, d), _NAMED):
+        yield Noticed(f"{inert(path)} is {kind}; in every {inert(event[:60])} before this it was {had}.")

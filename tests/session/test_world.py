@@ -1,0 +1,106 @@
+"""Sessions and calls over several connections."""
+
+import pytest
+
+from inspector.model import Happening, Plane
+from inspector.pipeline import Pipeline
+from inspector.protocol.registry import default
+from inspector.session.redact import digest
+from inspector.session.world import MAX_ENDED, MAX_REMEMBERED, Remembered, World
+from tests.conversation import HELLO, SESSION, Conversation, dispatch, identify, message, ready, resume
+
+USER, GUILD = "1180000000000000001", "1180000000000000042"
+VOICE_SESSION, VOICE_TOKEN = "7e557e557e557e557e557e557e557e55", "an invented voice token"
+
+
+def world(*talks: Conversation) -> World:
+    happenings: list[Happening] = [happening for talk in talks for happening in talk.happenings]
+    pipeline = Pipeline(default())
+    for happening in sorted(happenings, key=lambda happening: happening.at_ns):
+        pipeline.feed(happening)
+    return pipeline._tracker.world
+
+
+def login(connection: int = 1, **more) -> Conversation:
+    talk = Conversation(connection=connection, **more).opens().server(HELLO).client(identify()).server(ready())
+    return talk.server(message("hi", 2))
+
+
+def back(before: Conversation) -> Conversation:
+    return Conversation(connection=2, at_ns=before._at_ns).opens().server(HELLO)
+
+
+def test_a_session_counts_on_over_a_resume() -> None:
+    first = login().closes(1006, by="server")
+    second = back(first).client(resume()).server(message("missed", 3)).server(dispatch("RESUMED", {}, 4))
+    session = world(first, second).sessions[digest(SESSION)]
+    assert (session.seq, list(session.connections), session.phase, session.failures) == (4, [1, 2], "live", 0)
+
+
+def test_a_connection_knows_the_one_before_it() -> None:
+    first = login().closes(4000)
+    second = back(first).client(identify())
+    connection = world(first, second).open[2]
+    assert (connection.previous, connection.identity) == (1, world(first).ended[1][0].identity)
+
+
+def test_shards_are_clients_of_their_own() -> None:
+    first = Conversation().opens().server(HELLO).client(identify(shard=[0, 2])).server(ready()).closes(4000)
+    second = back(first).client(identify(shard=[1, 2]))
+    assert world(first, second).open[2].previous is None
+
+
+@pytest.mark.parametrize(
+    ("code", "by", "phase"), [(1000, "client", "ended"), (1000, "server", "dropped"), (4000, "client", "dropped")]
+)
+def test_only_the_client_destroys_its_session_with_1000(code: int, by, phase: str) -> None:
+    assert world(login().closes(code, by=by)).sessions[digest(SESSION)].phase == phase
+
+
+def test_an_invalid_session_ends_it_unless_it_may_be_resumed() -> None:
+    gone = world(login().server({"op": 9, "d": False})).sessions[digest(SESSION)]
+    kept = world(login().server({"op": 9, "d": True})).sessions[digest(SESSION)]
+    assert (gone.phase, kept.phase) == ("ended", "dropped")
+    assert gone.destroyed is not None
+
+
+def test_a_voice_connection_is_tied_to_the_main_one_that_asked_for_it() -> None:
+    main = login().client({"op": 4, "d": {"guild_id": GUILD, "channel_id": "5"}})
+    state = {"guild_id": GUILD, "channel_id": "5", "user_id": USER, "session_id": VOICE_SESSION}
+    server = {"guild_id": GUILD, "token": VOICE_TOKEN, "endpoint": "invented.discord.media:443"}
+    main.server(dispatch("VOICE_STATE_UPDATE", state, 3)).server(dispatch("VOICE_SERVER_UPDATE", server, 4))
+    url = "wss://invented.discord.media:443/?v=8"
+    voice = Conversation(plane=Plane.VOICE, url=url, connection=2, at_ns=main._at_ns).opens()
+    proof = {"server_id": GUILD, "user_id": USER, "session_id": VOICE_SESSION, "token": VOICE_TOKEN}
+    found = world(main, voice.client({"op": 0, "d": proof}))
+    call = found.calls[GUILD]
+    assert found.open[2].parent == 1
+    assert (call.main, call.channel, call.session) == (1, "5", digest(VOICE_SESSION))
+    assert (call.token, call.endpoint) == (digest(VOICE_TOKEN), "invented.discord.media:443")
+
+
+def test_being_moved_is_told_from_joining() -> None:
+    main = login()
+    for seq, channel in enumerate(["5", "5", "6", None], 3):
+        state = {"guild_id": GUILD, "channel_id": channel, "user_id": USER, "session_id": VOICE_SESSION}
+        main.server(dispatch("VOICE_STATE_UPDATE", state, seq))
+        moved = world(main).calls[GUILD].moved
+        assert (moved is not None) == (channel in ("6", None))
+
+
+def test_what_others_do_in_voice_is_no_call_of_ours() -> None:
+    state = {"guild_id": GUILD, "channel_id": "5", "user_id": "99", "session_id": VOICE_SESSION}
+    assert not world(login().server(dispatch("VOICE_STATE_UPDATE", state, 3))).calls
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    remembered: Remembered[int] = Remembered()
+    for number in range(MAX_REMEMBERED + 10):
+        remembered.keep(str(number), number)
+    assert (len(remembered), next(iter(remembered))) == (MAX_REMEMBERED, "10")
+    pipeline = Pipeline(default())
+    for number in range(1, MAX_ENDED + 10):
+        for happening in login(number).closes(4000).happenings:
+            pipeline.feed(happening)
+    assert len(pipeline._tracker.world.ended) == MAX_ENDED
+    assert not pipeline._tracker.world.open
