@@ -44,7 +44,7 @@ def afterwards(now: Situation, verdict: Verdict, connection: Connection, ending:
     if elapsed > RESUMABLE_NS and right is not True:
         # It may be another run of the program, with other settings.
         right, more = None, [*more, "very late"]
-    return replace(verdict, right=right, then="; ".join([then, *more]), then_event=now.event.n)
+    return replace(verdict, right=right, then=f"It {'; '.join([then, *more])}.", then_event=now.event.n)
 
 
 def succeeds(now: Situation, connection: Connection, ending: Ending) -> bool:

@@ -833,7 +833,7 @@ def outcome(first: Conversation, *later: Conversation, connection: int = 1) -> t
 def test_what_came_next_is_told_with_its_row() -> None:
     first = by_server(online(), 4000)
     judged = Judged(first, again(first, resume()))
-    assert (judged.verdict().right, judged.verdict().then) == (True, "resumed 420 ms later")
+    assert (judged.verdict().right, judged.verdict().then) == (True, "It resumed 420 ms later.")
     assert judged.verdict().then_event == judged.row(6, connection=2)
     assert judged.close().verdict != judged.verdict()
 
@@ -842,7 +842,7 @@ def test_a_new_login_loses_what_could_be_resumed() -> None:
     first = by_server(online(), 4000)
     right, then = outcome(first, again(first, identify(), 3000))
     assert right is False
-    assert then == "identified anew 3 s later; the session was still there: what happened meanwhile is lost"
+    assert then == "It identified anew 3 s later; the session was still there: what happened meanwhile is lost."
 
 
 def test_a_resume_of_what_has_ended_is_wrong() -> None:
@@ -853,7 +853,7 @@ def test_a_resume_of_what_has_ended_is_wrong() -> None:
 
 def test_a_new_login_after_the_end_of_a_session_is_right() -> None:
     first = by_server(online(), 4009)
-    assert outcome(first, again(first, identify())) == (True, "identified anew 420 ms later")
+    assert outcome(first, again(first, identify())) == (True, "It identified anew 420 ms later.")
 
 
 def test_either_will_do_where_nobody_knows() -> None:
@@ -878,7 +878,7 @@ def test_what_was_refused_must_not_come_back(
 ) -> None:
     first = by_server(begun().client(identify(**before)), code)
     found, then = outcome(first, again(first, identify(**after), 3000))
-    assert (found, then) == (right, f"identified anew 3 s later; came back with {how}")
+    assert (found, then) == (right, f"It identified anew 3 s later; came back with {how}.")
 
 
 @pytest.mark.parametrize(("version", "right"), [(5, False), (10, True)])
@@ -890,7 +890,7 @@ def test_another_version_is_what_4012_wants(version: int, right: bool) -> None:
 def test_what_comes_very_late_is_not_judged() -> None:
     first = by_server(begun().client(identify()), 4004)
     right, then = outcome(first, again(first, identify(), 3_600_000))
-    assert (right, then.endswith("very late")) == (None, True)
+    assert (right, then.endswith("very late.")) == (None, True)
 
 
 def test_a_program_started_anew_cannot_resume() -> None:
@@ -906,7 +906,7 @@ def test_another_client_says_nothing_of_a_close() -> None:
 def test_only_the_first_answer_to_a_close_counts() -> None:
     first = by_server(online(), 4000)
     second = again(first, resume()).server({"op": 9, "d": False}).client(identify())
-    assert outcome(first, second) == (True, "resumed 420 ms later")
+    assert outcome(first, second) == (True, "It resumed 420 ms later.")
 
 
 def test_a_voice_connection_that_crashed_is_to_be_resumed() -> None:
