@@ -70,6 +70,9 @@ def amended(now: Situation, verdict: Verdict, connection: Connection, ending: En
     call = call_of(now.world, connection)
     if server_id is None or connection.plane is not Plane.VOICE:
         return None
+    if now.world.last_of.get(connection.identity or "") != connection.id:
+        # The client has another connection to that call by now: whatever comes is about that one.
+        return None
     asked_anew = call is not None and call.asked is not None and call.asked.n > ending.n
     said, text, advice, reconnect = now.said, "", verdict.advice, verdict.reconnect
     if isinstance(said, VoiceState):

@@ -730,6 +730,14 @@ def test_what_others_do_says_nothing_of_a_close(later: Payload) -> None:
     assert " later, " not in judged.verdict(5).cause
 
 
+def test_what_comes_after_a_new_connection_is_about_that() -> None:
+    first = by_server(talking(), 4015)
+    second = again(first, voice_resume(), plane=Plane.VOICE, url=first.url, connection=6)
+    judged = Judged(joined().waits(3000).server(voice_state(None)), first, by_server(second, 4014))
+    assert " later, " not in judged.verdict(5).cause
+    assert " later, " in judged.verdict(6).cause
+
+
 def test_what_comes_much_later_says_nothing_of_a_close() -> None:
     judged = Judged(joined().waits(9000).server(voice_state(None)), by_server(talking(), 4014))
     assert " later, " not in judged.verdict(5).cause
