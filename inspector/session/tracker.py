@@ -26,6 +26,8 @@ Asked = At | said.Beat | said.Identify | said.Resume | said.Members | said.Join 
 """What has answers."""
 # Codes with which a client ends its session for good: https://docs.discord.com/developers/events/gateway#disconnecting
 DESTROYING = (1000, 1001)
+GONE = ("CHANNEL_DELETE", "GUILD_DELETE", "CALL_DELETE")
+"""Events with which a voice call loses its place."""
 # Without the intent these come for the account itself alone; whom they are about, their ids do not always say.
 _PARTLY_OWN = ("THREAD_MEMBERS_UPDATE", "GUILD_MEMBER_UPDATE")
 # Types of messages that people write: an ordinary one, a reply.
@@ -66,9 +68,10 @@ class Tracker:
     def follow(self, connection: Connection, event: Event, payload: Payload, what: Said | None) -> None:
         """Take one payload into the state, and write what it means into `event`. `what`: as `said.read` made it."""
         if event.from_client:
-            _count_send(connection, event)
+            _count_send(connection, event, "; ".join(payload.problems))
         else:
             connection.last_received = At(event.n, event.at_ns)
+            connection.last_received_bytes = event.wire_bytes
             connection.received_since_beat += 1
         dispatch = (event.plane, event.op) in DISPATCHES
         if event.seq is not None and not event.from_client:
@@ -117,6 +120,11 @@ class Tracker:
             connection.blank_messages += blank is True
             connection.filled_messages += blank is False
 
+    def stumbled(self, connection: Connection, event: Event) -> None:
+        """Take in a message that could not be decoded: its sender sent it all the same."""
+        if event.from_client and event.undecoded is not None:
+            _count_send(connection, event, event.undecoded.text)
+
     def closed(self, connection: Connection, event: Event) -> None:
         """Take in the end of a connection."""
         assert connection.closed is not None
@@ -155,8 +163,8 @@ def _snowflake(value: Any) -> int | None:
     return value if type(value) is int and 0 <= value < 1 << 63 else None
 
 
-def _count_send(connection: Connection, event: Event) -> None:
-    sent = Sent(event.n, event.at_ns, event.op, event.wire_bytes)
+def _count_send(connection: Connection, event: Event, problem: str) -> None:
+    sent = Sent(event.n, event.at_ns, event.op, event.wire_bytes, problem[:300])
     connection.last_sent = sent
     sends = connection.sends
     sends.append(sent)
@@ -346,7 +354,7 @@ def _join(world: World, connection: Connection, event: Event, what: Said | None)
     if call is None or not _is_same_session(world, call.main, connection):
         call = Call(what.server_id, connection.id)
     call.main = connection.id
-    call.asked = At(event.n, event.at_ns)
+    call.asked, call.wanted = At(event.n, event.at_ns), what.channel
     world.calls.keep(call.server_id, call)
 
 
@@ -393,6 +401,20 @@ def _voice_server(world: World, connection: Connection, event: Event, what: Said
     call.server, call.token, call.endpoint = At(event.n, event.at_ns), what.token, what.endpoint
     world.calls.keep(call.server_id, call)
     return _answered(event, connection.joins.pop(what.server_id, None))
+
+
+def _lose_call(world: World, connection: Connection, event: Event, what: Said | None) -> None:
+    for key in (event.guild_id, event.channel_id):
+        call = None if key is None else world.calls.get(str(key))
+        if call is not None and concerns(event, call):
+            call.gone, call.gone_by = At(event.n, event.at_ns), event.event or ""
+
+
+def concerns(event: Event, call: Call) -> bool:
+    """Return whether what an event of `GONE` says is lost is, or holds, the channel of a call."""
+    if event.event == "GUILD_DELETE":
+        return call.server_id == str(event.guild_id)
+    return str(event.channel_id) in (call.server_id, call.channel)
 
 
 def _voice_identify(world: World, connection: Connection, event: Event, what: Said | None) -> None:
@@ -528,6 +550,7 @@ _STEPS: dict[tuple[Plane, bool, int | str | None], Callable[[World, Connection, 
     (Plane.GATEWAY, True, 4): _join,
     (Plane.GATEWAY, False, "VOICE_STATE_UPDATE"): _voice_state,
     (Plane.GATEWAY, False, "VOICE_SERVER_UPDATE"): _voice_server,
+    **{(Plane.GATEWAY, False, name): _lose_call for name in GONE},
     (Plane.VOICE, False, 8): _hello,
     (Plane.VOICE, False, 3): _ask_for_heartbeat,
     (Plane.VOICE, True, 3): _heartbeat,
