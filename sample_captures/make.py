@@ -32,7 +32,7 @@ SAMPLES = (
     "voice",
     "hostile",
     "blocked-loop",
-    "zombie",
+    "zombie-unnoticed",
     "resume-wrong-url",
     "identify-storm",
     "send-flood",

@@ -105,7 +105,7 @@ class TextRows:
     def _findings(self, event: Event) -> Iterator[str]:
         """Yield what the rules noticed at a row; what stands for its close is told with that."""
         for finding in event.findings:
-            if event.verdict is not None and finding.text == event.verdict.cause:
+            if event.verdict is not None and "close-" in finding.rule:
                 continue
             rows = f" (row {', '.join(map(str, finding.evidence[:_ROWS]))})" if finding.evidence else ""
             said = f"! {SEVERITIES[finding.severity]} {finding.rule}: {finding.text}{rows}"
@@ -126,10 +126,11 @@ class TextRows:
         )
         rows = f" (row {', '.join(map(str, verdict.evidence[:_ROWS]))})" if verdict and verdict.evidence else ""
         here = verdict is not None and verdict.cause
+        do = verdict.advice if verdict is not None and verdict.advice else code.remedy
         for text in (
             code.meaning,
             f"Here: {here}{rows}" if here else code.cause and f"Likely: {code.cause}",
-            code.remedy and f"Do: {code.remedy}",
+            f"Do: {do}" if do else "",
             advice,
             verdict is not None and verdict.then and sentence_of(verdict),
         ):
