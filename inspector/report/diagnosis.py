@@ -21,6 +21,9 @@ from inspector.report.explain import close_of, rule_of
 from inspector.store.file import is_capture, schema_of
 from inspector.store.reader import Reader
 
+# Findings that are reported. A recording with more of them is broken through and through.
+MOST = 20_000
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -95,7 +98,8 @@ def _stored(reader: Reader, registry: Registry) -> Diagnosis:
     made.began_ns, made.ended_ns = reader.span()
     verdicts = reader.verdicts()
     places = reader.places()
-    for finding in reader.findings():
+    findings = reader.findings(limit=MOST + 1)
+    for finding in _bounded(findings, made):
         at_ns, number = places.get(finding.event, (made.began_ns, 0))
         plane = connections[number].plane if number in connections else Plane.GATEWAY
         made.cases.append(_case(finding, at_ns, number, plane, None, verdicts.get(finding.event), registry))
@@ -132,12 +136,20 @@ def _derived(
     made.events = pipeline.next_event - 1
     made.began_ns, made.ended_ns = collected.began_ns, collected.ended_ns
     planes = {number: connection.plane for number, connection in pipeline.changed.items()}
-    for finding in collected.findings + pipeline.late:
+    for finding in _bounded(collected.findings + pipeline.late, made):
         at_ns, number = collected.places.get(finding.event, (made.ended_ns, 0))
         file = made.files[bisect_right(starts, finding.event) - 1] if len(paths) > 1 else None
         plane = planes.get(number, Plane.GATEWAY)
         made.cases.append(_case(finding, at_ns, number, plane, file, pipeline.verdicts.get(finding.event), registry))
     return made
+
+
+def _bounded(findings: list[Finding], made: Diagnosis) -> list[Finding]:
+    if len(findings) > MOST:
+        made.notes.append(
+            f"there are more findings; these are the first {MOST:,}, `gwinspect show --where` finds them all"
+        )
+    return findings[:MOST]
 
 
 class _Collected:
@@ -164,7 +176,7 @@ class _Collected:
                 self.places.pop(before, None)
             self._newest[event.connection] = event.n
             self.places[event.n] = event.at_ns, event.connection
-            if event.findings:
+            if event.findings and len(self.findings) <= MOST:
                 self.findings += event.findings
                 self._noticed.add(event.n)
 
