@@ -93,6 +93,8 @@ def _foot(diagnosis: Diagnosis) -> str:
     checked = f"Checked {len(diagnosis.rules)} rules and every close."
     if not found:
         return f"nothing found. {checked}"
+    if diagnosis.worst is Severity.INFO:
+        return f"nothing found, {found[0]}. {checked}"
     rule = diagnosis.cases[0].finding.rule
     return f"{', '.join(found)}. {checked} More: gwinspect explain {rule}"
 

@@ -2,8 +2,9 @@
 
 ``python -m inspector.simulator.client SCENARIO --proxy http://127.0.0.1:8080 --ca mitmproxy-ca-cert.pem``
 
-The rule: it does what a well-made bot does and no more, unless the scenario names a fault. Besides, it obeys four words
-in a message, ``!status``, ``!members``, ``!join`` and ``!goodbye``, and those of `inspector.simulator.sick_client`.
+The rule: it does what a well-made bot does and no more, unless the scenario is of one that is not well made. Besides,
+it obeys five words in a message, ``!status``, ``!members``, ``!join``, ``!leave`` and ``!goodbye``, and those of
+`inspector.simulator.sick_client`.
 """
 
 import argparse
@@ -28,10 +29,11 @@ from inspector.errors import GwinspectError
 from inspector.simulator import content, etf_encode
 from inspector.simulator.connection import Json, to_json
 from inspector.simulator.gateway import Op
+from inspector.simulator.member import VERSION, Member, need_davey
 from inspector.simulator.scenarios import scenario
 from inspector.simulator.script import Scenario
 from inspector.simulator.sick_client import EXCESSES, manners
-from inspector.simulator.voice import RESUMABLE, VoiceOp
+from inspector.simulator.voice import BINARY, RESUMABLE, VoiceOp
 from inspector.wire import etf
 
 # Seconds that an ACK may be late: where scripts have short intervals, a busy machine may take longer than one.
@@ -47,8 +49,11 @@ async def play(
     """Play along with a scenario to its end and return the payloads received on the main gateway, in order.
 
     `ca`: PEM files of the authorities to trust. `proxy`: URL of the proxy to go through. `connect_to`: without a proxy,
-    the address that every name leads to. Raises aiohttp's `ClientError` where no connection can be made.
+    the address that every name leads to. Raises aiohttp's `ClientError` where no connection can be made, and
+    `EnvironmentProblem` where the scenario takes davey and that is not installed.
     """
+    if chosen.dave:
+        need_davey()
     tls = trust(ca)
     resolver = _Everywhere(*connect_to) if connect_to else None
     connector = aiohttp.TCPConnector(ssl=tls, resolver=resolver)
@@ -79,16 +84,22 @@ class _Client:
         self._leaving: asyncio.Task[bool] | None = None
         self._guild_id = content.GUILD_ID
         self._voice_session: str | None = None
+        self._voice: _Voice | None = None
         self._voices: list[asyncio.Task[None]] = []
 
     async def play(self) -> None:
         headers = {"Authorization": f"Bot {content.TOKEN}"}
         async with self._http.get("https://discord.com/api/v10/gateway/bot", headers=headers) as answer:
             answer.raise_for_status()
-        for _ in range(self._scenario.connections):
-            await self._connect()
-        for voice in self._voices:
-            await voice
+        try:
+            for _ in range(self._scenario.connections):
+                await self._connect()
+            for voice in self._voices:
+                await voice
+        finally:
+            for voice in self._voices:
+                voice.cancel()
+            await asyncio.gather(*self._voices, return_exceptions=True)
 
     async def _connect(self) -> None:
         query = {"v": "10", "encoding": self._scenario.encoding}
@@ -140,8 +151,9 @@ class _Client:
             case "VOICE_STATE_UPDATE" if str(d["user_id"]) == content.BOT["id"] and d["channel_id"] is not None:
                 self._voice_session = d["session_id"]
             case "VOICE_SERVER_UPDATE" if self._voice_session is not None:
-                voice = _Voice(self._http, d, self._voice_session, resumes=self._manners.resumes_voice)
-                self._voices.append(asyncio.ensure_future(voice.play()))
+                resumes = self._manners.resumes_voice
+                self._voice = _Voice(self._http, self._scenario, d, self._voice_session, resumes=resumes)
+                self._voices.append(asyncio.ensure_future(self._speak(ws, self._voice)))
 
     async def _obey(self, ws: aiohttp.ClientWebSocketResponse, text: str) -> None:
         match text:
@@ -151,8 +163,11 @@ class _Client:
                 asked = {"guild_id": self._guild_id, "query": "", "limit": 0, "presences": False, "nonce": "members"}
                 await self._send(ws, Op.REQUEST_GUILD_MEMBERS, asked)
             case "!join":
-                state = {"channel_id": content.LOUNGE, "self_mute": False, "self_deaf": False}
-                await self._send(ws, Op.VOICE_STATE_UPDATE, {"guild_id": self._guild_id} | state)
+                await self._be_in(ws, content.LOUNGE)
+            case "!leave":
+                await self._be_in(ws, None)
+                if self._voice is not None:
+                    await self._voice.leave()
             case "!goodbye":
                 await ws.close(code=1000)
             case _:
@@ -171,6 +186,15 @@ class _Client:
             return
         self._heard = False
         await self._send(ws, Op.HEARTBEAT, self._seq)
+
+    async def _be_in(self, ws: aiohttp.ClientWebSocketResponse, channel_id: str | None) -> None:
+        state = {"channel_id": channel_id, "self_mute": False, "self_deaf": False}
+        await self._send(ws, Op.VOICE_STATE_UPDATE, {"guild_id": self._guild_id} | state)
+
+    async def _speak(self, ws: aiohttp.ClientWebSocketResponse, voice: "_Voice") -> None:
+        code = await voice.play()
+        if self._scenario.stubborn and code != 1000:
+            await self._be_in(ws, content.LOUNGE)
 
     async def _identify_or_resume(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         if self._session_id is not None:
@@ -206,64 +230,128 @@ class _Client:
 class _Voice:
     """One voice connection, over the sockets that resume it. It opens no UDP."""
 
-    def __init__(self, http: aiohttp.ClientSession, server: Json, session_id: str, *, resumes: bool) -> None:
+    def __init__(
+        self, http: aiohttp.ClientSession, chosen: Scenario, server: Json, session_id: str, *, resumes: bool
+    ) -> None:
         self._http = http
+        self._scenario = chosen
+        self._version = chosen.voice_version
         self._resumes = resumes
         self._server = server
         self._session_id = session_id
+        self._ws: aiohttp.ClientWebSocketResponse | None = None
         self._seq: int | None = None
         self._ssrc = 0
+        self._member: Member | None = None
 
-    async def play(self) -> None:
+    async def play(self) -> int:
+        """Connect, and resume as long as that makes sense. Returns the last close code."""
         code = await self._connect(resuming=False)
         while code in RESUMABLE:
             code = await self._connect(resuming=self._resumes)
+        return code
+
+    async def leave(self) -> None:
+        if self._ws is not None:
+            await self._ws.close(code=1000)
 
     async def _connect(self, *, resuming: bool) -> int:
         if not resuming:
             self._seq = None
-        async with self._http.ws_connect(f"wss://{self._server['endpoint']}/?v=8", autoclose=False) as ws:
-            await self._send(ws, *(self._resume() if resuming else self._identify()))
+        url = f"wss://{self._server['endpoint']}/?v={self._version}"
+        async with self._http.ws_connect(url, autoclose=False) as ws:
+            self._ws = ws
+            await self._send(*(self._resume() if resuming else self._identify()))
             async with _heart() as start_beating:
                 async for message in ws:
                     if message.type is aiohttp.WSMsgType.TEXT:
-                        await self._receive(ws, json.loads(message.data), start_beating)
+                        await self._receive(json.loads(message.data), start_beating)
+                    elif message.type is aiohttp.WSMsgType.BINARY:
+                        await self._receive_binary(message.data)
             await ws.close()
         return ws.close_code or 1006
 
-    async def _receive(
-        self, ws: aiohttp.ClientWebSocketResponse, payload: Json, start_beating: Callable[..., None]
-    ) -> None:
+    async def _receive(self, payload: Json, start_beating: Callable[..., None]) -> None:
         self._seq = payload.get("seq", self._seq)
         d = payload["d"]
         match payload["op"]:
             case VoiceOp.HELLO:
-                start_beating(d["heartbeat_interval"], lambda: self._beat(ws))
+                start_beating(d["heartbeat_interval"], self._beat)
             case VoiceOp.READY:
                 self._ssrc = d["ssrc"]
                 data = {"address": "203.0.113.1", "port": 50001, "mode": d["modes"][0]}
-                await self._send(ws, VoiceOp.SELECT_PROTOCOL, {"protocol": "udp", "data": data})
+                await self._send(VoiceOp.SELECT_PROTOCOL, {"protocol": "udp", "data": data})
             case VoiceOp.SESSION_DESCRIPTION:
-                await self._send(ws, VoiceOp.SPEAKING, {"speaking": 1, "delay": 0, "ssrc": self._ssrc})
+                if d["dave_protocol_version"]:
+                    self._member = Member(content.BOT, content.LOUNGE)
+                    await self._send(VoiceOp.MLS_KEY_PACKAGE, self._member.key_package())
+                await self._send(VoiceOp.SPEAKING, {"speaking": 1, "delay": 0, "ssrc": self._ssrc})
+            case VoiceOp.DAVE_PREPARE_TRANSITION:
+                await self._be_ready(d["transition_id"])
+            case VoiceOp.DAVE_PREPARE_EPOCH if d["epoch"] == 1 and self._member is not None:
+                self._member.start_anew()
+                await self._send(VoiceOp.MLS_KEY_PACKAGE, self._member.key_package())
+
+    async def _receive_binary(self, data: bytes) -> None:
+        if self._version >= 8:
+            self._seq, data = int.from_bytes(data[:2]), data[2:]
+        if self._member is None:
+            return
+        match data[0]:
+            case VoiceOp.MLS_EXTERNAL_SENDER:
+                self._member.trust(data[1:])
+            case VoiceOp.MLS_PROPOSALS:
+                if (commit := self._member.consider(data[1:])) is not None:
+                    await self._send(VoiceOp.MLS_COMMIT_WELCOME, commit)
+            case VoiceOp.MLS_ANNOUNCE_COMMIT:
+                await self._enter(self._member, int.from_bytes(data[1:3]), self._member.follow(data[3:]))
+            case VoiceOp.MLS_WELCOME:
+                await self._enter(self._member, int.from_bytes(data[1:3]), self._member.enter(data[3:]))
+
+    async def _enter(self, member: Member, transition_id: int, usable: bool) -> None:
+        """Answer a commit or a Welcome."""
+        if usable:
+            await self._be_ready(transition_id)
+            return
+        await self._send(VoiceOp.MLS_INVALID_COMMIT_WELCOME, {"transition_id": transition_id})
+        if not self._scenario.negligent:
+            member.start_anew()
+            await self._send(VoiceOp.MLS_KEY_PACKAGE, member.key_package())
+
+    async def _be_ready(self, transition_id: int) -> None:
+        if transition_id and not self._scenario.negligent:
+            await self._send(VoiceOp.DAVE_TRANSITION_READY, {"transition_id": transition_id})
 
     def _identify(self) -> tuple[VoiceOp, Json]:
-        who = {"server_id": str(self._server["guild_id"]), "user_id": content.BOT["id"]}
-        proof = {"session_id": self._session_id, "token": self._server["token"]}
-        return VoiceOp.IDENTIFY, who | proof | {"max_dave_protocol_version": 0}
+        version = VERSION if self._scenario.dave else 0
+        who = self._where() | {"user_id": content.BOT["id"]}
+        return VoiceOp.IDENTIFY, who | self._proof() | {"max_dave_protocol_version": version}
 
     def _resume(self) -> tuple[VoiceOp, Json]:
-        proof = {"session_id": self._session_id, "token": self._server["token"], "seq_ack": self._last_seq()}
-        return VoiceOp.RESUME, {"server_id": str(self._server["guild_id"])} | proof
+        seen = {"seq_ack": self._last_seq()} if self._version >= 8 else {}
+        return VoiceOp.RESUME, self._where() | self._proof() | seen
 
-    async def _beat(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+    def _where(self) -> Json:
+        channel = {"channel_id": content.LOUNGE} if self._version >= 9 else {}
+        return {"server_id": str(self._server["guild_id"])} | channel
+
+    def _proof(self) -> Json:
+        return {"session_id": self._session_id, "token": self._server["token"]}
+
+    async def _beat(self) -> None:
         nonce = time.time_ns() // 1_000_000
-        await self._send(ws, VoiceOp.HEARTBEAT, {"t": nonce, "seq_ack": self._last_seq()})
+        await self._send(VoiceOp.HEARTBEAT, {"t": nonce, "seq_ack": self._last_seq()} if self._version >= 8 else nonce)
 
     def _last_seq(self) -> int:
         return -1 if self._seq is None else self._seq
 
-    async def _send(self, ws: aiohttp.ClientWebSocketResponse, op: VoiceOp, d: Any) -> None:
-        await ws.send_str(to_json({"op": int(op), "d": d}).decode())
+    async def _send(self, op: VoiceOp, d: Any) -> None:
+        """Send a payload; `d` is bytes for a binary opcode."""
+        assert self._ws is not None
+        if op in BINARY:
+            await self._ws.send_bytes(bytes((op,)) + d)
+        else:
+            await self._ws.send_str(to_json({"op": int(op), "d": d}).decode())
 
 
 @contextlib.asynccontextmanager

@@ -201,8 +201,8 @@ class GatewaySocket(Connection):
             return payload, [zlib.compress(data)], False
         return payload, [data], not self._etf
 
-    def _decode(self, data: bytes) -> Json:
-        return etf.decode(data).value if self._etf else super()._decode(data)
+    def _decode(self, data: bytes, is_text: bool) -> Json:
+        return etf.decode(data).value if self._etf else super()._decode(data, is_text)
 
 
 def _compressor(compression: str | None) -> Callable[[bytes], bytes] | None:

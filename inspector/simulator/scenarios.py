@@ -7,13 +7,13 @@ import difflib
 import re
 
 from inspector.errors import UsageError
-from inspector.simulator import content
-from inspector.simulator.content import ADA, BJORN, BOT, CHIOMA, LOUNGE, message
+from inspector.simulator import content, voice_scripts
+from inspector.simulator.content import ADA, BJORN, CHIOMA, LOUNGE, message
 from inspector.simulator.gateway import GatewaySocket, Op
 from inspector.simulator.script import Scenario
 from inspector.simulator.sick import SICK
 from inspector.simulator.stage import Discord
-from inspector.simulator.voice import ENDPOINT, RESUMABLE, VoiceOp, VoiceSocket
+from inspector.simulator.voice import RESUMABLE, VoiceSocket
 
 # Close codes after which the libraries stop for good.
 FATAL = frozenset({4004, 4010, 4011, 4012, 4013, 4014})
@@ -206,25 +206,6 @@ async def large(discord: Discord) -> None:
     await gateway.goodbye()
 
 
-async def voice(discord: Discord) -> None:
-    gateway, voice = await _join_voice(discord)
-    await voice.expect(VoiceOp.SPEAKING)
-    await voice.speaking(ADA, ssrc=2001)
-    await voice.speaking(ADA, ssrc=2001, flags=0)
-    await voice.close(4015, "Voice server crashed.")
-
-    voice.miss(VoiceOp.CLIENTS_CONNECT, {"user_ids": [BJORN["id"]]})
-    voice.miss(VoiceOp.SPEAKING, {"user_id": BJORN["id"], "ssrc": 2002, "speaking": 5})
-
-    voice = await discord.voice()
-    await voice.resume(interval_ms=1000)
-    await voice.expect(VoiceOp.HEARTBEAT)
-    await voice.tell(VoiceOp.CLIENT_DISCONNECT, {"user_id": ADA["id"]})
-    await voice.close(4014, "Disconnected.")
-    await gateway.dispatch("VOICE_STATE_UPDATE", content.voice_state(BOT, None, content.invented_hex("voice")))
-    await gateway.goodbye()
-
-
 async def every_close(discord: Discord) -> None:
     for code in _EVERY_CODE:
         gateway = await discord.gateway()
@@ -250,19 +231,6 @@ async def _talk(gateway: GatewaySocket) -> None:
     await gateway.expect(Op.PRESENCE_UPDATE)
     await gateway.ask_for_heartbeat()
     await gateway.expect(Op.HEARTBEAT)
-
-
-async def _join_voice(discord: Discord) -> tuple[GatewaySocket, VoiceSocket]:
-    gateway = await discord.gateway()
-    await gateway.login(content.guild(), interval_ms=1000)
-    await gateway.dispatch("MESSAGE_CREATE", message(1, "!join"))
-    await gateway.expect(Op.VOICE_STATE_UPDATE)
-    server = {"token": content.invented_hex("voice token")[:16], "guild_id": content.GUILD_ID, "endpoint": ENDPOINT}
-    await gateway.dispatch("VOICE_STATE_UPDATE", content.voice_state(BOT, LOUNGE, content.invented_hex("voice")))
-    await gateway.dispatch("VOICE_SERVER_UPDATE", server)
-    voice = await discord.voice()
-    await voice.connect(ADA, interval_ms=1000)
-    return gateway, voice
 
 
 def _burst(name: str, count: int) -> Scenario:
@@ -292,7 +260,7 @@ def _close(name: str, code: int) -> Scenario:
 
 def _voice_close(name: str, code: int) -> Scenario:
     async def close(discord: Discord) -> None:
-        gateway, voice = await _join_voice(discord)
+        gateway, voice = await voice_scripts.join(discord)
         await _leave(voice, code)
         if code in RESUMABLE:
             voice = await discord.voice()
@@ -397,11 +365,48 @@ SCENARIOS = {
             "voice",
             "Joining a voice channel",
             "Main gateway and voice gateway side by side; the voice server crashes, the client resumes and is put out.",
-            voice,
+            voice_scripts.voice,
             "scripted",
             compress="zstd-stream",
         ),
         *SICK,
+        Scenario(
+            "voice-resume",
+            "A resume in the middle of a call",
+            "While the voice server is down somebody is added to an encrypted call; JSON and binary are sent again.",
+            voice_scripts.voice_resume,
+            "scripted",
+            compress="zstd-stream",
+            voice_version=9,
+            dave=True,
+        ),
+        Scenario(
+            "dave-call",
+            "An end-to-end encrypted call",
+            "The MLS group is made, one comes and goes, encryption is switched off and on again by a new group.",
+            voice_scripts.dave_call,
+            compress="zstd-stream",
+            dave=True,
+        ),
+        Scenario(
+            "dave-required",
+            "A call that takes encryption, and a bot without",
+            "Identify offers version 0, close 4017, and the bot joins again. And again.",
+            voice_scripts.dave_required,
+            "scripted",
+            compress="zstd-stream",
+            stubborn=True,
+        ),
+        Scenario(
+            "dave-transition",
+            "A bot that loses step with an encrypted call",
+            "It never says that it is ready, then cannot use a commit and offers no new key package.",
+            voice_scripts.dave_transition,
+            "scripted",
+            compress="zstd-stream",
+            dave=True,
+            negligent=True,
+        ),
         Scenario(
             "every-close",
             "Each close code of the gateway once",

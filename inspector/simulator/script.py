@@ -27,6 +27,15 @@ class Scenario:
     """Whether the scripted client's Identify asks for payload compression."""
     connections: int = 1
     """How many connections to the main gateway the scripted client makes before it is done."""
+    voice_version: int = 8
+    """``v`` of the scripted client's voice connections, 4 to 9."""
+    dave: bool = False
+    """Whether calls are end-to-end encrypted, which takes davey."""
+    stubborn: bool = False
+    """Whether the scripted client joins again however its voice connection was closed, as some libraries do."""
+    negligent: bool = False
+    """Whether the scripted client leaves out what it owes in an encrypted call: to say that it is ready, and a new key
+    package where it could not use a commit."""
     client_fault: str | None = None
     """What the scripted client does wrong: a key of `inspector.simulator.sick_client.FAULTS`."""
     gives: tuple[str, ...] = ()

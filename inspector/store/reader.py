@@ -66,8 +66,8 @@ class Reader:
                 return []
             bodies = self._payloads(found[0][0], found[-1][0]) if payloads else {}
             events = [rows.event_of(row, self.connection, bodies.get(row[0])) for row in found]
-            # The severity of a row says whether it is worth looking.
-            if any(row[-1] for row in found):
+            # The severity of a row says whether it is worth looking; a close may have a verdict and no finding.
+            if any(row[-1] for row in found) or any(event.kind is Kind.CLOSE for event in events):
                 self._add_meaning(events)
             return events
 

@@ -1,4 +1,4 @@
-"""What is noticed of real libraries in captures that a real mitmdump made: of the healthy nothing, of the sick why."""
+"""What is noticed of real libraries, in captures of a real mitmdump: of healthy ones nothing, of sick ones why."""
 
 import asyncio
 from pathlib import Path

@@ -80,7 +80,7 @@ class Writing:
         self._rows("rows", verdict.evidence)
         said = {True: "Right: ", False: "Wrong: ", None: ""}[verdict.right]
         style = {True: "added", False: "error", None: "plain"}[verdict.right]
-        self._text("then", said + verdict.then if verdict.then else "Not yet: the client has not come back.", style)
+        self._text("then", said + verdict.then if verdict.then else "Nothing yet, as far as was recorded.", style)
         if verdict.then_event is not None:
             self._rows("", (verdict.then_event,))
 
