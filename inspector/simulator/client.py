@@ -36,6 +36,8 @@ from inspector.simulator.sick_client import EXCESSES, manners
 from inspector.simulator.voice import BINARY, RESUMABLE, VoiceOp
 from inspector.wire import etf
 
+# Seconds that an ACK may be late: where scripts have short intervals, a busy machine may take longer than one.
+_GRACE = 0.2
 _GATEWAY = "wss://gateway.discord.gg"
 # Close codes after which a session cannot be resumed; after others it is tried.
 _LOST = frozenset({4003, 4004, 4006, 4007, *range(4009, 4015), 4016})
@@ -177,6 +179,8 @@ class _Client:
 
         Any word of the server will do: behind a burst, an ACK may wait for longer than an interval.
         """
+        if not self._heard and self._manners.minds_silence:
+            await asyncio.sleep(_GRACE)
         if not self._heard and self._manners.minds_silence:
             self._leaving = asyncio.ensure_future(ws.close(code=4000, message=b"no ACK"))
             return
