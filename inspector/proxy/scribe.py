@@ -138,7 +138,7 @@ class Scribe(threading.Thread):
                 self._take(stream, what, batch)
             elif not stream.refused:
                 self._consider(stream, what, batch)
-        if batch or self._failing:
+        if batch or (self._failing and not self.dead):
             self._write(batch)
 
     def _tick(self) -> None:

@@ -439,6 +439,8 @@ def test_recording_stops_when_the_disk_refuses_too_much(
         for _ in range(200):
             stand.say(connection, b"x" * 4000)
         _await(lambda: "recording has stopped" in caplog.text)
+        time.sleep(3 * scribe.BEAT)
+        assert caplog.text.count("recording has stopped") == 1
         stand.say(connection, b"{}")
         stand.close(connection, 1000)
         stand.recorder.done()
