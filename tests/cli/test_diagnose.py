@@ -9,6 +9,8 @@ import pytest
 
 from inspector.diagnose.rules import RULES
 from inspector.protocol.registry import default
+from inspector.report.diagnosis import diagnose
+from inspector.report.diagnosis_text import lines
 from inspector.store.writer import Writer
 from sample_captures.make import HERE, SAMPLES
 from tests.cli.conftest import Run
@@ -196,3 +198,9 @@ def test_a_test_case_is_listed_under_the_family_of_its_rule(run: Run) -> None:
     assert families["close-4009"] == "gwinspect.closes"
     messages = [failure.get("message", "") for failure in suites.iter("failure")]
     assert any(message.startswith("The server closed with 4009 Session timed out") for message in messages)
+
+
+def test_terminals_that_have_only_ascii_get_ascii() -> None:
+    found = diagnose([HERE / "send-flood.gwcap"], default())
+    assert not "".join(lines(found)).isascii()
+    assert "".join(lines(found, ascii_only=True)).isascii()
