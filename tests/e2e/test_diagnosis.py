@@ -61,7 +61,7 @@ def test_a_bot_that_blocks_its_loop_is_told_so(tmp_path: Path) -> None:
         "close-4009",
         "resume-after-end",
     ]
-    assert "the network was fine, the client's loop was blocked" in verdicts[0].cause
+    assert "the network was fine and the client was blocked" in verdicts[0].cause
     assert verdicts[0].right is False
 
 
