@@ -5,6 +5,7 @@ followed over several files. Row numbers are then those of all files together.
 """
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from inspector.report.explain import close_of, rule_of
 from inspector.store.file import is_capture, schema_of
 from inspector.store.reader import Reader
 
-# Findings that are reported. A recording with more of them is broken through and through.
+# Findings of each severity that are reported. A recording with more of them is broken through and through.
 MOST = 20_000
 
 
@@ -76,7 +77,10 @@ def diagnose(
     hosts: Iterable[str] = (),
     progress: Callable[[str], AbstractContextManager[Report]] = lambda name: nullcontext(lambda done, total: None),
 ) -> Diagnosis:
-    """Return what the rules say of the recordings `paths`, of any format. Raises CaptureError.
+    """Return what the rules say of the recordings `paths`, of any format.
+
+    Raises CaptureError where one cannot be read, and where there is no gateway connection in any: that nothing was
+    looked at must not pass for all being well.
 
     `hosts` are hosts of the user's own that count as gateways; `progress` is entered with the name of each file.
     """
@@ -85,6 +89,11 @@ def diagnose(
             made = _stored(reader, registry)
     else:
         made = _derived(paths, registry, hosts, progress)
+    if not made.connections:
+        raise CaptureError(
+            f"there is no gateway connection in {', '.join(map(str, paths))}, so there was nothing to check; "
+            "see that the client went through the proxy"
+        )
     made.cases.sort(key=lambda case: (-case.finding.severity, case.finding.event, case.finding.rule))
     return made
 
@@ -98,7 +107,7 @@ def _stored(reader: Reader, registry: Registry) -> Diagnosis:
     made.began_ns, made.ended_ns = reader.span()
     verdicts = reader.verdicts()
     places = reader.places()
-    findings = reader.findings(limit=MOST + 1)
+    findings = [finding for severity in Severity for finding in reader.findings_of(severity, MOST + 1)]
     for finding in _bounded(findings, made):
         at_ns, number = places.get(finding.event, (made.began_ns, 0))
         plane = connections[number].plane if number in connections else Plane.GATEWAY
@@ -130,8 +139,6 @@ def _derived(
         made.connections = collected.last
         made.notes += source.notes
     collected.take(pipeline.finish())
-    if not made.connections:
-        raise CaptureError(f"there is no gateway connection in {', '.join(map(str, paths))}")
     made.sessions = len({connection.session for connection in pipeline.changed.values() if connection.session})
     made.events = pipeline.next_event - 1
     made.began_ns, made.ended_ns = collected.began_ns, collected.ended_ns
@@ -144,12 +151,20 @@ def _derived(
     return made
 
 
-def _bounded(findings: list[Finding], made: Diagnosis) -> list[Finding]:
-    if len(findings) > MOST:
+def _bounded(findings: Iterable[Finding], made: Diagnosis) -> list[Finding]:
+    """Return the first `MOST` findings of each severity: a flood of one must not hide what is worse."""
+    counts: Counter[Severity] = Counter()
+    kept: list[Finding] = []
+    for finding in findings:
+        counts[finding.severity] += 1
+        if counts[finding.severity] <= MOST:
+            kept.append(finding)
+    if any(count > MOST for count in counts.values()):
         made.notes.append(
-            f"there are more findings; these are the first {MOST:,}, `gwinspect show --where` finds them all"
+            f"there are more findings; these are the first {MOST:,} of each severity, `gwinspect show --where` finds "
+            "them all"
         )
-    return findings[:MOST]
+    return kept
 
 
 class _Collected:
@@ -163,6 +178,7 @@ class _Collected:
         self.began_ns = self.ended_ns = 0
         self.last = 0
         """The highest number of a connection."""
+        self._counts: Counter[Severity] = Counter()
         self._newest: dict[int, int] = {}
         self._noticed: set[int] = set()
 
@@ -176,8 +192,10 @@ class _Collected:
                 self.places.pop(before, None)
             self._newest[event.connection] = event.n
             self.places[event.n] = event.at_ns, event.connection
-            if event.findings and len(self.findings) <= MOST:
-                self.findings += event.findings
+            wanted = [finding for finding in event.findings if self._counts[finding.severity] <= MOST]
+            if wanted:
+                self._counts.update(finding.severity for finding in wanted)
+                self.findings += wanted
                 self._noticed.add(event.n)
 
 

@@ -163,3 +163,36 @@ def test_bad_input_is_a_sentence(run: Run, arguments: list[str], code: int, said
     assert result.code == code
     assert said in result.err
     assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_where_there_was_nothing_to_check_all_is_not_well(run: Run, tmp_path: Path, copies: int) -> None:
+    result = run("diagnose", *[written(tmp_path / "empty.gwcap")] * copies)
+    assert (result.code, result.out) == (1, "")
+    assert "so there was nothing to check; see that the client went through the proxy" in result.err
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_a_flood_of_notes_hides_no_error(
+    run: Run, tmp_path: Path, copies: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inspector.report.diagnosis.MOST", 3)
+    talk = Conversation().opens().server(HELLO).client(identify()).server(ready())
+    for _ in range(20):
+        talk.server(ACK)
+    path = written(tmp_path / "a.gwcap", talk.closes(4004, by="server"))
+    result = run("diagnose", *[path] * copies, "--format", "jsonl", "--fail-on", "error")
+    rules = [json.loads(line)["rule"] for line in result.out.splitlines()]
+    assert result.code == 1
+    assert rules.count("close-4004") == copies
+    assert rules.count("ack-without-heartbeat") <= 3
+    assert "these are the first 3 of each severity" in result.err
+
+
+def test_a_test_case_is_listed_under_the_family_of_its_rule(run: Run) -> None:
+    suites = ElementTree.fromstring(run("diagnose", sample("blocked-loop"), "--format", "junit").out)
+    families = {case.get("name"): case.get("classname") for case in suites.iter("testcase")}
+    assert families["heartbeat-late"] == "gwinspect.heartbeats"
+    assert families["close-4009"] == "gwinspect.closes"
+    messages = [failure.get("message", "") for failure in suites.iter("failure")]
+    assert any(message.startswith("The server closed with 4009 Session timed out") for message in messages)
