@@ -334,9 +334,8 @@ def too_few_shards(now: Situation) -> Cause:
     if asked.shard is None:
         return Cause("the Identify named no shard, so this one connection would have to carry all guilds.", (asked.n,))
     number, count = asked.shard
-    return Cause(
-        f"the Identify asked for shard [{number}, {count}]: {counted(count, 'shard')} are too few.", (asked.n,)
-    )
+    few = f"{counted(count, 'shard')} {'is' if count == 1 else 'are'} not enough"
+    return Cause(f"the Identify asked for shard [{number}, {count}]: {few}.", (asked.n,))
 
 
 def wrong_version(now: Situation) -> Cause:

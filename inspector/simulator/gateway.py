@@ -45,6 +45,8 @@ class Session:
     id: str
     dispatches: list[Json] = field(default_factory=list)
     """All of them, in order, whether a client was there or not; the first has number 1."""
+    guilds: list[Json] = field(default_factory=list)
+    """Those that READY named."""
 
 
 class GatewaySocket(Connection):
@@ -59,7 +61,6 @@ class GatewaySocket(Connection):
         self.cut_at: int | None = None
         """Bytes; longer WebSocket messages of a zlib-stream are cut into pieces of that size."""
         self._sessions = sessions
-        self._guilds: list[Json] = []
         self._etf = self.query.get("encoding") == "etf"
         self._compression = self.query.get("compress")
         self._compress = _compressor(self._compression)
@@ -82,13 +83,12 @@ class GatewaySocket(Connection):
         if asked["op"] == Op.IDENTIFY:
             await self.ready(*guilds)
         else:
-            await self._resume(asked["d"], guilds)
+            await self._resume(asked["d"])
 
     async def ready(self, *guilds: Json) -> None:
         """Open a session: READY, then one GUILD_CREATE for each guild."""
-        self.session = Session(content.invented_hex(f"session {len(self._sessions) + 1}"))
+        self.session = Session(content.invented_hex(f"session {len(self._sessions) + 1}"), guilds=list(guilds))
         self._sessions[self.session.id] = self.session
-        self._guilds = list(guilds)
         ready = {
             "v": int(self.query.get("v", 10)),
             "user_settings": {},
@@ -117,7 +117,7 @@ class GatewaySocket(Connection):
         A session that nobody knows is refused with Invalid Session.
         """
         await self.hello(interval_ms)
-        await self._resume((await self.expect(Op.RESUME))["d"], ())
+        await self._resume((await self.expect(Op.RESUME))["d"])
 
     async def dispatch(self, event: str, d: Any) -> None:
         """Send an event of the session, numbered and kept for a replay."""
@@ -152,12 +152,12 @@ class GatewaySocket(Connection):
         await self.dispatch("MESSAGE_CREATE", content.message(9999, "!goodbye"))
         await self.gone()
 
-    async def _resume(self, asked: Json, guilds: tuple[Json, ...]) -> None:
+    async def _resume(self, asked: Json) -> None:
         session = self._sessions.get(asked["session_id"])
         if session is None:
             await self.invalid_session(resumable=False)
             return
-        self.session, self._guilds = session, list(guilds)
+        self.session = session
         for missed in session.dispatches[asked["seq"] :]:
             await self.send(missed)
         await self.dispatch("RESUMED", {"_trace": ['["simulator-prd-us-east1-b-1",{"micros":321}]']})
@@ -177,7 +177,8 @@ class GatewaySocket(Connection):
 
     async def send_members(self, asked: Json) -> None:
         """Answer a request for members with all that the guild has."""
-        guild = next((guild for guild in self._guilds if guild["id"] == str(asked["guild_id"])), None)
+        guilds = self.session.guilds if self.session is not None else []
+        guild = next((guild for guild in guilds if guild["id"] == str(asked["guild_id"])), None)
         if guild is None:
             return
         members = guild["members"]

@@ -344,8 +344,20 @@ SCENARIOS = {
             invalid_session,
             connections=3,
         ),
-        Scenario("login-failure", "A token that is refused", "Identify, then close 4004.", login_failure),
-        Scenario("disallowed-intents", "An intent that is not granted", "Identify, then 4014.", disallowed_intents),
+        Scenario(
+            "login-failure",
+            "A token that is refused",
+            "Identify, then close 4004.",
+            login_failure,
+            gives=("close-4004",),
+        ),
+        Scenario(
+            "disallowed-intents",
+            "An intent that is not granted",
+            "Identify, then 4014.",
+            disallowed_intents,
+            gives=("close-4014",),
+        ),
         Scenario(
             "hostile",
             "Messages that try to break the viewer",
@@ -396,6 +408,7 @@ SCENARIOS = {
             "scripted",
             compress="zstd-stream",
             stubborn=True,
+            gives=("voice-close-4017",),
         ),
         Scenario(
             "dave-transition",

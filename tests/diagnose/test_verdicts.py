@@ -392,7 +392,7 @@ def test_4010_looks_at_the_shard(shard: object, why: str) -> None:
     assert (judged.verdict().reconnect, judged.verdict().resume) == (False, False)
 
 
-@pytest.mark.parametrize(("shard", "why"), [([0, 2], "2 shards are too few"), (None, "named no shard")])
+@pytest.mark.parametrize(("shard", "why"), [([0, 2], "2 shards are not enough"), (None, "named no shard")])
 def test_4011_looks_at_the_number_of_shards(shard: object, why: str) -> None:
     judged = Judged(by_server(begun().client(identify(shard=shard)), 4011))
     assert why in judged.verdict().cause

@@ -25,9 +25,7 @@ def diagnosed(capture: Path) -> tuple[list[Finding], list[Verdict]]:
         reader.close()
 
 
-@pytest.mark.parametrize(
-    ("name", "library"), [(name, library) for name in ("hello", "healthy") for library in ("discord.py", "hikari")]
-)
+@pytest.mark.parametrize(("name", "library"), [("healthy", "discord.py"), ("healthy", "hikari")])
 def test_there_is_nothing_to_warn_of_in_a_healthy_bot(name: str, library: str, tmp_path: Path) -> None:
     findings, verdicts = diagnosed(play(name, tmp_path, library, pace=1.0 if name == "healthy" else 0.3).capture)
     assert [finding for finding in findings if finding.severity >= Severity.WARN] == []
@@ -61,7 +59,7 @@ def test_a_bot_that_blocks_its_loop_is_told_so(tmp_path: Path) -> None:
         "close-4009",
         "resume-after-end",
     ]
-    assert "the network was fine, the client's loop was blocked" in verdicts[0].cause
+    assert "the network was fine and the client was blocked" in verdicts[0].cause
     assert verdicts[0].right is False
 
 

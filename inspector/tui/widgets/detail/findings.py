@@ -11,7 +11,7 @@ from textual.strip import Strip
 
 from inspector.model import Finding, Kind, Plane, Verdict
 from inspector.report import cells
-from inspector.report.findings import rule_of, speaking_of
+from inspector.report.findings import speaking_of, words_of
 from inspector.report.outline import wrapped
 from inspector.report.present import Shown
 from inspector.report.recording import Recording
@@ -39,7 +39,7 @@ class Writing:
 
     def finding(self, finding: Finding, plane: Plane, verdict: Verdict | None = None, *, here: bool = False) -> None:
         """Write a finding down; that of a close with the verdict, `here` with the row it stands at."""
-        rule = rule_of(finding.rule, plane, self._recording.registry)
+        rule = words_of(finding.rule, self._recording.registry)
         self.title(f"{severity_words(finding)}  {inert(finding.rule)}", rule.title, finding.severity.name.lower())
         self._text("", finding.text if verdict is None else verdict.cause)
         if here:
