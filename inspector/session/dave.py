@@ -153,9 +153,9 @@ def _commit(dave: Dave, at: At, d: Any) -> None:
 
 def _committed(dave: Dave, at: At, d: Any) -> None:
     _announce(dave, at, d, 29)
-    _enter(dave, number_in(d.get("commit") if type(d) is dict else None, "epoch"), 1)
-    if type(d) is dict and type(d.get("commit")) is dict:
-        dave.group_id = name(d["commit"].get("group_id")) or dave.group_id
+    _enter(dave, number_in(d, "epoch"), 1)
+    if type(d) is dict:
+        dave.group_id = name(d.get("group_id")) or dave.group_id
 
 
 def _welcomed(dave: Dave, at: At, d: Any) -> None:
