@@ -157,6 +157,7 @@ class Pipeline:
         if isinstance(what, Undecoded):
             event.undecoded = what
             self._diagnosis.examine(connection, event, None, None)
+            connection.damaged = connection.damaged or not from_client
             return event
         event.op, event.event, event.seq = what.op, what.event, what.seq
         event.encoding = what.encoding
@@ -166,6 +167,7 @@ class Pipeline:
         says = said.read(event, what)
         self._diagnosis.examine(connection, event, what, says)
         self._tracker.follow(connection, event, what, says)
+        self._diagnosis.learned(event, says)
         if what.problems:
             event.note = "; ".join([event.note, *what.problems] if event.note else what.problems)
         if what.event is not None:

@@ -32,7 +32,7 @@ SESSION = "5e551075e551075e551075e551075e55"
 Payload = Mapping[str, Any]
 
 HELLO = {"op": 10, "d": {"heartbeat_interval": 41250}, "s": None, "t": None}
-HEARTBEAT = {"op": 1, "d": 3}
+HEARTBEAT = {"op": 1, "d": 2}
 ACK = {"op": 11}
 
 
@@ -152,7 +152,7 @@ def usual(encoding: str = "json", compression: str = "none", **more: Any) -> Con
         "channels": [{"id": "1180000000000000050", "name": "general"}],
     }
     talk = Conversation(encoding, compression, **more)
-    talk.opens().server(HELLO).client(identify(shard=[0, 2]))
+    talk.opens().server(HELLO).client(identify(shard=[1, 2]))
     talk.server(ready()).server(dispatch("GUILD_CREATE", guild, 2))
     talk.client(HEARTBEAT).server(ACK).server(message("good morning")).pings().server(message("and good night", 4))
     return talk.closes(4004, "Authentication failed.", "server")

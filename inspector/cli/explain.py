@@ -13,10 +13,11 @@ from inspector.report.explain import render, suggest
 @click.command(epilog="Example: gwinspect explain voice 4006")
 @click.argument("topic", nargs=-1, required=True)
 def explain(topic: tuple[str, ...]) -> None:
-    """Say what an opcode, close code, event, intent or id means.
+    """Say what an opcode, close code, event, intent, id or rule means.
 
     TOPIC is a number or a name, with its plane or kind before it where that matters: 4014, voice 4006, op 8,
-    intents 33281, MESSAGE_CREATE, an id, the slug of an error. Several topics of one word each may be given.
+    intents 33281, MESSAGE_CREATE, an id, the id of a rule (`rules` lists them), the slug of an error. Several topics of
+    one word each may be given.
     """
     words = " ".join(topic)
     found = [look_up(words, default())]

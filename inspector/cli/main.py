@@ -17,7 +17,8 @@ COMMANDS = {
     "open": "Open recordings in the timeline.",
     "record": "Record a client's gateway traffic through a proxy.",
     "show": "Print recordings as an annotated timeline.",
-    "explain": "Say what an opcode, close code, event, intent or id means.",
+    "diagnose": "Say what went wrong, why, and what to do.",
+    "explain": "Say what an opcode, close code, event, intent, id or rule means.",
     "convert": "Make a capture from mitmproxy flows, a HAR or other captures.",
     "reindex": "Decode a capture's stored frames anew.",
     "sql": "Ask a capture in SQL.",
@@ -46,7 +47,7 @@ class _Commands(click.Group):
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 fine, 1 failure, 2 wrong usage.",
+    epilog="Exit codes: 0 fine, 1 findings or failure, 2 wrong usage.",
 )
 @click.version_option(__version__, prog_name="gwinspect")
 def gwinspect() -> None:

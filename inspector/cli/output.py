@@ -27,7 +27,7 @@ class Printer:
         self._raw = raw
         terminal = sys.stdout.isatty()
         self._text = TextRows(
-            colour=(terminal and "NO_COLOR" not in os.environ) or "FORCE_COLOR" in os.environ,
+            colour=paints(),
             width=shutil.get_terminal_size((120, 40)).columns if terminal else None,
             ascii_only=not _can_print("▶◀✕●→…"),
         )
@@ -45,6 +45,11 @@ class Printer:
     def flush(self) -> None:
         """Let what was printed be seen."""
         sys.stdout.buffer.flush()
+
+
+def paints() -> bool:
+    """Say whether what is printed is to have colours."""
+    return (sys.stdout.isatty() and "NO_COLOR" not in os.environ) or "FORCE_COLOR" in os.environ
 
 
 def on_screen() -> bool:

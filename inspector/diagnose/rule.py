@@ -6,6 +6,7 @@ reads no clock, and yields what it noticed. Its docstring's first line is its ti
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from enum import IntFlag
 from typing import Any, NamedTuple, TypeVar
 
 from inspector.model import ABSENT, Event, Kind, Payload, Plane, Severity
@@ -83,6 +84,22 @@ class Situation:
 Check = Callable[[Situation], Iterable[Noticed]]
 
 
+class Odd(IntFlag):
+    """What sets a payload apart: most are not odd at all, and rules about these ways are then not asked."""
+
+    NONE = 0
+    MARKED = 1
+    """The proxy, or we, did something to it."""
+    PROBLEMS = 2
+    """It could be read, but is not as it should be."""
+    UNKNOWN = 4
+    """No table has its opcode, its event, or a key of its envelope."""
+    OUT_OF_ORDER = 8
+    """Its sequence number does not follow the one before."""
+    EARLY = 16
+    """There is no session on its connection (yet)."""
+
+
 class Trigger(NamedTuple):
     """Which rows a rule looks at. What is None may be anything."""
 
@@ -93,6 +110,8 @@ class Trigger(NamedTuple):
     op: int | str | None = None
     event: str | None = None
     """Name of a dispatch."""
+    odd: Odd = Odd.NONE
+    """Only payloads that are odd in this way."""
 
 
 def sends(plane: Plane, *ops: int) -> tuple[Trigger, ...]:
@@ -105,9 +124,14 @@ def receives(plane: Plane, *ops: int) -> tuple[Trigger, ...]:
     return tuple(Trigger(plane, from_client=False, op=op) for op in ops or (None,))
 
 
-def dispatches(*names: str) -> tuple[Trigger, ...]:
-    """Events of the main gateway: those with these names, or all."""
-    return tuple(Trigger(Plane.GATEWAY, from_client=False, op=0, event=name) for name in names or (None,))
+def dispatches(*names: str, odd: Odd = Odd.NONE) -> tuple[Trigger, ...]:
+    """Events of the main gateway: those with these names, or all; only those that are `odd`."""
+    return tuple(Trigger(Plane.GATEWAY, from_client=False, op=0, event=name, odd=odd) for name in names or (None,))
+
+
+def payloads(*planes: Plane, odd: Odd = Odd.NONE) -> tuple[Trigger, ...]:
+    """Payloads of both sides; only those that are `odd`."""
+    return tuple(Trigger(plane, odd=odd) for plane in planes or (None,))
 
 
 def closes(*planes: Plane) -> tuple[Trigger, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from inspector.diagnose.rule import Noticed, Situation, Trigger, opens, rule
+from inspector.diagnose.rule import Noticed, Odd, Situation, Trigger, opens, payloads, rule
 from inspector.model import Kind, Mark, Plane, Severity
 from inspector.session.summarize import inert
 
@@ -41,7 +41,8 @@ def connection_refused(now: Situation) -> Iterator[Noticed]:
 @rule(
     "changed-by-proxy",
     Severity.WARN,
-    (Trigger(None, Kind.PAYLOAD), Trigger(None, Kind.UNDECODED)),
+    payloads(odd=Odd.MARKED),
+    (Trigger(None, Kind.UNDECODED),),
     remedy="Load gwinspect before other addons, and remember that both ends saw different things.",
     source=("derived",),
 )

@@ -8,13 +8,13 @@ import logging
 import sqlite3
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from inspector.importers.candidates import confirm
-from inspector.model import Closed, Event, Frame, Happening, Kind, Mark, Opened
+from inspector.model import Closed, Event, Frame, Happening, Kind, Mark, Opened, Severity
 from inspector.protocol.registry import Registry
 from inspector.session.summarize import inert
 from inspector.store.writer import Writer
@@ -27,8 +27,13 @@ TAKE = 5000
 MAX_QUEUED = 500_000
 # Happenings held in memory while the disk refuses them, before recording stops for good.
 MAX_UNSAVED = 200_000
+# Seconds of silence after which the rules are asked what they make of it.
+TICK = 1.0
 # Seconds after which WebSockets without a gateway among them are worth a word.
 PATIENCE = 60
+
+# Times that mitmproxy's event log tells of one rule; the capture has them all.
+MOST_TOLD = 5
 
 # mitmproxy's level for what a person should see although it is no warning.
 ALERT = logging.INFO + 1
@@ -71,8 +76,9 @@ class Scribe(threading.Thread):
         self._numbering = threading.Lock()
         self._failing = False
         self._lost = 0
-        self._began = time.monotonic()
+        self._began = self._ticked = time.monotonic()
         self._hosts: set[str] = set()
+        self._told: Counter[str] = Counter()
         self._patient = True
         self.path = path
         self.dead = False
@@ -133,6 +139,19 @@ class Scribe(threading.Thread):
                 self._consider(stream, what, batch)
         if batch or self._failing:
             self._write(batch)
+            self._ticked = time.monotonic()
+        elif time.monotonic() - self._ticked > TICK:
+            self._ticked = time.monotonic()
+            self._tick()
+
+    def _tick(self) -> None:
+        """Let the rules look into the silence."""
+        try:
+            self._writer.tick(time.time_ns())
+        except sqlite3.Error as error:
+            self._fail(error)
+        except Exception:
+            log.exception("gwinspect: a rule failed, which is our bug; the messages are kept")
 
     def _take(self, stream: Stream, what: Happening, batch: list[Happening]) -> None:
         if what.connection != stream.connection:
@@ -222,6 +241,10 @@ class Scribe(threading.Thread):
             row = self._registry.close_code(event.plane, code) if code is not None else None
             what = f"{code} {row.name}: {row.sent_by(event.closed.by).meaning}" if row else f"{code}"
             log.log(ALERT, "gwinspect: #%d closed by %s, %s", event.connection, event.closed.by or "?", what)
+        for finding in event.findings:
+            if finding.severity >= Severity.WARN and self._told[finding.rule] < MOST_TOLD:
+                self._told[finding.rule] += 1
+                log.log(ALERT, "gwinspect: #%d row %d %s: %s", event.connection, event.n, finding.rule, finding.text)
 
     def _mention_hosts(self) -> None:
         if self._patient and time.monotonic() - self._began > PATIENCE:

@@ -49,9 +49,11 @@ def _glob(pattern: str) -> Matcher:
         anywhere = re.compile(re.escape(pattern), re.IGNORECASE)
         return lambda text: anywhere.search(text) is not None
     # Each star ends at the first place where what follows it stands, and is never tried again.
-    first, *others = (re.escape(part).replace(r"\?", ".") for part in re.split(r"\*+", pattern))
+    parts = re.split(r"\*+", pattern)
+    first, *others = (re.escape(part).replace(r"\?", ".") for part in parts)
     middle = "".join(f"(?>.*?{part})" for part in others[:-1])
-    end = rf".*(?<={others[-1]})\Z" if others else r"\Z"
+    # What the last part is matched with may not be what those before it have taken already.
+    end = rf"(?=.{{{len(parts[-1])}}}).*(?<={others[-1]})\Z" if others else r"\Z"
     whole = re.compile(rf"\A{first}{middle}{end}", re.IGNORECASE | re.DOTALL)
     return lambda text: whole.search(text) is not None
 

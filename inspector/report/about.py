@@ -4,7 +4,7 @@ What is true of any such payload or close comes out of the tables by way of `exp
 adds to it. Texts from the wire are clipped and made inert, and there is always something to say.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,9 +19,11 @@ from inspector.report.explain import (
     explain_event,
     explain_intents,
     explain_opcode,
+    rule_of,
 )
 from inspector.report.present import Shown
 from inspector.report.rows import Rows
+from inspector.report.text import sentence_of
 from inspector.report.values import duration, size
 from inspector.session.state import Connection
 from inspector.session.summarize import inert
@@ -45,7 +47,47 @@ def about(shown: Shown, rows: Rows, registry: Registry) -> Explanation:
             found = [_undecoded(event, rows.connection(event.connection)), *_this_one(shown, registry)]
         case Kind.CONTROL:
             found = [_control(event)]
-    return Explanation(found[0].title, tuple(found))
+    return Explanation(found[0].title, (*_verdict(event), *found, *_noticed(event)))
+
+
+def _verdict(event: Event) -> Iterator[Entry]:
+    """Yield what ended a connection, in this case."""
+    verdict = event.verdict
+    if verdict is not None:
+        yield entry(
+            "What ended it",
+            "verdict",
+            ("Here", verdict.cause),
+            ("Evidence", _rows(verdict.evidence)),
+            ("What to do", verdict.advice),
+            ("Reconnect", _ANSWERS[verdict.reconnect]),
+            ("Resume", _ANSWERS[verdict.resume]),
+            ("Then", sentence_of(verdict).removeprefix("Then: ")),
+        )
+
+
+def _noticed(event: Event) -> Iterator[Entry]:
+    """Yield what the rules noticed at a row; what stands for a close is its verdict."""
+    for finding in event.findings:
+        rule = rule_of(finding.rule)
+        if rule is None and event.verdict is not None:
+            continue
+        yield entry(
+            finding.rule,
+            f"finding, {finding.severity.name.lower()}",
+            ("Noticed", finding.text),
+            ("Evidence", _rows(finding.evidence)),
+            ("Matters", rule.why if rule else ""),
+            ("What to do", rule.remedy if rule else ""),
+        )
+
+
+_ANSWERS = {True: "yes", False: "no", None: "not documented"}
+
+
+def _rows(numbers: Sequence[int]) -> str:
+    more = f" and {len(numbers) - _MOST} more" if len(numbers) > _MOST else ""
+    return f"row {', '.join(map(str, numbers[:_MOST]))}{more}" if numbers else ""
 
 
 # Payloads.

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from inspector.diagnose.rule import Rule
+from inspector.diagnose.rules import RULES
+from inspector.model import Severity
 from inspector.protocol import snowflake
 from inspector.protocol.registry import (
     Capability,
@@ -61,8 +64,14 @@ def explain(topic: str, registry: Registry) -> Explanation | None:
     ones opcodes, and very large ones ids.
     """
     words = " ".join(topic.split())
+    if words.lower() in ("rules", "rule", "findings"):
+        return Explanation(words, (_all_rules(),))
     parsed = _parse(words)
     entries = _entries(parsed, registry)
+    if (rule := rule_of(words.lower())) is not None:
+        entries.append(explain_rule(rule, registry))
+    elif (close := close_of(words.lower(), registry)) is not None:
+        entries = [_close_code(close, registry)]
     if parsed.subject != words:
         # A plane's name can also be the first word of an opcode's: Voice State Update.
         entries += _named(_Topic(None, None, words), registry)
@@ -89,6 +98,29 @@ def explain_close(code: CloseCode | int, registry: Registry) -> Entry:
 def explain_intents(value: int, registry: Registry) -> Entry:
     """Return what an ``intents`` value asks for."""
     return _intents(value, registry)
+
+
+def explain_rule(rule: Rule, registry: Registry) -> Entry:
+    """Return what a rule notices, why that matters, and what to do."""
+    return entry(
+        rule.id,
+        f"rule, {rule.severity.name.lower()}",
+        ("Notices", f"{rule.title}."),
+        ("Matters", rule.why),
+        ("What to do", rule.remedy),
+        ("Source", _sources(rule.source, registry)),
+    )
+
+
+def rule_of(name: str) -> Rule | None:
+    """Return the rule with that id; None for closes, which have none, and where there is none."""
+    return _RULES.get(name)
+
+
+def close_of(name: str, registry: Registry) -> CloseCode | None:
+    """Return the close code that a finding such as ``close-4009`` or ``voice-close-4014`` stands for."""
+    found = re.fullmatch(r"(?:(voice|remote-auth|rpc)-)?close-(\d{4})", name)
+    return None if found is None else registry.close_code(found[1] or "gateway", int(found[2]))
 
 
 def explain_capabilities(value: int, registry: Registry) -> Entry:
@@ -132,6 +164,8 @@ def _rendered(entry: Entry, width: int) -> Iterator[str]:
             )
             label = ""
 
+
+_RULES = {rule.id: rule for rule in RULES}
 
 R = TypeVar("R", Opcode, CloseCode)
 
@@ -251,6 +285,7 @@ def _names(registry: Registry) -> Iterator[str]:
     yield from (row.name for row in registry.capabilities)
     yield from (row.name for row in registry.rpc_errors.values())
     yield from registry.errors
+    yield from _RULES
 
 
 # One function for each kind of thing.
@@ -352,6 +387,14 @@ def _rpc_error(row: RpcError, registry: Registry) -> Entry:
         ("Look at", "data.code and data.message of the answer, whose evt is ERROR, and the command with its nonce."),
         ("Source", _sources(row.source, registry)),
     )
+
+
+def _all_rules() -> Entry:
+    sections = [
+        (severity.name.lower(), [f"{rule.id}: {rule.title}." for rule in RULES if rule.severity is severity])
+        for severity in reversed(Severity)
+    ]
+    return entry("All rules", f"{len(RULES)} of them; every abnormal close has a verdict besides", *sections)
 
 
 def _error(row: ErrorNote) -> Entry:

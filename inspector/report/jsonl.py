@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from inspector.model import ABSENT, Closed, Event, Kind, Mark, Opened, Undecoded
+from inspector.model import ABSENT, Closed, Event, Finding, Kind, Mark, Opened, Undecoded, Verdict
 from inspector.protocol.registry import CloseCode
 from inspector.report.present import Shown
 from inspector.report.values import iso
@@ -43,13 +43,41 @@ def record(shown: Shown, raw: bytes | None = None) -> dict[str, Any]:
     if event.opened is not None:
         found["open"] = _open(event.opened)
     if event.closed is not None:
-        found["close"] = _close(event.closed, shown.close)
+        found["close"] = _close(event.closed, shown.close, event.verdict)
     if event.undecoded is not None:
         found["undecoded"] = _undecoded(event.undecoded)
     if raw is not None:
         found["raw"] = base64.b64encode(raw).decode()
-    found["findings"] = []
+    if event.answers is not None:
+        found["answers"] = event.answers
+    if event.latency_ns is not None:
+        found["latency_ms"] = event.latency_ns / 1e6
+    found["findings"] = [finding_record(finding) for finding in event.findings]
     return found
+
+
+def finding_record(finding: Finding) -> dict[str, Any]:
+    """Return a finding as the object that is written."""
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity.name.lower(),
+        "text": finding.text,
+        "evidence": list(finding.evidence),
+    }
+
+
+def verdict_record(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict as the object that is written."""
+    return {
+        "cause": verdict.cause,
+        "evidence": list(verdict.evidence),
+        "reconnect": verdict.reconnect,
+        "resume": verdict.resume,
+        "advice": verdict.advice,
+        "then": verdict.then or None,
+        "then_row": verdict.then_event,
+        "right": verdict.right,
+    }
 
 
 def direction(event: Event) -> str | None:
@@ -69,7 +97,7 @@ def _open(opened: Opened) -> dict[str, Any]:
     }
 
 
-def _close(closed: Closed, code: CloseCode | None) -> dict[str, Any]:
+def _close(closed: Closed, code: CloseCode | None, verdict: Verdict | None) -> dict[str, Any]:
     return {
         "code": closed.code,
         "name": code.name if code else None,
@@ -80,6 +108,7 @@ def _close(closed: Closed, code: CloseCode | None) -> dict[str, Any]:
         "remedy": code.remedy if code else None,
         "reconnect": code.reconnect if code else None,
         "resume": code.resume if code else None,
+        "verdict": verdict_record(verdict) if verdict else None,
     }
 
 

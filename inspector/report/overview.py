@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from inspector.model import Plane
+from inspector.model import Plane, Severity
 from inspector.protocol.registry import Registry
 from inspector.report.measure import BEATS
 from inspector.session.phases import DISPATCHES, MOVING_EVENTS, OPENED, connection_phase
@@ -46,6 +46,7 @@ _STEPS = f"""
     order by id"""
 _CONNECTIONS = f"""
     select {rows.CONNECTION_COLUMNS} from connection where id > ? or id in (select value from json_each(?))"""
+_FINDINGS = "select severity, count(*), max(id) from finding where id > ? group by 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,9 @@ class Snapshot:
     """When the last of them happened; 0 where there is none."""
     round_trip_ns: int | None = None
     """What the last heartbeat of any connection took; None where none was answered yet."""
+    errors: int = 0
+    """Findings of this severity."""
+    warnings: int = 0
 
 
 class Overview:
@@ -162,6 +166,8 @@ class Overview:
         self._counted = 0
         self._last_ns = 0
         self._round_trip_ns: int | None = None
+        self._found = {Severity.ERROR: 0, Severity.WARN: 0}
+        self._last_finding = 0
 
     def advance(self, limit: int = SLICE) -> bool:
         """Count at most `limit` further rows, and say whether anything was new: then there may be more.
@@ -187,6 +193,8 @@ class Overview:
             self._counted,
             self._last_ns,
             self._round_trip_ns,
+            self._found[Severity.ERROR],
+            self._found[Severity.WARN],
         )
 
     def _advance(self, limit: int) -> bool:
@@ -200,7 +208,15 @@ class Overview:
             touched.add(connection.id)
         self._show(sorted(touched))
         self._counted = max(after, upto)
+        self._count_findings()
         return bool(touched)
+
+    def _count_findings(self) -> None:
+        """Count what was noticed since the last time: of silence too, where no row is new."""
+        for severity, count, last in self._reader.db.execute(_FINDINGS, (self._last_finding,)).fetchall():
+            if severity in self._found:
+                self._found[severity] += int(count)
+            self._last_finding = max(self._last_finding, int(last))
 
     def _count(self, after: int, upto: int) -> set[int]:
         """Count the rows between, and return the numbers of their connections."""
@@ -295,7 +311,7 @@ class _Count:
         return ConnectionView(
             id=opened.connection,
             plane=opened.plane,
-            host=_host(opened.url),
+            host=host_of(opened.url),
             version=connection.version,
             encoding=connection.encoding,
             compression=connection.compression,
@@ -320,7 +336,8 @@ class _Count:
         )
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
+    """Return name and port of a URL; empty where it cannot be read."""
     try:
         # Not what stands before an @, which would be a password.
         return urlsplit(url).netloc.rpartition("@")[2]

@@ -97,6 +97,8 @@ class ImportedRows:
         events = self._pipeline.finish()
         self._join(events)
         yield from events
+        for finding in self._pipeline.late:
+            self.notes.append(f"noticed at the end, at row {finding.event}: {finding.rule}: {finding.text}")
         for connection in self._connections.values():
             _note_unread(connection, self.notes)
 

@@ -10,7 +10,7 @@ from textwrap import wrap
 
 from wcwidth import wcswidth
 
-from inspector.model import Kind
+from inspector.model import Event, Kind, Severity, Verdict
 from inspector.protocol.registry import CloseCode
 from inspector.report import cells
 from inspector.report.present import Shown
@@ -23,6 +23,21 @@ _DIRECTION_COLOURS = {"send": "33", "receive": "36", "open": "32", "close": _RED
 
 # Columns of the terminal from which on each part has room; without a width everything has.
 _DELTA_FROM, _SEQ_FROM, _SIZE_FROM, _BOTH_SIZES_FROM, _WIDE_FROM = 110, 100, 90, 130, 110
+
+
+_INDENT = " " * 26
+# Rows of evidence that are named.
+_ROWS = 8
+SEVERITIES = {Severity.ERROR: "ERROR", Severity.WARN: "WARN", Severity.INFO: "NOTE"}
+"""What severities are called where people read."""
+SEVERITY_COLOURS = {Severity.ERROR: "31", Severity.WARN: "33", Severity.INFO: "36"}
+
+
+def sentence_of(verdict: Verdict) -> str:
+    """Say what a client did after a close, and whether that was right."""
+    if not verdict.then:
+        return "Then: nothing yet."
+    return f"Then: {verdict.then}" + {True: " That was right.", False: " That was wrong.", None: ""}[verdict.right]
 
 
 class TextRows:
@@ -55,8 +70,9 @@ class TextRows:
             tail = cells.clip(tail, max(self._width - wcswidth(plain), 20), self._marks.more)
         trouble = event.kind in (Kind.CLOSE, Kind.UNDECODED)
         yield (head + (self._paint(tail, _RED) if trouble else tail)).rstrip()
+        yield from self._findings(event)
         if shown.close is not None:
-            yield from self._explanation(shown.close)
+            yield from self._explanation(shown.close, event.verdict)
 
     def _head(self, shown: Shown) -> tuple[str, str]:
         """Return the columns before the summary, as they are printed and without colour."""
@@ -86,23 +102,38 @@ class TextRows:
     def _has_room(self, columns: int) -> bool:
         return self._width is None or self._width >= columns
 
-    def _explanation(self, code: CloseCode) -> Iterator[str]:
-        indent = " " * 26
+    def _findings(self, event: Event) -> Iterator[str]:
+        """Yield what the rules noticed at a row; what stands for its close is told with that."""
+        for finding in event.findings:
+            if event.verdict is not None and finding.text == event.verdict.cause:
+                continue
+            rows = f" (row {', '.join(map(str, finding.evidence[:_ROWS]))})" if finding.evidence else ""
+            said = f"! {SEVERITIES[finding.severity]} {finding.rule}: {finding.text}{rows}"
+            yield from self._wrapped(said, SEVERITY_COLOURS[finding.severity])
+
+    def _wrapped(self, text: str, code: str) -> Iterator[str]:
+        for part in wrap(text, max((self._width or 120) - len(_INDENT), 20), break_on_hyphens=False):
+            yield _INDENT + self._paint(part, code)
+
+    def _explanation(self, code: CloseCode, verdict: Verdict | None) -> Iterator[str]:
+        reconnect, resume = (code.reconnect, code.resume) if verdict is None else (verdict.reconnect, verdict.resume)
         advice = "; ".join(
             {True: yes, False: no, None: unknown}[answer]
             for answer, yes, no, unknown in (
-                (code.reconnect, "reconnect: yes", "reconnect: no, fix it first", "reconnect: not documented"),
-                (code.resume, "resume: yes", "resume: no, identify anew", "resume: not documented"),
+                (reconnect, "reconnect: yes", "reconnect: no, fix it first", "reconnect: not documented"),
+                (resume, "resume: yes", "resume: no, identify anew", "resume: not documented"),
             )
         )
+        rows = f" (row {', '.join(map(str, verdict.evidence[:_ROWS]))})" if verdict and verdict.evidence else ""
+        here = verdict is not None and verdict.cause
         for text in (
             code.meaning,
-            code.cause and f"Likely: {code.cause}",
+            f"Here: {here}{rows}" if here else code.cause and f"Likely: {code.cause}",
             code.remedy and f"Do: {code.remedy}",
             advice,
+            verdict is not None and verdict.then and sentence_of(verdict),
         ):
-            for part in wrap(text or "", max((self._width or 120) - len(indent), 20), break_on_hyphens=False):
-                yield indent + self._paint(part, _DIM)
+            yield from self._wrapped(text or "", _DIM)
 
     def _paint(self, text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour and code and text.strip() else text

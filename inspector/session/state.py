@@ -59,6 +59,8 @@ class Connection:
     unread_bytes: int = 0
 
     # From here on: what rules ask about. Not stored.
+    damaged: bool = False
+    """Something that the server sent could not be read."""
     phase: str = OPENED
     """How far it has come; see `inspector.session.phases`."""
     opened_row: int = 0
@@ -90,12 +92,21 @@ class Connection:
     """READY or RESUMED (voice: Ready or Resumed)."""
     refused: Refused | None = None
     """An Invalid Session that no Identify, Resume or close has answered yet."""
+    refusals: int = 0
+    """Invalid Sessions that its client got in a row, here and on the connections before, with no READY or RESUMED
+    between them."""
     reconnect: At | None = None
     """Reconnect was asked for."""
     seq: int | None = None
     """The newest sequence number that the server gave on this connection."""
     first_seq: int | None = None
     """And the first."""
+    gaps: int = 0
+    """How often numbers were left out between two events."""
+    disorders: int = 0
+    """Events whose number was not above the one before; what a resume sends again is not counted."""
+    unnumbered: bool = False
+    """An event came without a number."""
     sends: deque[Sent] = field(default_factory=lambda: deque(maxlen=MAX_SENDS))
     """What the client sent within the last minute, the oldest first."""
     last_sent: Sent | None = None
@@ -104,6 +115,14 @@ class Connection:
     """Requests for members that are not answered in full, by nonce, or by guild where there is none."""
     joins: dict[str, Join] = field(default_factory=dict)
     """Wishes to join a voice channel (op 4) that have no voice server yet, by guild or channel."""
+    shard_pair: tuple[int, int] | None = None
+    """The shard as numbers."""
+    intents: frozenset[str] | None = None
+    """Names of the intents of a bot's session; None where they are not known, or do not matter."""
+    outside: set[str] = field(default_factory=set)
+    """Events that came although no intent asks for them."""
+    strays: bool = False
+    """An event came that belongs to another shard."""
     blank_messages: int = 0
     """Messages of guilds that came without any content, and that had to have some."""
     filled_messages: int = 0
@@ -144,15 +163,19 @@ class Connection:
     @property
     def is_whole(self) -> bool:
         """Whether all of it was recorded and could be read: then what is missing was never sent."""
-        return not self.opened.joined_late and not self.unread_frames
+        return not self.opened.joined_late and not self.damaged
 
     @property
-    def shard_pair(self) -> tuple[int, int] | None:
-        """The shard as numbers."""
-        if self.shard is None:
-            return None
-        number, _, count = self.shard.partition("/")
-        return int(number), int(count)
+    def asked(self) -> Identify | Resume | None:
+        """How the client introduced itself last."""
+        if self.identify is None or (self.resume is not None and self.resume.n > self.identify.n):
+            return self.resume
+        return self.identify
+
+    @property
+    def is_replaying(self) -> bool:
+        """Whether Resume was sent and RESUMED has not come: events that come now may have come before."""
+        return self.accepted is None and isinstance(self.asked, Resume)
 
     @classmethod
     def of(cls, opened: Opened) -> "Connection":

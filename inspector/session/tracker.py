@@ -11,7 +11,7 @@ from inspector.model import Event, Payload, Plane
 from inspector.protocol.registry import Registry
 from inspector.session import said
 from inspector.session.phases import DISPATCHES, MOVING_EVENTS, connection_phase
-from inspector.session.said import At, Said
+from inspector.session.said import At, Said, name
 from inspector.session.state import SEND_WINDOW_NS, Connection, Sent, remember
 from inspector.session.world import DAY_NS, Call, Ending, Login, Session, World
 
@@ -26,6 +26,7 @@ Asked = At | said.Beat | said.Identify | said.Resume | said.Members | said.Join 
 """What has answers."""
 # Codes with which a client ends its session for good: https://docs.discord.com/developers/events/gateway#disconnecting
 DESTROYING = (1000, 1001)
+_PURCHASES = ("ENTITLEMENT_", "SUBSCRIPTION_")
 
 
 class Tracker:
@@ -41,13 +42,13 @@ class Tracker:
         """Write into `event` what it is about: the ids of its guild, channel and user."""
         if type(d) is not dict:
             return
-        for name, routes in self._routes.get(event.event or "", self._usual):
+        for key_of, routes in self._routes.get(event.event or "", self._usual):
             for key, below in routes:
                 value = d.get(key)
                 for deeper in below:
                     value = value.get(deeper) if type(value) is dict else None
                 if value is not None:
-                    setattr(event, name, _snowflake(value))
+                    setattr(event, key_of, _snowflake(value))
                     break
 
     def opened(self, connection: Connection, event: Event) -> None:
@@ -63,16 +64,21 @@ class Tracker:
         else:
             connection.last_received = At(event.n, event.at_ns)
             connection.received_since_beat += 1
-        if event.seq is not None and not event.from_client:
-            _number(self.world.session_of(connection), connection, event.seq)
         dispatch = (event.plane, event.op) in DISPATCHES
+        if event.seq is not None and not event.from_client:
+            _number(self.world.session_of(connection), connection, event)
+        elif dispatch and not event.from_client:
+            connection.unnumbered = True
         if dispatch and event.plane is Plane.GATEWAY and event.event is not None and type(payload.d) is dict:
             forms = self.world.forms
             if not forms.is_known(event.event, payload.d):
                 forms.learn(event.event, payload.d)
+            self._count_contents(connection, event, payload.d)
         if not dispatch or event.event in MOVING_EVENTS:
             key = event.event if dispatch else event.op
             connection.phase = connection_phase(event.plane, connection.phase, bool(event.from_client), key)
+        if event.guild_id is not None and connection.shard_pair is not None and not event.from_client:
+            connection.strays = connection.strays or is_stray(event, connection.shard_pair)
         step = _STEPS.get((event.plane, bool(event.from_client), event.event if dispatch else event.op))
         if step is not None:
             note = step(self.world, connection, event, what)
@@ -82,6 +88,39 @@ class Tracker:
             note = connection.encryption.take(event, payload.d)
             if note is not None:
                 event.note = note
+        if event.event in ("READY", "RESUMED"):
+            self._set_intents(connection, what)
+
+    def _set_intents(self, connection: Connection, what: Said | None) -> None:
+        """Remember the intents of a bot's session; events come to users' clients whatever theirs are."""
+        session = self.world.session_of(connection)
+        if session is None:
+            return
+        asked = connection.identify
+        if isinstance(what, said.Ready) and what.is_bot and asked is not None and asked.intents is not None:
+            session.intents = frozenset(intent.name for intent in self._registry.intents_of(asked.intents)[0])
+        connection.intents = session.intents
+
+    def _count_contents(self, connection: Connection, event: Event, d: dict[str, Any]) -> None:
+        """Keep count of messages that came without content, and of events that no intent asks for."""
+        if connection.intents is None or event.event is None or event.guild_id is None:
+            return
+        row = self._registry.event(event.event)
+        if row is not None and row.intents and connection.intents.isdisjoint(row.intents):
+            connection.outside.add(event.event)
+        if event.event != "MESSAGE_CREATE":
+            return
+        session = self.world.session_of(connection)
+        own = session.user_id if session is not None else None
+        mentions = d.get("mentions")
+        users = [user for user in mentions if type(user) is dict] if type(mentions) is list else []
+        # The bot gets its own messages whole, and those that mention it. Those of the system have no content at all.
+        if own in (name(user.get("id")) for user in users) or str(event.user_id) == own or d.get("type") not in (0, 19):
+            return
+        if any(d.get(key) for key in ("content", "embeds", "attachments", "components", "poll", "sticker_items")):
+            connection.filled_messages += 1
+        else:
+            connection.blank_messages += 1
 
     def closed(self, connection: Connection, event: Event) -> None:
         """Take in the end of a connection."""
@@ -130,7 +169,15 @@ def _count_send(connection: Connection, event: Event) -> None:
         sends.popleft()
 
 
-def _number(session: Session | None, connection: Connection, seq: int) -> None:
+def _number(session: Session | None, connection: Connection, event: Event) -> None:
+    seq, known = event.seq, connection.seq
+    assert seq is not None
+    # READY counts from the beginning.
+    if known is not None and event.event != "READY":
+        if seq > known + 1:
+            connection.gaps += 1
+        elif seq <= known and not connection.is_replaying:
+            connection.disorders += 1
     connection.seq = seq
     if connection.first_seq is None:
         connection.first_seq = seq
@@ -219,6 +266,7 @@ def _introduce(world: World, connection: Connection, what: said.Identify | said.
     before = world.before(identity)
     if before is not None and before[0].id != connection.id:
         connection.previous = before[0].id
+        connection.refusals = max(connection.refusals, before[0].refusals)
     connection.identity = identity
     world.last_of.keep(identity, connection.id)
 
@@ -226,6 +274,7 @@ def _introduce(world: World, connection: Connection, what: said.Identify | said.
 def _ready(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
     assert isinstance(what, said.Ready)
     connection.accepted = At(event.n, event.at_ns)
+    connection.refusals = 0
     _set_shard(connection, what.shard)
     if what.session is not None:
         connection.session = what.session
@@ -243,21 +292,21 @@ def _ready(world: World, connection: Connection, event: Event, what: Said | None
 
 def _resumed(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
     connection.accepted = At(event.n, event.at_ns)
+    connection.refusals = 0
     session = world.session_of(connection)
     if session is not None:
         session.befell("resumed")
         session.failures = 0
+        # Whatever seemed to have ended it had not.
+        session.destroyed = None
     return _answered(event, connection.resume)
 
 
 def _refuse(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
     assert isinstance(what, said.Refused)
-    asked: said.Identify | said.Resume | None = connection.identify
-    if asked is None or (connection.resume is not None and connection.resume.n > asked.n):
-        asked = connection.resume
-    if connection.accepted is not None:
-        asked = None
+    asked = connection.asked if connection.accepted is None else None
     connection.refused = what
+    connection.refusals += 1
     connection.accepted = None
     session = world.session_of(connection)
     if session is not None:
@@ -399,7 +448,18 @@ def _speak(world: World, connection: Connection, event: Event, what: Said | None
 
 def _set_shard(connection: Connection, shard: tuple[int, int] | None) -> None:
     if shard is not None:
-        connection.shard = f"{shard[0]}/{shard[1]}"
+        connection.shard, connection.shard_pair = f"{shard[0]}/{shard[1]}", shard
+
+
+def is_stray(event: Event, shard: tuple[int, int]) -> bool:
+    """Return whether an event comes to a shard that its guild does not belong to.
+
+    Purchases come to shard 0 even where they name a guild: https://docs.discord.com/developers/events/gateway#sharding
+    """
+    number, count = shard
+    if event.guild_id is None or count < 2 or (event.event or "").startswith(_PURCHASES):
+        return False
+    return (event.guild_id >> 22) % count != number
 
 
 def host_of(url: str) -> str | None:

@@ -5,10 +5,12 @@ in several that are read one after the other.
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-from inspector.model import Closed, Plane
+from inspector.model import Closed, Event, Payload, Plane
+from inspector.protocol.registry import Registry
 from inspector.session.forms import Forms
 from inspector.session.phases import session_phase
 from inspector.session.said import At, Identify, Resume
@@ -20,6 +22,8 @@ MAX_REMEMBERED = 4096
 MAX_ENDED = 256
 # Identifies that are remembered: more than any bot may send in a day without asking Discord first.
 MAX_IDENTIFIES = 2000
+# Names of what no table knows that are remembered.
+MAX_SEEN = 1000
 DAY_NS = 86_400_000_000_000
 
 T = TypeVar("T")
@@ -64,6 +68,8 @@ class Session:
     seq: int | None = None
     """The highest sequence number that the server gave."""
     user_id: str | None = None
+    intents: frozenset[str] | None = None
+    """Names of a bot's intents; None where they are not known, or do not matter."""
     identify: Identify | None = None
     connections: deque[int] = field(default_factory=lambda: deque(maxlen=64))
     """Numbers of its connections, the newest last."""
@@ -119,6 +125,17 @@ class Remembered(OrderedDict[str, T], Generic[T]):
         return value
 
 
+def unknown_names(event: Event, payload: Payload, registry: Registry) -> Iterator[str]:
+    """Yield what in a payload no table knows: ``op 97``, ``event X``, ``key x of the envelope``."""
+    op, name = payload.op, payload.event
+    if op is not None and registry.opcode(event.plane, op, from_client=event.from_client) is None:
+        yield f"op {op}"
+    if name is not None and event.plane is Plane.GATEWAY and op == 0 and name not in registry.events:
+        yield f"event {name[:80]}"
+    for key in payload.extra:
+        yield f"key {str(key)[:80]} of the envelope"
+
+
 class World:
     """All of one recording that is still of interest."""
 
@@ -139,6 +156,12 @@ class World:
         """What kinds of value the fields of events have had."""
         self.seen: set[str] = set()
         """Names of what no table knows and has been told of once: ``op 97``, ``event X``."""
+
+    def see(self, event: Event, payload: Payload, registry: Registry) -> None:
+        """Remember what in a payload no table knows."""
+        for name in unknown_names(event, payload, registry):
+            if len(self.seen) < MAX_SEEN:
+                self.seen.add(name)
 
     def session_of(self, connection: Connection) -> Session | None:
         """Return the session that a connection of the main gateway belongs to."""

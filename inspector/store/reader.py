@@ -92,6 +92,18 @@ class Reader:
             found = self._db.execute(f"select {rows.VERDICT_COLUMNS} from verdict order by event").fetchall()
             return {row[0]: rows.verdict_of(row) for row in found}
 
+    def places(self) -> dict[int, tuple[int, int]]:
+        """Return time (ns since the epoch) and connection of each row that has findings, by row."""
+        with explained(self.path):
+            found = self._db.execute("select id, at, connection from event where severity > 0").fetchall()
+            return {int(number): (int(at_ns), int(connection)) for number, at_ns, connection in found}
+
+    def span(self) -> tuple[int, int]:
+        """Return when the first and the last row happened, in ns since the epoch; zeros where there is none."""
+        with explained(self.path):
+            first, last = self._db.execute("select min(at), max(at) from event").fetchone()
+            return int(first or 0), int(last or 0)
+
     def last(self) -> int:
         """Return the number of the newest event, 0 where there is none."""
         return self._one("select coalesce(max(id), 0) from event")

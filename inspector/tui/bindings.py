@@ -11,6 +11,8 @@ MAIN: list[BindingType] = [
     Binding("slash", "search", "search", tooltip="Look for text in payloads, names and notes"),
     Binding("c", "jump('close', 1)", "next close"),
     Binding("p", "plots", "plots", tooltip="Rates, bytes, heartbeats and the mix of events"),
+    Binding("F", "findings", "findings", tooltip="All that was noticed, with evidence and remedies"),
+    Binding("L", "lanes", "lanes", tooltip="Sessions and their connections over time"),
     Binding("s", "sides", "sessions", tooltip="Show or hide connections and sessions"),
     Binding("question_mark", "help", "help"),
     Binding("q", "quit", "quit"),

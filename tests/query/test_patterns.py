@@ -2,7 +2,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from inspector.query.patterns import matcher
@@ -42,6 +42,8 @@ def test_an_expression_finds_what_pythons_own_finds(expression: str, text: str) 
 
 
 @given(st.text("ab*?[].é", max_size=8), st.text("ab.é[]", max_size=10))
+@example("?*?", "a")
+@example("ab*ba", "aba")
 def test_a_glob_means_what_it_says(glob: str, text: str) -> None:
     anywhere = "*" not in glob and "?" not in glob
     expression = "".join({"*": ".*", "?": "."}.get(sign, re.escape(sign)) for sign in glob)

@@ -38,7 +38,7 @@ GUILD = 1180000000000000042
 
 def happenings() -> list:
     talk = Conversation()
-    talk.opens().server(HELLO).client(identify(shard=[0, 2])).server(ready())  # 1 to 4
+    talk.opens().server(HELLO).client(identify(shard=[1, 2])).server(ready())  # 1 to 4
     talk.server(dispatch("GUILD_CREATE", {"id": str(GUILD), "name": "Test Guild"}, 2))  # 5
     talk.client(HEARTBEAT).server(ACK).server(message("Good morning ")).pings()  # 6 to 9
     talk.injected(dispatch("MESSAGE_DELETE", {"id": "1", "guild_id": str(GUILD)}, 4)).junk(b"{nonsense")  # 10, 11
@@ -119,7 +119,7 @@ MEANINGS: dict[str, list[int]] = {
     "answers == 6": [7],
     "latency > 5": [4, 7],
     "session == null": [14, 15, 16, 17, 18, 19],
-    "shard == 0/2 and kind == open": [1],
+    "shard == 1/2 and kind == open": [1],
     "host == gateway.discord.gg and kind == open": [1, 19],
     "host == c-fra01.discord.media:2053 and kind == open": [14],
     "host =~ *.media*": [14, 15, 16, 17, 18],
@@ -130,11 +130,11 @@ MEANINGS: dict[str, list[int]] = {
     "mark == injected": [10],
     "mark == redacted": [3],
     "mark != redacted and mark != null": [10],
-    "finding >= warn": [10, 11, 13, 19],
-    "finding == error": [11, 13, 19],
-    "finding < error": [10],
-    "finding == null": [n for n in ALL if n not in (10, 11, 13, 19)],
-    "not finding >= warn": [n for n in ALL if n not in (10, 11, 13, 19)],
+    "finding >= warn": [10, 11, 13, 16, 19],
+    "finding == error": [11, 13, 16, 19],
+    "finding < error": [10, 12],
+    "finding == null": [n for n in ALL if n not in (10, 11, 12, 13, 16, 19)],
+    "not finding >= warn": [n for n in ALL if n not in (10, 11, 13, 16, 19)],
     "time < +20ms": [1, 2],
     "time >= +10s and conn != 3": [14, 15, 16, 17, 18],
     "time == 2026-01-31T12:00:20Z": [19],
@@ -142,7 +142,7 @@ MEANINGS: dict[str, list[int]] = {
     "time != 2026-01-31T12:00:00Z": [14, 15, 16, 17, 18, 19],
     "d.heartbeat_interval": [2, 15],
     "d.heartbeat_interval > 20k": [2],
-    "d == 3": [6],
+    "d == 2": [6],
     "d == null": [],
     "d.id == 1 or d.x == 1": [10, 12],
     "d.shard.1 == 2": [3],

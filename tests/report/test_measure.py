@@ -38,7 +38,7 @@ class Rows:
     def add(self, **row: Any) -> None:
         usual = {
             "connection": 1, "at": NOON, "plane": "gateway", "kind": "payload", "from_client": 0, "first_frame": 1,
-            "last_frame": 1, "wire_bytes": 10, "decoded_bytes": 20, "marks": 0,
+            "last_frame": 1, "wire_bytes": 10, "decoded_bytes": 20, "marks": 0, "severity": 0,
         }  # fmt: skip
         row = usual | row
         self.db.execute(f"insert into event ({', '.join(row)}) values ({', '.join('?' * len(row))})", [*row.values()])

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from inspector.errors import CaptureError
 from inspector.model import Plane
 from inspector.protocol.registry import default
-from inspector.report.overview import PHASES, ConnectionView, Overview, Snapshot, Volume
+from inspector.report.overview import ConnectionView, Overview, Snapshot, Volume
+from inspector.session.phases import CONNECTION_PHASES
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
 from sample_captures.make import HERE, SAMPLES
@@ -246,9 +247,10 @@ def test_an_event_that_only_bears_the_name_of_a_step_is_none(tmp_path: Path) -> 
 
 def test_every_step_of_the_table_is_one_that_the_registry_knows() -> None:
     registry = default()
-    for plane, from_client, step in PHASES:
-        known = registry.opcode(plane, step, from_client=from_client)
-        assert known or registry.event(str(step)), step
+    steps = {(plane, step) for plane, phases in CONNECTION_PHASES.items() for each in phases.values() for step in each}
+    for plane, step in steps:
+        known = registry.opcode(plane, step.key, from_client=step.from_client)
+        assert known or registry.event(str(step.key)), step
 
 
 def test_a_refused_connection_says_so(tmp_path: Path) -> None:

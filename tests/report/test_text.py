@@ -10,7 +10,19 @@ from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from inspector.report.present import Presenter
 from inspector.report.text import TextRows
-from tests.conversation import ACK, HEARTBEAT, STEP, TOKEN, Conversation, dispatch, message, usual
+from tests.conversation import (
+    ACK,
+    HEARTBEAT,
+    HELLO,
+    STEP,
+    TOKEN,
+    Conversation,
+    dispatch,
+    identify,
+    message,
+    ready,
+    usual,
+)
 
 
 class NoNames:
@@ -56,7 +68,7 @@ def test_every_line_of_a_conversation_fits(width: int) -> None:
 
 
 def test_a_name_of_any_length_does_not_push_the_rest_away() -> None:
-    found = lines(Conversation().opens().server(dispatch("EVENT" * 1000, None, 1)))[-1]
+    found = lines(Conversation().opens().server(dispatch("EVENT" * 1000, None, 1)))[2]
     assert wcswidth(found) < 200
     assert "…" in found
 
@@ -86,4 +98,20 @@ def test_colours_tell_connections_apart() -> None:
 
 
 def test_what_is_undecoded_says_why() -> None:
-    assert "expected" in lines(Conversation().opens().frame(b"{oops", is_text=True))[-1]
+    assert "expected" in lines(Conversation().opens().frame(b"{oops", is_text=True))[2]
+
+
+def test_what_was_noticed_stands_below_its_row_with_the_rows_that_prove_it() -> None:
+    talk = Conversation().opens().server({"op": 10, "d": {"heartbeat_interval": 1000}}).client(HEARTBEAT)
+    below = lines(talk.waits(3000).client(HEARTBEAT))[5:]
+    assert below[0].startswith(" " * 26 + "! ERROR heartbeat-ack-missing: ")
+    said = " ".join(" ".join(below).split())
+    assert "! WARN heartbeat-late: This heartbeat came 3 s after the one before" in said
+    assert said.endswith("(row 3)")
+
+
+def test_a_close_says_what_led_to_it_and_what_the_client_did_next() -> None:
+    login = Conversation().opens().server(HELLO).client(identify()).server(ready())
+    shown = lines(login.closes(1006, by="server"))
+    assert any("Here: The server's side broke off" in text for text in shown)
+    assert shown[-1].strip() == "reconnect: yes; resume: yes"

@@ -11,6 +11,7 @@ from inspector.model import Happening
 from inspector.protocol.registry import default
 from inspector.store.writer import Writer
 from inspector.tui.app import GwinspectApp
+from tests.tui.noticed import abnormal_closes, notice
 
 SAMPLES = Path(__file__).parents[2] / "sample_captures"
 PATIENCE = 200
@@ -26,11 +27,15 @@ def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def sample(tmp_path: Path) -> Callable[[str], Path]:
-    """Return a copy of a sample, so that marks and notes do not land beside the original."""
+    """Return a copy of a sample, in which closes other than 1000 are errors and nothing else was noticed.
+
+    A copy, so that marks and notes do not land beside the original.
+    """
 
     def copy(name: str) -> Path:
         target = tmp_path / f"{name}.gwcap"
         target.write_bytes((SAMPLES / target.name).read_bytes())
+        notice(target, abnormal_closes(target))
         return target
 
     return copy

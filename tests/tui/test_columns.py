@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC
 from functools import cache
 from itertools import accumulate
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from inspector.model import Finding, Severity
 from inspector.protocol.registry import default
 from inspector.report.present import Shown
 from inspector.report.recording import Recording
@@ -135,9 +137,11 @@ def test_every_style_is_one_of_the_timelines() -> None:
 
 def test_trouble_is_a_letter_and_not_only_a_colour() -> None:
     columns = Columns(80, UNICODE, "clock")
-    bad = next(shown for shown in sample_rows() if shown.event.closed and shown.event.closed.code == 4004)
-    assert cells_of(columns, bad)[2].strip() == "E"
-    assert not cells_of(columns, first(event="READY"))[2].strip()
+    usual = first(event="READY")
+    assert not cells_of(columns, usual)[2].strip()
+    for severity in Severity:
+        event = replace(usual.event, findings=(Finding("a-rule", severity, "It was noticed.", usual.event.n),))
+        assert cells_of(columns, replace(usual, event=event))[2].strip() == severity.name[0]
 
 
 def test_the_cursor_and_the_persons_mark_stand_before_the_time() -> None:

@@ -1,10 +1,10 @@
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from inspector.query.severity import severity
 
+from inspector.model import Finding, Severity
 from inspector.protocol.registry import default
 from inspector.report.recording import Recording
 from inspector.tui import jumps
@@ -12,14 +12,15 @@ from inspector.tui.jumps import Jump, nearest
 from inspector.tui.view import View
 from tests.conversation import HELLO, Conversation
 from tests.tui.conftest import Growing
+from tests.tui.noticed import notice
 
-SAMPLES = Path(__file__).parents[2] / "sample_captures"
+Sample = Callable[[str], Path]
 
 
 @pytest.fixture
-def voice() -> Iterator[Recording]:
+def voice(sample: Sample) -> Iterator[Recording]:
     """Its closes are rows 24, 36 and 37; 24 and 36 are errors."""
-    recording = Recording(SAMPLES / "voice.gwcap", default())
+    recording = Recording(sample("voice"), default())
     yield recording
     recording.close()
 
@@ -76,14 +77,15 @@ def test_a_filter_may_leave_out_more_than_are_asked_for_at_once(growing, monkeyp
     recording.close()
 
 
-@pytest.mark.parametrize("name", [path.stem for path in sorted(SAMPLES.glob("*.gwcap"))])
-def test_it_stops_at_every_row_that_the_timeline_marks(name: str) -> None:
-    recording = Recording(SAMPLES / f"{name}.gwcap", default())
+def test_it_stops_at_every_row_that_the_timeline_marks(sample: Sample) -> None:
+    path = sample("resume")
+    notice(path, [Finding("a-rule", severity, "It was noticed.", int(severity) * 4) for severity in Severity])
+    recording = Recording(path, default())
     view = View(recording.reader.last())
-    marked = [shown.event.n for shown in recording.lines(view.numbers) if severity(shown.event)]
+    marked = [shown.event.n for shown in recording.lines(view.numbers) if shown.event.findings]
     stops, at = [], 0
     while (found := nearest(recording, view, "finding", at, 1)) is not None:
         stops.append(found)
         at = found
-    assert stops == marked
+    assert stops == marked == [4, 8, 12]
     recording.close()

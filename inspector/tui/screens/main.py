@@ -33,7 +33,9 @@ from inspector.tui.history import History
 from inspector.tui.jumps import Jump, nearest
 from inspector.tui.look import Glyphs
 from inspector.tui.presets import PRESETS
+from inspector.tui.screens.findings import FindingsScreen
 from inspector.tui.screens.help import HelpScreen
+from inspector.tui.screens.lanes import LanesScreen
 from inspector.tui.screens.plots import PlotResult, PlotsScreen
 from inspector.tui.source import Source, ended
 from inspector.tui.view import View
@@ -228,6 +230,8 @@ class MainScreen(Screen[None]):
             title=self._title,
             bytes=size,
             connections=pulse.snapshot.connections if pulse else 0,
+            errors=pulse.snapshot.errors if pulse else 0,
+            warnings=pulse.snapshot.warnings if pulse else 0,
             filtered=bool(self.filtering.narrowing.text),
             revealed=self.recording.reveal,
             following=self.timeline.following and self._growing,
@@ -606,6 +610,18 @@ class MainScreen(Screen[None]):
         if result.at_ns is not None:
             self._go_to(self.recording.row_at(result.at_ns))
 
+    def action_findings(self) -> None:
+        here = self.timeline.current
+        self.app.push_screen(FindingsScreen(self.recording, self.glyphs, title=self._title, row=here), self._from_rows)
+
+    def action_lanes(self) -> None:
+        here = self.timeline.current or None
+        self.app.push_screen(LanesScreen(self.recording, self.glyphs, title=self._title, row=here), self._from_rows)
+
+    def _from_rows(self, number: int | None) -> None:
+        if number is not None:
+            self._go_to(number)
+
     def action_reveal(self) -> None:
         self.recording.reveal = not self.recording.reveal
         self.timeline.restyle()
@@ -623,6 +639,8 @@ class MainScreen(Screen[None]):
             "Sessions": SessionTree.BINDINGS,
             "Filter": FilterBar.BINDINGS,
             **PlotsScreen.KEYS,
+            **FindingsScreen.KEYS,
+            **LanesScreen.KEYS,
         }
         self.app.push_screen(HelpScreen(groups, plain=self.glyphs.ascii))
 

@@ -49,6 +49,11 @@ class Canvas:
                     self._cells[y][x - 1] = before + char, its_style
             x += cells
 
+    def restyle(self, x: int, y: int, style: str) -> None:
+        """Give what stands in a cell another style."""
+        if 0 <= x < self.width and 0 <= y < self.height:
+            self._cells[y][x] = (self._cells[y][x][0], style)
+
     def blank(self, x: int, y: int) -> bool:
         """Say whether nothing was put there."""
         return self._cells[y][x] == (" ", "plain")

@@ -1,5 +1,6 @@
 """The top line: what is being looked at, and how it is doing. What matters least gives way on a narrow screen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
@@ -8,12 +9,17 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
+from inspector.diagnose.words import counted
 from inspector.report.values import size
 from inspector.session.summarize import inert
 from inspector.tui.look import Glyphs
 
 # Parts up to this rank are always said; the file's name is shortened for them, to no fewer columns than this.
 _ALWAYS, _SHORTEST = 4, 8
+
+
+Part = tuple[str, str, int]
+"""A text, its style, and its rank: what goes first where there is no room has the highest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,9 @@ class Status:
     bytes: int = 0
     """Its size."""
     connections: int = 0
+    errors: int = 0
+    """Findings of this severity."""
+    warnings: int = 0
     filtered: bool = False
     revealed: bool = False
     """Secrets are shown."""
@@ -55,9 +64,10 @@ class StatusLine(Widget):
     StatusLine > .status--dead { color: $error; text-style: bold reverse; }
     StatusLine > .status--quiet { color: $text-muted; }
     StatusLine > .status--plain { color: $foreground; }
+    StatusLine > .status--error { color: $error; text-style: bold; }
     StatusLine > .status--alert { color: $warning; text-style: bold; }
     """
-    COMPONENT_CLASSES = {f"status--{name}" for name in ("name", "live", "dead", "quiet", "plain", "alert")}
+    COMPONENT_CLASSES = {f"status--{name}" for name in ("name", "live", "dead", "quiet", "plain", "error", "alert")}
 
     status: reactive[Status] = reactive(Status())
 
@@ -66,10 +76,12 @@ class StatusLine(Widget):
         self._glyphs = glyphs
 
     def render_line(self, y: int) -> Strip:
-        parts = self._parts(self.status)
         width = self.size.width
+        parts = self._parts(self.status)
+        if _room(parts) > width:
+            parts = self._parts(self.status, short=True)
         # The rank says what goes first: the highest.
-        while len(parts) > 1 and sum(cell_len(text) + 2 for text, _, _ in parts) - 2 > width:
+        while len(parts) > 1 and _room(parts) > width:
             parts.remove(max(parts, key=lambda part: part[2]))
         segments = []
         for text, style, _ in parts:
@@ -77,7 +89,7 @@ class StatusLine(Widget):
             segments += [Segment(text, found), Segment("  ", self.rich_style)]
         return Strip(segments).adjust_cell_length(width, self.rich_style)
 
-    def _parts(self, status: Status) -> list[tuple[str, str, int]]:
+    def _parts(self, status: Status, *, short: bool = False) -> list[Part]:
         dead = status.state == "PROXY DEAD"
         alive = status.state in ("LIVE", "FOLLOWING")
         if status.following:
@@ -97,6 +109,7 @@ class StatusLine(Widget):
             (self._bars(status.rates) if status.growing else "", "live", 7),
             ("" if status.round_trip is None else f"RTT {status.round_trip:.0f} ms", "plain", 5),
             (f"{status.connections:,} connection{'' if status.connections == 1 else 's'}", "quiet", 6),
+            (_noticed(status, short), "error" if status.errors else "alert", 2),
             ("filtered" if status.filtered else "", "alert", 4),
             ("SECRETS SHOWN" if status.revealed else "", "alert", 1),
             (follow, "live" if status.following else "alert", 0),
@@ -113,6 +126,19 @@ class StatusLine(Widget):
             return ""
         bars = self._glyphs.bars
         return "".join(bars[min(len(bars) - 1, count * len(bars) // (most + 1))] for count in counts)
+
+
+def _room(parts: Sequence[Part]) -> int:
+    """Return the columns that all of them take."""
+    return sum(cell_len(text) + 2 for text, _, _ in parts) - 2
+
+
+def _noticed(status: Status, short: bool) -> str:
+    """Return how much there is to worry about: ``1 error, 2 warnings``, in short ``1 E 2 W``."""
+    counts = (status.errors, "error"), (status.warnings, "warning")
+    if short:
+        return " ".join(f"{count:,} {word[0].upper()}" for count, word in counts if count)
+    return ", ".join(counted(count, word) for count, word in counts if count)
 
 
 def _shortened(text: str, room: int, more: str) -> str:

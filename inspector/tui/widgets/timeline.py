@@ -58,6 +58,7 @@ class Timeline(ScrollView, can_focus=True):
     Timeline > .timeline--trouble { color: $error; }
     Timeline > .timeline--error { color: $error; text-style: bold reverse; }
     Timeline > .timeline--warn { color: $warning; text-style: bold reverse; }
+    Timeline > .timeline--info { color: $primary; text-style: bold; }
     Timeline > .timeline--mark { color: $accent; text-style: bold; }
     Timeline > .timeline--hit { text-style: bold underline reverse; }
     Timeline > .timeline--range { background: $secondary 30%; }
@@ -81,6 +82,7 @@ class Timeline(ScrollView, can_focus=True):
                 "trouble",
                 "error",
                 "warn",
+                "info",
                 "mark",
                 "hit",
                 "range",

@@ -68,11 +68,12 @@ def _entry(entry: Entry, width: int) -> Iterator[list[Piece]]:
             label = " " * 2
         for paragraph in section.lines:
             for text in wrapped(paragraph, width - len(label)):
-                yield [(label, "label"), *_linked(text)]
+                yield [(label, "label"), *linked(text)]
                 label = " " * len(label)
 
 
-def _linked(text: str) -> Iterator[Piece]:
+def linked(text: str) -> Iterator[Piece]:
+    """Yield a text with its links marked as such."""
     at = 0
     for link in _LINK.finditer(text):
         yield text[at : link.start()], "plain"

@@ -44,6 +44,9 @@ STYLES = (
     "added",
     "removed",
     "changed",
+    "error",
+    "warn",
+    "info",
     "cursor",
 )
 
@@ -74,6 +77,9 @@ class Lines(ScrollView, can_focus=True, inherit_bindings=False):
     Lines > .lines--added { color: $success; }
     Lines > .lines--removed { color: $error; }
     Lines > .lines--changed { color: $warning; }
+    Lines > .lines--error { color: $error; text-style: bold; }
+    Lines > .lines--warn { color: $warning; text-style: bold; }
+    Lines > .lines--info { color: $primary; text-style: bold; }
     Lines > .lines--cursor { background: $foreground 12%; }
     Lines:focus > .lines--cursor { background: $primary 35%; }
     """

@@ -21,6 +21,7 @@ from inspector.report.recording import Recording
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.detail.compare import CompareTab
 from inspector.tui.widgets.detail.explain import ExplainTab
+from inspector.tui.widgets.detail.findings import FindingsTab
 from inspector.tui.widgets.detail.json_text import JsonTab, text_of
 from inspector.tui.widgets.detail.lines import Lines
 from inspector.tui.widgets.detail.payload import PayloadTab
@@ -46,7 +47,7 @@ class Detail(Widget):
         Binding("end,G", "to_line(-1)", "last line", show=False),
         Binding("left,h", "sideways(-1)", "fold, or to the left", show=False),
         Binding("right,l", "sideways(1)", "unfold, or to the right", show=False),
-        Binding("enter,space", "enter", "fold or unfold; go to the row compared with", show=False),
+        Binding("enter,space", "enter", "fold or unfold; go to the row compared with or spoken of", show=False),
         Binding("asterisk", "unfold_below", "unfold all below", show=False),
         Binding("minus", "fold_all", "fold all", show=False),
         Binding("y", "copy", "copy", tooltip="Copy the value; in other tabs all of their text"),
@@ -54,8 +55,10 @@ class Detail(Widget):
         Binding("ctrl+y", "copy_all", "copy the payload as JSON", show=False),
         Binding("equals_sign", "filter", "filter by this", tooltip="Only rows with the value under the cursor"),
         Binding("w", "decoded", "bytes on the wire, or decoded", show=False),
-        Binding("less_than_sign", "compare(-1)", "compare with an older row", show=False),
-        Binding("greater_than_sign", "compare(1)", "compare with a newer row", show=False),
+        Binding("less_than_sign", "compare(-1)", "compare with an older row; choose the row before", show=False),
+        Binding("greater_than_sign", "compare(1)", "compare with a newer row; choose the next row", show=False),
+        Binding("1", "to_row(1)", "go to the first row that findings speak of, and so on to 9", show=False),
+        *(Binding(str(number), f"to_row({number})", show=False) for number in range(2, 10)),
     ]
 
     @dataclass
@@ -84,12 +87,14 @@ class Detail(Widget):
         self.payload = PayloadTab(glyphs)
         self.wire = WireTab(glyphs)
         self.comparison = CompareTab(glyphs)
+        self.findings = FindingsTab(glyphs)
         self.tabs: tuple[Lines, ...] = (
             self.payload,
             JsonTab(glyphs),
             ExplainTab(glyphs),
             self.wire,
             self.comparison,
+            self.findings,
         )
         self.active = 0
         """Which of the tabs is in sight."""
@@ -174,9 +179,11 @@ class Detail(Widget):
             case "decoded":
                 return self.tab is self.wire
             case "compare":
-                return self.tab is self.comparison
+                return self.tab in (self.comparison, self.findings)
+            case "to_row":
+                return self.tab is self.findings
             case "enter":
-                return self.tab in (self.payload, self.comparison)
+                return self.tab in (self.payload, self.comparison, self.findings)
         return True
 
     def action_tab(self, step: int) -> None:
@@ -198,8 +205,10 @@ class Detail(Widget):
     def action_enter(self) -> None:
         if self.tab is self.payload:
             self.payload.toggle()
-        elif self.comparison.other is not None:
-            self.post_message(self.Goto(self.comparison.other))
+            return
+        wanted = self.findings.target if self.tab is self.findings else self.comparison.other
+        if wanted is not None:
+            self.post_message(self.Goto(wanted))
 
     def action_unfold_below(self) -> None:
         if not self.payload.unfold_below():
@@ -227,8 +236,15 @@ class Detail(Widget):
     def action_decoded(self) -> None:
         self.wire.toggle_decoded()
 
+    def action_to_row(self, number: int) -> None:
+        rows = self.findings.rows
+        if number <= len(rows):
+            self.post_message(self.Goto(rows[number - 1]))
+
     def action_compare(self, step: int) -> None:
-        if not (self.comparison.older() if step < 0 else self.comparison.newer()):
+        if self.tab is self.findings:
+            self.findings.choose(step)
+        elif not (self.comparison.older() if step < 0 else self.comparison.newer()):
             self._tell(f"There is no {'older' if step < 0 else 'newer'} row of this kind to compare with.")
 
     def _copy(self, found: tuple[str, str] | None) -> None:

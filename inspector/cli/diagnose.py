@@ -1,0 +1,57 @@
+"""``gwinspect diagnose``: what went wrong, why, and what to do."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from inspector.cli.output import note, paints
+from inspector.cli.progress import progress_bar
+from inspector.model import Severity
+from inspector.protocol.registry import default
+from inspector.report.diagnosis import diagnose as look_into
+from inspector.report.diagnosis_files import jsonl, junit
+from inspector.report.diagnosis_text import lines
+
+_LEVELS = {severity.name.lower(): severity for severity in Severity}
+
+
+@click.command(
+    epilog="Example: gwinspect diagnose bot.gwcap --format junit > findings.xml",
+)
+@click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CAPTURE...")
+@click.option(
+    "--fail-on",
+    type=click.Choice([*_LEVELS, "never"]),
+    default="warn",
+    show_default=True,
+    help="Exit with 1 if there is a finding of this severity or a worse one",
+)
+@click.option(
+    "--format", "output_format", type=click.Choice(["text", "jsonl", "junit"]), default="text", show_default=True
+)
+@click.option("--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated")
+def diagnose(captures: tuple[Path, ...], fail_on: str, output_format: str, hosts: tuple[str, ...]) -> int:
+    """Say what went wrong, why, and what to do.
+
+    Each finding names its rule and the rows that prove it; `gwinspect explain RULE` says more, `explain rules` lists
+    them all. Of several recordings, sessions are followed from one to the next, in the order given. Exits with 1
+    if something was found that --fail-on asks for, so a test run of a bot can end with this command.
+    """
+    found = look_into(captures, default(), hosts=hosts, progress=progress_bar)
+    level = _LEVELS.get(fail_on)
+    out = sys.stdout.buffer
+    match output_format:
+        case "jsonl":
+            out.writelines(jsonl(found))
+        case "junit":
+            out.write(junit(found, level))
+        case _:
+            width = shutil.get_terminal_size((100, 40)).columns if sys.stdout.isatty() else 100
+            for text in lines(found, width=min(width, 120), colour=paints()):
+                out.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace") + b"\n")
+    out.flush()
+    for text in found.notes:
+        note(text)
+    return int(level is not None and found.worst is not None and found.worst >= level)

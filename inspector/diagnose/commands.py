@@ -1,0 +1,291 @@
+"""Rules about what clients send to the main gateway: how much, how often, and whether it can be right.
+
+Source of the limits: https://docs.discord.com/developers/events/gateway#rate-limiting and
+https://docs.discord.com/developers/events/gateway-events
+"""
+
+from collections.abc import Iterator
+
+from inspector.diagnose.rule import SECOND, Noticed, Situation, dispatches, receives, rule, sends, silence
+from inspector.diagnose.words import listed, mixture, opcode, quoted, took
+from inspector.model import Plane, Severity
+from inspector.session.said import Chunk, Identify, Join, Members
+from inspector.session.state import SEND_WINDOW_NS
+
+GATEWAY, VOICE = Plane.GATEWAY, Plane.VOICE
+# Messages of a client in a minute: from how many on it is told, and how many are allowed.
+NEARLY, ALLOWED = 108, 120
+# Bytes of one message that bots may send, and that any client may.
+BOT_BYTES, MOST_BYTES = 4096, 15 * 1024
+PRESENCES, PRESENCES_NS = 5, 20 * SECOND
+MOST_USERS, MOST_NONCE = 100, 32
+# Times after which an answer is missed.
+CHUNKS_NS, JOIN_NS = 30 * SECOND, 10 * SECOND
+
+
+@rule(
+    "send-budget",
+    Severity.ERROR,
+    sends(GATEWAY),
+    remedy="Queue what is sent, and keep some of the 120 messages a minute for heartbeats. Look first at what there is "
+    "most of.",
+    source=("official-gateway",),
+)
+def send_budget(now: Situation) -> Iterator[Noticed]:
+    """The client sends more than 120 messages in a minute, or nearly so.
+
+    The connection is closed with 4008 at once, and whoever does it again and again loses access.
+    """
+    sends = [sent for sent in now.connection.sends if sent.at_ns > now.at_ns - SEND_WINDOW_NS]
+    count = len(sends) + 1
+    if count in (NEARLY, ALLOWED + 1):
+        said = mixture(now.registry, GATEWAY, sends)
+        yield Noticed(
+            f"{count} messages within {took(now.at_ns - sends[0].at_ns)}; {ALLOWED} in 60 s are allowed. {said}.",
+            (sends[0].n, *(sent.n for sent in sends[-5:])),
+            Severity.WARN if count == NEARLY else None,
+        )
+
+
+@rule(
+    "oversize-payload",
+    Severity.ERROR,
+    sends(GATEWAY),
+    remedy="Split it: fewer ids in one request, smaller subscriptions.",
+    source=("official-gateway", "community-gateway"),
+)
+def oversize_payload(now: Situation) -> Iterator[Noticed]:
+    """The client sends a message that is longer than the gateway takes; it closes with 4002."""
+    size = now.event.wire_bytes
+    if size > MOST_BYTES:
+        yield Noticed(f"This message has {size:,} bytes; no client may send more than {MOST_BYTES:,}.")
+    elif size > BOT_BYTES:
+        yield Noticed(f"This message has {size:,} bytes; {BOT_BYTES:,} are documented for bots.", (), Severity.INFO)
+
+
+@rule(
+    "presence-flood",
+    Severity.WARN,
+    sends(GATEWAY, 3),
+    remedy="Change the presence at most five times in twenty seconds, and not at all if nothing has changed.",
+    source=("official-events", "community-gateway"),
+)
+def presence_flood(now: Situation) -> Iterator[Noticed]:
+    """The presence is changed so often that the gateway stops for it.
+
+    Until a change has spread, other events wait.
+    """
+    recent = [sent for sent in now.connection.sends if sent.op == 3 and now.at_ns - sent.at_ns < PRESENCES_NS]
+    if len(recent) == PRESENCES:
+        yield Noticed(
+            f"{len(recent) + 1} changes of the presence within {took(now.at_ns - recent[0].at_ns)}; "
+            f"{PRESENCES} in 20 s are allowed.",
+            tuple(sent.n for sent in recent),
+        )
+
+
+@rule(
+    "members-malformed",
+    Severity.ERROR,
+    sends(GATEWAY, 8),
+    remedy="Send guild_id with either query and limit, or user_ids.",
+    source=("official-events",),
+)
+def members_malformed(now: Situation) -> Iterator[Noticed]:
+    """A request for members asks for nothing; the session is declared invalid for it, or nothing comes."""
+    d = now.d
+    if type(d) is not dict:
+        yield Noticed("The body of Request Guild Members is no object.")
+    elif "query" not in d and "user_ids" not in d:
+        yield Noticed("Request Guild Members has neither query nor user_ids.")
+    elif not d.get("guild_id"):
+        yield Noticed("Request Guild Members names no guild.")
+
+
+@rule(
+    "members-over-limit",
+    Severity.WARN,
+    sends(GATEWAY, 8),
+    remedy="Ask for at most 100 users or 100 hits of one guild, with a nonce of at most 32 bytes.",
+    source=("official-events",),
+)
+def members_over_limit(now: Situation) -> Iterator[Noticed]:
+    """A request for members goes beyond what is answered; the rest is cut off or ignored."""
+    d = now.d
+    if type(d) is not dict:
+        return
+    users, guilds, nonce, limit = d.get("user_ids"), d.get("guild_id"), d.get("nonce"), d.get("limit")
+    wrong = []
+    if type(users) is list and len(users) > MOST_USERS:
+        wrong.append(f"{len(users):,} user_ids ({MOST_USERS} are answered)")
+    if type(guilds) is list and len(guilds) > 1:
+        wrong.append(f"{len(guilds):,} guilds (bots may ask for one)")
+    if type(nonce) is str and len(nonce.encode("utf-8", "replace")) > MOST_NONCE:
+        wrong.append(f"a nonce of {len(nonce.encode('utf-8', 'replace'))} bytes (beyond {MOST_NONCE} it is ignored)")
+    if d.get("query") and type(limit) is int and limit > MOST_USERS:
+        wrong.append(f"a limit of {limit:,} with a query ({MOST_USERS} are answered)")
+    if wrong:
+        yield Noticed(f"It has {listed(wrong)}.")
+
+
+@rule(
+    "members-without-nonce",
+    Severity.INFO,
+    sends(GATEWAY, 8),
+    remedy="Give each request a nonce of its own; the chunks repeat it.",
+    source=("official-events",),
+)
+def members_without_nonce(now: Situation) -> Iterator[Noticed]:
+    """A second request for members of a guild has no nonce: nobody can tell which chunk answers which."""
+    asked = now.expect(Members)
+    other = now.connection.members.get(asked.key) if asked.nonce is None else None
+    if other is not None:
+        yield Noticed("A request for the same guild, without a nonce either, is still being answered.", (other.n,))
+
+
+@rule(
+    "members-need-intent",
+    Severity.ERROR,
+    sends(GATEWAY, 8),
+    remedy="Ask for the intent in Identify, and switch it on in the developer portal; both intents are privileged.",
+    source=("official-events", "official-gateway"),
+)
+def members_need_intent(now: Situation) -> Iterator[Noticed]:
+    """A bot asks for members or presences that it has not the intent for."""
+    d, missing = now.d, []
+    if now.expect(Members).everyone and _lacks(now, "GUILD_MEMBERS"):
+        missing.append("the whole list of members needs GUILD_MEMBERS")
+    if type(d) is dict and d.get("presences") is True and _lacks(now, "GUILD_PRESENCES"):
+        missing.append("presences need GUILD_PRESENCES")
+    if missing:
+        identify = now.connection.identify
+        text = f"In this request {listed(missing)}; Identify did not ask for it."
+        yield Noticed(text, (identify.n if identify else None,))
+
+
+def _lacks(now: Situation, name: str) -> bool:
+    """Return whether the client is known to have left out an intent."""
+    session = now.session
+    identify: Identify | None = now.connection.identify or (session.identify if session is not None else None)
+    if identify is None or identify.intents is None:
+        return False
+    asked, _ = now.registry.intents_of(identify.intents)
+    return name not in {intent.name for intent in asked}
+
+
+@rule(
+    "rate-limited",
+    Severity.WARN,
+    dispatches("RATE_LIMITED"),
+    remedy="Wait as long as retry_after says, and ask for the whole list of a guild once in 30 seconds at most.",
+    source=("official-events", "community-gateway"),
+)
+def rate_limited(now: Situation) -> Iterator[Noticed]:
+    """The server refuses a request because it came too often."""
+    d = now.d if type(now.d) is dict else {}
+    asked = now.connection.members.get(now.said.key) if isinstance(now.said, Chunk) else None
+    op, wait = d.get("opcode"), d.get("retry_after")
+    what = opcode(now.registry, GATEWAY, op) if type(op) is int else "a request"
+    is_time = isinstance(wait, int | float) and 0 <= wait < 1e6
+    again = f" It may be sent again in {wait:.1f} s." if is_time else ""
+    yield Noticed(f"The server refuses {what}.{again}", (asked.n if asked is not None else None,))
+
+
+@rule(
+    "members-unanswered",
+    Severity.INFO,
+    silence(GATEWAY),
+    remedy="Check the guild's id, the intents, and whether the request was malformed.",
+    source=("derived",),
+)
+def members_unanswered(now: Situation) -> Iterator[Noticed]:
+    """A request for members has no answer."""
+    for asked in now.connection.members.values():
+        if now.passed(asked.at_ns + CHUNKS_NS) and now.connection.is_whole:
+            since = took(now.at_ns - asked.at_ns)
+            yield Noticed(f"{since} after the request for members, its last chunk has not come.", (asked.n,))
+
+
+@rule(
+    "join-unanswered",
+    Severity.WARN,
+    silence(GATEWAY),
+    remedy="Check that the channel exists, has room, and that the account may connect there.",
+    source=("official-voice", "community-voice"),
+)
+def join_unanswered(now: Situation) -> Iterator[Noticed]:
+    """A wish to join a voice channel has no answer.
+
+    The gateway says nothing when the channel is full or may not be joined.
+    """
+    for asked in now.connection.joins.values():
+        if asked.channel is not None and now.passed(asked.at_ns + JOIN_NS) and now.connection.is_whole:
+            yield Noticed(
+                f"{took(now.at_ns - asked.at_ns)} after op 4 for channel {quoted(asked.channel)} no "
+                "VOICE_SERVER_UPDATE has come: the channel is full, or may not be joined.",
+                (asked.n,),
+            )
+
+
+@rule(
+    "join-needs-intent",
+    Severity.WARN,
+    sends(GATEWAY, 4),
+    remedy="Ask for GUILD_VOICE_STATES in Identify; without it the session id for voice never comes.",
+    source=("official-gateway", "official-voice"),
+)
+def join_needs_intent(now: Situation) -> Iterator[Noticed]:
+    """A bot joins a voice channel without the intent for voice states."""
+    if now.expect(Join).channel is not None and _lacks(now, "GUILD_VOICE_STATES"):
+        identify = now.connection.identify
+        yield Noticed("Identify did not ask for GUILD_VOICE_STATES.", (identify.n if identify else None,))
+
+
+@rule(
+    "retired-opcode-sent",
+    Severity.WARN,
+    sends(GATEWAY),
+    sends(VOICE),
+    remedy="Take it out; gwinspect explain says what took its place.",
+    source=("official-opcodes", "community-opcodes"),
+)
+def retired_opcode_sent(now: Situation) -> Iterator[Noticed]:
+    """The client sends an opcode that is no longer in use."""
+    row = now.registry.opcode(now.event.plane, now.event.op, from_client=True)
+    if row is not None and row.status == "retired" and row.direction != "receive":
+        yield Noticed(f"{_capital(opcode(now.registry, now.event.plane, now.event.op))} is retired.")
+
+
+@rule(
+    "receive-only-opcode-sent",
+    Severity.ERROR,
+    sends(GATEWAY),
+    sends(VOICE),
+    remedy="Find who builds this payload; the gateway answers it with 4001.",
+    source=("official-opcodes",),
+)
+def receive_only_opcode_sent(now: Situation) -> Iterator[Noticed]:
+    """The client sends an opcode that only the server may send."""
+    row = now.registry.opcode(now.event.plane, now.event.op, from_client=True)
+    # A client's Heartbeat ACK has a rule of its own.
+    if row is not None and row.direction == "receive" and (now.event.plane, now.event.op) != (GATEWAY, 11):
+        yield Noticed(f"{_capital(opcode(now.registry, now.event.plane, now.event.op))} is for the server to send.")
+
+
+@rule(
+    "send-only-opcode-received",
+    Severity.INFO,
+    receives(GATEWAY),
+    receives(VOICE),
+    remedy="Note it if it is Discord's; mend it if it is a server of your own.",
+    source=("official-opcodes",),
+)
+def send_only_opcode_received(now: Situation) -> Iterator[Noticed]:
+    """The server sends an opcode that only clients are known to send."""
+    row = now.registry.opcode(now.event.plane, now.event.op, from_client=False)
+    if row is not None and row.direction == "send":
+        yield Noticed(f"{_capital(opcode(now.registry, now.event.plane, now.event.op))} is known from clients alone.")
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]

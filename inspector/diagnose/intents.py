@@ -1,0 +1,73 @@
+"""Rules about the intents of bots.
+
+Source: https://docs.discord.com/developers/events/gateway#gateway-intents
+"""
+
+from collections.abc import Iterator
+
+from inspector.diagnose.rule import Noticed, Situation, dispatches, rule, sends
+from inspector.diagnose.words import listed
+from inspector.model import Plane, Severity
+from inspector.session.said import Identify
+
+GATEWAY = Plane.GATEWAY
+# Messages without content, and none with, that make a pattern.
+BLANKS = 20
+
+
+def _is_user(identify: Identify) -> bool:
+    # Users' clients need no intents; they say what they can handle instead.
+    return identify.capabilities is not None
+
+
+@rule(
+    "intents-undefined",
+    Severity.ERROR,
+    sends(GATEWAY, 2),
+    remedy="Add up the values of the intents that are wanted: gwinspect explain intents NUMBER.",
+    source=("official-gateway",),
+)
+def intents_undefined(now: Situation) -> Iterator[Noticed]:
+    """The intents have bits that mean nothing; the gateway closes with 4013."""
+    identify = now.expect(Identify)
+    _, unknown = now.registry.intents_of(identify.intents or 0)
+    if unknown or (identify.intents is not None and identify.intents < 0):
+        bits = f"bit {listed(map(str, unknown))}" if unknown else "a number below 0"
+        yield Noticed(f"The intents {identify.intents:,} have {bits}, which no intent is.")
+
+
+@rule(
+    "intents-user-only",
+    Severity.ERROR,
+    sends(GATEWAY, 2),
+    remedy="Leave them out; only users' clients have them.",
+    source=("community-gateway",),
+)
+def intents_user_only(now: Situation) -> Iterator[Noticed]:
+    """A bot asks for intents that bots may not have; the gateway closes with 4013."""
+    identify = now.expect(Identify)
+    asked, _ = now.registry.intents_of(identify.intents or 0)
+    barred = [intent.name for intent in asked if intent.bots is False]
+    if barred and not _is_user(identify):
+        yield Noticed(f"The intents {identify.intents:,} ask for {listed(barred)}.")
+
+
+@rule(
+    "message-content-missing",
+    Severity.WARN,
+    dispatches("MESSAGE_CREATE"),
+    remedy="Ask for MESSAGE_CONTENT in Identify and switch it on in the developer portal; it is privileged.",
+    source=("official-gateway",),
+)
+def message_content_missing(now: Situation) -> Iterator[Noticed]:
+    """All messages of guilds come without content, as MESSAGE_CONTENT was not asked for."""
+    connection = now.connection
+    if connection.blank_messages != BLANKS or connection.filled_messages:
+        return
+    identify = connection.identify
+    if connection.intents is not None and "MESSAGE_CONTENT" not in connection.intents:
+        yield Noticed(
+            f"{BLANKS} messages of guilds have come, and all of them were empty: Identify did not ask for "
+            "MESSAGE_CONTENT.",
+            (identify.n if identify is not None else None,),
+        )

@@ -1,0 +1,138 @@
+"""Rules about the numbers that events of the main gateway have, and about what a resume sends again.
+
+Contiguous numbers are promised nowhere, so a gap is a note and no more.
+"""
+
+from collections.abc import Iterator
+
+from inspector.diagnose.rule import Noticed, Odd, Situation, dispatches, rule
+from inspector.diagnose.words import counted
+from inspector.model import Severity
+from inspector.session.tracker import is_stray
+
+# Gaps that are told of one connection.
+MOST_GAPS = 5
+
+
+@rule(
+    "seq-gap",
+    Severity.INFO,
+    dispatches(odd=Odd.OUT_OF_ORDER),
+    remedy="Nothing by itself; if events are missing as well, compare what the client got with what is recorded.",
+    source=("derived",),
+)
+def seq_gap(now: Situation) -> Iterator[Noticed]:
+    """Numbers of events are left out."""
+    connection, seq = now.connection, now.event.seq
+    if seq is None or now.event.event == "READY" or not connection.is_whole:
+        return
+    known = connection.seq
+    # What is missing at the beginning of a resume is for `resume_lost_events` to say.
+    if known is not None and seq > known + 1 and connection.gaps < MOST_GAPS:
+        missing = counted(seq - known - 1, "event")
+        last = " Further gaps on this connection are not told." if connection.gaps == MOST_GAPS - 1 else ""
+        yield Noticed(f"The numbers go from {known:,} to {seq:,}: {missing} missing here.{last}")
+
+
+@rule(
+    "seq-not-rising",
+    Severity.WARN,
+    dispatches(odd=Odd.OUT_OF_ORDER),
+    remedy="If it is no server of your own: two sessions were recorded as one connection, or messages out of order.",
+    source=("derived",),
+)
+def seq_not_rising(now: Situation) -> Iterator[Noticed]:
+    """An event has a number that was there before, or a smaller one.
+
+    During a resume that is as it should be: events are sent again under the numbers that they had.
+    """
+    connection, seq = now.connection, now.event.seq
+    if seq is None or connection.seq is None or now.event.event == "READY" or connection.is_replaying:
+        return
+    if seq <= connection.seq and not connection.disorders:
+        what = "comes again" if seq == connection.seq else f"follows {connection.seq:,}"
+        yield Noticed(f"Number {seq:,} {what}. More of these are not told on this connection.")
+
+
+@rule(
+    "seq-missing",
+    Severity.INFO,
+    dispatches(odd=Odd.OUT_OF_ORDER),
+    remedy="If it is a server of your own: number every dispatch, from 1 with READY.",
+    source=("official-events",),
+)
+def seq_missing(now: Situation) -> Iterator[Noticed]:
+    """An event has no number, so a resume cannot ask for what follows it."""
+    if now.event.seq is None and not now.connection.unnumbered:
+        yield Noticed("The dispatch has no s. More of these are not told on this connection.")
+
+
+@rule(
+    "resume-lost-events",
+    Severity.WARN,
+    dispatches("RESUMED"),
+    remedy="Fetch what matters anew over HTTP: members, messages, states of guilds.",
+    source=("derived",),
+)
+def resume_lost_events(now: Situation) -> Iterator[Noticed]:
+    """A resume was accepted, and not everything that was missed came.
+
+    The first number after a resume should follow the one that Resume named.
+    """
+    connection, resume = now.connection, now.connection.resume
+    if resume is None or resume.seq is None or not connection.is_whole:
+        return
+    first = connection.first_seq if connection.first_seq is not None else now.event.seq
+    if first is None:
+        session = now.session
+        if session is not None and session.seq is not None and session.seq > resume.seq:
+            yield Noticed(
+                f"Resume asked for what follows {resume.seq:,}, and nothing came again, although the server had "
+                f"counted up to {session.seq:,}.",
+                (resume.n,),
+            )
+    elif first > resume.seq + 1:
+        yield Noticed(
+            f"Resume asked for what follows {resume.seq:,}, and the first number that came is {first:,}: "
+            f"{counted(first - resume.seq - 1, 'event')} lost.",
+            (resume.n,),
+        )
+
+
+@rule(
+    "event-before-ready",
+    Severity.INFO,
+    dispatches(odd=Odd.EARLY),
+    remedy="If it is a server of your own: READY comes first.",
+    source=("official-gateway",),
+)
+def event_before_ready(now: Situation) -> Iterator[Noticed]:
+    """An event came before READY on a connection that resumes nothing."""
+    connection = now.connection
+    if connection.accepted is not None or connection.resume is not None or connection.seq is not None:
+        return
+    if connection.unnumbered:
+        return
+    if now.event.event not in ("READY", "RESUMED") and connection.is_whole:
+        yield Noticed("This is the first event of the connection, and not READY.")
+
+
+@rule(
+    "event-outside-shard",
+    Severity.WARN,
+    dispatches(),
+    remedy="Look at the shard in Identify: the wrong count makes guilds arrive twice or not at all.",
+    source=("official-gateway",),
+)
+def event_outside_shard(now: Situation) -> Iterator[Noticed]:
+    """An event of a guild came to a shard that the guild does not belong to."""
+    connection, guild = now.connection, now.event.guild_id
+    shard = connection.shard_pair
+    if guild is None or shard is None or connection.strays:
+        return
+    if is_stray(now.event, shard):
+        yield Noticed(
+            f"Guild {guild} belongs to shard {(guild >> 22) % shard[1]} of {shard[1]}, and this is shard {shard[0]}. "
+            "More of these are not told on this connection.",
+            (connection.identify.n if connection.identify else None,),
+        )

@@ -1,0 +1,143 @@
+"""Rules about the form of messages and URLs, and about what no table knows."""
+
+from collections.abc import Iterator
+
+from inspector.diagnose.rule import Noticed, Odd, Situation, dispatches, opens, payloads, rule, sends
+from inspector.diagnose.words import listed, quoted
+from inspector.model import Plane, Severity
+from inspector.session.said import Identify
+from inspector.session.summarize import inert
+from inspector.session.world import unknown_names
+from inspector.wire.dialect import dialect_of
+
+GATEWAY, VOICE = Plane.GATEWAY, Plane.VOICE
+# Versions of the gateway that are served, that are on their way out, and of the voice gateway the lowest.
+SERVED, DEPRECATED, LOWEST_VOICE = (9, 10), (6, 7, 8), 4
+
+
+@rule(
+    "unknown-name",
+    Severity.INFO,
+    payloads(GATEWAY, VOICE, odd=Odd.UNKNOWN),
+    remedy="If you know what it is, tell gwinspect by a row in a table of your own, and whoever documents such things.",
+    source=("derived",),
+)
+def unknown_name(now: Situation) -> Iterator[Noticed]:
+    """An opcode, event or key of the envelope comes that no table knows; said once for each."""
+    assert now.payload is not None
+    new = [name for name in unknown_names(now.event, now.payload, now.registry) if name not in now.world.seen]
+    if new:
+        side = "The client sends" if now.event.from_client else "The server sends"
+        fields = f" Its body has {_fields(now.d)}." if new[0].startswith(("op ", "event ")) else ""
+        yield Noticed(f"{side} what no table knows: {listed(inert(name) for name in new[:5])}.{fields}")
+
+
+def _fields(d: object) -> str:
+    if type(d) is dict:
+        keys = [quoted(str(key), 30) for key in list(d)[:12]]
+        return f"the keys {listed(keys)}" if keys else "no keys"
+    return f"no keys, it is {type(d).__name__}"
+
+
+@rule(
+    "odd-payload",
+    Severity.WARN,
+    payloads(GATEWAY, VOICE, odd=Odd.PROBLEMS),
+    remedy="Look at the payload in the Wire tab, and at what builds it.",
+    source=("derived",),
+)
+def odd_payload(now: Situation) -> Iterator[Noticed]:
+    """A payload could be read, but is not as it should be."""
+    assert now.payload is not None
+    if now.payload.problems:
+        severity = None if now.event.from_client else Severity.INFO
+        yield Noticed(f"It could be read, but {inert('; '.join(now.payload.problems)[:300])}.", (), severity)
+
+
+@rule(
+    "payload-compression-ignored",
+    Severity.INFO,
+    sends(GATEWAY, 2),
+    remedy="Leave one of the two out; with compress in the URL the other has no effect.",
+    source=("official-gateway",),
+)
+def payload_compression_ignored(now: Situation) -> Iterator[Noticed]:
+    """Identify asks for compressed payloads on a connection whose URL asks for a compressed stream."""
+    compression = dialect_of(now.connection.opened.url).compression
+    if now.expect(Identify).compress and compression is not None:
+        yield Noticed(f"Identify has compress: true, and the URL has compress={compression.value}, which wins.")
+
+
+@rule(
+    "compressed-twice",
+    Severity.INFO,
+    opens(GATEWAY, VOICE),
+    remedy="Do not offer permessage-deflate where the URL asks for a compressed stream; it costs time for nothing.",
+    source=("derived",),
+)
+def compressed_twice(now: Situation) -> Iterator[Noticed]:
+    """The WebSocket compresses messages that are compressed already."""
+    opened = now.event.opened
+    if opened is None:
+        return
+    extensions = opened.headers.get("response-sec-websocket-extensions", "")
+    if "permessage-deflate" in extensions and dialect_of(opened.url).compression is not None:
+        yield Noticed("permessage-deflate was agreed on for a stream that is compressed already.")
+
+
+@rule(
+    "version-in-url",
+    Severity.WARN,
+    opens(GATEWAY, VOICE),
+    remedy="Put v=10 (voice: v=8) into the URL.",
+    source=("official-gateway", "official-voice"),
+)
+def version_in_url(now: Situation) -> Iterator[Noticed]:
+    """The URL names no version, or one that is not served or not for long."""
+    connection, opened = now.connection, now.event.opened
+    if opened is None or opened.joined_late or opened.refusal is not None or not opened.url:
+        return
+    version = connection.version
+    if connection.plane is VOICE:
+        if version is None or version < LOWEST_VOICE:
+            found = "no v" if version is None else f"v={version}"
+            yield Noticed(f"The URL has {found}; the voice gateway wants at least {LOWEST_VOICE}.", (), Severity.ERROR)
+    elif version is None:
+        yield Noticed("The URL has no v, so the server chooses a version.", (), Severity.INFO)
+    elif version in DEPRECATED:
+        yield Noticed(f"Version {version} of the gateway is deprecated.")
+    elif version not in SERVED:
+        yield Noticed(f"Version {version} of the gateway is not served.", (), Severity.ERROR)
+
+
+@rule(
+    "event-outside-intents",
+    Severity.INFO,
+    dispatches(),
+    remedy="Nothing; it shows that the table of intents is not the whole truth, or that the server is one of your own.",
+    source=("official-gateway",),
+)
+def event_outside_intents(now: Situation) -> Iterator[Noticed]:
+    """An event comes that none of the intents in Identify asks for; said once for each event and connection."""
+    connection, name = now.connection, now.event.event
+    row = None if name is None else now.registry.event(name)
+    if row is None or not row.intents or name in connection.outside:
+        return
+    if connection.intents is not None and connection.intents.isdisjoint(row.intents) and not _excused(now):
+        intents = listed(row.intents, "or")
+        yield Noticed(f"{row.name} comes with {intents}, and Identify asked for none of these.")
+
+
+def _excused(now: Situation) -> bool:
+    """Return whether an event comes whatever the intents are.
+
+    What concerns the account itself does; so do messages of group DMs, and those that are for the bot alone.
+    """
+    session = now.session
+    return (
+        now.event.guild_id is None
+        or session is None
+        or session.user_id is None
+        or str(now.event.user_id) == session.user_id
+        or now.event.event in ("THREAD_MEMBERS_UPDATE", "GUILD_MEMBER_UPDATE")
+    )

@@ -1,0 +1,310 @@
+"""Rules about the voice gateway's JSON part: the way into a call, its numbers, and coming back.
+
+Source: https://docs.discord.com/developers/topics/voice-connections
+"""
+
+from collections.abc import Iterator
+
+from inspector.diagnose.rule import SECOND, Noticed, Situation, receives, rule, sends, silence
+from inspector.diagnose.words import counted, listed, opcode, quoted, took
+from inspector.model import ABSENT, Plane, Severity
+from inspector.session.said import Beat, Identify, Selected
+from inspector.session.state import Connection
+
+VOICE = Plane.VOICE
+# The first version with sequence numbers, and with objects in heartbeats.
+NUMBERED = 8
+STUCK_NS = 10 * SECOND
+# Connections of one call that ended so soon after each other are a loop.
+LOOP, LOOP_NS = 3, 120 * SECOND
+# Sequence numbers have 16 bits and begin again at 0.
+WRAP = 1 << 16
+# Numbers that an acknowledgement may lag behind: messages cross each other.
+BEHIND = 200
+
+
+def _is_numbered(connection: Connection) -> bool:
+    return (connection.version or 0) >= NUMBERED
+
+
+@rule(
+    "voice-version-old",
+    Severity.WARN,
+    sends(VOICE, 0),
+    remedy="Connect with v=8: it has sequence numbers, and a resume then sends again what was missed.",
+    source=("official-voice", "community-voice"),
+)
+def voice_version_old(now: Situation) -> Iterator[Noticed]:
+    """A client that can speak DAVE connects with a version from before sequence numbers."""
+    identify, version = now.expect(Identify), now.connection.version
+    if identify.dave and version is not None and version < NUMBERED:
+        yield Noticed(f"Identify offers DAVE {identify.dave}, and the URL has v={version}.")
+
+
+@rule(
+    "voice-heartbeat-shape",
+    Severity.ERROR,
+    sends(VOICE, 3),
+    remedy="From version 8 on send {t, seq_ack}, before that a bare number.",
+    source=("official-voice",),
+)
+def voice_heartbeat_shape(now: Situation) -> Iterator[Noticed]:
+    """A heartbeat does not have the form that its version wants; the voice server closes with 4020."""
+    version = now.connection.version
+    if version is None:
+        return
+    is_object = type(now.d) is dict
+    if is_object != _is_numbered(now.connection):
+        found = "an object" if is_object else "no object"
+        yield Noticed(f"The body of this heartbeat is {found}, on version {version}.")
+
+
+@rule(
+    "voice-seq-ack-missing",
+    Severity.WARN,
+    sends(VOICE, 3, 7),
+    remedy="Put the last seq that came, JSON and binary messages alike, into seq_ack.",
+    source=("official-voice",),
+)
+def voice_seq_ack_missing(now: Situation) -> Iterator[Noticed]:
+    """A heartbeat or Resume does not say what was received last, so a resume cannot send again what was missed."""
+    connection, seq = now.connection, getattr(now.said, "seq", None)
+    if _is_numbered(connection) and connection.seq is not None and seq is None and type(now.d) is dict:
+        yield Noticed(f"There is no seq_ack, although the server has counted up to {connection.seq:,}.")
+
+
+@rule(
+    "voice-seq-ack-wrong",
+    Severity.ERROR,
+    sends(VOICE, 3, 7),
+    remedy="Acknowledge the seq of the newest message that came; 0 is a number too.",
+    source=("official-voice",),
+)
+def voice_seq_ack_wrong(now: Situation) -> Iterator[Noticed]:
+    """A heartbeat or Resume acknowledges what the server never sent, or long ago."""
+    connection, seq = now.connection, getattr(now.said, "seq", None)
+    if not _is_numbered(connection) or seq is None or seq < 0 or not connection.is_whole:
+        return
+    if connection.seq is None:
+        if seq > 0 and isinstance(now.said, Beat) and connection.resume is None:
+            yield Noticed(f"seq_ack is {seq:,}, and the server has numbered nothing yet.")
+        return
+    behind = (connection.seq - seq) % WRAP
+    if behind > WRAP // 2:
+        yield Noticed(f"seq_ack is {seq:,}; the server has counted up to {connection.seq:,} only.")
+    elif behind > BEHIND:
+        yield Noticed(f"seq_ack is {seq:,}; the server is at {connection.seq:,} by now.", (), Severity.WARN)
+
+
+@rule(
+    "voice-seq-gap",
+    Severity.INFO,
+    receives(VOICE),
+    remedy="Nothing by itself; JSON and binary messages share one count.",
+    source=("derived",),
+)
+def voice_seq_gap(now: Situation) -> Iterator[Noticed]:
+    """Numbers of the voice server's messages are left out, or come again."""
+    connection, seq = now.connection, now.event.seq
+    if seq is None or connection.seq is None or not connection.is_whole:
+        return
+    step = (seq - connection.seq) % WRAP
+    # A resume sends again what may have been received.
+    if step != 1 and connection.resume is None:
+        yield Noticed(f"The numbers go from {connection.seq:,} to {seq:,}.")
+
+
+@rule(
+    "voice-identify-twice",
+    Severity.ERROR,
+    sends(VOICE, 0, 7),
+    remedy="Send one Identify or Resume a connection.",
+    source=("official-voice", "official-opcodes"),
+)
+def voice_identify_twice(now: Situation) -> Iterator[Noticed]:
+    """The client introduced itself twice on one voice connection; it is closed with 4005."""
+    asked = now.connection.identify or now.connection.resume
+    if asked is not None:
+        name = opcode(now.registry, VOICE, now.event.op)
+        yield Noticed(f"{name} was sent although the connection had one already.", (asked.n,))
+
+
+@rule(
+    "voice-command-too-early",
+    Severity.ERROR,
+    sends(VOICE),
+    remedy="Wait for Ready or Resumed before anything but heartbeats.",
+    source=("official-voice", "official-opcodes"),
+)
+def voice_command_too_early(now: Situation) -> Iterator[Noticed]:
+    """The client sent a command before it had introduced itself; the voice server closes with 4003."""
+    connection, op = now.connection, now.event.op
+    if op in (0, 3, 7, None) or not connection.is_whole:
+        return
+    if connection.identify is None and connection.resume is None:
+        yield Noticed(f"{opcode(now.registry, VOICE, op)} was sent before Identify or Resume.")
+
+
+@rule(
+    "voice-mode-not-offered",
+    Severity.ERROR,
+    sends(VOICE, 1),
+    remedy="Choose from the modes in Ready; aead_xchacha20_poly1305_rtpsize is always among them.",
+    source=("official-voice",),
+)
+def voice_mode_not_offered(now: Situation) -> Iterator[Noticed]:
+    """Select Protocol chooses an encryption mode that was not on offer; the voice server closes with 4016."""
+    selected, modes = now.expect(Selected), now.connection.modes
+    if modes and selected.mode is not None and selected.mode not in modes:
+        ready = now.connection.accepted
+        yield Noticed(
+            f"{quoted(selected.mode)} was chosen; on offer are {listed(quoted(mode) for mode in modes)}.",
+            (ready.n if ready else None,),
+        )
+
+
+@rule(
+    "voice-protocol-unknown",
+    Severity.ERROR,
+    sends(VOICE, 1),
+    remedy="Choose udp, or webrtc.",
+    source=("official-voice", "community-voice"),
+)
+def voice_protocol_unknown(now: Situation) -> Iterator[Noticed]:
+    """Select Protocol names a protocol that there is not; the voice server closes with 4012."""
+    protocol = now.expect(Selected).protocol
+    if protocol not in ("udp", "webrtc"):
+        yield Noticed(f"The protocol is {quoted(protocol) if protocol else 'not named'}.")
+
+
+@rule(
+    "voice-handshake-stuck",
+    Severity.ERROR,
+    silence(VOICE),
+    remedy="Look at the step before the missing one: whether its message was right, and whether the answer was read.",
+    source=("official-voice",),
+)
+def voice_handshake_stuck(now: Situation) -> Iterator[Noticed]:
+    """The way into a call stops halfway: a step never came."""
+    connection = now.connection
+    if not connection.is_whole or not now.passed(connection.opened.at_ns + STUCK_NS):
+        return
+    if connection.resume is not None:
+        step, last = ("Resumed", connection.resume.n) if connection.accepted is None else (None, 0)
+    elif connection.identify is None:
+        step, last = ("Identify" if connection.hello else "Hello"), (connection.hello.n if connection.hello else 0)
+    elif connection.hello is None:
+        step, last = "Hello", connection.identify.n
+    elif connection.accepted is None:
+        step, last = "Ready", connection.identify.n
+    elif connection.selected is None:
+        step, last = "Select Protocol", connection.accepted.n
+    elif connection.described is None:
+        step, last = "Session Description", connection.selected.n
+    else:
+        step, last = None, 0
+    if step is not None:
+        whose = "the client's" if step in ("Identify", "Select Protocol") else "the server's"
+        since = took(now.at_ns - connection.opened.at_ns)
+        yield Noticed(f"{since} after the opening, {whose} {step} has not come.", (last,))
+
+
+@rule(
+    "voice-identify-instead-of-resume",
+    Severity.WARN,
+    sends(VOICE, 0),
+    remedy="After a drop send Resume (op 7) first; with a session that is still there, Identify leads to 4006.",
+    source=("official-voice", "community-voice"),
+)
+def voice_identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
+    """The client identifies with its old session after a drop, where a Resume was due."""
+    before = now.before()
+    if before is None or now.expect(Identify).session != before[0].session:
+        return
+    connection, ending = before
+    row = None if ending.closed.code is None else now.registry.close_code(VOICE, ending.closed.code)
+    if row is not None and row.sent_by(ending.closed.by).resume is True and connection.accepted is not None:
+        yield Noticed(
+            f"Connection {connection.id} of this call had ended {took(now.at_ns - ending.at_ns)} before with "
+            f"{ending.closed.code}, and could have been resumed.",
+            (ending.n,),
+        )
+
+
+@rule(
+    "voice-rejoin-loop",
+    Severity.ERROR,
+    sends(VOICE, 0),
+    remedy="Stop after the second time, and look at what ended the connections before.",
+    source=("derived",),
+)
+def voice_rejoin_loop(now: Situation) -> Iterator[Noticed]:
+    """The client joins a call again and again."""
+    identity = now.world.identity(VOICE, now.expect(Identify))
+    ended = [
+        (connection, ending)
+        for connection, ending in now.world.ended.values()
+        if connection.identity == identity and now.at_ns - ending.at_ns < LOOP_NS and ending.closed.code != 1000
+    ]
+    if len(ended) >= LOOP and len(ended) % LOOP == 0:
+        codes = listed(dict.fromkeys(str(ending.closed.code) for _, ending in ended))
+        yield Noticed(
+            f"{counted(len(ended), 'connection')} of this call ended within {took(now.at_ns - ended[0][1].at_ns)}, "
+            f"with {codes}.",
+            tuple(ending.n for _, ending in ended),
+        )
+
+
+@rule(
+    "voice-stale-credentials",
+    Severity.WARN,
+    sends(VOICE, 0),
+    remedy="Wait for both VOICE_STATE_UPDATE and VOICE_SERVER_UPDATE after op 4, and use the newest of each.",
+    source=("official-voice",),
+)
+def voice_stale_credentials(now: Situation) -> Iterator[Noticed]:
+    """Identify has another token or session id than the main gateway named last; 4004 or 4006 follows."""
+    identify = now.expect(Identify)
+    call = now.world.calls.get(identify.server_id or "")
+    if call is None:
+        return
+    wrong, evidence = [], []
+    if call.token is not None and identify.token != call.token:
+        wrong.append("token is not that of the newest VOICE_SERVER_UPDATE")
+        evidence.append(call.server.n if call.server else None)
+    if call.session is not None and call.channel is not None and identify.session != call.session:
+        wrong.append("session_id is not that of the newest VOICE_STATE_UPDATE")
+        evidence.append(call.state.n if call.state else None)
+    if wrong:
+        yield Noticed(f"Its {listed(wrong)}.", tuple(evidence))
+
+
+@rule(
+    "voice-wrong-endpoint",
+    Severity.WARN,
+    sends(VOICE, 0, 7),
+    remedy="Connect to the endpoint exactly as VOICE_SERVER_UPDATE names it, with its port.",
+    source=("official-voice",),
+)
+def voice_wrong_endpoint(now: Situation) -> Iterator[Noticed]:
+    """The client connected to another host or port than the main gateway named; 4006 follows."""
+    call = now.world.calls.get(getattr(now.said, "server_id", None) or "")
+    url = now.connection.opened.url
+    if call is not None and call.endpoint is not None and call.endpoint.removesuffix(":443") not in url:
+        yield Noticed(
+            f"The endpoint is {quoted(call.endpoint)}, and this connection is to {quoted(url)}.",
+            (call.server.n if call.server else None,),
+        )
+
+
+@rule(
+    "voice-without-dave",
+    Severity.INFO,
+    sends(VOICE, 0),
+    remedy="Update the library, or install what it needs for DAVE, so that it offers version 1.",
+    source=("official-voice",),
+)
+def voice_without_dave(now: Situation) -> Iterator[Noticed]:
+    """The client cannot do end-to-end encryption; calls that require it close with 4017."""
+    if not now.expect(Identify).dave and now.d is not ABSENT:
+        yield Noticed("Identify offers no version of DAVE.")

@@ -1,0 +1,87 @@
+"""A diagnosis for programs: JSON lines, and JUnit's XML for CI."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from xml.etree import ElementTree
+
+from inspector.model import Severity
+from inspector.report.diagnosis import Case, Diagnosis
+from inspector.report.jsonl import finding_record, verdict_record
+from inspector.report.values import iso
+from inspector.wire import jsontext
+
+# What XML 1.0 cannot hold, not even escaped.
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def jsonl(diagnosis: Diagnosis) -> Iterator[bytes]:
+    """Yield one JSON object a finding, each a line with its newline. Keys are only ever added."""
+    for case in diagnosis.cases:
+        yield jsontext.dumps(record(case)) + b"\n"
+
+
+def record(case: Case) -> dict[str, Any]:
+    """Return one finding as the object that is written."""
+    finding = case.finding
+    made: dict[str, Any] = finding_record(finding) | {
+        "title": case.title,
+        "row": finding.event,
+        "at": iso(case.at_ns),
+        "connection": case.connection,
+        "plane": case.plane.value,
+        "remedy": case.remedy,
+    }
+    if case.verdict is not None:
+        made["verdict"] = verdict_record(case.verdict)
+    if case.file is not None:
+        made["file"] = case.file
+    return made
+
+
+def junit(diagnosis: Diagnosis, fail_on: Severity | None) -> bytes:
+    """Return `diagnosis` as JUnit's XML: a test case for each rule that was asked, and each kind of close there was.
+
+    Those with findings at or above `fail_on` have failed; None: none has.
+    """
+    by_rule: dict[str, list[Case]] = {rule.id: [] for rule in diagnosis.rules}
+    for case in diagnosis.cases:
+        by_rule.setdefault(case.finding.rule, []).append(case)
+    failed = sum(_fails(cases, fail_on) for cases in by_rule.values())
+    counts = {"tests": str(len(by_rule)), "failures": str(failed), "errors": "0", "skipped": "0"}
+    suites = ElementTree.Element("testsuites", {"name": "gwinspect", **counts})
+    suite = ElementTree.SubElement(suites, "testsuite", {"name": _clean(", ".join(diagnosis.files)), **counts})
+    for rule, cases in by_rule.items():
+        test = ElementTree.SubElement(suite, "testcase", {"classname": "gwinspect.diagnose", "name": rule})
+        if not cases:
+            continue
+        said = _clean("\n\n".join(map(_said, cases)))
+        if _fails(cases, fail_on):
+            worst = max(case.finding.severity for case in cases).name.lower()
+            failure = ElementTree.SubElement(test, "failure", {"message": _clean(cases[0].title), "type": worst})
+            failure.text = said
+        else:
+            ElementTree.SubElement(test, "system-out").text = said
+    ElementTree.indent(suites)
+    return bytes(ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def _fails(cases: list[Case], fail_on: Severity | None) -> bool:
+    return fail_on is not None and any(case.finding.severity >= fail_on for case in cases)
+
+
+def _said(case: Case) -> str:
+    finding, verdict = case.finding, case.verdict
+    where = f"connection {case.connection}, row {finding.event}" + (f" of {case.file}" if case.file else "")
+    said = [f"{finding.severity.name}  {where}: {verdict.cause if verdict else finding.text}"]
+    if finding.evidence:
+        said.append(f"evidence: rows {', '.join(map(str, finding.evidence))}")
+    if case.remedy:
+        said.append(f"do: {case.remedy}")
+    if verdict is not None and verdict.then:
+        said.append(f"then: {verdict.then}")
+    return "\n".join(said)
+
+
+def _clean(text: str) -> str:
+    return _NOT_XML.sub("?", text)

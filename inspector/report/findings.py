@@ -1,0 +1,147 @@
+"""What was noticed in a capture, all of it and row by row, and what is said of the rules beside.
+
+Findings are read a slice at a time, so that a capture that grows costs only what is new. Their texts are inert already.
+"""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from inspector.diagnose.rules import RULES
+from inspector.model import Finding, Plane, Severity
+from inspector.protocol.registry import Registry
+from inspector.store import rows
+from inspector.store.file import damaged
+from inspector.store.reader import Reader, explained
+
+# Findings read at once: some 20 ms of work.
+SLICE = 5_000
+# Findings that are listed; where there are more, the mildest are left out, and of those the newest.
+MOST = 20_000
+# Findings, the newest, that are searched for one that names a row as evidence, and those that are returned.
+_SEARCHED, _NAMED = 100_000, 9
+
+_RULES = {rule.id: rule for rule in RULES}
+_COLUMNS = ", ".join(f"finding.{column}" for column in rows.FINDING_COLUMNS.split(", "))
+_SINCE = f"""
+    select finding.id, event.at, event.connection, event.plane, {_COLUMNS}
+    from finding join event on event.id = finding.event where finding.id > ? order by finding.id limit ?"""
+# The search for the digits comes first: it is cheap, and leaves few to be read as JSON.
+_SPEAKING_OF = """
+    select event, rule from (select * from finding order by id desc limit ?)
+    where instr(evidence, ?) and exists (select 1 from json_each(evidence) where value = ?) order by event limit ?"""
+_VERDICTS_SPEAKING_OF = """
+    select event, 'close-' || ifnull((select close_code from event as close where close.id = verdict.event), '')
+    from verdict where instr(evidence, ?) and exists (select 1 from json_each(evidence) where value = ?)
+    order by event limit ?"""
+
+
+class Listed(NamedTuple):
+    """A finding, and where it stands."""
+
+    id: int
+    """From 1, in the order in which they were noticed."""
+    at_ns: int
+    """Of its row, nanoseconds since the epoch."""
+    connection: int
+    plane: Plane
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """All that has been noticed so far. Never changes, so threads may hand it to each other."""
+
+    listed: tuple[Listed, ...] = ()
+    """At most `MOST`."""
+    counts: Mapping[Severity, int] = field(default_factory=dict)
+    """How many there are of each severity, those that are not listed too."""
+    read: bool = False
+    """All that there were have been read."""
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return sum(self.counts.values())
+
+
+class Findings:
+    """Reads the findings of a capture, as far as it goes. Belongs to one thread, as `reader` does."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._listed: list[Listed] = []
+        self._counts: Counter[Severity] = Counter()
+        self._last = 0
+        self._read = False
+
+    def advance(self, limit: int = SLICE) -> bool:
+        """Read at most `limit` further ones, and say whether there are more. Raises CaptureError for a damaged file."""
+        try:
+            found = self._reader.db.execute(_SINCE, (self._last, limit)).fetchall()
+            for number, at_ns, connection, plane, *row in found:
+                finding = rows.finding_of(tuple(row))
+                self._counts[finding.severity] += 1
+                self._listed.append(Listed(number, int(at_ns), int(connection), Plane(plane), finding))
+        except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+            raise damaged(self._reader.path, error) from error
+        if found:
+            self._last = found[-1][0]
+        if len(self._listed) > MOST:
+            self._listed.sort(key=worst_first)
+            del self._listed[MOST:]
+        self._read = len(found) < limit
+        return not self._read
+
+    def snapshot(self) -> Noticed:
+        """Return what has been read so far."""
+        return Noticed(tuple(self._listed), dict(self._counts), self._read)
+
+
+def worst_first(listed: Listed) -> tuple[int, int, int]:
+    """Return what sorts the worst to the front, and those that are alike by their rows."""
+    return -listed.finding.severity, listed.finding.event, listed.id
+
+
+def by_time(listed: Listed) -> tuple[int, int, int]:
+    """Return what sorts by rows, the worst of a row first."""
+    return listed.finding.event, -listed.finding.severity, listed.id
+
+
+class Rule(NamedTuple):
+    """What is said of a rule, whatever the case."""
+
+    title: str
+    why: str
+    """Why it matters; may be empty."""
+    remedy: str
+    sources: tuple[str, ...]
+    """Where to read on: links, or titles of what has none."""
+
+
+def rule_of(name: str, plane: Plane, registry: Registry) -> Rule:
+    """Return what is said of the rule `name`: one of `RULES`, or ``close-4009``. An unknown one has no words."""
+    rule = _RULES.get(name)
+    if rule is not None:
+        return Rule(rule.title, rule.why, rule.remedy, _links(rule.source, registry))
+    code = name.removeprefix("close-")
+    if name.startswith("close-") and code.isascii() and code.isdigit() and len(code) < 6:
+        known = registry.close_code(plane, int(code))
+        if known is not None:
+            return Rule(f"{known.number} {known.name}", known.meaning, known.remedy, _links(known.source, registry))
+    return Rule("", "", "", ())
+
+
+def speaking_of(reader: Reader, number: int) -> list[tuple[int, str]]:
+    """Return row and rule of findings and verdicts that name row `number` as evidence: at most nine, in order."""
+    with explained(reader.path):
+        found = reader.db.execute(_SPEAKING_OF, (_SEARCHED, str(number), number, _NAMED)).fetchall()
+        found += reader.db.execute(_VERDICTS_SPEAKING_OF, (str(number), number, _NAMED)).fetchall()
+        return sorted({(int(event), str(rule)) for event, rule in found})[:_NAMED]
+
+
+def _links(source: tuple[str, ...], registry: Registry) -> tuple[str, ...]:
+    known = (registry.sources.get(name) for name in source)
+    return tuple(each.url or each.title for each in known if each is not None)

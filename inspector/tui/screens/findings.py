@@ -1,0 +1,306 @@
+"""All that was noticed in a capture: the findings one under the other, and the one under the cursor whole.
+
+A thread reads the findings and hands over what it has read; rows that they speak of are read when they come into sight.
+"""
+
+from dataclasses import dataclass
+from threading import Event
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from inspector.diagnose.rules import RULES
+from inspector.diagnose.words import counted
+from inspector.errors import CaptureError
+from inspector.model import Kind, Severity, Verdict
+from inspector.report.findings import Findings, Listed, Noticed, by_time, worst_first
+from inspector.report.recording import Recording
+from inspector.session.summarize import inert
+from inspector.store.reader import Reader
+from inspector.tui.look import Glyphs
+from inspector.tui.screens.help import HelpScreen
+from inspector.tui.widgets.detail.findings import FindingLines, Writing
+from inspector.tui.widgets.finding_list import FindingList
+from inspector.tui.widgets.prompt import Prompt
+
+# Seconds between two looks for news.
+BEAT = 0.25
+
+_LEAST = {Severity.INFO: "all", Severity.WARN: "warnings and errors", Severity.ERROR: "only errors"}
+
+
+class FindingText(FindingLines):
+    """One finding whole."""
+
+    DEFAULT_CSS = "FindingText { height: 1fr; }"
+
+    def __init__(self, glyphs: Glyphs, recording: Recording) -> None:
+        super().__init__(glyphs)
+        # The keys of the screen are those of the list.
+        self.can_focus = False
+        self._recording = recording
+        self._listed: Listed | None = None
+
+    def tell(self, listed: Listed | None) -> None:
+        """Show another finding, or none."""
+        another = (self._listed and self._listed.id) != (listed and listed.id)
+        self._listed = listed
+        if another:
+            self.changed()
+            self.restart()
+
+    def writing(self) -> Writing | None:
+        return None if self._listed is None else Writing(self._recording, self.glyphs, self.room - 2)
+
+    def written(self, writing: Writing) -> None:
+        assert self._listed is not None
+        try:
+            writing.finding(self._listed.finding, self._listed.plane, self._verdict(self._listed), here=True)
+        except CaptureError as error:
+            writing.title(str(error), "", "error")
+
+    def _verdict(self, listed: Listed) -> Verdict | None:
+        number = listed.finding.event
+        found = self._recording.reader.events(number - 1, 1, payloads=False)
+        if not found or found[0].n != number or found[0].kind is not Kind.CLOSE:
+            return None
+        return found[0].verdict if listed.finding.rule.startswith("close-") else None
+
+
+class FindingsScreen(Screen[int | None]):
+    """The findings of one capture. It ends with the row that the person wants to see in the timeline, or None.
+
+    `row` is where the person is: a finding there is under the cursor at first.
+    """
+
+    DEFAULT_CSS = """
+    FindingsScreen { layout: vertical; background: $background; }
+    FindingsScreen #head { height: 1; background: $panel; padding: 0 1; }
+    FindingsScreen #head.trouble { height: auto; max-height: 4; }
+    FindingsScreen #titles { height: 1; background: $panel; color: $text-muted; text-style: bold; }
+    FindingsScreen FindingList { height: auto; max-height: 45%; }
+    FindingsScreen #lower { height: 1fr; border-top: solid $panel; }
+    FindingsScreen.plain #lower { border-top: ascii $panel; }
+    FindingsScreen #empty { display: none; height: 1fr; content-align: center middle; color: $text-muted; }
+    FindingsScreen.empty #empty { display: block; }
+    FindingsScreen.empty FindingList, FindingsScreen.empty #lower, FindingsScreen.empty #titles { display: none; }
+    """
+    BINDINGS = [
+        Binding("enter", "goto", "go to the row", tooltip="Show the chosen row in the timeline"),
+        Binding("n", "choose(1)", "next of its rows", tooltip="Choose the next row that the finding speaks of"),
+        Binding("p", "choose(-1)", "row before", show=False),
+        Binding("o", "order", "order", tooltip="The worst first, or by time"),
+        Binding("m", "least", "severity", tooltip="All findings, warnings and errors, or only errors"),
+        Binding("slash", "search", "search", tooltip="Only findings with a text in them, or of a rule"),
+        Binding("1", "evidence(1)", "go to the first row of its evidence, and so on to 9", show=False),
+        *(Binding(str(number), f"evidence({number})", show=False) for number in range(2, 10)),
+        Binding("y", "copy", "copy the finding", show=False),
+        Binding("ctrl+d", "scroll(1)", "scroll the finding down", show=False),
+        Binding("ctrl+u", "scroll(-1)", "scroll the finding up", show=False),
+        Binding("escape,F,q", "back", "back"),
+        Binding("question_mark", "help", "help"),
+    ]
+    KEYS: ClassVar = {"Findings": BINDINGS, "List of findings": FindingList.BINDINGS}
+    """Every key of the screen and its list, as groups of the help."""
+
+    @dataclass
+    class Progress(Message):
+        """More has been read."""
+
+        noticed: Noticed
+
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, FindingsScreen.Progress)
+
+    @dataclass
+    class Failed(Message):
+        """The capture cannot be read any further."""
+
+        sentence: str
+
+    def __init__(self, recording: Recording, glyphs: Glyphs, *, title: str = "", row: int | None = None) -> None:
+        super().__init__(classes="plain empty" if glyphs.ascii else "empty")
+        self._recording = recording
+        self._glyphs = glyphs
+        self._called = title or recording.path.name
+        self._row = row
+        self._noticed = Noticed()
+        self._least = Severity.INFO
+        self._worst_first = True
+        self._needle = ""
+        self._problem = ""
+        self._gone = Event()
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="head")
+        yield Static(id="titles")
+        yield FindingList(self._glyphs)
+        yield Static(id="empty")
+        with Vertical(id="lower"):
+            yield FindingText(self._glyphs, self._recording)
+        yield Prompt()
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self._show()
+        self.run_worker(self._watch, thread=True, group="findings", exit_on_error=False)
+
+    def on_unmount(self) -> None:
+        self._gone.set()
+
+    @property
+    def noticed(self) -> Noticed:
+        """All that has been read so far."""
+        return self._noticed
+
+    # What the thread does.
+
+    def _watch(self) -> None:
+        try:
+            reader = Reader(self._recording.path)
+            try:
+                findings = Findings(reader)
+                while not self._gone.is_set():
+                    if reader.changed():
+                        while findings.advance() and not self._gone.is_set():
+                            pass
+                        self.post_message(self.Progress(findings.snapshot()))
+                    self._gone.wait(BEAT)
+            finally:
+                reader.close()
+        except CaptureError as error:
+            self.post_message(self.Failed(str(error)))
+
+    # What comes of it.
+
+    def on_findings_screen_progress(self, message: Progress) -> None:
+        if message.noticed != self._noticed:
+            self._noticed = message.noticed
+            self._show()
+
+    def on_findings_screen_failed(self, message: Failed) -> None:
+        self._problem = message.sentence
+        self._say(0)
+
+    def _show(self) -> None:
+        """Show the findings that are wanted, in the order that is wanted."""
+        needle = self._needle.casefold()
+        wanted = [
+            each
+            for each in self._noticed.listed
+            if each.finding.severity >= self._least
+            and (not needle or needle in each.finding.rule or needle in each.finding.text.casefold())
+        ]
+        wanted.sort(key=worst_first if self._worst_first else by_time)
+        self.set_class(not wanted, "empty")
+        listed = self.query_one(FindingList)
+        listed.show(wanted, row=self._row)
+        if wanted:
+            self._row = None
+            if self.focused is None:
+                self.set_focus(listed)
+        else:
+            self.query_one("#empty", Static).update(Content(self._glyphs.plain(self._nothing())))
+        self._say(len(wanted))
+
+    def _nothing(self) -> str:
+        """Say why there is none."""
+        if not self._noticed.read:
+            return "Reading the findings."
+        if self._noticed.total:
+            return "No finding is like that; m and / choose which are listed."
+        return f"Nothing found. {counted(len(RULES), 'rule')} were checked."
+
+    def _say(self, shown: int) -> None:
+        """Say what is listed in the line at the top."""
+        noticed = self._noticed
+        parts = [("findings", "bold $primary"), (inert(self._called), "")]
+        if self._problem:
+            parts.append((inert(self._problem), "bold $error"))
+        else:
+            for severity, word, style in (
+                (Severity.ERROR, "error", "bold $error"),
+                (Severity.WARN, "warning", "bold $warning"),
+                (Severity.INFO, "note", "$text-muted"),
+            ):
+                if noticed.counts.get(severity):
+                    parts.append((counted(noticed.counts[severity], word), style))
+            parts.append(("worst first" if self._worst_first else "by time", "$text-muted"))
+            if self._least is not Severity.INFO:
+                parts.append((_LEAST[self._least], "bold $warning"))
+            if self._needle:
+                parts.append((f"with {inert(self._needle)!r}", "bold $warning"))
+            if shown < noticed.total:
+                parts.append((f"{shown:,} listed", "$text-muted"))
+        head = Content("  ").join(Content.styled(self._glyphs.plain(text), style) for text, style in parts)
+        line = self.query_one("#head", Static)
+        line.set_class(bool(self._problem), "trouble")
+        line.update(head)
+
+    def on_finding_list_moved(self, message: FindingList.Moved) -> None:
+        self.query_one(FindingText).tell(message.listed)
+
+    def on_finding_list_opened(self) -> None:
+        self.action_goto()
+
+    def on_resize(self) -> None:
+        listed = self.query_one(FindingList)
+        self.query_one("#titles", Static).update(Content(listed.titles(self.size.width - 1)))
+
+    @on(Prompt.Left)
+    def _back_to_list(self) -> None:
+        self.set_focus(self.query_one(FindingList))
+
+    # What keys do.
+
+    def action_goto(self) -> None:
+        target = self.query_one(FindingText).target
+        if target is not None:
+            self.dismiss(target)
+
+    def action_choose(self, step: int) -> None:
+        self.query_one(FindingText).choose(step)
+
+    def action_evidence(self, number: int) -> None:
+        rows = self.query_one(FindingText).rows
+        # The first of them is the row of the finding itself.
+        if number < len(rows):
+            self.dismiss(rows[number])
+
+    def action_order(self) -> None:
+        self._worst_first = not self._worst_first
+        self._show()
+
+    def action_least(self) -> None:
+        self._least = Severity(self._least % 3 + 1)
+        self._show()
+
+    def action_search(self) -> None:
+        self.query_one(Prompt).ask("search", self._search, value=self._needle, hint="a text in findings, or a rule")
+
+    def _search(self, text: str) -> str | None:
+        self._needle = text.strip()
+        self._show()
+        return None
+
+    def action_copy(self) -> None:
+        found = self.query_one(FindingText).copied()
+        if found is not None:
+            self.app.copy_to_clipboard(found[0])
+            self.notify("copied the finding")
+
+    def action_scroll(self, pages: int) -> None:
+        self.query_one(FindingText).turn(pages * 0.5)
+
+    def action_help(self) -> None:
+        self.app.push_screen(HelpScreen(self.KEYS, plain=self._glyphs.ascii))
+
+    def action_back(self) -> None:
+        self.dismiss(None)
