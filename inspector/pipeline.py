@@ -157,7 +157,7 @@ class Pipeline:
         if isinstance(what, Undecoded):
             event.undecoded = what
             self._diagnosis.examine(connection, event, None, None)
-            connection.damaged = connection.damaged or not from_client
+            connection.undecoded += 1
             return event
         event.op, event.event, event.seq = what.op, what.event, what.seq
         event.encoding = what.encoding

@@ -39,7 +39,12 @@ LOOP = 3
 def identify_before_hello(now: Situation) -> Iterator[Noticed]:
     """The client introduced itself before the server had said Hello."""
     if now.connection.hello is None and now.connection.is_whole:
-        yield Noticed(f"{opcode(now.registry, GATEWAY, now.event.op)} was sent before Hello came.")
+        yield Noticed(f"{_opcode(now)} was sent before Hello came.")
+
+
+def _opcode(now: Situation) -> str:
+    said = opcode(now.registry, GATEWAY, now.event.op)
+    return said[0].upper() + said[1:]
 
 
 @rule(
@@ -54,8 +59,9 @@ def identify_twice(now: Situation) -> Iterator[Noticed]:
     connection = now.connection
     asked = connection.asked
     if asked is not None and connection.refused is None:
+        before = 6 if isinstance(asked, Resume) else 2
         yield Noticed(
-            f"{opcode(now.registry, GATEWAY, now.event.op)} was sent although the connection had one already.",
+            f"{_opcode(now)} was sent although {opcode(now.registry, GATEWAY, before)} had been, and was not refused.",
             (asked.n, connection.accepted.n if connection.accepted else None),
         )
 
@@ -125,15 +131,16 @@ def command_before_ready(now: Situation) -> Iterator[Noticed]:
     since = connection.refused or connection.asked
     if any(_is_command(sent.op) and sent.n > (since.n if since else 0) for sent in connection.sends):
         return
-    name = opcode(now.registry, GATEWAY, op)
+    name = _opcode(now)
     if connection.refused is not None:
         yield Noticed(f"{name} was sent after the session had been declared invalid.", (connection.refused.n,))
     elif since is None:
         hello = connection.hello
         yield Noticed(f"{name} was sent before Identify.", (hello.n if hello else None,))
     else:
-        answer = "RESUMED" if isinstance(since, Resume) else "READY"
-        yield Noticed(f"{name} was sent {took(now.at_ns - since.at_ns)} too early: {answer} has not come.", (since.n,))
+        asked, answer = ("Resume", "RESUMED") if isinstance(since, Resume) else ("Identify", "READY")
+        after = took(now.at_ns - since.at_ns)
+        yield Noticed(f"{name} was sent {after} after {asked}, and {answer} has not come.", (since.n,))
 
 
 def _is_command(op: int | str | None) -> bool:

@@ -1,6 +1,7 @@
 """What was noticed in a capture, all of it and row by row, and what is said of the rules beside.
 
-Findings are read a slice at a time, so that a capture that grows costs only what is new. Their texts are inert already.
+Findings are read a slice at a time, so that a capture that grows costs only what is new. Texts are as they were stored:
+whoever shows them makes them inert.
 """
 
 import sqlite3

@@ -28,6 +28,8 @@ SLICE = 10_000
 MOST_LANES = 1_000
 # Moments kept of each lane, apart for each sort; when there would be more, every other one goes, but never the newest.
 MOST_MOMENTS = 500
+# Findings kept of each lane; when there would be more, the milder half goes.
+MOST_FINDINGS = 5_000
 # Heartbeats kept of each lane; when there would be more, every other one goes.
 MOST_BEATS = 10_000
 # Heartbeats without an ACK that are remembered as such.
@@ -205,7 +207,7 @@ class LaneReader:
         for number, event, connection, at_ns, severity, rule in noticed:
             self._last_finding = int(number)
             sort: Sort = {1: "info", 2: "warn"}.get(severity, "error")  # type: ignore[assignment]
-            self._way(connection).findings.append(Moment(int(at_ns), int(event), sort, str(rule)))
+            self._way(connection).find(Moment(int(at_ns), int(event), sort, str(rule)))
         while len(self._ways) > MOST_LANES:
             del self._ways[min(self._ways)]
         return self._counted < self._last or len(noticed) == limit
@@ -270,6 +272,13 @@ class _Way:
             _thin(self.steps)
         _thin(self.logins)
 
+    def find(self, noticed: Moment) -> None:
+        """Take in what was noticed."""
+        self.findings.append(noticed)
+        if len(self.findings) > MOST_FINDINGS:
+            self.findings.sort(key=lambda moment: (_MILDER.index(moment.sort), moment.at_ns))
+            del self.findings[MOST_FINDINGS // 2 :]
+
     def _ended_or_began(self, moment: Moment) -> None:
         if moment.sort == "close" and self.phase in ("identifying", "resuming", "identified"):
             self.logins.append(Moment(moment.at_ns, moment.row, "rejected", f"close {moment.text}".strip()))
@@ -304,7 +313,6 @@ class _Way:
         steps = self.steps
         if opened.refusal is not None:
             steps = [step._replace(sort="refused", text=opened.refusal) for step in steps if step.sort == "open"]
-        _thin(self.findings)
         return Lane(
             id=opened.connection,
             plane=opened.plane,
@@ -325,6 +333,7 @@ class _Way:
         )
 
 
+_MILDER = ("error", "warn", "info")
 _CARRIERS = {(plane.value, op) for plane, op in DISPATCHES}
 
 

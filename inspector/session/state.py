@@ -59,8 +59,8 @@ class Connection:
     unread_bytes: int = 0
 
     # From here on: what rules ask about. Not stored.
-    damaged: bool = False
-    """Something that the server sent could not be read."""
+    undecoded: int = 0
+    """Messages that could not be decoded; those kept raw after that are not among them."""
     phase: str = OPENED
     """How far it has come; see `inspector.session.phases`."""
     opened_row: int = 0
@@ -163,7 +163,7 @@ class Connection:
     @property
     def is_whole(self) -> bool:
         """Whether all of it was recorded and could be read: then what is missing was never sent."""
-        return not self.opened.joined_late and not self.damaged
+        return not (self.opened.joined_late or self.undecoded or self.unread_frames)
 
     @property
     def asked(self) -> Identify | Resume | None:

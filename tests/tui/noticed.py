@@ -47,8 +47,8 @@ def abnormal_closes(path: Path) -> list[Finding]:
 def troubled(path: Path) -> Path:
     """Write a capture in which a client misses heartbeats, is closed, and tries in vain to resume; and a voice call.
 
-    Rows: 1 open, 2 Hello, 3 Identify, 4 READY, 5 and 6 a heartbeat and its ACK, 7 to 14 voice, from 15 on messages; then
-    the close, and the second connection. What was noticed is said here, whatever the rules would say.
+    Rows: 1 to 4 a login, 5 and 6 a heartbeat and its ACK, 7 the voice connection opens, 31 the last heartbeat in time,
+    42 the late one, 43 the close, 46 the resume, 47 its refusal. What was noticed is said here, not by rules.
     """
     main = Conversation(connection=1).opens().server(HELLO).client(identify(shard=[0, 2])).server(ready())
     voice = Conversation(
@@ -83,9 +83,11 @@ def troubled(path: Path) -> Path:
         path,
         [
             Finding("heartbeat-unusual", Severity.INFO, "The first heartbeat came exactly at its time.", beats[0]),
-            Finding("heartbeat-late", Severity.WARN, "This heartbeat came 54 s after the one before.", beats[-1], (beats[-2],)),
+            Finding("heartbeat-late", Severity.WARN, "This heartbeat came 54 s after the one before.",
+                    beats[-1], (beats[-2],)),
             Finding("close-4009", Severity.ERROR, silent, lost, (beats[-2], beats[-1])),
-            Finding("resume-refused", Severity.WARN, "The server refused to resume the session.", second[3], (lost, second[2])),
+            Finding("resume-refused", Severity.WARN, "The server refused to resume the session.",
+                    second[3], (lost, second[2])),
             Finding("close-4014", Severity.INFO, "The account was taken out of the voice channel.", moved),
         ],
         [Verdict(lost, silent, (beats[-2], beats[-1]), True, False,

@@ -33,6 +33,7 @@ from inspector.store.writer import Writer
 from inspector.tui.app import GwinspectApp
 from inspector.tui.look import ASCII, UNICODE, Glyphs
 from inspector.tui.source import Advice, State
+from tests.tui.noticed import troubled
 
 KEPT = Path(__file__).with_name("snapshots")
 SAMPLES = Path(__file__).parents[2] / "sample_captures"
@@ -100,7 +101,7 @@ class Scene:
     shows: tuple[str, ...]
     """Words that are on it once it is complete."""
     sample: str = "resume"
-    """``waiting`` and ``live`` are captures that still grow."""
+    """``waiting`` and ``live`` are captures that still grow, ``troubled`` is the one of `tests.tui.noticed`."""
     marks: Glyphs = UNICODE
 
 
@@ -114,6 +115,8 @@ SCENES = {
         Scene("filter-error", (120, 40), keys("f", *"evnt", "space", "equals_sign", "equals_sign", "space", *"READY"),
               ("there is no field 'evnt'", "2 connections")),
         Scene("plots", (120, 40), keys("p"), ("MESSAGE_CREATE", "plots"), sample="plain-json"),
+        Scene("findings", (120, 40), keys("F"), ("1 error", "Wrong: It tried", "worst first"), sample="troubled"),
+        Scene("lanes", (120, 24), keys("c", "c", "L"), ("#1 close 4009", "closed 4014", "lanes"), sample="troubled"),
         Scene("help", (120, 40), keys("question_mark"), ("Everywhere", "2 connections")),
         Scene("light", (120, 40), keys("T", "j"), ("row 2 of 22", "2 connections")),
         Scene("ascii", (150, 40), keys("j", "j", "d"), ("row 3 of 22", "Identify", "2 connections"), marks=ASCII),
@@ -167,6 +170,8 @@ def _capture(name: str, folder: Path) -> Path:
     path = folder / f"{name}.gwcap"
     if name == "waiting":
         Writer(path, default(), made_by="test").finish()
+    elif name == "troubled":
+        troubled(path)
     else:
         path.write_bytes((SAMPLES / f"{'resume' if name == 'live' else name}.gwcap").read_bytes())
     if name in ("waiting", "live"):

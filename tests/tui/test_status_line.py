@@ -75,6 +75,18 @@ async def test_whether_it_follows_is_said_at_any_width(width: int) -> None:
     assert (await painted(FULL, width)).endswith("following")
 
 
+@pytest.mark.parametrize(
+    ("errors", "warnings", "wide", "narrow"),
+    [(1, 2, "1 error, 2 warnings", "1 E 2 W"), (0, 1, "1 warning", "1 W"), (2000, 0, "2,000 errors", "2,000 E")],
+)
+async def test_errors_and_warnings_are_counted_in_words_or_letters(
+    errors: int, warnings: int, wide: str, narrow: str
+) -> None:
+    status = replace(FULL, errors=errors, warnings=warnings)
+    assert wide in await painted(status)
+    assert narrow in await painted(status, 80)
+
+
 async def test_shown_secrets_are_said_even_where_it_is_narrow() -> None:
     text = await painted(replace(FULL, revealed=True), 60)
     assert "SECRETS SHOWN" in text

@@ -225,13 +225,12 @@ class FindingsScreen(Screen[int | None]):
         if self._problem:
             parts.append((inert(self._problem), "bold $error"))
         else:
-            for severity, word, style in (
-                (Severity.ERROR, "error", "bold $error"),
-                (Severity.WARN, "warning", "bold $warning"),
-                (Severity.INFO, "note", "$text-muted"),
-            ):
-                if noticed.counts.get(severity):
-                    parts.append((counted(noticed.counts[severity], word), style))
+            if errors := noticed.counts.get(Severity.ERROR):
+                parts.append((counted(errors, "error"), "bold $error"))
+            if warnings := noticed.counts.get(Severity.WARN):
+                parts.append((counted(warnings, "warning"), "bold $warning"))
+            if infos := noticed.counts.get(Severity.INFO):
+                parts.append((f"{infos:,} info", "$text-muted"))
             parts.append(("worst first" if self._worst_first else "by time", "$text-muted"))
             if self._least is not Severity.INFO:
                 parts.append((_LEAST[self._least], "bold $warning"))

@@ -15,6 +15,7 @@ from textual.strip import Strip
 
 from inspector.report.findings import Listed
 from inspector.report.values import clock
+from inspector.session.summarize import inert
 from inspector.tui.lanes import LANE_CLASSES, LANES_CSS, lane_style
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.detail.findings import severity_words
@@ -144,8 +145,10 @@ class FindingList(ScrollView, can_focus=True):
         yield Segment(f"{finding.event:>9,}  {time if roomy else time[:8]} ", style("found--quiet"))
         yield Segment(f"#{listed.connection:<4} ", style(lane_style(listed.connection)))
         room = _RULE if roomy else _SHORT_RULE
-        yield Segment(_fitted(self._glyphs.plain(finding.rule), room, self._glyphs.more) + " ", style("found--rule"))
-        text = " ".join(self._glyphs.plain(finding.text).split())
+        yield Segment(
+            _fitted(self._glyphs.plain(inert(finding.rule)), room, self._glyphs.more) + " ", style("found--rule")
+        )
+        text = " ".join(self._glyphs.plain(inert(finding.text)).split())
         left = width - 9 - 11 - (13 if roomy else 9) - 6 - room - 2
         yield Segment(_fitted(text, left, self._glyphs.more), style("found--plain"))
 

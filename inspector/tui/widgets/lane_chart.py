@@ -30,6 +30,8 @@ GUTTER, NARROW_GUTTER, ROOMY = 30, 24, 100
 CLOSEST_NS = 1_000_000
 # Columns that a clock time with milliseconds takes, with room around it.
 _TIME_ROOM = 16
+# Columns that a close and its code take.
+_CODE_ROOM = 6
 # Things that are told of one place.
 _TOLD = 4
 # Ends that are nobody's trouble.
@@ -169,7 +171,9 @@ class LaneChart(Widget, can_focus=True):
         key = self._lines[self._at].key if self._lines else None
         self._lanes = lanes
         self._lines = list(_lines(lanes))
-        self._at = next((at for at, line in enumerate(self._lines) if line.key == key), min(1, len(self._lines) - 1))
+        self._at = next(
+            (at for at, line in enumerate(self._lines) if line.key == key), min(1, max(len(self._lines) - 1, 0))
+        )
         self.point_to(self._cursor_ns or lanes.start_ns)
 
     def look_at(self, connection: int, at_ns: int) -> None:
@@ -196,8 +200,11 @@ class LaneChart(Widget, can_focus=True):
     @property
     def window(self) -> tuple[int, int]:
         """The time in sight: from, and up to but not including."""
-        # One more than the last moment, so that it has a column too.
-        return self._window or (self._lanes.start_ns, self._lanes.end_ns + max(self._span // 200, 1))
+        return self._window or (self._lanes.start_ns, self._lanes.end_ns + self._after(self._span))
+
+    def _after(self, span: int) -> int:
+        """Return how much of `span` is left free after the last moment: room for its column and a close code."""
+        return span * _CODE_ROOM // max(self.columns - _CODE_ROOM, 1) + 1
 
     @property
     def _span(self) -> int:
@@ -235,8 +242,9 @@ class LaneChart(Widget, can_focus=True):
     def changed(self) -> None:
         """Paint anew."""
         height = max(self.size.height - 1, 1)
-        self._top = max(min(self._top, self._at - (self._lines[self._at - 1].row == "title" if self._at else 0)),
-                        self._at - height + 1, 0)  # fmt: skip
+        # The name of a session stays in sight with its first lane.
+        titled = 0 < self._at <= len(self._lines) and self._lines[self._at - 1].row == "title"
+        self._top = max(min(self._top, self._at - titled), self._at - height + 1, 0)
         self._canvas = None
         self.refresh()
         self.post_message(self.Pointed())
@@ -248,12 +256,16 @@ class LaneChart(Widget, can_focus=True):
         line = self.line
         if line is None or line.row in ("title", "beats"):
             return []
-        found: list[tuple[Lane, Moment]] = []
-        # What was in vain may show beside the column that it happened in.
-        for at in (column, column - 1) if line.row == "logins" else (column,):
-            if not found:
-                start, end = self.edge(at), self.edge(at + 1)
-                found = [(lane, moment) for lane, moments in _moments(line) for moment in between(moments, start, end)]
+        start, end = self.edge(column), self.edge(column + 1)
+        found = [(lane, moment) for lane, moments in _moments(line) for moment in between(moments, start, end)]
+        if line.row == "logins" and column:
+            # What was in vain may show beside the column that it happened in.
+            found += [
+                (lane, moment)
+                for lane, moments in _moments(line)
+                for moment in between(moments, self.edge(column - 1), start)
+                if moment.sort == "rejected"
+            ]
         return sorted(found, key=lambda each: each[1].at_ns)
 
     def told(self) -> tuple[str, str]:
@@ -276,6 +288,8 @@ class LaneChart(Widget, can_focus=True):
     def _beats(self, group: Group, start: int, end: int) -> str:
         beats = sum(len(beats_between(lane.beats, start, end)) for lane in group.lanes)
         troubled = sum(len(beats_between(lane.troubled, start, end)) for lane in group.lanes)
+        if not beats and not troubled:
+            return "nothing here"
         said = counted(max(beats, troubled), "heartbeat")
         return f"{said}, {troubled:,} late or without an ACK" if troubled else said
 
@@ -328,7 +342,7 @@ class LaneChart(Widget, can_focus=True):
             self._window = None
         else:
             span = max(span, CLOSEST_NS)
-            self._look_from(self._cursor_ns - span * self.cursor // self.columns, span)
+            self._look_from(self._cursor_ns - (self._cursor_ns - start) * span // (end - start), span)
         self.changed()
 
     def action_whole(self) -> None:
@@ -414,7 +428,7 @@ class LaneChart(Widget, can_focus=True):
 
     def _look_from(self, start: int, span: int) -> None:
         """Bring a stretch of time into sight, as far as there is one."""
-        latest = self._lanes.end_ns + max(span // 200, 1) - span
+        latest = self._lanes.end_ns + self._after(span) - span
         start = max(min(start, latest), self._lanes.start_ns)
         self._window = start, start + span
 
@@ -547,14 +561,12 @@ class LaneChart(Widget, can_focus=True):
         """Yield the columns in which something happened, and the heaviest of it."""
         start, end = self.window
         found: dict[int, Moment] = {}
-        aside: set[int] = set()
         for moment in between(moments, start, end):
             column = min(self.column(moment.at_ns), self.columns - 1)
             if moment.sort == "rejected" and column in found and column + 1 < self.columns:
                 # Beside what came to nothing.
-                found.setdefault(column + 1, moment)
-                aside.add(column + 1)
-            elif column not in found or column in aside or _weight(moment) >= _weight(found[column]):
+                found[column + 1] = moment
+            elif column not in found or _weight(moment) >= _weight(found[column]):
                 found[column] = moment
         yield from found.items()
 

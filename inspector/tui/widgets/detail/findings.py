@@ -16,6 +16,7 @@ from inspector.report.outline import wrapped
 from inspector.report.present import Shown
 from inspector.report.recording import Recording
 from inspector.report.values import clock
+from inspector.session.summarize import inert
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.detail.explain import linked
 from inspector.tui.widgets.detail.lines import Lines, Piece
@@ -39,7 +40,7 @@ class Writing:
     def finding(self, finding: Finding, plane: Plane, verdict: Verdict | None = None, *, here: bool = False) -> None:
         """Write a finding down; that of a close with the verdict, `here` with the row it stands at."""
         rule = rule_of(finding.rule, plane, self._recording.registry)
-        self.title(f"{severity_words(finding)}  {finding.rule}", rule.title, finding.severity.name.lower())
+        self.title(f"{severity_words(finding)}  {inert(finding.rule)}", rule.title, finding.severity.name.lower())
         self._text("", finding.text if verdict is None else verdict.cause)
         if here:
             self._rows("here", (finding.event,), numbered=False)
@@ -63,7 +64,7 @@ class Writing:
         if found:
             self.title("Evidence of", "", "title")
             for number, rule in found:
-                self._rows("", (number,), f"{rule} at ")
+                self._rows("", (number,), f"{inert(rule)} at ")
 
     def title(self, text: str, more: str, style: str) -> None:
         if self.lines:
