@@ -1,11 +1,11 @@
-"""Structures of Messaging Layer Security as DAVE sends them: bytes to dictionaries, bounded, keeping what could be read.
+"""Structures of Messaging Layer Security as DAVE sends them: bytes to dictionaries, bounded, keeping what can be read.
 
 The layouts stand below as data, in the order and with the names of RFC 9420. A number that has a name reads as that
 name, any other as itself; opaque bytes read as hex. Group ids and identities of eight bytes are Discord's ids, and read
 as those. Nothing is verified or decrypted.
 
-The library rfc9420 (tried at 1.3.0) reads the same bytes, and of those that are cut short or do not fit it gives an error
-and nothing else; here what comes before the damage is what matters. The tests read with it what this module reads.
+The library rfc9420 (tried at 1.3.0) reads the same bytes; of those that are cut short or do not fit it gives an error and
+nothing else, and here what comes before the damage is what matters. The tests read with it what this module reads.
 
 Source: https://www.rfc-editor.org/rfc/rfc9420, sections 2.1, 5 to 7 and 12; section numbers stand beside the layouts.
 """
