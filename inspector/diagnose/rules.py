@@ -1,6 +1,6 @@
 """All rules, in the order in which they are asked and listed. A rule that is not named here does not exist."""
 
-from inspector.diagnose import commands, forms, heartbeats, intents, logins, sequence, shapes, transport, voice
+from inspector.diagnose import commands, dave, forms, heartbeats, intents, logins, sequence, shapes, transport, voice
 from inspector.diagnose.rule import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -24,6 +24,19 @@ RULES: tuple[Rule, ...] = (
     heartbeats.heartbeat_seq_wrong,
     heartbeats.heartbeat_flood,
     heartbeats.ack_without_heartbeat,
+    # End-to-end encryption.
+    dave.dave_transition_not_ready,
+    dave.dave_ready_late,
+    dave.dave_ready_twice,
+    dave.dave_ready_unknown,
+    dave.dave_ready_for_zero,
+    dave.dave_execute_unannounced,
+    dave.dave_executed_unready,
+    dave.dave_key_package_missing,
+    dave.dave_commit_rejected,
+    dave.dave_proposals_unanswered,
+    dave.dave_downgrade,
+    dave.voice_binary_as_text,
     # Beginning, resuming and ending sessions.
     logins.identify_before_hello,
     logins.identify_twice,

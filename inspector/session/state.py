@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from inspector.model import Closed, Opened, Plane
+from inspector.session.dave import Dave
 from inspector.session.phases import OPENED
 from inspector.session.said import At, Beat, Described, Hello, Identify, Join, Members, Refused, Resume, Selected
 from inspector.wire.dialect import dialect_of
@@ -138,6 +139,8 @@ class Connection:
     """Voice: the server's Session Description."""
     spoke: bool = False
     """Voice: the client has announced that it speaks."""
+    encryption: Dave = field(default_factory=Dave)
+    """Voice: the state of DAVE."""
     noted: tuple[object, ...] = ()
     """What `facts` was when the connection was last written down."""
 

@@ -93,6 +93,10 @@ class Tracker:
             note = step(self.world, connection, event, what)
             if note is not None:
                 event.note = note
+        if event.plane is Plane.VOICE:
+            note = connection.encryption.take(event, payload.d)
+            if note is not None:
+                event.note = note
         if event.event in ("READY", "RESUMED"):
             self._set_intents(connection, what)
 
@@ -441,6 +445,8 @@ def _enter_call(world: World, connection: Connection, what: said.Identify | said
     if before is not None and before[0].session == connection.session and connection.seq is None:
         # Numbers go on over a resume.
         connection.seq = before[0].seq if isinstance(what, said.Resume) else None
+        if isinstance(what, said.Resume):
+            connection.encryption = before[0].encryption
     call = world.calls.get(what.server_id or "")
     if call is not None:
         connection.parent = call.main
