@@ -4,8 +4,8 @@ The layouts stand below as data, in the order and with the names of RFC 9420. A 
 name, any other as itself; opaque bytes read as hex. Group ids and identities of eight bytes are Discord's ids, and read
 as those. Nothing is verified or decrypted.
 
-The library rfc9420 (tried at 1.3.0) reads the same bytes; of those that are cut short or do not fit it gives an error and
-nothing else, and here what comes before the damage is what matters. The tests read with it what this module reads.
+The library rfc9420 (tried at 1.3.0) reads the same bytes; of those that are cut short or do not fit it gives an error
+and nothing else, and here what comes before the damage is what matters. The tests read a key package with both.
 
 Source: https://www.rfc-editor.org/rfc/rfc9420, sections 2.1, 5 to 7 and 12; section numbers stand beside the layouts.
 """

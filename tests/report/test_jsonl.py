@@ -153,4 +153,6 @@ def test_a_line_is_one_line_of_utf_8(text: str) -> None:
 def test_a_voice_message_has_its_fields() -> None:
     talk = Conversation(plane=Plane.VOICE, url="wss://invented.discord.media/?v=8").opens()
     found = records(talk.frame(bytes.fromhex("00041b") + b"12345"))[1]
-    assert (found["encoding"], found["op"], found["seq"], found["d"]) == ("binary", 27, 4, {"length": 5})
+    assert (found["encoding"], found["op"], found["seq"]) == ("binary", 27, 4)
+    assert found["d"]["rest"] == b"12345".hex()[2:]
+    assert found["d"]["operation"] == ord("1")
