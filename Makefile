@@ -37,7 +37,7 @@ bench: $(VENV)/.ready
 # The tests on the lowest versions that pyproject.toml allows.
 test-lowest: .venv/lowest-$(VERSION)/.ready
 	.venv/lowest-$(VERSION)/bin/python -m pytest -m "not e2e" --numprocesses auto --maxprocesses 4
-	.venv/lowest-$(VERSION)/bin/python -m pytest -m e2e
+	.venv/lowest-$(VERSION)/bin/python -m pytest -m e2e tests/e2e/test_libraries.py tests/e2e/test_screen.py
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

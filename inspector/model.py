@@ -213,6 +213,8 @@ class Payload:
     """Keys of the envelope that the protocol does not know."""
     problems: tuple[str, ...] = ()
     """What is wrong with it although it could be read, e.g. trailing bytes."""
+    refused: bool = False
+    """Some of that is nothing that a server puts up with: it closes with 4002."""
 
 
 @dataclass(slots=True)

@@ -157,6 +157,7 @@ class Pipeline:
         if isinstance(what, Undecoded):
             event.undecoded = what
             self._diagnosis.examine(connection, event, None, None)
+            self._tracker.stumbled(connection, event)
             connection.undecoded += 1
             return event
         event.op, event.event, event.seq = what.op, what.event, what.seq
@@ -167,7 +168,6 @@ class Pipeline:
         says = said.read(event, what)
         self._diagnosis.examine(connection, event, what, says)
         self._tracker.follow(connection, event, what, says)
-        self._diagnosis.learned(event, says)
         if what.problems:
             event.note = "; ".join([event.note, *what.problems] if event.note else what.problems)
         if what.event is not None:

@@ -31,6 +31,14 @@ SAMPLES = (
     "login-failure",
     "voice",
     "hostile",
+    "blocked-loop",
+    "zombie-unnoticed",
+    "resume-wrong-url",
+    "identify-storm",
+    "send-flood",
+    "message-content",
+    "voice-kicked",
+    "voice-4006",
 )
 FORMATS = {"text": ".txt", "jsonl": ".jsonl"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from inspector.cli.output import note, paints
+from inspector.cli.output import ascii_only, note, paints
 from inspector.cli.progress import progress_bar
 from inspector.model import Severity
 from inspector.protocol.registry import default
@@ -49,7 +49,7 @@ def diagnose(captures: tuple[Path, ...], fail_on: str, output_format: str, hosts
             out.write(junit(found, level))
         case _:
             width = shutil.get_terminal_size((100, 40)).columns if sys.stdout.isatty() else 100
-            for text in lines(found, width=min(width, 120), colour=paints()):
+            for text in lines(found, width=min(width, 120), colour=paints(), ascii_only=ascii_only()):
                 out.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace") + b"\n")
     out.flush()
     for text in found.notes:

@@ -5,27 +5,60 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from inspector.cli.output import Printer, note
-from inspector.model import Event
+from inspector.model import Event, Finding
 from inspector.query.search import Search
 from inspector.report.rows import CaptureRows
 from inspector.store.reader import Reader
+from inspector.store.rows import FINDING_COLUMNS, finding_of
 
 # Seconds between two looks; SQLite answers the question whether there is news in 2 us.
 BEAT = 0.05
 
 
-def follow(reader: Reader, ended: Callable[[], bool] | None = None, after: int = 0) -> Iterator[Event]:
+class Latecomers:
+    """Notes what is noticed at rows that were printed before: silence, of which no row of its own tells.
+
+    To be asked to `look` before new rows are read, and told of each row that is printed.
+    """
+
+    def __init__(self) -> None:
+        self._seen = 0
+        self._printed: set[Finding] = set()
+
+    def printed(self, event: Event) -> None:
+        """Remember, until the next look, what was printed below a row."""
+        self._printed.update(event.findings)
+
+    def look(self, reader: Reader, after: int) -> None:
+        """Tell what is new at rows up to `after`, which are printed. What stands at later ones comes with them."""
+        found = reader.db.execute(
+            f"select {FINDING_COLUMNS}, id from finding where id > ? order by id", (self._seen,)
+        ).fetchall()
+        for *columns, number in found:
+            self._seen = number
+            finding = finding_of(tuple(columns))
+            if finding.event <= after and finding not in self._printed:
+                note(f"row {finding.event}, noticed only now: {finding.rule}: {finding.text}")
+        self._printed.clear()
+
+
+def follow(
+    reader: Reader, ended: Callable[[], bool] | None = None, after: int = 0, late: Latecomers | None = None
+) -> Iterator[Event]:
     """Yield the events of a capture as they come, until its recorder has finished it.
 
     With `ended`, until that says so: it is asked on every beat, and knows better, as a finished capture may be
-    continued. `after` is the number of the event before the first.
+    continued. `after` is the number of the event before the first; `late` goes on from a capture followed before.
     """
+    late = late or Latecomers()
     while True:
         # Asked before the last look, so that nothing written in between is missed.
         over = ended() if ended is not None else "finished_at" in reader.meta()
         if reader.changed() or over:
+            late.look(reader, after)
             for event in reader.all_events(after):
                 after = event.n
+                late.printed(event)
                 yield event
         if over:
             return
@@ -40,12 +73,13 @@ class Printout:
         self._printer = printer
         self._search = search
         self._after = 0
+        self._late = Latecomers()
 
     def follow(self, ended: Callable[[], bool]) -> None:
         """Print rows as they come, until `ended` says so."""
         rows = CaptureRows(Reader(self._path))
         try:
-            self._print(follow(rows.reader, ended, self._after), rows)
+            self._print(follow(rows.reader, ended, self._after, self._late), rows)
         finally:
             rows.reader.close()
 
@@ -53,6 +87,7 @@ class Printout:
         """Print what has come since, and say what is to be said of the capture as a whole."""
         rows = CaptureRows(Reader(self._path))
         try:
+            self._late.look(rows.reader, self._after)
             self._print(rows.reader.all_events(self._after), rows)
             rows.conclude()
         finally:

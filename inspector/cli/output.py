@@ -29,7 +29,7 @@ class Printer:
         self._text = TextRows(
             colour=paints(),
             width=shutil.get_terminal_size((120, 40)).columns if terminal else None,
-            ascii_only=not _can_print("▶◀✕●→…"),
+            ascii_only=ascii_only(),
         )
 
     def print(self, event: Event, rows: Rows) -> None:
@@ -50,6 +50,11 @@ class Printer:
 def paints() -> bool:
     """Say whether what is printed is to have colours."""
     return (sys.stdout.isatty() and "NO_COLOR" not in os.environ) or "FORCE_COLOR" in os.environ
+
+
+def ascii_only() -> bool:
+    """Say whether stdout cannot take the signs that we draw with."""
+    return not _can_print("▶◀✕●→…")
 
 
 def on_screen() -> bool:

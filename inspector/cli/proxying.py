@@ -13,6 +13,7 @@ import click
 
 from inspector.cli.output import note
 from inspector.errors import EnvironmentProblem, UsageError
+from inspector.model import Severity
 from inspector.proxy import livefile
 from inspector.proxy.launch import Settings, client_environment, free_port, is_free, output_to
 from inspector.store.file import check_target
@@ -123,11 +124,15 @@ def sum_up(capture: Path, command: str | None) -> None:
     settle(capture)
     reader = Reader(capture)
     events, connections = reader.last(), len(reader.connections())
+    worth_telling = "select count(*) from finding where severity >= ?"
+    findings = reader.db.execute(worth_telling, (int(Severity.WARN),)).fetchone()[0]
     reader.close()
     counts = (
         f"{connections:,} connection{'' if connections == 1 else 's'}, {events:,} event{'' if events == 1 else 's'}"
     )
     note(f"{capture}: {counts}; gwinspect {command} {shlex.quote(str(capture))}" if command else counts)
+    if findings and command:
+        note(f"{findings:,} finding{'' if findings == 1 else 's'}; gwinspect diagnose {shlex.quote(str(capture))}")
 
 
 def _address(listen: str) -> tuple[str, int]:

@@ -42,8 +42,13 @@ class Stage:
 
 
 def client_for(name: str) -> str:
-    """Return the client that is to play a scenario: ``discord.py`` where it can and is there, else ``scripted``."""
-    return "discord.py" if scenario(name).client == "any" and find_spec("discord") else "scripted"
+    """Return the client that is to play a scenario: ``discord.py`` where it can and is there, else ``scripted``.
+
+    In an encrypted call it can where the two libraries are there which it takes for voice.
+    """
+    chosen = scenario(name)
+    needed = ("discord", "nacl", "davey") if chosen.dave else ("discord",)
+    return "discord.py" if chosen.client == "any" and all(map(find_spec, needed)) else "scripted"
 
 
 @contextmanager

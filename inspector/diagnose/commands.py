@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from inspector.diagnose.rule import SECOND, Noticed, Situation, dispatches, receives, rule, sends, silence
 from inspector.diagnose.words import listed, mixture, opcode, quoted, took
 from inspector.model import Plane, Severity
-from inspector.session.said import Chunk, Identify, Join, Members
-from inspector.session.state import SEND_WINDOW_NS
+from inspector.session.said import Chunk, Join, Members, VoiceServer
+from inspector.session.state import SEND_WINDOW_NS, Sent
 
 GATEWAY, VOICE = Plane.GATEWAY, Plane.VOICE
 # Messages of a client in a minute: from how many on it is told, and how many are allowed.
@@ -36,13 +36,18 @@ def send_budget(now: Situation) -> Iterator[Noticed]:
 
     The connection is closed with 4008 at once, and whoever does it again and again loses access.
     """
+    # Said where the number is reached, not where it stays: `sends` is as long as it was at the message before.
+    before = len(now.connection.sends)
+    if before not in (NEARLY - 1, ALLOWED):
+        return
     sends = [sent for sent in now.connection.sends if sent.at_ns > now.at_ns - SEND_WINDOW_NS]
-    count = len(sends) + 1
-    if count in (NEARLY, ALLOWED + 1):
+    sends.append(Sent(now.event.n, now.at_ns, now.event.op, now.event.wire_bytes))
+    count = len(sends)
+    if count > before:
         said = mixture(now.registry, GATEWAY, sends)
         yield Noticed(
             f"{count} messages within {took(now.at_ns - sends[0].at_ns)}; {ALLOWED} in 60 s are allowed. {said}.",
-            (sends[0].n, *(sent.n for sent in sends[-5:])),
+            (sends[0].n, *(sent.n for sent in sends[-6:-1])),
             Severity.WARN if count == NEARLY else None,
         )
 
@@ -75,8 +80,11 @@ def presence_flood(now: Situation) -> Iterator[Noticed]:
 
     Until a change has spread, other events wait.
     """
-    recent = [sent for sent in now.connection.sends if sent.op == 3 and now.at_ns - sent.at_ns < PRESENCES_NS]
-    if len(recent) == PRESENCES:
+    changes = [sent for sent in now.connection.sends if sent.op == 3]
+    recent = [sent for sent in changes if now.at_ns - sent.at_ns < PRESENCES_NS]
+    # Said where the number is reached, not where it stays.
+    before = [sent for sent in changes if changes[-1].at_ns - sent.at_ns < PRESENCES_NS]
+    if len(recent) == len(before) == PRESENCES:
         yield Noticed(
             f"{len(recent) + 1} changes of the presence within {took(now.at_ns - recent[0].at_ns)}; "
             f"{PRESENCES} in 20 s are allowed.",
@@ -96,7 +104,7 @@ def members_malformed(now: Situation) -> Iterator[Noticed]:
     d = now.d
     if type(d) is not dict:
         yield Noticed("The body of Request Guild Members is no object.")
-    elif "query" not in d and "user_ids" not in d:
+    elif d.get("query") is None and d.get("user_ids") is None:
         yield Noticed("Request Guild Members has neither query nor user_ids.")
     elif not d.get("guild_id"):
         yield Noticed("Request Guild Members names no guild.")
@@ -118,7 +126,7 @@ def members_over_limit(now: Situation) -> Iterator[Noticed]:
     wrong = []
     if type(users) is list and len(users) > MOST_USERS:
         wrong.append(f"{len(users):,} user_ids ({MOST_USERS} are answered)")
-    if type(guilds) is list and len(guilds) > 1:
+    if type(guilds) is list and len(guilds) > 1 and now.connection.intents is not None:
         wrong.append(f"{len(guilds):,} guilds (bots may ask for one)")
     if type(nonce) is str and len(nonce.encode("utf-8", "replace")) > MOST_NONCE:
         wrong.append(f"a nonce of {len(nonce.encode('utf-8', 'replace'))} bytes (beyond {MOST_NONCE} it is ignored)")
@@ -138,9 +146,10 @@ def members_over_limit(now: Situation) -> Iterator[Noticed]:
 def members_without_nonce(now: Situation) -> Iterator[Noticed]:
     """A second request for members of a guild has no nonce: nobody can tell which chunk answers which."""
     asked = now.expect(Members)
-    other = now.connection.members.get(asked.key) if asked.nonce is None else None
-    if other is not None:
-        yield Noticed("A request for the same guild, without a nonce either, is still being answered.", (other.n,))
+    other = now.connection.members.get(asked.key) if asked.nonce is None and asked.guild else None
+    if other is not None and now.at_ns - other.at_ns < CHUNKS_NS:
+        since = took(now.at_ns - other.at_ns)
+        yield Noticed(f"A request for the same guild from {since} ago has no nonce either and waits too.", (other.n,))
 
 
 @rule(
@@ -164,13 +173,8 @@ def members_need_intent(now: Situation) -> Iterator[Noticed]:
 
 
 def _lacks(now: Situation, name: str) -> bool:
-    """Return whether the client is known to have left out an intent."""
-    session = now.session
-    identify: Identify | None = now.connection.identify or (session.identify if session is not None else None)
-    if identify is None or identify.intents is None:
-        return False
-    asked, _ = now.registry.intents_of(identify.intents)
-    return name not in {intent.name for intent in asked}
+    """Return whether the client is a bot that is known to have left out an intent."""
+    return now.connection.intents is not None and name not in now.connection.intents
 
 
 @rule(
@@ -200,10 +204,13 @@ def rate_limited(now: Situation) -> Iterator[Noticed]:
 )
 def members_unanswered(now: Situation) -> Iterator[Noticed]:
     """A request for members has no answer."""
-    for asked in now.connection.members.values():
-        if now.passed(asked.at_ns + CHUNKS_NS) and now.connection.is_whole:
+    if not now.connection.members or not now.connection.is_whole:
+        return
+    comes = now.said.key if isinstance(now.said, Chunk) else None
+    for key, asked in now.connection.members.items():
+        if not asked.answered and key != comes and now.passed(asked.at_ns + CHUNKS_NS):
             since = took(now.at_ns - asked.at_ns)
-            yield Noticed(f"{since} after the request for members, its last chunk has not come.", (asked.n,))
+            yield Noticed(f"{since} after the request for members, not one chunk has come.", (asked.n,))
 
 
 @rule(
@@ -218,8 +225,11 @@ def join_unanswered(now: Situation) -> Iterator[Noticed]:
 
     The gateway says nothing when the channel is full or may not be joined.
     """
-    for asked in now.connection.joins.values():
-        if asked.channel is not None and now.passed(asked.at_ns + JOIN_NS) and now.connection.is_whole:
+    if not now.connection.joins or not now.connection.is_whole:
+        return
+    comes = now.said.server_id if isinstance(now.said, VoiceServer) else None
+    for key, asked in now.connection.joins.items():
+        if asked.channel is not None and key != comes and now.passed(asked.at_ns + JOIN_NS):
             yield Noticed(
                 f"{took(now.at_ns - asked.at_ns)} after op 4 for channel {quoted(asked.channel)} no "
                 "VOICE_SERVER_UPDATE has come: the channel is full, or may not be joined.",
@@ -253,7 +263,7 @@ def retired_opcode_sent(now: Situation) -> Iterator[Noticed]:
     """The client sends an opcode that is no longer in use."""
     row = now.registry.opcode(now.event.plane, now.event.op, from_client=True)
     if row is not None and row.status == "retired" and row.direction != "receive":
-        yield Noticed(f"{_capital(opcode(now.registry, now.event.plane, now.event.op))} is retired.")
+        yield Noticed(f"Op {row.number} {row.name} is retired.")
 
 
 @rule(
@@ -269,7 +279,7 @@ def receive_only_opcode_sent(now: Situation) -> Iterator[Noticed]:
     row = now.registry.opcode(now.event.plane, now.event.op, from_client=True)
     # A client's Heartbeat ACK has a rule of its own.
     if row is not None and row.direction == "receive" and (now.event.plane, now.event.op) != (GATEWAY, 11):
-        yield Noticed(f"{_capital(opcode(now.registry, now.event.plane, now.event.op))} is for the server to send.")
+        yield Noticed(f"Op {row.number} {row.name} is for the server to send.")
 
 
 @rule(
@@ -284,8 +294,4 @@ def send_only_opcode_received(now: Situation) -> Iterator[Noticed]:
     """The server sends an opcode that only clients are known to send."""
     row = now.registry.opcode(now.event.plane, now.event.op, from_client=False)
     if row is not None and row.direction == "send":
-        yield Noticed(f"{_capital(opcode(now.registry, now.event.plane, now.event.op))} is known from clients alone.")
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
+        yield Noticed(f"Op {row.number} {row.name} is known from clients alone.")

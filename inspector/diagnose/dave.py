@@ -144,8 +144,8 @@ def dave_executed_unready(now: Situation) -> Iterator[Noticed]:
     transition = now.connection.encryption.transition(now.d)
     if transition is None or transition.id == AT_ONCE or transition.executed is not None or not now.connection.is_whole:
         return
-    # What took longer has been told by the rule about silence.
-    if transition.ready is None and now.at_ns < transition.announced.at_ns + READY_NS:
+    # What took longer, and was looked into, has been told by the rule about silence.
+    if transition.ready is None and now.connection.examined_ns < transition.announced.at_ns + READY_NS:
         yield Noticed(
             f"{_what(transition).capitalize()} is executed {took(now.at_ns - transition.announced.at_ns)} after it was "
             "announced, without op 23 from the client.",

@@ -2,19 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from inspector.diagnose.rule import Noticed, Odd, Rule, Situation, Trigger
+from inspector.diagnose.aftermath import afterwards, amended, succeeds
+from inspector.diagnose.closes_voice import NEAR_NS, server_id_of
+from inspector.diagnose.rule import Noticed, Odd, Rule, Situation, Trigger, bounded
 from inspector.diagnose.rules import RULES
-from inspector.diagnose.verdicts import AROUND_NS, afterwards, amended, judge
+from inspector.diagnose.verdicts import judge
 from inspector.model import Event, Finding, Kind, Payload, Plane, Severity, Verdict
 from inspector.protocol.registry import Registry
-from inspector.session.said import Said, VoiceServer, VoiceState
+from inspector.session.said import Identify, Resume, Said, VoiceServer, VoiceState
 from inspector.session.state import Connection
-from inspector.session.world import World
+from inspector.session.tracker import GONE
+from inspector.session.world import Ending, World
 
-# Rows that a finding names as evidence.
-MAX_EVIDENCE = 24
-# Closes after which it is not yet known what the client does.
-MAX_PENDING = 256
+# Closes of which more may still come to light.
+MAX_RECENT = 256
 # Time between two looks into the silence on a connection that is not silent.
 LOOK_NS = 500_000_000
 
@@ -32,8 +33,7 @@ class Diagnosis:
         self._world = world
         self._rules = rules
         self._wanted: dict[_Key, tuple[Rule, ...]] = {}
-        self._pending: dict[int, Verdict] = {}
-        self._voice: dict[str, tuple[int, int]] = {}
+        self._recent: dict[int, Verdict] = {}
 
     def examine(self, connection: Connection, event: Event, payload: Payload | None, said: Said | None) -> None:
         """Write into `event` what the rules notice; to be called before the state takes it in."""
@@ -42,7 +42,7 @@ class Diagnosis:
         if event.kind is Kind.CLOSE or event.at_ns - since_ns >= LOOK_NS:
             rules = (*rules, *self._silent(connection))
             connection.examined_ns = event.at_ns
-        elif not rules and said is None:
+        elif not rules and said is None and event.event not in GONE:
             return
         now = Situation(event, connection, self._world, self._registry, payload, said, since_ns)
         found = list(self._ask(rules, now)) if rules else []
@@ -53,9 +53,6 @@ class Diagnosis:
             if verdict is not None:
                 event.verdict = verdict
                 self._remember(verdict)
-                asked = connection.identify or connection.resume
-                if event.plane is Plane.VOICE and asked is not None and asked.server_id is not None:
-                    self._voice[asked.server_id] = event.n, event.at_ns
         else:
             self._follow_up(now)
         if odd & Odd.UNKNOWN and payload is not None:
@@ -63,22 +60,6 @@ class Diagnosis:
         if found:
             found.sort(key=lambda each: (-each.severity, each.rule))
             event.findings = tuple(found)
-
-    def learned(self, event: Event, said: Said | None) -> None:
-        """Take in what a row tells of an earlier close; to be called after the state has taken the row in.
-
-        Why a voice connection was closed the main gateway may say a moment later.
-        """
-        if not isinstance(said, VoiceState | VoiceServer) or said.server_id not in self._voice:
-            return
-        row, at_ns = self._voice[said.server_id]
-        verdict, call = self._pending.get(row), self._world.calls.get(said.server_id)
-        if verdict is None or call is None or event.at_ns - at_ns > AROUND_NS:
-            del self._voice[said.server_id]
-            return
-        more = amended(verdict, call, at_ns)
-        if more is not None:
-            self._remember(more)
 
     def tick(self, at_ns: int) -> list[Finding]:
         """Look into the silence on all open connections: `at_ns` is now. What is noticed stands at their last rows."""
@@ -122,35 +103,45 @@ class Diagnosis:
         return found
 
     def _follow_up(self, now: Situation) -> None:
-        """Say of the close before this connection what its client did next, once that is known."""
-        before = now.before() if now.said is not None else None
-        if before is None:
+        """Say more of a close that came before, once more is known: what its client did next, what it was about."""
+        if now.said is None and now.event.event not in GONE:
             return
-        verdict = self._pending.get(before[1].n)
+        if isinstance(now.said, Identify | Resume):
+            before = now.before() or self._refused_shard(now)
+            verdict = self._recent.get(before[1].n) if before is not None else None
+            if before is not None and verdict is not None and not verdict.then:
+                self._remember(afterwards(now, verdict, *before))
+        elif now.said is None or isinstance(now.said, VoiceState | VoiceServer):
+            for connection, ending in self._voice_closes(now):
+                verdict = self._recent.get(ending.n)
+                if verdict is not None:
+                    self._remember(amended(now, verdict, connection, ending))
+
+    def _refused_shard(self, now: Situation) -> tuple[Connection, Ending] | None:
+        """Return the connection of a client that calls itself another shard now, as it had to."""
+        ended = self._world.ended.values()
+        return next((each for each in reversed(ended) if each[1].n in self._recent and succeeds(now, *each)), None)
+
+    def _voice_closes(self, now: Situation) -> Iterator[tuple[Connection, Ending]]:
+        """Yield the voice connections that have ended so lately that the main gateway may still say why."""
+        for connection, ending in reversed(self._world.ended.values()):
+            if now.at_ns - ending.at_ns > NEAR_NS:
+                return
+            if connection.plane is Plane.VOICE and server_id_of(connection) is not None:
+                yield connection, ending
+
+    def _remember(self, verdict: Verdict | None) -> None:
         if verdict is None:
             return
-        more = afterwards(now, verdict, *before)
-        if more is not None:
-            del self._pending[verdict.event]
-            self.verdicts[verdict.event] = more
-
-    def _remember(self, verdict: Verdict) -> None:
-        self._pending.pop(verdict.event, None)
-        self.verdicts[verdict.event] = self._pending[verdict.event] = verdict
-        if len(self._pending) > MAX_PENDING:
-            del self._pending[next(iter(self._pending))]
-        if len(self._voice) > MAX_PENDING:
-            del self._voice[next(iter(self._voice))]
+        self._recent.pop(verdict.event, None)
+        self.verdicts[verdict.event] = self._recent[verdict.event] = verdict
+        if len(self._recent) > MAX_RECENT:
+            del self._recent[next(iter(self._recent))]
 
 
 def finding(rule: str, severity: Severity, noticed: Noticed, row: int) -> Finding:
     """Return what was noticed at `row` as it is kept."""
-    evidence = dict.fromkeys(n for n in noticed.evidence if n is not None and n > 0 and n != row)
-    rows = sorted(evidence)
-    if len(rows) > MAX_EVIDENCE:
-        # The beginning and the end of it say most.
-        rows = rows[: MAX_EVIDENCE // 2] + rows[-MAX_EVIDENCE // 2 :]
-    return Finding(rule, noticed.severity or severity, noticed.text, row, tuple(rows))
+    return Finding(rule, noticed.severity or severity, noticed.text, row, bounded(noticed.evidence, row))
 
 
 def _fits(trigger: Trigger, key: _Key) -> bool:

@@ -168,8 +168,9 @@ def heartbeat_ack_missing(now: Situation) -> Iterator[Noticed]:
     if not connection.is_whole or not connection.heartbeats or not connection.interval_ns:
         return
     oldest = connection.heartbeats[0]
-    # One beat more than is due, as when the server asked for it, is no sign of anything.
-    if now.at_ns - oldest.at_ns >= int(connection.interval_ns * 0.9) + GRAIN_NS or len(connection.heartbeats) > 2:
+    due_ns, last = oldest.at_ns + int(connection.interval_ns * 0.9), connection.last_beat
+    # One beat more than is due, as when the server asked for it, is no sign of anything; and it is said once.
+    if now.at_ns >= due_ns and (last is None or last.at_ns < due_ns):
         yield Noticed(
             f"{counted(len(connection.heartbeats), 'heartbeat')} before this one got no ACK; the oldest was sent "
             f"{took(now.at_ns - oldest.at_ns)} ago. The client has not noticed.",

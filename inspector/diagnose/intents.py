@@ -9,15 +9,17 @@ from inspector.diagnose.rule import Noticed, Situation, dispatches, rule, sends
 from inspector.diagnose.words import listed
 from inspector.model import Plane, Severity
 from inspector.session.said import Identify
+from inspector.session.tracker import is_blank
 
 GATEWAY = Plane.GATEWAY
 # Messages without content, and none with, that make a pattern.
 BLANKS = 20
 
 
-def _is_user(identify: Identify) -> bool:
-    # Users' clients need no intents; they say what they can handle instead.
-    return identify.capabilities is not None
+def _is_user(now: Situation) -> bool:
+    # Users' clients say what they can handle; those that a user has authorized say so before their token.
+    token = now.d.get("token") if type(now.d) is dict else None
+    return now.expect(Identify).capabilities is not None or (type(token) is str and token.startswith("Bearer "))
 
 
 @rule(
@@ -31,9 +33,11 @@ def intents_undefined(now: Situation) -> Iterator[Noticed]:
     """The intents have bits that mean nothing; the gateway closes with 4013."""
     identify = now.expect(Identify)
     _, unknown = now.registry.intents_of(identify.intents or 0)
-    if unknown or (identify.intents is not None and identify.intents < 0):
-        bits = f"bit {listed(map(str, unknown))}" if unknown else "a number below 0"
-        yield Noticed(f"The intents {identify.intents:,} have {bits}, which no intent is.")
+    if unknown:
+        bits = f"{'bit' if len(unknown) == 1 else 'bits'} {listed(map(str, unknown))}"
+        yield Noticed(f"The intents {identify.intents:,} have {bits}, which no intent has.")
+    elif identify.intents is not None and identify.intents < 0:
+        yield Noticed(f"The intents are {identify.intents:,}, and a sum of bits is not below 0.")
 
 
 @rule(
@@ -48,7 +52,7 @@ def intents_user_only(now: Situation) -> Iterator[Noticed]:
     identify = now.expect(Identify)
     asked, _ = now.registry.intents_of(identify.intents or 0)
     barred = [intent.name for intent in asked if intent.bots is False]
-    if barred and not _is_user(identify):
+    if barred and not _is_user(now):
         yield Noticed(f"The intents {identify.intents:,} ask for {listed(barred)}.")
 
 
@@ -62,10 +66,10 @@ def intents_user_only(now: Situation) -> Iterator[Noticed]:
 def message_content_missing(now: Situation) -> Iterator[Noticed]:
     """All messages of guilds come without content, as MESSAGE_CONTENT was not asked for."""
     connection = now.connection
-    if connection.blank_messages != BLANKS or connection.filled_messages:
+    if connection.blank_messages != BLANKS - 1 or connection.filled_messages or connection.intents is None:
         return
     identify = connection.identify
-    if connection.intents is not None and "MESSAGE_CONTENT" not in connection.intents:
+    if "MESSAGE_CONTENT" not in connection.intents and is_blank(now.event, now.d, now.session):
         yield Noticed(
             f"{BLANKS} messages of guilds have come, and all of them were empty: Identify did not ask for "
             "MESSAGE_CONTENT.",

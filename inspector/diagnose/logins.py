@@ -6,12 +6,12 @@ https://docs.discord.com/developers/events/gateway#resuming
 
 from collections.abc import Iterator, Sequence
 
+from inspector.diagnose.cause import RESUMABLE_NS
 from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, receives, rule, sends, silence
-from inspector.diagnose.verdicts import NORMAL, RESUMABLE_NS
 from inspector.diagnose.words import counted, listed, opcode, quoted, took
 from inspector.model import Plane, Severity
 from inspector.session.said import Identify, Refused, Resume
-from inspector.session.tracker import host_of
+from inspector.session.tracker import DESTROYING, host_of
 from inspector.session.world import DAY_NS, Login, Session
 
 GATEWAY = Plane.GATEWAY
@@ -306,7 +306,7 @@ def resume_after_destroying(now: Situation) -> Iterator[Noticed]:
     if session is None or session.ending is None:
         return
     closed = session.ending.closed
-    if closed.by == "client" and closed.code in NORMAL:
+    if closed.by == "client" and closed.code in DESTROYING:
         yield Noticed(
             f"The client had closed connection {session.ending.connection} with {closed.code}, which ends the session.",
             (session.ending.n,),
@@ -327,7 +327,7 @@ def resume_after_end(now: Situation) -> Iterator[Noticed]:
         return
     ending, how = session.ending, "by Invalid Session"
     if ending is not None and ending.n == session.destroyed.n:
-        if ending.closed.by == "client" and ending.closed.code in NORMAL:
+        if ending.closed.by == "client" and ending.closed.code in DESTROYING:
             return
         how = f"when connection {ending.connection} was closed with {ending.closed.code}"
     yield Noticed(f"The session had been ended {how}; only Identify can help.", (session.destroyed.n,))
@@ -584,7 +584,7 @@ def reconnect_ignored(now: Situation) -> Iterator[Noticed]:
 def session_thrown_away(now: Situation) -> Iterator[Noticed]:
     """The client closed with 1000 or 1001 when it was asked to reconnect, and so lost its session."""
     closed, asked = now.event.closed, now.connection.reconnect
-    if closed is not None and asked is not None and closed.by == "client" and closed.code in NORMAL:
+    if closed is not None and asked is not None and closed.by == "client" and closed.code in DESTROYING:
         yield Noticed(f"Asked to reconnect, the client closed with {closed.code}; the session is gone.", (asked.n,))
 
 

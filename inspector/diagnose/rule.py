@@ -81,6 +81,19 @@ class Situation:
         return self.world.ended.get(self.connection.previous or 0)
 
 
+# Rows that a finding or a verdict names as evidence.
+MAX_EVIDENCE = 24
+
+
+def bounded(evidence: Iterable[int | None], row: int) -> tuple[int, ...]:
+    """Return the rows that are evidence at `row`, each once and in order: at most `MAX_EVIDENCE`, without `row`."""
+    rows = sorted({n for n in evidence if n is not None and n > 0 and n != row})
+    if len(rows) > MAX_EVIDENCE:
+        # The beginning and the end of it say most.
+        rows = rows[: MAX_EVIDENCE // 2] + rows[-MAX_EVIDENCE // 2 :]
+    return tuple(rows)
+
+
 Check = Callable[[Situation], Iterable[Noticed]]
 
 

@@ -7,12 +7,15 @@ from inspector.diagnose.words import listed, quoted
 from inspector.model import Plane, Severity
 from inspector.session.said import Identify
 from inspector.session.summarize import inert
-from inspector.session.world import unknown_names
+from inspector.session.tracker import comes_anyway
+from inspector.session.world import MAX_SEEN, unknown_names
 from inspector.wire.dialect import dialect_of
 
 GATEWAY, VOICE = Plane.GATEWAY, Plane.VOICE
-# Versions of the gateway that are served, that are on their way out, and of the voice gateway the lowest.
-SERVED, DEPRECATED, LOWEST_VOICE = (9, 10), (6, 7, 8), 4
+# Versions of the gateway that are served, that are on their way out, and the highest that is no longer served.
+SERVED, DEPRECATED, DISCONTINUED = (9, 10), (6, 7, 8), 5
+# The lowest version of the voice gateway that is served.
+LOWEST_VOICE = 4
 
 
 @rule(
@@ -25,6 +28,9 @@ SERVED, DEPRECATED, LOWEST_VOICE = (9, 10), (6, 7, 8), 4
 def unknown_name(now: Situation) -> Iterator[Noticed]:
     """An opcode, event or key of the envelope comes that no table knows; said once for each."""
     assert now.payload is not None
+    # Where no more names can be remembered, each would be told of again and again.
+    if len(now.world.seen) >= MAX_SEEN:
+        return
     new = [name for name in unknown_names(now.event, now.payload, now.registry) if name not in now.world.seen]
     if new:
         side = "The client sends" if now.event.from_client else "The server sends"
@@ -51,6 +57,8 @@ def odd_payload(now: Situation) -> Iterator[Noticed]:
     assert now.payload is not None
     if now.payload.problems:
         severity = None if now.event.from_client else Severity.INFO
+        if now.payload.refused:
+            severity = Severity.ERROR
         yield Noticed(f"It could be read, but {inert('; '.join(now.payload.problems)[:300])}.", (), severity)
 
 
@@ -62,9 +70,14 @@ def odd_payload(now: Situation) -> Iterator[Noticed]:
     source=("official-gateway",),
 )
 def payload_compression_ignored(now: Situation) -> Iterator[Noticed]:
-    """Identify asks for compressed payloads on a connection whose URL asks for a compressed stream."""
-    compression = dialect_of(now.connection.opened.url).compression
-    if now.expect(Identify).compress and compression is not None:
+    """Identify asks for compressed payloads on a connection whose URL asks for a compressed stream.
+
+    Said at the first login of a bot only: some libraries always do so, and it does no harm.
+    """
+    identify, compression = now.expect(Identify), dialect_of(now.connection.opened.url).compression
+    if any(login.token == identify.token for login in now.world.logins):
+        return
+    if identify.compress and compression is not None:
         yield Noticed(f"Identify has compress: true, and the URL has compress={compression.value}, which wins.")
 
 
@@ -100,14 +113,16 @@ def version_in_url(now: Situation) -> Iterator[Noticed]:
     version = connection.version
     if connection.plane is VOICE:
         if version is None or version < LOWEST_VOICE:
-            found = "no v" if version is None else f"v={version}"
+            found = "no v that is a number" if version is None else f"v={version}"
             yield Noticed(f"The URL has {found}; the voice gateway wants at least {LOWEST_VOICE}.", (), Severity.ERROR)
     elif version is None:
-        yield Noticed("The URL has no v, so the server chooses a version.", (), Severity.INFO)
+        yield Noticed("The URL has no v that is a number, so the server chooses a version.", (), Severity.INFO)
     elif version in DEPRECATED:
         yield Noticed(f"Version {version} of the gateway is deprecated.")
+    elif version <= DISCONTINUED:
+        yield Noticed(f"Version {version} of the gateway is no longer served; it closes with 4012.", (), Severity.ERROR)
     elif version not in SERVED:
-        yield Noticed(f"Version {version} of the gateway is not served.", (), Severity.ERROR)
+        yield Noticed(f"Version {version} of the gateway is not one that gwinspect knows.", (), Severity.INFO)
 
 
 @rule(
@@ -123,21 +138,8 @@ def event_outside_intents(now: Situation) -> Iterator[Noticed]:
     row = None if name is None else now.registry.event(name)
     if row is None or not row.intents or name in connection.outside:
         return
-    if connection.intents is not None and connection.intents.isdisjoint(row.intents) and not _excused(now):
+    if connection.intents is None or not connection.intents.isdisjoint(row.intents):
+        return
+    if not comes_anyway(now.event, now.session):
         intents = listed(row.intents, "or")
         yield Noticed(f"{row.name} comes with {intents}, and Identify asked for none of these.")
-
-
-def _excused(now: Situation) -> bool:
-    """Return whether an event comes whatever the intents are.
-
-    What concerns the account itself does; so do messages of group DMs, and those that are for the bot alone.
-    """
-    session = now.session
-    return (
-        now.event.guild_id is None
-        or session is None
-        or session.user_id is None
-        or str(now.event.user_id) == session.user_id
-        or now.event.event in ("THREAD_MEMBERS_UPDATE", "GUILD_MEMBER_UPDATE")
-    )

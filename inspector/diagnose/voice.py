@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from inspector.diagnose.rule import SECOND, Noticed, Situation, receives, rule, sends, silence
 from inspector.diagnose.words import counted, listed, opcode, quoted, took
 from inspector.model import ABSENT, Plane, Severity
-from inspector.session.said import Beat, Identify, Selected
+from inspector.session.said import Beat, Identify, Resume, Selected
 from inspector.session.state import Connection
+from inspector.session.tracker import host_of
+from inspector.session.world import Call
 
 VOICE = Plane.VOICE
 # The first version with sequence numbers, and with objects in heartbeats.
@@ -17,6 +19,8 @@ NUMBERED = 8
 STUCK_NS = 10 * SECOND
 # Connections of one call that ended so soon after each other are a loop.
 LOOP, LOOP_NS = 3, 120 * SECOND
+# Closes by which someone moves the account or puts it out; that its client joins again is as it should be.
+PUT_OUT = (4014, 4022)
 # Sequence numbers have 16 bits and begin again at 0.
 WRAP = 1 << 16
 # Numbers that an acknowledgement may lag behind: messages cross each other.
@@ -55,8 +59,8 @@ def voice_heartbeat_shape(now: Situation) -> Iterator[Noticed]:
         return
     is_object = type(now.d) is dict
     if is_object != _is_numbered(now.connection):
-        found = "an object" if is_object else "no object"
-        yield Noticed(f"The body of this heartbeat is {found}, on version {version}.")
+        found, wanted = ("an object", "a bare number") if is_object else ("no object", "{t, seq_ack}")
+        yield Noticed(f"The body of this heartbeat is {found}; version {version} wants {wanted}.")
 
 
 @rule(
@@ -68,9 +72,25 @@ def voice_heartbeat_shape(now: Situation) -> Iterator[Noticed]:
 )
 def voice_seq_ack_missing(now: Situation) -> Iterator[Noticed]:
     """A heartbeat or Resume does not say what was received last, so a resume cannot send again what was missed."""
-    connection, seq = now.connection, getattr(now.said, "seq", None)
-    if _is_numbered(connection) and connection.seq is not None and seq is None and type(now.d) is dict:
-        yield Noticed(f"There is no seq_ack, although the server has counted up to {connection.seq:,}.")
+    connection, known = now.connection, _counted(now)
+    if not _is_numbered(connection) or known is None or type(now.d) is not dict or not connection.is_whole:
+        return
+    if getattr(now.said, "seq", None) is None and (isinstance(now.said, Resume) or not _is_new(now)):
+        yield Noticed(f"There is no seq_ack, although the server has counted up to {known:,}.")
+
+
+def _is_new(now: Situation) -> bool:
+    """Return whether a heartbeat and the first number may have crossed each other."""
+    accepted = now.connection.accepted
+    return accepted is None or now.at_ns - accepted.at_ns < SECOND
+
+
+def _counted(now: Situation) -> int | None:
+    """Return up to where the server has counted; for a Resume, on the connection before. None where that is unknown."""
+    if isinstance(now.said, Resume) and now.connection.seq is None:
+        before = now.before()
+        return before[0].seq if before is not None and before[0].session == now.said.session else None
+    return now.connection.seq
 
 
 @rule(
@@ -85,15 +105,20 @@ def voice_seq_ack_wrong(now: Situation) -> Iterator[Noticed]:
     connection, seq = now.connection, getattr(now.said, "seq", None)
     if not _is_numbered(connection) or seq is None or seq < 0 or not connection.is_whole:
         return
-    if connection.seq is None:
-        if seq > 0 and isinstance(now.said, Beat) and connection.resume is None:
-            yield Noticed(f"seq_ack is {seq:,}, and the server has numbered nothing yet.")
+    known = _counted(now)
+    # discord.py 2.7 takes the last number over into a call that it joins anew, until the first one comes there.
+    is_left_over = isinstance(now.said, Beat) and _is_new(now)
+    severity = Severity.INFO if is_left_over else None
+    if known is None:
+        if seq > 0 and is_left_over and connection.resume is None:
+            yield Noticed(f"seq_ack is {seq:,}, and the server has numbered nothing here yet.", (), severity)
         return
-    behind = (connection.seq - seq) % WRAP
-    if behind > WRAP // 2:
-        yield Noticed(f"seq_ack is {seq:,}; the server has counted up to {connection.seq:,} only.")
-    elif behind > BEHIND:
-        yield Noticed(f"seq_ack is {seq:,}; the server is at {connection.seq:,} by now.", (), Severity.WARN)
+    behind = (known - seq) % WRAP
+    # What a resume sends again has the numbers that the client had reached before.
+    if behind > WRAP // 2 and (connection.resume is None or WRAP - behind > BEHIND):
+        yield Noticed(f"seq_ack is {seq:,}; the server has counted up to {known:,} only.", (), severity)
+    elif BEHIND < behind <= WRAP // 2:
+        yield Noticed(f"seq_ack is {seq:,}; the server is at {known:,} by now.", (), Severity.WARN)
 
 
 @rule(
@@ -189,24 +214,43 @@ def voice_handshake_stuck(now: Situation) -> Iterator[Noticed]:
     connection = now.connection
     if not connection.is_whole or not now.passed(connection.opened.at_ns + STUCK_NS):
         return
-    if connection.resume is not None:
-        step, last = ("Resumed", connection.resume.n) if connection.accepted is None else (None, 0)
-    elif connection.identify is None:
-        step, last = ("Identify" if connection.hello else "Hello"), (connection.hello.n if connection.hello else 0)
-    elif connection.hello is None:
-        step, last = "Hello", connection.identify.n
-    elif connection.accepted is None:
-        step, last = "Ready", connection.identify.n
-    elif connection.selected is None:
-        step, last = "Select Protocol", connection.accepted.n
-    elif connection.described is None:
-        step, last = "Session Description", connection.selected.n
-    else:
-        step, last = None, 0
-    if step is not None:
-        whose = "the client's" if step in ("Identify", "Select Protocol") else "the server's"
-        since = took(now.at_ns - connection.opened.at_ns)
-        yield Noticed(f"{since} after the opening, {whose} {step} has not come.", (last,))
+    missing = _missing_step(connection)
+    if missing is None:
+        return
+    step, last = missing
+    op, whose = _STEPS[step]
+    # It may just have come.
+    if now.payload is not None and now.event.op == op and now.event.from_client == (whose == "client"):
+        return
+    since = took(now.at_ns - connection.opened.at_ns)
+    yield Noticed(f"{since} after the opening, the {whose}'s {step} has not come.", (last,))
+
+
+# The steps of the way into a call: opcode, and whose it is.
+_STEPS = {
+    "Hello": (8, "server"),
+    "Identify": (0, "client"),
+    "Ready": (2, "server"),
+    "Select Protocol": (1, "client"),
+    "Session Description": (4, "server"),
+    "Resumed": (9, "server"),
+}
+
+
+def _missing_step(connection: Connection) -> tuple[str, int | None] | None:
+    """Return the first step that has not come, and the row of the one before; None where the way is complete."""
+    hello, asked, accepted = connection.hello, connection.identify or connection.resume, connection.accepted
+    if hello is None:
+        return "Hello", asked.n if asked is not None else None
+    if asked is None:
+        return "Identify", hello.n
+    if accepted is None:
+        return "Resumed" if isinstance(asked, Resume) else "Ready", asked.n
+    if isinstance(asked, Resume):
+        return None
+    if connection.selected is None:
+        return "Select Protocol", accepted.n
+    return ("Session Description", connection.selected.n) if connection.described is None else None
 
 
 @rule(
@@ -218,10 +262,14 @@ def voice_handshake_stuck(now: Situation) -> Iterator[Noticed]:
 )
 def voice_identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
     """The client identifies with its old session after a drop, where a Resume was due."""
-    before = now.before()
-    if before is None or now.expect(Identify).session != before[0].session:
+    identify, before = now.expect(Identify), now.before()
+    if before is None or identify.session is None or identify.session != before[0].session:
         return
     connection, ending = before
+    call = _call_of(now, identify)
+    # A voice server that was named since is a new beginning.
+    if call is not None and call.server is not None and call.server.at_ns > ending.at_ns:
+        return
     row = None if ending.closed.code is None else now.registry.close_code(VOICE, ending.closed.code)
     if row is not None and row.sent_by(ending.closed.by).resume is True and connection.accepted is not None:
         yield Noticed(
@@ -241,17 +289,25 @@ def voice_identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
 def voice_rejoin_loop(now: Situation) -> Iterator[Noticed]:
     """The client joins a call again and again."""
     identity = now.world.identity(VOICE, now.expect(Identify))
-    ended = [
+    lately = [
         (connection, ending)
         for connection, ending in now.world.ended.values()
         if connection.identity == identity and now.at_ns - ending.at_ns < LOOP_NS and ending.closed.code != 1000
     ]
+    if not lately:
+        return
+    code = lately[-1][1].closed.code
+    ended = [
+        ending
+        for connection, ending in lately
+        if connection.accepted is None or (ending.closed.code == code and code not in PUT_OUT)
+    ]
     if len(ended) >= LOOP and len(ended) % LOOP == 0:
-        codes = listed(dict.fromkeys(str(ending.closed.code) for _, ending in ended))
+        codes = listed(dict.fromkeys(str(ending.closed.code) for ending in ended))
         yield Noticed(
-            f"{counted(len(ended), 'connection')} of this call ended within {took(now.at_ns - ended[0][1].at_ns)}, "
+            f"{counted(len(ended), 'connection')} of this call ended within {took(now.at_ns - ended[0].at_ns)}, "
             f"with {codes}.",
-            tuple(ending.n for _, ending in ended),
+            tuple(ending.n for ending in ended),
         )
 
 
@@ -265,10 +321,11 @@ def voice_rejoin_loop(now: Situation) -> Iterator[Noticed]:
 def voice_stale_credentials(now: Situation) -> Iterator[Noticed]:
     """Identify has another token or session id than the main gateway named last; 4004 or 4006 follows."""
     identify = now.expect(Identify)
-    call = now.world.calls.get(identify.server_id or "")
+    call = _call_of(now, identify)
     if call is None:
         return
-    wrong, evidence = [], []
+    wrong: list[str] = []
+    evidence: list[int | None] = []
     if call.token is not None and identify.token != call.token:
         wrong.append("token is not that of the newest VOICE_SERVER_UPDATE")
         evidence.append(call.server.n if call.server else None)
@@ -277,6 +334,19 @@ def voice_stale_credentials(now: Situation) -> Iterator[Noticed]:
         evidence.append(call.state.n if call.state else None)
     if wrong:
         yield Noticed(f"Its {listed(wrong)}.", tuple(evidence))
+
+
+def _call_of(now: Situation, asked: Identify | Resume) -> Call | None:
+    """Return the call as the main gateway knows it; None where it knows none, or only that of another account."""
+    call = now.world.calls.get(asked.server_id or "")
+    if call is None or not isinstance(asked, Identify) or asked.user_id is None:
+        return call
+    main = now.world.open.get(call.main)
+    if main is None and call.main in now.world.ended:
+        main = now.world.ended[call.main][0]
+    session = now.world.session_of(main) if main is not None else None
+    is_other = session is not None and session.user_id is not None and session.user_id != asked.user_id
+    return None if is_other else call
 
 
 @rule(
@@ -288,11 +358,14 @@ def voice_stale_credentials(now: Situation) -> Iterator[Noticed]:
 )
 def voice_wrong_endpoint(now: Situation) -> Iterator[Noticed]:
     """The client connected to another host or port than the main gateway named; 4006 follows."""
-    call = now.world.calls.get(getattr(now.said, "server_id", None) or "")
-    url = now.connection.opened.url
-    if call is not None and call.endpoint is not None and call.endpoint.removesuffix(":443") not in url:
+    assert isinstance(now.said, Identify | Resume)
+    call, place = _call_of(now, now.said), host_of(now.connection.opened.url)
+    if call is None or call.endpoint is None or place is None:
+        return
+    endpoint = host_of(f"wss://{call.endpoint.rpartition('://')[2]}")
+    if endpoint is not None and endpoint.removesuffix(":443") != place.removesuffix(":443"):
         yield Noticed(
-            f"The endpoint is {quoted(call.endpoint)}, and this connection is to {quoted(url)}.",
+            f"The endpoint is {quoted(endpoint)}, and this connection is to {quoted(place)}.",
             (call.server.n if call.server else None,),
         )
 

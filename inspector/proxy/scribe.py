@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from inspector.importers.candidates import confirm
-from inspector.model import Closed, Event, Frame, Happening, Kind, Mark, Opened, Severity
+from inspector.model import Closed, Event, Finding, Frame, Happening, Kind, Mark, Opened, Severity
 from inspector.protocol.registry import Registry
 from inspector.session.summarize import inert
 from inspector.store.writer import Writer
@@ -27,7 +27,7 @@ TAKE = 5000
 MAX_QUEUED = 500_000
 # Happenings held in memory while the disk refuses them, before recording stops for good.
 MAX_UNSAVED = 200_000
-# Seconds of silence after which the rules are asked what they make of it.
+# Seconds between two times that the rules are asked what they make of the silence, if any connection is silent.
 TICK = 1.0
 # Seconds after which WebSockets without a gateway among them are worth a word.
 PATIENCE = 60
@@ -111,6 +111,7 @@ class Scribe(threading.Thread):
     def run(self) -> None:
         while not self._stopping.wait(BEAT):
             self._drain()
+            self._tick()
             self._mention_hosts()
         while self._queue and not self.dead:
             self._drain()
@@ -137,21 +138,26 @@ class Scribe(threading.Thread):
                 self._take(stream, what, batch)
             elif not stream.refused:
                 self._consider(stream, what, batch)
-        if batch or self._failing:
+        if batch or (self._failing and not self.dead):
             self._write(batch)
-            self._ticked = time.monotonic()
-        elif time.monotonic() - self._ticked > TICK:
-            self._ticked = time.monotonic()
-            self._tick()
 
     def _tick(self) -> None:
-        """Let the rules look into the silence."""
+        """Let the rules look into the silence, once a second: one connection may be silent while others are busy.
+
+        A tick behind, as what came in that time may still be on its way to us.
+        """
+        if self._queue or self._failing or self.dead or time.monotonic() - self._ticked < TICK:
+            return
+        self._ticked = time.monotonic()
         try:
-            self._writer.tick(time.time_ns())
+            noticed = self._writer.tick(time.time_ns() - int(TICK * 1e9))
         except sqlite3.Error as error:
             self._fail(error)
         except Exception:
             log.exception("gwinspect: a rule failed, which is our bug; the messages are kept")
+        else:
+            for finding in noticed:
+                self._tell_finding(finding, "")
 
     def _take(self, stream: Stream, what: Happening, batch: list[Happening]) -> None:
         if what.connection != stream.connection:
@@ -242,9 +248,13 @@ class Scribe(threading.Thread):
             what = f"{code} {row.name}: {row.sent_by(event.closed.by).meaning}" if row else f"{code}"
             log.log(ALERT, "gwinspect: #%d closed by %s, %s", event.connection, event.closed.by or "?", what)
         for finding in event.findings:
-            if finding.severity >= Severity.WARN and self._told[finding.rule] < MOST_TOLD:
-                self._told[finding.rule] += 1
-                log.log(ALERT, "gwinspect: #%d row %d %s: %s", event.connection, event.n, finding.rule, finding.text)
+            self._tell_finding(finding, f"#{event.connection} ")
+
+    def _tell_finding(self, finding: Finding, where: str) -> None:
+        """Say what was noticed, where somebody should do something about it and the rule has not been told often."""
+        if finding.severity >= Severity.WARN and self._told[finding.rule] < MOST_TOLD:
+            self._told[finding.rule] += 1
+            log.log(ALERT, "gwinspect: %srow %d %s: %s", where, finding.event, finding.rule, finding.text)
 
     def _mention_hosts(self) -> None:
         if self._patient and time.monotonic() - self._began > PATIENCE:

@@ -5,6 +5,7 @@ followed over several files. Row numbers are then those of all files together.
 """
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from inspector.protocol.registry import Registry
 from inspector.report.explain import close_of, rule_of
 from inspector.store.file import is_capture, schema_of
 from inspector.store.reader import Reader
+
+# Findings of each severity that are reported. A recording with more of them is broken through and through.
+MOST = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,10 @@ def diagnose(
     hosts: Iterable[str] = (),
     progress: Callable[[str], AbstractContextManager[Report]] = lambda name: nullcontext(lambda done, total: None),
 ) -> Diagnosis:
-    """Return what the rules say of the recordings `paths`, of any format. Raises CaptureError.
+    """Return what the rules say of the recordings `paths`, of any format.
+
+    Raises CaptureError where one cannot be read, and where there is no gateway connection in any: that nothing was
+    looked at must not pass for all being well.
 
     `hosts` are hosts of the user's own that count as gateways; `progress` is entered with the name of each file.
     """
@@ -82,6 +89,11 @@ def diagnose(
             made = _stored(reader, registry)
     else:
         made = _derived(paths, registry, hosts, progress)
+    if not made.connections:
+        raise CaptureError(
+            f"there is no gateway connection in {', '.join(map(str, paths))}, so there was nothing to check; "
+            "see that the client went through the proxy"
+        )
     made.cases.sort(key=lambda case: (-case.finding.severity, case.finding.event, case.finding.rule))
     return made
 
@@ -95,7 +107,8 @@ def _stored(reader: Reader, registry: Registry) -> Diagnosis:
     made.began_ns, made.ended_ns = reader.span()
     verdicts = reader.verdicts()
     places = reader.places()
-    for finding in reader.findings():
+    findings = [finding for severity in Severity for finding in reader.findings_of(severity, MOST + 1)]
+    for finding in _bounded(findings, made):
         at_ns, number = places.get(finding.event, (made.began_ns, 0))
         plane = connections[number].plane if number in connections else Plane.GATEWAY
         made.cases.append(_case(finding, at_ns, number, plane, None, verdicts.get(finding.event), registry))
@@ -126,18 +139,32 @@ def _derived(
         made.connections = collected.last
         made.notes += source.notes
     collected.take(pipeline.finish())
-    if not made.connections:
-        raise CaptureError(f"there is no gateway connection in {', '.join(map(str, paths))}")
     made.sessions = len({connection.session for connection in pipeline.changed.values() if connection.session})
     made.events = pipeline.next_event - 1
     made.began_ns, made.ended_ns = collected.began_ns, collected.ended_ns
     planes = {number: connection.plane for number, connection in pipeline.changed.items()}
-    for finding in collected.findings + pipeline.late:
+    for finding in _bounded(collected.findings + pipeline.late, made):
         at_ns, number = collected.places.get(finding.event, (made.ended_ns, 0))
         file = made.files[bisect_right(starts, finding.event) - 1] if len(paths) > 1 else None
         plane = planes.get(number, Plane.GATEWAY)
         made.cases.append(_case(finding, at_ns, number, plane, file, pipeline.verdicts.get(finding.event), registry))
     return made
+
+
+def _bounded(findings: Iterable[Finding], made: Diagnosis) -> list[Finding]:
+    """Return the first `MOST` findings of each severity: a flood of one must not hide what is worse."""
+    counts: Counter[Severity] = Counter()
+    kept: list[Finding] = []
+    for finding in findings:
+        counts[finding.severity] += 1
+        if counts[finding.severity] <= MOST:
+            kept.append(finding)
+    if any(count > MOST for count in counts.values()):
+        made.notes.append(
+            f"there are more findings; these are the first {MOST:,} of each severity, `gwinspect show --where` finds "
+            "them all"
+        )
+    return kept
 
 
 class _Collected:
@@ -151,6 +178,7 @@ class _Collected:
         self.began_ns = self.ended_ns = 0
         self.last = 0
         """The highest number of a connection."""
+        self._counts: Counter[Severity] = Counter()
         self._newest: dict[int, int] = {}
         self._noticed: set[int] = set()
 
@@ -164,8 +192,10 @@ class _Collected:
                 self.places.pop(before, None)
             self._newest[event.connection] = event.n
             self.places[event.n] = event.at_ns, event.connection
-            if event.findings:
-                self.findings += event.findings
+            wanted = [finding for finding in event.findings if self._counts[finding.severity] <= MOST]
+            if wanted:
+                self._counts.update(finding.severity for finding in wanted)
+                self.findings += wanted
                 self._noticed.add(event.n)
 
 

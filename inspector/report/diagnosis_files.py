@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 from inspector.model import Severity
 from inspector.report.diagnosis import Case, Diagnosis
+from inspector.report.explain import rule_of
 from inspector.report.jsonl import finding_record, verdict_record
 from inspector.report.values import iso
 from inspector.wire import jsontext
@@ -52,18 +53,27 @@ def junit(diagnosis: Diagnosis, fail_on: Severity | None) -> bytes:
     suites = ElementTree.Element("testsuites", {"name": "gwinspect", **counts})
     suite = ElementTree.SubElement(suites, "testsuite", {"name": _clean(", ".join(diagnosis.files)), **counts})
     for rule, cases in by_rule.items():
-        test = ElementTree.SubElement(suite, "testcase", {"classname": "gwinspect.diagnose", "name": rule})
+        test = ElementTree.SubElement(suite, "testcase", {"classname": _family(rule), "name": _clean(rule)})
         if not cases:
             continue
         said = _clean("\n\n".join(map(_said, cases)))
         if _fails(cases, fail_on):
             worst = max(case.finding.severity for case in cases).name.lower()
-            failure = ElementTree.SubElement(test, "failure", {"message": _clean(cases[0].title), "type": worst})
+            # What CI shows before anyone unfolds it.
+            first = cases[0].verdict.cause if cases[0].verdict else cases[0].finding.text
+            message = first + (f" (and {len(cases) - 1:,} more)" if len(cases) > 1 else "")
+            failure = ElementTree.SubElement(test, "failure", {"message": _clean(message), "type": worst})
             failure.text = said
         else:
             ElementTree.SubElement(test, "system-out").text = said
     ElementTree.indent(suites)
     return bytes(ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def _family(name: str) -> str:
+    """Return the group that a rule is listed under: the file of `inspector.diagnose` that it stands in."""
+    rule = rule_of(name)
+    return f"gwinspect.{rule.check.__module__.rpartition('.')[2] if rule else 'closes'}"
 
 
 def _fails(cases: list[Case], fail_on: Severity | None) -> bool:

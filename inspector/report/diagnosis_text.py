@@ -18,9 +18,27 @@ _ROWS = 8
 _INDENT = " " * 7
 
 
-def lines(diagnosis: Diagnosis, *, width: int = 100, colour: bool = False, zone: tzinfo | None = None) -> Iterator[str]:
-    """Yield the lines of `diagnosis`, at most `width` columns where words allow; times in `zone` or this machine's."""
+# What our own sentences are set with, for terminals that have only ASCII.
+_ASCII = str.maketrans({"…": "...", "—": "-", "–": "-", "×": "x", "→": "->", "•": "*", "’": "'"})
 
+
+def lines(
+    diagnosis: Diagnosis,
+    *,
+    width: int = 100,
+    colour: bool = False,
+    ascii_only: bool = False,
+    zone: tzinfo | None = None,
+) -> Iterator[str]:
+    """Yield the lines of `diagnosis`, at most `width` columns where words allow; times in `zone` or this machine's.
+
+    `ascii_only` replaces the signs of our own sentences; a name from the wire stays what it is.
+    """
+    for line in _lines(diagnosis, width, colour, zone):
+        yield line.translate(_ASCII) if ascii_only else line
+
+
+def _lines(diagnosis: Diagnosis, width: int, colour: bool, zone: tzinfo | None) -> Iterator[str]:
     def paint(text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if colour else text
 
@@ -93,6 +111,8 @@ def _foot(diagnosis: Diagnosis) -> str:
     checked = f"Checked {len(diagnosis.rules)} rules and every close."
     if not found:
         return f"nothing found. {checked}"
+    if diagnosis.worst is Severity.INFO:
+        return f"nothing found, {found[0]}. {checked}"
     rule = diagnosis.cases[0].finding.rule
     return f"{', '.join(found)}. {checked} More: gwinspect explain {rule}"
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from inspector.diagnose.rules import RULES
 from inspector.model import Finding, Plane, Severity
 from inspector.protocol.registry import Registry
+from inspector.report.explain import close_of, rule_of
 from inspector.store import rows
 from inspector.store.file import damaged
 from inspector.store.reader import Reader, explained
@@ -24,7 +24,6 @@ MOST = 20_000
 # Findings, the newest, that are searched for one that names a row as evidence, and those that are returned.
 _SEARCHED, _NAMED = 100_000, 9
 
-_RULES = {rule.id: rule for rule in RULES}
 _COLUMNS = ", ".join(f"finding.{column}" for column in rows.FINDING_COLUMNS.split(", "))
 _SINCE = f"""
     select finding.id, event.at, event.connection, event.plane, {_COLUMNS}
@@ -111,7 +110,7 @@ def by_time(listed: Listed) -> tuple[int, int, int]:
     return listed.finding.event, -listed.finding.severity, listed.id
 
 
-class Rule(NamedTuple):
+class Words(NamedTuple):
     """What is said of a rule, whatever the case."""
 
     title: str
@@ -122,17 +121,15 @@ class Rule(NamedTuple):
     """Where to read on: links, or titles of what has none."""
 
 
-def rule_of(name: str, plane: Plane, registry: Registry) -> Rule:
-    """Return what is said of the rule `name`: one of `RULES`, or ``close-4009``. An unknown one has no words."""
-    rule = _RULES.get(name)
+def words_of(name: str, registry: Registry) -> Words:
+    """Return what is said of a rule, or of ``close-4009`` and its like; no words where there is no such thing."""
+    rule = rule_of(name)
     if rule is not None:
-        return Rule(rule.title, rule.why, rule.remedy, _links(rule.source, registry))
-    code = name.removeprefix("close-")
-    if name.startswith("close-") and code.isascii() and code.isdigit() and len(code) < 6:
-        known = registry.close_code(plane, int(code))
-        if known is not None:
-            return Rule(f"{known.number} {known.name}", known.meaning, known.remedy, _links(known.source, registry))
-    return Rule("", "", "", ())
+        return Words(rule.title, rule.why, rule.remedy, _links(rule.source, registry))
+    close = close_of(name, registry)
+    if close is not None:
+        return Words(f"{close.number} {close.name}", close.meaning, close.remedy, _links(close.source, registry))
+    return Words("", "", "", ())
 
 
 def speaking_of(reader: Reader, number: int) -> list[tuple[int, str]]:

@@ -13,6 +13,9 @@ from inspector.session.state import Connection
 from inspector.store.file import is_capture
 from inspector.store.reader import Reader
 
+# Findings at rows given out before that a note of their own tells of, the worst ones.
+MOST_LATE = 10
+
 
 class Rows(Protocol):
     """The events of one file, in order, and what is needed to show them."""
@@ -97,8 +100,13 @@ class ImportedRows:
         events = self._pipeline.finish()
         self._join(events)
         yield from events
-        for finding in self._pipeline.late:
+        late = sorted(self._pipeline.late, key=lambda finding: (-finding.severity, finding.event))
+        for finding in late[:MOST_LATE]:
             self.notes.append(f"noticed at the end, at row {finding.event}: {finding.rule}: {finding.text}")
+        if len(late) > MOST_LATE:
+            self.notes.append(
+                f"{len(late) - MOST_LATE:,} more findings were noticed at the end; `gwinspect diagnose` lists them"
+            )
         for connection in self._connections.values():
             _note_unread(connection, self.notes)
 

@@ -71,7 +71,7 @@ class TextRows:
         trouble = event.kind in (Kind.CLOSE, Kind.UNDECODED)
         yield (head + (self._paint(tail, _RED) if trouble else tail)).rstrip()
         yield from self._findings(event)
-        if shown.close is not None:
+        if shown.close is not None or event.verdict is not None:
             yield from self._explanation(shown.close, event.verdict)
 
     def _head(self, shown: Shown) -> tuple[str, str]:
@@ -105,7 +105,7 @@ class TextRows:
     def _findings(self, event: Event) -> Iterator[str]:
         """Yield what the rules noticed at a row; what stands for its close is told with that."""
         for finding in event.findings:
-            if event.verdict is not None and finding.text == event.verdict.cause:
+            if event.verdict is not None and "close-" in finding.rule:
                 continue
             rows = f" (row {', '.join(map(str, finding.evidence[:_ROWS]))})" if finding.evidence else ""
             said = f"! {SEVERITIES[finding.severity]} {finding.rule}: {finding.text}{rows}"
@@ -115,8 +115,11 @@ class TextRows:
         for part in wrap(text, max((self._width or 120) - len(_INDENT), 20), break_on_hyphens=False):
             yield _INDENT + self._paint(part, code)
 
-    def _explanation(self, code: CloseCode, verdict: Verdict | None) -> Iterator[str]:
-        reconnect, resume = (code.reconnect, code.resume) if verdict is None else (verdict.reconnect, verdict.resume)
+    def _explanation(self, code: CloseCode | None, verdict: Verdict | None) -> Iterator[str]:
+        """Yield what the tables say of a close, as far as they know its code, and what is known of this one."""
+        answers = verdict or code
+        reconnect, resume = (answers.reconnect, answers.resume) if answers else (None, None)
+        meaning, cause, remedy = (code.meaning, code.cause, code.remedy) if code else ("", "", "")
         advice = "; ".join(
             {True: yes, False: no, None: unknown}[answer]
             for answer, yes, no, unknown in (
@@ -126,10 +129,11 @@ class TextRows:
         )
         rows = f" (row {', '.join(map(str, verdict.evidence[:_ROWS]))})" if verdict and verdict.evidence else ""
         here = verdict is not None and verdict.cause
+        do = verdict.advice if verdict is not None and verdict.advice else remedy
         for text in (
-            code.meaning,
-            f"Here: {here}{rows}" if here else code.cause and f"Likely: {code.cause}",
-            code.remedy and f"Do: {code.remedy}",
+            meaning,
+            f"Here: {here}{rows}" if here else cause and f"Likely: {cause}",
+            f"Do: {do}" if do else "",
             advice,
             verdict is not None and verdict.then and sentence_of(verdict),
         ):

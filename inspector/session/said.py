@@ -65,6 +65,8 @@ class Identify(NamedTuple):
     """It asked for payload compression."""
     dave: int | None = None
     """Voice: the highest version of the DAVE protocol that it can speak; None where it did not say."""
+    prefix: str = ""
+    """``Bot`` or ``Bearer``, where the token has that in front. A masked token shows none."""
 
 
 class Resume(NamedTuple):
@@ -100,6 +102,8 @@ class Members(NamedTuple):
     nonce: str | None
     everyone: bool
     """It asks for the whole list."""
+    answered: bool = False
+    """A part of the answer has come."""
 
     @property
     def key(self) -> str:
@@ -234,6 +238,11 @@ def secret(value: Any) -> str | None:
     return digest(value) if type(value) is str and value else None
 
 
+def _prefix(token: Any) -> str:
+    first = token.partition(" ")[0] if type(token) is str else ""
+    return first if first in ("Bot", "Bearer") else ""
+
+
 def _text(value: Any) -> str | None:
     return value[:200] if type(value) is str else None
 
@@ -287,6 +296,7 @@ def _identify(event: Event, d: Any) -> Identify:
         intents=whole(_get(d, "intents")),
         capabilities=whole(_get(d, "capabilities")),
         compress=_get(d, "compress") is True,
+        prefix=_prefix(_get(d, "token")),
     )
 
 

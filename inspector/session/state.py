@@ -30,6 +30,8 @@ class Sent(NamedTuple):
     at_ns: int
     op: int | str | None
     wire_bytes: int
+    problem: str = ""
+    """What is wrong with it, or why it could not be read; not inert."""
 
 
 @dataclass(slots=True)
@@ -80,6 +82,8 @@ class Connection:
     """Rows from the server since the client's last heartbeat, ACKs left out."""
     last_received: At | None = None
     """The newest row from the server."""
+    last_received_bytes: int = 0
+    """And how long that was, on the wire."""
     hello: Hello | None = None
     heartbeat_asked: At | None = None
     """The server wants a heartbeat at once, and none has come yet."""

@@ -26,6 +26,14 @@ Asked = At | said.Beat | said.Identify | said.Resume | said.Members | said.Join 
 """What has answers."""
 # Codes with which a client ends its session for good: https://docs.discord.com/developers/events/gateway#disconnecting
 DESTROYING = (1000, 1001)
+GONE = ("CHANNEL_DELETE", "GUILD_DELETE", "CALL_DELETE")
+"""Events with which a voice call loses its place."""
+# Without the intent these come for the account itself alone; whom they are about, their ids do not always say.
+_PARTLY_OWN = ("THREAD_MEMBERS_UPDATE", "GUILD_MEMBER_UPDATE")
+# Types of messages that people write: an ordinary one, a reply.
+_WRITTEN = (0, 19)
+# What MESSAGE_CONTENT lets through.
+_CONTENTS = ("content", "embeds", "attachments", "components", "poll")
 _PURCHASES = ("ENTITLEMENT_", "SUBSCRIPTION_")
 
 
@@ -60,9 +68,10 @@ class Tracker:
     def follow(self, connection: Connection, event: Event, payload: Payload, what: Said | None) -> None:
         """Take one payload into the state, and write what it means into `event`. `what`: as `said.read` made it."""
         if event.from_client:
-            _count_send(connection, event)
+            _count_send(connection, event, "; ".join(payload.problems))
         else:
             connection.last_received = At(event.n, event.at_ns)
+            connection.last_received_bytes = event.wire_bytes
             connection.received_since_beat += 1
         dispatch = (event.plane, event.op) in DISPATCHES
         if event.seq is not None and not event.from_client:
@@ -105,22 +114,20 @@ class Tracker:
         """Keep count of messages that came without content, and of events that no intent asks for."""
         if connection.intents is None or event.event is None or event.guild_id is None:
             return
-        row = self._registry.event(event.event)
-        if row is not None and row.intents and connection.intents.isdisjoint(row.intents):
-            connection.outside.add(event.event)
-        if event.event != "MESSAGE_CREATE":
-            return
         session = self.world.session_of(connection)
-        own = session.user_id if session is not None else None
-        mentions = d.get("mentions")
-        users = [user for user in mentions if type(user) is dict] if type(mentions) is list else []
-        # The bot gets its own messages whole, and those that mention it. Those of the system have no content at all.
-        if own in (name(user.get("id")) for user in users) or str(event.user_id) == own or d.get("type") not in (0, 19):
-            return
-        if any(d.get(key) for key in ("content", "embeds", "attachments", "components", "poll", "sticker_items")):
-            connection.filled_messages += 1
-        else:
-            connection.blank_messages += 1
+        row = self._registry.event(event.event)
+        is_outside = row is not None and row.intents and connection.intents.isdisjoint(row.intents)
+        if is_outside and not comes_anyway(event, session):
+            connection.outside.add(event.event)
+        if event.event == "MESSAGE_CREATE":
+            blank = is_blank(event, d, session)
+            connection.blank_messages += blank is True
+            connection.filled_messages += blank is False
+
+    def stumbled(self, connection: Connection, event: Event) -> None:
+        """Take in a message that could not be decoded: its sender sent it all the same."""
+        if event.from_client and event.undecoded is not None:
+            _count_send(connection, event, event.undecoded.text)
 
     def closed(self, connection: Connection, event: Event) -> None:
         """Take in the end of a connection."""
@@ -160,8 +167,8 @@ def _snowflake(value: Any) -> int | None:
     return value if type(value) is int and 0 <= value < 1 << 63 else None
 
 
-def _count_send(connection: Connection, event: Event) -> None:
-    sent = Sent(event.n, event.at_ns, event.op, event.wire_bytes)
+def _count_send(connection: Connection, event: Event, problem: str) -> None:
+    sent = Sent(event.n, event.at_ns, event.op, event.wire_bytes, problem[:300])
     connection.last_sent = sent
     sends = connection.sends
     sends.append(sent)
@@ -337,6 +344,8 @@ def _members(world: World, connection: Connection, event: Event, what: Said | No
     asked = connection.members.get(what.key)
     if asked is not None and what.is_last:
         del connection.members[what.key]
+    elif asked is not None and not asked.answered:
+        connection.members[what.key] = asked._replace(answered=True)
     return _answered(event, asked)
 
 
@@ -346,11 +355,19 @@ def _join(world: World, connection: Connection, event: Event, what: Said | None)
         return
     remember(connection.joins, what.server_id, what)
     call = world.calls.get(what.server_id)
-    if call is None or call.main != connection.id:
+    if call is None or not _is_same_session(world, call.main, connection):
         call = Call(what.server_id, connection.id)
     call.main = connection.id
-    call.asked = At(event.n, event.at_ns)
+    call.asked, call.wanted = At(event.n, event.at_ns), what.channel
     world.calls.keep(call.server_id, call)
+
+
+def _is_same_session(world: World, number: int, connection: Connection) -> bool:
+    """Return whether connection `number` is this one, or one whose session this one has resumed."""
+    if number == connection.id:
+        return True
+    ended = world.ended.get(number)
+    return ended is not None and ended[0].session is not None and ended[0].session == connection.session
 
 
 def _voice_state(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
@@ -368,11 +385,13 @@ def _voice_state(world: World, connection: Connection, event: Event, what: Said 
             return None
         call = world.calls.keep(what.server_id, Call(what.server_id, connection.id))
     call.main = connection.id
-    if call.channel != what.channel and call.state is not None:
+    stayed = call.state is not None and call.channel == what.channel
+    if call.state is not None and not stayed:
         call.moved = At(event.n, event.at_ns)
     call.channel, call.state, call.session = what.channel, At(event.n, event.at_ns), what.session
     asked = connection.joins.get(call.server_id)
-    if asked is not None and what.channel is None:
+    # Who leaves gets no voice server, nor who only mutes himself, which is op 4 with the channel he is in.
+    if asked is not None and (what.channel is None or (stayed and asked.channel == what.channel)):
         del connection.joins[call.server_id]
     return _answered(event, asked)
 
@@ -386,6 +405,20 @@ def _voice_server(world: World, connection: Connection, event: Event, what: Said
     call.server, call.token, call.endpoint = At(event.n, event.at_ns), what.token, what.endpoint
     world.calls.keep(call.server_id, call)
     return _answered(event, connection.joins.pop(what.server_id, None))
+
+
+def _lose_call(world: World, connection: Connection, event: Event, what: Said | None) -> None:
+    for key in (event.guild_id, event.channel_id):
+        call = None if key is None else world.calls.get(str(key))
+        if call is not None and concerns(event, call):
+            call.gone, call.gone_by = At(event.n, event.at_ns), event.event or ""
+
+
+def concerns(event: Event, call: Call) -> bool:
+    """Return whether what an event of `GONE` says is lost is, or holds, the channel of a call."""
+    if event.event == "GUILD_DELETE":
+        return call.server_id == str(event.guild_id)
+    return str(event.channel_id) in (call.server_id, call.channel)
 
 
 def _voice_identify(world: World, connection: Connection, event: Event, what: Said | None) -> None:
@@ -451,6 +484,39 @@ def _set_shard(connection: Connection, shard: tuple[int, int] | None) -> None:
         connection.shard, connection.shard_pair = f"{shard[0]}/{shard[1]}", shard
 
 
+def comes_anyway(event: Event, session: Session | None) -> bool:
+    """Return whether an event comes, or may come, whatever the intents are.
+
+    What concerns the account itself does; so do messages of group DMs, and those that are for the bot alone:
+    https://docs.discord.com/developers/events/gateway#gateway-intents
+    """
+    return (
+        event.guild_id is None
+        or session is None
+        or session.user_id is None
+        or str(event.user_id) == session.user_id
+        or event.event in _PARTLY_OWN
+    )
+
+
+def is_blank(event: Event, d: Any, session: Session | None) -> bool | None:
+    """Return whether a message of a guild came without what MESSAGE_CONTENT lets through.
+
+    None where it tells nothing: the bot gets its own messages whole, and those that mention it; those of the system,
+    stickers and messages passed on have no content with the intent either.
+    """
+    own = session.user_id if session is not None else None
+    if type(d) is not dict or own is None or event.guild_id is None or str(event.user_id) == own:
+        return None
+    mentions = d.get("mentions")
+    users = [user for user in mentions if type(user) is dict] if type(mentions) is list else []
+    if own in (name(user.get("id")) for user in users) or d.get("type") not in _WRITTEN:
+        return None
+    if any(d.get(key) for key in _CONTENTS):
+        return False
+    return None if d.get("sticker_items") or d.get("message_snapshots") else True
+
+
 def is_stray(event: Event, shard: tuple[int, int]) -> bool:
     """Return whether an event comes to a shard that its guild does not belong to.
 
@@ -490,6 +556,7 @@ _STEPS: dict[tuple[Plane, bool, int | str | None], Callable[[World, Connection, 
     (Plane.GATEWAY, True, 4): _join,
     (Plane.GATEWAY, False, "VOICE_STATE_UPDATE"): _voice_state,
     (Plane.GATEWAY, False, "VOICE_SERVER_UPDATE"): _voice_server,
+    **{(Plane.GATEWAY, False, name): _lose_call for name in GONE},
     (Plane.VOICE, False, 8): _hello,
     (Plane.VOICE, False, 3): _ask_for_heartbeat,
     (Plane.VOICE, True, 3): _heartbeat,

@@ -95,6 +95,8 @@ class Call:
     """Number of the main connection."""
     asked: At | None = None
     """Op 4."""
+    wanted: str | None = None
+    """The channel that it asked for; None to leave."""
     channel: str | None = None
     """Where the account is; None where it has left."""
     state: At | None = None
@@ -111,6 +113,10 @@ class Call:
     """When it was moved to another channel, or put out of the call (`channel` is None then)."""
     identified: At | None = None
     """The newest Identify on a voice connection of it."""
+    gone: At | None = None
+    """When its channel, the call or the guild was deleted, or got out of reach."""
+    gone_by: str = ""
+    """The event that said so."""
 
 
 class Remembered(OrderedDict[str, T], Generic[T]):

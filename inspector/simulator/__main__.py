@@ -16,7 +16,8 @@ from pathlib import Path
 from inspector.errors import GwinspectError
 from inspector.simulator.connection import ScriptError
 from inspector.simulator.journal import save
-from inspector.simulator.scenarios import SCENARIOS, Scenario, scenario
+from inspector.simulator.scenarios import SCENARIOS, scenario
+from inspector.simulator.script import Scenario
 from inspector.simulator.server import Simulator
 
 

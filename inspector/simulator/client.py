@@ -2,8 +2,9 @@
 
 ``python -m inspector.simulator.client SCENARIO --proxy http://127.0.0.1:8080 --ca mitmproxy-ca-cert.pem``
 
-The rule: it does what a well-made bot does and no more. Besides, it obeys four words in a message: ``!status``,
-``!members``, ``!join`` and ``!goodbye``.
+The rule: it does what a well-made bot does and no more, unless the scenario is of one that is not well made. Besides,
+it obeys five words in a message, ``!status``, ``!members``, ``!join``, ``!leave`` and ``!goodbye``, and those of
+`inspector.simulator.sick_client`.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import sys
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import chain, repeat
 from pathlib import Path
 from socket import AF_INET, AddressFamily
 from typing import Any
@@ -27,11 +29,15 @@ from inspector.errors import GwinspectError
 from inspector.simulator import content, etf_encode
 from inspector.simulator.connection import Json, to_json
 from inspector.simulator.gateway import Op
-from inspector.simulator.scenarios import Scenario, scenario
-from inspector.simulator.voice import RESUMABLE, VoiceOp
+from inspector.simulator.member import VERSION, Member, need_davey
+from inspector.simulator.scenarios import scenario
+from inspector.simulator.script import Scenario
+from inspector.simulator.sick_client import EXCESSES, manners
+from inspector.simulator.voice import BINARY, RESUMABLE, VoiceOp
 from inspector.wire import etf
 
-_INTENTS = 3276799  # all that a bot may ask for up to bit 21, less the two in between that bots have not
+# Seconds that an ACK may be late: where scripts have short intervals, a busy machine may take longer than one.
+_GRACE = 0.2
 _GATEWAY = "wss://gateway.discord.gg"
 # Close codes after which a session cannot be resumed; after others it is tried.
 _LOST = frozenset({4003, 4004, 4006, 4007, *range(4009, 4015), 4016})
@@ -43,8 +49,11 @@ async def play(
     """Play along with a scenario to its end and return the payloads received on the main gateway, in order.
 
     `ca`: PEM files of the authorities to trust. `proxy`: URL of the proxy to go through. `connect_to`: without a proxy,
-    the address that every name leads to. Raises aiohttp's `ClientError` where no connection can be made.
+    the address that every name leads to. Raises aiohttp's `ClientError` where no connection can be made, and
+    `EnvironmentProblem` where the scenario takes davey and that is not installed.
     """
+    if chosen.dave:
+        need_davey()
     tls = trust(ca)
     resolver = _Everywhere(*connect_to) if connect_to else None
     connector = aiohttp.TCPConnector(ssl=tls, resolver=resolver)
@@ -66,50 +75,65 @@ class _Client:
     def __init__(self, chosen: Scenario, http: aiohttp.ClientSession) -> None:
         self.received: list[Json] = []
         self._scenario = chosen
+        self._manners = manners(chosen.client_fault)
         self._http = http
         self._url = _GATEWAY
         self._session_id: str | None = None
         self._seq: int | None = None
+        self._heard = True
+        self._leaving: asyncio.Task[bool] | None = None
         self._guild_id = content.GUILD_ID
         self._voice_session: str | None = None
+        self._voice: _Voice | None = None
         self._voices: list[asyncio.Task[None]] = []
 
     async def play(self) -> None:
         headers = {"Authorization": f"Bot {content.TOKEN}"}
         async with self._http.get("https://discord.com/api/v10/gateway/bot", headers=headers) as answer:
             answer.raise_for_status()
-        for _ in range(self._scenario.connections):
-            await self._connect()
-        for voice in self._voices:
-            await voice
+        try:
+            for _ in range(self._scenario.connections):
+                await self._connect()
+            for voice in self._voices:
+                await voice
+        finally:
+            for voice in self._voices:
+                voice.cancel()
+            await asyncio.gather(*self._voices, return_exceptions=True)
 
     async def _connect(self) -> None:
         query = {"v": "10", "encoding": self._scenario.encoding}
         if self._scenario.compress:
             query["compress"] = self._scenario.compress
-        async with self._http.ws_connect(self._url, params=query, max_msg_size=0, autoclose=False) as ws:
+        url = self._url if self._manners.keeps_resume_url else _GATEWAY
+        async with self._http.ws_connect(url, params=query, max_msg_size=0, autoclose=False) as ws:
             async with _heart() as start_beating:
                 async for payload in _payloads(ws, self._scenario):
                     await self._receive(ws, payload, start_beating)
+            if self._leaving is not None:
+                await self._leaving
             await ws.close()
         code = ws.close_code or 1006
-        if code in _LOST:
+        if code in _LOST or not self._manners.resumes:
             self._forget()
 
     async def _receive(
         self, ws: aiohttp.ClientWebSocketResponse, payload: Json, start_beating: Callable[..., None]
     ) -> None:
         self.received.append(payload)
+        self._heard = True
         if payload["s"] is not None:
             self._seq = payload["s"]
         match payload["op"]:
             case Op.HELLO:
-                start_beating(payload["d"]["heartbeat_interval"], lambda: self._send(ws, Op.HEARTBEAT, self._seq))
+                start_beating(payload["d"]["heartbeat_interval"], lambda: self._beat(ws), self._manners.beats)
                 await self._identify_or_resume(ws)
-            case Op.HEARTBEAT:
+            case Op.HEARTBEAT if self._manners.answers:
                 await self._send(ws, Op.HEARTBEAT, self._seq)
-            case Op.RECONNECT:
-                await ws.close(code=4000, message=b"reconnecting")
+            case Op.RECONNECT if self._manners.reconnects:
+                await ws.close(code=self._manners.leaves_with, message=b"reconnecting")
+            case Op.INVALID_SESSION if not self._manners.minds_invalid_session:
+                pass
             case Op.INVALID_SESSION if payload["d"]:
                 await ws.close(code=4000, message=b"resuming")
             case Op.INVALID_SESSION:
@@ -127,24 +151,50 @@ class _Client:
             case "VOICE_STATE_UPDATE" if str(d["user_id"]) == content.BOT["id"] and d["channel_id"] is not None:
                 self._voice_session = d["session_id"]
             case "VOICE_SERVER_UPDATE" if self._voice_session is not None:
-                voice = _Voice(self._http, d, self._voice_session)
-                self._voices.append(asyncio.ensure_future(voice.play()))
+                resumes = self._manners.resumes_voice
+                self._voice = _Voice(self._http, self._scenario, d, self._voice_session, resumes=resumes)
+                self._voices.append(asyncio.ensure_future(self._speak(ws, self._voice)))
 
     async def _obey(self, ws: aiohttp.ClientWebSocketResponse, text: str) -> None:
         match text:
             case "!status":
-                activity = {"name": "the gateway", "type": 3}
-                await self._send(
-                    ws, Op.PRESENCE_UPDATE, {"since": None, "activities": [activity], "status": "idle", "afk": False}
-                )
+                await self._send(ws, Op.PRESENCE_UPDATE, content.status("the gateway"))
             case "!members":
                 asked = {"guild_id": self._guild_id, "query": "", "limit": 0, "presences": False, "nonce": "members"}
                 await self._send(ws, Op.REQUEST_GUILD_MEMBERS, asked)
             case "!join":
-                state = {"channel_id": content.LOUNGE, "self_mute": False, "self_deaf": False}
-                await self._send(ws, Op.VOICE_STATE_UPDATE, {"guild_id": self._guild_id} | state)
+                await self._be_in(ws, content.LOUNGE)
+            case "!leave":
+                await self._be_in(ws, None)
+                if self._voice is not None:
+                    await self._voice.leave()
             case "!goodbye":
                 await ws.close(code=1000)
+            case _:
+                for op, d in EXCESSES.get(text, list)():
+                    await self._send(ws, op, d)
+
+    async def _beat(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+        """Send the heartbeat that is due, or leave where the last one was met with silence.
+
+        Any word of the server will do: behind a burst, an ACK may wait for longer than an interval.
+        """
+        if not self._heard and self._manners.minds_silence:
+            await asyncio.sleep(_GRACE)
+        if not self._heard and self._manners.minds_silence:
+            self._leaving = asyncio.ensure_future(ws.close(code=4000, message=b"no ACK"))
+            return
+        self._heard = False
+        await self._send(ws, Op.HEARTBEAT, self._seq)
+
+    async def _be_in(self, ws: aiohttp.ClientWebSocketResponse, channel_id: str | None) -> None:
+        state = {"channel_id": channel_id, "self_mute": False, "self_deaf": False}
+        await self._send(ws, Op.VOICE_STATE_UPDATE, {"guild_id": self._guild_id} | state)
+
+    async def _speak(self, ws: aiohttp.ClientWebSocketResponse, voice: "_Voice") -> None:
+        code = await voice.play()
+        if self._scenario.stubborn and code != 1000:
+            await self._be_in(ws, content.LOUNGE)
 
     async def _identify_or_resume(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         if self._session_id is not None:
@@ -159,9 +209,12 @@ class _Client:
             "large_threshold": 250,
             "shard": [0, 1],
             "presence": {"since": None, "activities": [], "status": "online", "afk": False},
-            "intents": _INTENTS,
+            "intents": self._manners.intents,
         }
-        await self._send(ws, Op.IDENTIFY, identify)
+        for _ in range(self._manners.identifies):
+            await self._send(ws, Op.IDENTIFY, identify)
+        if not self._manners.waits_for_ready:
+            await self._send(ws, Op.PRESENCE_UPDATE, content.status("a game that has begun already"))
 
     async def _send(self, ws: aiohttp.ClientWebSocketResponse, op: Op, d: Any) -> None:
         payload = {"op": int(op), "d": d}
@@ -177,76 +230,148 @@ class _Client:
 class _Voice:
     """One voice connection, over the sockets that resume it. It opens no UDP."""
 
-    def __init__(self, http: aiohttp.ClientSession, server: Json, session_id: str) -> None:
+    def __init__(
+        self, http: aiohttp.ClientSession, chosen: Scenario, server: Json, session_id: str, *, resumes: bool
+    ) -> None:
         self._http = http
+        self._scenario = chosen
+        self._version = chosen.voice_version
+        self._resumes = resumes
         self._server = server
         self._session_id = session_id
+        self._ws: aiohttp.ClientWebSocketResponse | None = None
         self._seq: int | None = None
         self._ssrc = 0
+        self._member: Member | None = None
 
-    async def play(self) -> None:
+    async def play(self) -> int:
+        """Connect, and resume as long as that makes sense. Returns the last close code."""
         code = await self._connect(resuming=False)
         while code in RESUMABLE:
-            code = await self._connect(resuming=True)
+            code = await self._connect(resuming=self._resumes)
+        return code
+
+    async def leave(self) -> None:
+        if self._ws is not None:
+            await self._ws.close(code=1000)
 
     async def _connect(self, *, resuming: bool) -> int:
-        async with self._http.ws_connect(f"wss://{self._server['endpoint']}/?v=8", autoclose=False) as ws:
-            await self._send(ws, *(self._resume() if resuming else self._identify()))
+        if not resuming:
+            self._seq = None
+        url = f"wss://{self._server['endpoint']}/?v={self._version}"
+        async with self._http.ws_connect(url, autoclose=False) as ws:
+            self._ws = ws
+            await self._send(*(self._resume() if resuming else self._identify()))
             async with _heart() as start_beating:
                 async for message in ws:
                     if message.type is aiohttp.WSMsgType.TEXT:
-                        await self._receive(ws, json.loads(message.data), start_beating)
+                        await self._receive(json.loads(message.data), start_beating)
+                    elif message.type is aiohttp.WSMsgType.BINARY:
+                        await self._receive_binary(message.data)
             await ws.close()
         return ws.close_code or 1006
 
-    async def _receive(
-        self, ws: aiohttp.ClientWebSocketResponse, payload: Json, start_beating: Callable[..., None]
-    ) -> None:
+    async def _receive(self, payload: Json, start_beating: Callable[..., None]) -> None:
         self._seq = payload.get("seq", self._seq)
         d = payload["d"]
         match payload["op"]:
             case VoiceOp.HELLO:
-                start_beating(d["heartbeat_interval"], lambda: self._beat(ws))
+                start_beating(d["heartbeat_interval"], self._beat)
             case VoiceOp.READY:
                 self._ssrc = d["ssrc"]
                 data = {"address": "203.0.113.1", "port": 50001, "mode": d["modes"][0]}
-                await self._send(ws, VoiceOp.SELECT_PROTOCOL, {"protocol": "udp", "data": data})
+                await self._send(VoiceOp.SELECT_PROTOCOL, {"protocol": "udp", "data": data})
             case VoiceOp.SESSION_DESCRIPTION:
-                await self._send(ws, VoiceOp.SPEAKING, {"speaking": 1, "delay": 0, "ssrc": self._ssrc})
+                if d["dave_protocol_version"]:
+                    self._member = Member(content.BOT, content.LOUNGE)
+                    await self._send(VoiceOp.MLS_KEY_PACKAGE, self._member.key_package())
+                await self._send(VoiceOp.SPEAKING, {"speaking": 1, "delay": 0, "ssrc": self._ssrc})
+            case VoiceOp.DAVE_PREPARE_TRANSITION:
+                await self._be_ready(d["transition_id"])
+            case VoiceOp.DAVE_PREPARE_EPOCH if d["epoch"] == 1 and self._member is not None:
+                self._member.start_anew()
+                await self._send(VoiceOp.MLS_KEY_PACKAGE, self._member.key_package())
+
+    async def _receive_binary(self, data: bytes) -> None:
+        if self._version >= 8:
+            self._seq, data = int.from_bytes(data[:2]), data[2:]
+        if self._member is None:
+            return
+        match data[0]:
+            case VoiceOp.MLS_EXTERNAL_SENDER:
+                self._member.trust(data[1:])
+            case VoiceOp.MLS_PROPOSALS:
+                if (commit := self._member.consider(data[1:])) is not None:
+                    await self._send(VoiceOp.MLS_COMMIT_WELCOME, commit)
+            case VoiceOp.MLS_ANNOUNCE_COMMIT:
+                await self._enter(self._member, int.from_bytes(data[1:3]), self._member.follow(data[3:]))
+            case VoiceOp.MLS_WELCOME:
+                await self._enter(self._member, int.from_bytes(data[1:3]), self._member.enter(data[3:]))
+
+    async def _enter(self, member: Member, transition_id: int, usable: bool) -> None:
+        """Answer a commit or a Welcome."""
+        if usable:
+            await self._be_ready(transition_id)
+            return
+        await self._send(VoiceOp.MLS_INVALID_COMMIT_WELCOME, {"transition_id": transition_id})
+        if not self._scenario.negligent:
+            member.start_anew()
+            await self._send(VoiceOp.MLS_KEY_PACKAGE, member.key_package())
+
+    async def _be_ready(self, transition_id: int) -> None:
+        if transition_id and not self._scenario.negligent:
+            await self._send(VoiceOp.DAVE_TRANSITION_READY, {"transition_id": transition_id})
 
     def _identify(self) -> tuple[VoiceOp, Json]:
-        who = {"server_id": str(self._server["guild_id"]), "user_id": content.BOT["id"]}
-        proof = {"session_id": self._session_id, "token": self._server["token"]}
-        return VoiceOp.IDENTIFY, who | proof | {"max_dave_protocol_version": 0}
+        version = VERSION if self._scenario.dave else 0
+        who = self._where() | {"user_id": content.BOT["id"]}
+        return VoiceOp.IDENTIFY, who | self._proof() | {"max_dave_protocol_version": version}
 
     def _resume(self) -> tuple[VoiceOp, Json]:
-        proof = {"session_id": self._session_id, "token": self._server["token"], "seq_ack": self._last_seq()}
-        return VoiceOp.RESUME, {"server_id": str(self._server["guild_id"])} | proof
+        seen = {"seq_ack": self._last_seq()} if self._version >= 8 else {}
+        return VoiceOp.RESUME, self._where() | self._proof() | seen
 
-    async def _beat(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+    def _where(self) -> Json:
+        channel = {"channel_id": content.LOUNGE} if self._version >= 9 else {}
+        return {"server_id": str(self._server["guild_id"])} | channel
+
+    def _proof(self) -> Json:
+        return {"session_id": self._session_id, "token": self._server["token"]}
+
+    async def _beat(self) -> None:
         nonce = time.time_ns() // 1_000_000
-        await self._send(ws, VoiceOp.HEARTBEAT, {"t": nonce, "seq_ack": self._last_seq()})
+        await self._send(VoiceOp.HEARTBEAT, {"t": nonce, "seq_ack": self._last_seq()} if self._version >= 8 else nonce)
 
     def _last_seq(self) -> int:
         return -1 if self._seq is None else self._seq
 
-    async def _send(self, ws: aiohttp.ClientWebSocketResponse, op: VoiceOp, d: Any) -> None:
-        await ws.send_str(to_json({"op": int(op), "d": d}).decode())
+    async def _send(self, op: VoiceOp, d: Any) -> None:
+        """Send a payload; `d` is bytes for a binary opcode."""
+        assert self._ws is not None
+        if op in BINARY:
+            await self._ws.send_bytes(bytes((op,)) + d)
+        else:
+            await self._ws.send_str(to_json({"op": int(op), "d": d}).decode())
 
 
 @contextlib.asynccontextmanager
 async def _heart() -> AsyncIterator[Callable[..., None]]:
-    """Give a function that beats from now on, at once and then each `interval_ms`, until the block is left."""
+    """Give a function that beats from now on, at once and then each `interval_ms`, until the block is left.
+
+    It takes the pauses between beats too, in intervals, of which the last goes on for good; None for no more beats.
+    """
     beating: list[asyncio.Task[None]] = []
 
-    async def beat(interval_ms: int, send: Callable[[], Any]) -> None:
+    async def beat(interval_ms: int, send: Callable[[], Any], pauses: Sequence[float | None] = (1,)) -> None:
         with contextlib.suppress(ConnectionError):
-            while True:
+            for pause in chain(pauses, repeat(pauses[-1])):
                 await send()
-                await asyncio.sleep(interval_ms / 1000)
+                if pause is None:
+                    break
+                await asyncio.sleep(pause * interval_ms / 1000)
 
     try:
-        yield lambda interval_ms, send: beating.append(asyncio.ensure_future(beat(interval_ms, send)))
+        yield lambda *how: beating.append(asyncio.ensure_future(beat(*how)))
     finally:
         for task in beating:
             task.cancel()

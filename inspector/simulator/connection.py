@@ -101,7 +101,7 @@ class Connection:
                 case message if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     is_text = message.type is WSMsgType.TEXT
                     data = message.data.encode() if is_text else message.data
-                    payload = self._decode(data)
+                    payload = self._decode(data, is_text)
                     self._note_message(True, is_text, [data], payload)
                     with contextlib.suppress(ScriptError):  # the script has closed meanwhile
                         await self._answer(payload)
@@ -121,7 +121,7 @@ class Connection:
         """Return the payload as it is really said, its WebSocket messages, and whether they are text."""
         return payload, [to_json(payload)], True
 
-    def _decode(self, data: bytes) -> Json:
+    def _decode(self, data: bytes, is_text: bool) -> Json:
         return json.loads(data)  # type: ignore[no-any-return]
 
     async def _send(self, frames: list[bytes], is_text: bool, payload: Json | None) -> None:

@@ -176,6 +176,11 @@ def presence(who: Json, status: str = "online") -> Json:
     }
 
 
+def status(activity: str) -> Json:
+    """Return the body of a Presence Update."""
+    return {"since": None, "activities": [{"name": activity, "type": 3}], "status": "idle", "afk": False}
+
+
 def typing(who: Json) -> Json:
     return {
         "channel_id": GENERAL,

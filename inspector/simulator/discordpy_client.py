@@ -2,7 +2,8 @@
 
 ``python -m inspector.simulator.discordpy_client --proxy http://127.0.0.1:8080 --ca mitmproxy-ca-cert.pem``
 
-The rule: only public parts of the library are used, and it obeys the same words as the scripted client, but ``!join``.
+The rule: only public parts of the library are used, and it obeys the same words as the scripted client. To join, the
+library takes PyNaCl and davey besides.
 """
 
 import argparse
@@ -10,11 +11,15 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aiohttp
 
 from inspector.simulator.client import trust
-from inspector.simulator.content import TOKEN
+from inspector.simulator.content import LOUNGE, TOKEN
+
+if TYPE_CHECKING:
+    import discord
 
 
 async def run(proxy: str, ca: Sequence[Path]) -> None:
@@ -31,16 +36,12 @@ async def run(proxy: str, ca: Sequence[Path]) -> None:
         aiohttp.TCPConnector(ssl=tls) as connector,
         discord.Client(proxy=proxy, connector=connector, **options) as bot,
     ):
+        # One word after the other: a goodbye in the middle of leaving a call makes the library leave it twice.
+        obeying = asyncio.Lock()
 
         async def on_message(message: discord.Message) -> None:
-            match message.content:
-                case "!status":
-                    watching = discord.Activity(type=discord.ActivityType.watching, name="the gateway")
-                    await bot.change_presence(activity=watching, status=discord.Status.idle)
-                case "!members":
-                    await message.guild.query_members("a", limit=100, cache=False)
-                case "!goodbye":
-                    await bot.close()
+            async with obeying:
+                await _obey(bot, message)
 
         bot.event(on_message)
         await bot.login(TOKEN)
@@ -48,6 +49,27 @@ async def run(proxy: str, ca: Sequence[Path]) -> None:
             await bot.connect(reconnect=False)
         except (discord.ConnectionClosed, discord.PrivilegedIntentsRequired, aiohttp.ClientError) as end:
             print(f"discord.py stops: {end}", file=sys.stderr)
+
+
+async def _obey(bot: "discord.Client", message: "discord.Message") -> None:
+    import discord
+
+    match message.content:
+        case "!status":
+            watching = discord.Activity(type=discord.ActivityType.watching, name="the gateway")
+            await bot.change_presence(activity=watching, status=discord.Status.idle)
+        case "!members":
+            await message.guild.query_members("a", limit=100, cache=False)
+        case "!join":
+            try:
+                await message.guild.get_channel(int(LOUNGE)).connect()
+            except RuntimeError as missing:
+                print(f"discord.py cannot join: {missing}; install it and try again", file=sys.stderr)
+                await bot.close()
+        case "!leave":
+            await message.guild.voice_client.disconnect()
+        case "!goodbye":
+            await bot.close()
 
 
 def main() -> int:

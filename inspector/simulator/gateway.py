@@ -45,6 +45,8 @@ class Session:
     id: str
     dispatches: list[Json] = field(default_factory=list)
     """All of them, in order, whether a client was there or not; the first has number 1."""
+    guilds: list[Json] = field(default_factory=list)
+    """Those that READY named."""
 
 
 class GatewaySocket(Connection):
@@ -55,10 +57,10 @@ class GatewaySocket(Connection):
         self.session: Session | None = None
         """Set by `ready` and `resume`."""
         self.answers_heartbeats = True
+        self.answers_members = True
         self.cut_at: int | None = None
         """Bytes; longer WebSocket messages of a zlib-stream are cut into pieces of that size."""
         self._sessions = sessions
-        self._guilds: list[Json] = []
         self._etf = self.query.get("encoding") == "etf"
         self._compression = self.query.get("compress")
         self._compress = _compressor(self._compression)
@@ -81,13 +83,12 @@ class GatewaySocket(Connection):
         if asked["op"] == Op.IDENTIFY:
             await self.ready(*guilds)
         else:
-            await self._resume(asked["d"], guilds)
+            await self._resume(asked["d"])
 
     async def ready(self, *guilds: Json) -> None:
         """Open a session: READY, then one GUILD_CREATE for each guild."""
-        self.session = Session(content.invented_hex(f"session {len(self._sessions) + 1}"))
+        self.session = Session(content.invented_hex(f"session {len(self._sessions) + 1}"), guilds=list(guilds))
         self._sessions[self.session.id] = self.session
-        self._guilds = list(guilds)
         ready = {
             "v": int(self.query.get("v", 10)),
             "user_settings": {},
@@ -116,7 +117,7 @@ class GatewaySocket(Connection):
         A session that nobody knows is refused with Invalid Session.
         """
         await self.hello(interval_ms)
-        await self._resume((await self.expect(Op.RESUME))["d"], ())
+        await self._resume((await self.expect(Op.RESUME))["d"])
 
     async def dispatch(self, event: str, d: Any) -> None:
         """Send an event of the session, numbered and kept for a replay."""
@@ -139,17 +140,24 @@ class GatewaySocket(Connection):
     async def invalid_session(self, *, resumable: bool) -> None:
         await self._say(Op.INVALID_SESSION, resumable)
 
+    async def refuse_members(self, asked: Json, retry_after: float) -> None:
+        """Answer a request for members with RATE_LIMITED. `retry_after`: in seconds."""
+        meta = {"guild_id": asked["guild_id"], "nonce": asked["nonce"]}
+        await self.dispatch(
+            "RATE_LIMITED", {"opcode": int(Op.REQUEST_GUILD_MEMBERS), "retry_after": retry_after, "meta": meta}
+        )
+
     async def goodbye(self) -> None:
         """Ask the client, in words that ours understand, to log out; wait until it has."""
         await self.dispatch("MESSAGE_CREATE", content.message(9999, "!goodbye"))
         await self.gone()
 
-    async def _resume(self, asked: Json, guilds: tuple[Json, ...]) -> None:
+    async def _resume(self, asked: Json) -> None:
         session = self._sessions.get(asked["session_id"])
         if session is None:
             await self.invalid_session(resumable=False)
             return
-        self.session, self._guilds = session, list(guilds)
+        self.session = session
         for missed in session.dispatches[asked["seq"] :]:
             await self.send(missed)
         await self.dispatch("RESUMED", {"_trace": ['["simulator-prd-us-east1-b-1",{"micros":321}]']})
@@ -164,11 +172,13 @@ class GatewaySocket(Connection):
             case Op.IDENTIFY:
                 wants = bool(payload["d"].get("compress"))
                 self._compresses_payloads = wants and not self._etf and self._compression is None
-            case Op.REQUEST_GUILD_MEMBERS:
-                await self._send_members(payload["d"])
+            case Op.REQUEST_GUILD_MEMBERS if self.answers_members:
+                await self.send_members(payload["d"])
 
-    async def _send_members(self, asked: Json) -> None:
-        guild = next((guild for guild in self._guilds if guild["id"] == str(asked["guild_id"])), None)
+    async def send_members(self, asked: Json) -> None:
+        """Answer a request for members with all that the guild has."""
+        guilds = self.session.guilds if self.session is not None else []
+        guild = next((guild for guild in guilds if guild["id"] == str(asked["guild_id"])), None)
         if guild is None:
             return
         members = guild["members"]
@@ -192,8 +202,8 @@ class GatewaySocket(Connection):
             return payload, [zlib.compress(data)], False
         return payload, [data], not self._etf
 
-    def _decode(self, data: bytes) -> Json:
-        return etf.decode(data).value if self._etf else super()._decode(data)
+    def _decode(self, data: bytes, is_text: bool) -> Json:
+        return etf.decode(data).value if self._etf else super()._decode(data, is_text)
 
 
 def _compressor(compression: str | None) -> Callable[[bytes], bytes] | None:

@@ -5,43 +5,20 @@ The rule: a script says only what passes on the wire. What the scripted client h
 
 import difflib
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Literal
 
 from inspector.errors import UsageError
-from inspector.simulator import content
-from inspector.simulator.content import ADA, BJORN, BOT, CHIOMA, LOUNGE, message
+from inspector.simulator import content, voice_scripts
+from inspector.simulator.content import ADA, BJORN, CHIOMA, LOUNGE, message
 from inspector.simulator.gateway import GatewaySocket, Op
+from inspector.simulator.script import Scenario
+from inspector.simulator.sick import SICK
 from inspector.simulator.stage import Discord
-from inspector.simulator.voice import ENDPOINT, RESUMABLE, VoiceOp, VoiceSocket
-
-Script = Callable[[Discord], Awaitable[None]]
+from inspector.simulator.voice import RESUMABLE, VoiceSocket
 
 # Close codes after which the libraries stop for good.
 FATAL = frozenset({4004, 4010, 4011, 4012, 4013, 4014})
 # What a close frame may carry, and 1006 for no close frame at all. 1004, 1005 and 1015 never cross the wire.
 _CODES = frozenset({1000, 1001, 1002, 1003, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, *range(3000, 5000)})
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A script, and what the scripted client has to know to play along."""
-
-    name: str
-    title: str
-    shows: str
-    """What one sees in it, in a sentence."""
-    script: Script
-    client: Literal["any", "scripted"] = "any"
-    """``scripted``: a library cannot be made to ask for what this shows, or would stumble."""
-    encoding: Literal["json", "etf"] = "json"
-    compress: Literal["zlib-stream", "zstd-stream"] | None = None
-    """Transport compression that the scripted client asks for."""
-    compress_payloads: bool = False
-    """Whether the scripted client's Identify asks for payload compression."""
-    connections: int = 1
-    """How many connections to the main gateway the scripted client makes before it is done."""
 
 
 def scenario(name: str) -> Scenario:
@@ -97,6 +74,38 @@ async def hello(discord: Discord) -> None:
     await gateway.dispatch("MESSAGE_CREATE", message(6, "It is back, and it missed nothing.", ADA))
     await gateway.dispatch("VOICE_STATE_UPDATE", content.voice_state(CHIOMA, None, content.invented_hex("chioma")))
     await discord.pause(0.9)
+    await gateway.goodbye()
+
+
+async def healthy(discord: Discord) -> None:
+    gateway = await discord.gateway()
+    await gateway.login(content.guild(members=20), interval_ms=400)
+    await _live_on(discord, gateway)
+    await gateway.ask_for_heartbeat()
+    await gateway.expect(Op.HEARTBEAT)
+    await discord.pause()
+    await gateway.reconnect()
+    await gateway.gone()
+
+    gateway = await discord.gateway()
+    await gateway.resume(interval_ms=400)
+    await _live_on(discord, gateway)
+    await gateway.invalid_session(resumable=True)
+    await gateway.gone()
+    gateway.miss("MESSAGE_CREATE", message(5, "Where has it gone now?", BJORN))
+
+    gateway = await discord.gateway()
+    await gateway.resume(interval_ms=400)
+    await _live_on(discord, gateway)
+    gateway.abort()
+    gateway.miss("TYPING_START", content.typing(CHIOMA))
+    gateway.miss("MESSAGE_CREATE", message(6, "It will be back.", CHIOMA))
+
+    gateway = await discord.gateway()
+    await gateway.resume(interval_ms=400)
+    await gateway.dispatch("MESSAGE_CREATE", message(7, "!members", ADA))
+    await gateway.expect(Op.REQUEST_GUILD_MEMBERS)
+    await _live_on(discord, gateway)
     await gateway.goodbye()
 
 
@@ -197,30 +206,21 @@ async def large(discord: Discord) -> None:
     await gateway.goodbye()
 
 
-async def voice(discord: Discord) -> None:
-    gateway, voice = await _join_voice(discord)
-    await voice.expect(VoiceOp.SPEAKING)
-    await voice.speaking(ADA, ssrc=2001)
-    await voice.speaking(ADA, ssrc=2001, flags=0)
-    await voice.close(4015, "Voice server crashed.")
-
-    voice.miss(VoiceOp.CLIENTS_CONNECT, {"user_ids": [BJORN["id"]]})
-    voice.miss(VoiceOp.SPEAKING, {"user_id": BJORN["id"], "ssrc": 2002, "speaking": 5})
-
-    voice = await discord.voice()
-    await voice.resume(interval_ms=1000)
-    await voice.expect(VoiceOp.HEARTBEAT)
-    await voice.tell(VoiceOp.CLIENT_DISCONNECT, {"user_id": ADA["id"]})
-    await voice.close(4014, "Disconnected.")
-    await gateway.dispatch("VOICE_STATE_UPDATE", content.voice_state(BOT, None, content.invented_hex("voice")))
-    await gateway.goodbye()
-
-
 async def every_close(discord: Discord) -> None:
     for code in _EVERY_CODE:
         gateway = await discord.gateway()
         await gateway.welcome(content.guild(), interval_ms=1000)
         await gateway.close(code, f"This is what {code} looks like.")
+
+
+async def _live_on(discord: Discord, gateway: GatewaySocket) -> None:
+    """Let four heartbeats go by, and talk, and ask for a presence."""
+    for each in content.chatter(5):
+        await gateway.dispatch("MESSAGE_CREATE", each)
+        await discord.pause()
+    await gateway.dispatch("PRESENCE_UPDATE", content.presence(BJORN, "dnd"))
+    await gateway.dispatch("MESSAGE_CREATE", message(1, "!status"))
+    await gateway.expect(Op.PRESENCE_UPDATE)
 
 
 async def _talk(gateway: GatewaySocket) -> None:
@@ -231,19 +231,6 @@ async def _talk(gateway: GatewaySocket) -> None:
     await gateway.expect(Op.PRESENCE_UPDATE)
     await gateway.ask_for_heartbeat()
     await gateway.expect(Op.HEARTBEAT)
-
-
-async def _join_voice(discord: Discord) -> tuple[GatewaySocket, VoiceSocket]:
-    gateway = await discord.gateway()
-    await gateway.login(content.guild(), interval_ms=1000)
-    await gateway.dispatch("MESSAGE_CREATE", message(1, "!join"))
-    await gateway.expect(Op.VOICE_STATE_UPDATE)
-    server = {"token": content.invented_hex("voice token")[:16], "guild_id": content.GUILD_ID, "endpoint": ENDPOINT}
-    await gateway.dispatch("VOICE_STATE_UPDATE", content.voice_state(BOT, LOUNGE, content.invented_hex("voice")))
-    await gateway.dispatch("VOICE_SERVER_UPDATE", server)
-    voice = await discord.voice()
-    await voice.connect(ADA, interval_ms=1000)
-    return gateway, voice
 
 
 def _burst(name: str, count: int) -> Scenario:
@@ -273,7 +260,7 @@ def _close(name: str, code: int) -> Scenario:
 
 def _voice_close(name: str, code: int) -> Scenario:
     async def close(discord: Discord) -> None:
-        gateway, voice = await _join_voice(discord)
+        gateway, voice = await voice_scripts.join(discord)
         await _leave(voice, code)
         if code in RESUMABLE:
             voice = await discord.voice()
@@ -312,6 +299,14 @@ SCENARIOS = {
             compress="zstd-stream",
             connections=2,
         ),
+        Scenario(
+            "healthy",
+            "Ten minutes of a healthy bot, in six seconds",
+            "Heartbeats, chatter, and what befalls the best: op 7, op 9, a lost line. There is nothing to warn of.",
+            healthy,
+            compress="zstd-stream",
+            connections=4,
+        ),
         Scenario("plain-json", "JSON, uncompressed", _TALK, conversation, "scripted"),
         Scenario(
             "zlib-stream",
@@ -349,8 +344,20 @@ SCENARIOS = {
             invalid_session,
             connections=3,
         ),
-        Scenario("login-failure", "A token that is refused", "Identify, then close 4004.", login_failure),
-        Scenario("disallowed-intents", "An intent that is not granted", "Identify, then 4014.", disallowed_intents),
+        Scenario(
+            "login-failure",
+            "A token that is refused",
+            "Identify, then close 4004.",
+            login_failure,
+            gives=("close-4004",),
+        ),
+        Scenario(
+            "disallowed-intents",
+            "An intent that is not granted",
+            "Identify, then 4014.",
+            disallowed_intents,
+            gives=("close-4014",),
+        ),
         Scenario(
             "hostile",
             "Messages that try to break the viewer",
@@ -370,9 +377,48 @@ SCENARIOS = {
             "voice",
             "Joining a voice channel",
             "Main gateway and voice gateway side by side; the voice server crashes, the client resumes and is put out.",
-            voice,
+            voice_scripts.voice,
             "scripted",
             compress="zstd-stream",
+        ),
+        *SICK,
+        Scenario(
+            "voice-resume",
+            "A resume in the middle of a call",
+            "While the voice server is down somebody is added to an encrypted call; JSON and binary are sent again.",
+            voice_scripts.voice_resume,
+            "scripted",
+            compress="zstd-stream",
+            voice_version=9,
+            dave=True,
+        ),
+        Scenario(
+            "dave-call",
+            "An end-to-end encrypted call",
+            "The MLS group is made, one comes and goes, encryption is switched off and on again by a new group.",
+            voice_scripts.dave_call,
+            compress="zstd-stream",
+            dave=True,
+        ),
+        Scenario(
+            "dave-required",
+            "A call that takes encryption, and a bot without",
+            "Identify offers version 0, close 4017, and the bot joins again. And again.",
+            voice_scripts.dave_required,
+            "scripted",
+            compress="zstd-stream",
+            stubborn=True,
+            gives=("voice-close-4017",),
+        ),
+        Scenario(
+            "dave-transition",
+            "A bot that loses step with an encrypted call",
+            "It never says that it is ready, then cannot use a commit and offers no new key package.",
+            voice_scripts.dave_transition,
+            "scripted",
+            compress="zstd-stream",
+            dave=True,
+            negligent=True,
         ),
         Scenario(
             "every-close",

@@ -1,5 +1,7 @@
 """The simulator: one TLS port on loopback that is all of Discord's hosts, told apart by the name the client asks for.
 
+Besides, one UDP port that is all of its media servers.
+
 The rule: it binds to 127.0.0.1 only, and leaves no key or certificate behind.
 """
 
@@ -17,7 +19,9 @@ from inspector.simulator import rest
 from inspector.simulator.connection import Connection
 from inspector.simulator.gateway import GatewaySocket
 from inspector.simulator.journal import Entry
-from inspector.simulator.scenarios import Scenario
+from inspector.simulator.media import Discovery
+from inspector.simulator.member import need_davey
+from inspector.simulator.script import Scenario
 from inspector.simulator.stage import Discord
 from inspector.simulator.voice import VoiceSocket
 
@@ -38,12 +42,16 @@ class Simulator:
         """What was really sent and received, in order."""
         self.port = 0
         """On 127.0.0.1; known once it is entered."""
+        self.udp_port = 0
+        """The same, for media."""
         self.ca_path = Path()
         """PEM of the certificate authority to trust; removed at the end."""
         self._discord = Discord(pace)
         self._connections: list[Connection] = []
 
     async def __aenter__(self) -> Self:
+        if self.scenario.dave:
+            need_davey()
         self._folder = Path(tempfile.mkdtemp(prefix="gwinspect-simulator-"))
         try:
             await self._listen()
@@ -56,6 +64,7 @@ class Simulator:
     async def __aexit__(self, *exc_info: object) -> None:
         self._script.cancel()
         await asyncio.wait([self._script])
+        self._udp.close()
         await self._runner.cleanup()
         shutil.rmtree(self._folder)
 
@@ -85,6 +94,9 @@ class Simulator:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=tls).start()
         self.port = self._runner.addresses[0][1]
+        loop = asyncio.get_running_loop()
+        self._udp, _ = await loop.create_datagram_endpoint(Discovery, local_addr=("127.0.0.1", 0))
+        self.udp_port = self._udp.get_extra_info("sockname")[1]
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         host = (request.url.host or "").lower()
@@ -104,7 +116,7 @@ class Simulator:
         told = (ws, request, len(self._connections) + 1, self.journal)
         connection: Connection
         if is_voice:
-            connection = voice = VoiceSocket(self._discord.voice_sent, *told)
+            connection = voice = VoiceSocket(self._discord.voice_sessions, self.udp_port, *told)
             self._discord.voice_arrivals.put_nowait(voice)
         else:
             connection = gateway = GatewaySocket(self._discord.sessions, *told)

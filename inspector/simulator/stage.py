@@ -6,9 +6,9 @@ The rule: nothing here answers by itself; what happens is what the script says, 
 import asyncio
 from typing import TypeVar
 
-from inspector.simulator.connection import PATIENCE, Connection, Json, ScriptError
+from inspector.simulator.connection import PATIENCE, Connection, ScriptError
 from inspector.simulator.gateway import GatewaySocket, Session
-from inspector.simulator.voice import VoiceSocket
+from inspector.simulator.voice import VoiceSession, VoiceSocket
 
 _Socket = TypeVar("_Socket", bound=Connection)
 
@@ -19,8 +19,8 @@ class Discord:
     def __init__(self, pace: float) -> None:
         self.sessions: dict[str, Session] = {}
         """By session id."""
-        self.voice_sent: dict[str, list[Json]] = {}
-        """What was said on the voice gateway and numbered, by the voice state's session id."""
+        self.voice_sessions: dict[str, VoiceSession] = {}
+        """By the voice state's session id."""
         self.gateway_arrivals: asyncio.Queue[GatewaySocket] = asyncio.Queue()
         self.voice_arrivals: asyncio.Queue[VoiceSocket] = asyncio.Queue()
         self._pace = pace

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from inspector.model import Event, Finding, Happening, Kind, Mark, Opened, Plane, Verdict
+from inspector.model import Event, Finding, Happening, Kind, Mark, Opened, Plane, Severity, Verdict
 from inspector.session.state import Connection
 from inspector.store import rows
 from inspector.store.chunks import unpack
@@ -66,8 +66,8 @@ class Reader:
                 return []
             bodies = self._payloads(found[0][0], found[-1][0]) if payloads else {}
             events = [rows.event_of(row, self.connection, bodies.get(row[0])) for row in found]
-            # The severity of a row says whether it is worth looking.
-            if any(row[-1] for row in found):
+            # The severity of a row says whether it is worth looking; a close may have a verdict and no finding.
+            if any(row[-1] for row in found) or any(event.kind is Kind.CLOSE for event in events):
                 self._add_meaning(events)
             return events
 
@@ -83,6 +83,15 @@ class Reader:
             found = self._db.execute(
                 f"select {rows.FINDING_COLUMNS} from finding where event > ? order by event, severity desc, id limit ?",
                 (after, limit),
+            ).fetchall()
+            return [rows.finding_of(row) for row in found]
+
+    def findings_of(self, severity: Severity, limit: int = -1) -> list[Finding]:
+        """Return at most `limit` findings of just that severity, in the order of rows."""
+        with explained(self.path):
+            found = self._db.execute(
+                f"select {rows.FINDING_COLUMNS} from finding where severity = ? order by event, id limit ?",
+                (int(severity), limit),
             ).fetchall()
             return [rows.finding_of(row) for row in found]
 
@@ -177,18 +186,24 @@ class Reader:
         self._db.close()
 
     def _add_meaning(self, events: list[Event]) -> None:
-        """Add to each of `events`, which follow each other, what was noticed of it."""
+        """Add to each of `events`, which follow each other, what was noticed of it.
+
+        A damaged capture may speak of rows between them that it does not have.
+        """
         span = events[0].n, events[-1].n
         by_number = {event.n: event for event in events}
         for row in self._db.execute(
             f"select {rows.FINDING_COLUMNS} from finding where event between ? and ? order by severity desc, id", span
         ).fetchall():
             finding = rows.finding_of(row)
-            by_number[finding.event].findings += (finding,)
+            if finding.event in by_number:
+                by_number[finding.event].findings += (finding,)
         for row in self._db.execute(
             f"select {rows.VERDICT_COLUMNS} from verdict where event between ? and ?", span
         ).fetchall():
-            by_number[row[0]].verdict = rows.verdict_of(row)
+            verdict = rows.verdict_of(row)
+            if verdict.event in by_number:
+                by_number[verdict.event].verdict = verdict
 
     def _payloads(self, first: int, last: int) -> dict[int, bytes]:
         with explained(self.path):

@@ -21,6 +21,7 @@ from inspector.model import (
     Verdict,
 )
 from inspector.session.state import Connection
+from inspector.session.summarize import inert
 
 Row = tuple[Any, ...]
 
@@ -201,9 +202,12 @@ def finding_row(finding: Finding) -> Row:
 
 
 def finding_of(row: Row) -> Finding:
-    """Return the finding of a row of `FINDING_COLUMNS`."""
+    """Return the finding of a row of `FINDING_COLUMNS`.
+
+    Its texts are inert when a rule writes them, but anyone may have written a capture, so they are made so again.
+    """
     event, rule, severity, text, evidence = row
-    return Finding(str(rule), Severity(severity), str(text), int(event), _numbers(evidence))
+    return Finding(inert(str(rule)), Severity(severity), inert(str(text)), int(event), _numbers(evidence))
 
 
 def verdict_row(verdict: Verdict) -> Row:
@@ -222,10 +226,12 @@ def verdict_row(verdict: Verdict) -> Row:
 
 
 def verdict_of(row: Row) -> Verdict:
-    """Return the verdict of a row of `VERDICT_COLUMNS`."""
+    """Return the verdict of a row of `VERDICT_COLUMNS`, with inert texts."""
     event, cause, evidence, reconnect, resume, advice, right, then, then_event = row
     reconnect, resume, right = (None if answer is None else bool(answer) for answer in (reconnect, resume, right))
-    return Verdict(event, cause, _numbers(evidence), reconnect, resume, advice, right, then, then_event)
+    cause, advice, then = (inert(str(text)) for text in (cause, advice, then))
+    then_event = None if then_event is None else int(then_event)
+    return Verdict(int(event), cause, _numbers(evidence), reconnect, resume, advice, right, then, then_event)
 
 
 def _numbers(evidence: str) -> tuple[int, ...]:

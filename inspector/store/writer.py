@@ -135,15 +135,17 @@ class Writer:
         self._amendments.append((number, mark, forwarded))
         self._save()
 
-    def tick(self, at_ns: int) -> None:
+    def tick(self, at_ns: int) -> list[Finding]:
         """Let time go by: it is `at_ns` now, in nanoseconds since the epoch, and nothing has happened.
 
-        What the rules say of the silence is stored. Raises sqlite3.Error as `write` does.
+        What the rules say of the silence is stored and returned. Raises sqlite3.Error as `write` does.
         """
         self._pipeline.tick(at_ns)
+        noticed = list(self._pipeline.late)
         self._keep([])
         if self._late:
             self._save()
+        return noticed
 
     def finish(self) -> list[Event]:
         """Write what is left and make the capture one file again. Returns the last events."""

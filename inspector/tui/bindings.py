@@ -12,11 +12,11 @@ MAIN: list[BindingType] = [
     Binding("c", "jump('close', 1)", "next close"),
     Binding("p", "plots", "plots", tooltip="Rates, bytes, heartbeats and the mix of events"),
     Binding("F", "findings", "findings", tooltip="All that was noticed, with evidence and remedies"),
-    Binding("L", "lanes", "lanes", tooltip="Sessions and their connections over time"),
     Binding("s", "sides", "sessions", tooltip="Show or hide connections and sessions"),
     Binding("question_mark", "help", "help"),
     Binding("q", "quit", "quit"),
     # The rest.
+    Binding("L", "lanes", "lanes", tooltip="Sessions and their connections over time", show=False),
     Binding("n", "find(1)", "next hit", show=False),
     Binding("N", "find(-1)", "previous hit", show=False),
     Binding("C", "jump('close', -1)", "previous close", show=False),

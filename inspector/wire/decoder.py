@@ -201,6 +201,7 @@ class Decoder:
         if self.plane is Plane.VOICE and not is_text and not _looks_like_json(data):
             return read_binary(data, from_client, self.dialect.version)
         problems: tuple[str, ...] = ()
+        refused = False
         if not is_text and sniff(data) is Compression.ZLIB:
             try:
                 data = inflate_whole(data, self._budget(data))
@@ -211,8 +212,10 @@ class Decoder:
                 self.compression_seen = "payload"
             if from_client:
                 problems = ("clients may not compress what they send (close 4002)",)
+                refused = True
         if self.plane is Plane.VOICE and not is_text:
             problems += ("JSON in a binary message, which the voice gateway refuses",)
+            refused = from_client
         what, rest = _first_payload(data, self._read_value)
         if what is None:
             end = len(data)
@@ -222,7 +225,9 @@ class Decoder:
                 problems += (f"{len(rest):,} more bytes follow the payload",)
             if from_client and what.encoding == "etf" and _has_atom_keys(data):
                 problems += ("map keys are atoms; from a client they must be binaries (close 4002)",)
+                refused = True
             what.problems += problems
+            what.refused = refused
         return what
 
     def _read_value(self, value: Any, encoding: str, data: bytes, problems: tuple[str, ...]) -> Payload:

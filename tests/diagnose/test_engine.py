@@ -7,8 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from inspector.diagnose.engine import MAX_EVIDENCE, Diagnosis, finding
-from inspector.diagnose.rule import Noticed, Rule, Situation, closes, dispatches, opens, receives, rule, sends, silence
+from inspector.diagnose.engine import Diagnosis, finding
+from inspector.diagnose.rule import (
+    MAX_EVIDENCE,
+    Noticed,
+    Rule,
+    Situation,
+    closes,
+    dispatches,
+    opens,
+    receives,
+    rule,
+    sends,
+    silence,
+)
 from inspector.model import Event, Finding, Kind, Plane, Severity
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default

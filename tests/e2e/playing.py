@@ -21,7 +21,7 @@ from inspector.report.present import Presenter
 from inspector.report.rows import Rows, open_rows
 from inspector.simulator import redirect
 from inspector.simulator.journal import Entry, load
-from inspector.simulator.scenarios import Scenario, Script
+from inspector.simulator.script import Scenario, Script
 from inspector.simulator.server import Simulator
 from inspector.store.reader import Reader, stored_happenings
 
@@ -32,6 +32,7 @@ SIDES = (True, False)
 CLIENTS = {
     "scripted": "scripted",
     "discord.py": [sys.executable, str(HERE / "discordpy_client.py")],
+    "blocked discord.py": [sys.executable, str(HERE / "blocked_client.py")],
     "hikari": [sys.executable, str(HERE / "hikari_client.py")],
 }
 
@@ -62,9 +63,11 @@ def play(
 
 
 @asynccontextmanager
-async def simulated(script: Script, folder: Path, **more: Any) -> AsyncIterator[tuple[Simulator, Proxy]]:
+async def simulated(
+    script: Script, folder: Path, *, pace: float = 0, **more: Any
+) -> AsyncIterator[tuple[Simulator, Proxy]]:
     """Play a script of one's own behind a mitmdump, for clients in this process. `more` is for `Settings`."""
-    async with Simulator(Scenario("test", "A test", "", script), pace=0) as simulator:
+    async with Simulator(Scenario("test", "A test", "", script), pace=pace) as simulator:
         settings = Settings(
             folder / "played.gwcap",
             port=free_port("127.0.0.1"),
@@ -94,7 +97,7 @@ class Talk:
     frames: dict[bool, list[tuple[bool, bytes]]]
     """By direction (True: of the client): whether it was text, and the bytes."""
     payloads: dict[bool, list[tuple[Any, Any, Any, Any]]]
-    """By direction: op, event, seq, d."""
+    """By direction: op, event, seq, and d where the message is not one of voice's binary ones."""
     close: tuple[int | None, str, str | None]
     """Code, reason, and who closed."""
 
@@ -127,11 +130,17 @@ def talks_of_journal(journal: list[Entry]) -> list[Talk]:
             Talk(
                 mine[0].url,
                 {side: [(e.is_text, frame) for e in said[side] for frame in e.frames] for side in SIDES},
-                {side: [(e.op, e.event, e.seq, e.payload.get("d")) for e in said[side]] for side in SIDES},
+                {side: [(e.op, e.event, e.seq, _d(e)) for e in said[side]] for side in SIDES},
                 (close.code, close.reason, close.by),
             )
         )
     return talks
+
+
+def _d(entry: Entry) -> Any:
+    """Return the body of what was said; None for voice's binary messages, which are compared as frames alone."""
+    is_binary = entry.host.endswith(".discord.media") and not entry.is_text
+    return None if is_binary else entry.payload.get("d")
 
 
 def talks_of_capture(capture: Path) -> list[Talk]:
@@ -152,7 +161,7 @@ def talks_of_capture(capture: Path) -> list[Talk]:
                 {side: [(f.is_text, f.data) for f in frames if f.from_client is side] for side in SIDES},
                 {
                     side: [
-                        (row["op"], row["event"], row["seq"], row.get("d"))
+                        (row["op"], row["event"], row["seq"], None if row["encoding"] == "binary" else row.get("d"))
                         for row in payloads
                         if row["direction"] == ("send" if side else "receive")
                     ]

@@ -31,8 +31,10 @@ def start() -> Iterator:
         child.communicate()
 
 
-SLEEPER = "import time; print('ready', flush=True); time.sleep(100)"
-STUBBORN = f"import signal; signal.signal(2, lambda *a: None); signal.signal(15, signal.SIG_IGN); {SLEEPER}"
+_SLEEP = "import time; print('ready', flush=True); time.sleep(100)"
+# Whoever started the tests may have had SIGINT ignored, and that is inherited.
+SLEEPER = f"import signal; signal.signal(2, signal.SIG_DFL); {_SLEEP}"
+STUBBORN = f"import signal; signal.signal(2, lambda *a: None); signal.signal(15, signal.SIG_IGN); {_SLEEP}"
 
 
 def test_a_process_keeps_its_identity_and_loses_it_with_its_end(start) -> None:

@@ -439,6 +439,8 @@ def test_recording_stops_when_the_disk_refuses_too_much(
         for _ in range(200):
             stand.say(connection, b"x" * 4000)
         _await(lambda: "recording has stopped" in caplog.text)
+        time.sleep(3 * scribe.BEAT)
+        assert caplog.text.count("recording has stopped") == 1
         stand.say(connection, b"{}")
         stand.close(connection, 1000)
         stand.recorder.done()
@@ -514,6 +516,36 @@ def test_a_close_is_told_with_its_meaning(stand: Stand, caplog: pytest.LogCaptur
     stand.recorded()
     assert "#1 gateway wss://gateway.discord.gg/?v=10&encoding=json" in caplog.text
     assert "#1 closed by server, 4004 Authentication failed" in caplog.text
+
+
+def test_silence_is_noticed_while_it_lasts_though_another_connection_is_busy(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "gwinspect")
+    stand.say(stand.open(), HELLO)
+    busy = stand.open()
+    later = time.time_ns() + 3600 * 10**9
+    monkeypatch.setattr(scribe, "TICK", 0)
+    monkeypatch.setattr(scribe.time, "time_ns", lambda: later)
+
+    def noticed() -> bool:
+        stand.say(busy, b'{"op":11}')
+        return "row 2 heartbeat-never-began: No heartbeat came within" in caplog.text
+
+    _await(noticed)
+    reader = Reader(stand.capture)
+    assert 2 in [finding.event for finding in reader.findings() if finding.rule == "heartbeat-never-began"]
+    reader.close()
+
+
+def test_a_rule_does_not_flood_the_log(stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "gwinspect")
+    connection = stand.open()
+    for _ in range(scribe.MOST_TOLD + 5):
+        stand.say(connection, b'{"op":11}', injected=True)
+    stand.recorded()
+    assert caplog.text.count("changed-by-proxy") == scribe.MOST_TOLD
+    assert "ack-without-heartbeat" not in caplog.text
 
 
 def test_mitmproxy_lists_the_options_with_what_they_do(stand: Stand) -> None:

@@ -114,7 +114,7 @@ def test_a_close_is_told_from_the_side_that_closed() -> None:
 def test_a_close_says_what_to_do_and_what_led_to_it() -> None:
     text = told(usual())
     assert text.startswith("What ended it  (verdict)")
-    assert "Identify carried the token ••••" in text
+    assert "The server closed with 4004 Authentication failed: the token ••••" in text
     assert "4004 Authentication failed  (close code of the gateway)" in text
     assert "What to do" in text
     assert "Reconnect      no" in text

@@ -8,10 +8,10 @@ import pytest
 
 from inspector.diagnose.rules import RULES
 from inspector.errors import CaptureError
-from inspector.model import Finding, Plane, Severity
+from inspector.model import Finding, Severity
 from inspector.protocol.registry import default
 from inspector.report import findings
-from inspector.report.findings import Findings, Noticed, by_time, rule_of, speaking_of, worst_first
+from inspector.report.findings import Findings, Noticed, by_time, speaking_of, words_of, worst_first
 from inspector.store.file import connect
 from inspector.store.reader import Reader
 from tests.tui.noticed import add, notice, troubled
@@ -86,20 +86,20 @@ def test_evidence_is_named_by_so_many_only(path: Path, reader: Reader) -> None:
 
 def test_every_rule_has_words_and_a_source() -> None:
     for rule in RULES:
-        found = rule_of(rule.id, Plane.GATEWAY, default())
+        found = words_of(rule.id, default())
         assert found.title == rule.title
         assert found.remedy == rule.remedy
         assert found.sources
 
 
 def test_a_close_is_explained_by_its_code_and_plane() -> None:
-    assert rule_of("close-4006", Plane.VOICE, default()).title == "4006 Session no longer valid"
-    assert rule_of("close-4009", Plane.GATEWAY, default()).remedy
+    assert words_of("voice-close-4006", default()).title == "4006 Session no longer valid"
+    assert words_of("close-4009", default()).remedy
 
 
 @pytest.mark.parametrize("name", ["close-", "close-4999", "close-²", "close-" + "9" * 50, "unheard-of", ""])
 def test_an_unknown_rule_has_no_words(name: str) -> None:
-    assert rule_of(name, Plane.GATEWAY, default()) == ("", "", "", ())
+    assert words_of(name, default()) == ("", "", "", ())
 
 
 @pytest.mark.parametrize(

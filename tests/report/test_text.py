@@ -113,5 +113,13 @@ def test_what_was_noticed_stands_below_its_row_with_the_rows_that_prove_it() -> 
 def test_a_close_says_what_led_to_it_and_what_the_client_did_next() -> None:
     login = Conversation().opens().server(HELLO).client(identify()).server(ready())
     shown = lines(login.closes(1006, by="server"))
-    assert any("Here: The server's side broke off" in text for text in shown)
+    assert any("Here: The server broke off" in text for text in shown)
     assert shown[-1].strip() == "reconnect: yes; resume: yes"
+
+
+@pytest.mark.parametrize("code", [4321, None])
+def test_a_verdict_is_told_where_no_table_has_the_code(code: int | None) -> None:
+    found = lines(Conversation().opens().closes(code, by="server"))
+    here = next(at for at, text in enumerate(found) if text.strip().startswith("Here: "))
+    assert any(text.strip().startswith("Do: ") for text in found[here:])
+    assert found[-1].strip().startswith("reconnect: not documented; resume: ")

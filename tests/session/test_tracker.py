@@ -169,3 +169,44 @@ def test_no_body_is_too_odd(plane: Plane, op: int, d: object) -> None:
     for from_client in (True, False):
         talk.frame(json.dumps({"op": op, "d": d, "t": "READY"}).encode(), from_client=from_client, is_text=True)
     assert len(events(talk)) == 3
+
+
+BOT = "1180000000000000001"
+JOIN = {"op": 4, "d": {"guild_id": "42", "channel_id": "50"}}
+
+
+def voice_state(channel: str | None, seq: int) -> Payload:
+    return dispatch("VOICE_STATE_UPDATE", {"guild_id": "42", "channel_id": channel, "user_id": BOT}, seq)
+
+
+def voice_server(seq: int) -> Payload:
+    return dispatch("VOICE_SERVER_UPDATE", {"guild_id": "42", "token": "t", "endpoint": "e"}, seq)
+
+
+@pytest.mark.parametrize(
+    ("after", "waits"),
+    [
+        ([], 1),
+        ([voice_state("50", 2)], 1),
+        ([voice_state("50", 2), voice_server(3)], 0),
+        # He is in that channel already, so this only mutes him.
+        ([voice_state("50", 2), voice_server(3), JOIN], 1),
+        ([voice_state("50", 2), voice_server(3), JOIN, voice_state("50", 4)], 0),
+        ([voice_state(None, 2)], 0),
+    ],
+)
+def test_a_join_waits_until_there_is_a_voice_server_or_none_is_due(after: list[Payload], waits: int) -> None:
+    talk = Conversation().opens().server(HELLO).client(identify()).server(ready()).client(JOIN)
+    for payload in after:
+        (talk.client if payload["op"] == 4 else talk.server)(payload)
+    assert len(connections(talk)[0].joins) == waits
+
+
+def test_a_request_for_members_is_answered_in_part_by_its_first_chunk() -> None:
+    talk = Conversation().opens().client({"op": 8, "d": {"guild_id": "42", "query": "", "limit": 0}})
+    assert [asked.answered for asked in connections(talk)[0].members.values()] == [False]
+    chunk = {"guild_id": "42", "members": [], "chunk_index": 0, "chunk_count": 2}
+    talk.server(dispatch("GUILD_MEMBERS_CHUNK", chunk, 2))
+    assert [asked.answered for asked in connections(talk)[0].members.values()] == [True]
+    talk.server(dispatch("GUILD_MEMBERS_CHUNK", chunk | {"chunk_index": 1}, 3))
+    assert connections(talk)[0].members == {}

@@ -3,17 +3,22 @@
 import asyncio
 from typing import Any
 
+from inspector.model import Closed, Frame, Happening, Opened, Plane
+from inspector.protocol.hosts import plane_of
 from inspector.simulator.client import play
 from inspector.simulator.journal import Entry
-from inspector.simulator.scenarios import Scenario
+from inspector.simulator.script import Scenario
 from inspector.simulator.server import Simulator
 
+# At which pace scenarios may be played that do little but wait: their heartbeats are far apart. See `happenings_of`.
+PACES = {"unanswered-request": 0.2, "invalid-session-ignored": 0.1, "voice-stuck": 0.1}
 
-def run(chosen: Scenario) -> tuple[list[Entry], list[dict[str, Any]]]:
+
+def run(chosen: Scenario, pace: float = 0) -> tuple[list[Entry], list[dict[str, Any]]]:
     """Play a scenario to its end and return the journal, and the gateway payloads that the client made out."""
 
     async def both() -> tuple[list[Entry], list[dict[str, Any]]]:
-        async with Simulator(chosen, pace=0) as simulator:
+        async with Simulator(chosen, pace=pace) as simulator:
             received = await play(chosen, ca=[simulator.ca_path], connect_to=("127.0.0.1", simulator.port))
             await simulator.finished()
             return simulator.journal, received
@@ -32,3 +37,22 @@ def closes(journal: list[Entry]) -> list[tuple[int | None, str | None]]:
     """Return code and side of each close, in the order of the connections."""
     ends = sorted((each for each in journal if each.kind == "close"), key=lambda each: each.connection)
     return [(each.code, each.by) for each in ends]
+
+
+def happenings_of(journal: list[Entry], stretch: float = 1) -> list[Happening]:
+    """Return what a recording of this journal would hold, with all times since its beginning `stretch` times as long.
+
+    What was played in a tenth of its time can so be read as if it had taken all of it.
+    """
+    start_ns = journal[0].at_ns
+    found: list[Happening] = []
+    for entry in journal:
+        number, at_ns = entry.connection, start_ns + int((entry.at_ns - start_ns) * stretch)
+        match entry.kind:
+            case "open":
+                found.append(Opened(number, at_ns, plane_of(entry.url) or Plane.GATEWAY, entry.url))
+            case "message":
+                found += (Frame(number, at_ns, entry.from_client, entry.is_text, data) for data in entry.frames)
+            case "close":
+                found.append(Closed(number, at_ns, entry.code, entry.reason, entry.by))
+    return found

@@ -32,9 +32,12 @@ async def run(proxy: str, ca: str) -> None:
         elif event.content == "!goodbye":
             await bot.close()
 
-    await bot.start(check_for_updates=False)
-    started.set()
-    await bot.join()
+    try:
+        await bot.start(check_for_updates=False)
+        started.set()
+        await bot.join()
+    except hikari.GatewayError as end:
+        print(f"hikari stops: {end}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from inspector.simulator.client import play, trust
 from inspector.simulator.connection import ScriptError
 from inspector.simulator.content import TOKEN
 from inspector.simulator.gateway import Op
-from inspector.simulator.scenarios import Scenario, scenario
+from inspector.simulator.scenarios import scenario
+from inspector.simulator.script import Scenario
 from inspector.simulator.server import Simulator
 from inspector.simulator.stage import Discord
 

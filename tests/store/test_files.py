@@ -164,3 +164,29 @@ def test_a_copy_of_a_growing_capture_is_a_capture(tmp_path: Path) -> None:
         event.op for event in Reader(tmp_path / "x.gwcap").all_events()
     ]
     writer.finish()
+
+
+def test_what_a_capture_claims_to_have_noticed_is_inert(capture: Path) -> None:
+    evil = "char(27) || '[2J' || char(8238)"
+    edit(capture, f"insert into finding (event, rule, severity, text, evidence) values (2, {evil}, 3, {evil}, '[]')")
+    edit(capture, f"update verdict set cause = {evil}, advice = {evil}, then_did = {evil}")
+    edit(capture, "update event set severity = 3 where id = 2")
+    reader = Reader(capture)
+    events = list(reader.all_events())
+    texts = [text for finding in events[1].findings for text in (finding.rule, finding.text)]
+    verdict = events[-1].verdict
+    assert verdict is not None
+    for text in (*texts, verdict.cause, verdict.advice, verdict.then):
+        assert not re.search("[\x1b\u202e]", text)
+    assert r"\x1b[2J\u202e" in texts
+    reader.close()
+
+
+def test_what_was_noticed_at_a_row_that_is_missing_does_no_harm(capture: Path) -> None:
+    edit(capture, "delete from event where id = 3")
+    edit(capture, "insert into finding (event, rule, severity, text, evidence) values (3, 'some-rule', 3, 'x', '[]')")
+    edit(capture, "insert or replace into verdict select 3, cause, evidence, 1, 1, advice, 1, '', null from verdict")
+    edit(capture, "update event set severity = 3 where id = 2")
+    reader = Reader(capture)
+    assert [event.n for event in reader.all_events()] == [1, 2, *range(4, 12)]
+    reader.close()

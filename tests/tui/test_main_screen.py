@@ -9,6 +9,7 @@ from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
 from inspector.protocol.registry import default
+from inspector.report.values import size
 from inspector.store.notes import Notes
 from inspector.store.reader import Reader
 from inspector.tui.app import GwinspectApp
@@ -51,11 +52,13 @@ async def filtered(app: GwinspectApp, pilot: Pilot[None], text: str) -> None:
 
 
 async def test_the_rows_of_a_capture_are_on_the_screen(sample: Sample) -> None:
-    app = app_on(sample("resume"))
+    path = sample("resume")
+    app = app_on(path)
     async with app.run_test(size=(150, 40)) as pilot:
         await started(app, pilot)
         text = "\n".join(screen_text(app))
-        for words in ("Identify", "READY", "The Invented Guild, 4 members", "close 1006", "row 1 of 22", "23 kB"):
+        written = size(path.stat().st_size)
+        for words in ("Identify", "READY", "The Invented Guild, 4 members", "close 1006", "row 1 of 22", written):
             assert words in text
 
 

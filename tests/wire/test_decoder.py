@@ -206,6 +206,23 @@ def test_a_client_that_compresses_is_told_of() -> None:
     assert (what.op, what.problems) == (2, ("clients may not compress what they send (close 4002)",))
 
 
+def test_what_a_server_closes_for_is_told_from_what_is_merely_odd() -> None:
+    atoms, compressed = encode({"op": 1, "d": None}, keys="atom"), zlib.compress(b'{"op":1}')
+    for data in (atoms, compressed):
+        assert alone(data, text=False, client=True).refused
+        assert not alone(data, text=False).refused
+    odd = alone(b'{"op":"1"} more', client=True)
+    assert odd.problems
+    assert not odd.refused
+
+
+def test_the_voice_gateway_refuses_json_in_a_binary_message() -> None:
+    data = b'{"op":5,"d":{}}'
+    read = [alone(data, plane=Plane.VOICE, text=False, client=client) for client in (True, False)]
+    assert [what.refused for what in read] == [True, False]
+    assert all("JSON in a binary message" in what.problems[0] for what in read)
+
+
 def test_atoms_as_keys_are_wrong_only_from_a_client() -> None:
     data = encode({"op": 1, "d": None}, keys="atom")
     assert "atoms" in alone(data, text=False, client=True).problems[0]

@@ -56,6 +56,11 @@ class FindingText(FindingLines):
             self.changed()
             self.restart()
 
+    def again(self) -> None:
+        """Say the same anew: what a client did after a close is known later than the close."""
+        if self._listed is not None and self._listed.finding.rule.startswith("close-"):
+            self.changed()
+
     def writing(self) -> Writing | None:
         return None if self._listed is None else Writing(self._recording, self.glyphs, self.room - 2)
 
@@ -184,6 +189,7 @@ class FindingsScreen(Screen[int | None]):
         if message.noticed != self._noticed:
             self._noticed = message.noticed
             self._show()
+        self.query_one(FindingText).again()
 
     def on_findings_screen_failed(self, message: Failed) -> None:
         self._problem = message.sentence

@@ -11,7 +11,7 @@ from textual.strip import Strip
 
 from inspector.model import Finding, Kind, Plane, Verdict
 from inspector.report import cells
-from inspector.report.findings import rule_of, speaking_of
+from inspector.report.findings import speaking_of, words_of
 from inspector.report.outline import wrapped
 from inspector.report.present import Shown
 from inspector.report.recording import Recording
@@ -39,7 +39,7 @@ class Writing:
 
     def finding(self, finding: Finding, plane: Plane, verdict: Verdict | None = None, *, here: bool = False) -> None:
         """Write a finding down; that of a close with the verdict, `here` with the row it stands at."""
-        rule = rule_of(finding.rule, plane, self._recording.registry)
+        rule = words_of(finding.rule, self._recording.registry)
         self.title(f"{severity_words(finding)}  {inert(finding.rule)}", rule.title, finding.severity.name.lower())
         self._text("", finding.text if verdict is None else verdict.cause)
         if here:
@@ -80,7 +80,7 @@ class Writing:
         self._rows("rows", verdict.evidence)
         said = {True: "Right: ", False: "Wrong: ", None: ""}[verdict.right]
         style = {True: "added", False: "error", None: "plain"}[verdict.right]
-        self._text("then", said + verdict.then if verdict.then else "Not yet: the client has not come back.", style)
+        self._text("then", said + verdict.then if verdict.then else "Nothing yet, as far as was recorded.", style)
         if verdict.then_event is not None:
             self._rows("", (verdict.then_event,))
 

@@ -1,0 +1,106 @@
+"""What explains a close, and what all explanations share. Each looks at the state before the close, and only there."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from inspector.diagnose.rule import SECOND, Situation
+from inspector.diagnose.words import opcode, took
+from inspector.model import ABSENT, Absent, Closed, Severity
+from inspector.protocol.registry import CloseCode
+from inspector.session.redact import HIDDEN
+from inspector.session.state import SEND_WINDOW_NS, Sent
+from inspector.session.summarize import inert
+
+# Heartbeats, and what a client introduces itself with: the opcodes that need no session on the main gateway.
+NEED_NO_SESSION = (1, 2, 6, 40)
+
+# Time within which a session can be resumed, by experience; nobody documents it.
+RESUMABLE_NS = 300 * SECOND
+
+
+class Cause(NamedTuple):
+    """What most likely led to a close. Where a field is `ABSENT` or empty, the table of close codes has its say."""
+
+    text: str
+    """Goes on after ``The server closed with 4008 Rate limited: ``, and ends in a full stop."""
+    evidence: tuple[int | None, ...] = ()
+    """Numbers of rows, in any order; those that are None do not count."""
+    advice: str = ""
+    severity: Severity | None = None
+    reconnect: bool | Absent | None = ABSENT
+    resume: bool | Absent | None = ABSENT
+
+
+Explain = Callable[[Situation], Cause | None]
+"""Explains one close; None where it is the plain end of a conversation."""
+
+
+def closed(now: Situation) -> Closed:
+    """Return the close that is being explained."""
+    assert now.event.closed is not None
+    return now.event.closed
+
+
+def row_of(now: Situation) -> CloseCode | None:
+    """Return what the tables say of the close; None where they do not have its code."""
+    code = closed(now).code
+    return None if code is None else now.registry.close_code(now.event.plane, code)
+
+
+def usual(now: Situation, seen: str, *evidence: int | None) -> Cause:
+    """Return what was looked at and explains nothing, followed by what the code usually comes from."""
+    row = row_of(now)
+    known = row.cause or row.meaning if row is not None else ""
+    return Cause(f"{seen}. The usual cause: {known}" if known else f"{seen}.", evidence)
+
+
+def ago(now: Situation, at_ns: int) -> str:
+    """Say how long before the close that was: ``850 ms before``."""
+    return f"{took(max(now.at_ns - at_ns, 0))} before"
+
+
+def token_said(token: str | None) -> str:
+    """Say which token, by the first digits of its digest."""
+    return f"the token {HIDDEN}{token[:4]}" if token else "no token that could be read"
+
+
+def sent_said(now: Situation, sent: Sent) -> str:
+    """Say which message of the client: ``op 4 Voice State Update, 10 ms before``."""
+    what = "a message without opcode" if sent.op is None else opcode(now.registry, now.event.plane, sent.op)
+    return f"{what}, {ago(now, sent.at_ns)}"
+
+
+def last_sent_said(now: Situation) -> str:
+    """Say what the client sent last."""
+    last = now.connection.last_sent
+    return (
+        "nothing that the client sent was recorded" if last is None else f"the client's last was {sent_said(now, last)}"
+    )
+
+
+def burst(now: Situation) -> list[Sent]:
+    """Return what the client sent in the minute before the close, the oldest first."""
+    return [sent for sent in now.connection.sends if sent.at_ns > now.at_ns - SEND_WINDOW_NS]
+
+
+def unanswered_ns(now: Situation) -> int:
+    """Return for how long the oldest heartbeat has had no ACK, where that is longer than it may be; else 0."""
+    connection = now.connection
+    if not connection.heartbeats or not connection.interval_ns:
+        return 0
+    waited = now.at_ns - connection.heartbeats[0].at_ns
+    return waited if waited >= int(connection.interval_ns * 0.9) else 0
+
+
+def flawed(now: Situation, sends: Sequence[Sent]) -> Cause | None:
+    """Return the newest message with which something is wrong as the cause; None where there is none."""
+    for sent in reversed(sends):
+        if sent.problem:
+            problem = inert(sent.problem[:200])
+            return Cause(f"the client sent {sent_said(now, sent)}, in which something was wrong: {problem}.", (sent.n,))
+    return None
+
+
+def rows_of(sends: Iterable[Sent]) -> tuple[int, ...]:
+    """Return the numbers of their rows."""
+    return tuple(sent.n for sent in sends)

@@ -1,0 +1,172 @@
+"""Why a connection ended with a code of WebSocket itself, with one that no table has, or with none.
+
+Source of what the codes mean: https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
+"""
+
+from inspector.diagnose.cause import (
+    Cause,
+    ago,
+    closed,
+    flawed,
+    last_sent_said,
+    row_of,
+    sent_said,
+    unanswered_ns,
+    usual,
+)
+from inspector.diagnose.rule import SECOND, Situation
+from inspector.diagnose.words import counted, quoted, took
+from inspector.model import Plane, Severity
+
+# Connections that break off within this time of each other have one cause.
+TOGETHER_NS = SECOND
+
+
+def ended_by_server(now: Situation) -> Cause | None:
+    """1000, where the client did not send it."""
+    if now.event.plane in (Plane.REMOTE_AUTH, Plane.RPC) or closed(now).by is None:
+        return None
+    if now.event.plane is Plane.VOICE:
+        return _routine(now, "Join again only if you still want to be there.")
+    return _routine(now, "Connect again and try to resume: if the session is gone, that costs no more than an op 9.")
+
+
+def going_away(now: Situation) -> Cause | None:
+    """1001, where the client did not send it."""
+    if closed(now).by is None:
+        return None
+    return _routine(now, "Resume." if now.event.plane is Plane.VOICE else "Connect to the resume URL and resume.")
+
+
+def _routine(now: Situation, advice: str) -> Cause:
+    asked = now.connection.reconnect
+    if asked is not None:
+        said = f"it had asked for a reconnect (op 7) {ago(now, asked.at_ns)}, and the client was still there."
+        return Cause(said, (asked.n,), advice, Severity.INFO)
+    seen = "that is how it ends a conversation that it has no complaint about"
+    if now.event.plane is Plane.GATEWAY:
+        seen += "; no op 7 came before"
+    return Cause(f"{seen}.", (), advice, Severity.INFO)
+
+
+def broke_off(now: Situation) -> Cause:
+    """1006, and 1005, which is the same to a client."""
+    connection, code = now.connection, closed(now).code
+    evidence: list[int | None] = []
+    words = []
+    last = [at for at in (connection.last_received, connection.last_sent) if at is not None]
+    if last:
+        newest = max(last, key=lambda at: at.n)
+        evidence.append(newest.n)
+        quiet = max(now.at_ns - newest.at_ns, 0)
+        side = "the server" if newest is connection.last_received else "the client"
+        words.append(f"the last message, of {side}, came {took(quiet)} before")
+    else:
+        words.append("no message had crossed it")
+    waited = unanswered_ns(now)
+    if connection.reconnect is not None:
+        evidence.append(connection.reconnect.n)
+        words.append(f"The server had asked for a reconnect (op 7) {ago(now, connection.reconnect.at_ns)}")
+    elif waited:
+        evidence.append(connection.heartbeats[0].n)
+        words.append(
+            f"A heartbeat had been without ACK for {took(waited)}, so the network was gone for at least that long"
+        )
+    together = [
+        ending.n
+        for _, ending in now.world.ended.values()
+        if ending.closed.code == code and abs(now.at_ns - ending.at_ns) <= TOGETHER_NS
+    ]
+    if together:
+        evidence += together
+        words.append(f"{counted(len(together), 'other connection')} broke off in the same second: that is the network")
+    elif len(words) == 1:
+        row = row_of(now)
+        words.append(f"The usual cause: {row.cause if row is not None else ''}".rstrip(". "))
+    return Cause(". ".join(words) + ".", tuple(evidence))
+
+
+def protocol_error(now: Situation) -> Cause:
+    """1002."""
+    return usual(now, _last(now), _last_row(now))
+
+
+def unsupported_data(now: Situation) -> Cause:
+    """1003 and 1007: what came was of the wrong kind."""
+    found = flawed(now, now.connection.sends)
+    if found is not None:
+        return found
+    return usual(now, _last(now), _last_row(now))
+
+
+def too_big(now: Situation) -> Cause:
+    """1009."""
+    connection = now.connection
+    if closed(now).by == "client":
+        last = connection.last_received
+        if last is None:
+            return usual(now, "no message of the server was recorded")
+        return Cause(
+            f"its own limit for received messages is too low; the last it was sent, {ago(now, last.at_ns)}, had "
+            f"{connection.last_received_bytes:,} bytes on the wire.",
+            (last.n,),
+        )
+    sent = connection.last_sent
+    if sent is None:
+        return usual(now, "no message of the client was recorded")
+    return Cause(f"the client's last message, {sent_said(now, sent)}, had {sent.wire_bytes:,} bytes.", (sent.n,))
+
+
+def at_the_other_end(now: Situation) -> Cause:
+    """1008, and 1010 to 1015: nothing in a session explains those."""
+    reason = closed(now).reason
+    said = f"the reason it gave is {quoted(reason)}" if reason else "it gave no reason"
+    return usual(now, f"{said}, and {_last(now)}", _last_row(now))
+
+
+def unlisted(now: Situation) -> Cause:
+    """A code that no table has, or that no end may send."""
+    reason = closed(now).reason
+    said = f"the reason given is {quoted(reason)}" if reason else "no reason was given"
+    return Cause(
+        f"no table has this code; {said}, and {_last(now)}.",
+        (_last_row(now),),
+        "Connect again and try to resume: if the session is gone, that costs no more than an op 9."
+        if now.event.plane is Plane.GATEWAY
+        else "Look up the code where the server is documented; connect again with growing pauses.",
+    )
+
+
+def listed(now: Situation) -> Cause:
+    """A code of a plane without a session to look into."""
+    return usual(now, _last(now), _last_row(now))
+
+
+def not_recorded(now: Situation) -> Cause:
+    """No code at all: the recording does not say how it ended."""
+    return Cause(
+        f"{_last(now)}.",
+        (_last_row(now),),
+        "Nothing follows from it. A recording made with 'gwinspect record' has the codes.",
+    )
+
+
+def by_proxy(now: Situation) -> Cause:
+    """The proxy ended the connection; neither the client nor Discord did."""
+    reason = closed(now).reason
+    return Cause(
+        f"neither the client nor Discord wanted that{f'; it says {quoted(reason)}' if reason else ''}.",
+        (),
+        "Connect again once the proxy is back, and resume.",
+        Severity.INFO,
+        True,
+    )
+
+
+def _last(now: Situation) -> str:
+    return last_sent_said(now)
+
+
+def _last_row(now: Situation) -> int | None:
+    last = now.connection.last_sent
+    return None if last is None else last.n
