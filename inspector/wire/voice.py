@@ -18,7 +18,8 @@ What `Payload.d` then holds; names inside MLS structures are those of RFC 9420, 
     29  transition_id, epoch, group_id, commit
     30  transition_id, welcome; wrapped
 
-What could not be read of a body is ``rest``, in hex, and `Payload.problems` says where it stopped and why.
+What could not be read of a body is ``rest``, in hex, and `Payload.problems` says where it stopped and why. An extension
+that is broken inside has a ``rest`` of its own, and what follows it is read.
 """
 
 from collections.abc import Callable
