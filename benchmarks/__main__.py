@@ -15,11 +15,11 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import importing, proxying, reading, screen
+from benchmarks import fuzzing, importing, proxying, reading, screen
 from benchmarks.corpus import WHOLE, Stream, build
 from benchmarks.rounds import Figure, Section
 
-PARTS = ("import", "reader", "screen", "proxy")
+PARTS = ("import", "reader", "screen", "proxy", "fuzz")
 QUICK = 20_000
 
 
@@ -80,6 +80,8 @@ def _sections(options: argparse.Namespace, folder: Path) -> Iterator[Section]:
         yield from screen.measure(work.stream, folder, quick=options.quick)
     if "proxy" in wanted:
         yield proxying.measure(folder, rounds=6 if options.quick else 16)
+    if "fuzz" in wanted:
+        yield fuzzing.measure(QUICK if options.quick else fuzzing.FRAMES_DAMAGED)
 
 
 class _Work:

@@ -428,6 +428,28 @@ def _count(noun: str) -> Format:
     return say
 
 
+def _digits(value: Any) -> str:
+    """Say the beginning of a long number in hex: enough to tell one key or reference from another."""
+    return f"{_clipped(value[:16])}…" if isinstance(value, str) and len(value) > 16 else _text(value)
+
+
+def _proposals(value: Any) -> str:
+    """Say what each of some proposals of MLS would change."""
+    if not isinstance(value, list):
+        return _text(value)
+    said = [_proposal(each) for each in value[:3]]
+    return ", ".join(said) + f" and {len(value) - 3} more" * (len(value) > 3)
+
+
+def _proposal(value: Any) -> str:
+    kind, user, leaf = (_find(value, ((key,),)) for key in ("type", "user_id", "removed"))
+    if user is not ABSENT and user is not None:
+        return f"{_text(kind)} {_short(user)}"
+    if leaf is not ABSENT:
+        return f"{_text(kind)} leaf {_text(leaf)}"
+    return "?" if kind is ABSENT else _text(kind)
+
+
 def _words(pairs: str) -> Format:
     words = dict(pair.partition("=")[::2] for pair in pairs.split(","))
     return lambda value, known: words.get(_text(value)) or _text(value)
@@ -446,6 +468,8 @@ _FORMATS: dict[str, Callable[[str], Format]] = {
     "count": _count,
     "nth": _plain(lambda value: str(value + 1) if type(value) is int else _text(value)),
     "as": _words,
+    "hex": _plain(_digits),
+    "proposals": _plain(_proposals),
     "ms": _plain(lambda value: _duration(value, 0.001)),
     "seconds": _plain(lambda value: _duration(value, 1)),
     "bytes": _plain(_size),

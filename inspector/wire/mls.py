@@ -5,7 +5,7 @@ name, any other as itself; opaque bytes read as hex. Group ids and identities of
 as those. Nothing is verified or decrypted.
 
 The library rfc9420 (tried at 1.3.0) reads the same bytes; of those that are cut short or do not fit it gives an error
-and nothing else, and here what comes before the damage is what matters. The tests read a key package with both.
+and nothing else, and here what comes before the damage is what matters. The tests read with it what this module reads.
 
 Source: https://www.rfc-editor.org/rfc/rfc9420, sections 2.1, 5 to 7 and 12; section numbers stand beside the layouts.
 """
@@ -307,16 +307,24 @@ class Cursor:
 
     def length(self, path: str) -> int:
         """Read the length of a vector (section 2.1.2). Raises `MlsError` where it is none."""
-        first = self.number(1, path)
-        size = 1 << (first >> 6)
+        start = self.at
+        size = 1 << (self.number(1, path) >> 6)
+        self.at = start
         if size == 8:
-            raise self._error(path, "a length cannot begin with the bits 11", -1)
-        value = int.from_bytes(bytes([first & 0x3F]) + self._bytes(size - 1, path))
+            raise self._error(path, "a length cannot begin with the bits 11")
+        value = self.number(size, path) & (1 << (8 * size - 2)) - 1
         if size > 1 and value < 1 << (8 * (size // 2) - 2):
-            self.problems.append(
-                f"{path} at byte {self._offset + self.at}: the length {value} is not in its shortest form"
-            )
+            self.note(path, start, f"the length {value} is not in its shortest form")
         return value
+
+    def opaque(self, path: str) -> bytes:
+        """Read bytes with their length before them. Raises `MlsError` where they are not all there."""
+        self._count(path)
+        return self._vector(path)
+
+    def note(self, path: str, at: int, what: str) -> None:
+        """Note a problem with what stands at `at` that does not keep anything from being read."""
+        self.problems.append(f"{path} at byte {self._offset + at}: {what}")
 
     def _read(self, name: str, into: dict[str, Any], path: str, depth: int) -> None:
         if depth > MAX_DEPTH:
@@ -333,9 +341,7 @@ class Cursor:
                 self._layout(part.cases.get(str(into[part.by]), ()), into, path, depth)
                 continue
             name, kind = part
-            self._fields += 1
-            if self._fields > MAX_FIELDS:
-                raise self._error(path, f"more than {MAX_FIELDS:,} fields")
+            self._count(path)
             if isinstance(kind, Whole):
                 self._whole(name, kind, into, f"{path}.{name}", depth)
             else:
@@ -359,7 +365,8 @@ class Cursor:
             case Maybe():
                 there = self.number(1, path)
                 if there not in (0, 1):
-                    raise self._error(path, f"{there} says neither that it is there nor that it is not", -1)
+                    self.at -= 1
+                    raise self._error(path, f"{there} says neither that it is there nor that it is not")
                 if there:
                     self._value(kind.of, into, name, path, depth)
                 else:
@@ -377,42 +384,62 @@ class Cursor:
         size = self.length(path)
         outer, inner = self._end, self.at + size
         self._end = min(inner, outer)
-        while self.at < self._end:
-            self._fields += 1
-            if self._fields > MAX_FIELDS:
-                raise self._error(path, f"more than {MAX_FIELDS:,} fields")
-            self._value(kind, items, "", f"{path}.{len(items)}", depth)
-        self._end = outer
+        try:
+            while self.at < self._end:
+                self._count(path)
+                self._value(kind, items, "", f"{path}.{len(items)}", depth)
+        finally:
+            self._end = outer
         if inner > outer:
             raise self._error(path, f"it should have {inner - outer:,} more bytes")
 
     def _whole(self, name: str, kind: Whole, into: dict[str, Any], path: str, depth: int) -> None:
         structure = kind.cases.get(str(into[kind.by]))
-        start = self.at
         data = self._vector(path)
         if structure is None:
             into[name] = data.hex()
             return
-        made = into[name] = {}
-        inside = Cursor(data, self._offset + start + (self.at - start - len(data)))
+        made: dict[str, Any] = {}
+        into[name] = made
+        inside = Cursor(data, self._offset + self.at - len(data))
         inside._fields = self._fields
-        inside._read(structure, made, path, depth + 1)
+        # Its end is known, whatever it holds: what comes after can be read in any case.
+        try:
+            inside._read(structure, made, path, depth + 1)
+        except MlsError as error:
+            inside.problems.append(str(error))
+        else:
+            if inside.left:
+                inside.note(path, inside.at, f"{inside.left:,} bytes follow what it should hold")
+        if inside.left:
+            made["rest"] = data[inside.at :].hex()
         self._fields = inside._fields
         self.problems += inside.problems
-        if inside.left:
-            self.problems.append(f"{path}: {inside.left:,} bytes follow what it should hold")
+
+    def _count(self, path: str) -> None:
+        self._fields += 1
+        if self._fields > MAX_FIELDS:
+            raise self._error(path, f"more than {MAX_FIELDS:,} fields")
 
     def _vector(self, path: str) -> bytes:
-        return self._bytes(self.length(path), path)
+        start = self.at
+        try:
+            return self._bytes(self.length(path), path)
+        except MlsError:
+            # The length is part of what could not be read.
+            self.at = start
+            raise
 
     def _bytes(self, size: int, path: str) -> bytes:
         if size > self.left:
-            raise self._error(path, f"{size:,} bytes were expected, {self.left:,} are there")
+            raise self._error(
+                path, f"{size:,} {'byte was' if size == 1 else 'bytes were'} expected, {self.left:,} are there"
+            )
         self.at += size
         return self.data[self.at - size : self.at]
 
-    def _error(self, path: str, what: str, shift: int = 0) -> MlsError:
-        return MlsError(path, self._offset + self.at + shift, what)
+    def _error(self, path: str, what: str) -> MlsError:
+        return MlsError(path, self._offset + self.at, what)
 
 
 def reference(label: str, value: bytes) -> str:
@@ -436,7 +463,8 @@ def _shown(data: bytes, is_id: bool) -> str:
 
 
 def _finish_key_package(made: dict[str, Any], data: bytes) -> None:
-    made["ref"] = reference("KeyPackage", data)
+    if "SHA256" in str(made["cipher_suite"]):
+        made["ref"] = reference("KeyPackage", data)
 
 
 def _finish_message(made: dict[str, Any], data: bytes) -> None:

@@ -18,7 +18,8 @@ What `Payload.d` then holds; names inside MLS structures are those of RFC 9420, 
     29  transition_id, epoch, group_id, commit
     30  transition_id, welcome; wrapped
 
-What could not be read of a body is ``rest``, in hex, and `Payload.problems` says where it stopped and why.
+What could not be read of a body is ``rest``, in hex, and `Payload.problems` says where it stopped and why. An extension
+that is broken inside has a ``rest`` of its own, and what follows it is read.
 """
 
 from collections.abc import Callable
@@ -56,7 +57,7 @@ def read_binary(data: bytes, from_client: bool, version: int | None) -> Payload 
             problems.append(f"it cannot be read beyond {error}")
         else:
             if cursor.left:
-                problems.append(f"{cursor.left:,} more bytes follow what op {op} holds")
+                cursor.note("d", cursor.at, f"{cursor.left:,} more bytes follow what op {op} holds")
     if cursor.left:
         d["rest"] = cursor.data[cursor.at :].hex()
     return Payload("binary", data, op, None, seq, d, {}, (*cursor.problems, *problems))
@@ -75,8 +76,10 @@ def _external_sender(cursor: Cursor, d: dict[str, Any]) -> None:
 
 
 def _key_package(cursor: Cursor, d: dict[str, Any]) -> None:
-    _maybe_wrapped(cursor, d, "key_package", "KeyPackage", _WRAPPED_KEY_PACKAGE)
-    d["user_id"] = _user_of(d["key_package"])
+    try:
+        _maybe_wrapped(cursor, d, "key_package", "KeyPackage", _WRAPPED_KEY_PACKAGE)
+    finally:
+        d["user_id"] = _user_of(d["key_package"])
 
 
 def _maybe_wrapped(cursor: Cursor, d: dict[str, Any], key: str, structure: str, wrapping: bytes) -> None:
@@ -95,12 +98,11 @@ def _proposals(cursor: Cursor, d: dict[str, Any]) -> None:
     key = "proposals" if operation == 0 else "proposal_refs"
     items = d[key] = []
     expected = cursor.length(f"d.{key}")
-    end = len(cursor.data) - cursor.left + expected
+    begin, end = cursor.at, cursor.at + expected
     while cursor.left and cursor.at < end:
         path = f"d.{key}.{len(items)}"
         if operation == 1:
-            size = cursor.length(path)
-            items.append(cursor.number(size, path).to_bytes(size).hex())
+            items.append(cursor.opaque(path).hex())
             continue
         proposal: dict[str, Any] = {}
         message: dict[str, Any] = {}
@@ -111,7 +113,7 @@ def _proposals(cursor: Cursor, d: dict[str, Any]) -> None:
             _describe(proposal, message)
             _place(d, message)
     if cursor.at != end:
-        cursor.problems.append(f"d.{key}: {expected:,} bytes were announced")
+        cursor.note(f"d.{key}", begin, f"{expected:,} bytes were announced, its items have {cursor.at - begin:,}")
 
 
 def _describe(proposal: dict[str, Any], message: dict[str, Any]) -> None:

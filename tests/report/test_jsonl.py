@@ -13,6 +13,7 @@ from inspector.report.jsonl import line
 from inspector.report.present import Presenter
 from inspector.session.state import Connection
 from tests.conversation import DIALECTS, SESSION, TOKEN, Conversation, dispatch, usual
+from tests.wire.dave_frames import REVOKE
 from tests.wire.etf_encoder import encode
 
 ALWAYS = ["n", "at", "connection", "plane", "kind", "direction", "op", "name", "event", "seq", "wire_bytes"]
@@ -152,7 +153,6 @@ def test_a_line_is_one_line_of_utf_8(text: str) -> None:
 
 def test_a_voice_message_has_its_fields() -> None:
     talk = Conversation(plane=Plane.VOICE, url="wss://invented.discord.media/?v=8").opens()
-    found = records(talk.frame(bytes.fromhex("00041b") + b"12345"))[1]
-    assert (found["encoding"], found["op"], found["seq"]) == ("binary", 27, 4)
-    assert found["d"]["rest"] == b"12345".hex()[2:]
-    assert found["d"]["operation"] == ord("1")
+    found = records(talk.frame(REVOKE))[1]
+    assert (found["encoding"], found["op"], found["seq"]) == ("binary", 27, 3)
+    assert found["d"] == {"operation": "revoke", "proposal_refs": ["aa" * 32]}

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector.errors import TableError
-from inspector.model import ABSENT, Closed, Event, Kind, Opened, Plane, Undecoded
+from inspector.model import ABSENT, Closed, Event, Kind, Opened, Payload, Plane, Undecoded
 from inspector.protocol import registry
 from inspector.session.summarize import compile_template, fill, inert, names_in, summarize
+from inspector.wire.voice import read_binary
+from tests.wire.dave_frames import FRAMES, from_client
 
 TABLES = registry.load()
 GUILD, CHANNEL, USER = "1180000000000000042", "1180000000000000050", "80351110224678912"
@@ -116,6 +118,51 @@ def test_an_opcode_in_words() -> None:
     assert summarize(event, {"heartbeat_interval": 41250}, TABLES, {}) == "heartbeat every 41.25 s"
 
 
+@pytest.mark.parametrize(
+    ("op", "d", "summary"),
+    [
+        (21, {"transition_id": 7, "protocol_version": 1}, "transition 7, DAVE version 1"),
+        (
+            21,
+            {"transition_id": 0, "protocol_version": 0},
+            "transition 0, DAVE version 0 (no encryption from end to end)",
+        ),
+        (22, {"transition_id": 7}, "transition 7"),
+        (23, {"transition_id": 7}, "transition 7"),
+        (24, {"epoch": "1", "protocol_version": 1}, "epoch 1 (a new group), DAVE version 1"),
+        (24, {"epoch": 4, "protocol_version": 1, "transition_id": 7}, "epoch 4, DAVE version 1, transition 7"),
+        (31, {"transition_id": 7}, "transition 7: the commit or welcome was of no use"),
+    ],
+)
+def test_a_step_of_encryption_in_words(op: int, d: Any, summary: str) -> None:
+    assert summarize(Event(1, 1, 0, Plane.VOICE, Kind.PAYLOAD, op=op), d, TABLES, {}) == summary
+
+
+@pytest.mark.parametrize(
+    ("frame", "summary"),
+    [
+        (FRAMES["25"], "key 0410101010101010…"),
+        (FRAMES["26"], "of 1046…92, reference 52e37e7916177fdc…"),
+        (FRAMES["26"][:230], "of 1046…92"),
+        (FRAMES["27 append"], "epoch 1: remove leaf 2"),
+        (FRAMES["27 append add"], "epoch 1: add 1046…92"),
+        (FRAMES["27 append add"][:200], "epoch 1: add"),
+        (FRAMES["27 revoke"], "takes back 1 proposal"),
+        (FRAMES["28"], "ends epoch 1 with 1 proposal, by leaf 0, welcomes 1 member"),
+        (FRAMES["29"], "transition 7, ends epoch 1 with 1 proposal, by leaf 0"),
+        (FRAMES["30"], "transition 7, for key package dddddddddddddddd…"),
+        (FRAMES["30"][:5], "transition 7"),
+        (FRAMES["29"][:3], "{}"),
+    ],
+)
+def test_a_frame_of_encryption_in_words(frame: bytes, summary: str) -> None:
+    client = from_client(frame)
+    what = read_binary(frame, client, 8)
+    assert isinstance(what, Payload)
+    event = Event(1, 1, 0, Plane.VOICE, Kind.PAYLOAD, from_client=client, op=what.op)
+    assert summarize(event, what.d, TABLES, {}) == summary
+
+
 def test_what_the_session_knows_comes_after() -> None:
     event = Event(1, 1, 0, Plane.GATEWAY, Kind.PAYLOAD, from_client=False, op=11, note="after 41 ms")
     assert summarize(event, None, TABLES, {}) == "after 41 ms"
@@ -191,6 +238,17 @@ def test_other_rows_in_words() -> None:
         ),
         ("{a:secret} {b:secret}", {"a": "hunter2", "b": None}, "•••• none"),
         ("{a:as 1=one,2=two} {b:as 1=one}", {"a": 2, "b": 7}, "two 7"),
+        (
+            "{a:hex} {b:hex} {c:hex}",
+            {"a": "0123456789abcdef01", "b": "0123456789abcdef", "c": 5},
+            "0123456789abcdef… 0123456789abcdef 5",
+        ),
+        (
+            "{a:proposals}",
+            {"a": [{"type": "add", "user_id": USER}, {"type": "remove", "removed": 0}, {"type": 99}, {}]},
+            "add 8035…12, remove leaf 0, 99 and 1 more",
+        ),
+        ("{a:proposals} {b:proposals}", {"a": [{}, None], "b": "x"}, "?, ? x"),
         ("{a}", {"a": 1 << 50_000}, "a number of 50001 bits"),
         ("{a}", {"a": "x" * 200}, "x" * 79 + "…"),
     ],
@@ -231,7 +289,21 @@ def test_a_template_gives_one_line_whatever_the_body_is(d: Any) -> None:
 @settings(max_examples=60, deadline=None)
 @given(value=BODIES)
 def test_a_format_takes_any_value(value: Any) -> None:
-    formats = ["text", "name", "channel", "guild", "count", "ms", "seconds", "bytes", "time", "intents", "secret"]
+    formats = [
+        "text",
+        "name",
+        "channel",
+        "guild",
+        "count",
+        "ms",
+        "seconds",
+        "bytes",
+        "time",
+        "intents",
+        "secret",
+        "hex",
+        "proposals",
+    ]
     for name in formats:
         assert inert(said(f"{{.:{name}}}", value)) == said(f"{{.:{name}}}", value)
 

@@ -1,177 +1,268 @@
-"""MLS structures, on bytes that real libraries make and on bytes that nobody should send."""
+"""The layouts of RFC 9420, those that DAVE never sends among them, and the bounds on what is read of them."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rfc9420 import DefaultCryptoProvider
+from rfc9420.messages.refs import make_key_package_ref, make_proposal_ref
 
 from inspector.model import Payload
-from inspector.wire.mls import MAX_DEPTH, MAX_FIELDS, STRUCTURES, Cursor, MlsError, reference
+from inspector.wire import mls
+from inspector.wire.mls import MAX_FIELDS, STRUCTURES, Chosen, Cursor, Items, Maybe, MlsError, Whole, reference
 from inspector.wire.voice import read_binary
+from tests.wire.dave_frames import KEY_PACKAGE
 
-davey = pytest.importorskip("davey")
-
-USER, OTHER, CHANNEL = 1180000000000000001, 1180000000000000002, 1180000000000000050
-KEY, SIGNATURE, HASH = b"\x40\x41\x04" + bytes(64), b"\x40\x46" + bytes(range(70)), b"\x20" + bytes(32)
-GROUP = b"\x08" + CHANNEL.to_bytes(8)
-
-
-def sized(data: bytes) -> bytes:
-    """Put the length before some bytes."""
-    size = len(data)
-    return (size.to_bytes(1) if size < 64 else (size | 1 << 14).to_bytes(2)) + data
+SUITE = "MLS_128_DHKEMP256_AES128GCM_SHA256_P256"
+CONTEXT = b"\0\1\0\2\1\xaa" + bytes(8) + b"\0\0\0"
+LEAF = KEY_PACKAGE[72:318]
 
 
-CREDENTIAL = b"\x00\x01" + sized(USER.to_bytes(8))
-REMOVE = b"\x00\x03" + (2).to_bytes(4)
-FROM_SERVER = b"\x00\x01\x00\x01" + GROUP + (1).to_bytes(8) + b"\x02" + bytes(4) + b"\x00"
-FROM_MEMBER = b"\x00\x01\x00\x01" + GROUP + (1).to_bytes(8) + b"\x01" + (3).to_bytes(4) + b"\x00"
-PROPOSAL = FROM_SERVER + b"\x02" + REMOVE + SIGNATURE
-COMMIT = FROM_MEMBER + b"\x03" + sized(b"\x02" + HASH) + b"\x00" + SIGNATURE + HASH + HASH
-SECRET = HASH + KEY + sized(bytes(80))
-WELCOME = b"\x00\x02" + sized(SECRET) + sized(bytes(100))
-
-FRAMES: dict[str, tuple[bytes, bool]] = {
-    "external sender": (b"\x00\x01\x19" + KEY + CREDENTIAL, False),
-    "proposals": (b"\x00\x02\x1b\x00" + sized(PROPOSAL), False),
-    "revoked proposals": (b"\x00\x03\x1b\x01" + sized(HASH), False),
-    "commit and welcome": (b"\x1c" + COMMIT + WELCOME, True),
-    "announced commit": (b"\x00\x04\x1d\x00\x07" + COMMIT, False),
-    "welcome": (b"\x00\x05\x1e\x00\x07" + WELCOME, False),
-    "wrapped welcome": (b"\x00\x05\x1e\x00\x07\x00\x01\x00\x03" + WELCOME, False),
-    "key package": (b"\x1a" + davey.DaveSession(1, USER, CHANNEL).get_serialized_key_package(), True),
-}
+def vector(data: bytes) -> bytes:
+    if len(data) < 64:
+        return bytes([len(data)]) + data
+    return (len(data) | 1 << 14).to_bytes(2) + data if len(data) < 1 << 14 else (len(data) | 2 << 30).to_bytes(4) + data
 
 
-def body(data: bytes, from_client: bool = False) -> tuple[dict[str, Any], tuple[str, ...]]:
-    what = read_binary(data, from_client, 8)
-    assert isinstance(what, Payload)
-    return what.d, what.problems
-
-
-@pytest.mark.parametrize("name", FRAMES)
-def test_every_structure_is_read_to_its_last_byte(name: str) -> None:
-    d, problems = body(*FRAMES[name])
-    assert problems == ()
-    assert "rest" not in d
-
-
-def test_ids_epochs_and_leaves_are_spelled_out() -> None:
-    d, _ = body(*FRAMES["proposals"])
-    [proposal] = d["proposals"]
-    assert (d["operation"], d["epoch"], d["group_id"]) == ("append", 1, str(CHANNEL))
-    assert (proposal["type"], proposal["removed"]) == ("remove", 2)
-    assert body(*FRAMES["external sender"])[0]["credential"] == {"credential_type": "basic", "identity": str(USER)}
-    commit, _ = body(*FRAMES["announced commit"])
-    assert (commit["transition_id"], commit["epoch"], commit["group_id"]) == (7, 1, str(CHANNEL))
-    assert commit["commit"]["public_message"]["leaf_index"] == 3
-    welcome, _ = body(*FRAMES["welcome"])
-    assert (welcome["transition_id"], welcome["wrapped"], len(welcome["welcome"]["secrets"])) == (7, False, 1)
-    assert body(*FRAMES["wrapped welcome"])[0]["wrapped"] is True
-    both, _ = body(*FRAMES["commit and welcome"])
-    assert both["welcome"]["cipher_suite"] == "MLS_128_DHKEMP256_AES128GCM_SHA256_P256"
-
-
-def test_a_real_key_package_names_its_user_its_suite_and_what_it_can_do() -> None:
-    d, _ = body(*FRAMES["key package"])
-    package = d["key_package"]
-    assert d["user_id"] == str(USER)
-    assert package["cipher_suite"] == "MLS_128_DHKEMP256_AES128GCM_SHA256_P256"
-    leaf = package["leaf_node"]
-    assert (leaf["leaf_node_source"], leaf["not_before"], leaf["not_after"]) == ("key_package", 0, 2**64 - 1)
-    assert leaf["capabilities"]["versions"] == ["mls10"]
-
-
-def test_another_library_reads_the_same_in_a_key_package() -> None:
-    packages = pytest.importorskip("rfc9420.messages.key_packages")
-    data, _ = FRAMES["key package"]
-    theirs = packages.KeyPackage.deserialize(data[1:])
-    ours = body(data, True)[0]["key_package"]
-    assert ours["init_key"] == theirs.init_key.hex()
-    assert ours["leaf_node"]["signature_key"] == theirs.leaf_node.signature_key.hex()
-
-
-def test_a_reference_is_the_hash_that_the_rfc_says() -> None:
-    """RFC 9420 section 5.2: label and value, each with its length, hashed with SHA-256."""
-    from hashlib import sha256
-
-    label = b"MLS 1.0 KeyPackage Reference"
-    assert reference("KeyPackage", b"abc") == sha256(sized(label) + sized(b"abc")).hexdigest()
-
-
-@pytest.mark.parametrize("name", FRAMES)
-def test_what_is_cut_short_keeps_what_was_read_and_says_where_it_stopped(name: str) -> None:
-    data, from_client = FRAMES[name]
-    header = 1 if from_client else 3
-    for end in range(header, len(data)):
-        problems = body(data[:end], from_client)[1]
-        # A commit without its welcome is whole.
-        if not problems:
-            assert (name, end) in {("commit and welcome", 1 + len(COMMIT))}
-            continue
-        assert "it cannot be read beyond d" in problems[-1] or "bytes were announced" in problems[-1]
-
-
-def test_a_stop_names_the_path_the_place_and_what_was_expected() -> None:
-    data, _ = FRAMES["announced commit"]
-    _, problems = body(data[:20])
-    assert problems == (
-        "it cannot be read beyond d.commit.public_message.epoch at byte 18: 8 bytes were expected, 2 are there",
-    )
-
-
-def test_what_follows_is_kept_and_said() -> None:
-    d, problems = body(FRAMES["announced commit"][0] + b"\xca\xfe")
-    assert d["rest"] == "cafe"
-    assert problems == ("2 more bytes follow what op 29 holds",)
-
-
-def test_a_length_that_could_be_shorter_is_a_problem_and_no_failure() -> None:
-    long = b"\x00\x01\x19" + KEY + b"\x00\x01\x40\x08" + USER.to_bytes(8)
-    d, problems = body(long)
-    assert d["credential"]["identity"] == str(USER)
-    assert "not in its shortest form" in problems[0]
-
-
-def test_an_opcode_without_a_form_is_kept_as_it_is() -> None:
-    assert body(b"\x00\x01\x63\xab") == ({"rest": "ab"}, ())
-
-
-def test_every_name_in_a_layout_is_a_structure() -> None:
-    text = repr(STRUCTURES)
-    for name in STRUCTURES:
-        assert name in text
-        made: dict[str, Any] = {}
-        with pytest.raises(MlsError):
-            Cursor(b"").read(name, made)
-
-
-def test_more_fields_than_any_message_has_are_not_read() -> None:
-    capabilities = sized(b"\x00\x01" * 30)
-    many = (MAX_FIELDS + 10) * 2
-    flood = Cursor((many | 2 << 30).to_bytes(4) + b"\x00\x01" * (many // 2))
-    with pytest.raises(MlsError, match="more than"):
-        flood.read("Capabilities", {})
+def read(name: str, data: bytes) -> dict[str, Any]:
+    """Return a structure that takes all of `data`."""
     made: dict[str, Any] = {}
-    Cursor(capabilities + b"\x00" * 4).read("Capabilities", made)
-    assert made["versions"] == ["mls10"] * 30
-    assert MAX_DEPTH > 10
+    cursor = Cursor(data)
+    cursor.read(name, made)
+    assert (cursor.left, cursor.problems) == (0, [])
+    return made
 
 
-@settings(max_examples=150)
-@given(st.integers(0, 40), st.booleans(), st.binary(max_size=200))
-def test_no_bytes_are_too_odd(op: int, from_client: bool, data: bytes) -> None:
-    body((b"" if from_client else b"\x00\x01") + bytes([op]) + data, from_client)
+def broken(name: str, data: bytes, offset: int = 0) -> tuple[dict[str, Any], Cursor, str]:
+    """Return what is read of a structure that cannot be read to its end, and why."""
+    made: dict[str, Any] = {}
+    cursor = Cursor(data, offset)
+    with pytest.raises(MlsError) as raised:
+        cursor.read(name, made)
+    return made, cursor, str(raised.value)
 
 
-@settings(max_examples=150)
-@given(st.sampled_from(list(FRAMES)), st.data())
-def test_no_change_to_a_real_frame_is_too_odd(name: str, data: st.DataObject) -> None:
-    frame, from_client = FRAMES[name]
-    at = data.draw(st.integers(0, len(frame) - 1))
-    cut = data.draw(st.integers(0, 4))
-    more = data.draw(st.binary(max_size=4))
-    changed = frame[:at] + more + frame[at + cut :]
-    if len(changed) > 3:
-        body(changed, from_client)
+@pytest.mark.parametrize(
+    ("data", "length"), [("25", 37), ("4041", 65), ("7bbd", 15293), ("9d7f3e7d", 494878333), ("00", 0), ("3f", 63)]
+)
+def test_a_length_has_one_two_or_four_bytes(data: str, length: int) -> None:
+    cursor = Cursor(bytes.fromhex(data))
+    assert (cursor.length("x"), cursor.left, cursor.problems) == (length, 0, [])
+
+
+@pytest.mark.parametrize(("data", "length"), [("403f", 63), ("80003fff", 16383), ("80000000", 0), ("4000", 0)])
+def test_a_length_in_more_bytes_than_it_needs_is_a_problem_and_no_failure(data: str, length: int) -> None:
+    cursor = Cursor(bytes.fromhex(data), 100)
+    assert cursor.length("x") == length
+    assert cursor.problems == [f"x at byte 100: the length {length} is not in its shortest form"]
+
+
+@pytest.mark.parametrize("data", ["", "c0", "ff", "40", "8000", "800000"])
+def test_a_length_that_is_not_there_takes_no_bytes(data: str) -> None:
+    cursor = Cursor(bytes.fromhex(data))
+    with pytest.raises(MlsError, match="x at byte 0"):
+        cursor.length("x")
+    assert cursor.at == 0
+
+
+@pytest.mark.parametrize(
+    ("proposal", "made"),
+    [
+        ("0002" + LEAF.hex(), {"proposal_type": "update", "leaf_node": read("LeafNode", LEAF)}),
+        ("000300000005", {"proposal_type": "remove", "removed": 5}),
+        (
+            "0004" + "01" + "02abcd" + "01ee",
+            {"proposal_type": "psk", "psk": {"psktype": "external", "psk_id": "abcd", "psk_nonce": "ee"}},
+        ),
+        (
+            "0004" + "02" + "03" + "080000000000000007" + "0000000000000009" + "01ee",
+            {
+                "proposal_type": "psk",
+                "psk": {"psktype": "resumption", "usage": 3, "psk_group_id": "7", "psk_epoch": 9, "psk_nonce": "ee"},
+            },
+        ),
+        (
+            "0005" + "01aa" + "0001" + "0002" + "00",
+            {
+                "proposal_type": "reinit",
+                "group_id": "aa",
+                "version": "mls10",
+                "cipher_suite": SUITE,
+                "extensions": [],
+            },
+        ),
+        ("0006" + "01aa", {"proposal_type": "external_init", "kem_output": "aa"}),
+        (
+            "0007" + "04" + "000101ff",
+            {
+                "proposal_type": "group_context_extensions",
+                "extensions": [{"extension_type": "application_id", "extension_data": "ff"}],
+            },
+        ),
+        ("0a0a", {"proposal_type": 0x0A0A}),
+    ],
+)
+def test_every_proposal_has_its_fields(proposal: str, made: dict[str, Any]) -> None:
+    assert read("Proposal", bytes.fromhex(proposal)) == made
+
+
+def test_extensions_of_known_kinds_are_read_inside() -> None:
+    sender = vector(b"\x04") + b"\0\1" + vector(bytes(7) + b"\5")
+    data = vector(b"\0\5" + vector(vector(sender)) + b"\0\3" + vector(b"\2\0\5\0\2\0\1") + b"\xf0\0\1\x99")
+    assert read("GroupContext", b"\0\1\0\2" + b"\1\xaa" + bytes(8) + b"\0\0" + data)["extensions"] == [
+        {
+            "extension_type": "external_senders",
+            "extension_data": {
+                "external_senders": [
+                    {"signature_key": "04", "credential": {"credential_type": "basic", "identity": "5"}}
+                ]
+            },
+        },
+        {
+            "extension_type": "required_capabilities",
+            "extension_data": {
+                "extension_types": ["external_senders"],
+                "proposal_types": [],
+                "credential_types": ["basic"],
+            },
+        },
+        {"extension_type": 0xF000, "extension_data": "99"},
+    ]
+
+
+def test_an_extension_that_is_broken_inside_does_not_keep_what_follows_from_being_read() -> None:
+    made: dict[str, Any] = {}
+    cursor = Cursor(CONTEXT + vector(b"\0\5\2\4\0") + b"\1\xaa" + bytes(4) + b"\1\xbb", 100)
+    cursor.read("GroupInfo", made)
+    del made["group_context"]
+    assert made == {
+        "extensions": [
+            {
+                "extension_type": "external_senders",
+                "extension_data": {"external_senders": [{"signature_key": "", "credential": {}}]},
+            }
+        ],
+        "confirmation_tag": "aa",
+        "signer": 0,
+        "signature": "bb",
+    }
+    assert cursor.problems == [
+        "GroupInfo.extensions.0.extension_data.external_senders.0.credential.credential_type at byte 123: "
+        "2 bytes were expected, 0 are there"
+    ]
+
+
+def test_a_commit_with_a_path_has_the_new_leaf_and_its_nodes() -> None:
+    leaf = LEAF[: LEAF.index(b"\1" + bytes(8) + b"\xff" * 8)] + b"\3" + vector(b"\xaa") + b"\0" + vector(b"\xbb")
+    node = vector(b"\4") + vector(vector(b"\5") + vector(b"\6"))
+    made = read("Commit", b"\0" + b"\1" + leaf + vector(node))
+    assert made["path"]["leaf_node"]["parent_hash"] == "aa"
+    assert made["path"]["nodes"] == [
+        {"encryption_key": "04", "encrypted_path_secret": [{"kem_output": "05", "ciphertext": "06"}]}
+    ]
+
+
+def test_what_is_neither_there_nor_not_ends_the_commit() -> None:
+    made, cursor, why = broken("Commit", b"\0\2\7")
+    assert (made, cursor.at) == ({"proposals": []}, 1)
+    assert why == "Commit.path at byte 1: 2 says neither that it is there nor that it is not"
+
+
+@pytest.mark.parametrize(("wire_format", "rest"), [(2, "01aa" + "00" * 8 + "01" + "000000"), (4, None), (9, "")])
+def test_messages_that_dave_does_not_send_are_read(wire_format: int, rest: str | None) -> None:
+    body = CONTEXT + b"\0" + b"\1\xcc" + bytes(4) + b"\0" if rest is None else bytes.fromhex(rest)
+    made = read("MLSMessage", b"\0\1" + wire_format.to_bytes(2) + body)
+    assert made["wire_format"] == mls.WIRE_FORMATS.get(wire_format, wire_format)
+
+
+def test_certificates_are_a_list() -> None:
+    assert read("Credential", b"\0\2\4\1\xaa\1\xbb") == {"credential_type": "x509", "certificates": ["aa", "bb"]}
+
+
+def test_an_id_that_is_not_of_eight_bytes_is_hex() -> None:
+    assert read("Credential", b"\0\1\2\1\2")["identity"] == "0102"
+
+
+@pytest.mark.parametrize("suite", [5, 99])
+def test_a_suite_with_another_hash_has_no_reference(suite: int) -> None:
+    assert "ref" not in read("KeyPackage", KEY_PACKAGE[1:3] + suite.to_bytes(2) + KEY_PACKAGE[5:])
+
+
+@pytest.mark.parametrize("size", [0, 63, 64, 400, 20_000])
+def test_references_are_those_of_rfc9420(size: int) -> None:
+    suite, value = DefaultCryptoProvider(2), bytes(size)
+    assert reference("KeyPackage", value) == make_key_package_ref(suite, value).hex()
+    assert reference("Proposal", value) == make_proposal_ref(suite, value).hex()
+
+
+def test_the_end_of_a_list_in_the_middle_of_an_item_leaves_the_rest() -> None:
+    """What follows the list is not lost, although its items claim to reach into it."""
+    made, cursor, why = broken("Commit", b"\2\2\5" + b"\0\xab\xcd", 40)
+    assert made == {"proposals": [{"type": "reference"}]}
+    assert why == "Commit.proposals.0.reference at byte 43: 5 bytes were expected, 0 are there"
+    assert cursor.data[cursor.at :] == b"\5\0\xab\xcd"
+    assert cursor.left == 4
+
+
+def test_fields_are_limited() -> None:
+    made, _, why = broken("Capabilities", vector(b"\0\1" * 3 * MAX_FIELDS))
+    assert len(made["versions"]) < MAX_FIELDS
+    assert why.endswith(f"more than {MAX_FIELDS:,} fields")
+
+
+def test_fields_inside_an_extension_count_too() -> None:
+    many = b"\0\3" + vector(vector(b"\0\1" * (MAX_FIELDS // 2)) + b"\0\0")
+    made, cursor, why = broken("GroupContext", CONTEXT[:-1] + vector(many * 5))
+    assert "more than 20,000 fields" in why
+    assert len(made["extensions"]) == 2
+    assert len(cursor.problems) == 1
+
+
+def test_references_that_are_taken_back_count_too() -> None:
+    what = read_binary(b"\0\0\x1b\1" + vector(bytes(2 * MAX_FIELDS)), False, 8)
+    assert isinstance(what, Payload)
+    assert len(what.d["proposal_refs"]) == MAX_FIELDS
+    assert len(what.d["rest"]) == 2 * MAX_FIELDS
+    assert "fields" in what.problems[0]
+
+
+def test_depth_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No layout of today is as deep as that."""
+    monkeypatch.setattr(mls, "MAX_DEPTH", 1)
+    made, _, why = broken("KeyPackage", KEY_PACKAGE[1:])
+    assert list(made["leaf_node"]) == ["encryption_key", "signature_key", "credential"]
+    assert why == "KeyPackage.leaf_node.credential at byte 205: structures stand more than 1 deep"
+
+
+def test_layouts_name_only_structures_and_fields_that_there_are() -> None:
+    def check(layout: mls.Layout, before: set[str]) -> None:
+        for part in layout:
+            if isinstance(part, Chosen):
+                assert part.by in before
+                for case in part.cases.values():
+                    check(case, set(before))
+                continue
+            name, kind = part
+            while isinstance(kind, Items | Maybe):
+                kind = kind.of
+            if isinstance(kind, Whole):
+                assert kind.by in before
+                assert set(kind.cases.values()) <= STRUCTURES.keys()
+            elif isinstance(kind, str):
+                assert kind in STRUCTURES
+            before.add(name)
+
+    for layout in STRUCTURES.values():
+        check(layout, set())
+
+
+@settings(max_examples=300, deadline=None)
+@given(name=st.sampled_from(sorted(STRUCTURES)), data=st.binary(max_size=120))
+def test_any_bytes_are_read_or_refused_and_none_are_lost(name: str, data: bytes) -> None:
+    cursor = Cursor(data)
+    with suppress(MlsError):
+        cursor.read(name, {})
+    assert 0 <= cursor.at <= len(data)
+    assert cursor.left == len(data) - cursor.at

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from inspector.model import Frame, Mark, Payload, Plane, Undecoded
 from inspector.wire.decoder import Decoder
 
+from .dave_frames import COMMIT, KEY_PACKAGE
 from .etf_encoder import encode
 
 GATEWAY = "wss://gateway.discord.gg/"
@@ -158,10 +159,10 @@ def test_a_url_without_parameters_is_told_by_the_first_bytes(compression: str) -
 
 def test_voice_messages_are_binary_where_the_frame_is() -> None:
     decoder = Decoder(Plane.VOICE, "wss://x.discord.media/?v=8")
-    received = decoder.receive(Frame(1, 0, False, False, bytes.fromhex("00041d0007") + b"x" * 9))[0].what
+    received = decoder.receive(Frame(1, 0, False, False, COMMIT))[0].what
     assert (received.encoding, received.op, received.seq, received.d["transition_id"]) == ("binary", 29, 4, 7)
-    sent = decoder.receive(Frame(1, 0, True, False, b"\x1a" + b"key package"))[0].what
-    assert (sent.op, sent.seq, sent.d["rest"]) == (26, None, b"ckage".hex())
+    sent = decoder.receive(Frame(1, 0, True, False, KEY_PACKAGE))[0].what
+    assert (sent.op, sent.seq, sent.d["user_id"]) == (26, None, "104694319306248192")
     hello = decoder.receive(Frame(1, 0, False, True, b'{"op":8,"d":{"v":8},"seq":1}'))[0].what
     assert (hello.op, hello.seq, hello.d) == (8, 1, {"v": 8})
 
