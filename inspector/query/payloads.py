@@ -1,7 +1,7 @@
 """What filters ask of payloads, with a look at the bytes before anything is decoded.
 
 The look is only taken where it cannot be wrong: JSON may write any character as an escape, ETF has numbers that are no
-text, and may be compressed inside.
+text, and may be compressed inside. The voice gateway's binary messages have no text at all, and are always decoded.
 """
 
 import re
@@ -90,7 +90,7 @@ def _text(needle: str) -> Question:
         return needle in (text.lower() if any_case else text)
 
     def ask(data: bytes, encoding: str, d: Body) -> bool:
-        if encoding == "etf" and (untold or _is_compressed(data)):
+        if encoding == "binary" or (encoding == "etf" and (untold or _is_compressed(data))):
             value = d()
             return value is not ABSENT and stands_in(_unescaped(jsontext.dumps(value).decode()))
         if wanted in (data.lower() if any_case else data):

@@ -13,6 +13,7 @@ from inspector.query.grammar import parse
 from inspector.query.payloads import Question, body, question
 from inspector.query.tree import InPayload, Text
 from inspector.wire.decoder import read_payload
+from tests.wire.dave_frames import APPEND
 from tests.wire.etf_encoder import encode
 
 REGISTRY = default()
@@ -152,6 +153,20 @@ def test_a_payload_that_cannot_be_read_holds_nothing_at_any_path() -> None:
     assert not asked("d.x")(
         b'{"x"', "json", lambda: body(b'{"x"', "unheard-of", "json", from_client=False, version=None)
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("127121515262115840", True),
+        ("d.epoch == 1", True),
+        ("d.proposals.*.removed == 2", True),
+        ("12712151526211584X", False),
+    ],
+)
+def test_a_binary_message_is_asked_for_what_it_decodes_to(text: str, holds: bool) -> None:
+    found = asked(text)(APPEND, "binary", lambda: body(APPEND, "voice", "binary", from_client=False, version=8))
+    assert found == holds
 
 
 def test_wide_and_deep_payloads_take_little_time() -> None:
