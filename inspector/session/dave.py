@@ -44,7 +44,6 @@ class Dave:
     """In force; 0 is none. None before the server has said."""
     epoch: int | None = None
     """Of the group; None outside of one."""
-    group_id: str | None = None
     transitions: dict[int, Transition] = field(default_factory=dict)
     """By id, the newest last. A number that is used again is another transition."""
     key_package_due: At | None = None
@@ -154,8 +153,6 @@ def _commit(dave: Dave, at: At, d: Any) -> None:
 def _committed(dave: Dave, at: At, d: Any) -> None:
     _announce(dave, at, d, 29)
     _enter(dave, number_in(d, "epoch"), 1)
-    if type(d) is dict:
-        dave.group_id = name(d.get("group_id")) or dave.group_id
 
 
 def _welcomed(dave: Dave, at: At, d: Any) -> None:

@@ -77,7 +77,6 @@ class Connection:
     """Those that have no ACK yet."""
     last_beat: Beat | None = None
     beats: int = 0
-    acks: int = 0
     received_since_beat: int = 0
     """Rows from the server since the client's last heartbeat, ACKs left out."""
     last_received: At | None = None
@@ -137,8 +136,6 @@ class Connection:
     """Voice: the client's Select Protocol."""
     described: Described | None = None
     """Voice: the server's Session Description."""
-    spoke: bool = False
-    """Voice: the client has announced that it speaks."""
     encryption: Dave = field(default_factory=Dave)
     """Voice: the state of DAVE."""
     noted: tuple[object, ...] = ()

@@ -225,7 +225,6 @@ def _heartbeat(world: World, connection: Connection, event: Event, what: Said | 
 def _heartbeat_ack(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
     # An ACK of the voice gateway repeats its heartbeat's nonce. Elsewhere each answers the oldest that has none.
     assert isinstance(what, said.Acked)
-    connection.acks += 1
     connection.received_since_beat -= 1
     for beat in connection.heartbeats:
         if what.nonce is None or what.nonce == beat.nonce:
@@ -427,9 +426,6 @@ def _voice_identify(world: World, connection: Connection, event: Event, what: Sa
     connection.identifies += 1
     connection.session = what.session or connection.session
     _enter_call(world, connection, what)
-    call = world.calls.get(what.server_id or "")
-    if call is not None:
-        call.identified = At(event.n, event.at_ns)
 
 
 def _voice_resume(world: World, connection: Connection, event: Event, what: Said | None) -> None:
@@ -473,10 +469,6 @@ def _describe(world: World, connection: Connection, event: Event, what: Said | N
     assert isinstance(what, said.Described)
     connection.described = what
     return _answered(event, connection.selected)
-
-
-def _speak(world: World, connection: Connection, event: Event, what: Said | None) -> None:
-    connection.spoke = True
 
 
 def _set_shard(connection: Connection, shard: tuple[int, int] | None) -> None:
@@ -567,7 +559,6 @@ _STEPS: dict[tuple[Plane, bool, int | str | None], Callable[[World, Connection, 
     (Plane.VOICE, False, 9): _voice_resumed,
     (Plane.VOICE, True, 1): _select,
     (Plane.VOICE, False, 4): _describe,
-    (Plane.VOICE, True, 5): _speak,
     (Plane.REMOTE_AUTH, True, "heartbeat"): _heartbeat,
     (Plane.REMOTE_AUTH, False, "heartbeat_ack"): _heartbeat_ack,
 }

@@ -111,8 +111,6 @@ class Call:
     """Host and port; None where the server went away."""
     moved: At | None = None
     """When it was moved to another channel, or put out of the call (`channel` is None then)."""
-    identified: At | None = None
-    """The newest Identify on a voice connection of it."""
     gone: At | None = None
     """When its channel, the call or the guild was deleted, or got out of reach."""
     gone_by: str = ""
