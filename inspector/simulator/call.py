@@ -36,6 +36,10 @@ class Call:
         self.group.offer(int(who["id"]), member.key_package())
         return member
 
+    def member(self, who: Json) -> Member | None:
+        """Return the guest that somebody is; None where they are none."""
+        return self._guests.get(int(who["id"]))
+
     def leave(self, who: Json) -> None:
         """Let a guest go. The group still has them in it."""
         del self._guests[int(who["id"])]

@@ -398,6 +398,7 @@ SCENARIOS = {
             "The MLS group is made, one comes and goes, encryption is switched off and on again by a new group.",
             voice_scripts.dave_call,
             compress="zstd-stream",
+            media=True,
             dave=True,
         ),
         Scenario(

@@ -8,6 +8,7 @@ from inspector.simulator import content
 from inspector.simulator.call import Call
 from inspector.simulator.content import ADA, BJORN, BOT, CHIOMA, LOUNGE, message
 from inspector.simulator.gateway import GatewaySocket, Op
+from inspector.simulator.media import FRAMES
 from inspector.simulator.stage import Discord
 from inspector.simulator.voice import ENDPOINT, VoiceOp, VoiceSocket
 
@@ -74,6 +75,9 @@ async def dave_call(discord: Discord) -> None:
     await voice.add(BOT, ADA)
     await voice.commit()
     await voice.speaking(ADA, ssrc=2001)
+    await voice.talk(ADA, ssrc=2001, lose={17})
+    await gateway.dispatch("MESSAGE_CREATE", message(3, "!speak"))
+    await voice.hear(FRAMES)
     await discord.pause()
 
     call.guest(BJORN)
@@ -83,6 +87,7 @@ async def dave_call(discord: Discord) -> None:
     await voice.ready()
     await voice.execute()
     await voice.speaking(BJORN, ssrc=2002)
+    await voice.talk(BJORN, ssrc=2002)
     await discord.pause()
 
     call.leave(BJORN)
@@ -96,6 +101,7 @@ async def dave_call(discord: Discord) -> None:
     await voice.prepare_transition(version=0)
     await voice.ready()
     await voice.execute()
+    await voice.talk(ADA, ssrc=2001)
     await discord.pause()
 
     await voice.prepare_epoch()
