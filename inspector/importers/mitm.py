@@ -154,10 +154,8 @@ class FlowFile(Source):
         """Yield the packets of a path to a voice server, which IP discovery tells from others."""
         if not any(is_discovery(message.content) for message in flow.messages[:MAX_FRAMES]):
             return
-        self._websockets += 1
-        opened = self._admit(udp_opened_of(flow, self._connections + 1), ())
-        if opened is None:
-            return
+        self._connections += 1
+        opened = udp_opened_of(flow, self._connections)
         yield opened
         last_ns = opened.at_ns
         for message in flow.messages:

@@ -75,7 +75,7 @@ def test_packets_on_time_have_no_jitter() -> None:
 
 
 def test_jitter_is_a_sixteenth_of_each_deviation() -> None:
-    """RFC 3550, section 6.4.1: a packet 16 ms late gives 1 ms, and the next, on time again, nearly as much once more."""
+    """RFC 3550, section 6.4.1: a packet 16 ms late gives 1 ms, and the next, on time again, nearly as much more."""
     (row,) = folded(packet(rtp(1), 0), packet(rtp(2), 36))
     assert row["jitter_ms"] == 1.0
     (row,) = folded(packet(rtp(1), 0), packet(rtp(2), 36), packet(rtp(3), 40))
