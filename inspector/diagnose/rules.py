@@ -1,6 +1,18 @@
 """All rules, in the order in which they are asked and listed. A rule that is not named here does not exist."""
 
-from inspector.diagnose import commands, dave, forms, heartbeats, intents, logins, sequence, shapes, transport, voice
+from inspector.diagnose import (
+    commands,
+    dave,
+    forms,
+    heartbeats,
+    intents,
+    logins,
+    media,
+    sequence,
+    shapes,
+    transport,
+    voice,
+)
 from inspector.diagnose.rule import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -111,4 +123,9 @@ RULES: tuple[Rule, ...] = (
     voice.voice_stale_credentials,
     voice.voice_wrong_endpoint,
     voice.voice_without_dave,
+    # A call's UDP.
+    media.media_address_unanswered,
+    media.media_loss,
+    media.media_before_speaking,
+    media.media_wrong_ssrc,
 )

@@ -152,6 +152,8 @@ class Connection:
     """Voice: the server's Session Description."""
     encryption: Dave = field(default_factory=Dave)
     """Voice: the state of DAVE."""
+    speaking: At | None = None
+    """Voice: the client's first Speaking."""
     voice: "Connection | None" = None
     """Media: the voice connection whose packets these are. Those that resume it share its `encryption`."""
     discovery: At | None = None

@@ -486,6 +486,10 @@ def _describe(world: World, connection: Connection, event: Event, what: Said | N
     return _answered(event, connection.selected)
 
 
+def _speak(world: World, connection: Connection, event: Event, what: Said | None) -> None:
+    connection.speaking = connection.speaking or At(event.n, event.at_ns)
+
+
 def _discover(world: World, connection: Connection, event: Event, what: Said | None) -> None:
     connection.discovery = At(event.n, event.at_ns)
 
@@ -583,6 +587,7 @@ _STEPS: dict[tuple[Plane, bool, int | str | None], Callable[[World, Connection, 
     (Plane.VOICE, False, 9): _voice_resumed,
     (Plane.VOICE, True, 1): _select,
     (Plane.VOICE, False, 4): _describe,
+    (Plane.VOICE, True, 5): _speak,
     (Plane.MEDIA, True, "discovery"): _discover,
     (Plane.MEDIA, False, "discovery"): _discovered,
     (Plane.REMOTE_AUTH, True, "heartbeat"): _heartbeat,
