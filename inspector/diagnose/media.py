@@ -40,7 +40,7 @@ def media_address_unanswered(now: Situation) -> Iterator[Noticed]:
     Severity.WARN,
     sends(MEDIA, "rtp"),
     receives(MEDIA, "rtp"),
-    remedy="Look at the network between the two ends, and at whether the client sends and reads in time: a loop that is "
+    remedy="Look at the network between the two ends, and whether the client sends and reads in time: a loop that is "
     "blocked loses packets too.",
     source=("rfc3550", "derived"),
 )
