@@ -8,7 +8,7 @@ encrypted it once more, which cannot be undone by a witness.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inspector.model import Event, Payload, Plane
 from inspector.report.values import clock, duration, iso
@@ -16,7 +16,9 @@ from inspector.session.summarize import inert
 from inspector.store.reader import Reader, StoredFrame, explained
 from inspector.wire.decoder import read_payload
 from inspector.wire.packets import described, read_packet
-from inspector.wire.unsealed import SILENCE, SealedError, Unsealed, extension, unseal
+
+if TYPE_CHECKING:
+    from inspector.wire.unsealed import Unsealed
 
 # Session Descriptions of a connection, and of those that belong to the same session.
 _KEYS = """
@@ -61,9 +63,12 @@ class PacketReader:
         for frame, packet in zip(self._reader.frames(event), self.of(event), strict=False):
             since = "" if before is None else f"+{duration(frame.at_ns - before)}"
             before = frame.at_ns
-            yield f"{clock(frame.at_ns)}  {since:>8}  {inert(_line(packet))}"
+            yield f"{clock(frame.at_ns)}  {since:>8}  {line_of(packet)}"
 
     def _inside(self, connection: int, frame: StoredFrame) -> dict[str, Any]:
+        # Ciphers take a while to load, and few ask for them.
+        from inspector.wire.unsealed import SealedError, unseal
+
         parent = self._reader.connection(connection).parent
         keys = self._keys(parent) if parent is not None else ()
         known = [key for key in keys if key.at_ns <= frame.at_ns] or list(keys[:1])
@@ -99,7 +104,9 @@ def _is_byte(value: Any) -> bool:
     return type(value) is int and 0 <= value < 256
 
 
-def _opened(found: Unsealed) -> dict[str, Any]:
+def _opened(found: "Unsealed") -> dict[str, Any]:
+    from inspector.wire.unsealed import SILENCE, extension
+
     said: dict[str, Any] = {"bytes": len(found.payload)}
     if found.extensions:
         said["extensions"] = [extension(number, data) for number, data in found.extensions]
@@ -116,7 +123,8 @@ def _opened(found: Unsealed) -> dict[str, Any]:
     return said
 
 
-def _line(packet: dict[str, Any]) -> str:
+def line_of(packet: dict[str, Any]) -> str:
+    """Return a packet, as `PacketReader.of` gives it, as a line of text, inert."""
     parts = []
     for key, label in _LABELS.items():
         if key in packet:
@@ -134,7 +142,7 @@ def _line(packet: dict[str, Any]) -> str:
         parts.append(f"stays closed: {packet['sealed']}")
     if "opened" in packet:
         parts.append(_inside_line(packet["opened"]))
-    return "  ".join(parts)
+    return inert("  ".join(parts))
 
 
 def _inside_line(opened: dict[str, Any]) -> str:

@@ -61,6 +61,8 @@ class Dave:
     """Users in the call, as ops 11 and 13 told."""
     users: dict[int, str] = field(default_factory=dict)
     """By SSRC: whose stream it is."""
+    former: dict[int, str] = field(default_factory=dict)
+    """By SSRC: whose stream it was; packets may be told of after their sender has left."""
 
     def take(self, event: Event, d: Any) -> str | None:
         """Take in a payload of the voice gateway, and return what it means beyond itself."""
@@ -182,7 +184,10 @@ def _left(dave: Dave, at: At, d: Any) -> None:
     user = name(d.get("user_id")) if type(d) is dict else None
     dave.members.pop(user or "", None)
     for ssrc in [ssrc for ssrc, owner in dave.users.items() if owner == user]:
-        del dave.users[ssrc]
+        dave.former.pop(ssrc, None)
+        dave.former[ssrc] = dave.users.pop(ssrc)
+        if len(dave.former) > MAX_SSRCS:
+            del dave.former[next(iter(dave.former))]
 
 
 def _speaks(dave: Dave, at: At, d: Any) -> None:

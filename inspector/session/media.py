@@ -174,8 +174,7 @@ class Media:
                 run.begins = described(data)["begins"]
             if self._voice is None:
                 self._voice = self._find_voice(packet.ssrc)
-        if run.user_id is None and run.ssrc is not None:
-            run.user_id = self._owner(run.from_client, run.ssrc)
+        self._attribute(run)
         if packet.rtp is not None:
             self._count(run, packet.rtp, at_ns)
         elif packet.kind == "rtcp":
@@ -191,11 +190,11 @@ class Media:
     def expire(self, at_ns: int) -> list[Run]:
         """Return the runs that have ended, as it is `at_ns` now."""
         ended = [key for key, run in self._runs.items() if _has_ended(run, at_ns)]
-        return [self._runs.pop(key) for key in ended]
+        return [self._attribute(self._runs.pop(key)) for key in ended]
 
     def finish(self) -> list[Run]:
         """Return the runs that are left."""
-        left = list(self._runs.values())
+        left = [self._attribute(run) for run in self._runs.values()]
         self._runs.clear()
         return left
 
@@ -204,7 +203,7 @@ class Media:
         key = run.from_client, run.ssrc
         source = self._sources.get(key)
         if run.first is None:
-            run.first = rtp
+            run.first = run.last = rtp
         run.codec = self._codec(rtp.payload_type)
         run.marked += rtp.marker
         if source is None:
@@ -256,13 +255,20 @@ class Media:
         source.jitter += (abs(off) - source.jitter) / 16
         run.jitter_ns = source.jitter * SECOND / clock
 
+    def _attribute(self, run: Run) -> Run:
+        """Note whose packets a run has, once that is known: the word of it may come after the first of them."""
+        if run.user_id is None and run.ssrc is not None:
+            run.user_id = self._owner(run.from_client, run.ssrc)
+        return run
+
     def _owner(self, from_client: bool, ssrc: int) -> str | None:
         voice = self._voice
         if voice is None:
             return None
         if from_client and voice.ready is not None and voice.ready.ssrc == ssrc and voice.identify is not None:
             return voice.identify.user_id
-        return voice.encryption.users.get(ssrc)
+        told = voice.encryption
+        return told.users.get(ssrc) or told.former.get(ssrc)
 
     def _time(self, run: Run, packet: Packet, at_ns: int) -> None:
         """Pair a ping with its pong, and a keep-alive with the one that comes back."""

@@ -17,17 +17,18 @@ from inspector.wire.packets import DISCOVERY, DISCOVERY_LENGTH, read_packet
 
 FRAME_SECONDS = 0.02
 """How long an Opus frame is."""
+SILENT_FRAMES = 5
+"""Frames of silence that end what is said."""
 FRAMES = 40
 """Frames that clients say when they are told to speak."""
 SILENCE = b"\xf8\xff\xfe"
-"""A frame of silence; five of them end what is said."""
+"""A frame of silence."""
 _REQUEST, _RESPONSE = 1, 2
 _OPUS = 120
 _SAMPLES = 960
 # One element, an audio level: id 1, one byte; then zeros up to a whole word.
 _LEVEL = bytes((0x10, 0x80 | 30, 0, 0))
 _EXTENSION = struct.pack(">HH", 0xBEDE, 1)
-_TAIL = 5
 
 
 class MediaServer(asyncio.DatagramProtocol):
@@ -103,7 +104,7 @@ def speech(count: int) -> list[bytes]:
     """Return `count` frames and the silence behind them."""
     # The first byte says what an Opus frame is like: 20 ms, mono.
     frames = [bytes((0x78, *((7 * number + at) & 0xFF for at in range(60 + number % 20)))) for number in range(count)]
-    return frames + [SILENCE] * _TAIL
+    return frames + [SILENCE] * SILENT_FRAMES
 
 
 def _sealer(mode: str, key: bytes) -> Callable[[bytes, bytes, bytes], bytes]:

@@ -140,9 +140,9 @@ class VoiceSocket(Connection):
     async def talk(self, user: Json, ssrc: int, frames: int = 40, *, lose: Container[int] = ()) -> None:
         """Let a guest's sound come by UDP, which is what `speaking` announces; the packets in `lose` get lost."""
         speaker = self._speakers.setdefault(ssrc, Speaker(ssrc, self._mode, KEY))
-        member = self.session.call.member(user) if self.session.call is not None else None
+        call = self.session.call
         for number, frame in enumerate(speech(frames)):
-            packet = speaker.packet(frame if member is None else member.encrypt(frame))
+            packet = speaker.packet(frame if call is None else call.encrypted(user, frame))
             if number not in lose:
                 self._media.send(SSRC, packet)
             await asyncio.sleep(FRAME_SECONDS * self._pace)
@@ -229,6 +229,7 @@ class VoiceSocket(Connection):
     async def prepare_transition(self, version: int) -> None:
         """Announce another version of the protocol, mostly 0, which is none."""
         transition = {"transition_id": self.call.next_transition(), "protocol_version": version}
+        self.call.version = version
         await self.tell(VoiceOp.DAVE_PREPARE_TRANSITION, transition)
 
     async def prepare_epoch(self, epoch: int = 1) -> None:

@@ -185,6 +185,14 @@ def test_who_leaves_before_the_row_is_made_is_named_all_the_same() -> None:
     assert row.user_id == 30
 
 
+def test_who_is_announced_after_the_last_packet_and_leaves_is_named_all_the_same() -> None:
+    talk = voice_call()
+    before = list(talk.happenings)
+    talk.waits(300).server({"op": 5, "d": {"user_id": "30", "ssrc": 2001}}).server({"op": 13, "d": {"user_id": "30"}})
+    *_, row = rows_of(*before, opened(), packet(rtp(1), 200), *talk.happenings[len(before) :])
+    assert row.user_id == 30
+
+
 @pytest.mark.parametrize("url", ["udp://203.0.113.5:50001", "udp://127.0.0.1:9"])
 def test_media_belong_to_the_voice_connection_that_named_their_address_or_their_ssrc(url: str) -> None:
     pipeline = Pipeline(default())
