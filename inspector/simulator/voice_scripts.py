@@ -13,6 +13,8 @@ from inspector.simulator.voice import ENDPOINT, VoiceOp, VoiceSocket
 
 # Seconds that Discord waits for a client to be ready, roughly; then it goes on without.
 _READY_LIMIT = 2.0
+# Seconds after that by which it has given up on a new key package.
+_PATIENCE = 1.5
 # The voice state's session id.
 _SESSION = content.invented_hex("voice")
 
@@ -149,6 +151,7 @@ async def dave_transition(discord: Discord) -> None:
     await voice.expect(VoiceOp.MLS_INVALID_COMMIT_WELCOME)
     await discord.pause(_READY_LIMIT)
     await voice.execute()
+    await discord.pause(_PATIENCE)
     await voice.close(4014, "Disconnected.")
     await gateway.dispatch("VOICE_STATE_UPDATE", content.voice_state(BOT, None, _SESSION))
     await gateway.goodbye()

@@ -85,9 +85,7 @@ def test_who_is_removed_makes_room_in_the_same_commit() -> None:
         commit(1, remove(7)),
         commit(
             1,
-            proposal(
-                1, {"proposal_type": "psk", **{"psk": {"psktype": "external", "psk_id": "00", "psk_nonce": "00"}}}
-            ),
+            proposal(1, {"proposal_type": "psk", "psk": {"psktype": "external", "psk_id": "00", "psk_nonce": "00"}}),
         ),
     ],
 )
