@@ -8,16 +8,16 @@ https://docs.discord.com/developers/topics/voice-connections#endtoend-encryption
 from collections.abc import Iterator
 
 from inspector.diagnose.rule import MS, SECOND, Noticed, Situation, closes, receives, rule, sends, silence
-from inspector.diagnose.words import counted, opcode, took
+from inspector.diagnose.words import opcode, took
 from inspector.model import Plane, Severity
-from inspector.session.dave import AT_ONCE, BINARY, NEW_GROUP, Transition, number_in
+from inspector.session.dave import AT_ONCE, BINARY, NEW_GROUP, Transition
+from inspector.session.proposals import number_in
 
 VOICE = Plane.VOICE
 # Time after which nobody waits any longer for a client to be ready: the server goes on after some two seconds.
 READY_NS = 3 * SECOND
-# Time in which a key package, or somebody's commit, should come.
+# Time in which a key package should come.
 PROMPT_NS = 3 * SECOND
-COMMIT_NS = 5 * SECOND
 # Less is not worth a word: the two ends' messages cross each other.
 CROSSING_NS = 50 * MS
 
@@ -245,32 +245,6 @@ def dave_commit_rejected(now: Situation) -> Iterator[Noticed]:
 
 
 @rule(
-    "dave-proposals-unanswered",
-    Severity.WARN,
-    silence(VOICE),
-    remedy="Commit the proposals (op 28) of the current epoch, all of them and nothing else.",
-    source=("dave",),
-)
-def dave_proposals_unanswered(now: Situation) -> Iterator[Noticed]:
-    """Proposals came, and neither the client nor anyone else committed them."""
-    encryption = now.connection.encryption
-    if encryption.proposals is None or not now.connection.is_whole or _takes_up(now):
-        return
-    if now.passed(encryption.proposals.at_ns + COMMIT_NS):
-        own = "The client's own commit was not taken up." if encryption.committed else "The client sent no commit."
-        yield Noticed(
-            f"{counted(encryption.proposed, 'message')} of proposals came, and no commit was announced within "
-            f"{took(now.at_ns - encryption.proposals.at_ns)}. {own}",
-            (encryption.proposals.n, encryption.committed.n if encryption.committed else None),
-        )
-
-
-def _takes_up(now: Situation) -> bool:
-    """Return whether this row is somebody's commit, or a new beginning."""
-    return now.payload is not None and not now.event.from_client and now.event.op in (24, 27, 29, 30)
-
-
-@rule(
     "dave-downgrade",
     Severity.INFO,
     receives(VOICE, 21),
@@ -338,7 +312,11 @@ def dave_passthrough(now: Situation) -> Iterator[Noticed]:
 def dave_group_anew(now: Situation) -> Iterator[Noticed]:
     """A group that is in use is given up for a new one, although encryption was never off."""
     encryption = now.connection.encryption
-    if number_in(now.d, "epoch") == NEW_GROUP and encryption.version and encryption.epoch is not None:
+    # Whoever is left behind alone gets a new group as a matter of course.
+    is_alone = encryption.listed and not encryption.members.keys() - {encryption.user}
+    if number_in(now.d, "epoch") != NEW_GROUP or is_alone:
+        return
+    if encryption.version and encryption.epoch is not None:
         entered = encryption.entered
         yield Noticed(
             f"The group of epoch {encryption.epoch} ends, and all need a fresh key package.",

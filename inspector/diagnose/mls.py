@@ -8,16 +8,19 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from inspector.diagnose.dave import is_known
-from inspector.diagnose.rule import SECOND, Noticed, Situation, receives, rule, sends
-from inspector.diagnose.words import counted, listed, quoted
+from inspector.diagnose.rule import SECOND, Noticed, Situation, receives, rule, sends, silence
+from inspector.diagnose.words import counted, listed, quoted, took
 from inspector.model import Plane, Severity
-from inspector.session.dave import MAX_MEMBERS, Dave, Proposed, inner, number_in, read_proposals, references
+from inspector.session.dave import Dave
+from inspector.session.proposals import MAX_MEMBERS, Proposed, inner, number_in, read_proposals, references
 from inspector.session.said import At, name
 from inspector.wire.mls import CIPHER_SUITES
 
 VOICE = Plane.VOICE
 # Time within which a proposal and a client's commit may have crossed each other.
 CROSSING_NS = 1 * SECOND
+# Time in which somebody's commit should come.
+COMMIT_NS = 5 * SECOND
 # Things that are listed by name.
 MOST_NAMED = 6
 # What version 1 of DAVE is made of: https://daveprotocol.com, "Group Parameters".
@@ -62,6 +65,40 @@ def _is_current(now: Situation) -> bool:
         # Without proposals it is one that lost the race.
         return any(each.epoch == epoch for each in encryption.open_proposals.values())
     return encryption.epoch == epoch if encryption.inside else epoch == 0
+
+
+@rule(
+    "dave-proposals-unanswered",
+    Severity.WARN,
+    silence(VOICE),
+    remedy="Commit the proposals (op 28) of the current epoch, all of them and nothing else.",
+    source=("dave",),
+)
+def dave_proposals_unanswered(now: Situation) -> Iterator[Noticed]:
+    """Proposals came, and neither the client nor anyone else committed them.
+
+    Until somebody does, who came hears nothing, and who left could still listen.
+    """
+    encryption = now.connection.encryption
+    if encryption.proposals is None or not now.connection.is_whole or _takes_up(now):
+        return
+    left = {ref: proposal for ref, proposal in encryption.open_proposals.items() if proposal.revoked is None}
+    if left and not encryption.inside and all(proposal.epoch for proposal in left.values()):
+        # Of a group that the client is not in, commits do not come here.
+        return
+    if now.passed(encryption.proposals.at_ns + COMMIT_NS):
+        own = "The client's own commit was not taken up." if encryption.committed else "The client sent no commit."
+        named = f": {_named(left, left)}" if left else ""
+        yield Noticed(
+            f"{counted(encryption.proposed, 'message')} of proposals came, and no commit was announced within "
+            f"{took(now.at_ns - encryption.proposals.at_ns)}{named}. {own}",
+            (encryption.proposals.n, encryption.committed.n if encryption.committed else None),
+        )
+
+
+def _takes_up(now: Situation) -> bool:
+    """Return whether this row is somebody's commit, or a new beginning."""
+    return now.payload is not None and not now.event.from_client and now.event.op in (24, 27, 29, 30)
 
 
 @rule(

@@ -7,7 +7,7 @@ from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from inspector.session.dave import Dave
 from inspector.wire.mls import CIPHER_SUITES, reference
-from tests.conversation import Conversation
+from tests.conversation import Conversation, Payload
 from tests.wire.mls_writer import write, write_body
 
 BOT, ADA, BJORN, CHIOMA = "1180000000000000001", "1180000000000000011", "1180000000000000012", "1180000000000000013"
@@ -70,6 +70,10 @@ class Talk(Conversation):
         url = f"wss://invented.discord.media/?v={version}"
         super().__init__(plane=Plane.VOICE, url=url, connection=connection, **more)
         self._seq = b"\0\0" if version >= 8 else b""
+
+    def client(self, payload: Payload) -> "Talk":
+        super().client(payload)
+        return self
 
     def waits(self, ms: float) -> "Talk":
         super().waits(ms)

@@ -231,6 +231,12 @@ def test_dave_group_anew_names_the_epoch_that_ends() -> None:
     assert "dave-group-anew" not in ids(pair().renews(2))
 
 
+def test_who_is_left_alone_gets_a_new_group_as_a_matter_of_course() -> None:
+    talk = pair()
+    talk.server({"op": 13, "d": {"user_id": ADA}})
+    assert ids(talk.renews().prepares(1, 0).package(package(number=1))) == []
+
+
 @pytest.mark.parametrize(
     "wants", [{"op": 21, "d": {"protocol_version": 2, "transition_id": 1}}, {"op": 24, "d": {"protocol_version": 2}}]
 )

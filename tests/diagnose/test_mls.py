@@ -52,6 +52,23 @@ def test_a_call_in_which_all_goes_well_is_nothing_to_speak_of() -> None:
     assert ids(talk) == []
 
 
+def test_dave_proposals_unanswered_names_them() -> None:
+    adds, goes = add(BJORN), remove(1)
+    talk = pair().comes(BJORN).proposes(adds, goes).commits(commit(1, adds, goes)).later(6000)
+    finding = one(dave(talk), "dave-proposals-unanswered")
+    assert (finding.event, finding.severity, finding.evidence) == (14, Severity.WARN, (12, 13))
+    assert finding.text == (
+        f"1 message of proposals came, and no commit was announced within 6 s: '{ref(adds)[:8]}' (adds '{BJORN}', row "
+        f"12) and '{ref(goes)[:8]}' (removes leaf 1, row 12). The client's own commit was not taken up."
+    )
+
+
+def test_proposals_to_a_group_that_the_client_is_not_in_are_for_others_to_commit() -> None:
+    assert ids(Talk().introduced().package().proposes(remove(3, 7)).later(6000)) == []
+    rejecting = pair().client({"op": 31, "d": {"transition_id": 0}})
+    assert ids(rejecting.package(package(number=1)).proposes(remove(0)).later(6000)) == ["dave-commit-rejected"]
+
+
 def test_dave_commit_incomplete_names_what_is_left_out() -> None:
     first, second = add(BJORN), add(CHIOMA)
     talk = pair().comes(BJORN).comes(CHIOMA).proposes(first).proposes(second).announces(1, commit(1, first))

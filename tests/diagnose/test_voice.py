@@ -213,6 +213,11 @@ def test_a_gap_is_seen_over_json_and_binary_and_the_end_of_16_bits() -> None:
     assert of("voice-seq-gap", beyond) == []
 
 
+def test_json_in_a_binary_message_is_refused() -> None:
+    finding = one(found(call().frame(b'{"op":3,"d":{"t":1,"seq_ack":2}}', from_client=True)), "odd-payload")
+    assert (finding.severity, "JSON in a binary message" in finding.text) == (Severity.ERROR, True)
+
+
 @pytest.mark.parametrize("v", [4, 7, 8, 9])
 def test_a_healthy_call_of_every_version_is_nothing_to_speak_of(v: int) -> None:
     is_numbered = v >= 8

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from inspector.session.dave import MAX_PACKAGES, MAX_PROPOSALS, Proposed, changed
+from inspector.session.dave import MAX_PACKAGES, MAX_PROPOSALS
 from tests.diagnose.dave_talk import (
     ADA,
     BJORN,
@@ -102,7 +102,6 @@ def test_a_group_is_unknown_after_a_commit_of_another_epoch(epoch: int) -> None:
 
 def test_a_group_ends_with_a_new_beginning_and_with_the_clients_rejection() -> None:
     for talk in (pair().renews(), pair().renews("1"), pair().client({"op": 31, "d": {"transition_id": 0}})):
-        assert isinstance(talk, Talk)
         found = state(talk)
         assert (found.epoch, found.group, found.inside) == (None, None, False)
         assert found.key_package_due is not None
@@ -164,10 +163,3 @@ def test_proposals_and_key_packages_without_end_are_not_kept() -> None:
     for number in range(MAX_PACKAGES + 2):
         talk.package(package(number=number))
     assert len(state(talk).packages) == MAX_PACKAGES
-
-
-def test_a_change_of_a_group_does_not_touch_the_one_before() -> None:
-    group = {0: BOT, 1: ADA}
-    assert changed(group, [Proposed(1, 1, 1, "remove", leaf=1)]) == {0: BOT}
-    assert group == {0: BOT, 1: ADA}
-    assert changed(group, [None]) is None

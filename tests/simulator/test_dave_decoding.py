@@ -11,7 +11,8 @@ import pytest
 from inspector.model import Event, Kind, Payload, Plane, Severity
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
-from inspector.session.dave import Dave, references
+from inspector.session.dave import Dave
+from inspector.session.proposals import references
 from inspector.simulator import content
 from inspector.simulator.member import Member
 from inspector.simulator.scenarios import SCENARIOS, scenario
