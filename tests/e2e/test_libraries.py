@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from inspector.cli.staging import Stage
-from inspector.model import Kind
+from inspector.model import Kind, Plane
 from inspector.protocol.registry import default
 from inspector.report.rows import open_rows
 from inspector.store.reader import Reader
@@ -75,6 +75,15 @@ def test_discord_py_in_an_encrypted_call_is_in_the_capture(tmp_path: Path, monke
     assert {0, 1, 5, 23, 26, 28} <= from_client
     assert {2, 4, 21, 22, 24, 25, 27, 29, 30} <= from_server
     assert 31 not in from_client
+    rows = open_rows(played.capture, default())
+    notes = [event.note for event in rows if event.plane is Plane.VOICE and event.op in (29, 30)]
+    own = ", by the client's own commit"
+    assert notes == [
+        f"epoch 1: 2 members{own}",
+        f"epoch 2: 3 members{own}",
+        f"epoch 3: 2 members{own}",
+        "epoch 1: 2 members",
+    ]
 
 
 def test_the_capture_agrees_with_what_the_client_saw_itself(played: Played) -> None:
