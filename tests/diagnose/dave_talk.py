@@ -71,6 +71,10 @@ class Talk(Conversation):
         super().__init__(plane=Plane.VOICE, url=url, connection=connection, **more)
         self._seq = b"\0\0" if version >= 8 else b""
 
+    def opens(self, **more: Any) -> "Talk":
+        super().opens(**more)
+        return self
+
     def client(self, payload: Payload) -> "Talk":
         super().client(payload)
         return self

@@ -129,6 +129,19 @@ def test_a_switch_that_was_not_announced_is_noticed() -> None:
     assert ids(execute(call(), 9)) == ["dave-execute-unannounced"]
 
 
+def test_what_was_announced_before_a_recording_is_not_unknown() -> None:
+    talk = Talk().opens(joined_late=True).server({"op": 4, "d": {"dave_protocol_version": 1}})
+    assert ids(execute(ready(binary(talk, 26, from_client=True), 9), 9)) == []
+    resumed = Talk().opens()
+    resumed.client({"op": 7, "d": {"server_id": "42", "session_id": "invented", "token": "invented"}})
+    assert ids(execute(ready(resumed, 9), 9)) == []
+
+
+def test_each_transition_has_an_answer_of_its_own() -> None:
+    talk = ready(commit(execute(ready(commit(call(), 7), 7), 7), 8), 8)
+    assert ids(execute(talk, 8)) == []
+
+
 def test_a_switch_without_the_clients_answer_is_noticed_once() -> None:
     finding = one(dave(execute(commit(call(), 7).waits(2000), 7)), "dave-executed-unready")
     assert (finding.evidence, finding.severity) == ((5,), Severity.ERROR)

@@ -145,6 +145,17 @@ def test_dave_epoch_jump_names_both_epochs() -> None:
     assert ids(talk.announces(1, commit(4, add(BJORN, 4)))) == ["dave-epoch-jump"]
 
 
+def test_a_commit_that_was_lost_over_a_resume_shows_in_the_next_epoch() -> None:
+    """Before version 8 nothing is sent again: here Björn came while the connection was down."""
+    adds, comes = add(ADA, 0), add(CHIOMA, 2)
+    before = Talk(version=7).introduced().sender().package().proposes(adds).commits(commit(0, adds))
+    before.announces(0, commit(0, adds)).closes(1006, by="server")
+    after = Talk(version=7, connection=2, at_ns=before._at_ns + 10**9).opens()
+    after.client({"op": 7, "d": {"server_id": "42", "session_id": "invented", "token": "invented"}})
+    after.server({"op": 9, "d": None})
+    assert ids(before, after.comes(CHIOMA).proposes(comes)) == ["dave-epoch-jump"]
+
+
 def test_a_new_group_begins_its_epochs_anew() -> None:
     adds = add(ADA, 0, 9)
     talk = trio().renews().package(package(number=1)).proposes(adds).commits(commit(0, adds, signature="99"))
