@@ -88,6 +88,8 @@ class Connection:
     heartbeats: deque[Beat] = field(default_factory=lambda: deque(maxlen=MAX_UNACKED))
     """Those that have no ACK yet."""
     last_beat: Beat | None = None
+    seq_at_beat: int | None = None
+    """What `seq` was then."""
     beats: int = 0
     received_since_beat: int = 0
     """Rows from the server since the client's last heartbeat, ACKs left out."""

@@ -90,7 +90,9 @@ class Tracker:
             connection.received_since_beat += 1
         dispatch = (event.plane, event.op) in DISPATCHES
         if event.seq is not None and not event.from_client:
-            _number(self.world.session_of(connection), connection, event)
+            # A voice connection counts for itself, although its session's id may be that of the main one.
+            session = self.world.session_of(connection) if event.plane is Plane.GATEWAY else None
+            _number(session, connection, event)
         elif dispatch and not event.from_client:
             connection.unnumbered = True
         if dispatch and event.plane is Plane.GATEWAY and event.event is not None and type(payload.d) is dict:
@@ -229,7 +231,7 @@ def _ask_for_heartbeat(world: World, connection: Connection, event: Event, what:
 def _heartbeat(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
     assert isinstance(what, said.Beat)
     connection.heartbeats.append(what)
-    connection.last_beat = what
+    connection.last_beat, connection.seq_at_beat = what, connection.seq
     connection.beats += 1
     connection.received_since_beat = 0
     asked, connection.heartbeat_asked = connection.heartbeat_asked, None
@@ -458,6 +460,7 @@ def _enter_call(world: World, connection: Connection, what: said.Identify | said
         connection.seq = before[0].seq if isinstance(what, said.Resume) else None
         if isinstance(what, said.Resume):
             connection.encryption = before[0].encryption
+            connection.encryption.whole = connection.encryption.whole and before[0].is_whole
     call = world.calls.get(what.server_id or "")
     if call is not None:
         connection.parent = call.main

@@ -420,6 +420,12 @@ SCENARIOS = {
             compress="zstd-stream",
             dave=True,
             negligent=True,
+            gives=(
+                "dave-executed-unready",
+                "dave-key-package-missing",
+                "dave-commit-rejected",
+                "dave-commit-unknown-proposal",
+            ),
         ),
         Scenario(
             "every-close",

@@ -78,6 +78,15 @@ def test_discord_py_in_an_encrypted_call_is_in_the_capture(tmp_path: Path, monke
     assert {0, 1, 5, 23, 26, 28} <= from_client
     assert {2, 4, 21, 22, 24, 25, 27, 29, 30} <= from_server
     assert 31 not in from_client
+    rows = open_rows(played.capture, default())
+    notes = [event.note for event in rows if event.plane is Plane.VOICE and event.op in (29, 30)]
+    own = ", by the client's own commit"
+    assert notes == [
+        f"epoch 1: 2 members{own}",
+        f"epoch 2: 3 members{own}",
+        f"epoch 3: 2 members{own}",
+        "epoch 1: 2 members",
+    ]
     assert_sound_is_told(played.capture)
 
 
