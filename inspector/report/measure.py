@@ -15,6 +15,7 @@ from statistics import median
 from typing import Any
 
 from inspector.model import Kind, Plane
+from inspector.protocol.registry import Registry
 from inspector.store.file import damaged
 from inspector.store.reader import Reader
 
@@ -183,6 +184,13 @@ class Measured:
         for bucket, volume in self.buckets.items():
             groups[(bucket - first) // each].append(volume)
         return Columns(first * self.bucket_ns, each * self.bucket_ns, tuple(map(_sum, groups)))
+
+
+def name_of(plane: Plane, kind: Kind, op: int | str | None, event: str | None, registry: Registry) -> str:
+    """Return what messages are called, as it came: their event, their opcode's name, or what else they are."""
+    if kind is Kind.CONTROL:
+        return event or "control"
+    return kind.value if kind is not Kind.PAYLOAD else event or registry.name(plane, op)
 
 
 class Measures:
