@@ -209,6 +209,11 @@ class Measures:
         self._trips: dict[int, _Trips] = {}
         self._latest: deque[int] = deque(maxlen=_RECENT_ROUND_TRIPS)
 
+    @property
+    def counted(self) -> int:
+        """Rows that have been looked at."""
+        return self._counted
+
     def advance(self, limit: int = SLICE) -> bool:
         """Look at no more than `limit` further rows, and say whether there are more.
 
