@@ -44,9 +44,14 @@ _NAMES = f"""
         substr(event, 1, {LONGEST_NAME}), from_client, count(*), sum(wire_bytes), sum(decoded_bytes), max(wire_bytes)
     from event where {_MESSAGE} group by 1, 2, 3, 4, 5"""
 _ORDERS = {"count": "6 desc, 7 desc", "bytes": "7 desc, 6 desc"}
-_SENT_HEARTBEATS = (
-    "select connection, count(*) from event where kind = 'payload' and from_client = 1 and ({}) group by 1"
-)
+_SENT_HEARTBEATS = f"""
+    select connection, count(*) from event where kind = 'payload' and from_client = 1 and ({
+    " or ".join(f"plane = '{plane}' and op in ({', '.join(map(repr, sent))})" for plane, sent, _ in BEATS)
+}) group by 1"""
+_HIDDEN_ACKS = f"""
+    select distinct connection from main.event where kind = 'payload' and from_client = 0 and ({
+    " or ".join(f"plane = '{plane}' and op = {ack!r}" for plane, _, ack in BEATS)
+}) and id not in (select id from temp.chosen)"""
 _NOTICED = """
     select event.connection, finding.severity, count(*) from finding join event on event.id = finding.event
     group by 1, 2"""
@@ -325,7 +330,9 @@ class Survey:
         view = self._fetch("select sql from temp.sqlite_master where type = 'view' and name = 'event'")
         whole = view[0][0].partition(" as ")[2] if view else "select * from main.event"
         self._db.execute("drop view if exists temp.event")
-        self._db.execute(f"create temp view event as {whole} where id in (select id from temp.chosen)")
+        # Looked up row by row: with `in`, each slice of the rows would go through all that were chosen.
+        chosen = "exists (select 1 from temp.chosen where chosen.id = event.id)"
+        self._db.execute(f"create temp view event as {whole} where {chosen}")
 
     def _measured(self, last: int, progress: Progress) -> Measured:
         measures = Measures(self._reader)
@@ -416,11 +423,14 @@ class Survey:
         return tuple(found), total - sum(each.count for each in found)
 
     def _heartbeats(self, measured: Measured, connections: Sequence[ConnectionStats]) -> Iterator[HeartbeatStats]:
-        ways = " or ".join(f"plane = '{plane}' and op in ({', '.join(map(repr, sent))})" for plane, sent, _ in BEATS)
-        sent = {number: int(count) for number, count in self._fetch(_SENT_HEARTBEATS.format(ways))}
+        sent = {number: int(count) for number, count in self._fetch(_SENT_HEARTBEATS)}
         answered = {trips.connection: trips for trips in measured.round_trips}
+        # Where the filter leaves heartbeats without the ACKs that came, they are not to look unanswered.
+        hidden = {number for (number,) in self._fetch(_HIDDEN_ACKS)} if self._search is not None else set()
         for connection in connections:
             number = connection.id
+            if number in hidden and number not in answered:
+                continue
             if number in sent or number in answered:
                 yield _heartbeats(number, connection.plane, sent.get(number, 0), answered.get(number))
 
