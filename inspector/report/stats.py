@@ -8,7 +8,7 @@ may claim any number of names and streams.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
 
@@ -26,6 +26,7 @@ MOST = 500
 
 _PLANES = {plane.value: plane for plane in Plane}
 _KINDS = {kind.value: kind for kind in Kind}
+_SIDES = ("client", "server", "proxy")
 _SEVERITIES = {severity.value: severity for severity in Severity}
 # Floats are exact up to here; whatever claims more is no amount.
 _LARGEST = 2**53
@@ -41,7 +42,8 @@ _TRAFFIC = f"""
     from event group by 1, 2"""
 _NAMES = f"""
     select plane, kind, case typeof(op) when 'text' then substr(op, 1, {LONGEST_NAME}) else op end,
-        substr(event, 1, {LONGEST_NAME}), from_client, count(*), sum(wire_bytes), sum(decoded_bytes), max(wire_bytes)
+        substr(event, 1, {LONGEST_NAME}), from_client, count(*), sum(wire_bytes),
+        sum(case when plane = 'media' then 0 else decoded_bytes end), max(wire_bytes)
     from event where {_MESSAGE} group by 1, 2, 3, 4, 5"""
 _ORDERS = {"count": "6 desc, 7 desc", "bytes": "7 desc, 6 desc"}
 _SENT_HEARTBEATS = f"""
@@ -149,6 +151,7 @@ class NameStats:
     count: int
     wire_bytes: int
     decoded_bytes: int
+    """0 on the plane of media, where nothing is decoded."""
     largest_wire: int
 
     @property
@@ -387,18 +390,21 @@ class Survey:
         opened_ns = int(opened.at_ns) or first_ns
         ended_ns = last_ns if closed is None else int(closed.at_ns)
         code = None if closed is None or closed.code is None else int(closed.code)
+        if closed is not None:
+            closed = replace(closed, code=code, by=closed.by if closed.by in _SIDES else None)
         row = None if code is None else self._registry.close_code(opened.plane, code)
         return ConnectionStats(
             id=opened.connection,
             plane=opened.plane,
             host=host_of(opened.url),
-            version=connection.version,
-            encoding=connection.encoding,
-            compression=connection.compression,
-            session=connection.session,
-            shard=connection.shard,
-            parent=connection.parent,
-            refusal=opened.refusal,
+            # A column may hold anything in a file that someone else made.
+            version=connection.version if isinstance(connection.version, int) else None,
+            encoding=_text(connection.encoding),
+            compression=_text(connection.compression),
+            session=_text(connection.session),
+            shard=_text(connection.shard),
+            parent=connection.parent if isinstance(connection.parent, int) else None,
+            refusal=_text(opened.refusal),
             opened_ns=opened_ns,
             lasted_ns=max(ended_ns - opened_ns, 0),
             closed=closed,
@@ -527,6 +533,10 @@ class _Stream:
             jitter_ms=self.jitters / self.jitter_packets if self.jitter_packets else None,
             largest_jitter_ms=self.largest_jitter_ms,
         )
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
 
 
 def _amount(value: Any) -> int | None:

@@ -82,7 +82,7 @@ def _connection(connection: ConnectionStats) -> dict[str, Any]:
 def _name(name: NameStats) -> dict[str, Any]:
     return {
         "plane": name.plane.value,
-        "rows": name.kind.value,
+        "row_kind": name.kind.value,
         "direction": _WAYS[name.from_client],
         "op": name.op,
         "event": name.event,

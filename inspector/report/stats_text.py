@@ -127,7 +127,7 @@ class _Writer:
         counted = [
             _counted(len(stats.connections), "connection"),
             _counted(stats.sessions, "session"),
-            _counted(stats.rows, "row") + (" that pass the filter" if stats.filtered else ""),
+            _counted(stats.rows, "row") + (" (filtered)" if stats.filtered else ""),
         ]
         if stats.frames is not None:
             counted.append(_counted(stats.frames, "frame"))
@@ -223,7 +223,11 @@ class _Writer:
                 _Column("wire", [size(each.wire_bytes) for each in shown]),
                 _Column("mean", [size(round(each.mean_wire)) for each in shown], spare=True),
                 _Column("largest", [size(each.largest_wire) for each in shown]),
-                _Column("decoded", [size(each.decoded_bytes) for each in shown], spare=True),
+                _Column(
+                    "decoded",
+                    ["-" if each.plane is Plane.MEDIA else size(each.decoded_bytes) for each in shown],
+                    spare=True,
+                ),
             ],
         )
         rest = total - sum(each.count for each in shown)
@@ -259,9 +263,9 @@ class _Writer:
             "Voice media",
             [
                 *heads,
-                _Column("user", [inert(each.user_id or "-") for each in shown], left=True, least=12),
-                _Column("media", [_media_of(each) for each in shown], left=True, least=8),
-                _Column("bytes", ["-" if each.bytes is None else size(each.bytes) for each in shown]),
+                _Column("user", [inert(each.user_id or "-") for each in shown], left=True, least=19),
+                _Column("media", [_media_of(each) for each in shown], left=True, least=10),
+                _Column("bytes", ["-" if each.bytes is None else size(each.bytes) for each in shown], spare=True),
                 _Column("rate", [_kbit(each.kbit_per_s) for each in shown]),
                 _Column("time", [_ms(each.duration_ms) for each in shown]),
             ],
@@ -270,12 +274,12 @@ class _Writer:
             "Voice media, how it came through",
             [
                 *heads,
-                _Column("packets", [_maybe(each.packets) for each in shown]),
-                _Column("lost", [_maybe(each.lost) for each in shown]),
+                _Column("packets", [_amount(each.packets) for each in shown]),
+                _Column("lost", [_amount(each.lost) for each in shown]),
                 _Column("", [_loss(each.loss) for each in shown]),
                 _Bars([each.loss or 0.0 for each in shown], most=12),
-                _Column("reordered", [_maybe(each.reordered) for each in shown]),
-                _Column("duplicate", [_maybe(each.duplicates) for each in shown]),
+                _Column("reordered", [_amount(each.reordered) for each in shown]),
+                _Column("duplicate", [_amount(each.duplicates) for each in shown]),
                 _Column("jitter", [_jitter(each.jitter_ms) for each in shown]),
                 _Column("max", [_jitter(each.largest_jitter_ms) for each in shown]),
             ],
@@ -419,6 +423,10 @@ def _maybe(number: int | None) -> str:
     return "-" if number is None else f"{number}"
 
 
+def _amount(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"
+
+
 def _ratio(traffic: Traffic) -> str:
     return "-" if traffic.ratio is None else f"{traffic.ratio:.1f}:1"
 
@@ -442,7 +450,11 @@ def _jitter(ms: float | None) -> str:
 
 
 def _kbit(rate: float | None) -> str:
-    return "-" if rate is None else f"{rate:,.1f} kbit/s" if rate < 9.95 else f"{rate:,.0f} kbit/s"
+    if rate is None:
+        return "-"
+    if rate >= 999.5:
+        return f"{rate / 1000:,.1f} Mbit/s"
+    return f"{rate:.1f} kbit/s" if rate < 9.95 else f"{rate:.0f} kbit/s"
 
 
 def _loss(loss: float | None) -> str:

@@ -17,6 +17,8 @@ from inspector.query.grammar import parse
 from inspector.query.search import Search
 from inspector.report import stats as module
 from inspector.report.stats import MediaStats, Stats, Survey
+from inspector.report.stats_jsonl import jsonl
+from inspector.report.stats_text import lines
 from inspector.store.chunks import pack
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
@@ -256,6 +258,43 @@ def test_odd_rows_are_counted(talked: Path, row: dict[str, Any]) -> None:
         found = stats_of(talked, where)
         assert found.rows == before + 1
         assert sum(name.count for name in found.names) + found.unnamed == found.sent.messages + found.received.messages
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    [
+        "version = 'x\x1b'",
+        "encoding = x'00ff', compression = x'ff'",
+        "refusal = x'1b'",
+        "plane = 'telepathy'",
+        "closed_by = 'nobody\x1b'",
+        "close_code = -7, close_reason = null",
+        "session = 5, shard = x'1b', parent = 'x'",
+        "opened_at = 2e18",
+        "url = 'wss://[', headers = '[]'",
+    ],
+)
+def test_odd_connections_are_counted(talked: Path, assignment: str) -> None:
+    db = sqlite3.connect(talked)
+    db.execute(f"update connection set {assignment}")
+    db.commit()
+    db.close()
+    found = stats_of(talked)
+    assert [connection.rows for connection in found.connections] == [found.rows]
+    text = "".join(lines(found, "a")) + b"".join(jsonl(found, "a")).decode()
+    assert "\x1b" not in text
+
+
+def test_a_capture_that_still_grows_can_be_counted(tmp_path: Path) -> None:
+    path = tmp_path / "live.gwcap"
+    talk = usual()
+    writer = Writer(path, default(), made_by="test")
+    writer.write(talk.happenings[:5])
+    first = stats_of(path)
+    writer.write(talk.happenings[5:])
+    writer.finish()
+    assert (first.rows, first.connections[0].closed) == (5, None)
+    assert stats_of(path).rows == 11
 
 
 def test_what_cannot_be_counted_is_said_in_a_sentence(talked: Path) -> None:
