@@ -19,8 +19,6 @@ class Plane(StrEnum):
 
     GATEWAY = "gateway"
     VOICE = "voice"
-    MEDIA = "media"
-    """The UDP beside a voice connection; a row stands for what passed in some seconds."""
     REMOTE_AUTH = "remote-auth"
     RPC = "rpc"
     MEDIA = "media"

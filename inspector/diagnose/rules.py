@@ -7,11 +7,8 @@ from inspector.diagnose import (
     heartbeats,
     intents,
     logins,
-<<<<<<< HEAD
     media,
-=======
     mls,
->>>>>>> audit
     sequence,
     shapes,
     transport,

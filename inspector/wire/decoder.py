@@ -399,7 +399,6 @@ _VOICE_KEYS = frozenset({"op", "d", "seq"})
 _READ: dict[Plane, Callable[[Any, str, bytes, tuple[str, ...]], Payload]] = {
     Plane.GATEWAY: _read_gateway,
     Plane.VOICE: _read_voice,
-    Plane.MEDIA: _read_voice,
     Plane.REMOTE_AUTH: _read_remote_auth,
     Plane.RPC: _read_rpc,
     Plane.MEDIA: _read_media,
