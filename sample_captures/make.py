@@ -31,6 +31,8 @@ SAMPLES = (
     "login-failure",
     "voice",
     "hostile",
+    "dave-call",
+    "voice-resume",
     "blocked-loop",
     "zombie-unnoticed",
     "resume-wrong-url",
@@ -39,6 +41,8 @@ SAMPLES = (
     "message-content",
     "voice-kicked",
     "voice-4006",
+    "dave-required",
+    "dave-transition",
 )
 FORMATS = {"text": ".txt", "jsonl": ".jsonl"}
 

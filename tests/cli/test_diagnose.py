@@ -25,6 +25,8 @@ SICK = {
     "send-flood": "close-4008",
     "message-content": "message-content-missing",
     "voice-4006": "voice-close-4006",
+    "dave-required": "voice-close-4017",
+    "dave-transition": "dave-executed-unready",
 }
 
 
