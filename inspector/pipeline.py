@@ -211,7 +211,8 @@ class Pipeline:
         event.last_frame = run.last_frame
         event.from_client = run.from_client
         event.op = run.kind
-        event.wire_bytes = event.decoded_bytes = run.wire_bytes
+        # What was sent is encrypted, so nothing was decoded; the payload is our own account of it.
+        event.wire_bytes = run.wire_bytes
         event.encoding = payload.encoding
         event.payload = payload.data
         self._tracker.locate(event, payload.d)

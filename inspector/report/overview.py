@@ -89,6 +89,8 @@ class ConnectionView:
     close_reason: str
     """What stood beside the code."""
     closed_by: str | None
+    dave: str | None
+    """Voice: how far its end-to-end encryption has come, in words."""
     seq: int | None
     """The last sequence number that the server gave."""
     events: int
@@ -327,6 +329,7 @@ class _Count:
             close_name=known.name if known else "",
             close_reason=closed.reason if closed else "",
             closed_by=closed.by if closed else None,
+            dave=connection.dave,
             seq=self.seq,
             events=self.events,
             sent=Volume(*self.volumes[:2]),

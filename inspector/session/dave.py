@@ -132,6 +132,16 @@ class Dave:
         step = _STEPS.get((bool(event.from_client), event.op))
         return None if step is None else step(self, At(event.n, event.at_ns), d)
 
+    @property
+    def words(self) -> str | None:
+        """How far it has come: ``DAVE epoch 2, 3 people``; None before the server has said anything of it."""
+        if not self.version:
+            return None if self.version is None else "no DAVE"
+        if not self.inside:
+            return "DAVE, no group"
+        epoch = "" if self.epoch is None else f" epoch {self.epoch}"
+        return f"DAVE{epoch}" + ("" if self.group is None else f", {len(self.group)} people")
+
     def transition(self, d: Any) -> Transition | None:
         """Return the transition that the body of an op 22, 23 or 31 speaks of; None where it was never announced."""
         number = number_in(d, "transition_id")

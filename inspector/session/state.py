@@ -64,6 +64,8 @@ class Connection:
     """``0/2``."""
     parent: int | None = None
     """Number of the main connection that asked for this voice connection; of media, that of the voice connection."""
+    dave: str | None = None
+    """Voice: how far its end-to-end encryption has come, in words; see `Dave.words`."""
     identity: str | None = None
     """What tells its client from others: account and shard, in voice the call. None before it has said who it is."""
     previous: int | None = None
@@ -166,7 +168,16 @@ class Connection:
     @property
     def facts(self) -> tuple[object, ...]:
         """All that is stored and may change while the connection lives, to tell whether it did."""
-        return self.encoding, self.compression, self.session, self.shard, self.parent, self.unread_frames, self.closed
+        return (
+            self.encoding,
+            self.compression,
+            self.session,
+            self.shard,
+            self.parent,
+            self.dave,
+            self.unread_frames,
+            self.closed,
+        )
 
     @property
     def id(self) -> int:

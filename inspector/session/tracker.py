@@ -112,6 +112,7 @@ class Tracker:
                 event.note = note
         if event.plane is Plane.VOICE:
             note = connection.encryption.take(event, payload.d)
+            connection.dave = connection.encryption.words
             if note is not None:
                 event.note = note
         if event.event in ("READY", "RESUMED"):

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -9,7 +10,7 @@ from inspector.errors import CaptureError, NewerCapture, NotACapture
 
 # "GWCA", in SQLite's application_id.
 APPLICATION_ID = 0x47574341
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 
@@ -53,15 +54,16 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
     failure: sqlite3.Error | None = None
     for attempt in attempts:
         db = sqlite3.connect(
-            f"file:{quote(str(path.resolve()))}?{attempt}",
+            f"file:{quote(os.fsencode(path.resolve()))}?{attempt}",
             uri=True,
             isolation_level=None,
             timeout=5,
             check_same_thread=False,
         )
         try:
-            if _check_version(path, db) < SCHEMA_VERSION and not write:
-                _fill_in(db)
+            version = _check_version(path, db)
+            if version < SCHEMA_VERSION and not write:
+                _fill_in(db, version)
             db.execute("select count(*) from (select 1 from connection limit 1)").fetchone()
         except sqlite3.Error as error:
             db.close()
@@ -84,41 +86,59 @@ def damaged(path: Path, error: Exception | None) -> CaptureError:
 
 def upgrade(db: sqlite3.Connection) -> None:
     """Bring a capture that is open for writing to our schema. What it lacks stays empty until it is reindexed."""
-    if db.execute("pragma user_version").fetchone()[0] >= SCHEMA_VERSION:
+    version = int(db.execute("pragma user_version").fetchone()[0])
+    if version >= SCHEMA_VERSION:
         return
-    tables = "".join(f"create table {name} ({columns});" for name, columns in _NEW_TABLES.items())
-    columns = "".join(f"alter table {table} add column {column};" for table, column in _NEW_COLUMNS)
-    db.executescript(
-        f"begin immediate; {tables} {columns} create index finding_event on finding (event);"
-        f" pragma user_version = {SCHEMA_VERSION}; commit;"
-    )
+    changes = [f"create table {name} ({columns})" for name, columns in _new_tables(version)]
+    changes += [f"alter table {table} add column {column}" for table, column in _new_columns(version)]
+    if version < 2:
+        changes.append("create index finding_event on finding (event)")
+    db.executescript(f"begin immediate; {'; '.join(changes)}; pragma user_version = {SCHEMA_VERSION}; commit;")
 
 
-def _fill_in(db: sqlite3.Connection) -> None:
+def _fill_in(db: sqlite3.Connection, version: int) -> None:
     """Let an older capture, open for reading, look like one of today in which nothing was noticed."""
-    for name, columns in _NEW_TABLES.items():
+    for name, columns in _new_tables(version):
         db.execute(f"create temp table {name} ({columns})")
-    for table in dict.fromkeys(table for table, _ in _NEW_COLUMNS):
+    added = list(_new_columns(version))
+    for table in dict.fromkeys(table for table, _ in added):
         new = ", ".join(
             f"{'0' if 'not null' in column else 'null'} as {column.split()[0]}"
-            for owner, column in _NEW_COLUMNS
+            for owner, column in added
             if owner == table
         )
         db.execute(f"create temp view {table} as select *, {new} from main.{table}")
 
 
-# What schema 2 added to schema 1; schema.sql says what it is.
+def _new_tables(version: int) -> Iterator[tuple[str, str]]:
+    """Yield the tables, with their columns, that came after a schema version."""
+    return ((name, columns) for name, (since, columns) in _NEW_TABLES.items() if since > version)
+
+
+def _new_columns(version: int) -> Iterator[tuple[str, str]]:
+    """Yield the columns, with their tables before them, that came after a schema version."""
+    return ((table, column) for since, table, column in _NEW_COLUMNS if since > version)
+
+
+# What came after schema 1, and with which version; schema.sql says what it is.
 _NEW_COLUMNS = (
-    ("connection", "parent integer"),
-    ("event", "answers integer"),
-    ("event", "latency integer"),
-    ("event", "severity integer not null default 0"),
+    (2, "connection", "parent integer"),
+    (2, "event", "answers integer"),
+    (2, "event", "latency integer"),
+    (2, "event", "severity integer not null default 0"),
+    (3, "connection", "dave text"),
 )
 _NEW_TABLES = {
-    "finding": "id integer primary key, event integer not null, rule text not null, severity integer not null,"
-    " text text not null, evidence text not null",
-    "verdict": "event integer primary key, cause text not null, evidence text not null, reconnect integer,"
-    " resume integer, advice text not null, was_right integer, then_did text not null, then_event integer",
+    "finding": (
+        2,
+        "id integer primary key, event integer not null, rule text not null, severity integer not null,"
+        " text text not null, evidence text not null",
+    ),
+    "verdict": (
+        2,
+        "event integer primary key, cause text not null, evidence text not null, reconnect integer,"
+        " resume integer, advice text not null, was_right integer, then_did text not null, then_event integer",
+    ),
 }
 
 

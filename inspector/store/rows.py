@@ -27,7 +27,7 @@ Row = tuple[Any, ...]
 
 CONNECTION_COLUMNS = (
     "id, plane, url, version, encoding, compression, client, status, refusal, headers, joined_late, opened_at,"
-    " closed_at, close_code, close_reason, closed_by, session, shard, parent, unread_frames,"
+    " closed_at, close_code, close_reason, closed_by, session, shard, parent, dave, unread_frames,"
     " unread_bytes"
 )
 FRAME_COLUMNS = "id, connection, at, kind, from_client, is_text, marks, raw, forwarded"
@@ -74,6 +74,7 @@ def connection_row(connection: Connection) -> Row:
         connection.session,
         connection.shard,
         connection.parent,
+        _text(connection.dave),
         connection.unread_frames,
         connection.unread_bytes,
     )
@@ -102,8 +103,9 @@ def connection_of(row: Row) -> Connection:
         session=row[16],
         shard=row[17],
         parent=row[18],
-        unread_frames=row[19],
-        unread_bytes=row[20],
+        dave=row[19],
+        unread_frames=row[20],
+        unread_bytes=row[21],
     )
 
 

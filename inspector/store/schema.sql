@@ -3,6 +3,7 @@
 -- Version history
 --   1  first
 --   2  what it means: `finding` and `verdict`; `event` has severity, answers and latency, `connection` has parent
+--   3  voice: `connection` has dave, and may be of the plane media
 --
 -- `connection` and `frame` are the truth. All other tables but `meta` are derived from them and are rebuilt by
 -- `gwinspect reindex`.
@@ -34,6 +35,7 @@ create table connection (
     session       text,                 -- digest of the Discord session id, the same over all that resumed it
     shard         text,                 -- 0/2
     parent        integer,              -- voice: id of the main connection that asked for it; media: of the voice one
+    dave          text,                 -- voice: how far its end-to-end encryption has come, in words
     unread_frames integer not null,     -- messages after the compression context was lost
     unread_bytes  integer not null      -- and their bytes
 );

@@ -117,14 +117,16 @@ class Lines:
         version = "" if view.version is None else f"v{view.version}"
         shard = f"shard {view.shard}" if view.shard else ""
         seq = "" if view.seq is None else f"s {view.seq:,}"
+        dave = view.dave or ""
         unread = f"{view.unread_frames:,} unread" if view.unread_frames else ""
         how = _spaced(encoding, compression, gap=" ")
         short = _spaced(encoding, compression.removesuffix("-stream"), gap=" ")
         return self._fitting(
             [
-                _spaced(how, version, shard, seq, unread, more, view.host),
-                _spaced(how, version, shard, seq, unread, more),
-                _spaced(how, shard, seq, unread, more),
+                _spaced(how, version, shard, dave, seq, unread, more, view.host),
+                _spaced(how, version, shard, dave, seq, unread, more),
+                _spaced(how, shard, dave, seq, unread, more),
+                *((_spaced(version, dave, unread, more), _spaced(dave, unread, more)) if dave else ()),
                 _spaced(how, seq, unread, more),
                 _spaced(short, seq, unread, more),
                 _spaced(short, unread, more),

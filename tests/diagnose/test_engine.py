@@ -170,7 +170,8 @@ def test_a_capture_of_schema_1_opens_with_nothing_noticed_and_is_brought_up_by_a
     for change in (
         "drop table finding", "drop table verdict", "alter table event drop column severity",
         "alter table event drop column latency", "alter table event drop column answers",
-        "alter table connection drop column parent", "pragma user_version = 1",
+        "alter table connection drop column parent", "alter table connection drop column dave",
+        "pragma user_version = 1",
     ):  # fmt: skip
         db.execute(change)
     db.commit()
@@ -181,6 +182,22 @@ def test_a_capture_of_schema_1_opens_with_nothing_noticed_and_is_brought_up_by_a
     writer = Writer(path, default(), made_by="test")
     writer.rebuild()
     writer.finish()
+    assert stored(path) == new
+    assert sqlite3.connect(path).execute("pragma user_version").fetchone() == (SCHEMA_VERSION,)
+
+
+def test_a_capture_of_schema_2_opens_as_it_is_and_is_brought_up_by_whoever_writes(tmp_path: Path) -> None:
+    path = tmp_path / "old.gwcap"
+    writer = Writer(path, default(), made_by="test")
+    writer.write(blocked().happenings)
+    writer.finish()
+    new = stored(path)
+    db = sqlite3.connect(path)
+    db.executescript("alter table connection drop column dave; pragma user_version = 2;")
+    db.close()
+    assert stored(path) == new
+    assert Reader(path).connection(1).dave is None
+    Writer(path, default(), made_by="test").finish()
     assert stored(path) == new
     assert sqlite3.connect(path).execute("pragma user_version").fetchone() == (SCHEMA_VERSION,)
 

@@ -195,7 +195,11 @@ def test_a_reader_is_as_before_once_it_was_counted(talked: Path) -> None:
 def test_captures_of_schema_1_are_counted_too(talked: Path, where: str) -> None:
     wanted = stats_of(talked, where)
     db = sqlite3.connect(talked)
-    for table, column in (("connection", "parent"), *(("event", name) for name in ("answers", "latency", "severity"))):
+    for table, column in (
+        ("connection", "parent"),
+        ("connection", "dave"),
+        *(("event", name) for name in ("answers", "latency", "severity")),
+    ):
         db.execute(f"alter table {table} drop column {column}")
     db.executescript("drop table finding; drop table verdict; pragma user_version = 1")
     db.close()

@@ -163,3 +163,8 @@ def test_proposals_and_key_packages_without_end_are_not_kept() -> None:
     for number in range(MAX_PACKAGES + 2):
         talk.package(package(number=number))
     assert len(state(talk).packages) == MAX_PACKAGES
+
+
+def test_how_far_it_has_come_is_said_in_words() -> None:
+    assert state(Talk().introduced()).words == "DAVE, no group"
+    assert state(pair()).words == "DAVE epoch 1, 2 people"

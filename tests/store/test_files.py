@@ -190,3 +190,9 @@ def test_what_was_noticed_at_a_row_that_is_missing_does_no_harm(capture: Path) -
     reader = Reader(capture)
     assert [event.n for event in reader.all_events()] == [1, 2, *range(4, 12)]
     reader.close()
+
+
+def test_a_capture_whose_name_is_no_text_can_be_opened(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"odd\xff.gwcap")
+    Writer(path, default(), made_by="test").finish()
+    assert Reader(path).last() == 0

@@ -48,6 +48,7 @@ def connection(number: int, **more: object) -> ConnectionView:
         close_name="",
         close_reason="",
         closed_by=None,
+        dave=None,
         seq=1842,
         events=1389,
         sent=Volume(3000, 3000),
@@ -397,3 +398,11 @@ async def test_each_lane_has_a_colour_of_its_own(theme: str) -> None:
 def test_lanes_repeat_after_the_last_colour() -> None:
     assert lane_style(1) == lane_style(1 + LANES) != lane_style(2)
     assert len(DARK) == len(LIGHT) == LANES
+
+
+async def test_a_voice_connection_says_how_far_its_encryption_has_come() -> None:
+    view = connection(
+        3, plane=Plane.VOICE, session=VOICE[1], version=8, compression=None, dave="DAVE epoch 2, 3 people"
+    )
+    async with Bench().run_test(size=(80, 24)) as pilot:
+        assert "    v8  DAVE epoch 2, 3 people" in lines(await shown(pilot, snapshot(session(VOICE, view))))
