@@ -405,4 +405,4 @@ async def test_a_voice_connection_says_how_far_its_encryption_has_come() -> None
         3, plane=Plane.VOICE, session=VOICE[1], version=8, compression=None, dave="DAVE epoch 2, 3 people"
     )
     async with Bench().run_test(size=(80, 24)) as pilot:
-        assert "    v8  DAVE epoch 2, 3 people" in lines(await shown(pilot, snapshot(session(VOICE, view))))
+        assert "    DAVE epoch 2, 3 people" in lines(await shown(pilot, snapshot(session(VOICE, view))))
