@@ -31,7 +31,7 @@ class Transition:
     """The opcode that announced it: 21 a version, 29 a commit, 30 a welcome."""
     announced: At
     version: int | None = None
-    """The version of the protocol that it leads to, where op 21 said so."""
+    """The version of the protocol that it leads to, where op 21 said so, or op 24 for a new group."""
     ready: At | None = None
     executed: At | None = None
 
@@ -42,6 +42,8 @@ class Dave:
 
     version: int | None = None
     """In force; 0 is none. None before the server has said."""
+    prepared: int | None = None
+    """The version that a new group (op 24) is made for, until it is there."""
     epoch: int | None = None
     """Of the group; None outside of one."""
     transitions: dict[int, Transition] = field(default_factory=dict)
@@ -93,6 +95,7 @@ def _announce(dave: Dave, at: At, d: Any, by: int, version: int | None = None) -
     transition = dave.transitions[number] = Transition(number, by, at, version)
     if number == AT_ONCE:
         transition.executed = at
+        dave.version = dave.version if version is None else version
     if len(dave.transitions) > MAX_TRANSITIONS:
         del dave.transitions[next(iter(dave.transitions))]
 
@@ -104,14 +107,12 @@ def _describe(dave: Dave, at: At, d: Any) -> None:
 
 
 def _prepare(dave: Dave, at: At, d: Any) -> None:
-    version = number_in(d, "protocol_version")
-    _announce(dave, at, d, 21, version)
-    if number_in(d, "transition_id") == AT_ONCE and version is not None:
-        dave.version = version
+    _announce(dave, at, d, 21, number_in(d, "protocol_version"))
 
 
 def _prepare_epoch(dave: Dave, at: At, d: Any) -> None:
     if number_in(d, "epoch") == 1:
+        dave.prepared = number_in(d, "protocol_version")
         dave.key_package_due = at
         dave.epoch = None
         dave.proposals, dave.proposed, dave.committed = None, 0, None
@@ -151,18 +152,19 @@ def _commit(dave: Dave, at: At, d: Any) -> None:
 
 
 def _committed(dave: Dave, at: At, d: Any) -> None:
-    _announce(dave, at, d, 29)
+    _announce(dave, at, d, 29, dave.prepared)
     _enter(dave, number_in(d, "epoch"), 1)
 
 
 def _welcomed(dave: Dave, at: At, d: Any) -> None:
-    _announce(dave, at, d, 30)
+    _announce(dave, at, d, 30, dave.prepared)
     _enter(dave, None, 0)
 
 
 def _enter(dave: Dave, before: int | None, step: int) -> None:
     """Go on to the epoch after `before`; a Welcome does not say which it leads to."""
     dave.epoch = None if before is None else before + step
+    dave.prepared = None
     dave.proposals, dave.proposed, dave.committed = None, 0, None
 
 
