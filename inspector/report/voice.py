@@ -112,9 +112,9 @@ class VoiceReader:
         for row in found:
             self._take(row)
         self._counted = max(after, upto)
-        more = self._find(limit)
+        more = self._counted < self._last or self._find(limit)
         self._explain()
-        return self._counted < self._last or more
+        return more
 
     def _learn(self, numbers: set[int]) -> None:
         """Read what is known by now of connections."""
@@ -127,6 +127,9 @@ class VoiceReader:
     def _find(self, limit: int) -> bool:
         noticed = self._reader.db.execute(_FINDINGS, (self._last_finding, limit)).fetchall()
         for number, row, connection, at_ns, plane, severity, rule, text in noticed:
+            if row > self._counted:
+                # Written meanwhile, of a connection that may not be known yet.
+                return False
             self._last_finding = int(number)
             socket = self._sockets.get(connection) if plane == _VOICE else None
             if socket is not None and len(socket.findings) < MOST_FINDINGS:
@@ -297,7 +300,7 @@ class VoiceReader:
                 return
             there = self._new(home, server)
         call.drop(socket)
-        if call.is_empty:
+        if call.is_empty and call in self._calls:
             self._calls.remove(call)
         there.begin(socket)
 
