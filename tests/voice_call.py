@@ -138,6 +138,8 @@ def whole_call() -> list[Happening]:
     talk.waits(900).server({"op": 24, "d": {"epoch": 1, "protocol_version": 1}}).frame(KEY_PACKAGE, from_client=True)
     switches(welcomes(binary(talk, proposal(0, add=ADA)), 3), 3)
     talk.waits(1500).server({"op": 13, "d": {"user_id": BEA}}).waits(400).closes(4014, "Disconnected.", "server")
+    guild = {"id": GUILD, "name": "Test Guild", "channels": [{"id": CHANNEL, "name": "Lounge"}]}
+    main.waits(6500).server(dispatch("GUILD_CREATE", guild, 4))
     return together(main, talk)
 
 

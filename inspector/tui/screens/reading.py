@@ -44,8 +44,8 @@ class ReadingScreen(Screen[int | None]):
 
     DEFAULT_CSS = """
     ReadingScreen { layout: vertical; background: $background; }
-    ReadingScreen #head { height: 1; background: $panel; padding: 0 1; }
-    ReadingScreen #head.trouble { height: auto; max-height: 4; }
+    ReadingScreen #head { height: 1; background: $panel; padding: 0 1; text-wrap: nowrap; }
+    ReadingScreen #head.trouble { height: auto; max-height: 4; text-wrap: wrap; }
     ReadingScreen #empty { display: none; height: 1fr; content-align: center middle; color: $text-muted; }
     ReadingScreen.empty #empty { display: block; }
     """

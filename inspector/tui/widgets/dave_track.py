@@ -374,6 +374,8 @@ class DaveTrack(Painted):
             if not start <= mark.at_ns <= end or mark.sign == self._signs.off:
                 continue
             x, y = self.beside + self.column(mark.at_ns), lines[mark.line]
+            if y >= canvas.height:
+                continue
             if mark.line != "epochs":
                 # Where it would cover another, it goes beside it.
                 x = next((beside for beside in range(x, min(x + _ASIDE, canvas.width)) if canvas.blank(beside, y)), x)

@@ -171,7 +171,8 @@ class Listing(Painted):
         strip = super().render_line(y)
         if y - self.TITLES + self._top != self.at or y < self.TITLES:
             return strip
-        return strip.apply_style(Style(bgcolor=self.get_component_rich_style("voice--line").bgcolor))
+        background = Style(bgcolor=self.get_component_rich_style("voice--line").bgcolor)
+        return Strip([Segment(text, (own or Style()) + background) for text, own, _ in strip], strip.cell_length)
 
     def changed(self) -> None:
         height = max(self.size.height - self.TITLES, 1)
