@@ -102,8 +102,8 @@ class Scene:
     shows: tuple[str, ...]
     """Words that are on it once it is complete."""
     sample: str = "resume"
-    """``waiting`` and ``live`` are captures that still grow, ``troubled`` is that of `tests.tui.noticed`, ``call`` that of
-    `tests.voice_call`."""
+    """``waiting`` and ``live`` are captures that still grow, ``troubled`` is that of `tests.tui.noticed`, ``call`` that
+    of `tests.voice_call`."""
     marks: Glyphs = UNICODE
 
 

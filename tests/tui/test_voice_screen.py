@@ -9,7 +9,8 @@ from inspector.tui.app import GwinspectApp
 from inspector.tui.look import ASCII, UNICODE
 from inspector.tui.screens.main import MainScreen
 from inspector.tui.screens.voice import VoiceScreen
-from inspector.tui.widgets.dave_track import DaveTrack, TransitionTable, short_user
+from inspector.tui.widgets.dave_track import DaveTrack, short_user
+from inspector.tui.widgets.transition_table import TransitionTable
 from inspector.tui.widgets.waterfall import Waterfall
 from tests.conversation import Conversation
 from tests.tui.conftest import Growing, screen_text, until

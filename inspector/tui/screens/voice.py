@@ -16,8 +16,9 @@ from inspector.session.summarize import inert
 from inspector.store.reader import Reader
 from inspector.tui.look import Glyphs
 from inspector.tui.screens.reading import ReadingScreen
-from inspector.tui.widgets.dave_track import DaveTrack, TransitionTable
+from inspector.tui.widgets.dave_track import DaveTrack
 from inspector.tui.widgets.listing import Painted
+from inspector.tui.widgets.transition_table import TransitionTable
 from inspector.tui.widgets.waterfall import Waterfall
 
 # Lines from which on tracks and table have room beside each other.

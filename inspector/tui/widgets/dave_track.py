@@ -1,11 +1,11 @@
-"""End-to-end encryption of one call: tracks over time, and the same transitions as a table.
+"""End-to-end encryption of one call over time: tracks of epochs, users, transitions and what was noticed.
 
-The tracks have epochs, users, transitions and what was noticed; the cursor goes from mark to mark.
+The cursor goes from mark to mark.
 """
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from textual import events
 from textual.binding import Binding
@@ -21,7 +21,7 @@ from inspector.session.said import At
 from inspector.session.summarize import inert
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.chart import Canvas
-from inspector.tui.widgets.listing import Listing, Painted, severity_mark
+from inspector.tui.widgets.listing import Painted, severity_mark
 from inspector.tui.widgets.waterfall import ROOMY, between
 
 # Columns of the names beside the tracks.
@@ -84,7 +84,8 @@ def short_user(user: str, more: str = "…") -> str:
     return text if len(text) <= 12 else f"{text[:4]}{more}{text[-5:]}"
 
 
-def _what(transition: Transition) -> str:
+def transition_kind(transition: Transition) -> str:
+    """Return what a transition is, in words."""
     match transition.what:
         case "downgrade":
             return "downgrade to no encryption"
@@ -96,9 +97,16 @@ def _what(transition: Transition) -> str:
             return what
 
 
-def _name(transition: Transition) -> str:
+def transition_name(transition: Transition) -> str:
+    """Return the same with its id, where it has one."""
     number = "" if transition.id is None else f"transition {transition.id}: "
-    return number + _what(transition)
+    return number + transition_kind(transition)
+
+
+def missing_word(call: VoiceCall, transition: Transition) -> str:
+    """Return what to say of a step of a transition that has not come: it may still, of the newest of a live call."""
+    is_over = transition is not call.dave.transitions[-1] or call.handshakes[-1].closed
+    return "never" if is_over else "not yet"
 
 
 class DaveTrack(Painted):
@@ -174,7 +182,7 @@ class DaveTrack(Painted):
             sign = signs.asked if each.what == "new group" else signs.announced
             yield Mark(
                 each.announced.at_ns, each.announced.n, "transitions", sign, "live", number,
-                self._announced(each),
+                self._announced(call, each),
             )  # fmt: skip
             steps: list[tuple[At | None, str, str, str]] = [
                 (each.ready, signs.ready, "client", "the client is ready"),
@@ -184,7 +192,9 @@ class DaveTrack(Painted):
             for at, sign, style, words in steps:
                 if at is not None:
                     after = f"{between(at.at_ns - each.announced.at_ns)} after it was announced"
-                    yield Mark(at.at_ns, at.n, "transitions", sign, style, "", f"{_name(each)}, {words}, {after}")
+                    yield Mark(
+                        at.at_ns, at.n, "transitions", sign, style, "", f"{transition_name(each)}, {words}, {after}"
+                    )
         for found in call.violations:
             sign, style = severity_mark(found.severity, self.glyphs)
             text = f"{found.severity.name.lower()} {inert(found.rule)}: {inert(found.text).rstrip('.')}"
@@ -206,15 +216,16 @@ class DaveTrack(Painted):
                 words = f"{who} closed {code}".strip()
                 yield Mark(step.end_ns, step.row, "epochs", self._signs.ends, style, code, words)
 
-    def _announced(self, each: Transition) -> str:
-        said = f"{_name(each)} announced"
+    def _announced(self, call: VoiceCall, each: Transition) -> str:
+        said = f"{transition_name(each)} announced"
         if each.what in ("commit", "welcome"):
             said += f", leads to epoch {'?' if each.epoch is None else each.epoch}"
             if each.members is not None:
                 said += f" with {counted(len(each.members), 'member')}"
         if not each.at_once:
-            said += "" if each.ready else ", the client was never ready"
-            said += "" if each.executed else ", never executed"
+            missing = missing_word(call, each)
+            said += "" if each.ready else f", the client was {missing} ready"
+            said += "" if each.executed else f", {missing} executed"
         elif each.id is not None and each.what != "new group":
             said += ", at once"
         return said
@@ -397,95 +408,3 @@ class DaveTrack(Painted):
                     canvas.restyle(x, y, "chosen")
             elif 0 <= x < canvas.width and canvas.blank(x, y):
                 canvas.put(x, y, self.glyphs.vertical, "axis")
-
-
-class TransitionTable(Listing):
-    """The transitions of one call, a line each."""
-
-    DEFAULT_CSS = "TransitionTable { height: auto; max-height: 50%; }"
-    TITLES: ClassVar = 2
-
-    def __init__(self, glyphs: Glyphs) -> None:
-        super().__init__(glyphs)
-        self._call: VoiceCall | None = None
-
-    def show(self, call: VoiceCall) -> None:
-        """Show another call, or how far this one has come."""
-        if self._call is None or self._call.first_row != call.first_row:
-            self.at = 0
-        self._call = call
-        self.refresh(layout=True)
-        self.changed()
-
-    @property
-    def _transitions(self) -> tuple[Transition, ...]:
-        return self._call.dave.transitions if self._call is not None else ()
-
-    @property
-    def count(self) -> int:
-        return len(self._transitions)
-
-    @property
-    def row(self) -> int | None:
-        return self._transitions[self.at].announced.n if self._transitions else None
-
-    def told(self) -> tuple[str, str]:
-        if not self._transitions:
-            return "", "no transition was announced"
-        each = self._transitions[self.at]
-        said = f"{_name(each)}, row {each.announced.n:,}"
-        if each.members is not None:
-            said += ": " + ", ".join(short_user(user, self.glyphs.more) for user in each.members)
-        elif each.what in ("commit", "welcome"):
-            said += ": it takes up proposals that were not seen here"
-        if each.rejected is not None:
-            said += f"; rejected by the client {between(each.rejected.at_ns - each.announced.at_ns)} after that"
-        return clock(each.announced.at_ns), said
-
-    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        return self.TITLES + max(self.count, 1)
-
-    def draw_titles(self, canvas: Canvas) -> None:
-        call = self._call
-        if call is None:
-            return
-        canvas.put(0, 0, "transitions", "title")
-        if call.dave.left_out:
-            canvas.put(13, 0, f"and {call.dave.left_out:,} before them", "quiet")
-        canvas.put(
-            0,
-            1,
-            self._line(canvas.width, ("id", "what", "row", "announced", "ready", "executed", "epoch", "members")),
-            "quiet",
-        )
-        if not self._transitions:
-            canvas.put(2, 2, "No transition was announced.", "quiet")
-
-    def draw_item(self, canvas: Canvas, y: int, at: int) -> None:
-        each = self._transitions[at]
-        cells = (
-            "-" if each.id is None else str(each.id),
-            _what(each),
-            f"{each.announced.n:,}",
-            clock(each.announced.at_ns),
-            self._after(each, each.ready),
-            "rejected" if each.rejected and not each.executed else self._after(each, each.executed),
-            "" if each.what in ("downgrade", "new group") else "?" if each.epoch is None else str(each.epoch),
-            "?" if each.members is None and each.what in ("commit", "welcome") else
-            "" if each.members is None else str(len(each.members)),
-        )  # fmt: skip
-        trouble = each.rejected is not None or "never" in cells
-        canvas.put(0, y, self._line(canvas.width, cells), "error" if trouble else "plain")
-
-    def _line(self, width: int, cells: tuple[str, ...]) -> str:
-        number, what, row, announced, ready, executed, epoch, members = cells
-        room = max(width - 66, 12)
-        what = clip(what, room, self.glyphs.more)
-        return f"  {number:>5}  {what:<{min(room, 28)}} {row:>7} {announced:>12} {ready:>9} {executed:>9} {epoch:>5} {members:>7}"  # noqa: E501
-
-    def _after(self, each: Transition, at: At | None) -> str:
-        if at is not None:
-            return between(at.at_ns - each.announced.at_ns)
-        if each.what == "new group":
-            return ""
-        return "at once" if each.at_once else "never"
