@@ -21,6 +21,8 @@ class Plane(StrEnum):
     VOICE = "voice"
     REMOTE_AUTH = "remote-auth"
     RPC = "rpc"
+    MEDIA = "media"
+    """The voice server's UDP."""
 
 
 class Kind(StrEnum):
@@ -73,7 +75,10 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One WebSocket message as it crossed the wire: whole, with permessage-deflate undone, and nothing else."""
+    """One WebSocket message as it crossed the wire: whole, with permessage-deflate undone, and nothing else.
+
+    On the plane ``media`` it is a UDP datagram.
+    """
 
     connection: int
     at_ns: int

@@ -3,6 +3,10 @@
 Live recording, imports and `reindex` all pass through here, so a capture reads the same however it was made.
 """
 
+from functools import partial
+
+import orjson
+
 from inspector.diagnose.engine import Diagnosis
 from inspector.model import (
     Closed,
@@ -20,10 +24,12 @@ from inspector.model import (
 )
 from inspector.protocol.registry import Registry
 from inspector.session import said
+from inspector.session.media import Media, Run
 from inspector.session.state import Connection
 from inspector.session.summarize import names_in
 from inspector.session.tracker import Tracker
 from inspector.wire.decoder import Decoder, Reading
+from inspector.wire.packets import described
 
 
 class Pipeline:
@@ -45,6 +51,7 @@ class Pipeline:
         self._tracker = Tracker(registry)
         self._diagnosis = Diagnosis(registry, self._tracker.world)
         self._open: dict[int, tuple[Connection, Decoder]] = {}
+        self._media: dict[int, Media] = {}
         self._last_at_ns = 0
 
     @property
@@ -56,15 +63,17 @@ class Pipeline:
         """Return the rows that `happening` adds: none while a payload is still arriving."""
         number = self.next_frame
         self.next_frame += 1
+        # Packets that have become a row: time has gone on, whatever it was that happened.
+        folded = self._folded(happening.at_ns) if self._media else []
         match happening:
             case Frame():
-                return self._frame(happening, number)
+                return folded + self._frame(happening, number)
             case Opened():
-                return [self._opened(happening, number)]
+                return [*folded, self._opened(happening, number)]
             case Closed():
-                return self._closed(happening, number)
+                return folded + self._closed(happening, number)
             case Control():
-                return [self._control(happening, number)]
+                return [*folded, self._control(happening, number)]
 
     def tick(self, at_ns: int) -> None:
         """Let time go by: it is `at_ns` now, in nanoseconds since the epoch, and nothing has happened. See `late`."""
@@ -72,8 +81,10 @@ class Pipeline:
 
     def finish(self) -> list[Event]:
         """Return rows for payloads that never came whole on connections that are still open. See `late` too."""
+        left = [(number, run) for number, media in self._media.items() for run in media.finish()]
+        events = [self._run(self._open[number][0], run) for number, run in left]
         self.tick(self._last_at_ns)
-        return [
+        return events + [
             self._event(connection, reading, connection.last_at_ns, False, self.next_frame - 1)
             for connection, decoder in self._open.values()
             for reading in decoder.finish()
@@ -85,6 +96,8 @@ class Pipeline:
         if opened.refusal is None:
             decoder = Decoder(opened.plane, opened.url, joined_late=opened.joined_late)
             self._open[opened.connection] = connection, decoder
+            if opened.plane is Plane.MEDIA:
+                self._media[opened.connection] = Media(partial(self._tracker.voice_of, connection))
         event = self._row(connection, Kind.OPEN, opened.at_ns, number)
         event.opened = opened
         self._diagnosis.examine(connection, event, None, None)
@@ -93,6 +106,8 @@ class Pipeline:
 
     def _frame(self, frame: Frame, number: int) -> list[Event]:
         connection, decoder = self._open.get(frame.connection) or self._unannounced(frame)
+        if connection.plane is Plane.MEDIA:
+            return [self._run(connection, run) for run in self._media[frame.connection].receive(frame, number)]
         events = [
             self._event(connection, reading, frame.at_ns, frame.from_client, number, frame)
             for reading in decoder.receive(frame, number)
@@ -102,8 +117,10 @@ class Pipeline:
 
     def _closed(self, closed: Closed, number: int) -> list[Event]:
         connection, decoder = self._open.get(closed.connection) or self._unannounced(closed)
+        media = self._media.pop(closed.connection, None)
+        events = [self._run(connection, run) for run in media.finish()] if media is not None else []
         del self._open[closed.connection]
-        events = [self._event(connection, reading, closed.at_ns, False, number) for reading in decoder.finish()]
+        events += [self._event(connection, reading, closed.at_ns, False, number) for reading in decoder.finish()]
         self._observe(connection, decoder)
         connection.closed = closed
         self.changed[closed.connection] = connection
@@ -174,10 +191,39 @@ class Pipeline:
             self.names.update(names_in(what.event, what.d))
         return event
 
+    def _folded(self, at_ns: int) -> list[Event]:
+        """Return rows for the packets of sources that have paused by now."""
+        ended = [(number, run) for number, media in self._media.items() for run in media.expire(at_ns)]
+        return [self._run(self._open[number][0], run) for number, run in ended]
+
+    def _run(self, connection: Connection, run: Run) -> Event:
+        """Return the row for voice packets that belong together."""
+        self._tracker.voice_of(connection, run.ssrc)
+        if connection.facts != connection.noted:
+            connection.noted = connection.facts
+            self.changed[connection.id] = connection
+        if run.packet is not None:
+            payload = Payload("binary", run.packet, run.kind, None, None, described(run.packet))
+        else:
+            d = run.body()
+            payload = Payload("json", orjson.dumps({"op": run.kind, "d": d}), run.kind, None, None, d)
+        event = self._row(connection, Kind.PAYLOAD, run.last_ns, run.first_frame)
+        event.last_frame = run.last_frame
+        event.from_client = run.from_client
+        event.op = run.kind
+        event.wire_bytes = event.decoded_bytes = run.wire_bytes
+        event.encoding = payload.encoding
+        event.payload = payload.data
+        self._tracker.locate(event, payload.d)
+        self._diagnosis.examine(connection, event, payload, None)
+        self._tracker.follow(connection, event, payload, None)
+        return event
+
     def _row(self, connection: Connection, kind: Kind, at_ns: int, frame: int) -> Event:
         event = Event(self.next_event, connection.id, at_ns, connection.opened.plane, kind)
         event.first_frame = event.last_frame = frame
-        connection.last_at_ns = self._last_at_ns = at_ns
+        connection.last_at_ns = at_ns
+        self._last_at_ns = max(self._last_at_ns, at_ns)
         connection.last_row = event.n
         self.next_event += 1
         return event

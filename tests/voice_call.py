@@ -64,7 +64,13 @@ def let_in(talk: Conversation, dave: int = 1) -> Conversation:
 
 def offers_keys(talk: Conversation) -> Conversation:
     """External sender and key package."""
-    return binary(talk, EXTERNAL_SENDER).frame(KEY_PACKAGE, from_client=True)
+    return binary(talk, EXTERNAL_SENDER).frame(key_package(OWN), from_client=True)
+
+
+def key_package(user: str, number: int = 1) -> bytes:
+    """A message of op 26; a user's key packages are told apart by their numbers."""
+    named = KEY_PACKAGE.replace(bytes.fromhex("0173f2edc0401000"), int(user).to_bytes(8))
+    return named.replace(b"\x11" * 64, bytes([number]) * 64)
 
 
 def binary(talk: Conversation, message: bytes) -> Conversation:
@@ -73,11 +79,11 @@ def binary(talk: Conversation, message: bytes) -> Conversation:
     return talk.frame((numbered + 1).to_bytes(2) + message[2:])
 
 
-def proposal(epoch: int, *, add: str | None = None, remove: int = 0) -> bytes:
-    """A message of op 27 that proposes to add a user, or to remove who sits at a leaf."""
+def proposal(epoch: int, *, add: str | None = None, number: int = 1, remove: int = 0) -> bytes:
+    """A message of op 27 that proposes to add a user by a key package, or to remove who sits at a leaf."""
     body = b"\0\3" + remove.to_bytes(4)
     if add is not None:
-        body = b"\0\1" + KEY_PACKAGE[1:].replace(bytes.fromhex("0173f2edc0401000"), int(add).to_bytes(8))
+        body = b"\0\1" + key_package(add, number)[1:]
     message = APPEND[6:19] + epoch.to_bytes(8) + APPEND[27:34] + body + APPEND[40:]
     return APPEND[:4] + (len(message) | 0x4000).to_bytes(2) + message
 
@@ -105,9 +111,10 @@ def announces(talk: Conversation, transition: int, message: bytes) -> Conversati
     return binary(talk, b"\0\0\x1d" + transition.to_bytes(2) + message)
 
 
-def welcomes(talk: Conversation, transition: int) -> Conversation:
-    """Op 30."""
-    return binary(talk, b"\0\0\x1e" + transition.to_bytes(2) + WELCOME[5:])
+def welcomes(talk: Conversation, transition: int, package: bytes) -> Conversation:
+    """Op 30, for who sent `package`."""
+    ref = bytes.fromhex(read_binary(package, True, 8).d["key_package"]["ref"])  # type: ignore[union-attr]
+    return binary(talk, b"\0\0\x1e" + transition.to_bytes(2) + WELCOME[5:].replace(b"\xdd" * 32, ref))
 
 
 def switches(talk: Conversation, transition: int, *, is_ready: bool = True) -> Conversation:
@@ -135,8 +142,9 @@ def whole_call() -> list[Happening]:
     switches(talk.waits(2100), 1, is_ready=False)
     talk.waits(700).server({"op": 21, "d": {"transition_id": 2, "protocol_version": 0}})
     switches(talk, 2)
-    talk.waits(900).server({"op": 24, "d": {"epoch": 1, "protocol_version": 1}}).frame(KEY_PACKAGE, from_client=True)
-    switches(welcomes(binary(talk, proposal(0, add=ADA)), 3), 3)
+    talk.waits(900).server({"op": 24, "d": {"epoch": 1, "protocol_version": 1}})
+    talk.frame(key_package(OWN, 2), from_client=True)
+    switches(welcomes(binary(talk, proposal(0, add=ADA, number=2)), 3, key_package(OWN, 2)), 3)
     talk.waits(1500).server({"op": 13, "d": {"user_id": BEA}}).waits(400).closes(4014, "Disconnected.", "server")
     guild = {"id": GUILD, "name": "Test Guild", "channels": [{"id": CHANNEL, "name": "Lounge"}]}
     main.waits(6500).server(dispatch("GUILD_CREATE", guild, 4))

@@ -17,6 +17,7 @@ COMMANDS = {
     "open": "Open recordings in the timeline.",
     "record": "Record a client's gateway traffic through a proxy.",
     "show": "Print recordings as an annotated timeline.",
+    "stats": "Count what recordings hold.",
     "diagnose": "Say what went wrong, why, and what to do.",
     "explain": "Say what an opcode, close code, event, intent, id or rule means.",
     "convert": "Make a capture from mitmproxy flows, a HAR or other captures.",

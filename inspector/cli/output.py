@@ -10,10 +10,13 @@ import click
 
 from inspector.model import Event, Kind
 from inspector.report.jsonl import line
+from inspector.report.packets import PacketReader
 from inspector.report.present import Presenter
 from inspector.report.rows import Rows
 from inspector.report.text import TextRows
 
+# Before what belongs to the row above.
+_INDENT = " " * 26
 # Rows shown on a terminal where no limit is given.
 SCREENFUL = 500
 
@@ -21,10 +24,14 @@ SCREENFUL = 500
 class Printer:
     """Prints rows in one format, as the terminal can show them."""
 
-    def __init__(self, presenter: Presenter, output_format: str, *, raw: bool = False) -> None:
+    def __init__(
+        self, presenter: Presenter, output_format: str, *, raw: bool = False, packets: PacketReader | None = None
+    ) -> None:
         self._presenter = presenter
         self._jsonl = output_format == "jsonl"
         self._raw = raw
+        self.packets = packets
+        """Where the packets of voice media are, if they are wanted one by one."""
         terminal = sys.stdout.isatty()
         self._text = TextRows(
             colour=paints(),
@@ -37,10 +44,15 @@ class Printer:
         shown = self._presenter.show(event, rows)
         if self._jsonl:
             raw = rows.raw(event) if self._raw or event.kind is Kind.UNDECODED else None
-            sys.stdout.buffer.write(line(shown, raw))
-        else:
-            for text in self._text.lines(shown):
-                sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace") + b"\n")
+            sys.stdout.buffer.write(line(shown, raw, self.packets.of(event) if self.packets else None))
+            return
+        for text in self._text.lines(shown):
+            self._write(text)
+        for text in self.packets.lines(event) if self.packets is not None else ():
+            self._write(_INDENT + text)
+
+    def _write(self, text: str) -> None:
+        sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace") + b"\n")
 
     def flush(self) -> None:
         """Let what was printed be seen."""

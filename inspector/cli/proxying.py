@@ -50,6 +50,7 @@ def proxy_options(command: _Command) -> _Command:
             "--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated"
         ),
         click.option("--keep-secrets", is_flag=True, help="Keep tokens that clients send instead of masking them"),
+        click.option("--no-media", is_flag=True, help="Leave out the UDP packets of voice calls"),
     )
     for option in reversed(options):
         command = option(command)
@@ -62,7 +63,13 @@ def default_capture() -> Path:
 
 
 def settings_of(
-    capture: Path, listen: str | None, modes: Sequence[str], hosts: Sequence[str], keep_secrets: bool
+    capture: Path,
+    listen: str | None,
+    modes: Sequence[str],
+    hosts: Sequence[str],
+    *,
+    keep_secrets: bool = False,
+    no_media: bool = False,
 ) -> Settings:
     """Return what a proxy is started with, as the options say. Raises CaptureError, UsageError."""
     host, port = _address(listen) if listen is not None else (DEFAULT_HOST, DEFAULT_PORT)
@@ -72,7 +79,8 @@ def settings_of(
             f"a proxy on {live.address} still records into {capture}; "
             f"`gwinspect live --capture {shlex.quote(str(capture))}` goes back to it"
         )
-    settings = Settings(capture, host, port, modes, hosts, keep_secrets, options={"confdir": confdir()})
+    options = {"confdir": confdir(), "gwinspect_media": "false" if no_media else "true"}
+    settings = Settings(capture, host, port, modes, hosts, keep_secrets, options=options)
     if listen is None and settings.listens and not is_free(host, port):
         settings = replace(settings, port=free_port(host))
         note(f"port {port} is taken, so the proxy listens on {settings.address}; --listen chooses another address")

@@ -21,13 +21,16 @@ def record(
     modes: tuple[str, ...],
     hosts: tuple[str, ...],
     keep_secrets: bool,
+    no_media: bool,
 ) -> None:
     """Record a client's gateway traffic through a proxy, until Ctrl-C.
 
     With COMMAND, runs it with the proxy and its certificate in the environment, ends when it ends, and exits as it did.
     Only Discord's gateways are decrypted; everything else passes through untouched.
     """
-    settings = settings_of(capture or default_capture(), listen, modes, hosts, keep_secrets)
+    settings = settings_of(
+        capture or default_capture(), listen, modes, hosts, keep_secrets=keep_secrets, no_media=no_media
+    )
     code = 0
     with Proxy(settings) as proxy:
         note(f"proxy {way_in(settings)}, certificate {proxy.ca_path}")

@@ -9,6 +9,7 @@ from inspector.cli.follow import follow
 from inspector.cli.output import Printer, last, note
 from inspector.errors import UsageError
 from inspector.protocol.registry import default
+from inspector.report.packets import PacketReader
 from inspector.report.present import Presenter
 from inspector.report.rows import CaptureRows, open_rows
 from inspector.store.reader import Reader
@@ -34,6 +35,8 @@ from inspector.store.reader import Reader
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated")
 @click.option("--reveal", is_flag=True, help="Show tokens and other secrets instead of masking them")
 @click.option("--raw", is_flag=True, help="Add each row's frames to JSON lines, in base64")
+@click.option("--packets", is_flag=True, help="Add the packets behind each row of voice media, one by one")
+@click.option("--decrypt", is_flag=True, help="As --packets, and undo their transport encryption with the call's key")
 def show(
     captures: tuple[Path, ...],
     output_format: str,
@@ -43,6 +46,8 @@ def show(
     hosts: tuple[str, ...],
     reveal: bool,
     raw: bool,
+    packets: bool,
+    decrypt: bool,
 ) -> None:
     """Print recordings as an annotated timeline.
 
@@ -58,6 +63,12 @@ def show(
         if len(captures) > 1:
             note(f"{path}:")
         rows = CaptureRows(Reader(path)) if following else open_rows(path, default(), hosts)
+        if packets or decrypt:
+            if not isinstance(rows, CaptureRows):
+                raise UsageError(
+                    f"{path} is no capture of gwinspect's: 'gwinspect convert' makes one, which has packets"
+                )
+            printer.packets = PacketReader(rows.reader, decrypt=decrypt)
         if isinstance(rows, CaptureRows) and following:
             for event in follow(rows.reader):
                 if search is None or search.matches(event, rows.connection(event.connection)):

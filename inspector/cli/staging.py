@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from inspector.errors import EnvironmentProblem
-from inspector.proxy.launch import Proxy, Settings, free_port, output_to, write_bundle
+from inspector.proxy.launch import Proxy, Settings, free_port, free_udp_port, output_to, write_bundle
 from inspector.proxy.process import end
 from inspector.simulator.scenarios import scenario
 
@@ -78,9 +78,13 @@ def staged(
     client = client or client_for(name)
     command = clients[client] if isinstance(client, str) else list(client)
     journal = folder / "journal.jsonl"
+    # Media go through mitmproxy too, which has to be told where to and from where.
+    media_port = free_udp_port("127.0.0.1") if scenario(name).media else 0
+    modes: tuple[str, ...] = ()
+    told = ["--journal", str(journal), "--pace", str(pace), "--media-port", str(media_port)]
     with output_to(log) as output:
         simulator = subprocess.Popen(
-            [*module, "inspector.simulator", name, "--journal", str(journal), "--pace", str(pace)],
+            [*module, "inspector.simulator", name, *told],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
@@ -92,9 +96,12 @@ def staged(
             said = "above" if log is None else log.read_text("utf-8", "replace")
             raise EnvironmentProblem(f"the simulator did not start; what it said: {said}")
         where = json.loads(ready)
+        if media_port:
+            modes = ("regular", f"reverse:udp://127.0.0.1:{where['udp_port']}@127.0.0.1:{media_port}")
         settings = Settings(
             capture,
             port=free_port("127.0.0.1"),
+            modes=modes,
             keep_secrets=keep_secrets,
             scripts=(Path(str(files("inspector.simulator"))) / "redirect.py", *scripts),
             options={

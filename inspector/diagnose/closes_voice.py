@@ -40,6 +40,8 @@ MANY_MESSAGES = 20
 USUAL_PORT = 443
 # The first version whose heartbeats are objects with seq_ack.
 BUFFERED = 8
+# The lowest version of DAVE that is encryption; a close does not say which one it wants.
+DAVE_VERSION = "version 1 or above"
 
 
 def server_id_of(connection: Connection) -> str | None:
@@ -269,19 +271,25 @@ def encryption_required(now: Situation) -> Cause:
     asked = connection.identify
     if asked is None:
         return usual(now, "no Identify was recorded on this connection")
-    again = [
-        ending.n
+    before = [
+        ending
         for other, ending in now.world.ended.values()
         if other.identity is not None
         and other.identity == connection.identity
         and ending.closed.code == closed(now).code
     ]
-    loop = f" It is attempt {len(again) + 1} on this call: coming back changes nothing." if again else ""
-    evidence = (*again, asked.n)
+    loop = ""
+    if before:
+        span = took(now.at_ns - before[0].at_ns)
+        loop = f" It is attempt {len(before) + 1} on this call within {span}: coming back changes nothing."
+    evidence = (*(ending.n for ending in before), asked.n)
+    needed = f"and the call wants {DAVE_VERSION}"
     if asked.dave is None:
-        return Cause(f"the Identify has no max_dave_protocol_version, so the client cannot speak DAVE.{loop}", evidence)
+        return Cause(
+            f"the Identify has no max_dave_protocol_version, so the client cannot speak DAVE, {needed}.{loop}", evidence
+        )
     if asked.dave <= 0:
-        return Cause(f"the Identify offers DAVE version {asked.dave}, which is none.{loop}", evidence)
+        return Cause(f"the Identify offers DAVE version {asked.dave}, which is none, {needed}.{loop}", evidence)
     return usual(now, f"the Identify offers DAVE version {asked.dave}.{loop}".rstrip("."), *evidence)
 
 

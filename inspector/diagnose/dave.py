@@ -1,22 +1,23 @@
-"""Rules about end-to-end encryption on the voice gateway: DAVE's transitions, and the MLS group behind them.
+"""Rules about end-to-end encryption on the voice gateway: DAVE's versions and transitions, and what they wait for.
 
-Sources: https://github.com/discord/dave-protocol/blob/main/protocol.md and
+What the messages hold is the matter of `inspector.diagnose.mls`. Sources:
+https://github.com/discord/dave-protocol/blob/main/protocol.md and
 https://docs.discord.com/developers/topics/voice-connections#endtoend-encryption-dave-protocol
 """
 
 from collections.abc import Iterator
 
-from inspector.diagnose.rule import MS, SECOND, Noticed, Situation, receives, rule, sends, silence
-from inspector.diagnose.words import counted, opcode, took
+from inspector.diagnose.rule import MS, SECOND, Noticed, Situation, closes, receives, rule, sends, silence
+from inspector.diagnose.words import opcode, took
 from inspector.model import Plane, Severity
-from inspector.session.dave import AT_ONCE, BINARY, Transition, number_in
+from inspector.session.dave import AT_ONCE, BINARY, NEW_GROUP, Transition
+from inspector.session.proposals import number_in
 
 VOICE = Plane.VOICE
-# Time that a client has to be ready for a transition; the server goes on without those who are not.
-READY_NS = 2 * SECOND
-# Time in which a key package, or somebody's commit, should come.
+# Time after which nobody waits any longer for a client to be ready: the server goes on after some two seconds.
+READY_NS = 3 * SECOND
+# Time in which a key package should come.
 PROMPT_NS = 3 * SECOND
-COMMIT_NS = 5 * SECOND
 # Less is not worth a word: the two ends' messages cross each other.
 CROSSING_NS = 50 * MS
 
@@ -27,26 +28,65 @@ def _what(transition: Transition) -> str:
     return f"transition {transition.id} ({_ANNOUNCED[transition.by]})"
 
 
+def is_known(now: Situation) -> bool:
+    """Return whether all of the handshake was recorded: then what is not known of it never came."""
+    return now.connection.is_whole and now.connection.encryption.whole
+
+
+def _overdue(now: Situation) -> Iterator[Transition]:
+    """Yield the transitions to which the client has said nothing for too long."""
+    if not now.connection.is_whole:
+        return
+    for transition in now.connection.encryption.pending():
+        is_silent = transition.ready is None and transition.rejected is None
+        if is_silent and not _answers(now, transition) and now.passed(transition.announced.at_ns + READY_NS):
+            yield transition
+
+
+def _answers(now: Situation, transition: Transition) -> bool:
+    """Return whether this row is the answer, or makes it idle."""
+    is_about = now.payload is not None and now.event.op in (22, 23, 31)
+    return is_about and number_in(now.d, "transition_id") == transition.id
+
+
 @rule(
     "dave-transition-not-ready",
     Severity.ERROR,
     silence(VOICE),
-    remedy="Send Transition Ready (op 23) for every announced transition but 0, once the commit, welcome or version "
-    "was taken in. If that failed, say so with op 31 and a fresh key package.",
+    remedy="Send Transition Ready (op 23) for every announced transition but 0, once the version was taken in.",
     source=("dave", "community-voice"),
 )
 def dave_transition_not_ready(now: Situation) -> Iterator[Noticed]:
-    """A transition was announced, and the client did not say that it is ready.
+    """A change of version was announced, and the client did not say that it is ready.
 
     The server waits some two seconds and switches over without it; the client then hears nothing.
     """
-    connection = now.connection
-    if not connection.is_whole:
-        return
-    for transition in connection.encryption.pending():
-        if transition.ready is None and now.passed(transition.announced.at_ns + READY_NS):
+    for transition in _overdue(now):
+        if transition.by == 21:
             yield Noticed(
                 f"No op 23 came for {_what(transition)} within {took(now.at_ns - transition.announced.at_ns)}.",
+                (transition.announced.n,),
+            )
+
+
+@rule(
+    "dave-commit-ignored",
+    Severity.ERROR,
+    silence(VOICE),
+    remedy="Take in each commit (op 29) and welcome (op 30), then send op 23 with its transition_id; where that fails, "
+    "send op 31 with it and a fresh key package (op 26).",
+    source=("dave", "community-voice"),
+)
+def dave_commit_ignored(now: Situation) -> Iterator[Noticed]:
+    """A commit or welcome came, and the client neither took it in nor rejected it.
+
+    It stays in an epoch that is over: it cannot hear the others, nor they it.
+    """
+    for transition in _overdue(now):
+        if transition.by != 21:
+            yield Noticed(
+                f"Neither op 23 nor op 31 came for {_what(transition)} within "
+                f"{took(now.at_ns - transition.announced.at_ns)}.",
                 (transition.announced.n,),
             )
 
@@ -96,7 +136,7 @@ def dave_ready_twice(now: Situation) -> Iterator[Noticed]:
 def dave_ready_unknown(now: Situation) -> Iterator[Noticed]:
     """The client is ready for a transition that nobody announced."""
     number = number_in(now.d, "transition_id")
-    if not now.connection.is_whole or number == AT_ONCE:
+    if not is_known(now) or number == AT_ONCE:
         return
     if number is None:
         yield Noticed("Op 23 names no transition.")
@@ -128,27 +168,43 @@ def dave_ready_for_zero(now: Situation) -> Iterator[Noticed]:
 def dave_execute_unannounced(now: Situation) -> Iterator[Noticed]:
     """The server executes a transition that it never announced."""
     number = number_in(now.d, "transition_id")
-    if now.connection.is_whole and number not in now.connection.encryption.transitions:
-        yield Noticed(f"Transition {'without an id' if number is None else number} was never announced here.")
+    if not is_known(now):
+        return
+    if number is None:
+        yield Noticed("Op 22 names no transition.")
+    elif number not in now.connection.encryption.transitions:
+        yield Noticed(f"Transition {number} was never announced here.")
 
 
 @rule(
     "dave-executed-unready",
-    Severity.WARN,
+    Severity.ERROR,
     receives(VOICE, 22),
-    remedy="See dave-transition-not-ready: from here on this client's keys are not those of the others.",
-    source=("dave",),
+    remedy="Send op 23 as soon as a commit, welcome or version was taken in, or op 31 and a fresh key package (op 26) "
+    "where that failed.",
+    source=("dave", "community-voice"),
 )
 def dave_executed_unready(now: Situation) -> Iterator[Noticed]:
-    """The server switches over although this client never said that it is ready."""
-    transition = now.connection.encryption.transition(now.d)
-    if transition is None or transition.id == AT_ONCE or transition.executed is not None or not now.connection.is_whole:
+    """The server switches over although this client said nothing to it.
+
+    It waits some two seconds for everyone and then goes on. If the client did not switch too, its keys are not those
+    of the others from here on.
+    """
+    connection = now.connection
+    transition = connection.encryption.transition(now.d)
+    if transition is None or transition.id == AT_ONCE or transition.executed is not None or not connection.is_whole:
         return
-    # What took longer, and was looked into, has been told by the rule about silence.
-    if transition.ready is None and now.connection.examined_ns < transition.announced.at_ns + READY_NS:
+    if transition.ready is not None or transition.rejected is not None:
+        return
+    # What took longer, and was looked into, has been told by the rules about silence.
+    is_told = transition.announced.n > connection.opened_row and (
+        connection.examined_ns >= transition.announced.at_ns + READY_NS
+    )
+    if not is_told:
+        missing = "op 23" if transition.by == 21 else "op 23 or op 31"
         yield Noticed(
             f"{_what(transition).capitalize()} is executed {took(now.at_ns - transition.announced.at_ns)} after it was "
-            "announced, without op 23 from the client.",
+            f"announced, without {missing} from the client.",
             (transition.announced.n,),
         )
 
@@ -170,7 +226,7 @@ def dave_key_package_missing(now: Situation) -> Iterator[Noticed]:
     if due is None or not now.connection.is_whole or (now.event.from_client and now.event.op == 26):
         return
     if now.passed(due.at_ns + PROMPT_NS):
-        yield Noticed(f"No key package came within {took(now.at_ns - due.at_ns)}.", (due.n,))
+        yield Noticed(f"No key package came within {took(now.at_ns - due.at_ns)} of {due.why}.", (due.n,))
 
 
 @rule(
@@ -189,27 +245,6 @@ def dave_commit_rejected(now: Situation) -> Iterator[Noticed]:
 
 
 @rule(
-    "dave-proposals-unanswered",
-    Severity.WARN,
-    silence(VOICE),
-    remedy="Commit the proposals (op 28) of the current epoch, all of them and nothing else.",
-    source=("dave",),
-)
-def dave_proposals_unanswered(now: Situation) -> Iterator[Noticed]:
-    """Proposals came, and neither the client nor anyone else committed them."""
-    encryption = now.connection.encryption
-    if encryption.proposals is None or not now.connection.is_whole:
-        return
-    if now.passed(encryption.proposals.at_ns + COMMIT_NS):
-        own = "The client's own commit was not taken up." if encryption.committed else "The client sent no commit."
-        yield Noticed(
-            f"{counted(encryption.proposed, 'message')} of proposals came, and no commit was announced within "
-            f"{took(now.at_ns - encryption.proposals.at_ns)}. {own}",
-            (encryption.proposals.n, encryption.committed.n if encryption.committed else None),
-        )
-
-
-@rule(
     "dave-downgrade",
     Severity.INFO,
     receives(VOICE, 21),
@@ -218,8 +253,96 @@ def dave_proposals_unanswered(now: Situation) -> Iterator[Noticed]:
 )
 def dave_downgrade(now: Situation) -> Iterator[Noticed]:
     """The call falls back to no end-to-end encryption."""
-    if number_in(now.d, "protocol_version") == 0 and now.connection.encryption.version:
-        yield Noticed(f"DAVE version {now.connection.encryption.version} is given up for none.")
+    encryption = now.connection.encryption
+    if number_in(now.d, "protocol_version") == 0 and encryption.version:
+        number = number_in(now.d, "transition_id")
+        which = "" if number is None else f" with transition {number}"
+        yield Noticed(f"DAVE version {encryption.version} is given up for none{which}.")
+
+
+@rule(
+    "dave-passthrough",
+    Severity.INFO,
+    receives(VOICE, 21, 22, 29, 30),
+    closes(VOICE),
+    remedy="Nothing, if somebody without DAVE was there meanwhile. If nobody was, look for what made the server give "
+    "it up; and do not take what was said in that time for confidential.",
+    source=("dave",),
+)
+def dave_passthrough(now: Situation) -> Iterator[Noticed]:
+    """For a time, media was not encrypted from end to end.
+
+    Said when it is again, and as a warning where the connection ends before that.
+    """
+    encryption, closed = now.connection.encryption, now.event.closed
+    plain = encryption.plain
+    if plain is None:
+        return
+    lasted = took(now.at_ns - plain.at_ns)
+    if closed is not None:
+        row = None if closed.code is None else now.registry.close_code(VOICE, closed.code)
+        # Where a resume may follow, the last word is not spoken.
+        if row is not None and row.sent_by(closed.by).resume is not True:
+            yield Noticed(
+                f"DAVE version {plain.was} was given up in row {plain.n}, and the connection ends {lasted} later "
+                "without it.",
+                (plain.n,),
+                Severity.WARN,
+            )
+        return
+    version = encryption.puts_in_force(now.event.op, now.d)
+    if version:
+        renewed = encryption.renewed if encryption.renewed is not None and encryption.renewed.n > plain.n else None
+        by = "" if renewed is None else f" by a new group (op 24 in row {renewed.n})"
+        number = number_in(now.d, "transition_id")
+        yield Noticed(
+            f"Version 0 was in force for {lasted}, from row {plain.n} to row {now.event.n}. Transition {number} leads "
+            f"back to version {version}{by}.",
+            (plain.n, renewed.n if renewed else None),
+        )
+
+
+@rule(
+    "dave-group-anew",
+    Severity.INFO,
+    receives(VOICE, 24),
+    remedy="Nothing by itself: the server has its reasons, such as a client that lost step and could not be let in.",
+    source=("dave",),
+)
+def dave_group_anew(now: Situation) -> Iterator[Noticed]:
+    """A group that is in use is given up for a new one, although encryption was never off."""
+    encryption = now.connection.encryption
+    # Whoever is left behind alone gets a new group as a matter of course.
+    is_alone = encryption.listed and not encryption.members.keys() - {encryption.user}
+    if number_in(now.d, "epoch") != NEW_GROUP or is_alone:
+        return
+    if encryption.version and encryption.epoch is not None:
+        entered = encryption.entered
+        yield Noticed(
+            f"The group of epoch {encryption.epoch} ends, and all need a fresh key package.",
+            (entered.n if entered else None,),
+        )
+
+
+@rule(
+    "dave-version-not-offered",
+    Severity.ERROR,
+    receives(VOICE, 4, 21, 24),
+    remedy="Offer in max_dave_protocol_version what the library can speak and no less; or update the library.",
+    source=("dave", "official-voice"),
+)
+def dave_version_not_offered(now: Situation) -> Iterator[Noticed]:
+    """The server asks for a version of DAVE above what the client offers."""
+    key = "dave_protocol_version" if now.event.op == 4 else "protocol_version"
+    version, encryption = number_in(now.d, key), now.connection.encryption
+    asked = now.connection.identify
+    if version is None or not encryption.introduced:
+        return
+    if version > (encryption.offered or 0):
+        yield Noticed(
+            f"DAVE version {version} is to be spoken; Identify offered {encryption.offered or 'none'}.",
+            (asked.n if asked else None,),
+        )
 
 
 @rule(

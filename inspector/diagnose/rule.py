@@ -127,12 +127,12 @@ class Trigger(NamedTuple):
     """Only payloads that are odd in this way."""
 
 
-def sends(plane: Plane, *ops: int) -> tuple[Trigger, ...]:
+def sends(plane: Plane, *ops: int | str) -> tuple[Trigger, ...]:
     """Payloads of the client: those with these opcodes, or all."""
     return tuple(Trigger(plane, from_client=True, op=op) for op in ops or (None,))
 
 
-def receives(plane: Plane, *ops: int) -> tuple[Trigger, ...]:
+def receives(plane: Plane, *ops: int | str) -> tuple[Trigger, ...]:
     """Payloads of the server: those with these opcodes, or all."""
     return tuple(Trigger(plane, from_client=False, op=op) for op in ops or (None,))
 

@@ -1,6 +1,19 @@
 """All rules, in the order in which they are asked and listed. A rule that is not named here does not exist."""
 
-from inspector.diagnose import commands, dave, forms, heartbeats, intents, logins, sequence, shapes, transport, voice
+from inspector.diagnose import (
+    commands,
+    dave,
+    forms,
+    heartbeats,
+    intents,
+    logins,
+    media,
+    mls,
+    sequence,
+    shapes,
+    transport,
+    voice,
+)
 from inspector.diagnose.rule import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -26,6 +39,7 @@ RULES: tuple[Rule, ...] = (
     heartbeats.ack_without_heartbeat,
     # End-to-end encryption.
     dave.dave_transition_not_ready,
+    dave.dave_commit_ignored,
     dave.dave_ready_late,
     dave.dave_ready_twice,
     dave.dave_ready_unknown,
@@ -34,9 +48,22 @@ RULES: tuple[Rule, ...] = (
     dave.dave_executed_unready,
     dave.dave_key_package_missing,
     dave.dave_commit_rejected,
-    dave.dave_proposals_unanswered,
     dave.dave_downgrade,
+    dave.dave_passthrough,
+    dave.dave_group_anew,
+    dave.dave_version_not_offered,
     dave.voice_binary_as_text,
+    mls.dave_proposals_unanswered,
+    mls.dave_commit_incomplete,
+    mls.dave_commit_unknown_proposal,
+    mls.dave_epoch_jump,
+    mls.dave_add_unknown_user,
+    mls.dave_external_sender_changed,
+    mls.dave_credential_mismatch,
+    mls.dave_parameters_wrong,
+    mls.dave_key_package_reused,
+    mls.dave_key_package_repeated,
+    mls.dave_welcome_mismatch,
     # Beginning, resuming and ending sessions.
     logins.identify_before_hello,
     logins.identify_twice,
@@ -100,6 +127,7 @@ RULES: tuple[Rule, ...] = (
     voice.voice_heartbeat_shape,
     voice.voice_seq_ack_missing,
     voice.voice_seq_ack_wrong,
+    voice.voice_seq_ack_unsupported,
     voice.voice_seq_gap,
     voice.voice_identify_twice,
     voice.voice_command_too_early,
@@ -111,4 +139,9 @@ RULES: tuple[Rule, ...] = (
     voice.voice_stale_credentials,
     voice.voice_wrong_endpoint,
     voice.voice_without_dave,
+    # A call's UDP.
+    media.media_address_unanswered,
+    media.media_loss,
+    media.media_before_speaking,
+    media.media_wrong_ssrc,
 )

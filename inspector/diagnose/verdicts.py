@@ -92,7 +92,8 @@ def judge(now: Situation) -> tuple[Verdict | None, Finding | None]:
     Where no code was recorded there is a verdict and no finding: it says nothing of the session.
     """
     closed = now.event.closed
-    cause = None if closed is None else _explainer(now, closed)(now)
+    # Nothing ends a path of UDP but silence.
+    cause = None if closed is None or now.event.plane is Plane.MEDIA else _explainer(now, closed)(now)
     if closed is None or cause is None:
         return None, None
     row = row_of(now)

@@ -75,8 +75,10 @@ def voice_seq_ack_missing(now: Situation) -> Iterator[Noticed]:
     connection, known = now.connection, _counted(now)
     if not _is_numbered(connection) or known is None or type(now.d) is not dict or not connection.is_whole:
         return
-    if getattr(now.said, "seq", None) is None and (isinstance(now.said, Resume) or not _is_new(now)):
-        yield Noticed(f"There is no seq_ack, although the server has counted up to {known:,}.")
+    seq = getattr(now.said, "seq", None)
+    if (seq is None or seq < 0) and (isinstance(now.said, Resume) or not _is_new(now)):
+        said = "There is no seq_ack" if seq is None else f"seq_ack is {seq}, which is none"
+        yield Noticed(f"{said}, although the server has counted up to {known:,}.")
 
 
 def _is_new(now: Situation) -> bool:
@@ -117,8 +119,36 @@ def voice_seq_ack_wrong(now: Situation) -> Iterator[Noticed]:
     # What a resume sends again has the numbers that the client had reached before.
     if behind > WRAP // 2 and (connection.resume is None or WRAP - behind > BEHIND):
         yield Noticed(f"seq_ack is {seq:,}; the server has counted up to {known:,} only.", (), severity)
+        return
+    last = connection.last_beat if isinstance(now.said, Beat) else None
+    if last is not None and connection.seq_at_beat is not None and now.at_ns - last.at_ns >= SECOND:
+        # What had come before the last heartbeat is long received at this one.
+        if 0 < (connection.seq_at_beat - seq) % WRAP <= WRAP // 2:
+            yield Noticed(
+                f"seq_ack is {seq:,}; the server had counted up to {connection.seq_at_beat:,} before the last "
+                f"heartbeat, {took(now.at_ns - last.at_ns)} ago.",
+                (last.n,),
+                Severity.WARN,
+            )
     elif BEHIND < behind <= WRAP // 2:
         yield Noticed(f"seq_ack is {seq:,}; the server is at {known:,} by now.", (), Severity.WARN)
+
+
+@rule(
+    "voice-seq-ack-unsupported",
+    Severity.WARN,
+    sends(VOICE, 7),
+    remedy="Connect with v=8 or above, or do not count on what was missed being sent again.",
+    source=("official-voice",),
+)
+def voice_seq_ack_unsupported(now: Situation) -> Iterator[Noticed]:
+    """A Resume acknowledges a sequence number on a version that has none.
+
+    Below version 8 the server keeps nothing back: what it said meanwhile is lost, commits of DAVE too.
+    """
+    seq, version = now.expect(Resume).seq, now.connection.version
+    if seq is not None and version is not None and version < NUMBERED:
+        yield Noticed(f"seq_ack is {seq:,}, and the URL has v={version}.")
 
 
 @rule(
@@ -130,13 +160,19 @@ def voice_seq_ack_wrong(now: Situation) -> Iterator[Noticed]:
 )
 def voice_seq_gap(now: Situation) -> Iterator[Noticed]:
     """Numbers of the voice server's messages are left out, or come again."""
-    connection, seq = now.connection, now.event.seq
+    connection, seq, resume = now.connection, now.event.seq, now.connection.resume
     if seq is None or connection.seq is None or not connection.is_whole:
         return
-    step = (seq - connection.seq) % WRAP
-    # A resume sends again what may have been received.
-    if step != 1 and connection.resume is None:
-        yield Noticed(f"The numbers go from {connection.seq:,} to {seq:,}.")
+    if resume is None:
+        if (seq - connection.seq) % WRAP != 1:
+            yield Noticed(f"The numbers go from {connection.seq:,} to {seq:,}.")
+        return
+    # A resume sends again what may have been received, and begins after what the client acknowledged.
+    begins = connection.first_seq is None
+    last = resume.seq if begins else connection.seq
+    if last is not None and last >= 0 and 1 < (seq - last) % WRAP <= WRAP // 2:
+        what = f"Resume acknowledged {last:,}, and they go on with" if begins else f"The numbers go from {last:,} to"
+        yield Noticed(f"{what} {seq:,}.", (resume.n,) if begins else ())
 
 
 @rule(

@@ -21,9 +21,12 @@ from inspector.importers.candidates import MAX_FRAMES
 from inspector.importers.source import Source, at_ns, clean, kept_headers, refusal_of, websocket_url
 from inspector.model import Closed, Frame, Happening, Mark, Opened, Plane, Side
 from inspector.protocol.hosts import plane_of
+from inspector.session.said import udp_url
+from inspector.wire.packets import read_packet
 
 if TYPE_CHECKING:
     from mitmproxy.http import HTTPFlow
+    from mitmproxy.udp import UDPFlow, UDPMessage
     from mitmproxy.websocket import WebSocketMessage
 
 # A dictionary's length, and its first key: text since mitmproxy 1.0, bytes before.
@@ -92,7 +95,9 @@ class FlowFile(Source):
         try:
             flow: Any = next(FlowReader(file).stream())
             self._flows += 1
-            if flow.type == "http":
+            if flow.type == "udp":
+                yield from self._packets(flow)
+            elif flow.type == "http":
                 yield from self._websocket(flow) if flow.websocket is not None else self._upgrade(flow)
         except OSError:
             raise
@@ -145,6 +150,19 @@ class FlowFile(Source):
         if closed is not None:
             yield closed
 
+    def _packets(self, flow: "UDPFlow") -> Iterator[Happening]:
+        """Yield the packets of a path to a voice server, which IP discovery tells from others."""
+        if not any(is_discovery(message.content) for message in flow.messages[:MAX_FRAMES]):
+            return
+        self._connections += 1
+        opened = udp_opened_of(flow, self._connections)
+        yield opened
+        last_ns = opened.at_ns
+        for message in flow.messages:
+            yield (frame := packet_of(message, opened.connection, last_ns))
+            last_ns = frame.at_ns
+        yield Closed(opened.connection, last_ns, None)
+
     def _upgrade(self, flow: "HTTPFlow") -> Iterator[Happening]:
         """Yield the opening of a gateway connection that mitmproxy has no messages of, mostly a refused one."""
         wanted = flow.request.headers.get("upgrade", "").lower() == "websocket"
@@ -180,6 +198,26 @@ def opened_of(flow: "HTTPFlow", connection: int, plane: Plane = Plane.GATEWAY) -
         refusal if flow.websocket is None else None,
         headers,
     )
+
+
+def udp_opened_of(flow: "UDPFlow", connection: int) -> Opened:
+    """Return how a path of UDP began: live or out of a file."""
+    host, port = (flow.server_conn.address or ("", 0))[:2]
+    url = udp_url(host, port)
+    first_ns = at_ns(flow.messages[0].timestamp, 0) if flow.messages else 0
+    began_ns = at_ns(flow.client_conn.timestamp_start, first_ns)
+    return Opened(connection, began_ns, Plane.MEDIA, url, _address(flow.client_conn.peername), None)
+
+
+def packet_of(message: "UDPMessage", connection: int, last_ns: int) -> Frame:
+    """Return a datagram as it was sent; `last_ns` is the time of the one before."""
+    at = at_ns(message.timestamp, last_ns)
+    return Frame(connection, at, bool(message.from_client), False, bytes(message.content))
+
+
+def is_discovery(data: bytes) -> bool:
+    """Return whether a datagram is IP discovery, by which the path to a voice server is known."""
+    return read_packet(data).kind == "discovery"
 
 
 def _frame(message: "WebSocketMessage", opened: Opened, original: Any) -> Frame:

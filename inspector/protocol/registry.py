@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from inspector.errors import TableError
 
-PlaneName = Literal["gateway", "voice", "remote-auth", "rpc"]
+PlaneName = Literal["gateway", "voice", "remote-auth", "rpc", "media"]
 """A `model.Plane` as tables write it; each is equal to its member."""
 Status = Literal["current", "deprecated", "retired"]
 ReadAs = Literal[

@@ -49,6 +49,13 @@ def free_port(host: str) -> int:
         return int(probe.getsockname()[1])
 
 
+def free_udp_port(host: str) -> int:
+    """Return a UDP port of `host` that nobody has right now."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
 def is_free(host: str, port: int) -> bool:
     """Say whether a proxy could listen there right now."""
     try:

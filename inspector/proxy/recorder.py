@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from mitmproxy import ctx, exceptions, http, tls
+from mitmproxy import connection, ctx, exceptions, http, tls, udp
 from mitmproxy.addonmanager import Loader
+from mitmproxy.proxy import layer, layers
 from mitmproxy.websocket import WebSocketMessage
 
 from inspector.errors import GwinspectError
-from inspector.importers.mitm import closed_of, opened_of
+from inspector.importers.mitm import closed_of, is_discovery, opened_of, packet_of, udp_opened_of
 from inspector.importers.source import at_ns
 from inspector.model import Closed, Control, Frame, Mark, Opened, Plane
 from inspector.protocol.hosts import host_of, is_discord, plane_of, shape_of
@@ -39,6 +40,7 @@ class Recorder:
     def __init__(self) -> None:
         self._scribe: Scribe | None = None
         self._streams: dict[str, _Flow] = {}
+        self._paths: dict[str, _Path] = {}
         self._foreign: set[str] = set()
         self._pings = _PingListener(self)
 
@@ -63,10 +65,17 @@ class Recorder:
             "Keep tokens that clients send in the capture. Default: they are masked before they are stored.",
         )
         loader.add_option(
+            "gwinspect_media",
+            bool,
+            True,
+            "Record the UDP packets of voice calls too, in modes of mitmproxy that carry UDP: some 30 MB an hour for "
+            "each voice, much more for video.",
+        )
+        loader.add_option(
             "gwinspect_trim",
             bool,
             False,
-            "Let go of WebSocket messages in mitmproxy once gwinspect has them, so that memory stays flat over days. "
+            "Let go of messages in mitmproxy once gwinspect has them, so that memory stays flat over days. "
             "mitmproxy's own views and -w then lack them.",
         )
 
@@ -123,6 +132,31 @@ class Recorder:
         if closed is not None:
             seen.put(_own_timeout(closed, seen.last_ns))
 
+    def next_layer(self, nextlayer: layer.NextLayer) -> None:
+        """Have media relayed as they are. Else mitmproxy would pass them by, or take DTLS for something to open."""
+        context = nextlayer.context
+        if context.client.transport_protocol == "udp" and self._is_media(context.server, nextlayer.data_client()):
+            nextlayer.layer = layers.UDPLayer(context)
+
+    def udp_message(self, flow: udp.UDPFlow) -> None:
+        path = self._paths.get(flow.id)
+        if path is None:
+            path = self._begin_path(flow)
+            if path is None:
+                return
+        else:
+            path.take(flow.messages[-1])
+        if ctx.options.gwinspect_trim:
+            del flow.messages[:-1]
+
+    def udp_end(self, flow: udp.UDPFlow) -> None:
+        path = self._paths.pop(flow.id, None)
+        if path is not None:
+            path.put(Closed(path.stream.connection, time.time_ns(), None))
+
+    def udp_error(self, flow: udp.UDPFlow) -> None:
+        self.udp_end(flow)
+
     def response(self, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
         if flow.response.status_code != 101:
@@ -167,6 +201,25 @@ class Recorder:
                 seen.take(message)
         return seen
 
+    def _begin_path(self, flow: udp.UDPFlow) -> "_Path | None":
+        """Begin to follow `flow` if it leads to a voice server; take what mitmproxy has of it so far."""
+        if self._scribe is None:
+            return None
+        if not self._is_media(flow.server_conn, flow.messages[-1].content):
+            return None
+        stream = Stream(str(flow.server_conn.address), self._scribe.number())
+        path = self._paths[flow.id] = _Path(self._scribe, stream)
+        path.put(udp_opened_of(flow, stream.connection))
+        for message in flow.messages:
+            path.take(message)
+        return path
+
+    def _is_media(self, server: connection.Server, data: bytes) -> bool:
+        """Say whether a datagram to or from `server` is of a voice call: its gateway named the address, or it shows."""
+        if self._scribe is None or not ctx.options.gwinspect_media:
+            return False
+        return (server.address or ("", 0))[:2] in self._scribe.media or is_discovery(data)
+
     def _refused(self, flow: http.HTTPFlow) -> None:
         if self._scribe is None or flow.request.headers.get("upgrade", "").lower() != "websocket":
             return
@@ -202,7 +255,10 @@ class Recorder:
         self._pings.uninstall()
         for seen in self._streams.values():
             seen.put(Closed(seen.stream.connection, time.time_ns(), None, "mitmproxy was stopped", "proxy"))
+        for path in self._paths.values():
+            path.put(Closed(path.stream.connection, time.time_ns(), None, "mitmproxy was stopped", "proxy"))
         self._streams.clear()
+        self._paths.clear()
         self._scribe.stop()
         self._scribe = None
 
@@ -243,6 +299,25 @@ class _Flow:
             self.put(Amendment(Mark.DROPPED, None))
         elif message.content is not content and message.content != content:
             self.put(Amendment(Mark.CHANGED, message.content))
+
+
+class _Path:
+    """One followed path of UDP, on the side of the hooks."""
+
+    __slots__ = ("_last_ns", "_scribe", "stream")
+
+    def __init__(self, scribe: Scribe, stream: Stream) -> None:
+        self._scribe = scribe
+        self._last_ns = time.time_ns()
+        self.stream = stream
+
+    def put(self, what: Opened | Frame | Closed) -> None:
+        self._scribe.put(self.stream, what)
+
+    def take(self, message: udp.UDPMessage) -> None:
+        frame = packet_of(message, self.stream.connection, self._last_ns)
+        self._last_ns = frame.at_ns
+        self.put(frame)
 
 
 class _PingListener(logging.Handler):

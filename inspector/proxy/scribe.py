@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from inspector.importers.candidates import confirm
-from inspector.model import Closed, Event, Finding, Frame, Happening, Kind, Mark, Opened, Severity
+from inspector.model import Closed, Event, Finding, Frame, Happening, Kind, Mark, Opened, Payload, Plane, Severity
 from inspector.protocol.registry import Registry
 from inspector.session.summarize import inert
 from inspector.store.writer import Writer
+from inspector.wire.decoder import read_payload
 
 # Seconds between two looks at the queue; with the commit it keeps a row from waiting more than 50 ms.
 BEAT = 0.04
@@ -34,6 +35,10 @@ PATIENCE = 60
 
 # Times that mitmproxy's event log tells of one rule; the capture has them all.
 MOST_TOLD = 5
+
+# Addresses for media that are remembered.
+MAX_MEDIA = 10_000
+_VOICE_READY = 2
 
 # mitmproxy's level for what a person should see although it is no warning.
 ALERT = logging.INFO + 1
@@ -80,6 +85,8 @@ class Scribe(threading.Thread):
         self._hosts: set[str] = set()
         self._told: Counter[str] = Counter()
         self._patient = True
+        self.media: set[tuple[str, int]] = set()
+        """Addresses that voice gateways have named for media."""
         self.path = path
         self.dead = False
         """Recording has stopped for good: the disk refused too much."""
@@ -242,13 +249,22 @@ class Scribe(threading.Thread):
                 log.warning("gwinspect: no connection to %s: %s", inert(event.opened.url), inert(event.opened.refusal))
             else:
                 log.info("gwinspect: #%d %s %s", event.connection, event.plane.value, inert(event.opened.url))
-        elif event.kind is Kind.CLOSE and event.closed is not None:
+        elif event.kind is Kind.CLOSE and event.closed is not None and event.plane is not Plane.MEDIA:
             code = event.closed.code
             row = self._registry.close_code(event.plane, code) if code is not None else None
             what = f"{code} {row.name}: {row.sent_by(event.closed.by).meaning}" if row else f"{code}"
             log.log(ALERT, "gwinspect: #%d closed by %s, %s", event.connection, event.closed.by or "?", what)
+        elif event.plane is Plane.VOICE and event.op == _VOICE_READY and not event.from_client:
+            self._learn(event)
         for finding in event.findings:
             self._tell_finding(finding, f"#{event.connection} ")
+
+    def _learn(self, event: Event) -> None:
+        """Remember where media go, so that the hooks know it: a client may have begun before we were there."""
+        payload = read_payload(Plane.VOICE, event.encoding or "json", event.payload or b"")
+        match payload.d if isinstance(payload, Payload) else None:
+            case {"ip": str(ip), "port": int(port)} if len(self.media) < MAX_MEDIA:
+                self.media.add((ip, port))
 
     def _tell_finding(self, finding: Finding, where: str) -> None:
         """Say what was noticed, where somebody should do something about it and the rule has not been told often."""

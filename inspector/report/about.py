@@ -309,6 +309,7 @@ _PLANES = {
     Plane.VOICE: "voice gateway",
     Plane.REMOTE_AUTH: "remote auth gateway",
     Plane.RPC: "local RPC",
+    Plane.MEDIA: "voice UDP",
 }
 _DONE = {
     Mark.INJECTED: "made it up; the other end never sent it.",

@@ -23,10 +23,12 @@ class Marks:
     open: str
     to: str
     more: str
+    bars: str
+    """Eight heights of a bar, the lowest first."""
 
 
-UNICODE = Marks("▶", "◀", "✕", "●", "→", "…")
-ASCII = Marks(">", "<", "x", "*", ">", "~")
+UNICODE = Marks("▶", "◀", "✕", "●", "→", "…", "▁▂▃▄▅▆▇█")
+ASCII = Marks(">", "<", "x", "*", ">", "~", "._-=+*%#")
 
 
 def direction(event: Event, marks: Marks) -> tuple[str, str, str]:

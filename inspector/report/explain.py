@@ -184,7 +184,7 @@ class _Topic:
 
 
 _TOPIC = re.compile(
-    r"(?:(?P<plane>gateway|voice|remote[-_ ]?auth|rpc|websocket)\s)?"
+    r"(?:(?P<plane>gateway|voice|remote[-_ ]?auth|rpc|media|websocket)\s)?"
     r"(?:(?:(?P<op>op|opcode)|(?P<close>close[-_ ]code|close|code)|(?P<event>event)|(?P<intent>intents?)"
     r"|(?P<capability>capability|capabilities)|(?P<id>id|snowflake)|(?P<error>error[-_ ]code|error))\s)?"
     r"(?P<subject>.*)",
@@ -520,6 +520,7 @@ _PLANES = {
     "websocket": "WebSocket itself",
     "remote-auth": "the remote auth gateway",
     "rpc": "local RPC",
+    "media": "the voice server's UDP",
 }
 _DIRECTIONS = {
     "send": "from client to server",

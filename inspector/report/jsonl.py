@@ -1,18 +1,25 @@
 """One JSON object a row: the contract for programs. Keys are only ever added."""
 
 import base64
+from collections.abc import Iterable
 from typing import Any
 
-from inspector.model import ABSENT, Closed, Event, Finding, Kind, Mark, Opened, Undecoded, Verdict
+from inspector.model import ABSENT, Closed, Event, Finding, Kind, Mark, Opened, Plane, Undecoded, Verdict
 from inspector.protocol.registry import CloseCode
 from inspector.report.present import Shown
 from inspector.report.values import iso
 from inspector.wire import jsontext
 
 
-def line(shown: Shown, raw: bytes | None = None) -> bytes:
-    """Return `shown` as one line, with its newline. `raw`: the frames, for ``--raw`` and for what is undecoded."""
-    return jsontext.dumps(record(shown, raw)) + b"\n"
+def line(shown: Shown, raw: bytes | None = None, packets: Iterable[dict[str, Any]] | None = None) -> bytes:
+    """Return `shown` as one line, with its newline.
+
+    `raw`: the frames, for ``--raw`` and for what is undecoded. `packets`: of voice media, for ``--packets``.
+    """
+    found = record(shown, raw)
+    if packets is not None and shown.event.plane is Plane.MEDIA and shown.event.kind is Kind.PAYLOAD:
+        found["packets"] = list(packets)
+    return jsontext.dumps(found) + b"\n"
 
 
 def record(shown: Shown, raw: bytes | None = None) -> dict[str, Any]:

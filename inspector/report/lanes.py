@@ -179,10 +179,11 @@ class LaneReader:
         """Yield the groups in the order of their first connections."""
         groups: dict[tuple[Plane, str | None], list[Lane]] = {}
         for number, lane in lanes.items():
-            own = self._ways[number].connection
-            asked = self._ways.get(own.parent or 0)
-            # A voice connection belongs to the session that asked for it.
-            home = own if asked is None else asked.connection
+            home = self._ways[number].connection
+            # A voice connection belongs to the session that asked for it, media to their voice connection.
+            for _ in range(2):
+                asked = self._ways.get(home.parent or 0)
+                home = home if asked is None else asked.connection
             groups.setdefault((home.plane, home.session), []).append(lane)
         for (plane, session), members in groups.items():
             shards = [lane.shard for lane in members if lane.shard]

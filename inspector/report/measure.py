@@ -15,6 +15,7 @@ from statistics import median
 from typing import Any
 
 from inspector.model import Kind, Plane
+from inspector.protocol.registry import Registry
 from inspector.store.file import damaged
 from inspector.store.reader import Reader
 
@@ -185,6 +186,13 @@ class Measured:
         return Columns(first * self.bucket_ns, each * self.bucket_ns, tuple(map(_sum, groups)))
 
 
+def name_of(plane: Plane, kind: Kind, op: int | str | None, event: str | None, registry: Registry) -> str:
+    """Return what messages are called, as it came: their event, their opcode's name, or what else they are."""
+    if kind is Kind.CONTROL:
+        return event or "control"
+    return kind.value if kind is not Kind.PAYLOAD else event or registry.name(plane, op)
+
+
 class Measures:
     """Measures a capture, as far as it goes. Belongs to one thread, as `reader` does; its snapshots do not."""
 
@@ -200,6 +208,11 @@ class Measures:
         self._rest = 0
         self._trips: dict[int, _Trips] = {}
         self._latest: deque[int] = deque(maxlen=_RECENT_ROUND_TRIPS)
+
+    @property
+    def counted(self) -> int:
+        """Rows that have been looked at."""
+        return self._counted
 
     def advance(self, limit: int = SLICE) -> bool:
         """Look at no more than `limit` further rows, and say whether there are more.

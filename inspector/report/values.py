@@ -29,6 +29,27 @@ def duration(ns: int) -> str:
     return f"{minutes // 60} h {minutes % 60:02} min"
 
 
+def round_trip(ns: int) -> str:
+    """Return what a heartbeat took: what is less than 10 ms has a decimal."""
+    return f"{ns / 1e6:.1f} ms" if ns < 9_950_000 else duration(ns)
+
+
+def step_length(ns: int) -> str:
+    """Return how long a step of a plot takes; never as ``4:05``, which beside a time of day looks like one."""
+    if ns < 9_500_000:
+        return f"{ns / 1e6:.1f} ms"
+    minutes, seconds = divmod(round(ns / 1e9), 60)
+    if 0 < minutes < 60:
+        return f"{minutes} min {seconds} s" if seconds else f"{minutes} min"
+    return duration(ns).replace(".00 s", " s")
+
+
+def percent(value: float, total: float) -> str:
+    """Return how much of `total` a value is: ``<1 %``, ``33 %``."""
+    share = value / total * 100 if total else 0.0
+    return "<1 %" if 0 < share < 0.5 else f"{share:.0f} %"
+
+
 def clock(at_ns: int, zone: tzinfo | None = None) -> str:
     """Return the time of day to a millisecond, in `zone` or this machine's own."""
     return _at(at_ns, zone).strftime("%H:%M:%S.") + f"{at_ns // 1_000_000 % 1000:03}"

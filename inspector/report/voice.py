@@ -15,7 +15,8 @@ from inspector.model import ABSENT, Event, Kind, Payload, Plane, Severity
 from inspector.report.handshake import Course, Key, Seen, first_sentence
 from inspector.report.overview import host_of
 from inspector.report.voice_call import Call, Socket, Violation, VoiceCall, without_port
-from inspector.session.dave import BINARY, number_in
+from inspector.session.dave import BINARY
+from inspector.session.proposals import number_in
 from inspector.session.said import At, name
 from inspector.store.file import damaged
 from inspector.store.reader import Reader
@@ -51,7 +52,7 @@ _FINDINGS = """
     from finding join event on event.id = finding.event where finding.id > ? order by finding.id limit ?"""
 _CAUSES = "select event, cause from verdict where event in (select value from json_each(?))"
 # Ops whose bodies matter: who it is, which version, who comes and goes, and all of DAVE.
-_READ = {(True, op) for op in (0, 7, 23, 31)} | {(False, op) for op in (4, 11, 13, 21, 22, 24, 27, 29, 30)}
+_READ = {(True, op) for op in (0, 7, 23, 28, 31)} | {(False, op) for op in (4, 11, 13, 21, 22, 24, 27, 29, 30)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +268,7 @@ class VoiceReader:
         if from_client and op in (0, 7):
             call.active = row.connection
             if op == 0:
-                call.dave.begin(name(d.get("user_id")) if type(d) is dict else None)
+                call.dave.begin()
         course.take(from_client, op, seen._replace(op=op), number_in(d, "transition_id"))
         # A connection that another has replaced may still have things to say.
         if call.active in (None, row.connection):

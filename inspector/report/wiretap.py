@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from inspector.model import ABSENT, Event, Kind, Mark, Payload
+from inspector.model import ABSENT, Event, Kind, Mark, Payload, Plane
 from inspector.protocol.registry import Registry
+from inspector.report.packets import line_of
 from inspector.report.present import Shown
 from inspector.report.rows import CaptureRows
 from inspector.report.values import size
@@ -19,6 +20,7 @@ from inspector.session.state import Connection
 from inspector.store.reader import StoredFrame
 from inspector.wire.decoder import read_payload
 from inspector.wire.dialect import Compression, sniff
+from inspector.wire.packets import described
 
 ROW = 16
 """Bytes of one line of a hexdump."""
@@ -49,6 +51,8 @@ class WireFrame:
     """As its sender sent it, of the same length; masked unless secrets are revealed."""
     forwarded: bytes | None = None
     """What the other end got instead, where the proxy changed it; masked likewise."""
+    packet: str = ""
+    """Of voice media: what stands in it in clear, in words."""
 
 
 @dataclass(slots=True)
@@ -101,7 +105,7 @@ def wire_facts(shown: Shown, rows: CaptureRows, registry: Registry, *, reveal: b
     stored = rows.reader.frames(event)
     compression = _compression(event, connection, stored)
     mask = None if reveal else _Mask(event, connection, registry, _neighbours(event, rows) if compression else ())
-    frames = tuple(_shown(frame, compression, mask) for frame in stored)
+    frames = tuple(_shown(frame, event.plane, compression, mask) for frame in stored)
     payload = event.payload if event.kind is Kind.PAYLOAD else None
     if len(stored) == 1 and stored[0].data == payload:
         # It is masked already.
@@ -137,12 +141,17 @@ def hexdump(data: bytes, offset: int = 0, count: int = 1000) -> Iterator[HexLine
         yield HexLine(f"{at:08x}", f"{left:23}  {right:23}", text)
 
 
-def _shown(frame: StoredFrame, compression: str | None, mask: "_Mask | None") -> WireFrame:
+def _shown(frame: StoredFrame, plane: Plane, compression: str | None, mask: "_Mask | None") -> WireFrame:
     data, forwarded = frame.data, frame.forwarded
     if mask is not None:
         data = mask.wire(data, compressed=compression is not None)
         forwarded = forwarded if forwarded is None else mask.wire(forwarded, compressed=compression is not None)
-    return WireFrame(frame.number, frame.at_ns, frame.from_client, frame.is_text, frame.marks, data, forwarded)
+    packet = (
+        line_of({**described(frame.data), "bytes": len(frame.data)})
+        if plane is Plane.MEDIA and frame.is_text is not None
+        else ""
+    )
+    return WireFrame(frame.number, frame.at_ns, frame.from_client, frame.is_text, frame.marks, data, forwarded, packet)
 
 
 def _compression(event: Event, connection: Connection, stored: list[StoredFrame]) -> str | None:

@@ -71,6 +71,14 @@ CONNECTION_PHASES: dict[Plane, dict[str, dict[Trigger, str]]] = {
             _received("cancel"): "turned down",
         }
     },
+    Plane.MEDIA: {
+        ANYWHERE: {
+            _sent("discovery"): "discovering",
+            _received("discovery"): "address found",
+            _sent("rtp"): "media",
+            _received("rtp"): "media",
+        }
+    },
     Plane.RPC: {
         ANYWHERE: {
             _received("READY"): "ready",

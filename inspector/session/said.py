@@ -3,11 +3,14 @@
 Whatever stands in a payload, reading it never raises: what is not of the right kind is None.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from inspector.model import Event, Payload, Plane
 from inspector.session.redact import digest
+
+MAX_CODECS = 64
+"""Codecs of one Select Protocol that are looked at."""
 
 
 class At(NamedTuple):
@@ -173,6 +176,19 @@ class VoiceReady(NamedTuple):
     n: int
     at_ns: int
     modes: tuple[str, ...]
+    ssrc: int | None = None
+    """The client's own, for audio."""
+    media: str | None = None
+    """Where media go, ``udp://host:port``."""
+
+
+class Codec(NamedTuple):
+    """A codec of Select Protocol."""
+
+    payload_type: int
+    name: str
+    media: str | None
+    """``audio``, ``video``, or ``rtx`` for what is sent again."""
 
 
 class Selected(NamedTuple):
@@ -182,6 +198,7 @@ class Selected(NamedTuple):
     at_ns: int
     protocol: str | None
     mode: str | None
+    codecs: tuple[Codec, ...] = ()
 
 
 class Described(NamedTuple):
@@ -385,11 +402,31 @@ def _ready(event: Event, d: Any) -> Ready:
 def _voice_ready(event: Event, d: Any) -> VoiceReady:
     modes = _get(d, "modes")
     found = (_text(mode) for mode in modes[:32]) if type(modes) is list else ()
-    return VoiceReady(event.n, event.at_ns, tuple(mode for mode in found if mode))
+    ip, port = _text(_get(d, "ip")), whole(_get(d, "port"))
+    media = udp_url(ip, port) if ip and port else None
+    return VoiceReady(event.n, event.at_ns, tuple(mode for mode in found if mode), whole(_get(d, "ssrc")), media)
+
+
+def udp_url(host: str, port: int) -> str:
+    """Return the URL that stands for a UDP address."""
+    return f"udp://[{host}]:{port}" if ":" in host else f"udp://{host}:{port}"
 
 
 def _selected(event: Event, d: Any) -> Selected:
-    return Selected(event.n, event.at_ns, _text(_get(d, "protocol")), _text(_get(_get(d, "data"), "mode")))
+    mode = _text(_get(_get(d, "data"), "mode"))
+    return Selected(event.n, event.at_ns, _text(_get(d, "protocol")), mode, tuple(_codecs(_get(d, "codecs"))))
+
+
+def _codecs(codecs: Any) -> Iterator[Codec]:
+    for codec in codecs[:MAX_CODECS] if type(codecs) is list else ():
+        label, number, media = _text(_get(codec, "name")), whole(_get(codec, "payload_type")), _get(codec, "type")
+        if label is None:
+            continue
+        if number is not None:
+            yield Codec(number, label, media if media in ("audio", "video") else None)
+        again = whole(_get(codec, "rtx_payload_type"))
+        if again is not None:
+            yield Codec(again, label, "rtx")
 
 
 def _described(event: Event, d: Any) -> Described:

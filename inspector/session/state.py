@@ -10,7 +10,19 @@ from typing import Any, NamedTuple
 from inspector.model import Closed, Opened, Plane
 from inspector.session.dave import Dave
 from inspector.session.phases import OPENED
-from inspector.session.said import At, Beat, Described, Hello, Identify, Join, Members, Refused, Resume, Selected
+from inspector.session.said import (
+    At,
+    Beat,
+    Described,
+    Hello,
+    Identify,
+    Join,
+    Members,
+    Refused,
+    Resume,
+    Selected,
+    VoiceReady,
+)
 from inspector.wire.dialect import dialect_of
 
 MAX_UNACKED = 16
@@ -51,7 +63,7 @@ class Connection:
     shard: str | None = None
     """``0/2``."""
     parent: int | None = None
-    """Number of the main connection that asked for this voice connection."""
+    """Number of the main connection that asked for this voice connection; of media, that of the voice connection."""
     identity: str | None = None
     """What tells its client from others: account and shard, in voice the call. None before it has said who it is."""
     previous: int | None = None
@@ -76,6 +88,8 @@ class Connection:
     heartbeats: deque[Beat] = field(default_factory=lambda: deque(maxlen=MAX_UNACKED))
     """Those that have no ACK yet."""
     last_beat: Beat | None = None
+    seq_at_beat: int | None = None
+    """What `seq` was then."""
     beats: int = 0
     received_since_beat: int = 0
     """Rows from the server since the client's last heartbeat, ACKs left out."""
@@ -132,12 +146,20 @@ class Connection:
     """Messages of guilds that came with content."""
     modes: tuple[str, ...] = ()
     """Voice: the encryption modes on offer."""
+    ready: VoiceReady | None = None
+    """Voice: where media go, and under which SSRC."""
     selected: Selected | None = None
     """Voice: the client's Select Protocol."""
     described: Described | None = None
     """Voice: the server's Session Description."""
     encryption: Dave = field(default_factory=Dave)
     """Voice: the state of DAVE."""
+    speaking: At | None = None
+    """Voice: the client's first Speaking."""
+    voice: "Connection | None" = None
+    """Media: the voice connection whose packets these are. Those that resume it share its `encryption`."""
+    discovery: At | None = None
+    """Media: the newest IP discovery that no answer has come to."""
     noted: tuple[object, ...] = ()
     """What `facts` was when the connection was last written down."""
 

@@ -139,12 +139,13 @@ def _open(opened: Opened) -> str:
 
 def _close(plane: Plane, closed: Closed, registry: Registry) -> str:
     known = registry.close_code(plane, closed.code) if closed.code is not None else None
-    name = known.name if known else "" if closed.code is not None else "no code known"
+    unknown = "" if closed.code is not None or plane is Plane.MEDIA else "no code known"
+    name = known.name if known else unknown
     code = "" if closed.code is None else str(closed.code)
     reason = _clipped(closed.reason)
     if reason.rstrip(".").casefold() == name.casefold():
         reason = ""
-    by = f"closed by the {closed.by}" if closed.by else ""
+    by = f"closed by the {closed.by}" if closed.by else "no more packets" if plane is Plane.MEDIA else ""
     return _joined([f"{code} {name}".strip(), f"“{reason}”" if reason else "", by])
 
 

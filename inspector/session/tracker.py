@@ -65,6 +65,21 @@ class Tracker:
         if connection.opened.refusal is None:
             self.world.open[connection.id] = connection
 
+    def voice_of(self, connection: Connection, ssrc: int | None) -> Connection | None:
+        """Return the voice connection that a media connection belongs to: the one that named its address.
+
+        A proxy may have put another address there, so the SSRC that it was given will do; `ssrc` is a packet's.
+        """
+        if connection.voice is None:
+            voices = [each for each in self.world.open.values() if each.plane is Plane.VOICE and each.ready is not None]
+            by_address = [each for each in voices if each.ready and each.ready.media == connection.opened.url]
+            by_ssrc = [each for each in voices if each.ready and ssrc is not None and each.ready.ssrc == ssrc]
+            for voice in reversed(by_address or by_ssrc):
+                connection.voice, connection.parent = voice, voice.id
+                connection.session = voice.session
+                break
+        return connection.voice
+
     def follow(self, connection: Connection, event: Event, payload: Payload, what: Said | None) -> None:
         """Take one payload into the state, and write what it means into `event`. `what`: as `said.read` made it."""
         if event.from_client:
@@ -75,7 +90,9 @@ class Tracker:
             connection.received_since_beat += 1
         dispatch = (event.plane, event.op) in DISPATCHES
         if event.seq is not None and not event.from_client:
-            _number(self.world.session_of(connection), connection, event)
+            # A voice connection counts for itself, although its session's id may be that of the main one.
+            session = self.world.session_of(connection) if event.plane is Plane.GATEWAY else None
+            _number(session, connection, event)
         elif dispatch and not event.from_client:
             connection.unnumbered = True
         if dispatch and event.plane is Plane.GATEWAY and event.event is not None and type(payload.d) is dict:
@@ -214,7 +231,7 @@ def _ask_for_heartbeat(world: World, connection: Connection, event: Event, what:
 def _heartbeat(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
     assert isinstance(what, said.Beat)
     connection.heartbeats.append(what)
-    connection.last_beat = what
+    connection.last_beat, connection.seq_at_beat = what, connection.seq
     connection.beats += 1
     connection.received_since_beat = 0
     asked, connection.heartbeat_asked = connection.heartbeat_asked, None
@@ -443,6 +460,7 @@ def _enter_call(world: World, connection: Connection, what: said.Identify | said
         connection.seq = before[0].seq if isinstance(what, said.Resume) else None
         if isinstance(what, said.Resume):
             connection.encryption = before[0].encryption
+            connection.encryption.whole = connection.encryption.whole and before[0].is_whole
     call = world.calls.get(what.server_id or "")
     if call is not None:
         connection.parent = call.main
@@ -451,7 +469,7 @@ def _enter_call(world: World, connection: Connection, what: said.Identify | said
 def _voice_ready(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
     assert isinstance(what, said.VoiceReady)
     connection.accepted = At(event.n, event.at_ns)
-    connection.modes = what.modes
+    connection.modes, connection.ready = what.modes, what
     return _answered(event, connection.identify)
 
 
@@ -469,6 +487,19 @@ def _describe(world: World, connection: Connection, event: Event, what: Said | N
     assert isinstance(what, said.Described)
     connection.described = what
     return _answered(event, connection.selected)
+
+
+def _speak(world: World, connection: Connection, event: Event, what: Said | None) -> None:
+    connection.speaking = connection.speaking or At(event.n, event.at_ns)
+
+
+def _discover(world: World, connection: Connection, event: Event, what: Said | None) -> None:
+    connection.discovery = At(event.n, event.at_ns)
+
+
+def _discovered(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
+    asked, connection.discovery = connection.discovery, None
+    return _answered(event, asked)
 
 
 def _set_shard(connection: Connection, shard: tuple[int, int] | None) -> None:
@@ -559,6 +590,9 @@ _STEPS: dict[tuple[Plane, bool, int | str | None], Callable[[World, Connection, 
     (Plane.VOICE, False, 9): _voice_resumed,
     (Plane.VOICE, True, 1): _select,
     (Plane.VOICE, False, 4): _describe,
+    (Plane.VOICE, True, 5): _speak,
+    (Plane.MEDIA, True, "discovery"): _discover,
+    (Plane.MEDIA, False, "discovery"): _discovered,
     (Plane.REMOTE_AUTH, True, "heartbeat"): _heartbeat,
     (Plane.REMOTE_AUTH, False, "heartbeat_ack"): _heartbeat_ack,
 }

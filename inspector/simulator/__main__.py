@@ -1,7 +1,7 @@
 """``python -m inspector.simulator SCENARIO``: the simulator as a process of its own.
 
-The rule: stdout gets one line of JSON, ``{"port": …, "ca": "…"}``, once clients may come. The process ends with the
-scenario or when its stdin is closed, whichever is first; the certificate's file ends with it.
+The rule: stdout gets one line of JSON, ``{"port": …, "udp_port": …, "ca": "…"}``, once clients may come. The process
+ends with the scenario or when its stdin is closed, whichever is first; the certificate's file ends with it.
 """
 
 import argparse
@@ -26,17 +26,21 @@ def main() -> int:
     parser.add_argument("scenario", help=f"{', '.join(SCENARIOS)}, burst-COUNT, close-CODE or voice-close-CODE")
     parser.add_argument("--journal", type=Path, help="write what was really sent and received to this file at the end")
     parser.add_argument("--pace", type=float, default=1.0, help="factor of the pauses; 0 for none (default: 1)")
+    parser.add_argument("--media-port", type=int, default=0, help="UDP port that clients are told (default: its own)")
     options = parser.parse_args()
     try:
-        return asyncio.run(_run(scenario(options.scenario), options.pace, options.journal))
+        return asyncio.run(_run(scenario(options.scenario), options.pace, options.journal, options.media_port))
     except GwinspectError as error:
         print(error, file=sys.stderr)
         return error.exit_code
 
 
-async def _run(chosen: Scenario, pace: float, journal: Path | None) -> int:
-    async with Simulator(chosen, pace=pace) as simulator:
-        print(json.dumps({"port": simulator.port, "ca": str(simulator.ca_path)}), flush=True)
+async def _run(chosen: Scenario, pace: float, journal: Path | None, media_port: int) -> int:
+    async with Simulator(chosen, pace=pace, media_port=media_port) as simulator:
+        print(
+            json.dumps({"port": simulator.port, "udp_port": simulator.udp_port, "ca": str(simulator.ca_path)}),
+            flush=True,
+        )
         finished = asyncio.ensure_future(simulator.finished())
         await asyncio.wait([finished, _stdin_closed()], return_when=asyncio.FIRST_COMPLETED)
         if journal is not None:

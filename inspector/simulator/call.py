@@ -10,7 +10,7 @@ from inspector.simulator import dave
 from inspector.simulator.connection import ScriptError
 from inspector.simulator.content import Json
 from inspector.simulator.dave import ExternalSender, Group, Proposal, Transition
-from inspector.simulator.member import Member
+from inspector.simulator.member import VERSION, Member
 
 
 class Call:
@@ -21,6 +21,8 @@ class Call:
         self.group = Group(int(channel_id), self.sender)
         self.transition_id = -1
         """Of the newest transition. The first group's is 0, for which nobody has to be ready; -1 before that."""
+        self.version = VERSION
+        """Of DAVE, by which the guests encrypt; 0 is none."""
         self._channel_id = channel_id
         self._guests: dict[int, Member] = {}
         self._commits: dict[int, bytes] = {}
@@ -35,6 +37,11 @@ class Call:
         self._guests[int(who["id"])] = member
         self.group.offer(int(who["id"]), member.key_package())
         return member
+
+    def encrypted(self, who: Json, frame: bytes) -> bytes:
+        """Return a frame of sound as a guest sends it."""
+        guest = self._guests.get(int(who["id"]))
+        return frame if guest is None or not self.version else guest.encrypt(frame)
 
     def leave(self, who: Json) -> None:
         """Let a guest go. The group still has them in it."""
@@ -93,6 +100,7 @@ class Call:
     def start_anew(self) -> None:
         """Begin with a new group, as epoch 1 in op 24 demands. The guests have new key packages to offer."""
         self.group = Group(int(self._channel_id), self.sender)
+        self.version = VERSION
         self._commits.clear()
         for user_id, guest in self._guests.items():
             guest.start_anew()

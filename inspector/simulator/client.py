@@ -3,8 +3,8 @@
 ``python -m inspector.simulator.client SCENARIO --proxy http://127.0.0.1:8080 --ca mitmproxy-ca-cert.pem``
 
 The rule: it does what a well-made bot does and no more, unless the scenario is of one that is not well made. Besides,
-it obeys five words in a message, ``!status``, ``!members``, ``!join``, ``!leave`` and ``!goodbye``, and those of
-`inspector.simulator.sick_client`.
+it obeys six words in a message, ``!status``, ``!members``, ``!join``, ``!speak``, ``!leave`` and ``!goodbye``, and
+those of `inspector.simulator.sick_client`.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import sys
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from itertools import chain, repeat
+from itertools import chain, count, repeat
 from pathlib import Path
 from socket import AF_INET, AddressFamily
 from typing import Any
@@ -29,15 +29,20 @@ from inspector.errors import GwinspectError
 from inspector.simulator import content, etf_encode
 from inspector.simulator.connection import Json, to_json
 from inspector.simulator.gateway import Op
+from inspector.simulator.media import FRAME_SECONDS, FRAMES, Speaker, discovery_request, speech
 from inspector.simulator.member import VERSION, Member, need_davey
 from inspector.simulator.scenarios import scenario
 from inspector.simulator.script import Scenario
 from inspector.simulator.sick_client import EXCESSES, manners
 from inspector.simulator.voice import BINARY, RESUMABLE, VoiceOp
 from inspector.wire import etf
+from inspector.wire.packets import DISCOVERY
 
 # Seconds that an ACK may be late: where scripts have short intervals, a busy machine may take longer than one.
 _GRACE = 0.2
+# Seconds that IP discovery may take, and between two packets that keep the path open.
+_ANSWER_LIMIT = 5.0
+_KEEP_ALIVE = 5.0
 _GATEWAY = "wss://gateway.discord.gg"
 # Close codes after which a session cannot be resumed; after others it is tried.
 _LOST = frozenset({4003, 4004, 4006, 4007, *range(4009, 4015), 4016})
@@ -168,6 +173,8 @@ class _Client:
                 await self._be_in(ws, None)
                 if self._voice is not None:
                     await self._voice.leave()
+            case "!speak" if self._voice is not None:
+                await self._voice.say(FRAMES)
             case "!goodbye":
                 await ws.close(code=1000)
             case _:
@@ -228,7 +235,7 @@ class _Client:
 
 
 class _Voice:
-    """One voice connection, over the sockets that resume it. It opens no UDP."""
+    """One voice connection, over the sockets that resume it. It opens UDP where the scenario has media."""
 
     def __init__(
         self, http: aiohttp.ClientSession, chosen: Scenario, server: Json, session_id: str, *, resumes: bool
@@ -242,14 +249,27 @@ class _Voice:
         self._ws: aiohttp.ClientWebSocketResponse | None = None
         self._seq: int | None = None
         self._ssrc = 0
+        self._mode = ""
         self._member: Member | None = None
+        self._udp: _Udp | None = None
+        self._speaker: Speaker | None = None
 
     async def play(self) -> int:
         """Connect, and resume as long as that makes sense. Returns the last close code."""
         code = await self._connect(resuming=False)
         while code in RESUMABLE:
             code = await self._connect(resuming=self._resumes)
+        if self._udp is not None:
+            self._udp.close()
         return code
+
+    async def say(self, frames: int) -> None:
+        """Speak, for so many frames of sound."""
+        if self._udp is None or self._speaker is None:
+            return
+        for frame in speech(frames):
+            self._udp.send(self._speaker.packet(frame if self._member is None else self._member.encrypt(frame)))
+            await asyncio.sleep(FRAME_SECONDS)
 
     async def leave(self) -> None:
         if self._ws is not None:
@@ -278,10 +298,15 @@ class _Voice:
             case VoiceOp.HELLO:
                 start_beating(d["heartbeat_interval"], self._beat)
             case VoiceOp.READY:
-                self._ssrc = d["ssrc"]
-                data = {"address": "203.0.113.1", "port": 50001, "mode": d["modes"][0]}
+                self._ssrc, self._mode = d["ssrc"], d["modes"][0]
+                address, port = "203.0.113.1", 50001
+                if self._scenario.media:
+                    self._udp = await _Udp.to(d["ip"], d["port"])
+                    address, port = await self._udp.discover(self._ssrc)
+                data = {"address": address, "port": port, "mode": self._mode}
                 await self._send(VoiceOp.SELECT_PROTOCOL, {"protocol": "udp", "data": data})
             case VoiceOp.SESSION_DESCRIPTION:
+                self._speaker = Speaker(self._ssrc, d["mode"], bytes(d["secret_key"]))
                 if d["dave_protocol_version"]:
                     self._member = Member(content.BOT, content.LOUNGE)
                     await self._send(VoiceOp.MLS_KEY_PACKAGE, self._member.key_package())
@@ -352,6 +377,49 @@ class _Voice:
             await self._ws.send_bytes(bytes((op,)) + d)
         else:
             await self._ws.send_str(to_json({"op": int(op), "d": d}).decode())
+
+
+class _Udp(asyncio.DatagramProtocol):
+    """A path to a voice server."""
+
+    _transport: asyncio.DatagramTransport
+
+    def __init__(self) -> None:
+        self._answers: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
+        self._beating: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def to(cls, host: str, port: int) -> "_Udp":
+        loop = asyncio.get_running_loop()
+        return (await loop.create_datagram_endpoint(cls, remote_addr=(host, port)))[1]
+
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        if not self._answers.full():
+            self._answers.put_nowait(data)
+
+    async def discover(self, ssrc: int) -> tuple[str, int]:
+        """Ask for the address under which the server sees us, and keep the path open from then on."""
+        self.send(discovery_request(ssrc))
+        answer = await asyncio.wait_for(self._answers.get(), _ANSWER_LIMIT)
+        *_, address, port = DISCOVERY.unpack(answer)
+        self._beating = asyncio.ensure_future(self._keep_alive())
+        return address.rstrip(b"\0").decode("ascii"), port
+
+    def send(self, packet: bytes) -> None:
+        self._transport.sendto(packet)
+
+    def close(self) -> None:
+        if self._beating is not None:
+            self._beating.cancel()
+        self._transport.close()
+
+    async def _keep_alive(self) -> None:
+        for counter in count():
+            self.send(counter.to_bytes(4, "little") + bytes(4))
+            await asyncio.sleep(_KEEP_ALIVE)
 
 
 @contextlib.asynccontextmanager

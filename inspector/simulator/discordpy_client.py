@@ -17,6 +17,7 @@ import aiohttp
 
 from inspector.simulator.client import trust
 from inspector.simulator.content import LOUNGE, TOKEN
+from inspector.simulator.media import FRAME_SECONDS, FRAMES, speech
 
 if TYPE_CHECKING:
     import discord
@@ -66,6 +67,10 @@ async def _obey(bot: "discord.Client", message: "discord.Message") -> None:
             except RuntimeError as missing:
                 print(f"discord.py cannot join: {missing}; install it and try again", file=sys.stderr)
                 await bot.close()
+        case "!speak":
+            for frame in speech(FRAMES):
+                message.guild.voice_client.send_audio_packet(frame, encode=False)
+                await asyncio.sleep(FRAME_SECONDS)
         case "!leave":
             await message.guild.voice_client.disconnect()
         case "!goodbye":

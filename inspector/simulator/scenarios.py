@@ -398,6 +398,7 @@ SCENARIOS = {
             "The MLS group is made, one comes and goes, encryption is switched off and on again by a new group.",
             voice_scripts.dave_call,
             compress="zstd-stream",
+            media=True,
             dave=True,
         ),
         Scenario(
@@ -419,6 +420,12 @@ SCENARIOS = {
             compress="zstd-stream",
             dave=True,
             negligent=True,
+            gives=(
+                "dave-executed-unready",
+                "dave-key-package-missing",
+                "dave-commit-rejected",
+                "dave-commit-unknown-proposal",
+            ),
         ),
         Scenario(
             "every-close",

@@ -29,6 +29,8 @@ class Scenario:
     """How many connections to the main gateway the scripted client makes before it is done."""
     voice_version: int = 8
     """``v`` of the scripted client's voice connections, 4 to 9."""
+    media: bool = False
+    """Whether there is sound in its calls, over UDP."""
     dave: bool = False
     """Whether calls are end-to-end encrypted, which takes davey."""
     stubborn: bool = False

@@ -19,7 +19,7 @@ from inspector.simulator import rest
 from inspector.simulator.connection import Connection
 from inspector.simulator.gateway import GatewaySocket
 from inspector.simulator.journal import Entry
-from inspector.simulator.media import Discovery
+from inspector.simulator.media import MediaServer
 from inspector.simulator.member import need_davey
 from inspector.simulator.script import Scenario
 from inspector.simulator.stage import Discord
@@ -33,10 +33,11 @@ _CLOSE_TIMEOUT = 2.0
 class Simulator:
     """Plays one scenario: ``async with Simulator(scenario("hello")) as sim: … await sim.finished()``.
 
-    `pace` stretches the pauses of the script: 1 for people who watch, 0 for tests.
+    `pace` stretches the pauses of the script: 1 for people who watch, 0 for tests. `media_port` is where clients are to
+    send media, if that is not the simulator itself but a proxy before it.
     """
 
-    def __init__(self, scenario: Scenario, *, pace: float = 1.0) -> None:
+    def __init__(self, scenario: Scenario, *, pace: float = 1.0, media_port: int = 0) -> None:
         self.scenario = scenario
         self.journal: list[Entry] = []
         """What was really sent and received, in order."""
@@ -44,6 +45,7 @@ class Simulator:
         """On 127.0.0.1; known once it is entered."""
         self.udp_port = 0
         """The same, for media."""
+        self.media = MediaServer(media_port)
         self.ca_path = Path()
         """PEM of the certificate authority to trust; removed at the end."""
         self._discord = Discord(pace)
@@ -95,7 +97,7 @@ class Simulator:
         await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=tls).start()
         self.port = self._runner.addresses[0][1]
         loop = asyncio.get_running_loop()
-        self._udp, _ = await loop.create_datagram_endpoint(Discovery, local_addr=("127.0.0.1", 0))
+        self._udp, _ = await loop.create_datagram_endpoint(lambda: self.media, local_addr=("127.0.0.1", 0))
         self.udp_port = self._udp.get_extra_info("sockname")[1]
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
@@ -116,7 +118,7 @@ class Simulator:
         told = (ws, request, len(self._connections) + 1, self.journal)
         connection: Connection
         if is_voice:
-            connection = voice = VoiceSocket(self._discord.voice_sessions, self.udp_port, *told)
+            connection = voice = VoiceSocket(self._discord.voice_sessions, self.media, self._discord.pace, *told)
             self._discord.voice_arrivals.put_nowait(voice)
         else:
             connection = gateway = GatewaySocket(self._discord.sessions, *told)

@@ -23,7 +23,7 @@ class Discord:
         """By the voice state's session id."""
         self.gateway_arrivals: asyncio.Queue[GatewaySocket] = asyncio.Queue()
         self.voice_arrivals: asyncio.Queue[VoiceSocket] = asyncio.Queue()
-        self._pace = pace
+        self.pace = pace
 
     async def gateway(self) -> GatewaySocket:
         """Wait for the client's next connection to the main gateway."""
@@ -35,7 +35,7 @@ class Discord:
 
     async def pause(self, seconds: float = 0.3) -> None:
         """Let time pass for people who watch."""
-        await asyncio.sleep(seconds * self._pace)
+        await asyncio.sleep(seconds * self.pace)
 
     async def _next(self, arrivals: asyncio.Queue[_Socket], where: str) -> _Socket:
         try:

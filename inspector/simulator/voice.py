@@ -4,21 +4,28 @@ The rule: what the protocol numbers is numbered and kept, so that a resume can s
 version 8 that is nearly everything, before it nothing.
 """
 
+import asyncio
 import base64
+from collections.abc import Container
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
 from inspector.simulator import content, dave
 from inspector.simulator.call import Call, about_others
-from inspector.simulator.connection import Connection, Json, ScriptError
+from inspector.simulator.connection import PATIENCE, Connection, Json, ScriptError
 from inspector.simulator.dave import Proposal, Transition
+from inspector.simulator.media import FRAME_SECONDS, MediaServer, Speaker, speech
 from inspector.simulator.member import VERSION
 
 ENDPOINT = "invented1.discord.media:2048"
 """As VOICE_SERVER_UPDATE names it; the port is part of it."""
 RESUMABLE = frozenset({1001, 1006, 4013, 4015})
 """Close codes after which clients resume; after others the way leads through the main gateway again."""
+SSRC = 1001
+"""The client's own."""
+KEY = bytes.fromhex(content.invented_hex("key") * 2)
+"""Of the transport encryption."""
 MODES = ["aead_aes256_gcm_rtpsize", "aead_xchacha20_poly1305_rtpsize"]
 
 
@@ -66,11 +73,14 @@ class VoiceSession:
 
 
 class VoiceSocket(Connection):
-    """A connection to the voice gateway. `sessions` are by the voice state's id; `udp_port` is what Ready names."""
+    """A connection to the voice gateway. `sessions` are by the voice state's id, `media` is what Ready names.
+
+    `pace` is a factor of how long people speak.
+    """
 
     seq_key = "seq"
 
-    def __init__(self, sessions: dict[str, VoiceSession], udp_port: int, *args: Any) -> None:
+    def __init__(self, sessions: dict[str, VoiceSession], media: MediaServer, pace: float, *args: Any) -> None:
         super().__init__(*args)
         version = self.query.get("v", "")
         self.version = int(version) if version.isdecimal() else 8
@@ -78,7 +88,10 @@ class VoiceSocket(Connection):
         """Set it, and what is told from then on is only kept: the client is not there to receive it."""
         self._sessions = sessions
         self._session: VoiceSession | None = None
-        self._udp_port = udp_port
+        self._media = media
+        self._mode = MODES[0]
+        self._speakers: dict[int, Speaker] = {}
+        self._pace = pace
 
     @property
     def session(self) -> VoiceSession:
@@ -109,19 +122,38 @@ class VoiceSocket(Connection):
         With a `call` it is end-to-end encrypted, and a key package is what the client is to send next.
         """
         await self.identify(call, interval_ms=interval_ms)
-        ready = {"ssrc": 1001, "ip": "127.0.0.1", "port": self._udp_port, "modes": MODES}
+        ready = {"ssrc": SSRC, "ip": "127.0.0.1", "port": self._media.port, "modes": MODES}
         await self.tell(VoiceOp.READY, ready | {"experiments": [], "streams": []})
         await self.tell(VoiceOp.CLIENTS_CONNECT, {"user_ids": [user["id"] for user in users]})
         selected = await self.expect(VoiceOp.SELECT_PROTOCOL)
         description = {
             "mode": selected["d"]["data"]["mode"],
-            "secret_key": list(bytes.fromhex(content.invented_hex("key") * 2)),
+            "secret_key": list(KEY),
             "audio_codec": "opus",
             "video_codec": "H264",
             "media_session_id": content.invented_hex("media"),
             "dave_protocol_version": VERSION if call else 0,
         }
+        self._mode = description["mode"]
         await self.tell(VoiceOp.SESSION_DESCRIPTION, description)
+
+    async def talk(self, user: Json, ssrc: int, frames: int = 40, *, lose: Container[int] = ()) -> None:
+        """Let a guest's sound come by UDP, which is what `speaking` announces; the packets in `lose` get lost."""
+        speaker = self._speakers.setdefault(ssrc, Speaker(ssrc, self._mode, KEY))
+        call = self.session.call
+        for number, frame in enumerate(speech(frames)):
+            packet = speaker.packet(frame if call is None else call.encrypted(user, frame))
+            if number not in lose:
+                self._media.send(SSRC, packet)
+            await asyncio.sleep(FRAME_SECONDS * self._pace)
+
+    async def hear(self, packets: int) -> None:
+        """Wait until so many packets of the client's have come in all. Raises `ScriptError` where they do not."""
+        for _ in range(int(PATIENCE / FRAME_SECONDS)):
+            if self._media.heard[SSRC] >= packets:
+                return
+            await asyncio.sleep(FRAME_SECONDS)
+        raise ScriptError(f"connection {self.number}: {self._media.heard[SSRC]} packets came, not {packets}")
 
     async def resume(self, *, interval_ms: int = 13750) -> None:
         """Play a resume: Hello, the client's Resume, Resumed, then from version 8 what came after its ``seq_ack``."""
@@ -197,6 +229,7 @@ class VoiceSocket(Connection):
     async def prepare_transition(self, version: int) -> None:
         """Announce another version of the protocol, mostly 0, which is none."""
         transition = {"transition_id": self.call.next_transition(), "protocol_version": version}
+        self.call.version = version
         await self.tell(VoiceOp.DAVE_PREPARE_TRANSITION, transition)
 
     async def prepare_epoch(self, epoch: int = 1) -> None:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from inspector.model import Event, Finding, Happening, Kind, Mark, Opened, Plane, Severity, Verdict
+from inspector.model import Event, Finding, Happening, Kind, Mark, Opened, Payload, Plane, Severity, Verdict
+from inspector.session.media import is_of
 from inspector.session.state import Connection
 from inspector.store import rows
 from inspector.store.chunks import unpack
 from inspector.store.file import connect, damaged
+from inspector.wire.decoder import read_payload
 
 # Rows fetched at once.
 BATCH = 1000
@@ -122,7 +124,7 @@ class Reader:
         return self._one(
             "select count(*) from frame where kind = 0"
             " and id > coalesce((select last_frame from event order by id desc limit 1), 0)"
-            " and connection not in (select id from connection where unread_frames > 0)"
+            " and connection not in (select id from connection where unread_frames > 0 or plane = 'media')"
         )
 
     def connection(self, number: int) -> Connection:
@@ -162,10 +164,17 @@ class Reader:
                 f" where id between ? and ? and connection = ? and {which} order by id",
                 (*span, *values),
             ).fetchall()
-        return [
+        frames = [
             StoredFrame(number, at_ns, _side(from_client), _side(is_text), Mark(marks), raw or b"", forwarded)
             for number, at_ns, from_client, is_text, marks, raw, forwarded in found
         ]
+        return self._of_run(event, frames) if event.plane is Plane.MEDIA and event.encoding == "json" else frames
+
+    def _of_run(self, event: Event, frames: list[StoredFrame]) -> list[StoredFrame]:
+        """Return those of the packets that were folded into a row; others may have come between them."""
+        payload = read_payload(Plane.MEDIA, "json", self.payload(event.n) or b"{}")
+        ssrc = payload.d.get("ssrc") if isinstance(payload, Payload) and isinstance(payload.d, dict) else None
+        return [frame for frame in frames if is_of(frame.data, event.op, ssrc)]
 
     def meta(self) -> dict[str, str]:
         """Return what the file says of itself."""

@@ -13,10 +13,10 @@ create table meta (
     value text not null          -- text, times in ISO 8601
 ) without rowid;
 
--- One row per WebSocket connection, refused ones too.
+-- One row per WebSocket connection, refused ones too, and per UDP path to a voice server.
 create table connection (
     id            integer primary key,  -- from 1, in the order in which they were opened
-    plane         text not null,        -- gateway, voice, remote-auth, rpc
+    plane         text not null,        -- gateway, voice, remote-auth, rpc, media (UDP)
     url           text not null,        -- as the client asked for it
     version       integer,              -- v of the URL
     encoding      text,                 -- json or etf, as seen on the wire
@@ -33,7 +33,7 @@ create table connection (
     closed_by     text,                 -- client, server or proxy; null if not known
     session       text,                 -- digest of the Discord session id, the same over all that resumed it
     shard         text,                 -- 0/2
-    parent        integer,              -- voice: id of the main connection that asked for it
+    parent        integer,              -- voice: id of the main connection that asked for it; media: of the voice one
     unread_frames integer not null,     -- messages after the compression context was lost
     unread_bytes  integer not null      -- and their bytes
 );
@@ -47,7 +47,7 @@ create table frame (
     from_client integer,                -- 1 client to server, 0 server to client; null for an open, and an unknown closer
     is_text     integer,                -- 1 text, 0 binary; null for what is not a message
     marks       integer not null,       -- bits: 1 injected, 2 dropped, 4 changed by the proxy, 8 redacted by us
-    raw         blob,                   -- the bytes as seen, permessage-deflate undone; a close: code (0: unknown), reason
+    raw         blob,                   -- the bytes as seen, permessage-deflate undone; media: a packet; a close: code (0: unknown), reason
     forwarded   blob                    -- what the other end got, where the proxy changed it
 );
 
@@ -59,9 +59,9 @@ create table event (
     plane         text not null,        -- as in connection
     kind          text not null,        -- open, payload, close, undecoded, control
     from_client   integer,              -- 1 send, 0 receive; for a close: who closed
-    first_frame   integer not null,     -- the frames it came from: those of its connection and direction
+    first_frame   integer not null,     -- the frames it came from: those of its connection and direction (media: and SSRC)
     last_frame    integer not null,     --   between these two
-    op            ,                     -- number; a word on remote-auth and rpc
+    op            ,                     -- number; a word on remote-auth, rpc and media
     event         text,                 -- t of a dispatch; evt of rpc; ping or pong
     seq           integer,              -- s of a dispatch; seq of the voice gateway
     close_code    integer,              -- a close: as in connection

@@ -308,6 +308,8 @@ class Writer:
         assert self._redactor is not None
         data = frame.data
         decoder = self._clients.get(frame.connection) or Decoder(Plane.GATEWAY, "")
+        if decoder.plane is Plane.MEDIA:
+            return data
         what = decoder.receive(frame)[0].what
         if not isinstance(what, Payload):
             encoding = "etf" if data.startswith(b"\x83") else "json"

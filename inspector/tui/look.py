@@ -19,8 +19,6 @@ class Glyphs(Marks):
     hollow: str
     vertical: str
     horizontal: str
-    bars: str
-    """Eight heights of a bar, the lowest first."""
     ascii: bool = False
 
     def plain(self, text: str) -> str:
@@ -34,8 +32,8 @@ class Glyphs(Marks):
 _LOOK_ALIKES = str.maketrans({"…": "~", "“": '"', "”": '"', "•": "*", "→": ">", "×": "x", "–": "-", "µ": "u"})
 
 
-UNICODE = Glyphs("▶", "◀", "✕", "●", "→", "…", "▸", "▾", "◆", "●", "○", "│", "─", "▁▂▃▄▅▆▇█")
-ASCII = Glyphs(">", "<", "x", "*", ">", "~", "+", "-", "*", "*", "o", "|", "-", "._-=+*%#", ascii=True)
+UNICODE = Glyphs("▶", "◀", "✕", "●", "→", "…", "▁▂▃▄▅▆▇█", "▸", "▾", "◆", "●", "○", "│", "─")
+ASCII = Glyphs(">", "<", "x", "*", ">", "~", "._-=+*%#", "+", "-", "*", "*", "o", "|", "-", ascii=True)
 
 
 def glyphs() -> Glyphs:

@@ -165,6 +165,8 @@ def narrowing(key: Key, glyphs: Glyphs) -> tuple[str | None, str]:
     if plane is Plane.VOICE:
         # Voice may use the id of the main session.
         return f"plane == voice and session == {digest}", words
+    if plane is Plane.MEDIA:
+        return f"plane == media and session == {digest}", words
     return f"session == {digest}", words
 
 

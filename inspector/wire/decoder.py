@@ -13,6 +13,7 @@ from inspector.model import ABSENT, Frame, Mark, Payload, Plane, Undecoded
 from inspector.wire import etf, jsontext
 from inspector.wire.dialect import Compression, Dialect, dialect_of, sniff
 from inspector.wire.inflate import InflateError, Zlib, Zstd, inflate_whole
+from inspector.wire.packets import described, read_packet
 from inspector.wire.voice import read_binary
 
 # Bytes that one payload may inflate to. A user account's READY is some 10 MB.
@@ -246,9 +247,16 @@ def read_payload(
     `version` is that of the voice gateway's URL; its binary messages depend on it.
     """
     if encoding == "binary":
-        return read_binary(data, from_client, version)
+        return read_packet_alone(data) if plane is Plane.MEDIA else read_binary(data, from_client, version)
     what, _ = _first_payload(data, _READ[plane])
     return what or Undecoded("truncated", f"the payload ends in the middle, after {len(data):,} bytes", len(data))
+
+
+def read_packet_alone(data: bytes) -> Payload | Undecoded:
+    """Read a UDP packet of the voice server that has a row of its own."""
+    if not data:
+        return Undecoded("truncated", "the packet has no bytes", 0)
+    return Payload("binary", data, read_packet(data).kind, None, None, described(data))
 
 
 def _first_payload(text: bytes, read: Callable[..., Payload]) -> tuple[Payload | Undecoded | None, bytes]:
@@ -351,6 +359,16 @@ def _read_rpc(value: Any, encoding: str, data: bytes, problems: tuple[str, ...])
     return Payload(encoding, data, op, event if isinstance(event, str) else None, None, rest or ABSENT, {}, problems)
 
 
+def _read_media(value: Any, encoding: str, data: bytes, problems: tuple[str, ...]) -> Payload:
+    """Read what we wrote ourselves about packets that were folded into a row."""
+    if type(value) is not dict:
+        return _not_an_envelope(value, encoding, data, problems)
+    op = value.get("op")
+    return Payload(
+        encoding, data, op if isinstance(op, str) else None, None, None, value.get("d", ABSENT), {}, problems
+    )
+
+
 def _not_an_envelope(value: Any, encoding: str, data: bytes, problems: tuple[str, ...]) -> Payload:
     found = "null" if value is None else type(value).__name__
     return Payload(encoding, data, None, None, None, value, {}, (*problems, f"not an object with op and d but {found}"))
@@ -383,4 +401,5 @@ _READ: dict[Plane, Callable[[Any, str, bytes, tuple[str, ...]], Payload]] = {
     Plane.VOICE: _read_voice,
     Plane.REMOTE_AUTH: _read_remote_auth,
     Plane.RPC: _read_rpc,
+    Plane.MEDIA: _read_media,
 }

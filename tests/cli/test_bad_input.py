@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-READERS = ["show", "reindex", "sql", "convert"]
+READERS = ["show", "stats", "reindex", "sql", "convert"]
 
 
 def arguments(command: str, path: Path) -> list[str | Path]:

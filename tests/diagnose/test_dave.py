@@ -9,9 +9,14 @@ from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from inspector.session.dave import MAX_TRANSITIONS, Dave
 from tests.conversation import Conversation
+from tests.diagnose.dave_talk import ADA, BJORN, Talk, add, package, pair
+from tests.diagnose.dave_talk import commit as commit_of
+from tests.diagnose.dave_talk import state as state_of
 from tests.diagnose.finding import found, one
 
 VOICE = "wss://invented.discord.media/?v=8"
+# Cipher suite 2, and nothing in it.
+WELCOME = b"\0\2\0\0"
 
 
 def binary(talk: Conversation, op: int, body: bytes = b"", *, from_client: bool = False) -> Conversation:
@@ -37,6 +42,10 @@ def execute(talk: Conversation, transition: object) -> Conversation:
     return talk.server({"op": 22, "d": {"transition_id": transition}})
 
 
+def version(talk: Conversation, number: int, transition: int) -> Conversation:
+    return talk.server({"op": 21, "d": {"protocol_version": number, "transition_id": transition}})
+
+
 def later(talk: Conversation, ms: float) -> Conversation:
     return talk.waits(ms).server({"op": 18, "d": {}})
 
@@ -53,15 +62,46 @@ def test_a_transition_that_is_announced_answered_and_executed_is_nothing_to_spea
     assert ids(later(execute(ready(commit(call(), 7), 7), 7), 9000)) == []
 
 
-def test_a_transition_without_an_answer_is_named_with_its_id() -> None:
-    finding = one(dave(later(commit(call(), 7), 2500)), "dave-transition-not-ready")
+def test_a_commit_without_an_answer_is_named_with_its_id() -> None:
+    finding = one(dave(later(commit(call(), 7), 3500)), "dave-commit-ignored")
     assert (finding.event, finding.evidence, finding.severity) == (6, (5,), Severity.ERROR)
-    assert "transition 7 (a commit)" in finding.text
+    assert finding.text == "Neither op 23 nor op 31 came for transition 7 (a commit) within 3.5 s."
 
 
-@pytest.mark.parametrize("op", [29, 30])
-def test_transition_0_wants_no_answer(op: int) -> None:
-    assert ids(later(binary(call(), op, b"\0\0" + bytes(4)), 9000)) == []
+def test_a_welcome_without_an_answer_is_named_with_its_id() -> None:
+    finding = one(dave(later(binary(call(), 30, b"\0\x07" + WELCOME), 3500)), "dave-commit-ignored")
+    assert "transition 7 (a welcome)" in finding.text
+
+
+def test_a_version_without_an_answer_is_named_with_its_id() -> None:
+    talk = later(version(call(), 1, 7), 3500)
+    finding = one(dave(talk), "dave-transition-not-ready")
+    assert (finding.event, finding.evidence, finding.severity) == (6, (5,), Severity.ERROR)
+    assert "transition 7 (a change of version)" in finding.text
+
+
+@pytest.mark.parametrize("answer", [23, 31])
+def test_a_commit_is_taken_in_or_rejected_and_either_is_an_answer(answer: int) -> None:
+    talk = commit(call(), 7).waits(2900).client({"op": answer, "d": {"transition_id": 7}})
+    talk = binary(talk, 26, from_client=True).waits(5000)
+    assert "dave-commit-ignored" not in ids(execute(talk, 7))
+    assert "dave-executed-unready" not in ids(talk)
+
+
+def test_an_answer_after_a_long_silence_is_the_answer_all_the_same() -> None:
+    """The row that answers does not say of itself that it is missing."""
+    assert ids(commit(call(), 7).waits(3500).client({"op": 23, "d": {"transition_id": 7}})) == []
+
+
+def test_a_commit_of_the_client_that_nobody_announced_is_nothing_to_speak_of() -> None:
+    """Another's was first: https://daveprotocol.com, on who wins an epoch."""
+    talk = binary(binary(call(), 27, bytes(2)), 28, b"\0\1\0\1", from_client=True)
+    assert ids(later(execute(ready(commit(talk, 7), 7), 7), 9000)) == []
+
+
+@pytest.mark.parametrize(("op", "body"), [(29, b"\0\1\0\1"), (30, WELCOME)])
+def test_transition_0_wants_no_answer(op: int, body: bytes) -> None:
+    assert ids(later(binary(call(), op, b"\0\0" + body), 9000)) == []
 
 
 def test_an_answer_after_the_switch_is_late() -> None:
@@ -89,9 +129,27 @@ def test_a_switch_that_was_not_announced_is_noticed() -> None:
     assert ids(execute(call(), 9)) == ["dave-execute-unannounced"]
 
 
+def test_what_was_announced_before_a_recording_is_not_unknown() -> None:
+    talk = Talk().opens(joined_late=True).server({"op": 4, "d": {"dave_protocol_version": 1}})
+    assert ids(execute(ready(binary(talk, 26, from_client=True), 9), 9)) == []
+    resumed = Talk().opens()
+    resumed.client({"op": 7, "d": {"server_id": "42", "session_id": "invented", "token": "invented"}})
+    assert ids(execute(ready(resumed, 9), 9)) == []
+
+
+def test_each_transition_has_an_answer_of_its_own() -> None:
+    talk = ready(commit(execute(ready(commit(call(), 7), 7), 7), 8), 8)
+    assert ids(execute(talk, 8)) == []
+
+
 def test_a_switch_without_the_clients_answer_is_noticed_once() -> None:
-    assert ids(execute(commit(call(), 7), 7)) == ["dave-executed-unready"]
-    assert ids(execute(later(commit(call(), 7), 2500), 7)) == ["dave-transition-not-ready"]
+    finding = one(dave(execute(commit(call(), 7).waits(2000), 7)), "dave-executed-unready")
+    assert (finding.evidence, finding.severity) == ((5,), Severity.ERROR)
+    assert finding.text == (
+        "Transition 7 (a commit) is executed 2 s after it was announced, without op 23 or op 31 from the client."
+    )
+    assert ids(execute(later(commit(call(), 7), 3500), 7)) == ["dave-commit-ignored"]
+    assert ids(execute(later(version(call(), 1, 7), 3500), 7)) == ["dave-transition-not-ready"]
 
 
 @pytest.mark.parametrize(
@@ -110,10 +168,9 @@ def test_the_next_epoch_of_a_group_wants_none() -> None:
 
 def test_rejecting_a_commit_wants_a_key_package_too() -> None:
     talk = commit(call(), 7).client({"op": 31, "d": {"transition_id": 7}})
-    assert [finding.rule for finding in dave(later(ready(talk, 7), 4000))] == [
-        "dave-commit-rejected",
-        "dave-key-package-missing",
-    ]
+    missing = one(dave(later(talk, 4000)), "dave-key-package-missing")
+    assert (missing.evidence, "of op 31 for transition 7" in missing.text) == ((6,), True)
+    assert ids(later(talk, 4000)) == ["dave-commit-rejected", "dave-key-package-missing"]
     assert one(dave(talk), "dave-commit-rejected").evidence == (5,)
 
 
@@ -125,11 +182,86 @@ def test_proposals_want_a_commit() -> None:
     assert ids(later(commit(binary(call(), 27, bytes(3)), 0), 6000)) == []
 
 
+def test_proposals_that_are_taken_back_want_no_commit() -> None:
+    adds = add(ADA, 0)
+    assert ids(Talk().introduced().package().proposes(adds).revokes(adds).later(6000)) == []
+    left = Talk().introduced().package().proposes(adds).proposes(add(BJORN, 0)).revokes(adds)
+    assert "1 message of proposals" in one(dave(left.later(6000)), "dave-proposals-unanswered").text
+
+
 def test_falling_back_to_no_encryption_is_worth_a_note() -> None:
     downgrade = {"op": 21, "d": {"protocol_version": 0, "transition_id": 5}}
     talk = execute(ready(call().server(downgrade), 5), 5)
     assert one(dave(talk), "dave-downgrade").severity is Severity.INFO
     assert ids(talk.server({"op": 21, "d": {"protocol_version": 0, "transition_id": 0}})) == ["dave-downgrade"]
+
+
+def down() -> Talk:
+    """A pair whose encryption is given up: row 11 announces it, row 13 puts it in force."""
+    return pair().prepares(0, 5).ready(5).executes(5)
+
+
+def test_dave_passthrough_says_how_long_media_was_open() -> None:
+    adds = add(ADA, 0, 9)
+    talk = down().waits(3000).renews().package(package(number=1)).proposes(adds).commits(commit_of(0, adds))
+    talk.announces(6, commit_of(0, adds)).ready(6)
+    assert state_of(talk).version == 0
+    finding = one(dave(talk.executes(6)), "dave-passthrough")
+    assert (finding.event, finding.severity, finding.evidence) == (20, Severity.INFO, (13, 14))
+    assert finding.text == (
+        "Version 0 was in force for 3.1 s, from row 13 to row 20. Transition 6 leads back to version 1 by a new group "
+        "(op 24 in row 14)."
+    )
+    assert state_of(talk).version == 1
+    assert ids(talk.closes(1000)) == ["dave-downgrade", "dave-passthrough"]
+
+
+def test_a_version_that_comes_back_at_once_ends_it_too() -> None:
+    finding = one(dave(down().prepares(1, 0)), "dave-passthrough")
+    assert "Transition 0 leads back to version 1." in finding.text
+
+
+def test_dave_passthrough_is_a_warning_where_encryption_never_comes_back() -> None:
+    finding = one(dave(down().waits(4000).closes(1000)), "dave-passthrough")
+    assert (finding.severity, finding.evidence) == (Severity.WARN, (13,))
+    assert finding.text == "DAVE version 1 was given up in row 13, and the connection ends 4 s later without it."
+
+
+@pytest.mark.parametrize("code", [None, 1006, 4015])
+def test_a_close_that_may_be_resumed_is_not_the_end_of_it(code: int | None) -> None:
+    assert ids(down().closes(code, by="server")) == ["dave-downgrade"]
+
+
+def test_a_call_that_never_was_encrypted_has_no_such_time() -> None:
+    assert ids(Talk().introduced(dave_protocol_version=0).closes(1000)) == []
+
+
+def test_dave_group_anew_names_the_epoch_that_ends() -> None:
+    finding = one(dave(pair().renews()), "dave-group-anew")
+    assert (finding.severity, finding.evidence) == (Severity.INFO, (10,))
+    assert "The group of epoch 1 ends" in finding.text
+    assert "dave-group-anew" not in ids(down().renews())
+    assert "dave-group-anew" not in ids(pair().renews(2))
+
+
+def test_who_is_left_alone_gets_a_new_group_as_a_matter_of_course() -> None:
+    talk = pair()
+    talk.server({"op": 13, "d": {"user_id": ADA}})
+    assert ids(talk.renews().prepares(1, 0).package(package(number=1))) == []
+
+
+@pytest.mark.parametrize(
+    "wants", [{"op": 21, "d": {"protocol_version": 2, "transition_id": 1}}, {"op": 24, "d": {"protocol_version": 2}}]
+)
+def test_dave_version_not_offered_names_both(wants: dict) -> None:
+    finding = one(dave(pair().server(wants)), "dave-version-not-offered")
+    assert (finding.event, finding.severity, finding.evidence) == (11, Severity.ERROR, (3,))
+    assert finding.text == "DAVE version 2 is to be spoken; Identify offered 1."
+
+
+@pytest.mark.parametrize(("offer", "found"), [(None, True), (0, True), (1, False), (2, False)])
+def test_the_first_version_must_be_on_offer_too(offer: int | None, found: bool) -> None:
+    assert ("dave-version-not-offered" in ids(Talk().introduced(offer))) is found
 
 
 def test_opcodes_belong_in_their_kind_of_message() -> None:

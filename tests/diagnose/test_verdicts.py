@@ -773,7 +773,7 @@ def test_voice_4017_counts_the_loop() -> None:
     without = voice_identify(max_dave_protocol_version=0)
     talks = [by_server(dialling(1000 * n, connection=10 + n).client(without), 4017) for n in range(3)]
     judged = Judged(*talks)
-    assert "It is attempt 3 on this call" in judged.verdict(12).cause
+    assert "It is attempt 3 on this call within 2 s: coming back changes nothing." in judged.verdict(12).cause
     assert (judged.verdict(10).right, judged.verdict(12).right) == (False, None)
     assert "came back with no newer DAVE" in judged.verdict(10).then
 

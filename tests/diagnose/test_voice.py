@@ -165,6 +165,73 @@ def test_voice_seq_ack_wrong_is_also_one_that_stays_far_behind() -> None:
     assert (finding.severity, finding.text) == (Severity.WARN, "seq_ack is 2; the server is at 400 by now.")
 
 
+def test_a_heartbeat_acknowledges_what_had_come_before_the_last_one() -> None:
+    """As a client does not that counts JSON alone: the third number here is that of a binary message."""
+    deaf = call().frame(b"\x00\x03\x19\x00").client(beat(2)).waits(5000)
+    finding = one(found(deaf.client(beat(2))), "voice-seq-ack-wrong")
+    assert (finding.event, finding.severity, finding.evidence) == (9, Severity.WARN, (8,))
+    assert finding.text == "seq_ack is 2; the server had counted up to 3 before the last heartbeat, 5 s ago."
+
+
+def test_a_heartbeat_need_not_acknowledge_what_came_since_the_last_one() -> None:
+    talk = call().frame(b"\x00\x03\x19\x00").client(beat(2)).waits(5000).server(joins(4))
+    assert of("voice-seq-ack-wrong", talk.client(beat(3))) == []
+
+
+def test_no_number_at_all_is_missing_where_numbers_came() -> None:
+    finding = one(found(call().waits(1500).client(beat(-1))), "voice-seq-ack-missing")
+    assert finding.text == "seq_ack is -1, which is none, although the server has counted up to 2."
+    assert of("voice-seq-ack-missing", call().client(beat(-1))) == []
+
+
+def test_voice_seq_ack_unsupported_is_said_below_version_8() -> None:
+    finding = one(found(opened(v="v=7").client(resume(3))), "voice-seq-ack-unsupported")
+    assert (finding.event, finding.severity, finding.text) == (3, Severity.WARN, "seq_ack is 3, and the URL has v=7.")
+    for talk in (opened(v="v=7").client(resume(None)), opened(v="v=8").client(resume(3))):
+        assert of("voice-seq-ack-unsupported", talk) == []
+
+
+def test_a_resume_sends_again_all_that_was_not_acknowledged() -> None:
+    first = call().server(joins(3)).closes(1006)
+    lost = opened(2, 5000).client(resume(2)).server(RESUMED).server(joins(5))
+    finding = one(found(first, lost), "voice-seq-gap")
+    assert (finding.severity, finding.evidence) == (Severity.INFO, (11,))
+    assert finding.text == "Resume acknowledged 2, and they go on with 5."
+    between = opened(2, 5000).client(resume(2)).server(RESUMED).server(joins(3)).server(joins(6))
+    assert one(found(first, between), "voice-seq-gap").text == "The numbers go from 3 to 6."
+    for numbers in ([2, 3, 4], [3, 4, 5]):
+        whole = opened(2, 5000).client(resume(2)).server(RESUMED)
+        for number in numbers:
+            whole.server(joins(number))
+        assert of("voice-seq-gap", first, whole) == []
+
+
+def test_a_gap_is_seen_over_json_and_binary_and_the_end_of_16_bits() -> None:
+    talk = opened().client(introduction()).server(voice_ready(65534)).frame(b"\xff\xff\x19\x00").server(joins(1))
+    assert [each.text for each in of("voice-seq-gap", talk)] == ["The numbers go from 65,535 to 1."]
+    beyond = opened().client(introduction()).server(voice_ready(65536)).frame(b"\x00\x01\x19\x00").server(joins(65538))
+    assert of("voice-seq-gap", beyond) == []
+
+
+def test_json_in_a_binary_message_is_refused() -> None:
+    finding = one(found(call().frame(b'{"op":3,"d":{"t":1,"seq_ack":2}}', from_client=True)), "odd-payload")
+    assert (finding.severity, "JSON in a binary message" in finding.text) == (Severity.ERROR, True)
+
+
+@pytest.mark.parametrize("v", [4, 7, 8, 9])
+def test_a_healthy_call_of_every_version_is_nothing_to_speak_of(v: int) -> None:
+    is_numbered = v >= 8
+    talk = opened(v=f"v={v}").client(introduction(max_dave_protocol_version=0))
+    talk.server(voice_ready(1 if is_numbered else None)).client(selects())
+    talk.server(numbered(4, {"mode": MODES[0], "dave_protocol_version": 0}, 2 if is_numbered else None)).client(
+        SPEAKING
+    )
+    for nonce in (1, 2, 3):
+        d = {"t": nonce, "seq_ack": 2} if is_numbered else nonce
+        talk.waits(5000).client({"op": 3, "d": d}).server({"op": 6, "d": {"t": nonce} if is_numbered else nonce})
+    assert ids(talk) == ["voice-without-dave"]
+
+
 def test_a_resume_acknowledges_what_came_on_the_connection_before() -> None:
     first = call().server(joins(3)).closes(1006)
     wrong = one(found(first, opened(2, 5000).client(resume(30))), "voice-seq-ack-wrong")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from inspector.cli.staging import Stage, staged
-from inspector.model import Closed, Frame, Opened
+from inspector.model import Closed, Frame, Opened, Plane
 from inspector.protocol.registry import default
 from inspector.proxy.launch import Proxy, Settings, free_port
 from inspector.report.jsonl import record
@@ -144,13 +144,13 @@ def _d(entry: Entry) -> Any:
 
 
 def talks_of_capture(capture: Path) -> list[Talk]:
-    """Return the connections as they were recorded."""
+    """Return the WebSockets as they were recorded."""
     reader = Reader(capture)
     happenings = [each for batch in stored_happenings(reader.db) for each in batch]
     rows = list(records(open_rows(capture, default())))
     reader.close()
     talks = []
-    for opened in (each for each in happenings if isinstance(each, Opened)):
+    for opened in (each for each in happenings if isinstance(each, Opened) and each.plane is not Plane.MEDIA):
         number = opened.connection
         frames = [each for each in happenings if isinstance(each, Frame) and each.connection == number]
         payloads = [row for row in rows if row["connection"] == number and row["kind"] == "payload"]

@@ -25,9 +25,11 @@ def diagnosed(capture: Path) -> tuple[list[Finding], list[Verdict]]:
         reader.close()
 
 
-@pytest.mark.parametrize(("name", "library"), [("healthy", "discord.py"), ("healthy", "hikari")])
+@pytest.mark.parametrize(
+    ("name", "library"), [("healthy", "discord.py"), ("healthy", "hikari"), ("dave-call", "discord.py")]
+)
 def test_there_is_nothing_to_warn_of_in_a_healthy_bot(name: str, library: str, tmp_path: Path) -> None:
-    findings, verdicts = diagnosed(play(name, tmp_path, library, pace=1.0 if name == "healthy" else 0.3).capture)
+    findings, verdicts = diagnosed(play(name, tmp_path, library, pace=1.0).capture)
     assert [finding for finding in findings if finding.severity >= Severity.WARN] == []
     assert verdicts
     assert all(verdict.right is not False for verdict in verdicts)

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from inspector.cli.staging import Stage
-from inspector.model import Kind
+from inspector.model import Kind, Plane
 from inspector.protocol.registry import default
+from inspector.report.packets import PacketReader
 from inspector.report.rows import open_rows
+from inspector.simulator.content import ADA, BJORN, BOT
+from inspector.simulator.media import FRAMES, SILENT_FRAMES
 from inspector.store.reader import Reader
 from tests.e2e.playing import SIDES, Played, assert_agree, play, records, talks_of_capture, talks_of_journal
 
@@ -75,6 +78,37 @@ def test_discord_py_in_an_encrypted_call_is_in_the_capture(tmp_path: Path, monke
     assert {0, 1, 5, 23, 26, 28} <= from_client
     assert {2, 4, 21, 22, 24, 25, 27, 29, 30} <= from_server
     assert 31 not in from_client
+    rows = open_rows(played.capture, default())
+    notes = [event.note for event in rows if event.plane is Plane.VOICE and event.op in (29, 30)]
+    own = ", by the client's own commit"
+    assert notes == [
+        f"epoch 1: 2 members{own}",
+        f"epoch 2: 3 members{own}",
+        f"epoch 3: 2 members{own}",
+        "epoch 1: 2 members",
+    ]
+    assert_sound_is_told(played.capture)
+
+
+def assert_sound_is_told(capture: Path) -> None:
+    """Assert that each packet of the call's is in some row, with its speaker, and that the library's are encrypted."""
+    reader = Reader(capture)
+    packets = PacketReader(reader, decrypt=True)
+    media = [event for event in reader.all_events() if event.plane is Plane.MEDIA and event.kind is Kind.PAYLOAD]
+    rows = [(event, list(packets.of(event))) for event in media if event.op == "rtp"]
+    reader.close()
+    frames = FRAMES + SILENT_FRAMES
+    sent = [packet for event, found in rows if event.from_client for packet in found]
+    received = [packet for event, found in rows if not event.from_client for packet in found]
+    # One of what Ada says is lost; she speaks twice.
+    assert (len(sent), len(received)) == (frames, 3 * frames - 1)
+    assert {event.user_id for event, _ in rows} == {int(user["id"]) for user in (BOT, ADA, BJORN)}
+    assert all("opened" in packet for packet in sent + received)
+    # Silence passes as it is. The last that is said is said while encryption is off.
+    opened = [packet["opened"] for packet in sent + received if "silence" not in packet["opened"]]
+    assert len(opened) == 4 * FRAMES - 1
+    assert ["dave" in each for each in opened].count(False) == FRAMES
+    assert {event.op for event in media} >= {"discovery", "rtp"}
 
 
 def test_the_capture_agrees_with_what_the_client_saw_itself(played: Played) -> None:

@@ -11,11 +11,13 @@ from mitmproxy.flow import Error
 from mitmproxy.http import Headers, HTTPFlow
 from mitmproxy.io import FlowWriter, tnetstring
 from mitmproxy.test import tflow
+from mitmproxy.udp import UDPFlow, UDPMessage
 from mitmproxy.websocket import WebSocketMessage
 
 from inspector.importers import open_source
 from inspector.importers.mitm import FlowFile
 from inspector.model import Closed, Frame, Happening, Mark, Opened, Plane
+from inspector.simulator.media import discovery_request
 
 MAIN = "https://gateway.discord.gg/?v=10&encoding=json"
 START = 1_800_000_000.0
@@ -417,3 +419,32 @@ def test_addresses_of_ipv6_are_bracketed(tmp_path: Path) -> None:
     opened = read(tmp_path, dump(flow))[0][0]
     assert isinstance(opened, Opened)
     assert opened.client == "[::1]:50000"
+
+
+def path_of_packets(*packets: tuple[bool, bytes], port: int = 50_001) -> UDPFlow:
+    """A UDP path to a voice server."""
+    flow = tflow.tudpflow(messages=[])
+    flow.client_conn.timestamp_start = START
+    flow.server_conn.address = ("203.0.113.5", port)
+    flow.messages = [UDPMessage(side, data, START + 1 + at) for at, (side, data) in enumerate(packets)]
+    return flow
+
+
+def test_the_path_to_a_voice_server_is_told_by_ip_discovery(tmp_path: Path) -> None:
+    request, voice = discovery_request(1001), b"\x80\x78" + bytes(60)
+    flow, other = path_of_packets((True, request), (False, voice)), path_of_packets((True, voice), (False, voice))
+    happenings, notes = read(tmp_path, dump(other, flow))
+    assert happenings == [
+        Opened(1, START_NS, Plane.MEDIA, "udp://203.0.113.5:50001", "127.0.0.1:22", None),
+        Frame(1, START_NS + 1_000_000_000, True, False, request),
+        Frame(1, START_NS + 2_000_000_000, False, False, voice),
+        Closed(1, START_NS + 2_000_000_000, None),
+    ]
+    assert notes == []
+
+
+def test_a_path_that_is_torn_off_costs_no_other_flow(tmp_path: Path) -> None:
+    packets = dump(path_of_packets((True, discovery_request(1001)), (False, bytes(200))))
+    happenings, notes = read(tmp_path, dump(websocket()) + packets[: len(packets) // 2])
+    assert len(happenings) == 5
+    assert len(notes) == 1

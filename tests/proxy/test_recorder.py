@@ -10,8 +10,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from mitmproxy import exceptions, flow, http, optmanager, websocket
+from mitmproxy import exceptions, flow, http, optmanager, udp, websocket
+from mitmproxy.proxy import layers
 from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.events import DataReceived
+from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.test import taddons, tflow
 from mitmproxy.tls import TlsData
 from wsproto.frame_protocol import Opcode
@@ -20,6 +23,7 @@ from inspector.model import Closed, Control, Event, Frame, Happening, Mark, Open
 from inspector.pipeline import Pipeline
 from inspector.proxy import scribe
 from inspector.proxy.recorder import Recorder
+from inspector.simulator.media import discovery_request
 from inspector.store.reader import Reader, stored_happenings
 
 GATEWAY = "https://gateway.discord.gg/?v=10&encoding=json"
@@ -562,3 +566,77 @@ def _await(condition: object) -> None:
     while not condition():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+REQUEST = discovery_request(1001)
+VOICE_PACKET = b"\x80\x78" + bytes(60)
+
+
+def _path(port: int = 50_001) -> udp.UDPFlow:
+    path = tflow.tudpflow(messages=[])
+    path.server_conn.address = ("203.0.113.5", port)
+    return path
+
+
+def _send(stand: Stand, path: udp.UDPFlow, *packets: bytes, from_client: bool = True) -> None:
+    for data in packets:
+        path.messages.append(udp.UDPMessage(from_client, data))
+        stand.recorder.udp_message(path)
+
+
+def test_the_udp_of_a_call_is_recorded_from_ip_discovery_on(stand: Stand) -> None:
+    path = _path()
+    _send(stand, path, REQUEST, VOICE_PACKET)
+    stand.recorder.udp_end(path)
+    opened, *frames, closed = stand.recorded()
+    assert isinstance(opened, Opened)
+    assert (opened.plane, opened.url) == (Plane.MEDIA, "udp://203.0.113.5:50001")
+    assert _frames(frames) == [(REQUEST, Mark.NONE), (VOICE_PACKET, Mark.NONE)]
+    assert isinstance(closed, Closed)
+    assert closed.code is None
+
+
+def test_other_udp_is_nobodys_business(stand: Stand) -> None:
+    path = _path()
+    _send(stand, path, b"\x01\x02 a game", VOICE_PACKET)
+    stand.recorder.udp_end(path)
+    assert stand.recorded() == []
+
+
+def test_an_address_that_ready_has_named_is_known_whatever_goes_there(stand: Stand) -> None:
+    voice = stand.open("https://invented1.discord.media/?v=8")
+    stand.say(voice, b'{"op":2,"d":{"ssrc":1001,"ip":"203.0.113.5","port":50001,"modes":[]}}')
+    path = _path()
+    _send(stand, path, VOICE_PACKET)
+    deadline = time.monotonic() + 5
+    while not stand.recorder._scribe.media and time.monotonic() < deadline:
+        time.sleep(0.01)
+    _send(stand, path, VOICE_PACKET, from_client=False)
+    packets = [each for each in stand.recorded() if isinstance(each, Frame) and each.connection == 2]
+    assert [frame.from_client for frame in packets] == [True, False]
+
+
+def test_media_are_left_out_where_nobody_wants_them(stand: Stand) -> None:
+    stand.context.configure(stand.recorder, gwinspect_media=False)
+    _send(stand, _path(), REQUEST, VOICE_PACKET)
+    assert stand.recorded() == []
+
+
+def test_trimming_lets_go_of_packets(stand: Stand) -> None:
+    stand.context.configure(stand.recorder, gwinspect_trim=True)
+    path = _path()
+    _send(stand, path, REQUEST, VOICE_PACKET, VOICE_PACKET)
+    assert len(path.messages) == 1
+    assert len(_frames(stand.recorded())) == 3
+
+
+@pytest.mark.parametrize(("data", "relayed"), [(REQUEST, True), (b"\x16\xfe\xfd" + bytes(60), False)])
+def test_media_are_relayed_whatever_mitmproxy_would_make_of_them(stand: Stand, data: bytes, relayed: bool) -> None:
+    """Else `allow_hosts` would keep them from us, as no name of ours leads to a voice server's address."""
+    context = Context(tflow.tclient_conn(), stand.context.options)
+    context.client.transport_protocol = "udp"
+    context.server.address = ("203.0.113.5", 50_001)
+    question = NextLayer(context)
+    question.events.append(DataReceived(context.client, data))
+    stand.recorder.next_layer(question)
+    assert isinstance(question.layer, layers.UDPLayer) is relayed

@@ -22,7 +22,7 @@ def test_where_nothing_is_written_every_field_is_offered() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("plane == ", ["gateway", "voice", "remote-auth", "rpc"]),
+        ("plane == ", ["gateway", "voice", "remote-auth", "rpc", "media"]),
         ("kind == ", ["open", "payload", "close", "undecoded", "control"]),
         ("dir != r", ["receive"]),
         ("encoding == ", ["json", "etf", "binary"]),

@@ -1,6 +1,6 @@
 import pytest
 
-from inspector.report.values import clock, day, duration, iso, size
+from inspector.report.values import clock, day, duration, iso, percent, round_trip, size, step_length
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,33 @@ def test_a_span_reads_the_same_either_way(ms: float, text: str) -> None:
 def test_no_time_is_too_odd(at_ns: int) -> None:
     for text in (iso(at_ns), clock(at_ns), day(at_ns)):
         assert text.isascii()
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"), [(0, "0.0 ms"), (0.96, "1.0 ms"), (9.94, "9.9 ms"), (10, "10 ms"), (1500, "1.50 s")]
+)
+def test_a_short_round_trip_has_a_decimal(ms: float, text: str) -> None:
+    assert round_trip(int(ms * 1e6)) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.002, "2.0 ms"),
+        (0.5, "500 ms"),
+        (1, "1 s"),
+        (1.5, "1.50 s"),
+        (60, "1 min"),
+        (245, "4 min 5 s"),
+        (7200, "2 h 00 min"),
+    ],
+)
+def test_a_step_does_not_look_like_a_time_of_day(seconds: float, text: str) -> None:
+    assert step_length(int(seconds * 1e9)) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "total", "text"), [(0, 10, "0 %"), (1, 1000, "<1 %"), (1, 3, "33 %"), (3, 3, "100 %"), (0, 0, "0 %")]
+)
+def test_a_share_is_never_nothing_where_there_is_some(value: int, total: int, text: str) -> None:
+    assert percent(value, total) == text

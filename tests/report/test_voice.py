@@ -195,7 +195,7 @@ def test_a_recording_that_begins_later_misses_nothing(read_of: Callable[..., Voi
 def test_findings_on_voice_connections_are_violations(tmp_path: Path) -> None:
     (call,) = read(written(tmp_path / "a.gwcap", whole_call())).calls
     assert [each.rule for each in call.violations] == [
-        "dave-transition-not-ready", "dave-downgrade", "voice-close-4014"
+        "dave-executed-unready", "dave-downgrade", "dave-passthrough", "voice-close-4014"
     ]  # fmt: skip
     assert call.severity(call.violations[0].row) is Severity.ERROR
     assert call.severity(1) is None

@@ -231,7 +231,7 @@ def test_what_was_passed_on_instead_is_masked_too(path: Path) -> None:
     assert SESSION[::-1].encode() not in shown_bytes(facts_of(captured(path, talk)))
 
 
-@pytest.mark.parametrize("plane", Plane)
+@pytest.mark.parametrize("plane", [plane for plane in Plane if plane is not Plane.MEDIA])
 def test_what_could_not_be_read_is_masked_by_its_keys(path: Path, plane: Plane) -> None:
     talk = Conversation(plane=plane).opens().frame(b'{"op":0,"d":{"token":"%s","x":' % TOKEN.encode(), is_text=True)
     facts = facts_of(captured(path, talk))

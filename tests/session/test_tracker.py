@@ -87,6 +87,31 @@ def test_before_version_8_the_nonce_is_the_body() -> None:
     assert notes(talk)[3] == "after 10 ms"
 
 
+@pytest.mark.parametrize("version", [4, 5, 6, 7, 8, 9])
+def test_heartbeats_of_every_voice_version_are_paired_by_their_nonce(version: int) -> None:
+    def asked(nonce: int) -> Payload:
+        return beat(nonce) if version >= 8 else {"op": 3, "d": nonce}
+
+    def answered(nonce: int) -> Payload:
+        return back(nonce) if version >= 8 else {"op": 6, "d": nonce}
+
+    talk = Conversation(plane=Plane.VOICE, url=f"wss://invented.discord.media/?v={version}").opens()
+    talk.client(asked(7)).client(asked(8)).server(answered(8)).server(answered(7)).server(answered(7))
+    assert notes(talk)[3:] == ["after 10 ms", "after 30 ms", "no heartbeat was waiting for it"]
+
+
+def test_numbers_of_a_voice_connection_are_not_those_of_its_main_one() -> None:
+    """Both may have the same session id, and each counts for itself."""
+    main = Conversation().opens().server(HELLO).client(identify()).server(ready())
+    talk = Conversation(plane=Plane.VOICE, url=VOICE, connection=2, at_ns=main._at_ns).opens()
+    talk.client({"op": 0, "d": {"server_id": "42", "session_id": SESSION}}).server({"op": 11, "d": {}, "seq": 90})
+    pipeline = Pipeline(default())
+    for happening in (*main.happenings, *talk.happenings):
+        pipeline.feed(happening)
+    assert pipeline._tracker.world.sessions[digest(SESSION)].seq == 1
+    assert pipeline.changed[2].seq == 90
+
+
 def test_a_heartbeat_without_a_proper_nonce_is_paired_by_its_place() -> None:
     assert notes(voice().client(beat("x")).server(back(["y"])))[2] == "after 10 ms"
 

@@ -11,7 +11,7 @@ from inspector.simulator.script import Scenario
 from inspector.simulator.server import Simulator
 
 # At which pace scenarios may be played that do little but wait: their heartbeats are far apart. See `happenings_of`.
-PACES = {"unanswered-request": 0.2, "invalid-session-ignored": 0.1, "voice-stuck": 0.1}
+PACES = {"unanswered-request": 0.2, "invalid-session-ignored": 0.1, "voice-stuck": 0.1, "dave-transition": 0.4}
 
 
 def run(chosen: Scenario, pace: float = 0) -> tuple[list[Entry], list[dict[str, Any]]]:

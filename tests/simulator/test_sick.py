@@ -53,10 +53,33 @@ def test_the_worst_of_a_row_comes_first(name: str) -> None:
         assert findings == sorted(findings, key=lambda finding: -finding.severity)
 
 
-def test_there_is_nothing_to_warn_of_in_a_healthy_scenario() -> None:
-    found = [finding for findings in noticed("healthy") for finding in findings]
+@pytest.mark.parametrize("name", ["healthy", "dave-call", "voice-resume"])
+def test_there_is_nothing_to_warn_of_in_a_healthy_scenario(name: str) -> None:
+    found = [finding for findings in noticed(name) for finding in findings]
     assert [each for each in found if each.severity >= Severity.WARN and each.rule not in OF_A_BUSY_MACHINE] == []
-    assert "close-1006" in {each.rule for each in found}
+    expected = {"healthy": "close-1006", "dave-call": "dave-passthrough", "voice-resume": "voice-close-4015"}
+    assert expected[name] in {each.rule for each in found}
+
+
+def test_a_call_that_loses_step_is_told_with_its_transitions_and_rows() -> None:
+    by_rule = {each.rule: each for each in chain.from_iterable(noticed("dave-transition"))}
+    ignored, unknown = by_rule["dave-executed-unready"], by_rule["dave-commit-unknown-proposal"]
+    rejected, missing = by_rule["dave-commit-rejected"], by_rule["dave-key-package-missing"]
+    assert ignored.text.startswith("Transition 1 (a commit) is executed 2")
+    assert unknown.text.startswith("The commit of transition 2 refers to a proposal that never came: '")
+    assert rejected.text == "The client rejects transition 2 (a commit)."
+    assert "of op 31 for transition 2" in missing.text
+    assert (rejected.evidence, missing.evidence) == ((unknown.event,), (rejected.event,))
+    [announced] = ignored.evidence
+    assert announced < ignored.event < unknown.event
+
+
+def test_joining_again_without_encryption_is_told_as_a_loop() -> None:
+    rows = [each for each in chain.from_iterable(noticed("dave-required")) if each.rule == "voice-close-4017"]
+    assert len(rows) == 3
+    assert "offers DAVE version 0, which is none, and the call wants version 1 or above" in rows[0].text
+    assert "It is attempt 3 on this call within" in rows[2].text
+    assert set(rows[2].evidence) > {rows[0].event, rows[1].event}
 
 
 def test_what_a_scenario_gives_exists() -> None:

@@ -11,6 +11,7 @@ from rfc9420.messages.refs import make_key_package_ref, make_proposal_ref
 from inspector.model import Payload
 from inspector.wire.voice import read_binary
 from tests.wire.dave_call import ALICE, BOB, CAROL, CHANNEL, Call, Passed
+from tests.wire.mls_writer import write_body
 
 P256 = DefaultCryptoProvider(2)
 
@@ -52,6 +53,12 @@ def test_every_frame_of_a_call_is_read_to_its_last_byte() -> None:
     found = [read(frame) for frame in whole().passed]
     assert {what.op for what in found} == {25, 26, 27, 28, 29, 30}
     assert [what for what in found if what.problems or "rest" in str(what.d)] == []
+
+
+def test_what_is_read_can_be_written_again() -> None:
+    for frame in whole().passed:
+        what = read(frame)
+        assert write_body(int(what.op or 0), what.d) == frame.data[1 if frame.from_client else 3 :]
 
 
 def test_the_external_sender_is_the_key_that_signs() -> None:

@@ -11,8 +11,8 @@ from textual.binding import Binding
 from inspector.model import Kind, Plane
 from inspector.protocol.registry import Registry
 from inspector.report.cells import clip
-from inspector.report.measure import LONGEST_NAME, Measured, Tally
-from inspector.report.values import size
+from inspector.report.measure import LONGEST_NAME, Measured, Tally, name_of
+from inspector.report.values import percent, size
 from inspector.session.summarize import inert
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.chart import Canvas, Chart
@@ -183,7 +183,7 @@ class MixChart(Chart):
             x -= column.width
             if column is self.sort:
                 if self.sort in (COUNT, BYTES):
-                    share = _percent(value, total)
+                    share = percent(value, total)
                     canvas.put(x - len(share), y, share, style)
                 x -= _SHARE
 
@@ -262,12 +262,7 @@ _SHARE = 8
 
 def tally_name(row: Tally, registry: Registry) -> str:
     """Return what the messages of a tally are called, inert; those beside the main gateway say where they belong."""
-    if row.kind is Kind.CONTROL:
-        name = row.event or "control"
-    elif row.kind is not Kind.PAYLOAD:
-        name = row.kind.value
-    else:
-        name = row.event or registry.name(row.plane, row.op)
+    name = name_of(row.plane, row.kind, row.op, row.event, registry)
     return inert(name if row.plane is Plane.GATEWAY else f"{row.plane.value}: {name}")
 
 
@@ -301,11 +296,6 @@ def _quoted(text: str) -> str:
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", text) and text.lower() != "null":
         return text
     return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
-
-
-def _percent(value: float, total: float) -> str:
-    share = value / total * 100 if total else 0.0
-    return "<1 %" if 0 < share < 0.5 else f"{share:.0f} %"
 
 
 def _same(one: Tally, other: Tally) -> bool:

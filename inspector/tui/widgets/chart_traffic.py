@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from inspector.report.measure import Volume
-from inspector.report.values import duration, size
+from inspector.report.values import size, step_length
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.chart import GUTTER, Canvas, TimeChart, amount, eighths, nice
 
@@ -60,12 +60,12 @@ class TrafficChart(TimeChart):
     def name_of_all(self) -> str:
         if not self._columns.volumes:
             return self.measure.name
-        return f"{self.measure.name} per second, steps of {_span(self._columns.width_ns)}"
+        return f"{self.measure.name} per second, steps of {step_length(self._columns.width_ns)}"
 
     def name_at(self, step: int) -> str:
         volume = self._columns.volumes[step]
         received, sent = self.measure.said(self.measure.received(volume)), self.measure.said(self.measure.sent(volume))
-        return f"{received} received, {sent} sent in {_span(self._columns.width_ns)}"
+        return f"{received} received, {sent} sent in {step_length(self._columns.width_ns)}"
 
     def draw_plot(self, canvas: Canvas, height: int) -> None:
         volumes = self._columns.volumes
@@ -117,13 +117,3 @@ class TrafficChart(TimeChart):
 
     def _per_second(self, count: int) -> float:
         return count * 1e9 / self._columns.width_ns
-
-
-def _span(ns: int) -> str:
-    """Return how long a step takes; never as ``4:05``, which beside a time of day looks like one."""
-    if ns < 9_500_000:
-        return f"{ns / 1e6:.1f} ms"
-    minutes, seconds = divmod(round(ns / 1e9), 60)
-    if 0 < minutes < 60:
-        return f"{minutes} min {seconds} s" if seconds else f"{minutes} min"
-    return duration(ns).replace(".00 s", " s")

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from statistics import median
 
-from inspector.report.values import duration
+from inspector.report.values import round_trip
 from inspector.tui.lanes import lane_style
 from inspector.tui.widgets.chart import GUTTER, Canvas, TimeChart, nice
 
@@ -35,9 +35,9 @@ class TripsChart(TimeChart):
         where = f"#{connections.pop()}" if len(connections) == 1 else f"{len(connections):,} connections"
         longest = max(took for _, took in found)
         if len(found) == 1:
-            return f"{where} took {said(longest)}"
-        middle = said(int(median(took for _, took in found)))
-        return f"{len(found):,} on {where}, median {middle}, longest {said(longest)}"
+            return f"{where} took {round_trip(longest)}"
+        middle = round_trip(int(median(took for _, took in found)))
+        return f"{len(found):,} on {where}, median {middle}, longest {round_trip(longest)}"
 
     def draw_plot(self, canvas: Canvas, height: int) -> None:
         trips = self.measured.round_trips
@@ -53,7 +53,7 @@ class TripsChart(TimeChart):
         unit = 1_000_000 if longest >= 1_000_000 else 1_000
         scale = nice(max(longest / unit, 1)) * unit
         for part, line in ((1.0, 0), (0.5, bottom // 2)) if bottom >= 4 else ((1.0, 0),):
-            label = said(int(scale * part))
+            label = round_trip(int(scale * part))
             canvas.put(GUTTER - 1 - len(label), line, label, "quiet")
         canvas.put(GUTTER - 2, bottom, "0", "quiet")
         canvas.put(GUTTER, bottom, self.glyphs.horizontal * self.room, "axis")
@@ -83,15 +83,12 @@ class TripsChart(TimeChart):
             y = height - lines + at
             name = f"#{each.connection}"
             canvas.put(2, y, name, lane_style(each.connection))
-            words = f"median {said(each.median_ns)}, longest {said(each.longest_ns)}, {each.count:,} answered"
+            words = (
+                f"median {round_trip(each.median_ns)}, longest {round_trip(each.longest_ns)}, {each.count:,} answered"
+            )
             canvas.put(max(3 + len(name), GUTTER), y, words, "quiet")
         if len(named) < len(trips):
             rest = trips[len(named) :]
-            words = f"and {len(rest):,} more, longest {said(rest[0].longest_ns)}"
+            words = f"and {len(rest):,} more, longest {round_trip(rest[0].longest_ns)}"
             canvas.put(GUTTER, height - 1, words, "quiet")
         return lines
-
-
-def said(ns: int) -> str:
-    """Return a round trip: what takes less than 10 ms has a decimal."""
-    return f"{ns / 1e6:.1f} ms" if ns < 9_950_000 else duration(ns)

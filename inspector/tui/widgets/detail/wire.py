@@ -136,11 +136,11 @@ def _dumps(facts: WireFacts, *, decoded: bool) -> Iterator[_Dump]:
 
 def _heading(frame: WireFrame) -> list[Piece]:
     way = "" if frame.from_client is None else "  send" if frame.from_client else "  receive"
-    form = "" if frame.is_text is None else "  text" if frame.is_text else "  binary"
+    form = "" if frame.is_text is None else "  text" if frame.is_text else f"  {frame.packet or 'binary'}"
     marks = ", ".join(mark.name.lower() for mark in Mark if mark & frame.marks and mark.name)
     return [
         (f"frame {frame.number:,}  ", "title"),
-        (f"{clock(frame.at_ns)}{way}{form}  {size(len(frame.data))}", "muted"),
+        (f"{clock(frame.at_ns)}{way}{form}{'' if frame.packet else f'  {size(len(frame.data))}'}", "muted"),
         (f"  {marks}" if marks else "", "changed"),
     ]
 

@@ -1,0 +1,91 @@
+"""``gwinspect stats``: a recording in numbers."""
+
+import shutil
+import sys
+from contextlib import closing, nullcontext
+from pathlib import Path
+
+import click
+
+from inspector.cli.filtering import search_for
+from inspector.cli.output import ascii_only, note, paints
+from inspector.cli.progress import progress_bar
+from inspector.protocol.registry import default
+from inspector.report.rows import CaptureRows
+from inspector.report.stats import Survey
+from inspector.report.stats_jsonl import jsonl
+from inspector.report.stats_text import LIMIT, lines
+from inspector.store.file import is_capture
+from inspector.store.reader import Reader
+
+# Columns beyond which a line is hard to follow.
+_WIDEST = 140
+# Rows from which on counting takes long enough for a bar: half a second.
+_LONG = 100_000
+
+
+@click.command(
+    epilog="Example: gwinspect stats bot.gwcap --where 'dir == receive' --by bytes",
+)
+@click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CAPTURE...")
+@click.option("--format", "output_format", type=click.Choice(["text", "jsonl"]), default="text", show_default=True)
+@click.option(
+    "--by",
+    type=click.Choice(["count", "bytes"]),
+    default="count",
+    show_default=True,
+    help="Order of opcodes and events: by messages, or by bytes on the wire",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=LIMIT,
+    show_default=True,
+    help="Lines that a table of the text has, 0 for all",
+)
+@click.option(
+    "--where", default="", metavar="FILTER", help="Only rows that pass, e.g. 'dir == send and op != heartbeat'"
+)
+@click.option("--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated")
+def stats(
+    captures: tuple[Path, ...], output_format: str, by: str, limit: int, where: str, hosts: tuple[str, ...]
+) -> None:
+    """Count what recordings hold.
+
+    Traffic by connection, direction, opcode and event, with sizes, rates and compression; round trips of heartbeats;
+    voice media; findings by rule. CAPTURE is a .gwcap, a mitmproxy flow file or a HAR with WebSocket messages; its
+    content decides, not its name. Each is counted by itself; what is no .gwcap is imported once into a private cache.
+    """
+    search = search_for(where)
+    width = min(shutil.get_terminal_size((100, 40)).columns, _WIDEST) if sys.stdout.isatty() else 100
+    out = sys.stdout.buffer
+    for number, path in enumerate(captures):
+        with closing(Reader(_as_capture(path, hosts))) as reader:
+            with progress_bar(path.name) if reader.last() >= _LONG else nullcontext(_tell_nobody) as progress:
+                found = Survey(reader, default(), search, by=by).take(progress)
+            rows = CaptureRows(reader)
+            rows.conclude()
+        if output_format == "jsonl":
+            out.writelines(jsonl(found, str(path)))
+        else:
+            if number:
+                out.write(b"\n")
+            for text in lines(found, str(path), limit=limit, width=width, colour=paints(), ascii_only=ascii_only()):
+                out.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace") + b"\n")
+        out.flush()
+        for text in rows.notes:
+            note(text)
+
+
+def _as_capture(path: Path, hosts: tuple[str, ...]) -> Path:
+    """Return a capture with what is in a file: the file itself, or one that it is imported into."""
+    if is_capture(path):
+        return path
+    # Imported here: it may bring mitmproxy along.
+    from inspector.importers.cache import imported
+
+    return imported([path], default(), hosts, progress=progress_bar, tell=note)
+
+
+def _tell_nobody(done: int, total: int) -> None:
+    """Take the place of a bar that would be gone before it was seen."""

@@ -1,0 +1,106 @@
+"""Rules about a call's UDP: the way to the voice server, and the sound and pictures that go over it."""
+
+from collections.abc import Iterator
+from math import isfinite
+from typing import Any
+
+from inspector.diagnose.rule import MS, SECOND, Noticed, Situation, receives, rule, sends, silence
+from inspector.diagnose.words import counted, took
+from inspector.model import Plane, Severity
+
+MEDIA = Plane.MEDIA
+# Time in which the voice server tells a client its address, generously.
+DISCOVERY_NS = 3 * SECOND
+# Share of packets from which on loss can be heard, and packets from which on a share says something.
+AUDIBLE_LOSS = 0.05
+FEWEST_PACKETS = 50
+
+
+@rule(
+    "media-address-unanswered",
+    Severity.ERROR,
+    silence(MEDIA),
+    remedy="Let UDP out to the voice server's address and port: a firewall, a NAT or a proxy on the way drops it.",
+    source=("official-voice", "derived"),
+)
+def media_address_unanswered(now: Situation) -> Iterator[Noticed]:
+    """IP discovery got no answer, so no media can come through.
+
+    Without its own address the client cannot send Select Protocol, and the call stays without a key and without sound.
+    """
+    asked = now.connection.discovery
+    if asked is not None and now.passed(asked.at_ns + DISCOVERY_NS):
+        yield Noticed(
+            f"{took(now.at_ns - asked.at_ns)} after the client asked for its address nothing came.", (asked.n,)
+        )
+
+
+@rule(
+    "media-loss",
+    Severity.WARN,
+    sends(MEDIA, "rtp"),
+    receives(MEDIA, "rtp"),
+    remedy="Look at the network between the two ends, and whether the client sends and reads in time: a loop that is "
+    "blocked loses packets too.",
+    source=("rfc3550", "derived"),
+)
+def media_loss(now: Situation) -> Iterator[Noticed]:
+    """So many packets of a source are missing that it can be heard or seen.
+
+    Packets that the client sends and that are missing here were never sent: a witness stands before the network.
+    """
+    packets, lost = _number(now.d, "packets"), _number(now.d, "lost")
+    if packets + lost >= FEWEST_PACKETS and lost >= AUDIBLE_LOSS * (packets + lost):
+        share = 100 * lost / (packets + lost)
+        yield Noticed(f"{lost:,} of {counted(packets + lost, 'packet')} are missing ({share:.0f} %).")
+
+
+@rule(
+    "media-before-speaking",
+    Severity.WARN,
+    sends(MEDIA, "rtp"),
+    remedy="Send Speaking (op 5) with your SSRC before the first packet of sound.",
+    source=("official-voice", "community-voice"),
+)
+def media_before_speaking(now: Situation) -> Iterator[Noticed]:
+    """The client sent sound before it had said that it speaks.
+
+    The voice server then does not know whose SSRC that is: it drops the sound, or the client.
+    """
+    voice = now.connection.voice
+    if voice is None or not voice.is_whole or not _is_audio(now.d):
+        return
+    began_ns = now.at_ns - int(_number(now.d, "duration_ms") * MS)
+    if voice.speaking is None:
+        yield Noticed("Sound was sent, and no Speaking before it.")
+    elif voice.speaking.at_ns > began_ns:
+        early = took(voice.speaking.at_ns - began_ns)
+        yield Noticed(f"Sound was sent {early} before the client's first Speaking.", (voice.speaking.n,))
+
+
+@rule(
+    "media-wrong-ssrc",
+    Severity.ERROR,
+    sends(MEDIA, "rtp"),
+    remedy="Send sound under the SSRC that Ready (op 2) gave.",
+    source=("official-voice",),
+)
+def media_wrong_ssrc(now: Situation) -> Iterator[Noticed]:
+    """The client sends sound under an SSRC that is not its own, and nobody will hear it."""
+    voice = now.connection.voice
+    ready = voice.ready if voice is not None else None
+    if ready is None or ready.ssrc is None or not _is_audio(now.d):
+        return
+    ssrc = _number(now.d, "ssrc")
+    if ssrc != ready.ssrc:
+        yield Noticed(f"Sound was sent under SSRC {ssrc}; Ready gave {ready.ssrc}.", (ready.n,))
+
+
+def _is_audio(d: Any) -> bool:
+    return type(d) is dict and d.get("media") == "audio"
+
+
+def _number(d: Any, key: str) -> int:
+    value = d.get(key) if type(d) is dict else None
+    # Whoever wrote a capture may have put anything there.
+    return int(value) if isinstance(value, int | float) and isfinite(value) else 0

@@ -1,0 +1,403 @@
+"""Rules about what DAVE's messages hold: proposals, commits, key packages, and the numbers that they name.
+
+Proposals and key packages are called by the beginnings of their references, as everywhere. Sources:
+https://github.com/discord/dave-protocol/blob/main/protocol.md and https://www.rfc-editor.org/rfc/rfc9420
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from inspector.diagnose.dave import is_known
+from inspector.diagnose.rule import SECOND, Noticed, Situation, receives, rule, sends, silence
+from inspector.diagnose.words import counted, listed, quoted, took
+from inspector.model import Plane, Severity
+from inspector.session.dave import Dave
+from inspector.session.proposals import MAX_MEMBERS, Proposed, inner, number_in, read_proposals, references
+from inspector.session.said import At, name
+from inspector.wire.mls import CIPHER_SUITES
+
+VOICE = Plane.VOICE
+# Time within which a proposal and a client's commit may have crossed each other.
+CROSSING_NS = 1 * SECOND
+# Time in which somebody's commit should come.
+COMMIT_NS = 5 * SECOND
+# Things that are listed by name.
+MOST_NAMED = 6
+# What version 1 of DAVE is made of: https://daveprotocol.com, "Group Parameters".
+SUITE = CIPHER_SUITES[2]
+PROPOSALS = ("add", "remove")
+
+
+def _short(ref: str) -> str:
+    return quoted(ref[:8])
+
+
+def _named(refs: Iterable[str], known: dict[str, Proposed]) -> str:
+    """Name proposals by reference, and what each is about where that is known."""
+    said = []
+    for ref in refs:
+        proposal = known.get(ref)
+        about = "" if proposal is None else _about(proposal)
+        said.append(f"{_short(ref)}{about}")
+    rest = [f"{len(said) - MOST_NAMED} more"] if len(said) > MOST_NAMED else []
+    return listed([*said[:MOST_NAMED], *rest])
+
+
+def _about(proposal: Proposed) -> str:
+    if proposal.user is not None:
+        return f" (adds {quoted(proposal.user)}, row {proposal.n})"
+    leaf = "" if proposal.leaf is None else f"removes leaf {proposal.leaf}, "
+    return f" ({leaf}row {proposal.n})"
+
+
+def _transition(d: Any) -> str:
+    """Name the transition that a commit or welcome is announced with; a client's own has none yet."""
+    number = number_in(d, "transition_id")
+    return "" if number is None else f" of transition {number}"
+
+
+def _is_current(now: Situation) -> bool:
+    """Return whether a commit is for the epoch that the proposals are of. Of the others' epochs little is known."""
+    encryption, epoch = now.connection.encryption, number_in(now.d, "epoch")
+    if epoch is None or not is_known(now):
+        return False
+    if now.event.from_client:
+        # Without proposals it is one that lost the race.
+        return any(each.epoch == epoch for each in encryption.open_proposals.values())
+    return encryption.epoch == epoch if encryption.inside else epoch == 0
+
+
+@rule(
+    "dave-proposals-unanswered",
+    Severity.WARN,
+    silence(VOICE),
+    remedy="Commit the proposals (op 28) of the current epoch, all of them and nothing else.",
+    source=("dave",),
+)
+def dave_proposals_unanswered(now: Situation) -> Iterator[Noticed]:
+    """Proposals came, and neither the client nor anyone else committed them.
+
+    Until somebody does, who came hears nothing, and who left could still listen.
+    """
+    encryption = now.connection.encryption
+    if encryption.proposals is None or not now.connection.is_whole or _takes_up(now):
+        return
+    left = {ref: proposal for ref, proposal in encryption.open_proposals.items() if proposal.revoked is None}
+    if left and not encryption.inside and all(proposal.epoch for proposal in left.values()):
+        # Of a group that the client is not in, commits do not come here.
+        return
+    if now.passed(encryption.proposals.at_ns + COMMIT_NS):
+        own = "The client's own commit was not taken up." if encryption.committed else "The client sent no commit."
+        named = f": {_named(left, left)}" if left else ""
+        yield Noticed(
+            f"{counted(encryption.proposed, 'message')} of proposals came, and no commit was announced within "
+            f"{took(now.at_ns - encryption.proposals.at_ns)}{named}. {own}",
+            (encryption.proposals.n, encryption.committed.n if encryption.committed else None),
+        )
+
+
+def _takes_up(now: Situation) -> bool:
+    """Return whether this row is somebody's commit, or a new beginning."""
+    return now.payload is not None and not now.event.from_client and now.event.op in (24, 27, 29, 30)
+
+
+@rule(
+    "dave-commit-incomplete",
+    Severity.WARN,
+    sends(VOICE, 28),
+    receives(VOICE, 29),
+    remedy="Keep every proposal of the epoch (op 27) until it is committed or taken back, and commit all of them: the "
+    "server does not take a commit that leaves one out.",
+    source=("dave",),
+)
+def dave_commit_incomplete(now: Situation) -> Iterator[Noticed]:
+    """A commit leaves out proposals that came before it and were not taken back.
+
+    They are lost with the epoch: who was to come stays out, who left still has the keys.
+    """
+    if not _is_current(now):
+        return
+    encryption, taken = now.connection.encryption, set(references(now.d))
+    latest_ns = now.at_ns - (CROSSING_NS if now.event.from_client else 0)
+    left = {
+        ref: proposal
+        for ref, proposal in encryption.open_proposals.items()
+        if ref not in taken
+        and proposal.revoked is None
+        and proposal.epoch == number_in(now.d, "epoch")
+        and proposal.at_ns <= latest_ns
+        and not _concerns_itself(encryption, proposal)
+    }
+    if left:
+        yield Noticed(
+            f"The commit{_transition(now.d)} has {counted(len(taken), 'proposal')} and leaves out "
+            f"{_named(left, left)}.",
+            tuple(proposal.n for proposal in left.values()),
+        )
+
+
+def _concerns_itself(encryption: Dave, proposal: Proposed) -> bool:
+    """Return whether a proposal is about the client itself, which cannot commit that."""
+    if proposal.kind == "add":
+        return proposal.user is not None and proposal.user == encryption.user
+    if encryption.group is None or proposal.leaf is None:
+        return True
+    return encryption.group.get(proposal.leaf) == encryption.user
+
+
+@rule(
+    "dave-commit-unknown-proposal",
+    Severity.WARN,
+    sends(VOICE, 28),
+    receives(VOICE, 29),
+    remedy="Look for proposals (op 27) that did not arrive, for instance while the connection was down on a version "
+    "below 8. The client can only reject such a commit (op 31) and be let in anew.",
+    source=("dave", "rfc9420"),
+)
+def dave_commit_unknown_proposal(now: Situation) -> Iterator[Noticed]:
+    """A commit refers to a proposal that never came here, or was taken back."""
+    if not _is_current(now):
+        return
+    known = now.connection.encryption.open_proposals
+    refs = list(dict.fromkeys(references(now.d)))
+    unknown = [ref for ref in refs if ref not in known]
+    if unknown:
+        never = "a proposal" if len(unknown) == 1 else f"{len(unknown):,} proposals"
+        yield Noticed(f"The commit{_transition(now.d)} refers to {never} that never came: {_named(unknown, {})}.")
+    since_ns = now.at_ns - CROSSING_NS
+    revoked = {
+        ref: at
+        for ref in refs
+        if ref in known and (at := known[ref].revoked) is not None
+        if not now.event.from_client or at.at_ns < since_ns
+    }
+    if revoked:
+        yield Noticed(
+            f"The commit{_transition(now.d)} refers to what was taken back: {_named(revoked, known)}.",
+            tuple(n for ref, at in revoked.items() for n in (known[ref].n, at.n)),
+        )
+
+
+@rule(
+    "dave-epoch-jump",
+    Severity.WARN,
+    receives(VOICE, 27, 29),
+    remedy="Look for a commit (op 29) that did not arrive. A client that missed one must reject the next (op 31) and "
+    "send a fresh key package.",
+    source=("rfc9420", "dave"),
+)
+def dave_epoch_jump(now: Situation) -> Iterator[Noticed]:
+    """Proposals or a commit are of another epoch than the group has come to."""
+    encryption, epoch = now.connection.encryption, number_in(now.d, "epoch")
+    if epoch is None or encryption.epoch is None or epoch == encryption.epoch or not is_known(now):
+        return
+    what = "The proposals are" if now.event.op == 27 else f"The commit{_transition(now.d)} is"
+    entered = encryption.entered
+    yield Noticed(f"{what} of epoch {epoch}; the group is in epoch {encryption.epoch}.", (entered and entered.n,))
+
+
+@rule(
+    "dave-add-unknown-user",
+    Severity.WARN,
+    receives(VOICE, 27),
+    remedy="Do not commit it: whoever is added can hear the call. A client must take only those for users that Clients "
+    "Connect (op 11) named.",
+    source=("dave",),
+)
+def dave_add_unknown_user(now: Situation) -> Iterator[Noticed]:
+    """It is proposed to add a user who is not in the call, as far as the server has told."""
+    encryption, connection = now.connection.encryption, now.connection
+    # Before version 8 a resume does not send again who came meanwhile.
+    is_told = connection.resume is None or (connection.version or 0) >= 8
+    if not encryption.listed or not is_known(now) or not is_told or len(encryption.members) >= MAX_MEMBERS:
+        return
+    added = (proposal.user for _, proposal in read_proposals(now.d, At(0, 0)) if proposal.kind == "add")
+    strangers = dict.fromkeys(
+        user for user in added if user is not None and user not in encryption.members and user != encryption.user
+    )
+    if strangers:
+        named = [quoted(user) for user in strangers]
+        rest = [f"{len(named) - MOST_NAMED} more"] if len(named) > MOST_NAMED else []
+        yield Noticed(f"It adds {listed([*named[:MOST_NAMED], *rest])}; op 11 never named them, or they left.")
+
+
+@rule(
+    "dave-external-sender-changed",
+    Severity.WARN,
+    receives(VOICE, 25),
+    remedy="Keep the first: a group has one external sender, and proposals by another cannot be checked.",
+    source=("dave",),
+)
+def dave_external_sender_changed(now: Situation) -> Iterator[Noticed]:
+    """The server names another key for its proposals than before, for the same group."""
+    encryption, key = now.connection.encryption, inner(now.d, "signature_key")
+    before, known = encryption.external_sender, encryption.external_key
+    if type(key) is not str or known is None or before is None or key == known:
+        return
+    if encryption.renewed is None or encryption.renewed.n < before.n:
+        yield Noticed(f"The key begins with {_short(key[2:])}, that of before with {_short(known[2:])}.", (before.n,))
+
+
+@rule(
+    "dave-credential-mismatch",
+    Severity.ERROR,
+    sends(VOICE, 26),
+    remedy="Make the key package in the name of the account that joins: its user id in eight bytes, big-endian.",
+    source=("dave",),
+)
+def dave_credential_mismatch(now: Situation) -> Iterator[Noticed]:
+    """The client's key package is in the name of another user than its Identify; nobody will add it."""
+    user, claimed = now.connection.encryption.user, name(inner(now.d, "user_id"))
+    if user is not None and claimed is not None and user != claimed:
+        asked = now.connection.identify
+        yield Noticed(
+            f"The key package is in the name of {quoted(claimed)}; Identify was by {quoted(user)}.",
+            (asked.n if asked else None,),
+        )
+
+
+@rule(
+    "dave-parameters-wrong",
+    Severity.WARN,
+    sends(VOICE, 26, 28),
+    receives(VOICE, 25, 27, 29, 30),
+    remedy="Use MLS 1.0 with cipher suite 2, basic credentials and public messages; only the server proposes, only Add "
+    "and Remove, and commits take proposals by reference.",
+    source=("dave",),
+)
+def dave_parameters_wrong(now: Situation) -> Iterator[Noticed]:
+    """A message has what version 1 of DAVE does not allow; members of the group must refuse it."""
+    assert now.payload is not None
+    if now.payload.problems:
+        # That it cannot be read to its end is told elsewhere.
+        return
+    wrong = list(dict.fromkeys(_foreign(now.event.op, now.d)))
+    if wrong:
+        rest = [f"{len(wrong) - MOST_NAMED} more"] if len(wrong) > MOST_NAMED else []
+        yield Noticed(f"It has {listed([*wrong[:MOST_NAMED], *rest])}{_transition_at_end(now.d)}.")
+
+
+def _transition_at_end(d: Any) -> str:
+    number = number_in(d, "transition_id")
+    return "" if number is None else f", in transition {number}"
+
+
+def _foreign(op: int | str | None, d: Any) -> Iterator[str]:
+    """Yield what in a body is not as version 1 has it."""
+    if op == 25:
+        yield from _unlike(d, ("credential", "credential_type"), "basic", "credential")
+    elif op == 26:
+        yield from _foreign_package(inner(d, "key_package"))
+    elif op == 27:
+        proposals = inner(d, "proposals")
+        for each in proposals if type(proposals) is list else ():
+            message = inner(each, "message")
+            yield from _unlike(message, ("wire_format",), "public_message", "wire format")
+            yield from _unlike(message, ("public_message", "sender_type"), "external", "sender")
+            yield from (f"a proposal {kind}" for kind in _other(inner(each, "type"), PROPOSALS))
+            yield from _foreign_package(inner(message, "public_message", "proposal", "key_package"))
+    else:
+        yield from _unlike(d, ("commit", "wire_format"), "public_message", "wire format")
+        yield from _unlike(d, ("commit", "public_message", "sender_type"), "member", "sender")
+        proposals = inner(d, "commit", "public_message", "commit", "proposals")
+        if type(proposals) is list and any(inner(each, "type") == "proposal" for each in proposals):
+            yield "a proposal inside the commit"
+        yield from _unlike(d, ("welcome", "cipher_suite"), SUITE, "cipher suite")
+
+
+def _foreign_package(package: Any) -> Iterator[str]:
+    yield from _unlike(package, ("version",), "mls10", "MLS version")
+    yield from _unlike(package, ("cipher_suite",), SUITE, "cipher suite")
+    yield from _unlike(package, ("leaf_node", "credential", "credential_type"), "basic", "credential")
+    yield from _unlike(package, ("leaf_node", "leaf_node_source"), "key_package", "leaf source")
+    if inner(package, "extensions") or inner(package, "leaf_node", "extensions"):
+        yield "extensions of a key package"
+
+
+def _unlike(d: Any, keys: tuple[str, ...], expected: str, what: str) -> Iterator[str]:
+    yield from (f"the {what} {found}" for found in _other(inner(d, *keys), (expected,)))
+
+
+def _other(value: Any, allowed: tuple[str, ...]) -> Iterator[str]:
+    if type(value) in (int, str) and value not in allowed:
+        yield quoted(str(value))
+
+
+@rule(
+    "dave-key-package-reused",
+    Severity.WARN,
+    receives(VOICE, 27, 30),
+    remedy="Send a fresh key package each time one is due; each lets in once.",
+    source=("rfc9420", "dave"),
+)
+def dave_key_package_reused(now: Situation) -> Iterator[Noticed]:
+    """Somebody is to be let in by a key package that has let in before."""
+    encryption = now.connection.encryption
+    opened = {
+        proposal.package: At(proposal.n, proposal.at_ns)
+        for proposal in encryption.open_proposals.values()
+        if proposal.package is not None and proposal.revoked is None
+    }
+    for ref, user in _lets_in(now):
+        before = encryption.used.get(ref) or (opened.get(ref) if now.event.op == 27 else None)
+        if before is not None:
+            whom = "" if user is None else f" of {quoted(user)}"
+            yield Noticed(f"The key package {_short(ref)}{whom} was used in row {before.n} already.", (before.n,))
+
+
+def _lets_in(now: Situation) -> Iterator[tuple[str, str | None]]:
+    """Yield the key packages by which somebody is let in, and whose they are."""
+    if now.event.op == 27:
+        packages = {each.package: each.user for _, each in read_proposals(now.d, At(0, 0)) if each.package is not None}
+        yield from packages.items()
+        return
+    secrets = inner(now.d, "welcome", "secrets")
+    refs = (inner(each, "new_member") for each in secrets) if type(secrets) is list else ()
+    yield from ((ref, None) for ref in dict.fromkeys(ref for ref in refs if type(ref) is str))
+
+
+@rule(
+    "dave-key-package-repeated",
+    Severity.WARN,
+    sends(VOICE, 26),
+    remedy="Make a new key package each time one is due, and send it once: after Session Description with a version "
+    "above 0, after Prepare Epoch with epoch 1, and after your own op 31.",
+    source=("dave", "rfc9420"),
+)
+def dave_key_package_repeated(now: Situation) -> Iterator[Noticed]:
+    """The client sends a key package again, or one that nothing asks for."""
+    encryption, ref = now.connection.encryption, inner(now.d, "key_package", "ref")
+    before = encryption.packages.get(ref) if type(ref) is str else None
+    if before is not None:
+        yield Noticed(f"The key package {_short(ref)} was sent in row {before.n} already.", (before.n,))
+    elif is_known(now) and encryption.key_package is not None and encryption.packages_sent >= encryption.packages_due:
+        newest = encryption.key_package
+        yield Noticed(
+            f"Another key package came in row {newest.n}, and none has become due since.", (newest.n,), Severity.INFO
+        )
+
+
+@rule(
+    "dave-welcome-mismatch",
+    Severity.WARN,
+    receives(VOICE, 30),
+    remedy="Keep the private keys of a key package until it was used or another was sent; the client can only reject "
+    "this welcome (op 31) and send a fresh one.",
+    source=("rfc9420", "dave"),
+)
+def dave_welcome_mismatch(now: Situation) -> Iterator[Noticed]:
+    """A welcome is not for the key package that the client sent last."""
+    encryption = now.connection.encryption
+    refs = [ref for ref, _ in _lets_in(now)]
+    if not refs or not encryption.packages or not is_known(now):
+        return
+    newest = next(reversed(encryption.packages))
+    if newest not in refs:
+        sent = encryption.packages.get(refs[0])
+        which = "which the client never sent" if sent is None else f"that of row {sent.n}"
+        at = encryption.packages[newest]
+        yield Noticed(
+            f"The welcome{_transition(now.d)} is for the key package {_short(refs[0])}, {which}; the newest is "
+            f"{_short(newest)} of row {at.n}.",
+            (at.n, sent.n if sent else None),
+        )
