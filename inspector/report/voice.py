@@ -29,8 +29,6 @@ MOST_CALLS, MOST_SOCKETS, MOST_FINDINGS = 200, 1_000, 200
 # Sessions of the main gateway whose user is remembered.
 _MOST_USERS = 1_000
 
-# What is asked for by name, as planes that this version has no table of may stand in a capture.
-_VOICE, _MEDIA = "voice", "media"
 _SENT = "0, 1, 5, 7, 23, 26, 28, 31"
 _RECEIVED = "2, 4, 8, 9, 11, 13, 21, 22, 24, 25, 27, 29, 30"
 _ROWS = f"""
@@ -132,7 +130,9 @@ class VoiceReader:
                 # Written meanwhile, of a connection that may not be known yet.
                 return False
             self._last_finding = int(number)
-            socket = self._sockets.get(connection) if plane == _VOICE else None
+            # What is noticed on media belongs to the voice connection that it was arranged on.
+            owner = self._of(connection).parent if plane == Plane.MEDIA else connection
+            socket = self._sockets.get(owner or 0)
             if socket is not None and len(socket.findings) < MOST_FINDINGS:
                 found = Violation(int(at_ns), int(row), int(connection), Severity(severity), str(rule), str(text))
                 socket.findings.append(found)
@@ -156,9 +156,9 @@ class VoiceReader:
             socket.call.shown = None
 
     def _take(self, row: "_Row") -> None:
-        if row.plane == _VOICE:
+        if row.plane == Plane.VOICE:
             self._on_voice(row)
-        elif row.plane == _MEDIA:
+        elif row.plane == Plane.MEDIA:
             self._on_media(row)
         elif row.event == "READY":
             self._log_in(row)
@@ -349,7 +349,7 @@ class _Row(NamedTuple):
 
 
 class _Connection(NamedTuple):
-    """What is stored of a connection, of any plane."""
+    """What is stored of a connection."""
 
     plane: str
     url: str

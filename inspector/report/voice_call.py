@@ -13,7 +13,7 @@ MOST_ATTEMPTS = 100
 
 
 class Violation(NamedTuple):
-    """Something that a rule noticed on a voice connection."""
+    """Something that a rule noticed on a voice connection, or on its media."""
 
     at_ns: int
     row: int

@@ -22,6 +22,7 @@ from tests.voice_call import (
     CHANNEL,
     GUILD,
     HOST,
+    MS,
     TOKEN,
     asks,
     encrypted,
@@ -201,24 +202,17 @@ def test_findings_on_voice_connections_are_violations(tmp_path: Path) -> None:
     assert call.severity(1) is None
 
 
-def test_steps_of_media_are_shown_where_there_are_any(tmp_path: Path) -> None:
-    """A plane of its own, which this version may have no table of."""
-    path = written(
-        tmp_path / "a.gwcap", together(asks(logged_in()), let_in(introduced(talk_of_voice(), dave=0), dave=0))
-    )
-    db = sqlite3.connect(path)
-    db.execute("insert into connection select 3, 'media', 'udp://x', null, null, null, null, null, null, '{}', 0,"
-               " opened_at, null, null, null, null, null, null, 2, 0, 0 from connection where id = 2")  # fmt: skip
-    columns = [row[1] for row in db.execute("pragma table_info(event)")][1:]
-    for number, from_client in ((90, 1), (91, 0)):
-        values = {"connection": "3", "plane": "'media'", "op": "'discovery'", "from_client": str(from_client)}
-        db.execute(f"insert into event select {number}, {', '.join(values.get(name, name) for name in columns)}"
-                   " from event where connection = 2 and op = 2")  # fmt: skip
-    db.commit()
-    db.close()
-    (shaken,) = read(path).calls[0].handshakes
-    assert [(step.key, step.side, step.connection) for step in shaken.steps[7:9]] == [
-        ("discover", "udp", 3), ("discovered", "udp", 3),
+def test_ip_discovery_stands_between_ready_and_select_protocol(read_of: Callable[..., VoiceCalls]) -> None:
+    talk = introduced(talk_of_voice(), dave=0)
+    talk.server({"op": 2, "d": {"ssrc": 1001, "ip": "127.0.0.1", "port": 50001}}).waits(100)
+    talk.client({"op": 1, "d": {"protocol": "udp"}})
+    at_ns = talk.happenings[3].at_ns + MS
+    media = Conversation(plane=Plane.MEDIA, url="udp://127.0.0.1:50001", connection=3, at_ns=at_ns).opens()
+    media.frame(bytes.fromhex("00010046000003e9") + bytes(66), from_client=True)
+    media.frame(bytes.fromhex("00020046000003e9") + b"203.0.113.1" + bytes(53) + bytes.fromhex("c351"))
+    (shaken,) = read_of(asks(logged_in()), talk, media).calls[0].handshakes
+    assert [(step.key, step.side, step.connection) for step in shaken.steps[6:10]] == [
+        ("ready", "voice", 2), ("discover", "udp", 3), ("discovered", "udp", 3), ("select", "voice", 2),
     ]  # fmt: skip
 
 
