@@ -17,6 +17,7 @@ MAIN: list[BindingType] = [
     Binding("q", "quit", "quit"),
     # The rest.
     Binding("L", "lanes", "lanes", tooltip="Sessions and their connections over time", show=False),
+    Binding("V", "voice", "voice", tooltip="Voice calls: their handshakes, and DAVE over time", show=False),
     Binding("n", "find(1)", "next hit", show=False),
     Binding("N", "find(-1)", "previous hit", show=False),
     Binding("C", "jump('close', -1)", "previous close", show=False),

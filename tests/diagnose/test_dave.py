@@ -296,6 +296,16 @@ def test_the_version_in_force_follows_the_transitions() -> None:
     assert state(talk.server({"op": 21, "d": {"protocol_version": 1, "transition_id": 0}})).version == 1
 
 
+def test_a_new_group_brings_its_version_into_force_and_a_second_fall_back_is_noticed_too() -> None:
+    downgrade = {"op": 21, "d": {"protocol_version": 0, "transition_id": 5}}
+    talk = execute(call().server(downgrade), 5).server({"op": 24, "d": {"protocol_version": 1, "epoch": 1}})
+    assert state(talk).version == 0
+    talk = execute(commit(talk, 6), 6)
+    assert state(talk).version == 1
+    talk.server({"op": 21, "d": {"protocol_version": 0, "transition_id": 7}})
+    assert ids(talk).count("dave-downgrade") == 2
+
+
 def test_transitions_without_end_are_not_kept() -> None:
     talk = call()
     for number in range(1, 200):

@@ -34,6 +34,7 @@ from inspector.tui.app import GwinspectApp
 from inspector.tui.look import ASCII, UNICODE, Glyphs
 from inspector.tui.source import Advice, State
 from tests.tui.noticed import troubled
+from tests.voice_call import whole_call, written
 
 KEPT = Path(__file__).with_name("snapshots")
 SAMPLES = Path(__file__).parents[2] / "sample_captures"
@@ -101,7 +102,8 @@ class Scene:
     shows: tuple[str, ...]
     """Words that are on it once it is complete."""
     sample: str = "resume"
-    """``waiting`` and ``live`` are captures that still grow, ``troubled`` is the one of `tests.tui.noticed`."""
+    """``waiting`` and ``live`` are captures that still grow, ``troubled`` is that of `tests.tui.noticed`, ``call`` that
+    of `tests.voice_call`."""
     marks: Glyphs = UNICODE
 
 
@@ -117,6 +119,7 @@ SCENES = {
         Scene("plots", (120, 40), keys("p"), ("MESSAGE_CREATE", "plots"), sample="plain-json"),
         Scene("findings", (120, 40), keys("F"), ("1 error", "Wrong: It tried", "worst first"), sample="troubled"),
         Scene("lanes", (120, 24), keys("c", "c", "L"), ("#1 close 4009", "closed 4014", "lanes"), sample="troubled"),
+        Scene("voice", (120, 40), keys("V", "tab", "right", "right"), ("established", "never ready"), sample="call"),
         Scene("help", (120, 40), keys("question_mark"), ("Everywhere", "2 connections")),
         Scene("light", (120, 40), keys("T", "j"), ("row 2 of 22", "2 connections")),
         Scene("ascii", (150, 40), keys("j", "j", "d"), ("row 3 of 22", "Identify", "2 connections"), marks=ASCII),
@@ -172,6 +175,8 @@ def _capture(name: str, folder: Path) -> Path:
         Writer(path, default(), made_by="test").finish()
     elif name == "troubled":
         troubled(path)
+    elif name == "call":
+        written(path, whole_call())
     else:
         path.write_bytes((SAMPLES / f"{'resume' if name == 'live' else name}.gwcap").read_bytes())
     if name in ("waiting", "live"):

@@ -3,8 +3,6 @@
 A thread reads the findings and hands over what it has read; rows that they speak of are read when they come into sight.
 """
 
-from dataclasses import dataclass
-from threading import Event
 from typing import ClassVar
 
 from textual import on
@@ -12,8 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from inspector.diagnose.rules import RULES
@@ -25,13 +21,10 @@ from inspector.report.recording import Recording
 from inspector.session.summarize import inert
 from inspector.store.reader import Reader
 from inspector.tui.look import Glyphs
-from inspector.tui.screens.help import HelpScreen
+from inspector.tui.screens.reading import ReadingScreen
 from inspector.tui.widgets.detail.findings import FindingLines, Writing
 from inspector.tui.widgets.finding_list import FindingList
 from inspector.tui.widgets.prompt import Prompt
-
-# Seconds between two looks for news.
-BEAT = 0.25
 
 _LEAST = {Severity.INFO: "all", Severity.WARN: "warnings and errors", Severity.ERROR: "only errors"}
 
@@ -79,22 +72,14 @@ class FindingText(FindingLines):
         return found[0].verdict if listed.finding.rule.startswith("close-") else None
 
 
-class FindingsScreen(Screen[int | None]):
-    """The findings of one capture. It ends with the row that the person wants to see in the timeline, or None.
-
-    `row` is where the person is: a finding there is under the cursor at first.
-    """
+class FindingsScreen(ReadingScreen):
+    """The findings of one capture. A finding at the row where the person is is under the cursor at first."""
 
     DEFAULT_CSS = """
-    FindingsScreen { layout: vertical; background: $background; }
-    FindingsScreen #head { height: 1; background: $panel; padding: 0 1; }
-    FindingsScreen #head.trouble { height: auto; max-height: 4; }
     FindingsScreen #titles { height: 1; background: $panel; color: $text-muted; text-style: bold; }
     FindingsScreen FindingList { height: auto; max-height: 45%; }
     FindingsScreen #lower { height: 1fr; border-top: solid $panel; }
     FindingsScreen.plain #lower { border-top: ascii $panel; }
-    FindingsScreen #empty { display: none; height: 1fr; content-align: center middle; color: $text-muted; }
-    FindingsScreen.empty #empty { display: block; }
     FindingsScreen.empty FindingList, FindingsScreen.empty #lower, FindingsScreen.empty #titles { display: none; }
     """
     BINDINGS = [
@@ -112,36 +97,16 @@ class FindingsScreen(Screen[int | None]):
         Binding("escape,F,q", "back", "back"),
         Binding("question_mark", "help", "help"),
     ]
+    NAME = "findings"
     KEYS: ClassVar = {"Findings": BINDINGS, "List of findings": FindingList.BINDINGS}
-    """Every key of the screen and its list, as groups of the help."""
-
-    @dataclass
-    class Progress(Message):
-        """More has been read."""
-
-        noticed: Noticed
-
-        def can_replace(self, message: Message) -> bool:
-            return isinstance(message, FindingsScreen.Progress)
-
-    @dataclass
-    class Failed(Message):
-        """The capture cannot be read any further."""
-
-        sentence: str
 
     def __init__(self, recording: Recording, glyphs: Glyphs, *, title: str = "", row: int | None = None) -> None:
-        super().__init__(classes="plain empty" if glyphs.ascii else "empty")
-        self._recording = recording
-        self._glyphs = glyphs
-        self._called = title or recording.path.name
-        self._row = row
+        super().__init__(recording, glyphs, title=title, row=row)
         self._noticed = Noticed()
         self._least = Severity.INFO
         self._worst_first = True
         self._needle = ""
-        self._problem = ""
-        self._gone = Event()
+        self._shown = 0
 
     def compose(self) -> ComposeResult:
         yield Static(id="head")
@@ -154,48 +119,23 @@ class FindingsScreen(Screen[int | None]):
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
-        self._show()
-        self.run_worker(self._watch, thread=True, group="findings", exit_on_error=False)
-
-    def on_unmount(self) -> None:
-        self._gone.set()
+        self._list()
 
     @property
     def noticed(self) -> Noticed:
         """All that has been read so far."""
         return self._noticed
 
-    # What the thread does.
+    def reading(self, reader: Reader) -> Findings:
+        return Findings(reader)
 
-    def _watch(self) -> None:
-        try:
-            reader = Reader(self._recording.path)
-            try:
-                findings = Findings(reader)
-                while not self._gone.is_set():
-                    if reader.changed():
-                        while findings.advance() and not self._gone.is_set():
-                            pass
-                        self.post_message(self.Progress(findings.snapshot()))
-                    self._gone.wait(BEAT)
-            finally:
-                reader.close()
-        except CaptureError as error:
-            self.post_message(self.Failed(str(error)))
-
-    # What comes of it.
-
-    def on_findings_screen_progress(self, message: Progress) -> None:
-        if message.noticed != self._noticed:
-            self._noticed = message.noticed
-            self._show()
+    def show(self, read: Noticed) -> None:
+        if read != self._noticed:
+            self._noticed = read
+            self._list()
         self.query_one(FindingText).again()
 
-    def on_findings_screen_failed(self, message: Failed) -> None:
-        self._problem = message.sentence
-        self._say(0)
-
-    def _show(self) -> None:
+    def _list(self) -> None:
         """Show the findings that are wanted, in the order that is wanted."""
         needle = self._needle.casefold()
         wanted = [
@@ -214,7 +154,8 @@ class FindingsScreen(Screen[int | None]):
                 self.set_focus(listed)
         else:
             self.query_one("#empty", Static).update(Content(self._glyphs.plain(self._nothing())))
-        self._say(len(wanted))
+        self._shown = len(wanted)
+        self.say()
 
     def _nothing(self) -> str:
         """Say why there is none."""
@@ -224,30 +165,22 @@ class FindingsScreen(Screen[int | None]):
             return "No finding is like that; m and / choose which are listed."
         return f"Nothing found. {counted(len(RULES), 'rule')} were checked."
 
-    def _say(self, shown: int) -> None:
-        """Say what is listed in the line at the top."""
-        noticed = self._noticed
-        parts = [("findings", "bold $primary"), (inert(self._called), "")]
-        if self._problem:
-            parts.append((inert(self._problem), "bold $error"))
-        else:
-            if errors := noticed.counts.get(Severity.ERROR):
-                parts.append((counted(errors, "error"), "bold $error"))
-            if warnings := noticed.counts.get(Severity.WARN):
-                parts.append((counted(warnings, "warning"), "bold $warning"))
-            if infos := noticed.counts.get(Severity.INFO):
-                parts.append((f"{infos:,} info", "$text-muted"))
-            parts.append(("worst first" if self._worst_first else "by time", "$text-muted"))
-            if self._least is not Severity.INFO:
-                parts.append((_LEAST[self._least], "bold $warning"))
-            if self._needle:
-                parts.append((f"with {inert(self._needle)!r}", "bold $warning"))
-            if shown < noticed.total:
-                parts.append((f"{shown:,} listed", "$text-muted"))
-        head = Content("  ").join(Content.styled(self._glyphs.plain(text), style) for text, style in parts)
-        line = self.query_one("#head", Static)
-        line.set_class(bool(self._problem), "trouble")
-        line.update(head)
+    def told(self) -> list[tuple[str, str]]:
+        noticed, parts = self._noticed, []
+        if errors := noticed.counts.get(Severity.ERROR):
+            parts.append((counted(errors, "error"), "bold $error"))
+        if warnings := noticed.counts.get(Severity.WARN):
+            parts.append((counted(warnings, "warning"), "bold $warning"))
+        if infos := noticed.counts.get(Severity.INFO):
+            parts.append((f"{infos:,} info", "$text-muted"))
+        parts.append(("worst first" if self._worst_first else "by time", "$text-muted"))
+        if self._least is not Severity.INFO:
+            parts.append((_LEAST[self._least], "bold $warning"))
+        if self._needle:
+            parts.append((f"with {inert(self._needle)!r}", "bold $warning"))
+        if self._shown < noticed.total:
+            parts.append((f"{self._shown:,} listed", "$text-muted"))
+        return parts
 
     def on_finding_list_moved(self, message: FindingList.Moved) -> None:
         self.query_one(FindingText).tell(message.listed)
@@ -281,18 +214,18 @@ class FindingsScreen(Screen[int | None]):
 
     def action_order(self) -> None:
         self._worst_first = not self._worst_first
-        self._show()
+        self._list()
 
     def action_least(self) -> None:
         self._least = Severity(self._least % 3 + 1)
-        self._show()
+        self._list()
 
     def action_search(self) -> None:
         self.query_one(Prompt).ask("search", self._search, value=self._needle, hint="a text in findings, or a rule")
 
     def _search(self, text: str) -> str | None:
         self._needle = text.strip()
-        self._show()
+        self._list()
         return None
 
     def action_copy(self) -> None:
@@ -303,9 +236,3 @@ class FindingsScreen(Screen[int | None]):
 
     def action_scroll(self, pages: int) -> None:
         self.query_one(FindingText).turn(pages * 0.5)
-
-    def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(self.KEYS, plain=self._glyphs.ascii))
-
-    def action_back(self) -> None:
-        self.dismiss(None)

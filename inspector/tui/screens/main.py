@@ -37,6 +37,7 @@ from inspector.tui.screens.findings import FindingsScreen
 from inspector.tui.screens.help import HelpScreen
 from inspector.tui.screens.lanes import LanesScreen
 from inspector.tui.screens.plots import PlotResult, PlotsScreen
+from inspector.tui.screens.voice import VoiceScreen
 from inspector.tui.source import Source, ended
 from inspector.tui.view import View
 from inspector.tui.widgets.banner import Banner
@@ -618,6 +619,10 @@ class MainScreen(Screen[None]):
         here = self.timeline.current or None
         self.app.push_screen(LanesScreen(self.recording, self.glyphs, title=self._title, row=here), self._from_rows)
 
+    def action_voice(self) -> None:
+        here = self.timeline.current or None
+        self.app.push_screen(VoiceScreen(self.recording, self.glyphs, title=self._title, row=here), self._from_rows)
+
     def _from_rows(self, number: int | None) -> None:
         if number is not None:
             self._go_to(number)
@@ -641,6 +646,7 @@ class MainScreen(Screen[None]):
             **PlotsScreen.KEYS,
             **FindingsScreen.KEYS,
             **LanesScreen.KEYS,
+            **VoiceScreen.KEYS,
         }
         self.app.push_screen(HelpScreen(groups, plain=self.glyphs.ascii))
 
