@@ -81,7 +81,9 @@ def _sections(options: argparse.Namespace, folder: Path) -> Iterator[Section]:
     if "proxy" in wanted:
         yield proxying.measure(folder, rounds=6 if options.quick else 16)
     if "fuzz" in wanted:
-        yield fuzzing.measure(QUICK if options.quick else fuzzing.FRAMES_DAMAGED)
+        count = QUICK if options.quick else fuzzing.FRAMES_DAMAGED
+        yield fuzzing.measure(count)
+        yield fuzzing.measure_packets(count)
 
 
 class _Work:

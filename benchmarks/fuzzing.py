@@ -1,16 +1,19 @@
-"""What damage to the voice gateway's binary frames does to their decoder: nothing may raise, nothing may take long.
+"""What damage does to the decoders of voice, its gateway's binary frames and its UDP: none may raise, or take long.
 
-The frames are those of the tests, and one as large as a full call makes them. Each is cut, or has bytes changed, put
-in, taken out or repeated, by dice that fall the same every time.
+The frames are those of the tests, and one as large as a full call makes them; the packets are the simulator's. Each is
+cut, or has bytes changed, put in, taken out or repeated, by dice that fall the same every time.
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter
 
 from benchmarks.corpus import SEED
 from benchmarks.rounds import Figure, Section
 from inspector.model import Payload, Undecoded
+from inspector.simulator.media import Speaker, discovery_request, speech
+from inspector.wire.packets import described, read_packet
+from inspector.wire.unsealed import SealedError, read_trailer, unseal
 from inspector.wire.voice import read_binary
 from tests.wire.dave_frames import APPEND_ADD, FRAMES, from_client
 
@@ -20,15 +23,48 @@ FULL_CALL = 99
 # Damages to one frame, at most.
 DAMAGES = 4
 
+_MODES = ("aead_aes256_gcm_rtpsize", "aead_xchacha20_poly1305_rtpsize")
+_KEY = bytes(range(32))
+# 20 bytes, of which 10 are in clear; then the trailer.
+_DAVE_FRAME = bytes(range(20)) + bytes.fromhex("a1a1a1a1a1a1a1a105000a0efafa")
+# A sender report, a ping, a pong, a keep-alive, STUN, and the beginning of DTLS.
+_OTHERS = (
+    bytes.fromhex("80c80001000007d1"),
+    bytes.fromhex("1337cafe00000001"),
+    bytes.fromhex("1337f00d00000001"),
+    bytes.fromhex("0100000000000000"),
+    bytes.fromhex("000100002112a442") + bytes(12),
+    bytes.fromhex("16fefd"),
+)
+
 Read = Callable[[bytes, bool, int | None], Payload | Undecoded]
 
 
 def measure(count: int = FRAMES_DAMAGED, read: Read = read_binary) -> Section:
     """Decode `count` damaged frames, and say how long the slowest took and how many raised."""
+    return _measure(f"{count:,} damaged binary frames of the voice gateway", count, damaged(count), read)
+
+
+def measure_packets(count: int = FRAMES_DAMAGED) -> Section:
+    """Do the same with packets: tell what they are, open them, look for DAVE's trailer."""
+    return _measure(f"{count:,} damaged packets of a voice call", count, damaged_packets(count), _read_packet)
+
+
+def _read_packet(data: bytes, from_client: bool, version: int | None) -> Payload | Undecoded:
+    problems: tuple[str, ...] = ()
+    read_trailer(data)
+    try:
+        unseal(data, read_packet(data), _MODES[len(data) % 2], _KEY)
+    except SealedError as error:
+        problems = (str(error),)
+    return Payload("binary", data, None, None, None, described(data), {}, problems)
+
+
+def _measure(title: str, count: int, cases: Iterable[tuple[bytes, bool]], read: Read) -> Section:
     raised: list[str] = []
     slowest, worst, problems = 0.0, b"", 0
     begin = perf_counter()
-    for frame, client in damaged(count):
+    for frame, client in cases:
         start = perf_counter()
         try:
             what = read(frame, client, 8)
@@ -42,7 +78,7 @@ def measure(count: int = FRAMES_DAMAGED, read: Read = read_binary) -> Section:
     total = perf_counter() - begin
     numbers = {"frames": count, "raised": len(raised), "with_problems": problems, "slowest_ms": slowest * 1e3}
     return Section(
-        f"{count:,} damaged binary frames of the voice gateway",
+        title,
         [
             Figure("frames that raised", size=f"{len(raised):,}, the first: {raised[0]}" if raised else "none"),
             Figure("frames with problems named", size=f"{problems:,}"),
@@ -68,6 +104,18 @@ def damaged(count: int, seed: int = SEED) -> Iterator[tuple[bytes, bool]]:
         for _ in range(dice.randint(1, DAMAGES)):
             _damage(body, dice)
         yield frame[:header] + bytes(body), client
+
+
+def damaged_packets(count: int, seed: int = SEED) -> Iterator[tuple[bytes, bool]]:
+    """Make `count` packets, and frames with DAVE's trailer, that are damaged anywhere."""
+    dice = random.Random(seed)
+    sealed = [Speaker(2001, mode, _KEY).packet(frame) for mode in _MODES for frame in (*speech(3), _DAVE_FRAME)]
+    whole = [discovery_request(1001), _DAVE_FRAME, *_OTHERS, *sealed]
+    for _ in range(count):
+        body = bytearray(dice.choice(whole))
+        for _ in range(dice.randint(1, DAMAGES)):
+            _damage(body, dice)
+        yield bytes(body), dice.random() < 0.5
 
 
 def _damage(body: bytearray, dice: random.Random) -> None:

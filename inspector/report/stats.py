@@ -109,6 +109,8 @@ class ConnectionStats:
     shard: str | None
     parent: int | None
     """Number of the connection that it belongs to, on the planes of voice."""
+    dave: str | None
+    """Voice: how far its end-to-end encryption had come, in words."""
     refusal: str | None
     """Why there was no connection; None where there was one."""
     opened_ns: int
@@ -404,6 +406,7 @@ class Survey:
             session=_text(connection.session),
             shard=_text(connection.shard),
             parent=connection.parent if isinstance(connection.parent, int) else None,
+            dave=_text(connection.dave),
             refusal=_text(opened.refusal),
             opened_ns=opened_ns,
             lasted_ns=max(ended_ns - opened_ns, 0),

@@ -67,6 +67,7 @@ def _connection(connection: ConnectionStats) -> dict[str, Any]:
         "session": connection.session,
         "shard": connection.shard,
         "parent": connection.parent,
+        "dave": connection.dave,
         "refusal": connection.refusal,
         "opened_at": iso(connection.opened_ns),
         "duration_ms": _ms(connection.lasted_ns),

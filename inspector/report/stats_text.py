@@ -182,6 +182,7 @@ class _Writer:
                 _Column("v", [_maybe(each.version) for each in shown]),
                 _Column("lasted", [duration(each.lasted_ns) for each in shown]),
                 _Column("end", [_end(each) for each in shown], left=True, least=11),
+                *_encryption(shown),
                 *_findings(shown),
             ],
         )
@@ -480,6 +481,11 @@ def _end(connection: ConnectionStats) -> str:
     code = "closed" if closed.code is None else str(closed.code)
     name = f": {connection.close_name}" if connection.close_name else ""
     return f"{code} {closed.by or ''}".rstrip() + name
+
+
+def _encryption(connections: Sequence[ConnectionStats]) -> Iterator[_Column]:
+    if any(connection.dave for connection in connections):
+        yield _Column("encryption", [inert(connection.dave or "") for connection in connections], left=True, spare=True)
 
 
 def _findings(connections: Sequence[ConnectionStats]) -> Iterator[_Column]:

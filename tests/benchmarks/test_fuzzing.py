@@ -1,7 +1,8 @@
 """The damaging of frames: that it is the same each time, touches everything, and that what raises is told."""
 
-from benchmarks.fuzzing import damaged, measure
+from benchmarks.fuzzing import damaged, damaged_packets, measure, measure_packets
 from inspector.model import Payload, Undecoded
+from inspector.wire.packets import KINDS, read_packet
 from inspector.wire.voice import read_binary
 from tests.wire.dave_frames import FRAMES
 
@@ -23,6 +24,17 @@ def test_none_raises() -> None:
     numbers = section.figures[2].numbers
     assert (numbers["frames"], numbers["raised"]) == (500, 0)
     assert numbers["with_problems"] > 250
+
+
+def test_no_packet_raises() -> None:
+    section = measure_packets(500)
+    assert section.figures[0].size == "none"
+    assert 250 < section.figures[2].numbers["with_problems"] <= 500
+
+
+def test_packets_of_every_kind_are_damaged_in_the_same_way_each_time() -> None:
+    assert list(damaged_packets(50)) == list(damaged_packets(50))
+    assert {read_packet(data).kind for data, _ in damaged_packets(2000)} == set(KINDS)
 
 
 def test_what_raises_is_told_with_the_frame() -> None:

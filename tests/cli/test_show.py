@@ -56,3 +56,33 @@ def test_following_ends_with_the_recording(run, capture: Path) -> None:
 def test_several_captures_are_told_apart(run, capture: Path) -> None:
     result = run("show", capture, capture)
     assert result.err.count(f"{capture}:") == 2
+
+
+def test_packets_of_a_call_are_listed_and_opened_if_that_is_asked_for(run) -> None:
+    """The sample's server has the same key in every run."""
+    sample = Path("sample_captures/dave-call.gwcap")
+    sound = ("show", sample, "--where", "op == rtp and dir == send")
+    assert len(run(*sound).out.splitlines()) == 2
+    closed = run(*sound, "--packets").out.splitlines()
+    assert len(closed) == 2 + 45
+    assert "seq 65520  ts 48000  PT 120" in closed[2]
+    assert "DAVE" not in closed[2]
+    assert "DAVE nonce" in run(*sound, "--decrypt").out.splitlines()[2]
+
+
+def test_packets_are_in_json_lines_too(run) -> None:
+    sample = Path("sample_captures/dave-call.gwcap")
+    lines = run("show", sample, "--where", "plane == media", "--decrypt", "--format", "jsonl").out.splitlines()
+    rows = [json.loads(line) for line in lines]
+    counts = [(row["op"], len(row["packets"])) for row in rows if row["kind"] == "payload" and row["op"] == "rtp"]
+    assert counts == [("rtp", 44), ("rtp", 45), ("rtp", 45), ("rtp", 45)]
+    inside = [packet["opened"] for row in rows if row["op"] == "rtp" for packet in row["packets"]]
+    assert {"dave" in each or "silence" in each for each in inside[:100]} == {True}
+
+
+def test_packets_need_a_capture(run, tmp_path: Path) -> None:
+    har = tmp_path / "a.har"
+    har.write_text('{"log": {"version": "1.2", "entries": []}}', "utf-8")
+    result = run("show", har, "--packets")
+    assert result.code == 2
+    assert "gwinspect convert" in result.err

@@ -176,3 +176,10 @@ def test_text_from_the_wire_does_nothing(tmp_path: Path) -> None:
     text = "\n".join(said(stats_of(path), width=WIDE))
     assert not re.search("[\x1b\u202e]", text)
     assert r"EVIL\x1b[2J\u202e" in text
+
+
+def test_voice_connections_say_how_far_their_encryption_came() -> None:
+    resumed = next(path for path in SAMPLES if path.stem == "voice-resume")
+    text = "\n".join(table(said(stats_of(resumed)), "Connections"))
+    assert "DAVE epoch 1, 2 people" in text
+    assert "DAVE epoch 2, 3 people" in text
