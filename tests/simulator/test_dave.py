@@ -2,6 +2,7 @@
 
 from copy import copy
 
+import dave as libdave
 import pytest
 
 from inspector.simulator.connection import ScriptError
@@ -259,7 +260,6 @@ def test_a_signature_by_another_server_is_not_obeyed() -> None:
 
 def test_libdave_follows_the_server_too() -> None:
     """The library of the official clients, by PyPI's dave.py, beside davey in one group."""
-    libdave = pytest.importorskip("dave")
     room = Room(ADA)
     bot = int(BOT["id"])
     session = libdave.Session()

@@ -20,8 +20,6 @@ from inspector.wire.voice import read_binary
 from tests.simulator.direct import PACES, happenings_of, run
 from tests.wire.mls_writer import write_body
 
-pytest.importorskip("davey")
-
 BOT, ADA, BJORN = (str(user["id"]) for user in (content.BOT, content.ADA, content.BJORN))
 ENCRYPTED = [name for name, chosen in SCENARIOS.items() if chosen.dave]
 

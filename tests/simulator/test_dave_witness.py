@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
+import dave as libdave
 import pytest
 
 from inspector.simulator import content, dave
@@ -59,7 +60,7 @@ class Libdave(Library):
     epoch = None
 
     def __init__(self, sender: bytes) -> None:
-        self._session: Any = pytest.importorskip("dave").Session()
+        self._session: Any = libdave.Session()
         self._sender = sender
         self._users: set[str] = set()
         self.start_anew()
