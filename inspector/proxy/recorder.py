@@ -215,10 +215,20 @@ class Recorder:
         return path
 
     def _is_media(self, server: connection.Server, data: bytes) -> bool:
-        """Say whether a datagram to or from `server` is of a voice call: its gateway named the address, or it shows."""
-        if self._scribe is None or not ctx.options.gwinspect_media:
+        """Say whether a datagram to or from `server` is of a voice call: its gateway named the address, or it shows.
+
+        mitmproxy ends a path after a minute of silence, and the next to the same place begins in the middle of a call.
+        So where IP discovery went is remembered.
+        """
+        if self._scribe is None or not ctx.options.gwinspect_media or not server.address:
             return False
-        return (server.address or ("", 0))[:2] in self._scribe.media or is_discovery(data)
+        host, port = server.address[:2]
+        if (host, port) in self._scribe.media:
+            return True
+        if not is_discovery(data):
+            return False
+        self._scribe.learn(host, port)
+        return True
 
     def _refused(self, flow: http.HTTPFlow) -> None:
         if self._scribe is None or flow.request.headers.get("upgrade", "").lower() != "websocket":

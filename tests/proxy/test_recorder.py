@@ -616,6 +616,18 @@ def test_an_address_that_ready_has_named_is_known_whatever_goes_there(stand: Sta
     assert [frame.from_client for frame in packets] == [True, False]
 
 
+def test_an_address_that_was_discovered_is_known_on_the_next_path_too(stand: Stand) -> None:
+    """mitmproxy ends a path after a minute of silence; what comes then begins another, in the middle of the call."""
+    first, second, elsewhere = _path(), _path(), _path(port=50_002)
+    _send(stand, first, REQUEST)
+    stand.recorder.udp_end(first)
+    _send(stand, second, VOICE_PACKET)
+    _send(stand, elsewhere, VOICE_PACKET)
+    happenings = stand.recorded()
+    assert [each.url for each in happenings if isinstance(each, Opened)] == ["udp://203.0.113.5:50001"] * 2
+    assert [data for data, _ in _frames(happenings)] == [REQUEST, VOICE_PACKET]
+
+
 def test_media_are_left_out_where_nobody_wants_them(stand: Stand) -> None:
     stand.context.configure(stand.recorder, gwinspect_media=False)
     _send(stand, _path(), REQUEST, VOICE_PACKET)
