@@ -111,7 +111,12 @@ def advice_for(settings: Settings) -> list[Advice]:
             Advice("Discord's app", "gwinspect live --mode local:Discord"),
         ]
     for mode in settings.modes:
-        kind, _, what = mode.partition(":")
+        # As mitmproxy reads it: behind an @ stands where this mode listens, HOST:PORT or PORT.
+        spec, at, own = mode.rpartition("@")
+        kind, _, what = (spec if at else mode).partition(":")
+        address = settings.address
+        if at:
+            address = own if ":" in own else f"{address.rpartition(':')[0]}:{own}"
         match kind:
             case "local":
                 found.append(Advice(what or "any program", "start it anew; what is connected already is not seen"))

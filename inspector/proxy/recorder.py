@@ -15,6 +15,8 @@ from pathlib import Path
 from mitmproxy import connection, ctx, exceptions, http, tls, udp
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import layer, layers
+from mitmproxy.proxy import server as proxy_server
+from mitmproxy.proxy.context import Context
 from mitmproxy.websocket import WebSocketMessage
 
 from inspector.errors import GwinspectError
@@ -30,6 +32,15 @@ log = logging.getLogger("gwinspect")
 
 # Seconds without traffic after which mitmproxy itself gives a connection up, where it has no option that says so.
 IDLE_LIMIT = 600
+
+# Seconds of silence after which mitmproxy is to end a path of UDP. Its own 20 harm a call: its network stack forgets a
+# path only 60 s after the last packet, and swallows what comes until then where the path has ended. A bot that is quiet
+# for 20 s and speaks again would not be heard for as long as it speaks. Read in mitmproxy_rs 0.12.11 (its file
+# src/network/udp.rs), and seen with 0.10.7 and 0.12.15.
+_UDP_TIMEOUT = 90
+
+# How DTLS begins, and bytes of its header: RFC 6347, section 4.1.
+_DTLS, _DTLS_HEADER = b"\x16\xfe", 13
 
 _PING = re.compile(r"^Received WebSocket (ping|pong) from (client|server) \(payload: (b.*)\)$", re.DOTALL)
 
@@ -98,6 +109,7 @@ class Recorder:
         except GwinspectError as error:
             log.error("gwinspect: nothing is recorded: %s", error)
             return
+        proxy_server.UDP_TIMEOUT = _UDP_TIMEOUT
         scribe.start()
         self._scribe = scribe
         self._pings.install()
@@ -133,10 +145,18 @@ class Recorder:
             seen.put(_own_timeout(closed, seen.last_ns))
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
-        """Have media relayed as they are. Else mitmproxy would pass them by, or take DTLS for something to open."""
-        context = nextlayer.context
-        if context.client.transport_protocol == "udp" and self._is_media(context.server, nextlayer.data_client()):
+        """Have media relayed as they are. Else mitmproxy would pass them by, or take DTLS for something to open.
+
+        What it passes by should pass at once. mitmproxy 11.0.2 holds datagrams back that are too short to tell whether
+        they are DTLS, until more come, and never asks whether they begin like it.
+        """
+        context, data = nextlayer.context, nextlayer.data_client()
+        if context.client.transport_protocol != "udp":
+            return
+        if self._is_media(context.server, data):
             nextlayer.layer = layers.UDPLayer(context)
+        elif len(data) < _DTLS_HEADER and not data.startswith(_DTLS) and _is_passed_by(context):
+            nextlayer.layer = layers.UDPLayer(context, ignore=not ctx.options.show_ignored_hosts)
 
     def udp_message(self, flow: udp.UDPFlow) -> None:
         path = self._paths.get(flow.id)
@@ -215,10 +235,20 @@ class Recorder:
         return path
 
     def _is_media(self, server: connection.Server, data: bytes) -> bool:
-        """Say whether a datagram to or from `server` is of a voice call: its gateway named the address, or it shows."""
-        if self._scribe is None or not ctx.options.gwinspect_media:
+        """Say whether a datagram to or from `server` is of a voice call: its gateway named the address, or it shows.
+
+        mitmproxy ends a path after a minute of silence, and the next to the same place begins in the middle of a call.
+        So where IP discovery went is remembered.
+        """
+        if self._scribe is None or not ctx.options.gwinspect_media or not server.address:
             return False
-        return (server.address or ("", 0))[:2] in self._scribe.media or is_discovery(data)
+        host, port = server.address[:2]
+        if (host, port) in self._scribe.media:
+            return True
+        if not is_discovery(data):
+            return False
+        self._scribe.learn(host, port)
+        return True
 
     def _refused(self, flow: http.HTTPFlow) -> None:
         if self._scribe is None or flow.request.headers.get("upgrade", "").lower() != "websocket":
@@ -341,6 +371,14 @@ class _PingListener(logging.Handler):
         if found is not None:
             data = ast.literal_eval(found[3])
             self._recorder.ping(getattr(record, "client", None), found[2] == "client", found[1], data)
+
+
+def _is_passed_by(context: Context) -> bool:
+    """Say whether `allow_hosts` has mitmproxy leave a destination alone, as far as its address tells."""
+    allowed, address = ctx.options.allow_hosts, context.server.address
+    if not allowed or not address or context.client.sni:
+        return False
+    return not any(re.search(each, f"{address[0]}:{address[1]}", re.IGNORECASE) for each in allowed)
 
 
 def _own_timeout(closed: Closed, last_ns: int) -> Closed:

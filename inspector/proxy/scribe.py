@@ -86,7 +86,7 @@ class Scribe(threading.Thread):
         self._told: Counter[str] = Counter()
         self._patient = True
         self.media: set[tuple[str, int]] = set()
-        """Addresses that voice gateways have named for media."""
+        """Addresses that voice gateways have named for media, or that clients have asked for their own."""
         self.path = path
         self.dead = False
         """Recording has stopped for good: the disk refused too much."""
@@ -109,6 +109,11 @@ class Scribe(threading.Thread):
         """Note a WebSocket to `host` that is no gateway."""
         if len(self._hosts) < 1000:
             self._hosts.add(host)
+
+    def learn(self, host: str, port: int) -> None:
+        """Remember an address of media, for as long as the capture is written."""
+        if len(self.media) < MAX_MEDIA:
+            self.media.add((host, port))
 
     def stop(self) -> None:
         """Write all that was handed over and finish the capture."""
@@ -255,16 +260,16 @@ class Scribe(threading.Thread):
             what = f"{code} {row.name}: {row.sent_by(event.closed.by).meaning}" if row else f"{code}"
             log.log(ALERT, "gwinspect: #%d closed by %s, %s", event.connection, event.closed.by or "?", what)
         elif event.plane is Plane.VOICE and event.op == _VOICE_READY and not event.from_client:
-            self._learn(event)
+            self._read_ready(event)
         for finding in event.findings:
             self._tell_finding(finding, f"#{event.connection} ")
 
-    def _learn(self, event: Event) -> None:
+    def _read_ready(self, event: Event) -> None:
         """Remember where media go, so that the hooks know it: a client may have begun before we were there."""
         payload = read_payload(Plane.VOICE, event.encoding or "json", event.payload or b"")
         match payload.d if isinstance(payload, Payload) else None:
-            case {"ip": str(ip), "port": int(port)} if len(self.media) < MAX_MEDIA:
-                self.media.add((ip, port))
+            case {"ip": str(ip), "port": int(port)}:
+                self.learn(ip, port)
 
     def _tell_finding(self, finding: Finding, where: str) -> None:
         """Say what was noticed, where somebody should do something about it and the rule has not been told often."""

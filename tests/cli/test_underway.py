@@ -72,7 +72,10 @@ def test_advice_has_the_address() -> None:
         ("local:Discord", "start it anew"),
         ("reverse:https://gateway.discord.gg", "connect to [::1]:9999 in place of https://gateway.discord.gg"),
         ("socks5", "socks5://[::1]:9999"),
+        ("reverse:udp://192.0.2.1:50001@127.0.0.1:5000", "connect to 127.0.0.1:5000 in place of udp://192.0.2.1:50001"),
+        ("socks5@1080", "socks5://[::1]:1080"),
         ("wireguard", "WireGuard"),
+        ("wireguard@127.0.0.1:51820", "WireGuard"),
     ],
 )
 def test_other_modes_have_advice_of_their_own(mode: str, says: str) -> None:

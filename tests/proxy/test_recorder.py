@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from mitmproxy import exceptions, flow, http, optmanager, udp, websocket
-from mitmproxy.proxy import layers
+from mitmproxy.proxy import layers, server
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.events import DataReceived
-from mitmproxy.proxy.layer import NextLayer
+from mitmproxy.proxy.layer import Layer, NextLayer
 from mitmproxy.test import taddons, tflow
 from mitmproxy.tls import TlsData
 from wsproto.frame_protocol import Opcode
@@ -616,6 +616,18 @@ def test_an_address_that_ready_has_named_is_known_whatever_goes_there(stand: Sta
     assert [frame.from_client for frame in packets] == [True, False]
 
 
+def test_an_address_that_was_discovered_is_known_on_the_next_path_too(stand: Stand) -> None:
+    """mitmproxy ends a path after a minute of silence; what comes then begins another, in the middle of the call."""
+    first, second, elsewhere = _path(), _path(), _path(port=50_002)
+    _send(stand, first, REQUEST)
+    stand.recorder.udp_end(first)
+    _send(stand, second, VOICE_PACKET)
+    _send(stand, elsewhere, VOICE_PACKET)
+    happenings = stand.recorded()
+    assert [each.url for each in happenings if isinstance(each, Opened)] == ["udp://203.0.113.5:50001"] * 2
+    assert [data for data, _ in _frames(happenings)] == [REQUEST, VOICE_PACKET]
+
+
 def test_media_are_left_out_where_nobody_wants_them(stand: Stand) -> None:
     stand.context.configure(stand.recorder, gwinspect_media=False)
     _send(stand, _path(), REQUEST, VOICE_PACKET)
@@ -630,13 +642,41 @@ def test_trimming_lets_go_of_packets(stand: Stand) -> None:
     assert len(_frames(stand.recorded())) == 3
 
 
+def test_mitmproxy_ends_no_path_before_its_network_stack_does(stand: Stand) -> None:
+    """In between, it would swallow what a call still has to say."""
+    assert server.UDP_TIMEOUT > 60
+
+
 @pytest.mark.parametrize(("data", "relayed"), [(REQUEST, True), (b"\x16\xfe\xfd" + bytes(60), False)])
 def test_media_are_relayed_whatever_mitmproxy_would_make_of_them(stand: Stand, data: bytes, relayed: bool) -> None:
     """Else `allow_hosts` would keep them from us, as no name of ours leads to a voice server's address."""
+    assert isinstance(_layer(stand, data), layers.UDPLayer) is relayed
+
+
+@pytest.mark.parametrize(
+    ("data", "allowed", "relayed"),
+    [
+        (b"short", ["gateway"], True),
+        (b"short", [], False),
+        (b"short", [r"^203\.0\.113\.5:"], False),
+        (b"\x16\xfe\xfd", ["gateway"], False),
+        (bytes(13), ["gateway"], False),
+    ],
+)
+def test_what_passes_by_is_not_held_back(stand: Stand, data: bytes, allowed: list[str], relayed: bool) -> None:
+    stand.context.options.update(allow_hosts=allowed)
+    chosen = _layer(stand, data)
+    assert (chosen is not None) is relayed
+    assert getattr(chosen, "flow", None) is None
+
+
+def _layer(stand: Stand, data: bytes) -> Layer | None:
+    """Return the layer that the recorder chooses where UDP begins with `data`."""
     context = Context(tflow.tclient_conn(), stand.context.options)
     context.client.transport_protocol = "udp"
+    context.client.sni = None
     context.server.address = ("203.0.113.5", 50_001)
     question = NextLayer(context)
     question.events.append(DataReceived(context.client, data))
     stand.recorder.next_layer(question)
-    assert isinstance(question.layer, layers.UDPLayer) is relayed
+    return question.layer
