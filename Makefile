@@ -21,9 +21,9 @@ check: $(VENV)/.ready
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports
 
-# Those that start proxies, clients and terminals take turns. The rest share the cores, and are four, as they often wait.
+# Those that start proxies, clients and terminals take turns. The rest share the cores, three at a time, as they often wait.
 unit: $(VENV)/.ready
-	$(BIN)/python -m pytest -m "not e2e" --numprocesses 4
+	$(BIN)/python -m pytest -m "not e2e" --numprocesses 3
 	$(BIN)/python -m pytest -m e2e
 
 # Make sample_captures/ anew, with a real mitmproxy on the simulator's scenarios, and what README shows of them.
@@ -36,7 +36,7 @@ bench: $(VENV)/.ready
 
 # The tests of what works with other people's packages, on the lowest versions that pyproject.toml allows.
 test-lowest: .venv/lowest-$(VERSION)/.ready
-	.venv/lowest-$(VERSION)/bin/python -m pytest -m "not e2e" --numprocesses 4 tests/cli tests/importers tests/proxy \
+	.venv/lowest-$(VERSION)/bin/python -m pytest -m "not e2e" --numprocesses 3 tests/cli tests/importers tests/proxy \
 		tests/simulator tests/store tests/wire tests/tui/test_main_screen.py tests/tui/test_snapshots.py
 	.venv/lowest-$(VERSION)/bin/python -m pytest -m e2e tests/e2e/test_libraries.py tests/e2e/test_screen.py
 

@@ -117,7 +117,7 @@ def test_a_proper_prefix_of_a_rare_term_is_truncated(whole: bytes) -> None:
 
 
 @given(soup)
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 def test_truncated_means_that_more_bytes_can_complete_it(data: bytes) -> None:
     """A stream waits for more after ``truncated``, so it must not be said of what is lost already."""
     limits = {"max_nodes": 100}
