@@ -111,9 +111,9 @@ SCENES = {
     scene.name: scene
     for scene in (
         Scene("waiting", (120, 40), stay, ("Point a client at it", "0 connections"), sample="waiting"),
-        Scene("live", (150, 40), stay, ("LIVE", "following", "row 21 of 21", "resumed", "2 connections"), sample="live"),
+        Scene("live", (150, 40), stay, ("following", "row 21 of 21", "resumed", "2 connections"), sample="live"),
         Scene("detail", (120, 40), ready, ("resume_gateway_url", "2 connections")),
-        Scene("detail-narrow", (80, 24), ready, ("resume_gateway_url",)),
+        Scene("detail-narrow", (80, 24), ready, ("resume_gateway_url", "2 connections")),
         Scene("filter-error", (120, 40), keys("f", *"evnt", "space", "equals_sign", "equals_sign", "space", *"READY"),
               ("there is no field 'evnt'", "2 connections")),
         Scene("plots", (120, 40), keys("p"), ("MESSAGE_CREATE", "plots"), sample="plain-json"),
