@@ -68,10 +68,12 @@ class Tracker:
     def voice_of(self, connection: Connection, ssrc: int | None) -> Connection | None:
         """Return the voice connection that a media connection belongs to: the one that named its address.
 
-        A proxy may have put another address there, so the SSRC that it was given will do; `ssrc` is a packet's.
+        A proxy may have put another address there, so the SSRC that it was given will do; `ssrc` is a packet's. In
+        mitmproxy's files a path of UDP mostly comes after its voice connection has ended.
         """
         if connection.voice is None:
-            voices = [each for each in self.world.open.values() if each.plane is Plane.VOICE and each.ready is not None]
+            known = [*(ended for ended, _ in self.world.ended.values()), *self.world.open.values()]
+            voices = [each for each in known if each.plane is Plane.VOICE and each.ready is not None]
             by_address = [each for each in voices if each.ready and each.ready.media == connection.opened.url]
             by_ssrc = [each for each in voices if each.ready and ssrc is not None and each.ready.ssrc == ssrc]
             for voice in reversed(by_address or by_ssrc):

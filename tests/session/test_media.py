@@ -202,6 +202,13 @@ def test_media_belong_to_the_voice_connection_that_named_their_address_or_their_
     assert pipeline.changed[CONNECTION].parent == 1
 
 
+def test_a_path_that_comes_after_its_voice_connection_has_ended_belongs_to_it_all_the_same() -> None:
+    """As in mitmproxy's files, where each connection stands as a whole."""
+    talk = voice_call().server({"op": 5, "d": {"user_id": "30", "ssrc": 2001}}).closes()
+    *_, row = rows_of(*talk.happenings, opened(), packet(rtp(1), 200))
+    assert row.user_id == 30
+
+
 def test_codecs_are_those_of_select_protocol() -> None:
     codecs = [{"name": "H264", "type": "video", "payload_type": 103, "rtx_payload_type": 104, "priority": 1000}]
     talk = voice_call().client({"op": 1, "d": {"protocol": "udp", "data": {}, "codecs": codecs}})
