@@ -38,7 +38,10 @@ _TOLD = 4
 _PEACEFUL = ("", "1000", "1001")
 
 # Phases in which a connection does what it is for, and those in which it is about to end. All others lead there.
-LIVE = {"ready", "resumed", "session described", "under way", "login confirmed", "authorized", "authenticated"}
+LIVE = {
+    *("ready", "resumed", "session described", "under way", "login confirmed", "authorized", "authenticated"),
+    *("address found", "media"),
+}
 ENDING = {"reconnect asked", "invalid session", "turned down"}
 
 Row = Literal["title", "lane", "beats", "logins", "findings"]
