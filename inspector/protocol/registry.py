@@ -211,6 +211,18 @@ class RpcError:
 
 
 @dataclass(frozen=True, slots=True)
+class Term:
+    """A word of the field."""
+
+    name: str
+    meaning: str
+    source: Names
+    aliases: Names = ()
+    see: Names = ()
+    """Topics of ``gwinspect explain`` that go on from there."""
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorNote:
     """More about an error of gwinspect's own; `inspector.errors` has the slugs."""
 
@@ -220,7 +232,18 @@ class ErrorNote:
 
 
 Row = (
-    Source | Opcode | CloseCode | DispatchEvent | Intent | Capability | ValueSet | Limit | Secret | RpcError | ErrorNote
+    Source
+    | Opcode
+    | CloseCode
+    | DispatchEvent
+    | Intent
+    | Capability
+    | ValueSet
+    | Limit
+    | Secret
+    | RpcError
+    | Term
+    | ErrorNote
 )
 
 # What a user's own new row need not say.
@@ -238,6 +261,7 @@ _KINDS: dict[str, tuple[type[Row], Names]] = {
     "limit": (Limit, ("name",)),
     "secret": (Secret, ("key", "planes", "events")),
     "rpc_error": (RpcError, ("number",)),
+    "term": (Term, ("name",)),
     "error": (ErrorNote, ("slug",)),
 }
 """What a file may hold: the name of an array of tables, the class of its rows, and what tells one row from another."""
@@ -260,6 +284,7 @@ class Registry:
         self.limits = tuple(_of(every, Limit))
         self.secrets = tuple(_of(every, Secret))
         self.rpc_errors: Mapping[int, RpcError] = {row.number: row for row in _of(every, RpcError)}
+        self.terms = tuple(_of(every, Term))
         self.errors: Mapping[str, ErrorNote] = {row.slug: row for row in _of(every, ErrorNote)}
         self._close_codes: dict[tuple[str, int], CloseCode] = {
             (row.plane, row.number): row for row in _of(every, CloseCode)

@@ -25,6 +25,7 @@ from inspector.protocol.registry import (
     Opcode,
     Registry,
     RpcError,
+    Term,
     slug,
 )
 
@@ -265,6 +266,8 @@ def _named(topic: _Topic, registry: Registry) -> list[Entry]:
         entries += [_capability(row, registry) for row in registry.capabilities if slug(row.name) == name]
     if topic.may_be("error", "rpc"):
         entries += [_rpc_error(row, registry) for row in registry.rpc_errors.values() if slug(row.name) == name]
+    if topic.kind is None and topic.plane is None:
+        entries += [_term(row, registry) for row in registry.terms if name in map(slug, (row.name, *row.aliases))]
     if topic.may_be("error") and topic.plane is None:
         entries += [_error(row) for row in registry.errors.values() if slug(row.slug) == name]
     return entries
@@ -284,6 +287,7 @@ def _names(registry: Registry) -> Iterator[str]:
         yield from (*intent.aliases, intent.name)
     yield from (row.name for row in registry.capabilities)
     yield from (row.name for row in registry.rpc_errors.values())
+    yield from (word for row in registry.terms for word in (*row.aliases, row.name))
     yield from registry.errors
     yield from _RULES
 
@@ -395,6 +399,17 @@ def _all_rules() -> Entry:
         for severity in reversed(Severity)
     ]
     return entry("All rules", f"{len(RULES)} of them; every abnormal close has a verdict besides", *sections)
+
+
+def _term(row: Term, registry: Registry) -> Entry:
+    return entry(
+        row.name,
+        "word of the field",
+        ("Means", row.meaning),
+        ("Also called", ", ".join(row.aliases)),
+        ("See", ", ".join(row.see)),
+        ("Source", _sources(row.source, registry)),
+    )
 
 
 def _error(row: ErrorNote) -> Entry:

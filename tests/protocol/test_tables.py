@@ -37,7 +37,7 @@ def test_every_known_number_is_there_under_its_name() -> None:
 
 
 def test_every_row_has_a_meaning_and_a_source() -> None:
-    told = [*TABLES.opcodes(), *TABLES.close_codes(), *TABLES.events.values()]
+    told = [*TABLES.opcodes(), *TABLES.close_codes(), *TABLES.events.values(), *TABLES.terms]
     assert [row.name for row in told if not row.meaning.endswith(".")] == []
     sourced = [*told, *TABLES.intents, *TABLES.capabilities, *TABLES.secrets, *TABLES.rpc_errors.values()]
     sourced += [*TABLES.value_sets, *TABLES.limits]

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector.protocol import registry
-from inspector.protocol.registry import CloseCode, Opcode
+from inspector.protocol.registry import CloseCode, Opcode, Term
 from inspector.report.explain import explain, render, suggest
 
 TABLES = registry.load()
@@ -46,9 +46,16 @@ def test_every_name_is_a_topic() -> None:
         *(row.name for row in TABLES.intents),
         *(row.name for row in TABLES.capabilities),
         *(row.name for row in TABLES.rpc_errors.values()),
+        *(word for row in TABLES.terms for word in (row.name, *row.aliases)),
         *TABLES.errors,
     ]
     assert [name for name in names if explain(name, TABLES) is None] == []
+
+
+@pytest.mark.parametrize("row", TABLES.terms, ids=lambda row: row.name)
+def test_a_word_of_the_field_is_explained_and_leads_on(row: Term) -> None:
+    assert row.meaning in told(row.name)
+    assert [topic for topic in row.see if explain(topic, TABLES) is None] == []
 
 
 def test_a_bare_close_code_is_explained_on_every_plane_that_has_it() -> None:
