@@ -23,8 +23,8 @@ PAUSE_NS, LENGTH_NS = 1 * SECOND, 10 * SECOND
 SLOW_PAUSE_NS, SLOW_LENGTH_NS = 12 * SECOND, 60 * SECOND
 # Runs and sources that are kept at once, on one connection.
 MAX_RUNS = 256
-# Pings that may wait for their answers.
-MAX_PINGS = 16
+# Pings that may wait for their answers, and round trips that a row is made of.
+MAX_PINGS, MAX_TRIPS = 16, 1000
 # RFC 3550, A.1: what is further ahead, or further back, is a source that has begun anew.
 MAX_DROPOUT, MAX_DISORDER = 3000, 100
 # Sequence numbers back that are remembered one by one.
@@ -88,7 +88,7 @@ class Run:
     types: Counter[int] = field(default_factory=Counter)
     """RTCP packets, by type."""
     trips_ns: list[int] = field(default_factory=list)
-    """Of answers to pings and keep-alives: how long they took."""
+    """Of answers to pings and keep-alives: how long they took, the first `MAX_TRIPS`."""
     begins: str = ""
     """Of what is unknown: how the first packet begins, in hex."""
 
@@ -276,7 +276,8 @@ class Media:
         asked = "ping" if packet.kind == "pong" else packet.kind
         sent_ns = self._pings.pop((not run.from_client, asked, packet.number), None)
         if sent_ns is not None:
-            run.trips_ns.append(max(0, at_ns - sent_ns))
+            if len(run.trips_ns) < MAX_TRIPS:
+                run.trips_ns.append(max(0, at_ns - sent_ns))
         elif packet.kind != "pong":
             self._pings[run.from_client, packet.kind, packet.number] = at_ns
             if len(self._pings) > MAX_PINGS:
