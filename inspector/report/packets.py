@@ -53,7 +53,7 @@ class PacketReader:
             return
         for frame in self._reader.frames(event):
             found = {"at": iso(frame.at_ns), "bytes": len(frame.data), **described(frame.data)}
-            if self._decrypt and event.op == "rtp":
+            if self._decrypt and event.op in ("rtp", "rtcp"):
                 found |= self._inside(event.connection, frame)
             yield found
 
@@ -67,7 +67,7 @@ class PacketReader:
 
     def _inside(self, connection: int, frame: StoredFrame) -> dict[str, Any]:
         # Ciphers take a while to load, and few ask for them.
-        from inspector.wire.unsealed import SealedError, unseal
+        from inspector.wire.unsealed import SealedError, reports, unseal
 
         parent = self._reader.connection(connection).parent
         keys = self._keys(parent) if parent is not None else ()
@@ -79,6 +79,8 @@ class PacketReader:
         # A call that was joined anew has another key, and its packets may overtake the word of it.
         for key in reversed(known):
             try:
+                if packet.kind == "rtcp":
+                    return {"reports": reports(frame.data, key.mode, key.secret)}
                 return {"opened": _opened(unseal(frame.data, packet, key.mode, key.secret))}
             except SealedError as error:
                 why = why or str(error)
@@ -140,6 +142,13 @@ def line_of(packet: dict[str, Any]) -> str:
         parts.append(packet["problem"])
     if "sealed" in packet:
         parts.append(f"stays closed: {packet['sealed']}")
+    for each in packet.get("reports", ()):
+        if "sent" in each:
+            parts.append(f"{each['ssrc']} sent {each['sent']['packets']:,} packets")
+        else:
+            parts.append(
+                f"of {each['ssrc']} lost {each['lost']:,} in all, {each['lost_percent']:g} % since the last report"
+            )
     if "opened" in packet:
         parts.append(_inside_line(packet["opened"]))
     return inert("  ".join(parts))

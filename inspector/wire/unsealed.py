@@ -5,14 +5,16 @@ are a counter, and the nonce is that counter with zeros behind it:
 
     clear header | ciphertext | tag, 16 bytes | counter, 4 bytes
 
-The elements of a header extension are the first bytes of the ciphertext. A DAVE frame is encrypted once more from end
-to end, for the people in the call alone; its trailer says how, and cannot be undone by a witness:
+RTCP is encrypted likewise, behind its first eight bytes. The elements of a header extension are the first bytes of
+the ciphertext. A DAVE frame is encrypted once more from end to end, for the people in the call alone; its trailer says
+how, and cannot be undone by a witness:
 
     frame | tag, 8 bytes | nonce, ULEB128 | clear ranges, ULEB128 pairs | size of all this, uint8 | FA FA
 
-Sources: https://docs.discord.com/developers/topics/voice-connections, https://daveprotocol.com, RFC 8285.
+Sources: https://docs.discord.com/developers/topics/voice-connections, https://daveprotocol.com, RFC 3550, RFC 8285.
 """
 
+import struct
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -21,7 +23,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_decrypt
 from nacl.exceptions import CryptoError
 
-from inspector.wire.packets import Packet
+from inspector.wire.packets import RTCP_HEADER, Packet
+
+# RFC 3550, section 6.4: NTP time, RTP time, packets and octets of a sender; a block of a report.
+_SENDER_REPORT, _RECEIVER_REPORT = 200, 201
+_SENDER = struct.Struct(">QIII")
+_BLOCK = struct.Struct(">IIIIII")
 
 KEY_BYTES = 32
 TAG_BYTES = 16
@@ -100,6 +107,30 @@ def unseal(data: bytes, packet: Packet, mode: str, key: bytes) -> Unsealed:
     if rtp.padded and plain:
         plain = plain[: max(0, len(plain) - plain[-1])]
     return Unsealed(plain, extensions, read_trailer(plain))
+
+
+def reports(data: bytes, mode: str, key: bytes) -> list[dict[str, Any]]:
+    """Undo the encryption of an RTCP packet, and return what its reports say of each source.
+
+    A receiver says of a source how much of it got lost since its last report (a percentage) and in all, and its jitter,
+    in units of the codec's clock; a sender how much it has sent. Raises SealedError where it stays closed.
+    """
+    body = opened(data, RTCP_HEADER, mode, key)
+    found: list[dict[str, Any]] = []
+    if data[1] == _SENDER_REPORT and len(body) >= _SENDER.size:
+        _, timestamp, packets, octets = _SENDER.unpack_from(body)
+        sent = {"timestamp": timestamp, "packets": packets, "octets": octets}
+        found.append({"ssrc": int.from_bytes(data[4:8]), "sent": sent})
+        body = body[_SENDER.size :]
+    elif data[1] != _RECEIVER_REPORT:
+        return []
+    for at in range(0, min(len(body) - _BLOCK.size + 1, (data[0] & 0x1F) * _BLOCK.size), _BLOCK.size):
+        ssrc, lost, highest, jitter, _, _ = _BLOCK.unpack_from(body, at)
+        # A byte of the share since the last report, then 24 bits with sign of all that is missing.
+        in_all = (lost & 0xFFFFFF) - ((lost & 0x800000) << 1)
+        share = round(100 * (lost >> 24) / 256, 1)
+        found.append({"ssrc": ssrc, "lost_percent": share, "lost": in_all, "highest": highest, "jitter": jitter})
+    return found
 
 
 def opened(data: bytes, header: int, mode: str, key: bytes) -> bytes:

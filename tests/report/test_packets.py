@@ -24,18 +24,18 @@ def description(key: Any = tuple(KEY), mode: str = MODE) -> dict[str, Any]:
     return {"op": 4, "d": {"mode": mode, "secret_key": key if isinstance(key, str) else list(key)}}
 
 
-def recorded(path: Path, *descriptions: dict[str, Any], frames: tuple[bytes, ...] = (DAVE_FRAME, SILENCE)) -> Reader:
-    """A call in which two sources speak at once."""
+def recorded(path: Path, *descriptions: dict[str, Any], more: tuple[bytes, ...] = ()) -> Reader:
+    """A call in which two sources speak at once. `more`: packets after what they say."""
     talk = Conversation(plane=Plane.VOICE, url="wss://x.discord.media/?v=8").opens().server(READY)
     for each in descriptions:
         talk.server(each)
     ours, theirs = Speaker(2001, MODE, KEY), Speaker(2002, MODE, KEY)
-    packets = [packet for frame in frames for packet in (ours.packet(frame), theirs.packet(frame))]
+    packets = [packet for frame in (DAVE_FRAME, SILENCE) for packet in (ours.packet(frame), theirs.packet(frame))]
     writer = Writer(path, default(), made_by="test")
     writer.write(talk.happenings)
     writer.write([Opened(2, NOON + 100 * MS, Plane.MEDIA, "udp://203.0.113.5:50001", status=None)])
     writer.write([Frame(2, NOON + 110 * MS, True, False, discovery_request(1001))])
-    writer.write([Frame(2, NOON + (200 + at) * MS, False, False, data) for at, data in enumerate(packets)])
+    writer.write([Frame(2, NOON + (200 + at) * MS, False, False, data) for at, data in enumerate([*packets, *more])])
     writer.finish()
     return Reader(path)
 
@@ -102,3 +102,15 @@ def test_lines_say_the_same_in_words(tmp_path: Path) -> None:
 def test_nothing_that_is_said_inside_is_kept(tmp_path: Path) -> None:
     packets_of(recorded(tmp_path / "x.gwcap", description()))
     assert DAVE_FRAME not in (tmp_path / "x.gwcap").read_bytes()
+
+
+def test_reports_say_what_got_lost(tmp_path: Path) -> None:
+    header = b"\x81\xc9\x00\x07" + (2001).to_bytes(4)
+    block = (1001).to_bytes(4) + b"\x40\x00\x00\x07" + bytes(16)
+    report = header + Speaker(1, MODE, KEY)._seal(block, header, bytes(4)) + bytes(4)
+    reader = recorded(tmp_path / "x.gwcap", description(), more=(report,))
+    event = next(event for event in reader.all_events() if event.op == "rtcp")
+    (packet,) = PacketReader(reader, decrypt=True).of(event)
+    assert packet["reports"] == [{"ssrc": 1001, "lost_percent": 25.0, "lost": 7, "highest": 0, "jitter": 0}]
+    (line,) = PacketReader(reader, decrypt=True).lines(event)
+    assert line.endswith("receiver report  52 B  of 1001 lost 7 in all, 25 % since the last report")

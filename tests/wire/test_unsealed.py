@@ -1,12 +1,14 @@
 """Transport encryption undone, and DAVE's trailer read."""
 
+import struct
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.simulator.media import Speaker
 from inspector.wire.packets import read_packet
-from inspector.wire.unsealed import SILENCE, SealedError, extension, read_trailer, unseal
+from inspector.wire.unsealed import SILENCE, SealedError, extension, read_trailer, reports, unseal
 
 KEY = bytes(range(32))
 MODES = ("aead_aes256_gcm_rtpsize", "aead_xchacha20_poly1305_rtpsize")
@@ -102,3 +104,42 @@ def test_any_bytes_may_end_a_frame(data: bytes) -> None:
 @given(st.integers(0, 15), st.binary(max_size=16))
 def test_any_extension_is_said_in_words(number: int, data: bytes) -> None:
     assert extension(number, data)["name"]
+
+
+def rtcp(kind: int, count: int, body: bytes, mode: str = MODES[0]) -> bytes:
+    header = bytes((0x80 | count, kind)) + (len(body) // 4 + 1).to_bytes(2) + (2001).to_bytes(4)
+    return header + Speaker(1, mode, KEY)._seal(body, header, bytes(4)) + bytes(4)
+
+
+BLOCK = struct.pack(">IIIIII", 1001, 64 << 24 | 7, 70_000, 96, 0, 0)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_receivers_report_says_what_got_lost(mode: str) -> None:
+    data = rtcp(201, 1, BLOCK, mode)
+    assert reports(data, mode, KEY) == [
+        {"ssrc": 1001, "lost_percent": 25.0, "lost": 7, "highest": 70_000, "jitter": 96}
+    ]
+
+
+def test_a_senders_report_says_what_was_sent_and_what_it_received() -> None:
+    data = rtcp(200, 1, struct.pack(">QIII", 1, 960, 50, 4000) + BLOCK)
+    sent, received = reports(data, MODES[0], KEY)
+    assert sent == {"ssrc": 2001, "sent": {"timestamp": 960, "packets": 50, "octets": 4000}}
+    assert received["lost"] == 7
+
+
+def test_more_than_was_sent_may_have_come() -> None:
+    block = struct.pack(">IIIIII", 1001, 0xFFFFFF, 1, 0, 0, 0)
+    assert reports(rtcp(201, 1, block), MODES[0], KEY)[0]["lost"] == -1
+
+
+def test_other_reports_are_opened_and_say_nothing() -> None:
+    assert reports(rtcp(206, 1, BLOCK), MODES[0], KEY) == []
+    with pytest.raises(SealedError):
+        reports(rtcp(201, 1, BLOCK), MODES[0], bytes(32))
+
+
+@given(st.integers(192, 223), st.integers(0, 31), st.binary(max_size=120))
+def test_any_body_of_a_report_is_borne(kind: int, count: int, body: bytes) -> None:
+    assert len(reports(rtcp(kind, count, body), MODES[0], KEY)) <= count + 1
