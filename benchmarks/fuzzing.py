@@ -13,7 +13,7 @@ from benchmarks.rounds import Figure, Section
 from inspector.model import Payload, Undecoded
 from inspector.simulator.media import Speaker, discovery_request, speech
 from inspector.wire.packets import described, read_packet
-from inspector.wire.unsealed import SealedError, read_trailer, unseal
+from inspector.wire.unsealed import SealedError, read_trailer, reports, unseal
 from inspector.wire.voice import read_binary
 from tests.wire.dave_frames import APPEND_ADD, FRAMES, from_client
 
@@ -52,9 +52,13 @@ def measure_packets(count: int = FRAMES_DAMAGED) -> Section:
 
 def _read_packet(data: bytes, from_client: bool, version: int | None) -> Payload | Undecoded:
     problems: tuple[str, ...] = ()
+    packet, mode = read_packet(data), _MODES[len(data) % 2]
     read_trailer(data)
     try:
-        unseal(data, read_packet(data), _MODES[len(data) % 2], _KEY)
+        if packet.kind == "rtcp":
+            reports(data, mode, _KEY)
+        else:
+            unseal(data, packet, mode, _KEY)
     except SealedError as error:
         problems = (str(error),)
     return Payload("binary", data, None, None, None, described(data), {}, problems)
