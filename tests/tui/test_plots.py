@@ -22,7 +22,8 @@ from inspector.store.reader import Reader
 from inspector.tui.lanes import DARK, variables
 from inspector.tui.look import ASCII, UNICODE, Glyphs
 from inspector.tui.screens.plots import PlotResult, PlotsScreen
-from inspector.tui.widgets.chart import Canvas, Chart, TimeChart, amount, eighths, nice
+from inspector.tui.widgets.canvas import Canvas
+from inspector.tui.widgets.chart import Chart, TimeChart, amount, eighths, nice
 from inspector.tui.widgets.chart_mix import COUNT, SORTS, MixChart, filter_of, tally_name
 from inspector.tui.widgets.chart_traffic import DECODED, WIRE, TrafficChart
 from inspector.tui.widgets.chart_trips import TripsChart

@@ -1,26 +1,21 @@
-"""What charts are made of: a canvas of cells, scales with round numbers, and an axis of clock times with a cursor.
+"""What charts are made of: panels, scales with round numbers, and an axis of clock times with a cursor.
 
-A chart is painted whole when something about it has changed, and its lines are kept. It never looks at a capture: what
-it shows it is given, as values that never change.
+A chart never looks at a capture: what it shows it is given, as values that never change.
 """
 
-from collections.abc import Callable
 from math import ceil
 from typing import ClassVar
 
-from rich.cells import cell_len
-from rich.segment import Segment
 from textual import events
 from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
-from textual.strip import Strip
-from textual.widget import Widget
 
 from inspector.report.measure import Measured
 from inspector.report.values import clock
 from inspector.tui.lanes import LANE_CLASSES, LANES_CSS
 from inspector.tui.look import Glyphs
+from inspector.tui.widgets.canvas import Canvas, CanvasWidget
 
 # Columns for the numbers left of a chart.
 GUTTER = 9
@@ -28,53 +23,10 @@ GUTTER = 9
 _TIME_ROOM = 16
 
 
-class Canvas:
-    """Cells with a text and a style each, put down in any order."""
-
-    def __init__(self, width: int, height: int) -> None:
-        self.width, self.height = width, height
-        self._cells = [[(" ", "plain")] * width for _ in range(height)]
-
-    def put(self, x: int, y: int, text: str, style: str = "plain") -> None:
-        """Write `text`, whose characters take one or two cells each; what lies outside is left out."""
-        if not 0 <= y < self.height:
-            return
-        for char in text:
-            cells = cell_len(char)
-            if x >= 0 and x + cells <= self.width:
-                if cells:
-                    self._cells[y][x : x + cells] = [(char, style)] + [("", style)] * (cells - 1)
-                elif x:
-                    before, its_style = self._cells[y][x - 1]
-                    self._cells[y][x - 1] = before + char, its_style
-            x += cells
-
-    def restyle(self, x: int, y: int, style: str) -> None:
-        """Give what stands in a cell another style."""
-        if 0 <= x < self.width and 0 <= y < self.height:
-            self._cells[y][x] = (self._cells[y][x][0], style)
-
-    def blank(self, x: int, y: int) -> bool:
-        """Say whether nothing was put there."""
-        return self._cells[y][x] == (" ", "plain")
-
-    def line(self, y: int, painted: Callable[[str, str], Segment]) -> Strip:
-        """Return a line; `painted` makes a segment of a text and the name of its style."""
-        segments = []
-        text, style = "", "plain"
-        for char, own in self._cells[y]:
-            if own != style and text:
-                segments.append(painted(text, style))
-                text = ""
-            text, style = text + char, own
-        if text:
-            segments.append(painted(text, style))
-        return Strip(segments, self.width)
-
-
-class Chart(Widget, can_focus=True):
+class Chart(CanvasWidget):
     """A panel with a title in its border. The kinds of charts say what `draw` puts inside."""
 
+    PREFIX = "chart"
     STYLES: ClassVar = ("plain", "quiet", "axis", "receive", "send", "hanging", "cursor", "chosen", "trouble", "title")
     COMPONENT_CLASSES = {f"chart--{name}" for name in STYLES} | LANE_CLASSES
     DEFAULT_CSS = f"""
@@ -120,10 +72,8 @@ class Chart(Widget, can_focus=True):
             self.at_ns = at_ns
 
     def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:
-        super().__init__(id=id, classes="plain" if glyphs.ascii else "")
-        self.glyphs = glyphs
+        super().__init__(glyphs, id=id, classes="plain" if glyphs.ascii else "")
         self.measured = Measured()
-        self._canvas: Canvas | None = None
 
     def show(self, measured: Measured) -> None:
         """Show what has been measured by now."""
@@ -131,37 +81,12 @@ class Chart(Widget, can_focus=True):
         self.changed()
 
     def changed(self) -> None:
-        """Paint anew."""
-        self._canvas = None
-        self.refresh()
+        super().changed()
         self.border_title = Content(self.glyphs.plain(self.title()))
 
     def title(self) -> str:
         """Return what stands in the border, inert."""
         raise NotImplementedError
-
-    def draw(self, canvas: Canvas) -> None:
-        """Put the chart down."""
-        raise NotImplementedError
-
-    def render_line(self, y: int) -> Strip:
-        width, height = self.size
-        canvas = self._canvas
-        if canvas is None or (canvas.width, canvas.height) != (width, height):
-            canvas = self._canvas = Canvas(width, height)
-            self.draw(canvas)
-        return canvas.line(y, self._segment) if y < height else Strip.blank(width, self.rich_style)
-
-    def on_resize(self) -> None:
-        self.changed()
-
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        self.refresh()
-
-    def _segment(self, text: str, style: str) -> Segment:
-        name = style if style in LANE_CLASSES else f"chart--{style}"
-        return Segment(self.glyphs.plain(text), self.get_component_rich_style(name))
 
 
 class TimeChart(Chart):

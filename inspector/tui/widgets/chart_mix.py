@@ -15,7 +15,8 @@ from inspector.report.measure import LONGEST_NAME, Measured, Tally, name_of
 from inspector.report.values import percent, size
 from inspector.session.summarize import inert
 from inspector.tui.look import Glyphs
-from inspector.tui.widgets.chart import Canvas, Chart
+from inspector.tui.widgets.canvas import Canvas
+from inspector.tui.widgets.chart import Chart
 
 # Columns of the shortest bar that is worth drawing, and of a name.
 _LEAST_BAR = 8

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from inspector.report.measure import Volume
 from inspector.report.values import size, step_length
 from inspector.tui.look import Glyphs
-from inspector.tui.widgets.chart import GUTTER, Canvas, TimeChart, amount, eighths, nice
+from inspector.tui.widgets.canvas import Canvas
+from inspector.tui.widgets.chart import GUTTER, TimeChart, amount, eighths, nice
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from statistics import median
 
 from inspector.report.values import round_trip
 from inspector.tui.lanes import lane_style
-from inspector.tui.widgets.chart import GUTTER, Canvas, TimeChart, nice
+from inspector.tui.widgets.canvas import Canvas
+from inspector.tui.widgets.chart import GUTTER, TimeChart, nice
 
 # Connections from which on not every point of each is drawn.
 MANY = 8

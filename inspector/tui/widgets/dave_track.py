@@ -20,7 +20,7 @@ from inspector.report.voice_call import VoiceCall
 from inspector.session.said import At
 from inspector.session.summarize import inert
 from inspector.tui.look import Glyphs
-from inspector.tui.widgets.chart import Canvas
+from inspector.tui.widgets.canvas import Canvas
 from inspector.tui.widgets.listing import Painted, severity_mark
 from inspector.tui.widgets.waterfall import ROOMY, between
 

@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Literal
 
-from rich.segment import Segment
 from textual import events
 from textual.binding import Binding
 from textual.message import Message
-from textual.strip import Strip
-from textual.widget import Widget
 
 from inspector.diagnose.words import counted
 from inspector.protocol.registry import Registry
@@ -22,7 +19,7 @@ from inspector.session.summarize import inert
 from inspector.tui.lanes import LANE_CLASSES, LANES_CSS, lane_style
 from inspector.tui.look import Glyphs
 from inspector.tui.session_lines import session_name
-from inspector.tui.widgets.chart import Canvas
+from inspector.tui.widgets.canvas import Canvas, CanvasWidget
 
 # Columns of the names beside the lanes, and from which width on they have the larger room.
 GUTTER, NARROW_GUTTER, ROOMY = 30, 24, 100
@@ -97,8 +94,10 @@ class Line:
         return self.row, self.group.plane, self.group.session, self.lane and self.lane.id
 
 
-class LaneChart(Widget, can_focus=True):
+class LaneChart(CanvasWidget):
     """The lanes of a capture, with a cursor on one line and one time."""
+
+    PREFIX = "lanes"
 
     STYLES: ClassVar = (
         "plain", "quiet", "title", "axis", "cursor", "chosen", "live", "trouble", "error", "warn", "info",
@@ -155,8 +154,7 @@ class LaneChart(Widget, can_focus=True):
         connection: int | None
 
     def __init__(self, glyphs: Glyphs, registry: Registry) -> None:
-        super().__init__()
-        self._glyphs = glyphs
+        super().__init__(glyphs)
         self._registry = registry
         self._signs = _ASCII if glyphs.ascii else _UNICODE
         self._lanes = Lanes()
@@ -165,7 +163,6 @@ class LaneChart(Widget, can_focus=True):
         self._cursor_ns = 0
         self._at = 0
         self._top = 0
-        self._canvas: Canvas | None = None
 
     # What is shown.
 
@@ -243,13 +240,11 @@ class LaneChart(Widget, can_focus=True):
         return self._lines[self._at] if self._lines else None
 
     def changed(self) -> None:
-        """Paint anew."""
         height = max(self.size.height - 1, 1)
         # The name of a session stays in sight with its first lane.
         titled = 0 < self._at <= len(self._lines) and self._lines[self._at - 1].row == "title"
         self._top = max(min(self._top, self._at - titled), self._at - height + 1, 0)
-        self._canvas = None
-        self.refresh()
+        super().changed()
         self.post_message(self.Pointed())
 
     # What is under the cursor.
@@ -417,13 +412,6 @@ class LaneChart(Widget, can_focus=True):
     def on_mouse_scroll_up(self) -> None:
         self.action_move(-1)
 
-    def on_resize(self) -> None:
-        self.changed()
-
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        self.refresh()
-
     def _to_line(self, at: int) -> None:
         if 0 <= at < len(self._lines) and self._lines[at].row != "title":
             self._at = at
@@ -437,19 +425,7 @@ class LaneChart(Widget, can_focus=True):
 
     # What is painted.
 
-    def render_line(self, y: int) -> Strip:
-        width, height = self.size
-        canvas = self._canvas
-        if canvas is None or (canvas.width, canvas.height) != (width, height):
-            canvas = self._canvas = Canvas(width, height)
-            self._draw(canvas)
-        return canvas.line(y, self._segment) if y < height else Strip.blank(width, self.rich_style)
-
-    def _segment(self, text: str, style: str) -> Segment:
-        name = style if style in LANE_CLASSES else f"lanes--{style}"
-        return Segment(self._glyphs.plain(text), self.get_component_rich_style(name))
-
-    def _draw(self, canvas: Canvas) -> None:
+    def draw(self, canvas: Canvas) -> None:
         if not self._lines:
             return
         self._draw_times(canvas)
@@ -482,14 +458,14 @@ class LaneChart(Widget, can_focus=True):
     def _draw_name(self, canvas: Canvas, y: int, line: Line) -> None:
         room = self.beside - 1
         if line.row == "title":
-            name = session_name(line.group.plane, line.group.session, self._glyphs)
+            name = session_name(line.group.plane, line.group.session, self.glyphs)
             name += f"  shard {inert(line.group.shard)}" if line.group.shard else ""
-            canvas.put(0, y, clip(name, canvas.width, self._glyphs.more), "title")
+            canvas.put(0, y, clip(name, canvas.width, self.glyphs.more), "title")
             return
         if line is self.line:
-            canvas.put(0, y, self._glyphs.folded, "cursor")
+            canvas.put(0, y, self.glyphs.folded, "cursor")
         if line.lane is None:
-            canvas.put(2, y, clip(_NAMES[line.row], room - 2, self._glyphs.more), "quiet")
+            canvas.put(2, y, clip(_NAMES[line.row], room - 2, self.glyphs.more), "quiet")
             return
         lane = line.lane
         number = f"#{lane.id} "
@@ -498,9 +474,7 @@ class LaneChart(Widget, can_focus=True):
         if lane.closed:
             what = "closed" if lane.code is None else f"closed {lane.code}"
         name = lane.plane.value if lane.plane.value != "gateway" or room > 26 else "main"
-        canvas.put(
-            2 + len(number), y, clip(f"{name} {inert(what)}", room - 2 - len(number), self._glyphs.more), "plain"
-        )
+        canvas.put(2 + len(number), y, clip(f"{name} {inert(what)}", room - 2 - len(number), self.glyphs.more), "plain")
 
     def _draw_lane(self, canvas: Canvas, y: int, lane: Lane) -> None:
         style, signs = lane_style(lane.id), self._signs
@@ -580,7 +554,7 @@ class LaneChart(Widget, can_focus=True):
             if at == self._at:
                 canvas.restyle(x, y, "chosen")
             elif canvas.blank(x, y):
-                canvas.put(x, y, self._glyphs.vertical, "axis")
+                canvas.put(x, y, self.glyphs.vertical, "axis")
 
 
 def _weight(moment: Moment) -> int:

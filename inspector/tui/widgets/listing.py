@@ -10,12 +10,11 @@ from textual import events
 from textual.binding import Binding
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from inspector.model import Severity
 from inspector.tui.lanes import LANE_CLASSES, LANES_CSS
 from inspector.tui.look import Glyphs
-from inspector.tui.widgets.chart import Canvas
+from inspector.tui.widgets.canvas import Canvas, CanvasWidget
 
 STYLES = (
     "plain", "quiet", "title", "axis", "cursor", "chosen", "line", "client", "server", "live", "error", "warn", "info",
@@ -34,8 +33,10 @@ def severity_mark(severity: Severity | None, glyphs: Glyphs) -> tuple[str, str]:
     return "", "plain"
 
 
-class Painted(Widget, can_focus=True):
-    """A widget that paints itself on a canvas, and leads to rows of the timeline."""
+class Painted(CanvasWidget):
+    """A widget on a canvas that leads to rows of the timeline."""
+
+    PREFIX = "voice"
 
     COMPONENT_CLASSES = {f"voice--{name}" for name in STYLES} | LANE_CLASSES
     DEFAULT_CSS = f"""
@@ -71,11 +72,6 @@ class Painted(Widget, can_focus=True):
 
         row: int
 
-    def __init__(self, glyphs: Glyphs) -> None:
-        super().__init__()
-        self.glyphs = glyphs
-        self._canvas: Canvas | None = None
-
     @property
     @abstractmethod
     def row(self) -> int | None:
@@ -85,14 +81,8 @@ class Painted(Widget, can_focus=True):
     def told(self) -> tuple[str, str]:
         """Return when it was, and in words what it is that is under the cursor."""
 
-    @abstractmethod
-    def draw(self, canvas: Canvas) -> None:
-        """Draw all that is in sight."""
-
     def changed(self) -> None:
-        """Paint anew."""
-        self._canvas = None
-        self.refresh()
+        super().changed()
         self.post_message(self.Pointed())
 
     def action_goto(self) -> None:
@@ -104,25 +94,6 @@ class Painted(Widget, can_focus=True):
 
     def on_blur(self) -> None:
         self.changed()
-
-    def on_resize(self) -> None:
-        self.changed()
-
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        self.refresh()
-
-    def render_line(self, y: int) -> Strip:
-        width, height = self.size
-        canvas = self._canvas
-        if canvas is None or (canvas.width, canvas.height) != (width, height):
-            canvas = self._canvas = Canvas(width, height)
-            self.draw(canvas)
-        return canvas.line(y, self._segment) if y < height else Strip.blank(width, self.rich_style)
-
-    def _segment(self, text: str, style: str) -> Segment:
-        name = style if style in LANE_CLASSES else f"voice--{style}"
-        return Segment(self.glyphs.plain(text), self.get_component_rich_style(name))
 
 
 class Listing(Painted):

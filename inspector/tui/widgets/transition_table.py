@@ -10,7 +10,7 @@ from inspector.report.values import clock
 from inspector.report.voice_call import VoiceCall
 from inspector.session.said import At
 from inspector.tui.look import Glyphs
-from inspector.tui.widgets.chart import Canvas
+from inspector.tui.widgets.canvas import Canvas
 from inspector.tui.widgets.dave_track import missing_word, short_user, transition_kind, transition_name
 from inspector.tui.widgets.listing import Listing
 from inspector.tui.widgets.waterfall import between

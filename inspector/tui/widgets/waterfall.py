@@ -14,7 +14,7 @@ from inspector.report.voice_call import VoiceCall
 from inspector.session.summarize import inert
 from inspector.tui.lanes import lane_style
 from inspector.tui.look import Glyphs
-from inspector.tui.widgets.chart import Canvas
+from inspector.tui.widgets.canvas import Canvas
 from inspector.tui.widgets.listing import Listing, severity_mark
 
 # Columns of sockets, of names, and from which width on names have the larger room; of spans and of rows.
