@@ -46,12 +46,7 @@ async def voice(discord: Discord) -> None:
 
 
 async def voice_resume(discord: Discord) -> None:
-    call = Call(LOUNGE)
-    gateway, voice = await join(discord, call)
-    await voice.external_sender()
-    await voice.key_package()
-    call.guest(ADA)
-    await voice.add(BOT, ADA)
+    gateway, voice, call = await join_encrypted(discord)
     await voice.commit(by=ADA)
     await voice.speaking(ADA, ssrc=2001)
     await discord.pause()
@@ -74,12 +69,7 @@ async def voice_resume(discord: Discord) -> None:
 
 
 async def dave_call(discord: Discord) -> None:
-    call = Call(LOUNGE)
-    gateway, voice = await join(discord, call)
-    await voice.external_sender()
-    await voice.key_package()
-    call.guest(ADA)
-    await voice.add(BOT, ADA)
+    gateway, voice, call = await join_encrypted(discord)
     await voice.commit()
     await voice.speaking(ADA, ssrc=2001)
     await voice.talk(ADA, ssrc=2001, lose={17})
@@ -138,12 +128,7 @@ async def dave_required(discord: Discord) -> None:
 
 
 async def dave_transition(discord: Discord) -> None:
-    call = Call(LOUNGE)
-    gateway, voice = await join(discord, call)
-    await voice.external_sender()
-    await voice.key_package()
-    call.guest(ADA)
-    await voice.add(BOT, ADA)
+    gateway, voice, call = await join_encrypted(discord)
     await voice.commit()
 
     # It commits, and then never says that it is ready.
@@ -178,6 +163,17 @@ async def join(discord: Discord, call: Call | None = None) -> tuple[GatewaySocke
     voice = await discord.voice()
     await voice.connect(ADA, call=call, interval_ms=1000)
     return gateway, voice
+
+
+async def join_encrypted(discord: Discord) -> tuple[GatewaySocket, VoiceSocket, Call]:
+    """Play `join` to a call that is encrypted from end to end, up to the first proposals: to add the bot and Ada."""
+    call = Call(LOUNGE)
+    gateway, voice = await join(discord, call)
+    await voice.external_sender()
+    await voice.key_package()
+    call.guest(ADA)
+    await voice.add(BOT, ADA)
+    return gateway, voice, call
 
 
 async def _let_in(gateway: GatewaySocket, token: str = "voice token") -> None:

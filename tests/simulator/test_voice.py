@@ -21,7 +21,7 @@ from inspector.simulator.script import Scenario, Script
 from inspector.simulator.server import Simulator
 from inspector.simulator.stage import Discord
 from inspector.simulator.voice import BINARY, VoiceOp
-from inspector.simulator.voice_scripts import join
+from inspector.simulator.voice_scripts import join, join_encrypted
 from tests.simulator.direct import closes, run, sent
 
 
@@ -101,12 +101,7 @@ def test_a_resume_sends_json_and_binary_again_in_their_order() -> None:
 
 def test_a_client_that_lost_step_is_let_in_again() -> None:
     async def script(discord: Discord) -> None:
-        call = Call(LOUNGE)
-        gateway, voice = await join(discord, call)
-        await voice.external_sender()
-        await voice.key_package()
-        call.guest(ADA)
-        await voice.add(BOT, ADA)
+        gateway, voice, call = await join_encrypted(discord)
         await voice.commit()
         call.guest(BJORN)
         call.add(BJORN)
@@ -129,12 +124,7 @@ def test_a_client_that_lost_step_is_let_in_again() -> None:
 
 def test_a_proposal_is_withdrawn() -> None:
     async def script(discord: Discord) -> None:
-        call = Call(LOUNGE)
-        gateway, voice = await join(discord, call)
-        await voice.external_sender()
-        await voice.key_package()
-        call.guest(ADA)
-        await voice.add(BOT, ADA)
+        gateway, voice, call = await join_encrypted(discord)
         await voice.commit()
         call.guest(BJORN)
         await voice.add(BJORN)
