@@ -199,9 +199,7 @@ class Pipeline:
     def _run(self, connection: Connection, run: Run) -> Event:
         """Return the row for voice packets that belong together."""
         self._tracker.voice_of(connection, run.ssrc)
-        if connection.facts != connection.noted:
-            connection.noted = connection.facts
-            self.changed[connection.id] = connection
+        self._note(connection)
         if run.packet is not None:
             payload = Payload("binary", run.packet, run.kind, None, None, described(run.packet))
         else:
@@ -236,6 +234,10 @@ class Pipeline:
         if decoder.compression_seen is not None:
             connection.compression = decoder.compression_seen
         connection.unread_frames, connection.unread_bytes = decoder.unread_frames, decoder.unread_bytes
+        self._note(connection)
+
+    def _note(self, connection: Connection) -> None:
+        """Remember that something new is known of a connection, if it is."""
         if connection.facts != connection.noted:
             connection.noted = connection.facts
             self.changed[connection.id] = connection

@@ -31,8 +31,8 @@ _SEVERITIES = {severity.value: severity for severity in Severity}
 # Floats are exact up to here; whatever claims more is no amount.
 _LARGEST = 2**53
 
-# Opening and closing is no message. A row of media stands for many packets, which were never compressed: what it has
-# decoded is our own account of them.
+# Opening and closing is no message. A row of media stands for many packets, which were never compressed, and of which
+# nothing is decoded.
 _READ = "kind = 'payload' and plane <> 'media'"
 _MESSAGE = "kind not in ('open', 'close')"
 _ENDS = "select connection, min(at), max(at) from event group by 1"
@@ -42,8 +42,8 @@ _TRAFFIC = f"""
     from event group by 1, 2"""
 _NAMES = f"""
     select plane, kind, case typeof(op) when 'text' then substr(op, 1, {LONGEST_NAME}) else op end,
-        substr(event, 1, {LONGEST_NAME}), from_client, count(*), sum(wire_bytes),
-        sum(case when plane = 'media' then 0 else decoded_bytes end), max(wire_bytes)
+        substr(event, 1, {LONGEST_NAME}), from_client, count(*), sum(wire_bytes), sum(decoded_bytes),
+        max(wire_bytes)
     from event where {_MESSAGE} group by 1, 2, 3, 4, 5"""
 _ORDERS = {"count": "6 desc, 7 desc", "bytes": "7 desc, 6 desc"}
 _SENT_HEARTBEATS = f"""

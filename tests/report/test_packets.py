@@ -99,11 +99,6 @@ def test_lines_say_the_same_in_words(tmp_path: Path) -> None:
     assert second.endswith("3 B inside, audio level -30 dBov, silence, no DAVE trailer")
 
 
-def test_nothing_that_is_said_inside_is_kept(tmp_path: Path) -> None:
-    packets_of(recorded(tmp_path / "x.gwcap", description()))
-    assert DAVE_FRAME not in (tmp_path / "x.gwcap").read_bytes()
-
-
 def test_reports_say_what_got_lost(tmp_path: Path) -> None:
     header = b"\x81\xc9\x00\x07" + (2001).to_bytes(4)
     block = (1001).to_bytes(4) + b"\x40\x00\x00\x07" + bytes(16)
