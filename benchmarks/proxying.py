@@ -23,7 +23,7 @@ from time import perf_counter
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
 
 from benchmarks.rounds import Figure, Section, ratio
-from inspector.proxy.launch import addon_path
+from inspector.proxy.mitmdump import addon_path
 from inspector.store.reader import Reader
 
 # Times the latency of mitmproxy without the addon.

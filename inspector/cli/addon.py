@@ -2,7 +2,7 @@
 
 import click
 
-from inspector.proxy.launch import addon_path
+from inspector.proxy.mitmdump import addon_path
 
 
 @click.command(epilog='Example: mitmdump -s "$(gwinspect addon)" --set gwinspect_capture=bot.gwcap')

@@ -22,8 +22,9 @@ from inspector.cli.underway import Log, Underway, advice_for
 from inspector.errors import UsageError
 from inspector.protocol.registry import default
 from inspector.proxy import livefile
-from inspector.proxy.launch import STOP_LIMIT, Proxy, Settings, write_bundle
+from inspector.proxy.launch.environment import write_bundle
 from inspector.proxy.livefile import Live
+from inspector.proxy.mitmdump import STOP_LIMIT, Proxy, Settings
 from inspector.proxy.process import Found, Process, end, identify
 from inspector.report.present import Presenter
 from inspector.session.summarize import inert

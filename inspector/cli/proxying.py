@@ -15,7 +15,9 @@ from inspector.cli.output import note
 from inspector.errors import EnvironmentProblem, UsageError
 from inspector.model import Severity
 from inspector.proxy import livefile
-from inspector.proxy.launch import Settings, client_environment, free_port, is_free, output_to
+from inspector.proxy.launch.environment import client_environment
+from inspector.proxy.mitmdump import Settings, free_port, is_free
+from inspector.proxy.process import output_to
 from inspector.store.file import check_target
 from inspector.store.reader import Reader
 from inspector.store.settle import settle

@@ -7,7 +7,8 @@ import click
 
 from inspector.cli.output import note
 from inspector.cli.proxying import default_capture, proxy_options, settings_of, start_client, sum_up, way_in
-from inspector.proxy.launch import Proxy, write_bundle
+from inspector.proxy.launch.environment import write_bundle
+from inspector.proxy.mitmdump import Proxy
 from inspector.proxy.process import exit_code
 
 

@@ -15,8 +15,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from inspector.errors import EnvironmentProblem
-from inspector.proxy.launch import Proxy, Settings, free_port, free_udp_port, output_to, write_bundle
-from inspector.proxy.process import end
+from inspector.proxy.launch.environment import write_bundle
+from inspector.proxy.mitmdump import Proxy, Settings, free_port, free_udp_port
+from inspector.proxy.process import end, output_to
 from inspector.simulator.scenarios import scenario
 
 # Seconds that the simulator may take to end once its client has gone.

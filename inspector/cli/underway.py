@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from inspector.proxy.launch import Settings
+from inspector.proxy.mitmdump import Settings
 from inspector.proxy.process import Process, exit_code
 from inspector.tui.source import Advice, State
 

@@ -8,7 +8,10 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -105,6 +108,19 @@ def end(process: Process, limit: float, *, group: bool = False) -> None:
             (os.killpg if group else os.kill)(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(limit if number == signal.SIGINT else 1)
+
+
+@contextmanager
+def output_to(log: Path | None) -> Iterator[int]:
+    """Give the number of a file for a process to write to: the end of `log`, private to its owner, else our stderr."""
+    if log is None:
+        yield sys.stderr.fileno()
+        return
+    output = os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+    try:
+        yield output
+    finally:
+        os.close(output)
 
 
 def _asked(pid: int) -> Identity | None:

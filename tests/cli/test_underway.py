@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from inspector.cli.underway import Log, Underway, advice_for
-from inspector.proxy.launch import Settings
+from inspector.proxy.mitmdump import Settings
 from inspector.tui.source import State
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from inspector.cli.staging import Stage, staged
 from inspector.model import Closed, Frame, Opened, Plane
 from inspector.protocol.registry import default
-from inspector.proxy.launch import Proxy, Settings, free_port
+from inspector.proxy.mitmdump import Proxy, Settings, free_port
 from inspector.report.jsonl import record
 from inspector.report.present import Presenter
 from inspector.report.rows import Rows, open_rows

@@ -24,7 +24,7 @@ from aiohttp import WSMsgType, web
 from click.testing import CliRunner
 
 from inspector.cli.addon import addon
-from inspector.proxy.launch import Proxy, Settings, free_port
+from inspector.proxy.mitmdump import Proxy, Settings, free_port
 from inspector.simulator import client, redirect
 from inspector.simulator.client import trust
 from inspector.simulator.scenarios import scenario

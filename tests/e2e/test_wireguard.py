@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from inspector.protocol.registry import default
-from inspector.proxy.launch import Proxy, Settings, free_udp_port
+from inspector.proxy.mitmdump import Proxy, Settings, free_udp_port
 from inspector.report.rows import open_rows
 from inspector.simulator.media import MediaServer, Speaker, discovery_request, speech
 from tests.e2e.playing import records

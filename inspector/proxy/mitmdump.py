@@ -6,8 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +14,7 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 from inspector.errors import EnvironmentProblem, UsageError
-from inspector.proxy.process import end
+from inspector.proxy.process import end, output_to
 from inspector.store.file import is_capture
 
 # Seconds that mitmdump may take until it listens; it makes a CA the first time.
@@ -216,47 +215,6 @@ class Proxy:
         # As by Ctrl-C, which lets mitmproxy run its addons' done(): that finishes the capture.
         if self._process is not None:
             end(self._process, STOP_LIMIT)
-
-
-@contextmanager
-def output_to(log: Path | None) -> Iterator[int]:
-    """Give the number of a file for a process to write to: the end of `log`, private to its owner, else our stderr."""
-    if log is None:
-        yield sys.stderr.fileno()
-        return
-    output = os.open(log, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
-    try:
-        yield output
-    finally:
-        os.close(output)
-
-
-def client_environment(proxy: str | None, ca_bundle: Path) -> dict[str, str]:
-    """Return the variables that make common clients use the proxy at ``host:port`` and trust `ca_bundle` (PEM).
-
-    Covers Python (ssl, requests, aiohttp with ``trust_env``), Node, Deno, curl, Go, and what else reads these names.
-    `proxy` is None where traffic comes to the proxy by itself: then it is only about trust.
-    """
-    certificates = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "DENO_CERT")
-    variables = dict.fromkeys((*certificates, "GWINSPECT_CA"), str(ca_bundle))
-    if proxy is None:
-        return variables
-    url = f"http://{proxy}"
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "WS_PROXY", "WSS_PROXY"):
-        variables |= {name: url, name.lower(): url}
-    return variables | {"GWINSPECT_PROXY": url, "NODE_USE_ENV_PROXY": "1"}
-
-
-def write_bundle(target: Path, *authorities: Path) -> Path:
-    """Write a PEM bundle of the usual authorities and `authorities` to `target`, and return it.
-
-    The usual ones stay in because connections that are not opened still show their own certificates.
-    """
-    import certifi
-
-    parts = [Path(certifi.where()).read_text("utf-8"), *(path.read_text("utf-8") for path in authorities)]
-    target.write_text("\n".join(parts), "utf-8")
-    return target
 
 
 def _changed_at(path: Path) -> int | None:

@@ -1,10 +1,7 @@
-"""The launcher, its regular expressions under mitmproxy's own reading of them."""
+"""The start of a mitmdump, its regular expressions under mitmproxy's own reading of them."""
 
-import os
 import socket
 import stat
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,14 +11,14 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.test import taddons, tflow
 
 from inspector.errors import EnvironmentProblem, UsageError
-from inspector.proxy import launch
-from inspector.proxy.launch import Proxy, Settings, addon_path, client_environment, free_port, write_bundle
+from inspector.proxy import mitmdump
+from inspector.proxy.mitmdump import Proxy, Settings, addon_path, free_port
 from inspector.store.file import is_capture
 
 
 def _opened(address: tuple[str, int], hosts: tuple[str, ...] = ()) -> bool:
     """Say whether a mitmproxy that was started for `hosts` looks into a TLS connection to `address`."""
-    command = launch._command(Settings(Path("bot.gwcap"), hosts=hosts))
+    command = mitmdump._command(Settings(Path("bot.gwcap"), hosts=hosts))
     allowed = [after for option, after in pairwise(command) if option == "--allow-hosts"]
     layers = NextLayer()
     with taddons.context(layers) as mitmproxy:
@@ -90,33 +87,6 @@ def test_a_host_that_is_none_is_wrong_usage(host: str) -> None:
 def test_the_addon_is_where_mitmproxy_is_told_it_is() -> None:
     assert addon_path().parts[-2:] == ("addons", "gwinspect.py")
     assert "addons = [Recorder()]" in addon_path().read_text("utf-8")
-
-
-def test_the_environment_leads_common_clients_through_the_proxy(tmp_path: Path) -> None:
-    variables = client_environment("127.0.0.1:8080", tmp_path / "ca.pem")
-    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "wss_proxy", "GWINSPECT_PROXY"):
-        assert variables[name] == "http://127.0.0.1:8080"
-    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GWINSPECT_CA"):
-        assert variables[name] == str(tmp_path / "ca.pem")
-    assert variables["NODE_USE_ENV_PROXY"] == "1"
-
-
-def test_a_client_in_that_environment_finds_proxy_and_authorities(tmp_path: Path) -> None:
-    authority = tmp_path / "mine.pem"
-    subprocess.run(
-        [sys.executable, "-c", "import sys, trustme; trustme.CA().cert_pem.write_to_path(sys.argv[1])", str(authority)],
-        check=True,
-    )
-    bundle = write_bundle(tmp_path / "bundle.pem", authority)
-    code = """
-import ssl, urllib.request
-print(urllib.request.getproxies()["https"])
-print(sum("trustme" in str(each["subject"]) for each in ssl.create_default_context().get_ca_certs()))
-print(len(ssl.create_default_context().get_ca_certs()) > 50)
-"""
-    environment = os.environ | client_environment("127.0.0.1:8080", bundle)
-    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert said.stdout.split() == ["http://127.0.0.1:8080", "1", "True"]
 
 
 def test_an_ipv6_address_is_written_for_urls() -> None:
