@@ -6,9 +6,8 @@ The screen reads the capture and nothing else, so proxy and client go on if it i
 
 import os
 import shlex
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +16,20 @@ import click
 from inspector.cli.filtering import search_for
 from inspector.cli.follow import Printout
 from inspector.cli.output import Printer, note, on_screen
-from inspector.cli.proxying import default_capture, proxy_options, settings_of, start_client, sum_up, way_in
+from inspector.cli.proxying import (
+    ProxyChoice,
+    default_capture,
+    proxy_options,
+    settings_of,
+    start_client,
+    sum_up,
+    way_in,
+)
 from inspector.cli.underway import Log, Underway, advice_for
 from inspector.errors import UsageError
 from inspector.protocol.registry import default
 from inspector.proxy import livefile
-from inspector.proxy.launch.environment import write_bundle
+from inspector.proxy.launch.folder import Folder
 from inspector.proxy.livefile import Live
 from inspector.proxy.mitmdump import STOP_LIMIT, Proxy, Settings
 from inspector.proxy.process import Found, Process, end, identify
@@ -50,12 +57,7 @@ _LAST_WORDS = 10
 )
 def live(
     command: tuple[str, ...],
-    capture: Path | None,
-    listen: str | None,
-    modes: tuple[str, ...],
-    hosts: tuple[str, ...],
-    keep_secrets: bool,
-    no_media: bool,
+    proxy: ProxyChoice,
     where: str,
     plain: bool,
     output_format: str | None,
@@ -67,12 +69,9 @@ def live(
     --capture comes back to them. Without a terminal, prints rows until COMMAND ends, or until Ctrl-C.
     """
     search = search_for(where)
-    capture = capture or default_capture()
+    capture = proxy.capture or default_capture()
     found = livefile.read(capture)
-    if found is not None:
-        settings = _settings_of(found, capture)
-    else:
-        settings = settings_of(capture, listen, modes, hosts, keep_secrets=keep_secrets, no_media=no_media)
+    settings = settings_of(proxy, capture) if found is None else _settings_of(found, capture)
     screen = on_screen() and not plain and output_format is None
     printout = Printout(capture, Printer(Presenter(default()), output_format or "text"), search)
     with _recording(settings, command, found) as (underway, folder):
@@ -110,39 +109,17 @@ def live(
         raise SystemExit(code)
 
 
-class _Folder:
-    """The private folder of a recording: its logs, and the certificates for its client."""
-
-    def __init__(self, path: Path | None = None) -> None:
-        # It may have been cleared away while nobody looked; another's must not be taken for it.
-        if path is None or not path.is_dir() or path.stat().st_uid != os.geteuid():
-            path = Path(tempfile.mkdtemp(prefix="gwinspect-"))
-        self.path = path
-        self.proxy_log = path / "proxy.log"
-        self.command_log = path / "command.log"
-        self.bundle = path / "ca-bundle.pem"
-        self.keep_command_log = False
-
-    def clear(self) -> None:
-        """Remove what we put there, and the folder if nothing else is in it."""
-        for path in (self.proxy_log, self.bundle, self.command_log):
-            if path != self.command_log or not self.keep_command_log:
-                path.unlink(missing_ok=True)
-        with suppress(OSError):
-            self.path.rmdir()
-
-
 @contextmanager
-def _recording(settings: Settings, command: Sequence[str], found: Live | None) -> Iterator[tuple[Underway, _Folder]]:
+def _recording(settings: Settings, command: Sequence[str], found: Live | None) -> Iterator[tuple[Underway, Folder]]:
     """Start a recording, or go on with the one that was found, and end it with the block: first the client."""
     capture = settings.capture
     with ExitStack() as stack:
-        folder = _Folder(Path(found.folder) if found else None)
+        folder = Folder(Path(found.folder) if found else None)
         stack.callback(folder.clear)
         stack.callback(livefile.remove, capture)
         proxy: Process
         if found is None:
-            proxy = started = stack.enter_context(Proxy(replace(settings, log=folder.proxy_log)))
+            proxy = started = stack.enter_context(Proxy(replace(settings, log=folder.proxy_log, hooks=folder.reports)))
             ca = started.ca_path
         else:
             proxy, ca = Found(found.proxy), Path(found.ca)
@@ -154,9 +131,7 @@ def _recording(settings: Settings, command: Sequence[str], found: Live | None) -
             if command:
                 note(f"{name} still runs through it, so {Path(command[0]).name} is not started")
         elif command:
-            address = settings.address if settings.is_http_proxy else None
-            bundle = write_bundle(folder.bundle, ca)
-            client, name = start_client(command, address, bundle, folder.command_log), Path(command[0]).name
+            client, name = start_client(command, settings, ca, folder, screenless=True), Path(command[0]).name
         if client is not None:
             stack.callback(end, client, CLIENT_LIMIT, group=True)
         _leave_word(settings, proxy, client, name, ca, folder)
@@ -185,7 +160,7 @@ def _settings_of(found: Live, capture: Path) -> Settings:
 
 
 def _leave_word(
-    settings: Settings, proxy: Process, client: Process | None, name: str | None, ca: Path, folder: _Folder
+    settings: Settings, proxy: Process, client: Process | None, name: str | None, ca: Path, folder: Folder
 ) -> None:
     """Write down, for a later gwinspect, what goes on here."""
     owner, identity = identify(os.getpid()), identify(proxy.pid)

@@ -4,10 +4,11 @@ import os
 import shlex
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from functools import wraps
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import click
 
@@ -15,48 +16,102 @@ from inspector.cli.output import note
 from inspector.errors import EnvironmentProblem, UsageError
 from inspector.model import Severity
 from inspector.proxy import livefile
-from inspector.proxy.launch.environment import client_environment
+from inspector.proxy.launch.folder import Folder
+from inspector.proxy.launch.install import launch_environment
 from inspector.proxy.mitmdump import Settings, free_port, is_free
 from inspector.proxy.process import output_to
 from inspector.store.file import check_target
 from inspector.store.reader import Reader
 from inspector.store.settle import settle
 
+# Options of mitmproxy that have one of ours, by which the rest of us knows of them too.
+_OURS = {
+    "confdir": "--confdir",
+    "listen_host": "--listen",
+    "listen_port": "--listen",
+    "mode": "--mode",
+    "scripts": "--script",
+    "allow_hosts": "--host",
+    "gwinspect_capture": "--capture",
+    "gwinspect_hosts": "--host",
+    "gwinspect_keep_secrets": "--keep-secrets",
+    "gwinspect_media": "--no-media",
+}
+
 LOOPBACK = ("127.", "localhost", "[::1]", "::1")
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8080
 
-_Command = TypeVar("_Command", bound=Callable[..., object])
+
+@dataclass(frozen=True, slots=True)
+class ProxyChoice:
+    """What the options of a proxy say."""
+
+    capture: Path | None
+    listen: str | None
+    modes: tuple[str, ...]
+    hosts: tuple[str, ...]
+    keep_secrets: bool
+    no_media: bool
+    scripts: tuple[Path, ...]
+    options: tuple[str, ...]
+    confdir: Path | None
 
 
-def proxy_options(command: _Command) -> _Command:
-    """Give a command the options of a proxy that records."""
-    options = (
-        click.option(
-            "--capture",
-            type=click.Path(path_type=Path),
-            help="File to record into  [default: gwinspect-DATE-TIME.gwcap]",
-        ),
-        click.option(
-            "--listen",
-            metavar="HOST:PORT",
-            help="Address of the proxy; port 0 takes a free one  [default: 127.0.0.1:8080, or a free port if taken]",
-        ),
-        click.option(
-            "--mode",
-            "modes",
-            multiple=True,
-            metavar="MODE",
-            help="mitmproxy's mode: regular, local:NAME, wireguard, reverse:URL",
-        ),
-        click.option(
-            "--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated"
-        ),
-        click.option("--keep-secrets", is_flag=True, help="Keep tokens that clients send instead of masking them"),
-        click.option("--no-media", is_flag=True, help="Leave out the UDP packets of voice calls"),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+_OPTIONS = (
+    click.option(
+        "--capture",
+        type=click.Path(path_type=Path),
+        help="File to record into  [default: gwinspect-DATE-TIME.gwcap]",
+    ),
+    click.option(
+        "--listen",
+        metavar="HOST:PORT",
+        help="Address of the proxy; port 0 takes a free one  [default: 127.0.0.1:8080, or a free port if taken]",
+    ),
+    click.option(
+        "--mode",
+        "modes",
+        multiple=True,
+        metavar="MODE",
+        help="mitmproxy's mode: regular, local:NAME, wireguard, reverse:URL, upstream:URL, socks5; may be repeated",
+    ),
+    click.option(
+        "--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated"
+    ),
+    click.option("--keep-secrets", is_flag=True, help="Keep tokens that clients send instead of masking them"),
+    click.option("--no-media", is_flag=True, help="Leave out the UDP packets of voice calls"),
+    click.option(
+        "-s",
+        "--script",
+        "scripts",
+        multiple=True,
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        metavar="SCRIPT",
+        help="One more addon for mitmproxy, loaded after ours; may be repeated",
+    ),
+    click.option(
+        "--set", "options", multiple=True, metavar="NAME=VALUE", help="One of mitmproxy's own options; may be repeated"
+    ),
+    click.option(
+        "--confdir",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help="Folder with mitmproxy's certificates and configuration  [default: ~/.mitmproxy]",
+    ),
+)
+
+
+def proxy_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a proxy that records; it gets them as one `ProxyChoice`, named `proxy`."""
+
+    @wraps(command)
+    def with_choice(**values: Any) -> None:
+        chosen = {field.name: values.pop(field.name) for field in fields(ProxyChoice)}
+        command(proxy=ProxyChoice(**chosen), **values)
+
+    for option in reversed(_OPTIONS):
+        with_choice = option(with_choice)
+    return with_choice
 
 
 def default_capture() -> Path:
@@ -64,26 +119,31 @@ def default_capture() -> Path:
     return Path(f"gwinspect-{datetime.now():%Y%m%d-%H%M%S}.gwcap")
 
 
-def settings_of(
-    capture: Path,
-    listen: str | None,
-    modes: Sequence[str],
-    hosts: Sequence[str],
-    *,
-    keep_secrets: bool = False,
-    no_media: bool = False,
-) -> Settings:
-    """Return what a proxy is started with, as the options say. Raises CaptureError, UsageError."""
-    host, port = _address(listen) if listen is not None else (DEFAULT_HOST, DEFAULT_PORT)
+def settings_of(chosen: ProxyChoice, capture: Path) -> Settings:
+    """Return what a proxy that records into `capture` is started with. Raises CaptureError, UsageError."""
+    host, port = _address(chosen.listen) if chosen.listen is not None else (DEFAULT_HOST, DEFAULT_PORT)
     check_target(capture)
     if (live := livefile.read(capture)) is not None:
         raise UsageError(
             f"a proxy on {live.address} still records into {capture}; "
             f"`gwinspect live --capture {shlex.quote(str(capture))}` goes back to it"
         )
-    options = {"confdir": confdir(), "gwinspect_media": "false" if no_media else "true"}
-    settings = Settings(capture, host, port, modes, hosts, keep_secrets, options=options)
-    if listen is None and settings.listens and not is_free(host, port):
+    options = {
+        "confdir": str(chosen.confdir or confdir()),
+        "gwinspect_media": "false" if chosen.no_media else "true",
+    }
+    settings = Settings(
+        capture,
+        host,
+        port,
+        chosen.modes,
+        chosen.hosts,
+        chosen.keep_secrets,
+        chosen.scripts,
+        options=options,
+        more_options=_checked(chosen.options),
+    )
+    if chosen.listen is None and settings.listens and not is_free(host, port):
         settings = replace(settings, port=free_port(host))
         note(f"port {port} is taken, so the proxy listens on {settings.address}; --listen chooses another address")
     return settings
@@ -100,20 +160,21 @@ def confdir() -> str:
 
 
 def start_client(
-    command: Sequence[str], proxy: str | None, bundle: Path, log: Path | None = None
+    command: Sequence[str], settings: Settings, ca: Path, folder: Folder, *, screenless: bool = False
 ) -> "subprocess.Popen[bytes]":
-    """Start a command with the proxy at ``host:port`` and the certificates of `bundle` (PEM) in its environment.
+    """Start a command whose environment leads it to a proxy with these settings, and makes it trust `ca` (PEM).
 
-    It has our terminal; with `log` it has none, speaks into that file, and lives on should we be killed. Raises
+    `folder` takes certificates and launch hooks, and stays until the command has ended. The command has our terminal;
+    if `screenless` it has none, speaks into the folder's log, and lives on should we be killed. Raises
     EnvironmentProblem.
     """
-    environment = {**os.environ, **client_environment(proxy, bundle)}
+    environment = launch_environment(settings, ca, folder)
     try:
-        if log is None:
+        if not screenless:
             return subprocess.Popen(command, env=environment)
         # Python keeps back what it says to a file until there is enough of it.
         environment["PYTHONUNBUFFERED"] = "1"
-        with output_to(log) as output:
+        with output_to(folder.command_log) as output:
             return subprocess.Popen(
                 command,
                 env=environment,
@@ -143,6 +204,17 @@ def sum_up(capture: Path, command: str | None) -> None:
     note(f"{capture}: {counts}; gwinspect {command} {shlex.quote(str(capture))}" if command else counts)
     if findings and command:
         note(f"{findings:,} finding{'' if findings == 1 else 's'}; gwinspect diagnose {shlex.quote(str(capture))}")
+
+
+def _checked(options: Sequence[str]) -> Sequence[str]:
+    """Return options of mitmproxy, ``NAME=VALUE``. Raises UsageError where one has an option of ours, or is none."""
+    for each in options:
+        name, equals, _ = each.partition("=")
+        if not equals or not name.replace("_", "").isalnum():
+            raise UsageError(f"--set wants NAME=VALUE, such as tcp_timeout=1200, not {each!r}")
+        if name in _OURS:
+            raise UsageError(f"--set {name} would not reach what starts the proxy; use {_OURS[name]}")
+    return options
 
 
 def _address(listen: str) -> tuple[str, int]:

@@ -1,13 +1,20 @@
 """``gwinspect record``: a proxy with the addon, and perhaps the client that goes through it."""
 
-import tempfile
-from pathlib import Path
+from dataclasses import replace
 
 import click
 
 from inspector.cli.output import note
-from inspector.cli.proxying import default_capture, proxy_options, settings_of, start_client, sum_up, way_in
-from inspector.proxy.launch.environment import write_bundle
+from inspector.cli.proxying import (
+    ProxyChoice,
+    default_capture,
+    proxy_options,
+    settings_of,
+    start_client,
+    sum_up,
+    way_in,
+)
+from inspector.proxy.launch.folder import Folder
 from inspector.proxy.mitmdump import Proxy
 from inspector.proxy.process import exit_code
 
@@ -17,41 +24,36 @@ from inspector.proxy.process import exit_code
 @proxy_options
 def record(
     command: tuple[str, ...],
-    capture: Path | None,
-    listen: str | None,
-    modes: tuple[str, ...],
-    hosts: tuple[str, ...],
-    keep_secrets: bool,
-    no_media: bool,
+    proxy: ProxyChoice,
 ) -> None:
     """Record a client's gateway traffic through a proxy, until Ctrl-C.
 
     With COMMAND, runs it with the proxy and its certificate in the environment, ends when it ends, and exits as it did.
     Only Discord's gateways are decrypted; everything else passes through untouched.
     """
-    settings = settings_of(
-        capture or default_capture(), listen, modes, hosts, keep_secrets=keep_secrets, no_media=no_media
-    )
+    settings = settings_of(proxy, proxy.capture or default_capture())
     code = 0
-    with Proxy(settings) as proxy:
-        note(f"proxy {way_in(settings)}, certificate {proxy.ca_path}")
-        note(f"recording into {settings.capture}; Ctrl-C ends it")
-        try:
-            code = _run(proxy, command) if command else proxy.wait()
-        except KeyboardInterrupt:
-            click.echo(err=True)
+    folder = Folder()
+    try:
+        with Proxy(replace(settings, hooks=folder.reports)) as running:
+            note(f"proxy {way_in(settings)}, certificate {running.ca_path}")
+            note(f"recording into {settings.capture}; Ctrl-C ends it")
+            try:
+                code = _run(running, command, folder) if command else running.wait()
+            except KeyboardInterrupt:
+                click.echo(err=True)
+    finally:
+        folder.clear()
     sum_up(settings.capture, "show")
     if code:
         raise SystemExit(code)
 
 
-def _run(proxy: Proxy, command: tuple[str, ...]) -> int:
-    with tempfile.TemporaryDirectory(prefix="gwinspect-") as folder:
-        bundle = write_bundle(Path(folder, "ca-bundle.pem"), proxy.ca_path)
-        process = start_client(command, proxy.address if proxy.settings.is_http_proxy else None, bundle)
-        try:
-            code = process.wait()
-        except KeyboardInterrupt:
-            code = process.wait()
+def _run(proxy: Proxy, command: tuple[str, ...], folder: Folder) -> int:
+    process = start_client(command, proxy.settings, proxy.ca_path, folder)
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        code = process.wait()
     note(f"{command[0]} ended with exit code {code}")
     return exit_code(code)

@@ -8,7 +8,9 @@ Sources: https://docs.discord.com/developers/events/gateway, https://docs.discor
 https://docs.discord.com/developers/topics/voice-connections; resume hosts and remote auth as clients use them.
 """
 
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 from inspector.model import Plane
@@ -55,6 +57,41 @@ def shape_of(url: str) -> Plane | None:
     """
     parts = _split(url)
     return _shape(parts[2]) if parts else None
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Names, and ports of them, that a launch hook leads to the proxy."""
+
+    pattern: str
+    """A regular expression for a whole name in lower case, as Python and JavaScript read it alike."""
+    ports: tuple[int, ...] = ()
+    """Ports that count; none means all of them, as Discord's voice gateways use many."""
+
+    def matches(self, name: str, port: int | None = None) -> bool:
+        """Say whether a name is meant, at `port` where that is known."""
+        named = re.search(self.pattern, name.lower().removesuffix(".")) is not None
+        return named and (port is None or not self.ports or port in self.ports)
+
+
+def redirects(extra_hosts: Iterable[str] = ()) -> list[Redirect]:
+    """Return what a launch hook leads to the proxy: Discord's gateways, and the user's own hosts (see `plane_of`).
+
+    A host of the user's own without a port means 80 and 443: what else a server offers, its database say, may be none
+    of ours.
+    """
+    not_voice = "|".join(re.escape(name) for name in sorted(_NOT_VOICE))
+    found = [
+        Redirect(r"^(gateway|gateway-[^.]+|.+\.gateway|remote-auth-gateway)\.discord\.gg$"),
+        Redirect(rf"^(?!({not_voice})$).+\.discord\.media$"),
+    ]
+    for extra in extra_hosts:
+        wanted = extra.strip()
+        name, port = _host_and_port(wanted)
+        if name:
+            start = r"\." if wanted.startswith("*.") else "^"
+            found.append(Redirect(f"{start}{re.escape(name)}$", (port,) if port else (80, 443)))
+    return found
 
 
 def is_discord(host: str, extra_hosts: Iterable[str] = ()) -> bool:
@@ -105,11 +142,16 @@ def _shape(query: dict[str, list[str]]) -> Plane | None:
 
 def _matches(host: str, port: int | None, extra: str) -> bool:
     wanted = extra.strip()
-    try:
-        parts = urlsplit("//" + wanted.removeprefix("*."))
-        name, wanted_port = parts.hostname, parts.port
-    except ValueError:
-        return False
+    name, wanted_port = _host_and_port(wanted)
     if not name or (port is not None and wanted_port not in (None, port)):
         return False
     return host.endswith("." + name) if wanted.startswith("*.") else host == name
+
+
+def _host_and_port(wanted: str) -> tuple[str | None, int | None]:
+    """Return the parts of the user's ``host``, ``host:port`` or ``*.host``; no name where it is none of them."""
+    try:
+        parts = urlsplit("//" + wanted.removeprefix("*."))
+        return parts.hostname, parts.port
+    except ValueError:
+        return None, None

@@ -80,8 +80,12 @@ class Settings:
     """More addons, loaded after ours."""
     options: Mapping[str, str] | None = None
     """More of mitmproxy's options."""
+    more_options: Sequence[str] = ()
+    """The user's, ``NAME=VALUE``; one that takes several values may come several times."""
     environment: Mapping[str, str] | None = None
     """Variables for mitmdump beyond those of this process."""
+    hooks: Path | None = None
+    """The file of reports of the client's launch hooks; see `inspector.proxy.launch`."""
     log: Path | None = None
     """The file that takes what mitmdump says; None lets it speak on our stderr."""
 
@@ -137,7 +141,13 @@ class Proxy:
                 # Out of reach of the terminal's Ctrl-C: the client is to say its goodbyes through a proxy that lives.
                 start_new_session=True,
                 # What it says is to be seen when it says it, in a file too.
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **(self.settings.environment or {})},
+                env={
+                    **os.environ,
+                    "PYTHONUNBUFFERED": "1",
+                    # Hooked itself, as inside another launch, it would take its own way to the gateway for a client's.
+                    "GWINSPECT_HOOKS": "off",
+                    **(self.settings.environment or {}),
+                },
             )
         try:
             self._await_listening()
@@ -243,6 +253,7 @@ def _command(settings: Settings) -> list[str]:
         "gwinspect_capture": str(settings.capture),
         "gwinspect_keep_secrets": "true" if settings.keep_secrets else "false",
         "gwinspect_trim": "true",
+        "gwinspect_hooks": str(settings.hooks or ""),
         "flow_detail": "0",
         "termlog_verbosity": _verbosity(settings),
         **(settings.options or {}),
@@ -258,6 +269,8 @@ def _command(settings: Settings) -> list[str]:
         command += ["--set", f"gwinspect_hosts={host}"]
     for name, value in options.items():
         command += ["--set", f"{name}={value}"]
+    for option in settings.more_options:
+        command += ["--set", option]
     return command
 
 

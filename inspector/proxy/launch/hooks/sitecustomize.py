@@ -1,0 +1,258 @@
+"""Leads Discord's gateways to the proxy in any Python program: a launch puts it on PYTHONPATH, with PLAN filled in.
+
+The rule: it never breaks the program. Whatever goes wrong here is written to the report, and the program goes on as if
+this file was not there. It only says where a connection goes and whom to trust; names, TLS and what is said stay as
+the client made them. It runs in other people's Python, 3.6 and newer, so it takes nothing but the standard library, and
+of that only what is loaded anyway: importing ssl or asyncio here would cost each program 40 ms.
+"""
+
+import os
+import re
+import sys
+
+# Filled in at a launch: "port" of the proxy on 127.0.0.1, "hosts" ([regular expression, ports] each), "ca" (PEM),
+# "reports" (path of the file to write to).
+PLAN = None
+
+# Names that were led to the proxy in this process.
+_redirected = set()
+
+# Modules to change once the program imports them, and how.
+_CHANGES = {}
+
+
+def _report(what, name="", port=0, text=""):
+    """Append one line to the report, or say nothing where that cannot be done."""
+    try:
+        import json
+        import time
+
+        runtime = "python %d.%d.%d" % sys.version_info[:3]
+        line = {"at": time.time(), "pid": os.getpid(), "runtime": runtime, "what": what}
+        line.update(name=name, port=port, text=text)
+        # The launcher made the file. Where it is gone the launch is over, and none is made again.
+        report = os.open(PLAN["reports"], os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(report, json.dumps(line).encode() + b"\n")
+        finally:
+            os.close(report)
+    except Exception:
+        pass
+
+
+def _named(host):
+    """Return a gateway's name as it is written in the plan, None for any other. Takes whatever a program passes."""
+    try:
+        if isinstance(host, (bytes, bytearray)):
+            host = bytes(host).decode("ascii")
+        name = host.lower().rstrip(".")
+        return name if any(re.search(pattern, name) for pattern, _ in PLAN["hosts"]) else None
+    except Exception:
+        return None
+
+
+def _lead(host, port):
+    """Say whether a connection is to go to the proxy, and report it if so."""
+    name = _named(host)
+    if name is None:
+        return False
+    try:
+        port = int({"https": 443, "http": 80}.get(port, port) or 0)
+    except (TypeError, ValueError):
+        return False
+    if not port or not any((not ports or port in ports) and re.search(at, name) for at, ports in PLAN["hosts"]):
+        return False
+    _redirected.add(name)
+    _report("redirected", name, port)
+    return True
+
+
+def _change(module):
+    """Mark a function as the change to a module of that name."""
+
+    def mark(function):
+        _CHANGES[module] = function
+        return function
+
+    return mark
+
+
+@_change("socket")
+def _change_socket(socket):
+    """The one place where most programs ask where a name is: asyncio, trio, requests, websocket-client."""
+    original = socket.getaddrinfo
+
+    def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
+        if not _lead(host, port):
+            return original(host, port, family, type, proto, flags)
+        if family == socket.AF_INET6:
+            return original("::ffff:127.0.0.1", PLAN["port"], family, type or socket.SOCK_STREAM, proto)
+        return original("127.0.0.1", PLAN["port"], socket.AF_INET, type or socket.SOCK_STREAM, proto)
+
+    socket.getaddrinfo = getaddrinfo
+
+
+@_change("ssl")
+def _change_ssl(ssl):
+    """Trust the proxy's authority too, for a gateway's name alone: a context may hold certifi's authorities only."""
+
+    def trust(context, host):
+        name = _named(host)
+        if name is None or getattr(context, "_gwinspect_trusts", False):
+            return
+        if name not in _redirected:
+            _report("own-proxy", name)
+        if context.verify_mode != ssl.CERT_NONE:
+            context.load_verify_locations(cadata=PLAN["ca"])
+        context._gwinspect_trusts = True
+
+    for name in ("wrap_socket", "wrap_bio"):
+        _wrap_tls(ssl.SSLContext, name, trust)
+
+
+def _wrap_tls(context_class, name, trust):
+    original = getattr(context_class, name)
+
+    def wrapped(self, *arguments, **named):
+        try:
+            # Nobody passes it without its name: it is the fourth argument of one and the sixth of the other.
+            host = named.get("server_hostname")
+            if host is not None:
+                trust(self, host)
+        except Exception as error:
+            _report("failed", text="TLS: %r" % error)
+        return original(self, *arguments, **named)
+
+    wrapped.__name__, wrapped.__doc__ = name, original.__doc__
+    setattr(context_class, name, wrapped)
+
+
+@_change("aiohttp.connector")
+def _change_aiohttp(connector):
+    """Whatever resolver a connector has: aiodns never asks the socket module."""
+    original = connector.TCPConnector._resolve_host
+
+    async def _resolve_host(self, host, port, *arguments, **named):
+        if not _lead(host, port):
+            return await original(self, host, port, *arguments, **named)
+        import socket
+
+        where = {"hostname": host, "host": "127.0.0.1", "port": PLAN["port"]}
+        where.update(family=socket.AF_INET, proto=0, flags=socket.AI_NUMERICHOST)
+        return [where]
+
+    connector.TCPConnector._resolve_host = _resolve_host
+
+
+@_change("uvloop")
+def _change_uvloop(uvloop):
+    """It resolves names by itself."""
+    connect, resolve = uvloop.Loop.create_connection, uvloop.Loop.getaddrinfo
+
+    async def create_connection(self, protocol_factory, host=None, port=None, **named):
+        if _lead(host, port):
+            if named.get("ssl") and named.get("server_hostname") is None:
+                named["server_hostname"] = host
+            host, port = "127.0.0.1", PLAN["port"]
+        return await connect(self, protocol_factory, host, port, **named)
+
+    async def getaddrinfo(self, host, port, **named):
+        if _lead(host, port):
+            host, port = "127.0.0.1", PLAN["port"]
+        return await resolve(self, host, port, **named)
+
+    uvloop.Loop.create_connection = create_connection
+    uvloop.Loop.getaddrinfo = getaddrinfo
+
+
+@_change("anyio._core._sockets")
+def _change_anyio(sockets):
+    """It takes addresses from the socket module, and the port from what it was asked for."""
+    original = sockets.connect_tcp
+
+    async def connect_tcp(remote_host, remote_port, **named):
+        if not _lead(remote_host, remote_port):
+            return await original(remote_host, remote_port, **named)
+        if named.get("tls") or named.get("ssl_context") is not None or named.get("tls_hostname"):
+            named.setdefault("tls_hostname", remote_host)
+        return await original("127.0.0.1", PLAN["port"], **named)
+
+    sockets.connect_tcp = connect_tcp
+
+
+class _Finder:
+    """Finds nothing itself: has a module changed right after it was loaded."""
+
+    _busy = False
+
+    def find_spec(self, name, path=None, target=None):
+        if name not in _CHANGES or self._busy:
+            return None
+        self._busy = True
+        try:
+            for finder in list(sys.meta_path):
+                spec = finder.find_spec(name, path, target) if hasattr(finder, "find_spec") else None
+                if spec is not None:
+                    break
+            else:
+                return None
+            if hasattr(spec.loader, "exec_module"):
+                _change_after(spec.loader, name)
+            return spec
+        except Exception as error:
+            _report("failed", text="%s: %r" % (name, error))
+            return None
+        finally:
+            self._busy = False
+
+
+def _change_after(loader, name):
+    original = loader.exec_module
+
+    def exec_module(module):
+        original(module)
+        _apply(name, module)
+
+    loader.exec_module = exec_module
+
+
+def _apply(name, module):
+    change = _CHANGES.pop(name, None)
+    try:
+        if change is not None:
+            change(module)
+    except Exception as error:
+        _report("failed", text="%s: %r" % (name, error))
+
+
+def _next_sitecustomize():
+    """Run the one that ours stands before. What it raises is its own affair, as without us."""
+    from importlib.machinery import PathFinder
+
+    mine = os.path.dirname(os.path.abspath(__file__))
+    others = [path for path in sys.path if os.path.abspath(path or os.getcwd()) != mine]
+    spec = PathFinder.find_spec("sitecustomize", others)
+    if spec is None or spec.loader is None:
+        return
+    from importlib.util import module_from_spec
+
+    module = module_from_spec(spec)
+    sys.modules["sitecustomize"] = module
+    spec.loader.exec_module(module)
+
+
+def _install():
+    if PLAN is None or sys.version_info < (3, 6) or os.environ.get("GWINSPECT_HOOKS") == "off":
+        return
+    for name in list(_CHANGES):
+        if name in sys.modules:
+            _apply(name, sys.modules[name])
+    sys.meta_path.insert(0, _Finder())
+    _report("loaded")
+
+
+try:
+    _install()
+except Exception as error:
+    _report("failed", text=repr(error))
+_next_sitecustomize()

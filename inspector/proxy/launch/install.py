@@ -1,0 +1,61 @@
+"""Lays out the hooks of one launch, and says what has to be in the environment of the command.
+
+Each hook is a file of `hooks/` with what it has to know written into it: a program may not be allowed to read files or
+its environment (Node's ``--permission``, Deno). What the user has in a variable is kept and extended.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+from inspector.protocol.hosts import redirects
+from inspector.proxy.launch.environment import client_environment, write_bundle
+from inspector.proxy.launch.folder import Folder
+from inspector.proxy.mitmdump import Settings
+
+# A hook's file, with the line of it that takes the plan, and what that becomes. The plan is JSON in a string, which
+# Python and JavaScript write alike.
+_HOOKS = {
+    "sitecustomize.py": ("PLAN = None\n", "PLAN = __import__('json').loads({})\n"),
+}
+
+
+def launch_environment(
+    settings: Settings, ca: Path, folder: Folder, environment: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """Return the environment that leads a command to a proxy with these settings and makes it trust `ca` (PEM).
+
+    `environment` is what it has otherwise. `folder` takes certificates and hooks, and stays as long as the command.
+    """
+    bundle = write_bundle(folder.bundle, ca)
+    if not settings.is_http_proxy:
+        # Traffic comes to the proxy by itself.
+        return {**environment, **client_environment(None, bundle)}
+    lay_hooks(settings, ca, folder)
+    variables = client_environment(settings.address, bundle) | hook_variables(folder, environment)
+    return {**environment, **variables}
+
+
+def lay_hooks(settings: Settings, ca: Path, folder: Folder) -> None:
+    """Write the hooks into `folder`, and make the file of their reports."""
+    folder.reports.touch(0o600)
+    plan = {
+        "port": settings.port,
+        "hosts": [[each.pattern, list(each.ports)] for each in redirects(settings.hosts)],
+        "ca": ca.read_text("ascii"),
+        "reports": str(folder.reports),
+    }
+    folder.hooks.mkdir(mode=0o700, exist_ok=True)
+    for name, (placeholder, filled_in) in _HOOKS.items():
+        source = files("inspector.proxy.launch").joinpath("hooks", name).read_text("utf-8")
+        assert source.count(placeholder) == 1, f"{name} has one line for the plan"
+        text = source.replace(placeholder, filled_in.format(json.dumps(json.dumps(plan))))
+        (folder.hooks / name).write_text(text, "utf-8")
+
+
+def hook_variables(folder: Folder, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that make runtimes load the hooks, made of what they are in `environment`."""
+    theirs = environment.get("PYTHONPATH")
+    return {"PYTHONPATH": f"{folder.hooks}{os.pathsep}{theirs}" if theirs else str(folder.hooks)}
