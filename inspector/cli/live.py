@@ -18,7 +18,9 @@ from inspector.cli.follow import Printout
 from inspector.cli.output import Printer, note, on_screen
 from inspector.cli.proxying import (
     ProxyChoice,
+    UnseenNote,
     default_capture,
+    note_unseen,
     proxy_options,
     settings_of,
     start_client,
@@ -30,6 +32,7 @@ from inspector.errors import UsageError
 from inspector.protocol.registry import default
 from inspector.proxy import livefile
 from inspector.proxy.launch.folder import Folder
+from inspector.proxy.launch.watch import Watch
 from inspector.proxy.livefile import Live
 from inspector.proxy.mitmdump import STOP_LIMIT, Proxy, Settings
 from inspector.proxy.process import Found, Process, end, identify
@@ -83,8 +86,9 @@ def live(
 
             run(capture, source=underway, follow=True, where=where)
         else:
+            told = UnseenNote(underway.watch)
             with _until_ctrl_c():
-                printout.follow(lambda: _over(underway))
+                printout.follow(lambda: _over(underway, told))
         # How it was before we ended it.
         state = underway.state()
         folder.keep_command_log = bool(state.client and state.client > 0)
@@ -100,6 +104,9 @@ def live(
         if screen:
             _say(Log(folder.command_log).lines()[-_LAST_WORDS:])
         note(f"all that it said is in {folder.command_log}")
+    if underway.watch is not None and underway.watch.unseen is not None:
+        note_unseen(underway.watch.unseen)
+        code = 2
     if state.proxy is not None:
         note("the proxy ended by itself; what it had recorded until then is in the capture")
         if screen:
@@ -117,6 +124,9 @@ def _recording(settings: Settings, command: Sequence[str], found: Live | None) -
         folder = Folder(Path(found.folder) if found else None)
         stack.callback(folder.clear)
         stack.callback(livefile.remove, capture)
+        watch = Watch(settings, folder)
+        # After client and proxy have ended: only then is everything in the capture.
+        stack.callback(watch.stop)
         proxy: Process
         if found is None:
             proxy = started = stack.enter_context(Proxy(replace(settings, log=folder.proxy_log, hooks=folder.reports)))
@@ -132,6 +142,7 @@ def _recording(settings: Settings, command: Sequence[str], found: Live | None) -
                 note(f"{name} still runs through it, so {Path(command[0]).name} is not started")
         elif command:
             client, name = start_client(command, settings, ca, folder, screenless=True), Path(command[0]).name
+            watch.begin(client, command)
         if client is not None:
             stack.callback(end, client, CLIENT_LIMIT, group=True)
         _leave_word(settings, proxy, client, name, ca, folder)
@@ -142,6 +153,7 @@ def _recording(settings: Settings, command: Sequence[str], found: Live | None) -
             client=client,
             command=name,
             advice=advice_for(settings),
+            watch=watch,
             log=Log(folder.proxy_log, folder.command_log),
         )
         yield underway, folder
@@ -167,15 +179,17 @@ def _leave_word(
     if owner is None or identity is None:
         return
     going = identify(client.pid) if client is not None and client.poll() is None else None
-    word = Live(owner, identity, going, name, settings.address, tuple(settings.modes), str(ca), str(folder.path))
+    hosts = tuple(settings.hosts)
+    word = Live(owner, identity, going, name, settings.address, tuple(settings.modes), str(ca), str(folder.path), hosts)
     try:
         livefile.write(settings.capture, word)
     except OSError as error:
         note(f"{livefile.path_of(settings.capture)} cannot be written ({error}); a killed screen cannot be restarted")
 
 
-def _over(underway: Underway) -> bool:
+def _over(underway: Underway, told: UnseenNote) -> bool:
     """Pass on what proxy and command say, and say whether either has ended."""
+    told.look()
     _say(underway.log.news())
     state = underway.state()
     return state.proxy is not None or state.client is not None

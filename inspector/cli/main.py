@@ -16,6 +16,8 @@ COMMANDS = {
     "live": "Watch a client's gateway traffic live, through a proxy that records it.",
     "open": "Open recordings in the timeline.",
     "record": "Record a client's gateway traffic through a proxy.",
+    "run": "Run one more client through a proxy that is running already.",
+    "doctor": "Check what a recording needs, and say how to get what is missing.",
     "show": "Print recordings as an annotated timeline.",
     "stats": "Count what recordings hold.",
     "diagnose": "Say what went wrong, why, and what to do.",

@@ -18,6 +18,7 @@ from inspector.model import Severity
 from inspector.proxy import livefile
 from inspector.proxy.launch.folder import Folder
 from inspector.proxy.launch.install import launch_environment
+from inspector.proxy.launch.watch import Unseen, Watch
 from inspector.proxy.mitmdump import Settings, free_port, is_free
 from inspector.proxy.process import output_to
 from inspector.store.file import check_target
@@ -121,7 +122,7 @@ def default_capture() -> Path:
 
 def settings_of(chosen: ProxyChoice, capture: Path) -> Settings:
     """Return what a proxy that records into `capture` is started with. Raises CaptureError, UsageError."""
-    host, port = _address(chosen.listen) if chosen.listen is not None else (DEFAULT_HOST, DEFAULT_PORT)
+    host, port = _listening(chosen.listen) if chosen.listen is not None else (DEFAULT_HOST, DEFAULT_PORT)
     check_target(capture)
     if (live := livefile.read(capture)) is not None:
         raise UsageError(
@@ -187,6 +188,27 @@ def start_client(
         raise EnvironmentProblem(f"{command[0]} cannot be run: {error.strerror or error}") from error
 
 
+def note_unseen(unseen: Unseen) -> None:
+    """Tell the person at the terminal why nothing of a command was recorded."""
+    for line in unseen.lines():
+        note(line)
+
+
+class UnseenNote:
+    """Tells once, while a command runs, that nothing of it is seen."""
+
+    def __init__(self, watch: Watch | None) -> None:
+        self._watch = watch
+        self._told = False
+
+    def look(self) -> None:
+        """Tell it, if there is something to tell by now."""
+        unseen = self._watch.unseen if self._watch is not None else None
+        if unseen is not None and not self._told:
+            self._told = True
+            note_unseen(unseen)
+
+
 def sum_up(capture: Path, command: str | None) -> None:
     """Make a capture whose recorder has ended one file, and say what it has and the command to look at it.
 
@@ -217,11 +239,16 @@ def _checked(options: Sequence[str]) -> Sequence[str]:
     return options
 
 
-def _address(listen: str) -> tuple[str, int]:
-    host, colon, port_text = listen.rpartition(":")
+def address_of(option: str, said: str) -> tuple[str, int]:
+    """Return host and port out of ``HOST:PORT``. Raises UsageError, which names the option."""
+    host, colon, port_text = said.rpartition(":")
     if not colon or not port_text.isdigit() or int(port_text) > 65535:
-        raise UsageError(f"--listen wants HOST:PORT, such as 127.0.0.1:8080, not {listen!r}")
-    host = host.strip("[]") or DEFAULT_HOST
+        raise UsageError(f"{option} wants HOST:PORT, such as 127.0.0.1:8080, not {said!r}")
+    return host.strip("[]") or DEFAULT_HOST, int(port_text)
+
+
+def _listening(listen: str) -> tuple[str, int]:
+    host, port = address_of("--listen", listen)
     if not host.startswith(LOOPBACK):
         note(f"listening on {host}: whoever reaches it can use this proxy")
-    return host, int(port_text) or free_port(host)
+    return host, port or free_port(host)

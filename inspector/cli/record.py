@@ -1,5 +1,6 @@
 """``gwinspect record``: a proxy with the addon, and perhaps the client that goes through it."""
 
+import subprocess
 from dataclasses import replace
 
 import click
@@ -7,7 +8,9 @@ import click
 from inspector.cli.output import note
 from inspector.cli.proxying import (
     ProxyChoice,
+    UnseenNote,
     default_capture,
+    note_unseen,
     proxy_options,
     settings_of,
     start_client,
@@ -15,8 +18,12 @@ from inspector.cli.proxying import (
     way_in,
 )
 from inspector.proxy.launch.folder import Folder
+from inspector.proxy.launch.watch import Watch
 from inspector.proxy.mitmdump import Proxy
 from inspector.proxy.process import exit_code
+
+# Seconds between two looks at the command.
+_BEAT = 0.2
 
 
 @click.command(epilog="Example: gwinspect record --capture bot.gwcap -- python bot.py")
@@ -34,26 +41,38 @@ def record(
     settings = settings_of(proxy, proxy.capture or default_capture())
     code = 0
     folder = Folder()
+    watch = Watch(settings, folder)
     try:
         with Proxy(replace(settings, hooks=folder.reports)) as running:
             note(f"proxy {way_in(settings)}, certificate {running.ca_path}")
             note(f"recording into {settings.capture}; Ctrl-C ends it")
             try:
-                code = _run(running, command, folder) if command else running.wait()
+                code = _run(running, command, folder, watch) if command else running.wait()
             except KeyboardInterrupt:
                 click.echo(err=True)
     finally:
+        watch.stop()
         folder.clear()
     sum_up(settings.capture, "show")
+    if watch.unseen is not None:
+        note_unseen(watch.unseen)
+        code = 2
     if code:
         raise SystemExit(code)
 
 
-def _run(proxy: Proxy, command: tuple[str, ...], folder: Folder) -> int:
+def _run(proxy: Proxy, command: tuple[str, ...], folder: Folder, watch: Watch) -> int:
     process = start_client(command, proxy.settings, proxy.ca_path, folder)
-    try:
-        code = process.wait()
-    except KeyboardInterrupt:
-        code = process.wait()
+    watch.begin(process, command)
+    told = UnseenNote(watch)
+    while True:
+        try:
+            code = process.wait(_BEAT)
+            break
+        except subprocess.TimeoutExpired:
+            told.look()
+        except KeyboardInterrupt:
+            code = process.wait()
+            break
     note(f"{command[0]} ended with exit code {code}")
     return exit_code(code)

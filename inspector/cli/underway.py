@@ -3,10 +3,12 @@
 It only looks. Whoever started the processes, or found them running, ends them.
 """
 
+import shlex
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+from inspector.proxy.launch.watch import Watch
 from inspector.proxy.mitmdump import Settings
 from inspector.proxy.process import Process, exit_code
 from inspector.tui.source import Advice, State
@@ -69,6 +71,7 @@ class Underway:
         client: Process | None = None,
         command: str | None = None,
         advice: Sequence[Advice] = (),
+        watch: Watch | None = None,
         log: Log,
     ) -> None:
         self.address = address
@@ -77,6 +80,7 @@ class Underway:
         self.proxy = proxy
         self.client = client
         self.log = log
+        self.watch = watch
         self._advice = advice
 
     def advice(self) -> list[Advice]:
@@ -87,11 +91,13 @@ class Underway:
         """Return how the processes are doing. Exit codes are as a shell has them, -1 where nobody was told."""
         proxy = self.proxy.poll()
         client = self.client.poll() if self.client is not None else None
+        unseen = self.watch.unseen if self.watch is not None else None
         return State(
             proxy=None if proxy is None else exit_code(proxy),
             client=None if client is None else exit_code(client),
             client_running=self.client is not None and client is None,
             log=self.log.lines(),
+            unseen=tuple(unseen.lines()) if unseen is not None else (),
         )
 
 
@@ -102,11 +108,9 @@ def advice_for(settings: Settings) -> list[Advice]:
     if settings.is_http_proxy:
         url = f"http://{address}"
         found += [
-            Advice("any command", "gwinspect live -- python bot.py   (sets proxy and certificate)"),
-            Advice("discord.py", f'the same, with Client(proxy="{url}")'),
-            Advice("hikari", f'the same, with GatewayBot(proxy_settings=ProxySettings(url="{url}"))'),
-            # Its WebSockets do not know of proxies.
-            Advice("discord.js", "gwinspect live --mode local:node -- node bot.js"),
+            Advice("any command", f"gwinspect run --capture {shlex.quote(str(settings.capture))} -- python bot.py"),
+            Advice("discord.py", f'elsewhere: Client(proxy="{url}")'),
+            Advice("hikari", f'elsewhere: GatewayBot(proxy_settings=ProxySettings(url="{url}"))'),
             Advice("a browser", f"HTTP and HTTPS proxy {address}; then visit http://mitm.it once"),
             Advice("Discord's app", "gwinspect live --mode local:Discord"),
         ]
@@ -119,7 +123,9 @@ def advice_for(settings: Settings) -> list[Advice]:
             address = own if ":" in own else f"{address.rpartition(':')[0]}:{own}"
         match kind:
             case "local":
-                found.append(Advice(what or "any program", "start it anew; what is connected already is not seen"))
+                found.append(
+                    Advice(what or "any program", "start it again; connections that are open already are not seen")
+                )
             case "reverse":
                 found.append(Advice("any client", f"connect to {address} in place of {what}"))
             case "socks5":

@@ -35,7 +35,9 @@ class Live:
     ca: str
     """Path of the certificate that clients must trust."""
     folder: str
-    """Where its logs and certificates are."""
+    """Where its logs, certificates and hooks are."""
+    hosts: tuple[str, ...] = ()
+    """The user's own hosts that are gateways."""
 
 
 def path_of(capture: Path) -> Path:
@@ -88,6 +90,7 @@ def _read(path: Path) -> Live | None:
             _identity(proxy),
             None if client is None else _identity(client),
             modes=tuple(map(str, content.pop("modes"))),
+            hosts=tuple(map(str, content.pop("hosts", ()))),
             **content,
         )
     except (AttributeError, KeyError, TypeError, ValueError):

@@ -24,6 +24,9 @@ STOP_LIMIT = 10.0
 # Bytes of what it said that an error quotes at most.
 _QUOTED = 2000
 
+# The certificate of its authority, in mitmproxy's folder.
+CA_NAME = "mitmproxy-ca-cert.pem"
+
 # Hosts whose TLS is opened, as mitmproxy's allow_hosts wants them: a regular expression for "host:port". All others,
 # Discord's REST API among them, pass through untouched.
 GATEWAY_HOSTS = (
@@ -126,7 +129,7 @@ class Proxy:
     @property
     def ca_path(self) -> Path:
         """The certificate that clients must trust."""
-        return self.confdir / "mitmproxy-ca-cert.pem"
+        return self.confdir / CA_NAME
 
     def __enter__(self) -> "Proxy":
         if self.settings.listens:

@@ -29,6 +29,8 @@ class State:
     client_running: bool = False
     log: tuple[str, ...] = ()
     """The last lines that the proxy and the recorder said."""
+    unseen: tuple[str, ...] = ()
+    """Why nothing of the command has been recorded, and what to try; empty while there is nothing to say."""
 
 
 def ended(code: int | None) -> str:

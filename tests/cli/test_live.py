@@ -151,17 +151,25 @@ def test_rows_are_printed_and_the_exit_code_is_that_of_the_command(place: Place)
 
 
 def test_what_a_failed_command_said_is_kept_and_named(place: Place) -> None:
-    assert place.run(command=["sh", "-c", "echo it is broken; exit 3"]) == 3
+    assert place.run(command=place.client(CLIENT.replace("sys.exit(7)", "sys.exit('it is broken')"))) == 1
     assert "it is broken" in place.err()
-    assert "sh ended with exit code 3" in place.err()
+    assert "python ended with exit code 1" in place.err()
     (log,) = (place.folder / "temporary").rglob("command.log")
     assert str(log) in place.err()
-    assert (log.read_text(), log.stat().st_mode & 0o777) == ("it is broken\n", 0o600)
+    assert "it is broken\n" in log.read_text()
+    assert log.stat().st_mode & 0o777 == 0o600
     assert logs(place) == ["command.log"]
 
 
+def test_a_command_of_which_nothing_was_recorded_ends_with_2_and_why(place: Place) -> None:
+    assert place.run(command=["sh", "-c", "echo it is broken; exit 3"]) == 2
+    assert "sh ended, and no gateway connection came to the proxy" in place.err()
+    (log,) = (place.folder / "temporary").rglob("command.log")
+    assert log.read_text().startswith("it is broken\ngwinspect: sh ended, and no gateway connection")
+
+
 def test_a_command_that_does_well_leaves_nothing(place: Place) -> None:
-    assert place.run(command=["true"]) == 0
+    assert place.run(command=place.client(CLIENT.replace("sys.exit(7)", ""))) == 0
     assert logs(place) == []
     assert place.finished()
 
@@ -194,7 +202,7 @@ def test_where_the_usual_port_is_taken_another_is_found(place: Place, run, monke
         port = taken.getsockname()[1]
         monkeypatch.setattr("inspector.cli.proxying.DEFAULT_PORT", port)
         result = run("live", "--capture", place.capture, "--", "true")
-        assert result.code == 0, result.err
+        assert result.code == 2, result.err
         assert f"port {port} is taken, so the proxy listens on 127.0.0.1:" in result.err
         result = run("live", "--capture", place.capture, "--listen", f"127.0.0.1:{port}", "--", "true")
         assert result.code == 1
@@ -324,13 +332,13 @@ def test_the_screen_stays_when_the_command_has_ended_and_its_exit_code_is_kept(p
 
     monkeypatch.setattr(live, "on_screen", lambda: True)
     monkeypatch.setattr(screen, "run", quit_after_the_command)
-    result = run("live", *place.options(), "--", "sh", "-c", "echo it is broken; exit 3")
-    assert result.code == 3
-    assert "it is broken" in result.err
+    result = run("live", *place.options(), "--", *place.client(CLIENT))
+    assert result.code == 7
+    assert '{"op":11}' in result.err
 
 
 def test_plain_and_format_keep_the_screen_away(place: Place, run, monkeypatch) -> None:
     monkeypatch.setattr(live, "on_screen", lambda: True)
     monkeypatch.setattr(screen, "run", lambda *arguments, **options: pytest.fail("a screen was opened"))
     for option in (["--plain"], ["--format", "jsonl"]):
-        assert run("live", *place.options(), *option, "--", "true").code == 0
+        assert run("live", *place.options(), *option, "--", "true").code == 2

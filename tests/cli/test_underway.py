@@ -62,14 +62,14 @@ def test_advice_has_the_address() -> None:
     assert "http://127.0.0.1:9999" in advice["discord.py"]
     assert "http://127.0.0.1:9999" in advice["hikari"]
     assert "127.0.0.1:9999" in advice["a browser"]
-    assert "gwinspect live -- python bot.py" in advice["any command"]
-    assert {"discord.js", "Discord's app"} < advice.keys()
+    assert "gwinspect run --capture bot.gwcap -- python bot.py" in advice["any command"]
+    assert {"a browser", "Discord's app"} < advice.keys()
 
 
 @pytest.mark.parametrize(
     ("mode", "says"),
     [
-        ("local:Discord", "start it anew"),
+        ("local:Discord", "start it again"),
         ("reverse:https://gateway.discord.gg", "connect to [::1]:9999 in place of https://gateway.discord.gg"),
         ("socks5", "socks5://[::1]:9999"),
         ("reverse:udp://192.0.2.1:50001@127.0.0.1:5000", "connect to 127.0.0.1:5000 in place of udp://192.0.2.1:50001"),

@@ -48,12 +48,13 @@ class Waiting(VerticalScroll):
         lines = [f"No connection yet. The proxy listens on {source.address}."]
         if source.ca is not None:
             lines.append(f"Clients must trust its certificate: {source.ca}")
-        advice = source.advice()
-        if advice:
+        advice, state = source.advice(), source.state()
+        if state.unseen:
+            lines += ["", *map(inert, state.unseen)]
+        elif advice:
             lines += ["", "Point a client at it:", ""]
             width = max(len(item.client) for item in advice) + 3
             lines += [f"  {item.client:<{width}}{item.how}" for item in advice]
-        state = source.state()
         if source.command:
             running = "is running" if state.client_running else ended(state.client)
             lines += ["", f"{inert(source.command)} {running}."]

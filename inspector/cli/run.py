@@ -1,0 +1,82 @@
+"""``gwinspect run``: one more client for a proxy that is running already."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from inspector.cli.proxying import DEFAULT_HOST, DEFAULT_PORT, address_of, confdir, start_client
+from inspector.errors import EnvironmentProblem, UsageError
+from inspector.proxy import livefile
+from inspector.proxy.launch.folder import REPORTS, Folder
+from inspector.proxy.mitmdump import CA_NAME, Settings, is_free
+from inspector.proxy.process import exit_code
+
+
+@click.command(epilog="Example: gwinspect run --capture bot.gwcap -- node bot.js")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option(
+    "--capture", type=click.Path(path_type=Path), help="Capture that `gwinspect live` is recording: use its proxy"
+)
+@click.option(
+    "--proxy",
+    metavar="HOST:PORT",
+    help=f"Address of a proxy with our addon  [default: {DEFAULT_HOST}:{DEFAULT_PORT}]",
+)
+@click.option("--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated")
+@click.option(
+    "--confdir",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Folder with mitmproxy's certificates  [default: ~/.mitmproxy]",
+)
+def run(
+    command: tuple[str, ...], capture: Path | None, proxy: str | None, hosts: tuple[str, ...], folder: Path | None
+) -> None:
+    """Run one more client through a proxy that is running already.
+
+    COMMAND gets what `gwinspect live -- COMMAND` gives it: the proxy and its certificate in the environment, and our
+    hook for its runtime. It ends with COMMAND, and exits as it did. The proxy is one of `gwinspect live`, or any
+    mitmproxy with our addon in the mode regular or upstream.
+    """
+    if capture is not None and proxy is not None:
+        raise UsageError("--capture and --proxy both name a proxy; give one of them")
+    settings, ca, reports = _recording(capture) if capture is not None else _proxy(proxy, folder)
+    settings = replace(settings, hosts=(*settings.hosts, *hosts))
+    if not settings.is_http_proxy:
+        raise UsageError(f"that proxy is in mode {', '.join(settings.modes)}: point the client at it as that wants")
+    if is_free(settings.host, settings.port):
+        raise EnvironmentProblem(
+            f"no proxy listens on {settings.address}; start one with `gwinspect live`, or name another with --proxy"
+        )
+    if not ca.is_file():
+        raise EnvironmentProblem(f"{ca}, the proxy's certificate, does not exist; --confdir names its folder")
+    launch = Folder(reports=reports)
+    try:
+        process = start_client(command, settings, ca, launch)
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            # The terminal has told it too.
+            code = process.wait()
+    finally:
+        launch.clear()
+    if code:
+        raise SystemExit(exit_code(code))
+
+
+def _recording(capture: Path) -> tuple[Settings, Path, Path | None]:
+    """Return how to reach the proxy that records into a capture: settings, certificate, file of reports."""
+    live = livefile.read(capture)
+    if live is None:
+        raise UsageError(f"nothing records into {capture}; start it with `gwinspect live --capture {capture}`")
+    host, _, port = live.address.rpartition(":")
+    settings = Settings(capture, host.strip("[]"), int(port), live.modes, live.hosts)
+    return settings, Path(live.ca), Path(live.folder, REPORTS)
+
+
+def _proxy(address: str | None, folder: Path | None) -> tuple[Settings, Path, Path | None]:
+    host, port = address_of("--proxy", address) if address else (DEFAULT_HOST, DEFAULT_PORT)
+    ca = Path(folder or confdir()).expanduser() / CA_NAME
+    return Settings(Path(), host, port), ca, None
