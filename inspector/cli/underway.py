@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+from inspector.proxy.launch.runtimes import can_capture_locally
 from inspector.proxy.launch.watch import Watch
 from inspector.proxy.mitmdump import Settings
 from inspector.proxy.process import Process, exit_code
@@ -112,8 +113,9 @@ def advice_for(settings: Settings) -> list[Advice]:
             Advice("discord.py", f'elsewhere: Client(proxy="{url}")'),
             Advice("hikari", f'elsewhere: GatewayBot(proxy_settings=ProxySettings(url="{url}"))'),
             Advice("a browser", f"HTTP and HTTPS proxy {address}; then visit http://mitm.it once"),
-            Advice("Discord's app", "gwinspect live --mode local:Discord"),
         ]
+        if can_capture_locally() is None:
+            found.append(Advice("Discord's app", "gwinspect live --mode local:Discord"))
     for mode in settings.modes:
         # As mitmproxy reads it: behind an @ stands where this mode listens, HOST:PORT or PORT.
         spec, at, own = mode.rpartition("@")

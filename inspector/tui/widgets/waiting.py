@@ -51,7 +51,7 @@ class Waiting(VerticalScroll):
         advice, state = source.advice(), source.state()
         if state.unseen:
             lines += ["", *map(inert, state.unseen)]
-        elif advice:
+        elif advice and not source.command:
             lines += ["", "Point a client at it:", ""]
             width = max(len(item.client) for item in advice) + 3
             lines += [f"  {item.client:<{width}}{item.how}" for item in advice]
