@@ -19,6 +19,7 @@ from inspector.proxy.launch.environment import client_environment
 from inspector.proxy.mitmdump import Settings, free_port, is_free
 from inspector.proxy.process import output_to
 from inspector.store.file import check_target
+from inspector.store.lock import check_free
 from inspector.store.reader import Reader
 from inspector.store.settle import settle
 
@@ -81,6 +82,7 @@ def settings_of(
             f"a proxy on {live.address} still records into {capture}; "
             f"`gwinspect live --capture {shlex.quote(str(capture))}` goes back to it"
         )
+    check_free(capture)
     options = {"confdir": confdir(), "gwinspect_media": "false" if no_media else "true"}
     settings = Settings(capture, host, port, modes, hosts, keep_secrets, options=options)
     if listen is None and settings.listens and not is_free(host, port):
