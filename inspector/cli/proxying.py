@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import click
 
+from inspector.cli.ending import has_terminal
 from inspector.cli.output import note
 from inspector.errors import EnvironmentProblem, UsageError
 from inspector.model import Severity
@@ -112,7 +113,9 @@ def start_client(
     environment = {**os.environ, **client_environment(proxy, bundle)}
     try:
         if log is None:
-            return subprocess.Popen(command, env=environment)
+            # Without a terminal it has a session of its own, so that all of it can be ended. Else it shares our terminal:
+            # it may read from it, and Ctrl-C reaches it.
+            return subprocess.Popen(command, env=environment, start_new_session=not has_terminal())
         # Python keeps back what it says to a file until there is enough of it.
         environment["PYTHONUNBUFFERED"] = "1"
         with output_to(log) as output:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.ending import end_client, until_told
 from inspector.cli.output import note
 from inspector.cli.proxying import default_capture, proxy_options, settings_of, start_client, sum_up, way_in
 from inspector.proxy.launch.environment import write_bundle
@@ -32,15 +33,14 @@ def record(
     settings = settings_of(
         capture or default_capture(), listen, modes, hosts, keep_secrets=keep_secrets, no_media=no_media
     )
-    code = 0
+    code: int | None = 0
     with Proxy(settings) as proxy:
         note(f"proxy {way_in(settings)}, certificate {proxy.ca_path}")
         note(f"recording into {settings.capture}; Ctrl-C ends it")
-        try:
+        with until_told() as ending:
             code = _run(proxy, command) if command else proxy.wait()
-        except KeyboardInterrupt:
-            click.echo(err=True)
     sum_up(settings.capture, "show")
+    code = ending.exit_code(interrupted=bool(command)) or code
     if code:
         raise SystemExit(code)
 
@@ -51,7 +51,11 @@ def _run(proxy: Proxy, command: tuple[str, ...]) -> int:
         process = start_client(command, proxy.address if proxy.settings.is_http_proxy else None, bundle)
         try:
             code = process.wait()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit) as told:
+            had_to = end_client(process, by_terminal=isinstance(told, KeyboardInterrupt))
             code = process.wait()
+            if had_to:
+                note(f"{command[0]} was told to end, and did so with exit code {exit_code(code)}")
+                raise
     note(f"{command[0]} ended with exit code {code}")
     return exit_code(code)
