@@ -33,6 +33,13 @@ class NewerCapture(CaptureError):
     slug = "newer-capture"
 
 
+class CaptureInUse(CaptureError):
+    """A capture that another gwinspect writes right now."""
+
+    slug = "capture-in-use"
+    exit_code = 2
+
+
 class TableError(GwinspectError):
     """A table of opcodes, close codes, events or intents that the user added and that does not hold together."""
 

@@ -9,6 +9,7 @@ from inspector.cli.progress import progress_bar
 from inspector.errors import CaptureError
 from inspector.importers.merge import Input, merge
 from inspector.protocol.registry import default
+from inspector.store.lock import Lock
 
 
 @click.command(epilog="Example: gwinspect convert flows.mitm traffic.har -o both.gwcap")
@@ -25,13 +26,14 @@ def convert(captures: tuple[Path, ...], output: Path, hosts: tuple[str, ...], ke
     inputs = [Input(path, hosts) for path in captures]
     if output.exists() and not force:
         raise CaptureError(f"{output} exists; --force replaces it")
-    made = merge(
-        inputs,
-        output,
-        default(),
-        made_by="gwinspect convert",
-        keep_secrets=keep_secrets,
-        progress=progress_bar,
-        tell=note,
-    )
+    with Lock(output):
+        made = merge(
+            inputs,
+            output,
+            default(),
+            made_by="gwinspect convert",
+            keep_secrets=keep_secrets,
+            progress=progress_bar,
+            tell=note,
+        )
     note(f"{output} has {made.events:,} events of {made.connections:,} connections")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.ending import CLIENT_LIMIT, until_told
 from inspector.cli.filtering import search_for
 from inspector.cli.follow import Printout
 from inspector.cli.output import Printer, note, on_screen
@@ -39,8 +40,6 @@ from inspector.proxy.process import Found, Process, end, identify
 from inspector.report.present import Presenter
 from inspector.session.summarize import inert
 
-# Seconds that a client may take to say its goodbyes.
-CLIENT_LIMIT = 5.0
 # Lines of what a process said that are shown where it failed.
 _LAST_WORDS = 10
 
@@ -80,14 +79,14 @@ def live(
     with _recording(settings, command, found) as (underway, folder):
         note(f"proxy {underway.address}, certificate {underway.ca}")
         note(f"recording into {capture}; {'q' if screen else 'Ctrl-C'} ends it")
-        if screen:
-            # Imported here: it takes a moment.
-            from inspector.tui.run import run
+        with until_told() as ending:
+            if screen:
+                # Imported here: it takes a moment.
+                from inspector.tui.run import run
 
-            run(capture, source=underway, follow=True, where=where)
-        else:
-            told = UnseenNote(underway.watch)
-            with _until_ctrl_c():
+                run(capture, source=underway, follow=True, where=where)
+            else:
+                told = UnseenNote(underway.watch)
                 printout.follow(lambda: _over(underway, told))
         # How it was before we ended it.
         state = underway.state()
@@ -104,14 +103,12 @@ def live(
         if screen:
             _say(Log(folder.command_log).lines()[-_LAST_WORDS:])
         note(f"all that it said is in {folder.command_log}")
-    if underway.watch is not None and underway.watch.unseen is not None:
-        note_unseen(underway.watch.unseen)
-        code = 2
     if state.proxy is not None:
         note("the proxy ended by itself; what it had recorded until then is in the capture")
         if screen:
             _say(state.log[-_LAST_WORDS:])
         code = code or 1
+    code = ending.exit_code(interrupted=state.client_running, unseen=note_unseen(underway.watch)) or code
     if code:
         raise SystemExit(code)
 
@@ -193,14 +190,6 @@ def _over(underway: Underway, told: UnseenNote) -> bool:
     _say(underway.log.news())
     state = underway.state()
     return state.proxy is not None or state.client is not None
-
-
-@contextmanager
-def _until_ctrl_c() -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        click.echo(err=True)
 
 
 def _say(lines: Sequence[str]) -> None:

@@ -82,5 +82,7 @@ def main() -> None:
 
 
 def _leave(number: int, frame: object) -> NoReturn:
-    """End as by an exception, so that a proxy or client that was started is ended too."""
+    """End as by an exception, so that a proxy or client that was started is ended too; a second signal is too late."""
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
     sys.exit(128 + number)

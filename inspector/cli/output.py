@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import click
 
@@ -77,7 +78,9 @@ def on_screen() -> bool:
 
 def note(text: str) -> None:
     """Tell the person at the terminal something that is not data."""
-    click.echo(f"gwinspect: {text}", err=True)
+    # A terminal that was closed is no reason not to end what was begun.
+    with suppress(OSError):
+        click.echo(f"gwinspect: {text}", err=True)
 
 
 def last(events: Iterable[Event], limit: int | None) -> Iterator[Event]:

@@ -12,16 +12,18 @@ from typing import Any
 
 import click
 
+from inspector.cli.ending import has_terminal
 from inspector.cli.output import note
 from inspector.errors import EnvironmentProblem, UsageError
 from inspector.model import Severity
 from inspector.proxy import livefile
 from inspector.proxy.launch.folder import Folder
 from inspector.proxy.launch.install import launch_environment
-from inspector.proxy.launch.watch import Unseen, Watch
+from inspector.proxy.launch.watch import Watch
 from inspector.proxy.mitmdump import Settings, free_port, is_free
 from inspector.proxy.process import output_to
 from inspector.store.file import check_target
+from inspector.store.lock import check_free
 from inspector.store.reader import Reader
 from inspector.store.settle import settle
 
@@ -129,6 +131,7 @@ def settings_of(chosen: ProxyChoice, capture: Path) -> Settings:
             f"a proxy on {live.address} still records into {capture}; "
             f"`gwinspect live --capture {shlex.quote(str(capture))}` goes back to it"
         )
+    check_free(capture)
     options = {
         "confdir": str(chosen.confdir or confdir()),
         "gwinspect_media": "false" if chosen.no_media else "true",
@@ -172,7 +175,9 @@ def start_client(
     environment = launch_environment(settings, ca, folder)
     try:
         if not screenless:
-            return subprocess.Popen(command, env=environment)
+            # Without a terminal it has a session of its own, so that all of it can be ended. Else it shares ours, to
+            # read from it and to hear Ctrl-C.
+            return subprocess.Popen(command, env=environment, start_new_session=not has_terminal())
         # Python keeps back what it says to a file until there is enough of it.
         environment["PYTHONUNBUFFERED"] = "1"
         with output_to(folder.command_log) as output:
@@ -188,10 +193,14 @@ def start_client(
         raise EnvironmentProblem(f"{command[0]} cannot be run: {error.strerror or error}") from error
 
 
-def note_unseen(unseen: Unseen) -> None:
-    """Tell the person at the terminal why nothing of a command was recorded."""
+def note_unseen(watch: Watch | None) -> bool:
+    """Tell the person at the terminal why nothing of a command was recorded, if that is so; return whether it is."""
+    unseen = watch.unseen if watch is not None else None
+    if unseen is None:
+        return False
     for line in unseen.lines():
         note(line)
+    return True
 
 
 class UnseenNote:
@@ -203,10 +212,7 @@ class UnseenNote:
 
     def look(self) -> None:
         """Tell it, if there is something to tell by now."""
-        unseen = self._watch.unseen if self._watch is not None else None
-        if unseen is not None and not self._told:
-            self._told = True
-            note_unseen(unseen)
+        self._told = self._told or note_unseen(self._watch)
 
 
 def sum_up(capture: Path, command: str | None) -> None:

@@ -1,10 +1,10 @@
 """``gwinspect record``: a proxy with the addon, and perhaps the client that goes through it."""
 
-import subprocess
 from dataclasses import replace
 
 import click
 
+from inspector.cli.ending import until_told, wait_for_client
 from inspector.cli.output import note
 from inspector.cli.proxying import (
     ProxyChoice,
@@ -20,10 +20,6 @@ from inspector.cli.proxying import (
 from inspector.proxy.launch.folder import Folder
 from inspector.proxy.launch.watch import Watch
 from inspector.proxy.mitmdump import Proxy
-from inspector.proxy.process import exit_code
-
-# Seconds between two looks at the command.
-_BEAT = 0.2
 
 
 @click.command(epilog="Example: gwinspect record --capture bot.gwcap -- python bot.py")
@@ -46,17 +42,13 @@ def record(
         with Proxy(replace(settings, hooks=folder.reports)) as running:
             note(f"proxy {way_in(settings)}, certificate {running.ca_path}")
             note(f"recording into {settings.capture}; Ctrl-C ends it")
-            try:
+            with until_told() as ending:
                 code = _run(running, command, folder, watch) if command else running.wait()
-            except KeyboardInterrupt:
-                click.echo(err=True)
     finally:
         watch.stop()
         folder.clear()
     sum_up(settings.capture, "show")
-    if watch.unseen is not None:
-        note_unseen(watch.unseen)
-        code = 2
+    code = ending.exit_code(interrupted=bool(command), unseen=note_unseen(watch)) or code
     if code:
         raise SystemExit(code)
 
@@ -64,15 +56,4 @@ def record(
 def _run(proxy: Proxy, command: tuple[str, ...], folder: Folder, watch: Watch) -> int:
     process = start_client(command, proxy.settings, proxy.ca_path, folder)
     watch.begin(process, command)
-    told = UnseenNote(watch)
-    while True:
-        try:
-            code = process.wait(_BEAT)
-            break
-        except subprocess.TimeoutExpired:
-            told.look()
-        except KeyboardInterrupt:
-            code = process.wait()
-            break
-    note(f"{command[0]} ended with exit code {code}")
-    return exit_code(code)
+    return wait_for_client(process, command[0], UnseenNote(watch).look)

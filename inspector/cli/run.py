@@ -5,12 +5,12 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.ending import until_told, wait_for_client
 from inspector.cli.proxying import DEFAULT_HOST, DEFAULT_PORT, address_of, confdir, start_client
 from inspector.errors import EnvironmentProblem, UsageError
 from inspector.proxy import livefile
 from inspector.proxy.launch.folder import REPORTS, Folder
 from inspector.proxy.mitmdump import CA_NAME, Settings, is_free
-from inspector.proxy.process import exit_code
 
 
 @click.command(epilog="Example: gwinspect run --capture bot.gwcap -- node bot.js")
@@ -53,17 +53,15 @@ def run(
     if not ca.is_file():
         raise EnvironmentProblem(f"{ca}, the proxy's certificate, does not exist; --confdir names its folder")
     launch = Folder(reports=reports)
+    code = 0
     try:
-        process = start_client(command, settings, ca, launch)
-        try:
-            code = process.wait()
-        except KeyboardInterrupt:
-            # The terminal has told it too.
-            code = process.wait()
+        with until_told() as ending:
+            code = wait_for_client(start_client(command, settings, ca, launch), command[0])
     finally:
         launch.clear()
+    code = ending.exit_code(interrupted=True) or code
     if code:
-        raise SystemExit(exit_code(code))
+        raise SystemExit(code)
 
 
 def _recording(capture: Path) -> tuple[Settings, Path, Path | None]:

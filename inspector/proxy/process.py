@@ -10,15 +10,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 # Stands for the exit code of a process that somebody else started: only its parent is told.
 UNKNOWN = -1000
 
+# Seconds that a process has to end once it was told to more firmly than by Ctrl-C.
+LAST_LIMIT = 1.0
 # Seconds between two looks at a process that is no child of ours; each may cost a run of ``ps``.
 _BEAT = 0.2
 
@@ -101,13 +104,71 @@ def end(process: Process, limit: float, *, group: bool = False) -> None:
 
     `group`: those that it has started too, where it leads a process group of its own.
     """
+    if process.poll() is not None:
+        return
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            return
         with contextlib.suppress(ProcessLookupError):
             (os.killpg if group else os.kill)(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(limit if number == signal.SIGINT else 1)
+            process.wait(limit if number == signal.SIGINT else LAST_LIMIT)
+        if process.poll() is not None:
+            break
+    if group:
+        # A group lives as long as anybody is in it, also when its leader has gone.
+        _end_for_good(lambda number: os.killpg(process.pid, number))
+
+
+def finish_off(family: Iterable[Identity]) -> None:
+    """End those of `family` that are left, for good."""
+    for identity in family:
+        if identity.lives():
+            _end_for_good(partial(_signal, identity))
+
+
+def descendants(pid: int) -> list[Identity]:
+    """Return the children of a process, theirs, and so on."""
+    children: dict[int, list[int]] = {}
+    for child, parent in _parents():
+        children.setdefault(parent, []).append(child)
+    found, waiting = [], list(children.get(pid, ()))
+    while waiting:
+        child = waiting.pop()
+        waiting += children.get(child, ())
+        identity = identify(child)
+        if identity is not None:
+            found.append(identity)
+    return found
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    """Yield the number of each process with that of its parent."""
+    if Path("/proc/self/stat").exists():
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                yield int(path.parent.name), int(path.read_text("ascii", "replace").rpartition(")")[2].split()[1])
+        return
+    with contextlib.suppress(OSError):
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True).stdout
+        for line in listed.splitlines():
+            child, parent = map(int, line.split())
+            yield child, parent
+
+
+def _signal(identity: Identity, number: int) -> None:
+    if not identity.lives():
+        raise ProcessLookupError
+    os.kill(identity.pid, number)
+
+
+def _end_for_good(send: Callable[[int], None]) -> None:
+    """End whatever `send` sends a signal to; it raises ProcessLookupError once nothing is left."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        send(signal.SIGTERM)
+        deadline = time.monotonic() + LAST_LIMIT
+        while time.monotonic() < deadline:
+            send(0)
+            time.sleep(0.02)
+        send(signal.SIGKILL)
 
 
 @contextmanager

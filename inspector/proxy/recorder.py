@@ -27,6 +27,7 @@ from inspector.protocol.hosts import host_of, is_discord, plane_of, shape_of
 from inspector.protocol.registry import default
 from inspector.proxy.scribe import Amendment, Scribe, Stream
 from inspector.store.file import check_target
+from inspector.store.lock import check_free, path_of
 
 log = logging.getLogger("gwinspect")
 
@@ -92,8 +93,12 @@ class Recorder:
 
     def configure(self, updated: set[str]) -> None:
         if "gwinspect_capture" in updated and ctx.options.gwinspect_capture:
+            wanted = Path(ctx.options.gwinspect_capture).expanduser()
             try:
-                check_target(Path(ctx.options.gwinspect_capture).expanduser())
+                check_target(wanted)
+                # At the start `running` says it: mitmproxy would put a traceback round what is raised here.
+                if self._scribe is not None and path_of(self._scribe.path) != path_of(wanted):
+                    check_free(wanted)
             except GwinspectError as error:
                 raise exceptions.OptionsError(str(error)) from error
             if self._scribe is not None:

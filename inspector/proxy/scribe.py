@@ -75,6 +75,8 @@ class Scribe(threading.Thread):
         super().__init__(name="gwinspect", daemon=True)
         self._registry = registry
         self._writer = Writer(path, registry, made_by="mitmproxy addon", keep_secrets=keep_secrets)
+        if self._writer.lock is not None and self._writer.lock.problem:
+            log.warning("gwinspect: nothing keeps a second recorder away from %s: %s", path, self._writer.lock.problem)
         self._queue: deque[tuple[Stream | None, Happening | Amendment]] = deque()
         self._stopping = threading.Event()
         self._next_connection = self._writer.first_connection

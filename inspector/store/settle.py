@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from inspector.store.file import connect
+from inspector.store.lock import check_free
 
 # Milliseconds to wait for others who have it open.
 _PATIENCE = 200
@@ -15,6 +16,7 @@ def settle(path: Path) -> None:
 
     Where a viewer still does, it stays as it is, which does no harm. Raises CaptureError where it cannot be read.
     """
+    check_free(path)
     db = connect(path, write=True)
     try:
         with suppress(sqlite3.OperationalError):

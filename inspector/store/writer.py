@@ -25,6 +25,7 @@ from inspector.session.state import Connection
 from inspector.store import rows
 from inspector.store.chunks import CHUNK_BYTES, CHUNK_EVENTS, pack
 from inspector.store.file import APPLICATION_ID, SCHEMA_VERSION, check_target, connect, damaged, upgrade
+from inspector.store.lock import Lock
 from inspector.store.reader import stored_happenings, unknown_connection
 from inspector.wire.decoder import MAX_PAYLOAD, Decoder
 from inspector.wire.inflate import inflate_whole
@@ -51,7 +52,8 @@ class Writer:
 
     `made_by` and `source` say how it came about. Secrets in what clients send are masked before anything is stored
     unless `keep_secrets`. `bulk` is for a file that is worth nothing before it is finished: a tenth faster, and lost if
-    the program is killed. Raises CaptureError where the file cannot be made or continued.
+    the program is killed. Raises CaptureError where the file cannot be made or continued, CaptureInUse where another
+    gwinspect writes it.
     """
 
     def __init__(
@@ -81,6 +83,9 @@ class Writer:
         self._payloads: Payloads = []
         self._in_tail = 0
         check_target(path)
+        # A file that is worth nothing before it is finished has a name of its own.
+        self.lock = None if bulk else Lock(path)
+        """Keeps others from writing the capture meanwhile."""
         try:
             exists = path.exists() and path.stat().st_size > 0
             self._db = connect(path, write=True) if exists else _create(path, made_by, source)
@@ -92,7 +97,11 @@ class Writer:
             self._payloads = self._db.execute("select event, data from payload_tail order by event").fetchall()
             self._in_tail = len(self._payloads)
         except (sqlite3.Error, OSError) as error:
+            self._let_go()
             raise CaptureError(f"{path} cannot be written: {error}") from error
+        except CaptureError:
+            self._let_go()
+            raise
         self.first_connection = last_connection + 1
         """The number that the next connection is to have: an old capture's numbers go on."""
         self.next_frame = last_frame + 1
@@ -161,7 +170,12 @@ class Writer:
             # A viewer has it open: it stays in WAL mode until the next one opens it to write.
             pass
         self._db.close()
+        self._let_go()
         return events + last
+
+    def _let_go(self) -> None:
+        if self.lock is not None:
+            self.lock.release()
 
     def rebuild(self, progress: Callable[[int, int], None] | None = None) -> int:
         """Derive everything anew from the frames and return the number of events.

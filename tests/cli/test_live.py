@@ -211,7 +211,7 @@ def test_where_the_usual_port_is_taken_another_is_found(place: Place, run, monke
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGINT, 0), (signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGHUP, 128 + signal.SIGHUP)],
+    [(signal.SIGINT, 130), (signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGHUP, 128 + signal.SIGHUP)],
 )
 def test_signals_end_client_and_proxy_and_finish_the_capture(place: Place, number: int, code: int) -> None:
     process = place.start(command=place.client(BEATER))
@@ -220,6 +220,7 @@ def test_signals_end_client_and_proxy_and_finish_the_capture(place: Place, numbe
     assert word is not None
     process.send_signal(number)
     assert process.wait(20) == code, place.err()
+    assert "own.gwcap: 1 connection, " in place.err()
     assert not word.proxy.lives()
     assert word.client is not None
     assert not word.client.lives()
@@ -243,7 +244,7 @@ def test_a_killed_gwinspect_leaves_the_client_undisturbed_and_the_next_one_goes_
     assert "is still being recorded" in place.err()
     until(lambda: place.out().count("Heartbeat ACK") > before / 2 + 5)
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 0, place.err()
+    assert process.wait(20) == 130, place.err()
     assert place.finished()
     assert logs(place) == []
     reader = Reader(place.capture)

@@ -24,6 +24,7 @@ from inspector.pipeline import Pipeline
 from inspector.proxy import scribe
 from inspector.proxy.recorder import Recorder
 from inspector.simulator.media import discovery_request
+from inspector.store.lock import Lock
 from inspector.store.reader import Reader, stored_happenings
 
 GATEWAY = "https://gateway.discord.gg/?v=10&encoding=json"
@@ -390,6 +391,30 @@ def test_a_file_that_is_no_capture_is_refused_in_our_words(tmp_path: Path) -> No
     stand = Stand(tmp_path / "bot.gwcap")
     with pytest.raises(exceptions.OptionsError, match=r"notes.txt exists and is no gwinspect capture, so it is left"):
         stand.context.configure(stand.recorder, gwinspect_capture=str(tmp_path / "notes.txt"))
+
+
+def test_a_capture_that_somebody_else_records_is_refused_at_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Lock(tmp_path / "bot.gwcap"):
+        Stand(tmp_path / "bot.gwcap").recorder.running()
+    assert "nothing is recorded: " in caplog.text
+    assert "bot.gwcap is being written by another gwinspect" in caplog.text
+    assert not (tmp_path / "bot.gwcap").exists()
+
+
+def test_a_capture_that_somebody_else_records_cannot_be_changed_to(stand: Stand, tmp_path: Path) -> None:
+    with (
+        Lock(tmp_path / "taken.gwcap"),
+        pytest.raises(exceptions.OptionsError, match=r"taken.gwcap is being written by another gwinspect"),
+    ):
+        stand.context.configure(stand.recorder, gwinspect_capture=str(tmp_path / "taken.gwcap"))
+
+
+def test_the_capture_that_is_recorded_may_be_chosen_again(stand: Stand) -> None:
+    stand.say(stand.open(), HELLO)
+    stand.context.configure(stand.recorder, gwinspect_capture=f"{stand.capture.parent}/./bot.gwcap")
+    assert _frames(stand.recorded()) == [(HELLO, Mark.NONE)]
 
 
 def test_where_nothing_can_be_written_traffic_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

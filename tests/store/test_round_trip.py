@@ -1,5 +1,6 @@
 """Whatever happens is read as it was written, however it was handed over and whatever went wrong meanwhile."""
 
+import errno
 import os
 import random
 import signal
@@ -407,7 +408,13 @@ def test_a_bug_of_ours_costs_one_event_and_no_frame(path: Path, count: int, monk
     assert [event.first_frame for event in reader.all_events()] == [n for n in range(1, len(happenings) + 2) if n != 11]
 
 
-def test_two_writers_never_overwrite_each_other(path: Path) -> None:
+def test_two_writers_never_overwrite_each_other_where_files_cannot_be_locked(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(file: object, what: int) -> None:
+        raise OSError(errno.ENOLCK, "no locks here")
+
+    monkeypatch.setattr("inspector.store.lock.fcntl.flock", refuse)
     first, second = writer_of(path), writer_of(path)
     first.write(many(5).happenings)
     with pytest.raises(sqlite3.IntegrityError):
