@@ -1,5 +1,7 @@
 """Records Discord gateway traffic: ``mitmdump -s "$(gwinspect addon)" --set gwinspect_capture=bot.gwcap``."""
 
 from inspector.proxy.recorder import Recorder
+from inspector.proxy.reverse import Reverse
 
-addons = [Recorder()]
+# In this order: the recorder asks what reverse mode changed.
+addons = [Reverse(), Recorder()]
