@@ -121,7 +121,9 @@ def advice_for(settings: Settings) -> list[Advice]:
             case "local":
                 found.append(Advice(what or "any program", "start it anew; what is connected already is not seen"))
             case "reverse":
-                found.append(Advice("any client", f"connect to {address} in place of {what}"))
+                stays = settings.rewrites and not what.startswith(("udp:", "dtls:"))
+                resumes = "; a session that resumes stays behind the proxy" if stays else ""
+                found.append(Advice("any client", f"connect to {address} in place of {what}{resumes}"))
             case "socks5":
                 found.append(Advice("any client", f"SOCKS proxy socks5://{address}"))
             case "wireguard":
