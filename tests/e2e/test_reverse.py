@@ -119,7 +119,7 @@ def _like_discord_js(url: str, query: str) -> str:
     return f"{url}?{query}"
 
 
-def _like_discordgo(url: str, query: str) -> str:
+def _with_a_slash(url: str, query: str) -> str:
     return f"{url.removesuffix('/')}/?{query}"
 
 
@@ -158,7 +158,7 @@ class Stayed:
 @pytest.fixture(scope="module")
 def stayed(tmp_path_factory: pytest.TempPathFactory) -> Stayed:
     folder = tmp_path_factory.mktemp("stayed")
-    styles = (_like_discord_py, _like_discord_js, _like_discordgo)
+    styles = (_like_discord_py, _like_discord_js, _with_a_slash)
     bots = [Bot(*dialect, style) for dialect, style in zip(DIALECTS, cycle(styles), strict=False)]
 
     async def all_of_them(discord: Discord) -> None:
