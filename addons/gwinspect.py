@@ -2,5 +2,7 @@
 
 from inspector.proxy.direct import Direct
 from inspector.proxy.recorder import Recorder
+from inspector.proxy.reverse import Reverse
 
-addons = [Recorder(), Direct()]
+# In this order: the recorder asks what reverse mode changed.
+addons = [Reverse(), Recorder(), Direct()]

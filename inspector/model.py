@@ -49,6 +49,11 @@ class Mark(IntFlag):
     """Secrets in the stored bytes were masked, so they are not quite what was sent."""
 
 
+REACHED_AT = "gwinspect-reached-at"
+"""Key of `Opened.headers` for a connection in mitmproxy's reverse mode: the address at which its client reached the
+proxy, ``ws://127.0.0.1:8080``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A connection was made, or was tried."""
@@ -68,7 +73,7 @@ class Opened:
     """Why there is no connection, in words; None where there is one."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """A few headers of the upgrade that help to read the rest, by lower-case name; never one that holds a secret.
-    Those of the response have ``response-`` in front."""
+    Those of the response have ``response-`` in front. `REACHED_AT` is ours."""
     joined_late: bool = False
     """The recording is known to begin in the middle of this connection."""
 

@@ -39,6 +39,7 @@ _OURS = {
     "gwinspect_hosts": "--host",
     "gwinspect_keep_secrets": "--keep-secrets",
     "gwinspect_media": "--no-media",
+    "gwinspect_rewrite": "--no-rewrite",
 }
 
 LOOPBACK = ("127.", "localhost", "[::1]", "::1")
@@ -55,6 +56,7 @@ class ProxyChoice:
     hosts: tuple[str, ...]
     keep_secrets: bool
     no_media: bool
+    no_rewrite: bool
     scripts: tuple[Path, ...]
     options: tuple[str, ...]
     confdir: Path | None
@@ -83,6 +85,9 @@ _OPTIONS = (
     ),
     click.option("--keep-secrets", is_flag=True, help="Keep tokens that clients send instead of masking them"),
     click.option("--no-media", is_flag=True, help="Leave out the UDP packets of voice calls"),
+    click.option(
+        "--no-rewrite", is_flag=True, help="In reverse mode, do not rewrite READY's URL: a resume leaves the proxy"
+    ),
     click.option(
         "-s",
         "--script",
@@ -135,6 +140,7 @@ def settings_of(chosen: ProxyChoice, capture: Path) -> Settings:
     options = {
         "confdir": str(chosen.confdir or confdir()),
         "gwinspect_media": "false" if chosen.no_media else "true",
+        "gwinspect_rewrite": "false" if chosen.no_rewrite else "true",
     }
     settings = Settings(
         capture,

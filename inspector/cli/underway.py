@@ -129,7 +129,9 @@ def advice_for(settings: Settings) -> list[Advice]:
                     Advice(what or "any program", "start it again; connections that are open already are not seen")
                 )
             case "reverse":
-                found.append(Advice("any client", f"connect to {address} in place of {what}"))
+                stays = settings.rewrites and not what.startswith(("udp:", "dtls:"))
+                resumes = "; a session that resumes stays behind the proxy" if stays else ""
+                found.append(Advice("any client", f"connect to {address} in place of {what}{resumes}"))
             case "socks5":
                 found.append(Advice("any client", f"SOCKS proxy socks5://{address}"))
             case "wireguard":

@@ -9,6 +9,7 @@ from inspector.diagnose import (
     logins,
     media,
     mls,
+    reverse,
     sequence,
     shapes,
     transport,
@@ -22,6 +23,8 @@ RULES: tuple[Rule, ...] = (
     transport.connection_refused,
     transport.changed_by_proxy,
     transport.joined_late,
+    reverse.resume_past_proxy,
+    reverse.session_left_proxy,
     # What the server sends.
     forms.field_form_changed,
     # Heartbeats.

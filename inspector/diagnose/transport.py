@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from inspector.diagnose.rule import Noticed, Odd, Situation, Trigger, opens, payloads, rule
-from inspector.model import Kind, Mark, Plane, Severity
+from inspector.model import REACHED_AT, Kind, Mark, Plane, Severity
 from inspector.session.summarize import inert
 
 _BY_PROXY = Mark.INJECTED | Mark.DROPPED | Mark.CHANGED
@@ -48,7 +48,13 @@ def connection_refused(now: Situation) -> Iterator[Noticed]:
 )
 def changed_by_proxy(now: Situation) -> Iterator[Noticed]:
     """The proxy made up, changed or dropped a message."""
-    if now.event.marks & _BY_PROXY:
+    marks, reached_at = now.event.marks & _BY_PROXY, now.connection.opened.headers.get(REACHED_AT)
+    if marks == Mark.CHANGED and reached_at is not None and now.event.event == "READY":
+        yield Noticed(
+            f"resume_gateway_url was rewritten to {inert(reached_at[:100])}: the session stays behind the proxy.",
+            severity=Severity.INFO,
+        )
+    elif marks:
         yield Noticed(said_of(now.event.marks))
 
 

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from inspector.importers.candidates import MAX_FRAMES
 from inspector.importers.source import Source, at_ns, clean, kept_headers, refusal_of, websocket_url
-from inspector.model import Closed, Frame, Happening, Mark, Opened, Plane, Side
+from inspector.model import REACHED_AT, Closed, Frame, Happening, Mark, Opened, Plane, Side
 from inspector.protocol.hosts import plane_of
 from inspector.session.said import udp_url
 from inspector.wire.packets import read_packet
 
 if TYPE_CHECKING:
+    from mitmproxy.connection import Client
     from mitmproxy.http import HTTPFlow
     from mitmproxy.udp import UDPFlow, UDPMessage
     from mitmproxy.websocket import WebSocketMessage
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
 _FIRST_FLOW = re.compile(rb"\d{1,12}:\d{1,2}:[a-z_]{1,99}[;,]")
 _LENGTH = re.compile(rb"(\d{1,12}):")
 _LENGTH_BYTES = 13
+
+ENDED_BECAUSE = "gwinspect-ended-because"
+"""Key of a flow's metadata: why the proxy ended the connection itself."""
+
+# A reverse mode that leads to this name is one of our own making: its clients asked for Discord's hosts.
+_OUR_OWN = "unset.invalid"
 
 
 class FlowFile(Source):
@@ -135,6 +142,8 @@ class FlowFile(Source):
         frames = (
             _frame(message, opened, originals[i] if i < len(originals) else ())
             for i, message in enumerate(flow.websocket.messages)
+            # Reverse mode lets go of pieces like this: their bytes are in a later message.
+            if message.content or not message.dropped
         )
         first = list(islice(frames, MAX_FRAMES))
         admitted = self._admit(opened, first)
@@ -187,6 +196,8 @@ def opened_of(flow: "HTTPFlow", connection: int, plane: Plane = Plane.GATEWAY) -
         refusal = None
     else:
         refusal = refusal_of(response.status_code, response.reason, headers)
+    if is_reverse(flow.client_conn):
+        headers[REACHED_AT] = reached_at(flow)
     asked_ns = at_ns(request.timestamp_start, 0)
     return Opened(
         connection,
@@ -255,8 +266,29 @@ def closed_of(flow: "HTTPFlow", connection: int, last_ns: int) -> Closed | None:
     by: Side | None = None
     if websocket.closed_by_client is not None:
         by = "client" if websocket.closed_by_client else "server"
+    reason = websocket.close_reason or ""
+    match flow.metadata.get(ENDED_BECAUSE):
+        case str(why):
+            reason, by = why, "proxy"
     ended_ns = at_ns(websocket.timestamp_end, last_ns)
-    return Closed(connection, ended_ns, websocket.close_code, clean(websocket.close_reason or ""), by)
+    return Closed(connection, ended_ns, websocket.close_code, clean(reason), by)
+
+
+def is_reverse(client: "Client") -> bool:
+    """Return whether a client came to a reverse mode that the user asked for, and so knows the proxy as its server."""
+    mode = str(getattr(client.proxy_mode, "full_spec", ""))
+    return mode.startswith("reverse:") and _OUR_OWN not in mode
+
+
+def reached_at(flow: "HTTPFlow") -> str:
+    """Return the address at which the client of a reverse mode reached the proxy: ``ws://127.0.0.1:8080``."""
+    match flow.metadata.get(REACHED_AT), flow.client_conn.sockname:
+        case str(address), _:
+            return clean(address)
+        case _, [str(host), int(port), *_]:
+            scheme = "wss" if flow.client_conn.tls else "ws"
+            return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+    return "unknown"
 
 
 def _address(peername: Any) -> str | None:

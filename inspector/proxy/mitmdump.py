@@ -107,6 +107,11 @@ class Settings:
         """Whether clients can be pointed at `address` as at any HTTP proxy."""
         return self._has("regular", "upstream")
 
+    @property
+    def rewrites(self) -> bool:
+        """Whether clients of a reverse mode are told to resume at the proxy."""
+        return (self.options or {}).get("gwinspect_rewrite") != "false"
+
     def _has(self, *kinds: str) -> bool:
         return not self.modes or any(mode.startswith(kinds) and "@" not in mode for mode in self.modes)
 
@@ -258,6 +263,7 @@ def _command(settings: Settings) -> list[str]:
         "gwinspect_trim": "true",
         "gwinspect_hooks": str(settings.hooks or ""),
         "flow_detail": "0",
+        **({"connection_strategy": "lazy"} if any(map(_may_lead_elsewhere, settings.modes)) else {}),
         "termlog_verbosity": _verbosity(settings),
         **(settings.options or {}),
     }
@@ -275,6 +281,14 @@ def _command(settings: Settings) -> list[str]:
     for option in settings.more_options:
         command += ["--set", option]
     return command
+
+
+def _may_lead_elsewhere(mode: str) -> bool:
+    """Say whether a mode is a reverse proxy for WebSockets: a resume goes to another host than the one it is set to.
+
+    mitmproxy would connect to that one before it has seen the request, and leave the line idle.
+    """
+    return mode.startswith("reverse:") and not mode.startswith(("reverse:udp:", "reverse:dtls:", "reverse:dns:"))
 
 
 def _verbosity(settings: Settings) -> str:

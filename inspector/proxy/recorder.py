@@ -1,7 +1,8 @@
 """The mitmproxy addon: sees gateway WebSockets go by and hands copies to the scribe.
 
-A hook holds up the message it is called for, so hooks stamp, copy and queue, and nothing else. Traffic is never
-changed. Works in mitmproxy, mitmdump and mitmweb, on 11.0.2 and later.
+A hook holds up the message it is called for, so hooks stamp, copy and queue, and nothing else. The recorder never
+changes traffic. What `inspector.proxy.reverse` changes for a client is recorded as the server sent it. Works in
+mitmproxy, mitmdump and mitmweb, on 11.0.2 and later.
 """
 
 import ast
@@ -25,6 +26,7 @@ from inspector.importers.source import at_ns
 from inspector.model import Closed, Control, Frame, Mark, Opened, Plane
 from inspector.protocol.hosts import host_of, is_discord, plane_of, shape_of
 from inspector.protocol.registry import default
+from inspector.proxy.reverse import original_of
 from inspector.proxy.scribe import Amendment, Scribe, Stream
 from inspector.store.file import check_target
 from inspector.store.lock import check_free, path_of
@@ -317,12 +319,22 @@ class _Flow:
         """Copy one message. Bytes are immutable, so the copy is a reference."""
         content = message.content
         marks = Mark.NONE
-        if message.injected or message.dropped:
+        forwarded = None
+        original = original_of(message)
+        if original is not None:
+            # Bytes that are only compressed anew say the same, and are not kept.
+            if original.changed:
+                marks, forwarded = Mark.CHANGED, content
+            self._last = None if original.held else (message, content)
+            content = original.data
+        elif message.injected or message.dropped:
             marks = (Mark.INJECTED if message.injected else marks) | (Mark.DROPPED if message.dropped else marks)
         else:
             self._last = message, content
         self.last_ns = at_ns(message.timestamp, self.last_ns)
-        self.put(Frame(self.stream.connection, self.last_ns, message.from_client, message.is_text, content, marks))
+        self.put(
+            Frame(self.stream.connection, self.last_ns, message.from_client, message.is_text, content, marks, forwarded)
+        )
 
     def check_last(self) -> None:
         """Note what addons after us, or a person, did to the message before. It has been forwarded by now."""

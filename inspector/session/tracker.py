@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from inspector.model import Event, Payload, Plane
+from inspector.model import REACHED_AT, Event, Mark, Payload, Plane
 from inspector.protocol.registry import Registry
 from inspector.session import said
 from inspector.session.phases import DISPATCHES, MOVING_EVENTS, connection_phase
@@ -307,6 +307,7 @@ def _ready(world: World, connection: Connection, event: Event, what: Said | None
         session = Session(what.session, connection.identity or f"session {what.session}")
         session.ready = connection.accepted
         session.resume_host = host_of(what.resume_url or "")
+        session.stays = bool(event.marks & Mark.CHANGED) and REACHED_AT in connection.opened.headers
         session.version, session.encoding = connection.version, connection.encoding
         session.seq = event.seq
         session.user_id = what.user_id

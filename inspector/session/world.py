@@ -62,6 +62,8 @@ class Session:
     """READY; None where it was not recorded."""
     resume_host: str | None = None
     """Host and port of the URL that READY named for a resume."""
+    stays: bool = False
+    """READY's client was told to resume at the proxy instead."""
     version: int | None = None
     encoding: str | None = None
     """``v`` and ``encoding`` of the URL that it began on."""

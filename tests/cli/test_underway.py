@@ -71,6 +71,7 @@ def test_advice_has_the_address() -> None:
     [
         ("local:Discord", "start it again"),
         ("reverse:https://gateway.discord.gg", "connect to [::1]:9999 in place of https://gateway.discord.gg"),
+        ("reverse:https://gateway.discord.gg@9000", "a session that resumes stays behind the proxy"),
         ("socks5", "socks5://[::1]:9999"),
         ("reverse:udp://192.0.2.1:50001@127.0.0.1:5000", "connect to 127.0.0.1:5000 in place of udp://192.0.2.1:50001"),
         ("socks5@1080", "socks5://[::1]:1080"),
@@ -81,3 +82,12 @@ def test_advice_has_the_address() -> None:
 def test_other_modes_have_advice_of_their_own(mode: str, says: str) -> None:
     (advice,) = advice_for(Settings(Path("bot.gwcap"), host="::1", port=9999, modes=(mode,)))
     assert says in advice.how
+
+
+def test_no_promise_is_made_that_rewriting_would_have_to_keep(tmp_path: Path) -> None:
+    mode = "reverse:https://gateway.discord.gg"
+    settings = Settings(tmp_path / "bot.gwcap", modes=[mode], options={"gwinspect_rewrite": "false"})
+    assert settings.options is not None
+    assert settings.options["gwinspect_rewrite"] == "false"
+    (advice,) = advice_for(settings)
+    assert "stays behind" not in advice.how

@@ -77,6 +77,7 @@ async def simulated(
                 "confdir": str(folder / "mitmproxy"),
                 "ssl_verify_upstream_trusted_ca": str(simulator.ca_path),
                 "termlog_verbosity": "warn",
+                **more.pop("options", {}),
             },
             environment={"GWINSPECT_SIMULATOR_PORT": str(simulator.port), **more.pop("environment", {})},
             **more,

@@ -10,13 +10,14 @@ import pytest
 from mitmproxy.flow import Error
 from mitmproxy.http import Headers, HTTPFlow
 from mitmproxy.io import FlowWriter, tnetstring
+from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.test import tflow
 from mitmproxy.udp import UDPFlow, UDPMessage
 from mitmproxy.websocket import WebSocketMessage
 
 from inspector.importers import open_source
-from inspector.importers.mitm import FlowFile
-from inspector.model import Closed, Frame, Happening, Mark, Opened, Plane
+from inspector.importers.mitm import ENDED_BECAUSE, FlowFile
+from inspector.model import REACHED_AT, Closed, Frame, Happening, Mark, Opened, Plane
 from inspector.simulator.media import discovery_request
 
 MAIN = "https://gateway.discord.gg/?v=10&encoding=json"
@@ -98,6 +99,22 @@ def test_a_connection_is_given_from_its_opening_to_its_close(tmp_path: Path) -> 
         Closed(1, START_NS + 10_000_000_000, 1001, "bye", "client"),
     ]
     assert notes == []
+
+
+def test_reverse_mode_leaves_its_marks(tmp_path: Path) -> None:
+    """Where the client came to, a piece that went on with the next message, and who ended it."""
+    held = message(b"", 0.6)
+    held.drop()
+    flow = websocket(messages=[message(HELLO, 0.5), held, message(READY, 1)])
+    flow.client_conn.proxy_mode = ProxyMode.parse("reverse:https://gateway.discord.gg@8080")
+    flow.client_conn.sockname = ("127.0.0.1", 8080)
+    flow.metadata[ENDED_BECAUSE] = "the stream broke"
+    opened, *frames, closed = read(tmp_path, dump(flow))[0]
+    assert isinstance(opened, Opened)
+    assert opened.headers[REACHED_AT] in ("ws://127.0.0.1:8080", "wss://127.0.0.1:8080")
+    assert [frame.data for frame in frames if isinstance(frame, Frame)] == [HELLO, READY]
+    assert isinstance(closed, Closed)
+    assert (closed.reason, closed.by) == ("the stream broke", "proxy")
 
 
 def test_more_messages_than_are_looked_at_first_all_come_in_order(tmp_path: Path) -> None:
