@@ -83,18 +83,16 @@ def followed(path: Path, hosts: Iterable[str] = (), *, tell: Callable[[str], Non
     That one is gone when the command ends. `hosts` are more hosts that are gateways; `tell` is told, in another thread,
     what could not be read. For ``-`` the frames come from the descriptor `piped`. Raises UsageError for other formats.
     """
-    stream: Stream
-    if path == STDIN:
+    is_piped = path == STDIN
+    if is_piped:
         check_piped(piped)
-        name, head = Path("stdin"), _first_line(piped)
-        stream = PipeTail(piped, head)
     elif is_capture(path):
         return path
-    else:
-        name, head = path, read_start(path, _HEAD_BYTES)
-        stream = FileTail(path)
+    head = _first_line(piped) if is_piped else read_start(path, _HEAD_BYTES)
     if not FramesFile.recognizes(head):
         raise UsageError("--follow takes one capture, a .gwcap or .frames.jsonl; other files are read as they are now")
+    name = Path("stdin") if is_piped else path
+    stream: Stream = PipeTail(piped, head) if is_piped else FileTail(path)
     return click.get_current_context().with_resource(growing(name, stream, default(), hosts, tell=tell))
 
 

@@ -142,3 +142,21 @@ def test_rows_are_printed_as_frames_come(frames: Path, tmp_path: Path) -> None:
         process.kill()
     assert (process.returncode, said.strip()) == (130, b"")
     assert list((tmp_path / "cache" / "gwinspect" / "imports").iterdir()) == []
+
+
+def test_without_any_terminal_the_screen_says_what_works_instead(frames: Path) -> None:
+    command = [sys.executable, "-c", "from inspector.cli.main import main; main()", "open", "-"]
+    with frames.open("rb") as stdin:
+        result = subprocess.run(
+            command,
+            stdin=stdin,
+            capture_output=True,
+            start_new_session=True,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            timeout=60,
+        )
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert (
+        b"`gwinspect open -` needs a terminal for its keys, and there is none; `gwinspect show -` works"
+        in result.stderr
+    )

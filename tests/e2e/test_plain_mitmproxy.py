@@ -6,11 +6,17 @@ import os
 import stat
 from pathlib import Path
 
+import aiohttp
 import orjson
 import pytest
 
+from inspector.importers.merge import Input
+from inspector.model import Control, Opened
+from inspector.protocol.hosts import host_of
 from inspector.proxy.mitmdump import addon_path, free_port
 from inspector.simulator import client, content
+from inspector.simulator.client import trust
+from inspector.simulator.gateway import Op
 from inspector.simulator.scenarios import SCENARIOS, scenario
 from inspector.simulator.script import Scenario
 from inspector.simulator.server import Simulator
@@ -74,6 +80,38 @@ def test_it_records_in(tool: str, tmp_path: Path) -> None:
             assert_agree(talks_of_capture(converted(plain.frames)), talks_of_journal(simulator.journal))
 
     asyncio.run(play())
+
+
+def test_pings_refusals_and_a_certificate_that_is_not_trusted_are_recorded(tmp_path: Path) -> None:
+    async def play() -> None:
+        async def script(discord: Discord) -> None:
+            gateway = await discord.gateway()
+            await gateway.login()
+            await gateway.close(4000)
+
+        url = "wss://gateway.discord.gg/?v=10&encoding=json"
+        async with Simulator(Scenario("test", "A test", "", script), pace=0) as simulator:
+            with running(tmp_path, simulator.port, simulator.ca_path) as plain:
+                async with aiohttp.ClientSession(proxy=plain.url) as http:
+                    async with http.ws_connect(url, ssl=trust([plain.ca])) as ws:
+                        await ws.ping(b"\x00'")
+                        await ws.send_json({"op": Op.IDENTIFY, "d": {}})
+                        async for _ in ws:
+                            pass
+                    await simulator.finished()
+                    with pytest.raises(aiohttp.WSServerHandshakeError):
+                        await http.ws_connect(url, ssl=trust([plain.ca]))
+                    with pytest.raises(aiohttp.ClientConnectorError):
+                        await http.ws_connect(url, ssl=trust([]))
+
+    asyncio.run(play())
+    happenings = list(Input(tmp_path / "by-hand.frames.jsonl").happenings(0))
+    controls = [(each.name, each.from_client, each.data) for each in happenings if isinstance(each, Control)]
+    assert controls == [("ping", True, b"\x00'"), ("pong", False, b"\x00'")]
+    _, refused, distrusted = (each for each in happenings if isinstance(each, Opened))
+    assert (refused.status, refused.refusal) == (503, "HTTP 503 Service Unavailable")
+    assert (host_of(distrusted.url), distrusted.status) == ("gateway.discord.gg", None)
+    assert str(distrusted.refusal).startswith("TLS failed, the client did not accept the proxy's certificate (")
 
 
 def test_it_says_at_start_why_where_and_what_to_type(tmp_path: Path) -> None:
