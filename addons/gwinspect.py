@@ -92,7 +92,8 @@ class FrameRecorder:
         try:
             self._file = _File(path)
         except (OSError, ValueError) as error:
-            log.error("gwinspect: nothing is recorded: %s", error)
+            why = f"{path}: {error.strerror}" if isinstance(error, OSError) else error
+            log.error("gwinspect: nothing is recorded: %s", why)
             return
         _PINGS.addFilter(self._see_ping)
         log.log(ALERT, "gwinspect: recording Discord gateways into %s as frames, because %s", path, self._why)
@@ -142,7 +143,11 @@ class FrameRecorder:
         if seen is not None:
             seen.check_last()
             by = {None: None, True: "client", False: "server"}[ended.closed_by_client]
-            seen.put("close", ended.timestamp_end, code=ended.close_code, reason=ended.close_reason or "", by=by)
+            at, reason = ended.timestamp_end or time.time(), ended.close_reason or ""
+            limit = getattr(ctx.options, "tcp_timeout", 600)
+            if ended.close_code == 1006 and at - seen.last_at >= limit:
+                by, reason = "proxy", f"nothing was said for {limit} s, so mitmproxy closed the connection"
+            seen.put("close", at, code=ended.close_code, reason=reason, by=by)
 
     def response(self, flow: http.HTTPFlow) -> None:
         if flow.response.status_code != 101:
@@ -201,7 +206,8 @@ class _Flow:
         self._last: tuple[Any, bytes] | None = None
         self.client = client
         host, port = (client or ("", 0))[:2]
-        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.address = (f"[{host}]:{port}" if ":" in host else f"{host}:{port}") if client else None
+        self.last_at = time.time()
 
     def put(self, kind: str, at: float | None = None, **fields: Any) -> None:
         self._file.put({"kind": kind, "connection": self._number, "at": _time(at), **fields})
@@ -209,6 +215,7 @@ class _Flow:
     def take(self, message: Any) -> None:
         self.check_last()
         self._messages += 1
+        self.last_at = message.timestamp
         content, kept = message.content, self._kept(message)
         marks = [name for name in ("injected", "dropped") if getattr(message, name)]
         self._last = None if marks else (message, content)

@@ -261,6 +261,16 @@ def test_open_connections_end_with_the_recorder(stand: Stand) -> None:
     assert stand.records()[-1]["kind"] == "end"
 
 
+def test_a_connection_that_mitmproxy_gave_up_was_closed_by_the_proxy(stand: Stand) -> None:
+    connection = stand.open()
+    stand.say(connection, HELLO, timestamp=time.time() - 601)
+    stand.close(connection, 1006, by_client=True)
+    closed = stand.recorded()[-1]
+    assert isinstance(closed, Closed)
+    assert (closed.code, closed.by) == (1006, "proxy")
+    assert closed.reason.startswith("nothing was said for ")
+
+
 def test_memory_is_let_go_of_where_asked(stand: Stand) -> None:
     stand.context.configure(stand.recorder, gwinspect_trim=True)
     connection = stand.open()
