@@ -6,6 +6,7 @@ import click
 
 from inspector.cli.output import note
 from inspector.cli.progress import progress_bar
+from inspector.cli.stdin import with_stdin
 from inspector.errors import CaptureError
 from inspector.importers.merge import Input, merge
 from inspector.protocol.registry import default
@@ -19,11 +20,11 @@ from inspector.store.lock import Lock
 @click.option("--keep-secrets", is_flag=True, help="Keep tokens that clients sent instead of masking them")
 @click.option("--force", is_flag=True, help="Replace the output if it exists")
 def convert(captures: tuple[Path, ...], output: Path, hosts: tuple[str, ...], keep_secrets: bool, force: bool) -> None:
-    """Make a capture from mitmproxy flows, a HAR or other captures.
+    """Make a capture from frames, mitmproxy flows, a HAR or other captures.
 
-    Several files become one capture, one after the other, each with connections of its own.
+    Several files become one capture, one after the other, each with connections of its own. - is a file on stdin.
     """
-    inputs = [Input(path, hosts) for path in captures]
+    inputs = [Input(path, hosts) for path in with_stdin(captures)]
     if output.exists() and not force:
         raise CaptureError(f"{output} exists; --force replaces it")
     with Lock(output):

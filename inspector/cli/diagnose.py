@@ -8,6 +8,7 @@ import click
 
 from inspector.cli.output import ascii_only, note, paints
 from inspector.cli.progress import progress_bar
+from inspector.cli.stdin import with_stdin
 from inspector.model import Severity
 from inspector.protocol.registry import default
 from inspector.report.diagnosis import diagnose as look_into
@@ -38,8 +39,9 @@ def diagnose(captures: tuple[Path, ...], fail_on: str, output_format: str, hosts
     Each finding names its rule and the rows that prove it; `gwinspect explain RULE` says more, `explain rules` lists
     them all. Of several recordings, sessions are followed from one to the next, in the order given. Exits with 1
     if something was found that --fail-on asks for, so a test run of a bot can end with this command.
+    CAPTURE may be - for a recording on stdin.
     """
-    found = look_into(captures, default(), hosts=hosts, progress=progress_bar)
+    found = look_into(with_stdin(captures), default(), hosts=hosts, progress=progress_bar)
     level = _LEVELS.get(fail_on)
     out = sys.stdout.buffer
     match output_format:

@@ -1,18 +1,30 @@
-"""Following a capture that still grows."""
+"""Following a capture that still grows, or frames that do."""
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import click
+
 from inspector.cli.output import Printer, note
+from inspector.cli.stdin import STDIN, check_piped
+from inspector.errors import UsageError
+from inspector.importers.frames import FramesFile
+from inspector.importers.frames.growing import FileTail, PipeTail, Stream, growing
 from inspector.model import Event, Finding
+from inspector.protocol.registry import default
 from inspector.query.search import Search
 from inspector.report.rows import CaptureRows
+from inspector.store.file import is_capture, read_start
 from inspector.store.reader import Reader
 from inspector.store.rows import FINDING_COLUMNS, finding_of
 
 # Seconds between two looks; SQLite answers the question whether there is news in 2 us.
 BEAT = 0.05
+
+# Bytes that are enough to know frames by.
+_HEAD_BYTES = 16 * 1024
 
 
 class Latecomers:
@@ -63,6 +75,33 @@ def follow(
         if over:
             return
         time.sleep(BEAT)
+
+
+def followed(path: Path, hosts: Iterable[str] = (), *, tell: Callable[[str], None] = note, piped: int = 0) -> Path:
+    """Return a capture to follow: `path` itself, or one that the frames in it are read into while they grow.
+
+    That one is gone when the command ends. `hosts` are more hosts that are gateways; `tell` is told, in another thread,
+    what could not be read. For ``-`` the frames come from the descriptor `piped`. Raises UsageError for other formats.
+    """
+    is_piped = path == STDIN
+    if is_piped:
+        check_piped(piped)
+    elif is_capture(path):
+        return path
+    head = _first_line(piped) if is_piped else read_start(path, _HEAD_BYTES)
+    if not FramesFile.recognizes(head):
+        raise UsageError("--follow takes one capture, a .gwcap or .frames.jsonl; other files are read as they are now")
+    name = Path("stdin") if is_piped else path
+    stream: Stream = PipeTail(piped, head) if is_piped else FileTail(path)
+    return click.get_current_context().with_resource(growing(name, stream, default(), hosts, tell=tell))
+
+
+def _first_line(fd: int) -> bytes:
+    """Read as much as it takes to know frames by."""
+    head = b""
+    while len(head) < _HEAD_BYTES and b"\n" not in head.lstrip() and (data := os.read(fd, _HEAD_BYTES)):
+        head += data
+    return head
 
 
 class Printout:

@@ -6,8 +6,10 @@ from pathlib import Path
 import click
 
 from inspector.cli.filtering import search_for
+from inspector.cli.follow import followed
 from inspector.cli.output import note, on_screen
 from inspector.cli.progress import progress_bar
+from inspector.cli.stdin import STDIN, keys_from_terminal, with_stdin
 from inspector.errors import UsageError
 from inspector.store.file import is_capture
 from inspector.store.reader import Reader
@@ -26,31 +28,42 @@ _LONGEST_NAME = 50
 def open(captures: tuple[Path, ...], following: bool, where: str, hosts: tuple[str, ...]) -> None:  # noqa: A001
     """Open recordings in the timeline.
 
-    CAPTURE is a .gwcap, also one that is still being recorded, a mitmproxy flow file or a HAR with WebSocket messages;
-    its content decides, not its name. What is no .gwcap is imported once into a private cache. Several become one
-    timeline, one after the other.
+    CAPTURE is a .gwcap, also one that is still being recorded, frames (.frames.jsonl), a mitmproxy flow file or a HAR
+    with WebSocket messages; its content decides, not its name. - reads one from stdin. What is no .gwcap is imported
+    once into a private cache; frames that still grow are shown live with --follow. Several become one timeline, one
+    after the other.
     """
     search_for(where)
+    piped = keys_from_terminal() if STDIN in captures else 0
     if not on_screen():
         raise UsageError("`gwinspect open` needs a terminal; `gwinspect show` prints rows anywhere")
-    if len(captures) == 1 and is_capture(captures[0]):
+    title = ", ".join("stdin" if each == STDIN else each.name for each in captures)
+    late: list[str] = []
+    notes_beside: Path | None = captures[0]
+    if following:
+        if len(captures) > 1:
+            raise UsageError("--follow takes one capture, as there is one newest row")
+        # What is told while the screen is open would be written over it.
+        path = followed(captures[0], hosts, tell=late.append, piped=piped)
+    elif len(captures) == 1 and captures[0] != STDIN and is_capture(captures[0]):
         path = captures[0]
-        following = following or _grows(path)
-        title, notes_beside = path.name, path
+        following = _grows(path)
     else:
-        if following:
-            raise UsageError("--follow takes one capture, a .gwcap; other files are read as they are now")
         # Imported here: they bring mitmproxy along.
         from inspector.importers.cache import imported
         from inspector.protocol.registry import default
 
-        path = imported(captures, default(), hosts, progress=progress_bar, tell=note)
-        title = ", ".join(each.name for each in captures)
+        path = imported(with_stdin(captures, piped), default(), hosts, progress=progress_bar, tell=note)
         notes_beside = _together(captures)
+    if STDIN in captures:
+        # There is no file beside which marks and notes could be; the import is found again by what is in it.
+        notes_beside = path
 
     from inspector.tui.run import run
 
     run(path, follow=following, where=where, notes_beside=notes_beside, title=title)
+    for text in late:
+        note(text)
 
 
 def _grows(path: Path) -> bool:

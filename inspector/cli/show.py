@@ -1,14 +1,17 @@
 """``gwinspect show``: the timeline, printed."""
 
+from contextlib import closing
 from pathlib import Path
 
 import click
 
 from inspector.cli.filtering import passing, search_for
-from inspector.cli.follow import follow
+from inspector.cli.follow import follow, followed
 from inspector.cli.output import Printer, last, note
+from inspector.cli.stdin import with_stdin
 from inspector.errors import UsageError
 from inspector.protocol.registry import default
+from inspector.query.search import Search
 from inspector.report.packets import PacketReader
 from inspector.report.present import Presenter
 from inspector.report.rows import CaptureRows, open_rows
@@ -51,7 +54,8 @@ def show(
 ) -> None:
     """Print recordings as an annotated timeline.
 
-    CAPTURE is a .gwcap, a mitmproxy flow file or a HAR with WebSocket messages; its content decides, not its name.
+    CAPTURE is a .gwcap, frames (.frames.jsonl), a mitmproxy flow file or a HAR with WebSocket messages; its content
+    decides, not its name. - reads one from stdin. --follow takes a .gwcap or frames, from stdin too.
     """
     if following and len(captures) > 1:
         raise UsageError("--follow takes one capture, as they would be printed one after the other")
@@ -59,24 +63,33 @@ def show(
         raise UsageError("--raw goes with --format jsonl; text has no room for it")
     search = search_for(where)
     printer = Printer(Presenter(default(), reveal=reveal), output_format, raw=raw)
-    for path in captures:
+    if following:
+        _follow(followed(captures[0], hosts), printer, search, packets=packets, decrypt=decrypt)
+        return
+    for path in with_stdin(captures):
         if len(captures) > 1:
             note(f"{path}:")
-        rows = CaptureRows(Reader(path)) if following else open_rows(path, default(), hosts)
+        rows = open_rows(path, default(), hosts)
         if packets or decrypt:
             if not isinstance(rows, CaptureRows):
                 raise UsageError(
                     f"{path} is no capture of gwinspect's: 'gwinspect convert' makes one, which has packets"
                 )
             printer.packets = PacketReader(rows.reader, decrypt=decrypt)
-        if isinstance(rows, CaptureRows) and following:
-            for event in follow(rows.reader):
-                if search is None or search.matches(event, rows.connection(event.connection)):
-                    printer.print(event, rows)
-                    printer.flush()
-        else:
-            for event in last(passing(rows, search), limit):
+        for event in last(passing(rows, search), limit):
+            printer.print(event, rows)
+        printer.flush()
+        for text in rows.notes:
+            note(text)
+
+
+def _follow(path: Path, printer: Printer, search: Search | None, *, packets: bool, decrypt: bool) -> None:
+    """Print the rows of a capture that grows, until it is finished."""
+    with closing(Reader(path)) as reader:
+        rows = CaptureRows(reader)
+        if packets or decrypt:
+            printer.packets = PacketReader(reader, decrypt=decrypt)
+        for event in follow(reader):
+            if search is None or search.matches(event, rows.connection(event.connection)):
                 printer.print(event, rows)
-            printer.flush()
-            for text in rows.notes:
-                note(text)
+                printer.flush()

@@ -10,6 +10,7 @@ import click
 from inspector.cli.filtering import search_for
 from inspector.cli.output import ascii_only, note, paints
 from inspector.cli.progress import progress_bar
+from inspector.cli.stdin import STDIN, with_stdin
 from inspector.protocol.registry import default
 from inspector.report.rows import CaptureRows
 from inspector.report.stats import Survey
@@ -53,24 +54,26 @@ def stats(
     """Count what recordings hold.
 
     Traffic by connection, direction, opcode and event, with sizes, rates and compression; round trips of heartbeats;
-    voice media; findings by rule. CAPTURE is a .gwcap, a mitmproxy flow file or a HAR with WebSocket messages; its
-    content decides, not its name. Each is counted by itself; what is no .gwcap is imported once into a private cache.
+    voice media; findings by rule. CAPTURE is a .gwcap, frames (.frames.jsonl), a mitmproxy flow file or a HAR with
+    WebSocket messages; its content decides, not its name, and - is stdin. Each is counted by itself; what is no .gwcap
+    is imported once into a private cache.
     """
     search = search_for(where)
     width = min(shutil.get_terminal_size((100, 40)).columns, _WIDEST) if sys.stdout.isatty() else 100
     out = sys.stdout.buffer
-    for number, path in enumerate(captures):
+    for number, (named, path) in enumerate(zip(captures, with_stdin(captures), strict=True)):
+        name = "stdin" if named == STDIN else str(named)
         with closing(Reader(_as_capture(path, hosts))) as reader:
             with progress_bar(path.name) if reader.last() >= _LONG else nullcontext(_tell_nobody) as progress:
                 found = Survey(reader, default(), search, by=by).take(progress)
             rows = CaptureRows(reader)
             rows.conclude()
         if output_format == "jsonl":
-            out.writelines(jsonl(found, str(path)))
+            out.writelines(jsonl(found, name))
         else:
             if number:
                 out.write(b"\n")
-            for text in lines(found, str(path), limit=limit, width=width, colour=paints(), ascii_only=ascii_only()):
+            for text in lines(found, name, limit=limit, width=width, colour=paints(), ascii_only=ascii_only()):
                 out.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace") + b"\n")
         out.flush()
         for text in rows.notes:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from inspector.errors import CaptureError, NotACapture
 from inspector.importers.foreign import describe
+from inspector.importers.frames import FramesFile
 from inspector.importers.har import HarFile
 from inspector.importers.mitm import FlowFile
 from inspector.importers.source import Source
 
 __all__ = ["IMPORTERS", "Source", "open_source"]
 
-IMPORTERS: tuple[type[Source], ...] = (FlowFile, HarFile)
+IMPORTERS: tuple[type[Source], ...] = (FramesFile, FlowFile, HarFile)
 
 # Bytes that are enough to know a format by.
 _HEAD_BYTES = 16 * 1024
@@ -46,6 +47,6 @@ def open_source(path: Path, extra_hosts: Iterable[str] = ()) -> Source:
     except (OSError, ValueError) as error:
         raise CaptureError(f"{path} could not be opened: {error}") from error
     raise NotACapture(
-        f"{path} is {describe(head)}; gwinspect reads its own captures (.gwcap), flow files of mitmproxy "
-        "and HAR files with WebSocket messages"
+        f"{path} is {describe(head)}; gwinspect reads its own captures (.gwcap), frames (.frames.jsonl), "
+        "flow files of mitmproxy and HAR files with WebSocket messages"
     )

@@ -21,6 +21,8 @@ from inspector.store.file import SCHEMA_VERSION
 
 # Bytes that all imports together may have; those not used for longest go first.
 LIMIT = 2 * 1024**3
+# How a capture ends that is being made, and what SQLite has beside it.
+UNFINISHED = (".part", ".part-wal", ".part-shm")
 # Seconds after which an import that is not finished is taken for abandoned.
 _ABANDONED = 24 * 3600
 
@@ -47,7 +49,7 @@ def imported(
     hosts = tuple(hosts)
     inputs = [Input(path, hosts) for path in paths]
     try:
-        folder = _private(folder or user_cache_path("gwinspect") / "imports")
+        folder = private_folder(folder)
         target = folder / f"{_key(paths, registry, hosts)}.gwcap"
         if not _use(target):
             merge(inputs, target, registry, made_by="gwinspect open", progress=progress, tell=tell)
@@ -67,8 +69,12 @@ def _use(path: Path) -> bool:
     return True
 
 
-def _private(folder: Path) -> Path:
-    """Return the folder, made if need be, closed to others: captures hold private messages."""
+def private_folder(folder: Path | None = None) -> Path:
+    """Return the folder for imports, made if need be, closed to others: captures hold private messages.
+
+    Raises EnvironmentProblem where it cannot be made.
+    """
+    folder = folder or user_cache_path("gwinspect") / "imports"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
@@ -111,7 +117,7 @@ def _trim(folder: Path, newest: Path, limit: int) -> None:
             continue
         if path.suffix == ".gwcap":
             kept.append((path == newest, found.st_mtime, found.st_size, path))
-        elif path.suffix == ".part" and time.time() - found.st_mtime > _ABANDONED:
+        elif path.suffix in UNFINISHED and time.time() - found.st_mtime > _ABANDONED:
             path.unlink(missing_ok=True)
     size = 0
     for is_newest, _, bytes_, path in sorted(kept, reverse=True):

@@ -36,7 +36,7 @@ class Source(ABC):
         """Sentences for a person, about what was left out and why. Complete once the iteration has ended."""
         self._extra_hosts = tuple(extra_hosts)
         self._read = 0
-        self._total = path.stat().st_size
+        self._total = path.stat().st_size if path.exists() else 0
         self._begin()
 
     @property

@@ -39,7 +39,7 @@ def test_reindex_restores_rows_that_were_lost(run, capture: Path) -> None:
 
 def test_addon_prints_a_file_that_mitmproxy_can_load(run) -> None:
     path = Path(run("addon").out.strip())
-    assert "Recorder(), Direct()]" in path.read_text()
+    assert "addons = all_addons()" in path.read_text()
 
 
 def test_explain_takes_a_topic_of_several_words_or_several_topics(run) -> None:

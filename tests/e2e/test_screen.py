@@ -30,11 +30,11 @@ class Terminal:
         self._folder = folder
         self._started = 0
 
-    def start(self, *arguments: str, columns: int = 150, lines: int = 40) -> None:
-        """Run gwinspect in a server of its own, and say its exit code after it."""
+    def start(self, *arguments: str, columns: int = 150, lines: int = 40, piped: str = "") -> None:
+        """Run gwinspect in a server of its own, and say its exit code after it. `piped`: the command before it."""
         self._started += 1
         script = "from inspector.cli.main import main; main()"
-        command = shlex.join([sys.executable, "-c", script, *arguments])
+        command = f"{piped} | " * bool(piped) + shlex.join([sys.executable, "-c", script, *arguments])
         environment = {
             **{name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TMUX")},
             "PYTHONPATH": str(ROOT),

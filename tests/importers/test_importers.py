@@ -40,8 +40,8 @@ def test_a_foreign_file_is_named_for_what_it_is(tmp_path: Path, head: bytes, nam
     with pytest.raises(NotACapture) as raised:
         open_source(path)
     assert str(raised.value) == (
-        f"{path} {name}; gwinspect reads its own captures (.gwcap), flow files of mitmproxy "
-        "and HAR files with WebSocket messages"
+        f"{path} {name}; gwinspect reads its own captures (.gwcap), frames (.frames.jsonl), "
+        "flow files of mitmproxy and HAR files with WebSocket messages"
     )
 
 

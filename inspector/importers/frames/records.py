@@ -1,0 +1,158 @@
+"""What stands in one line: bytes into lines, lines into records, and the values of a record.
+
+Whatever raises here raises ValueError, with the rest of a sentence that begins with the record.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from inspector.importers.source import clean, kept_headers
+from inspector.model import Mark, Plane, Side
+
+MAX_LINE = 96 * 1024 * 1024
+"""Bytes that a line may have: some 64 MB of message in base64, with room to spare."""
+
+Record = Mapping[str, Any]
+
+_LAST_NS = 2**63 - 1
+# RFC 3339: the day, the second, its fraction, the offset.
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_PLANES = {plane.value: plane for plane in Plane}
+_MARKS = {str(mark.name).lower(): mark for mark in Mark if mark}
+_SIDES: dict[str, Side] = {"client": "client", "server": "server", "proxy": "proxy"}
+_DIRECTIONS = {"send": True, "receive": False}
+_RESPONSE = "response-"
+
+
+class Lines:
+    """Cuts bytes into lines as they come. A line that is longer than `MAX_LINE` is given as None."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def take(self, data: bytes) -> Iterator[bytes | None]:
+        """Yield the lines that end in `data`, without their ends."""
+        *ended, rest = data.split(b"\n")
+        for line in ended:
+            self._add(line)
+            yield self.rest()
+        self._add(rest)
+
+    def rest(self) -> bytes | None:
+        """Return the line that has not ended yet, and begin another; empty where there is none."""
+        line = b"".join(self._pieces) if self._size <= MAX_LINE else None
+        self._pieces, self._size = [], 0
+        return line
+
+    def _add(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size > MAX_LINE:
+            self._pieces.clear()
+        elif piece:
+            self._pieces.append(piece)
+
+
+def read(line: bytes) -> Record:
+    """Return the record in a line."""
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is not JSON ({error.msg}, character {error.pos + 1:,})") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8 (byte {error.start + 1:,})") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(record, dict):
+        raise ValueError("it is not a JSON object")
+    return record
+
+
+def key_of(record: Record) -> int | str:
+    """Return what a record calls its connection."""
+    key = record.get("connection")
+    if type(key) is int or isinstance(key, str):
+        return clean(key) if isinstance(key, str) else key
+    raise ValueError("it names no connection")
+
+
+def from_client(record: Record) -> bool:
+    """Return whether the client sent it."""
+    direction = _DIRECTIONS.get(text(record, "direction"))
+    if direction is None:
+        raise ValueError("its direction is neither send nor receive")
+    return direction
+
+
+def data_of(record: Record) -> tuple[bool, bytes]:
+    """Return whether a message was text, and its bytes."""
+    said, encoded = record.get("text"), record.get("bytes")
+    if isinstance(said, str):
+        return True, said.encode("utf-8", "surrogatepass")
+    if isinstance(encoded, str):
+        try:
+            return record.get("is_text") is True, base64.b64decode(encoded, validate=True)
+        except (ValueError, binascii.Error):
+            raise ValueError("its bytes are not base64") from None
+    raise ValueError("it has neither text nor bytes")
+
+
+def amendment_of(record: Record) -> tuple[Mark, bytes | None]:
+    """Return what a record says was done to a message, and what the other end got instead."""
+    marks, forwarded = record.get("marks"), record.get("forwarded")
+    mark = Mark.NONE
+    for name in marks if isinstance(marks, list) else ():
+        mark |= _MARKS.get(name, Mark.NONE) if isinstance(name, str) else Mark.NONE
+    return mark, data_of(forwarded)[1] if isinstance(forwarded, dict) else None
+
+
+def plane_in(record: Record) -> Plane | None:
+    """Return the plane that a record names; None where it names none that we know."""
+    return _PLANES.get(text(record, "plane"))
+
+
+def side_of(record: Record) -> Side | None:
+    """Return who closed, as a record says it."""
+    return _SIDES.get(text(record, "by"))
+
+
+def headers_of(record: Record) -> dict[str, str]:
+    """Return the headers that `Opened.headers` may hold, whatever others stand there."""
+    headers = record.get("headers")
+    items = headers.items() if isinstance(headers, dict) else ()
+    pairs = [(name, value) for name, value in items if isinstance(value, str)]
+    response = [(name[len(_RESPONSE) :], value) for name, value in pairs if name.lower().startswith(_RESPONSE)]
+    return kept_headers(pairs, response)
+
+
+def text(record: Record, key: str) -> str:
+    """Return a text, empty where there is none."""
+    value = record.get(key)
+    return clean(value) if isinstance(value, str) else ""
+
+
+def at_ns(record: Record) -> int | None:
+    """Return the time of a record in nanoseconds since the epoch; None where it has none that a capture can hold."""
+    value = record.get("at")
+    found = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return None
+    second = _second(f"{found[1]}T{found[2]}{found[4].upper().replace('Z', '+00:00')}")
+    if second is None:
+        return None
+    at = second * 1_000_000_000 + int((found[3] or "").ljust(9, "0"))
+    return at if 0 <= at <= _LAST_NS else None
+
+
+@lru_cache(maxsize=64)
+def _second(written: str) -> int | None:
+    try:
+        return int(datetime.fromisoformat(written).timestamp())
+    except (ValueError, OverflowError):
+        return None
