@@ -86,7 +86,7 @@ def test_a_host_that_is_none_is_wrong_usage(host: str) -> None:
 
 def test_the_addon_is_where_mitmproxy_is_told_it_is() -> None:
     assert addon_path().parts[-2:] == ("addons", "gwinspect.py")
-    assert "addons = [Recorder()]" in addon_path().read_text("utf-8")
+    assert "addons = [Recorder(), " in addon_path().read_text("utf-8")
 
 
 def test_an_ipv6_address_is_written_for_urls() -> None:
