@@ -4,15 +4,34 @@ A self-hosted server has any host, and its URL only suggests what it is (`inspec
 proves it. The same first message tells whether a recording begins in the middle of a connection.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from inspector.model import Frame, Mark, Opened, Payload, Plane, Undecoded
+from inspector.protocol.hosts import plane_of, shape_of
 from inspector.wire.decoder import Decoder
 
 MAX_FRAMES = 16
 """Messages after which a connection that has not said Hello is none of Discord's."""
 
 _HELLO: dict[Plane, int | str] = {Plane.GATEWAY: 10, Plane.VOICE: 8, Plane.REMOTE_AUTH: "hello"}
+
+
+def identify(opened: Opened, first: Sequence[Frame], hosts: Iterable[str] = ()) -> Opened | None:
+    """Return `opened` with its plane, and whether its beginning is missing; None if it is no gateway of Discord's.
+
+    `first`: the first `MAX_FRAMES` messages of the connection, or all. `hosts` are the user's own.
+    """
+    plane = plane_of(opened.url, hosts)
+    if plane is None:
+        # The address may be missing where a file is torn.
+        guess = shape_of(opened.url) if opened.url else Plane.GATEWAY
+        if guess is not None and confirm(replace(opened, plane=guess), first):
+            plane = guess
+    if plane is None:
+        return None
+    opened = replace(opened, plane=plane)
+    return replace(opened, joined_late=True) if begins_late(opened, first) else opened
 
 
 def confirm(opened: Opened, frames: Sequence[Frame]) -> bool | None:

@@ -13,7 +13,7 @@ mitmproxy is imported when a file is read and not before: it takes half a second
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -138,9 +138,9 @@ class FlowFile(Source):
         assert flow.websocket is not None
         self._websockets += 1
         opened = opened_of(flow, self._connections + 1)
-        originals = _originals(flow)
+        originals = originals_of(flow)
         frames = (
-            _frame(message, opened, originals[i] if i < len(originals) else ())
+            frame_of(message, opened, originals[i : i + 1])
             for i, message in enumerate(flow.websocket.messages)
             # Reverse mode lets go of pieces like this: their bytes are in a later message.
             if message.content or not message.dropped
@@ -231,7 +231,8 @@ def is_discovery(data: bytes) -> bool:
     return read_packet(data).kind == "discovery"
 
 
-def _frame(message: "WebSocketMessage", opened: Opened, original: Any) -> Frame:
+def frame_of(message: "WebSocketMessage", opened: Opened, original: Sequence[Any] = ()) -> Frame:
+    """Return a message as it was sent. `original`: that of `originals_of` in a list, if there is one."""
     marks = Mark.NONE
     if message.injected:
         marks |= Mark.INJECTED
@@ -240,7 +241,7 @@ def _frame(message: "WebSocketMessage", opened: Opened, original: Any) -> Frame:
     data, forwarded = message.content, None
     match original:
         # The same message before it was edited; its time tells that the lists have not shifted.
-        case [_, _, bytes(before), time, *_] if time == message.timestamp and before != data:
+        case [[_, _, bytes(before), time, *_]] if time == message.timestamp and before != data:
             marks |= Mark.CHANGED
             data, forwarded = before, None if message.dropped else data
     if not isinstance(data, bytes):
@@ -249,7 +250,7 @@ def _frame(message: "WebSocketMessage", opened: Opened, original: Any) -> Frame:
     return Frame(opened.connection, at, bool(message.from_client), message.is_text, data, marks, forwarded)
 
 
-def _originals(flow: "HTTPFlow") -> list[Any]:
+def originals_of(flow: "HTTPFlow") -> list[Any]:
     """Return the messages as they were before the flow was edited; empty where it was not."""
     backup: Any = flow._backup
     websocket = backup.get("websocket") if isinstance(backup, Mapping) else None

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from inspector.errors import CaptureError
-from inspector.importers.candidates import begins_late, confirm
-from inspector.model import Frame, Happening, Opened, Plane
-from inspector.protocol.hosts import host_of, plane_of, shape_of
+from inspector.importers.candidates import identify
+from inspector.model import Frame, Happening, Opened
+from inspector.protocol.hosts import host_of
 
 # How many names of hosts a note lists.
 _NAMED_HOSTS = 5
@@ -83,20 +83,14 @@ class Source(ABC):
 
         `first`: the first `candidates.MAX_FRAMES` messages of the connection, or all.
         """
-        plane = plane_of(opened.url, self._extra_hosts)
-        if plane is None:
-            # The address may be missing where a file is torn.
-            guess = shape_of(opened.url) if opened.url else Plane.GATEWAY
-            if guess is not None and confirm(replace(opened, plane=guess), first):
-                plane = guess
-        if plane is None:
+        found = identify(opened, first, self._extra_hosts)
+        if found is None:
             self._foreign += 1
             if len(self._foreign_hosts) <= _NAMED_HOSTS:
                 self._foreign_hosts[host_of(opened.url) or "one without an address"] = None
             return None
         self._connections += 1
-        opened = replace(opened, connection=self._connections, plane=plane)
-        return replace(opened, joined_late=True) if begins_late(opened, first) else opened
+        return replace(found, connection=self._connections)
 
     def _conclude(self) -> None:
         """Note what can only be said at the end."""

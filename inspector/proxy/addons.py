@@ -5,8 +5,9 @@ from typing import Any
 from inspector.proxy.direct import Direct
 from inspector.proxy.recorder import Recorder
 from inspector.proxy.reverse import Reverse
+from inspector.proxy.views import Views
 
 
 def all_addons() -> list[Any]:
     """Return our addons for mitmproxy, in their order: the recorder asks what reverse mode changed."""
-    return [Reverse(), Recorder(), Direct()]
+    return [Reverse(), Recorder(), Direct(), Views()]

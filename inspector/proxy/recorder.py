@@ -26,6 +26,7 @@ from inspector.importers.source import at_ns
 from inspector.model import Closed, Control, Frame, Mark, Opened, Plane
 from inspector.protocol.hosts import host_of, is_discord, plane_of, shape_of
 from inspector.protocol.registry import default
+from inspector.proxy.recorded import RecordedFlows
 from inspector.proxy.reverse import original_of
 from inspector.proxy.scribe import Amendment, Scribe, Stream
 from inspector.store.file import check_target
@@ -57,6 +58,12 @@ class Recorder:
         self._paths: dict[str, _Path] = {}
         self._foreign: set[str] = set()
         self._pings = _PingListener(self)
+        self.flows = RecordedFlows()
+
+    @property
+    def capture(self) -> Path | None:
+        """The file that is being written; None while nothing is recorded."""
+        return None if self._scribe is None else self._scribe.path
 
     def load(self, loader: Loader) -> None:
         loader.add_option(
@@ -117,6 +124,7 @@ class Recorder:
             log.error("gwinspect: nothing is recorded: %s", error)
             return
         proxy_server.UDP_TIMEOUT = _UDP_TIMEOUT
+        scribe.on_close = self.flows.close
         scribe.start()
         self._scribe = scribe
         self._pings.install()
@@ -221,6 +229,7 @@ class Recorder:
         stream = Stream(host_of(url), self._scribe.number() if plane is not None else 0)
         seen = _Flow(self._scribe, stream, flow.client_conn.peername)
         self._streams[flow.id] = seen
+        self.flows.add(flow, stream)
         seen.put(opened_of(flow, stream.connection, guess))
         if joined and flow.websocket is not None:
             # The addon was loaded, or loaded again, into a running mitmproxy. It still has what was said so far.

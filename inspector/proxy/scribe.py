@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -90,6 +91,8 @@ class Scribe(threading.Thread):
         self.media: set[tuple[str, int]] = set()
         """Addresses that voice gateways have named for media, or that clients have asked for their own."""
         self.path = path
+        self.on_close: Callable[[Event], None] = lambda close: None
+        """Is told of each close, in this thread, once it is written."""
         self.dead = False
         """Recording has stopped for good: the disk refused too much."""
 
@@ -261,6 +264,7 @@ class Scribe(threading.Thread):
             row = self._registry.close_code(event.plane, code) if code is not None else None
             what = f"{code} {row.name}: {row.sent_by(event.closed.by).meaning}" if row else f"{code}"
             log.log(ALERT, "gwinspect: #%d closed by %s, %s", event.connection, event.closed.by or "?", what)
+            self.on_close(event)
         elif event.plane is Plane.VOICE and event.op == _VOICE_READY and not event.from_client:
             self._read_ready(event)
         for finding in event.findings:

@@ -6,7 +6,7 @@ from typing import Any
 
 from inspector.model import ABSENT, Event, Kind, Payload
 from inspector.protocol.registry import CloseCode, Registry
-from inspector.report.rows import Rows
+from inspector.report.rows import Known
 from inspector.session.redact import Redactor
 from inspector.session.summarize import summarize
 from inspector.wire.decoder import read_payload
@@ -35,13 +35,13 @@ class Presenter:
         self.registry = registry
         self._redactor = None if reveal else Redactor(registry)
 
-    def show(self, event: Event, rows: Rows) -> Shown:
-        """Return `event` as it is to be shown; `rows` is where it came from."""
+    def show(self, event: Event, rows: Known) -> Shown:
+        """Return `event` as it is to be shown; `rows` knows what was around it."""
         d, extra = self._body(event, rows)
         name = self.registry.name(event.plane, event.op) if event.kind is Kind.PAYLOAD else None
         return Shown(event, name, summarize(event, d, self.registry, rows.names), d, extra, self._close(event))
 
-    def line(self, event: Event, rows: Rows) -> Shown:
+    def line(self, event: Event, rows: Known) -> Shown:
         """Return `event` as `show` does, but without its body: for a megabyte that is three times as fast.
 
         Templates mask what they name by themselves; only what was typed into a text has to be looked for.
@@ -55,7 +55,7 @@ class Presenter:
             summary = self._redactor.mask(event.plane, None, summary)
         return Shown(event, name, summary, close=self._close(event))
 
-    def _body(self, event: Event, rows: Rows) -> tuple[Any, Mapping[str, Any]]:
+    def _body(self, event: Event, rows: Known) -> tuple[Any, Mapping[str, Any]]:
         d, extra = self._read(event, rows)
         if self._redactor is None or d is ABSENT:
             return d, extra
@@ -65,7 +65,7 @@ class Presenter:
             self._redactor.mask(event.plane, name, extra) if extra else {},
         )
 
-    def _read(self, event: Event, rows: Rows) -> tuple[Any, Mapping[str, Any]]:
+    def _read(self, event: Event, rows: Known) -> tuple[Any, Mapping[str, Any]]:
         """Return the body and the unknown keys of the envelope, with their secrets."""
         if event.kind is not Kind.PAYLOAD or event.payload is None or event.encoding is None:
             return ABSENT, {}

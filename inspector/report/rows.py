@@ -17,18 +17,24 @@ from inspector.store.reader import Reader
 MOST_LATE = 10
 
 
-class Rows(Protocol):
+class Known(Protocol):
+    """What is needed to show an event, beyond the event itself."""
+
+    @property
+    def names(self) -> Mapping[int, str]:
+        """Names of guilds and channels by id, as far as they have come up."""
+
+    def connection(self, number: int) -> Connection:
+        """Return what is known of a connection by now."""
+
+
+class Rows(Known, Protocol):
     """The events of one file, in order, and what is needed to show them."""
 
     notes: list[str]
     """Sentences about the file as a whole: where it is torn, what was left out. Whole once all events were read."""
-    names: Mapping[int, str]
-    """Names of guilds and channels by id, as far as they have come up."""
 
     def __iter__(self) -> Iterator[Event]: ...
-
-    def connection(self, number: int) -> Connection:
-        """Return what is known of a connection by now."""
 
     def raw(self, event: Event) -> bytes:
         """Return the bytes of the frames that `event` came from, joined."""

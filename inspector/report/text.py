@@ -43,15 +43,22 @@ def sentence_of(verdict: Verdict) -> str:
 class TextRows:
     """Writes rows as text. Keeps what the columns need: the time of the row before, and the day.
 
-    `width` is the number of columns to fit the summary into, None to leave it whole. Times are in `zone`, by default
-    this machine's.
+    `width` is the number of columns to fit the summary into, None to leave it whole. With `whole` it stays whole, and
+    the other columns are those of a terminal of that width. Times are in `zone`, by default this machine's.
     """
 
     def __init__(
-        self, *, colour: bool = False, width: int | None = None, ascii_only: bool = False, zone: tzinfo | None = None
+        self,
+        *,
+        colour: bool = False,
+        width: int | None = None,
+        whole: bool = False,
+        ascii_only: bool = False,
+        zone: tzinfo | None = None,
     ) -> None:
         self._colour = colour
         self._width = width
+        self._whole = whole
         self._marks = cells.ASCII if ascii_only else cells.UNICODE
         self._zone = zone
         self._last_ns: int | None = None
@@ -66,7 +73,7 @@ class TextRows:
             yield self._paint(today, _DIM)
         head, plain = self._head(shown)
         tail = cells.summary(shown)
-        if self._width is not None:
+        if self._width is not None and not self._whole:
             tail = cells.clip(tail, max(self._width - wcswidth(plain), 20), self._marks.more)
         trouble = event.kind in (Kind.CLOSE, Kind.UNDECODED)
         yield (head + (self._paint(tail, _RED) if trouble else tail)).rstrip()

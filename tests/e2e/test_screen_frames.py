@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conversation import ACK, HEARTBEAT, HELLO, Conversation, identify, ready
-from tests.e2e.test_screen import Terminal
+from tests.e2e.terminal import Terminal
 from tests.importers.test_frames import AT, HEADER, written
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")]

@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.style import Style
 from textual.app import App, ComposeResult
 from textual.binding import Binding
@@ -23,11 +21,9 @@ from inspector.session.redact import HIDDEN
 from inspector.session.summarize import inert
 from inspector.tui.look import ASCII, UNICODE, Glyphs
 from inspector.tui.widgets.detail import Detail
-from inspector.tui.widgets.detail.json_text import coloured, pretty
 from inspector.tui.widgets.detail.lines import Lines
 from inspector.tui.widgets.detail.pane import Foot, TabTitles
 from inspector.tui.widgets.detail.payload import filter_for
-from inspector.wire import jsontext
 
 SAMPLES = Path(__file__).parents[2] / "sample_captures"
 # Rows of zlib-stream.gwcap.
@@ -664,50 +660,6 @@ async def test_every_row_of_every_sample_can_be_shown() -> None:
                 assert shown is not None
                 assert shown.event.kind is Kind.PAYLOAD or len(app.detail.payload._outline.lines) > 1
             await pilot.pause()
-
-
-# JSON text.
-
-TEXTS = st.text(st.characters(exclude_categories=()), max_size=30)
-VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.integers(1 << 64, 1 << 70)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | TEXTS
-    | st.binary(max_size=20),
-    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(TEXTS, inner, max_size=5),
-    max_leaves=30,
-)
-
-
-@given(VALUES)
-def test_the_text_says_the_same_as_that_for_programs(value: object) -> None:
-    assert json.loads(pretty(value)) == json.loads(jsontext.dumps(value))
-
-
-@given(VALUES)
-def test_both_ways_of_writing_it_agree(value: object) -> None:
-    assert pretty([value]) == pretty([value, 1 << 70])[: -len(f",\n  {1 << 70}\n]")] + "\n]"
-
-
-def test_deep_nesting_and_bytes_are_written_too() -> None:
-    deep: object = {"data": b"\xff"}
-    for _ in range(1000):
-        deep = [deep]
-    assert '"base64": "/w=="' in pretty(deep)
-
-
-@given(VALUES)
-def test_colouring_changes_no_text(value: object) -> None:
-    for line in pretty(value).split("\n"):
-        assert "".join(text for text, _ in coloured(line)) == line
-
-
-def test_keys_and_values_have_colours_of_their_own() -> None:
-    assert [style for text, style in coloured('  "id": "5",') if text.strip()] == ["key", "muted", "string", "muted"]
-    assert [style for text, style in coloured("    -1.5e+3, true, null")][1::2] == ["number", "boolean", "null"]
 
 
 def _all_lines(tab: Lines) -> list[str]:

@@ -17,12 +17,13 @@ from textual.widget import Widget
 from inspector.errors import CaptureError, UsageError
 from inspector.report import cells
 from inspector.report.present import Shown
+from inspector.report.pretty import text_of
 from inspector.report.recording import Recording
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.detail.compare import CompareTab
 from inspector.tui.widgets.detail.explain import ExplainTab
 from inspector.tui.widgets.detail.findings import FindingsTab
-from inspector.tui.widgets.detail.json_text import JsonTab, text_of
+from inspector.tui.widgets.detail.json_text import JsonTab
 from inspector.tui.widgets.detail.lines import Lines
 from inspector.tui.widgets.detail.payload import PayloadTab
 from inspector.tui.widgets.detail.wire import WireTab

@@ -16,11 +16,11 @@ from inspector.report import outline
 from inspector.report.annotate import annotate, bits
 from inspector.report.outline import Line, Outline
 from inspector.report.present import Shown
+from inspector.report.pretty import pretty
 from inspector.report.recording import Recording
 from inspector.session.redact import HIDDEN
 from inspector.session.summarize import inert
 from inspector.tui.look import Glyphs
-from inspector.tui.widgets.detail.json_text import pretty
 from inspector.tui.widgets.detail.lines import Lines, Piece
 
 # Columns to which labels are filled up, so that short values stand below each other.
