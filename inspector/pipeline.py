@@ -125,7 +125,7 @@ class Pipeline:
         connection.closed = closed
         self.changed[closed.connection] = connection
         event = self._row(connection, Kind.CLOSE, closed.at_ns, number)
-        event.closed = closed
+        event.closed, event.marks = closed, closed.marks
         event.from_client = {"client": True, "server": False}.get(closed.by or "")
         if connection.unread_frames:
             event.note = f"{connection.unread_frames:,} messages before it were kept raw, unread"

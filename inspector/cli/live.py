@@ -56,6 +56,7 @@ def live(
     hosts: tuple[str, ...],
     keep_secrets: bool,
     no_media: bool,
+    no_faithful_closes: bool,
     where: str,
     plain: bool,
     output_format: str | None,
@@ -72,7 +73,15 @@ def live(
     if found is not None:
         settings = _settings_of(found, capture)
     else:
-        settings = settings_of(capture, listen, modes, hosts, keep_secrets=keep_secrets, no_media=no_media)
+        settings = settings_of(
+            capture,
+            listen,
+            modes,
+            hosts,
+            keep_secrets=keep_secrets,
+            no_media=no_media,
+            no_faithful_closes=no_faithful_closes,
+        )
     screen = on_screen() and not plain and output_format is None
     printout = Printout(capture, Printer(Presenter(default()), output_format or "text"), search)
     with _recording(settings, command, found) as (underway, folder):

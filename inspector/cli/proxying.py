@@ -53,6 +53,11 @@ def proxy_options(command: _Command) -> _Command:
         ),
         click.option("--keep-secrets", is_flag=True, help="Keep tokens that clients send instead of masking them"),
         click.option("--no-media", is_flag=True, help="Leave out the UDP packets of voice calls"),
+        click.option(
+            "--no-faithful-closes",
+            is_flag=True,
+            help="Let mitmproxy tell the other end of a broken connection 1000, as it does by itself",
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -72,6 +77,7 @@ def settings_of(
     *,
     keep_secrets: bool = False,
     no_media: bool = False,
+    no_faithful_closes: bool = False,
 ) -> Settings:
     """Return what a proxy is started with, as the options say. Raises CaptureError, UsageError."""
     host, port = _address(listen) if listen is not None else (DEFAULT_HOST, DEFAULT_PORT)
@@ -82,6 +88,8 @@ def settings_of(
             f"`gwinspect live --capture {shlex.quote(str(capture))}` goes back to it"
         )
     options = {"confdir": confdir(), "gwinspect_media": "false" if no_media else "true"}
+    if no_faithful_closes:
+        options["gwinspect_closes"] = "false"
     settings = Settings(capture, host, port, modes, hosts, keep_secrets, options=options)
     if listen is None and settings.listens and not is_free(host, port):
         settings = replace(settings, port=free_port(host))

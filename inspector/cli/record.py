@@ -23,6 +23,7 @@ def record(
     hosts: tuple[str, ...],
     keep_secrets: bool,
     no_media: bool,
+    no_faithful_closes: bool,
 ) -> None:
     """Record a client's gateway traffic through a proxy, until Ctrl-C.
 
@@ -30,7 +31,13 @@ def record(
     Only Discord's gateways are decrypted; everything else passes through untouched.
     """
     settings = settings_of(
-        capture or default_capture(), listen, modes, hosts, keep_secrets=keep_secrets, no_media=no_media
+        capture or default_capture(),
+        listen,
+        modes,
+        hosts,
+        keep_secrets=keep_secrets,
+        no_media=no_media,
+        no_faithful_closes=no_faithful_closes,
     )
     code = 0
     with Proxy(settings) as proxy:

@@ -144,6 +144,12 @@ def _identified(
     closed = ending.closed
     if verdict.resume is None:
         return None, []
+    if verdict.resume and closed.told == "client":
+        return None, ["the proxy had told the client 1000, on which many clients start over"]
+    if verdict.resume and closed.told == "server":
+        return None, ["the proxy had told the server 1000, which ends the session there"]
+    if verdict.resume and closed.by == "proxy":
+        return None, ["the proxy had ended the connection"]
     if verdict.resume:
         if closed.by == "client" and closed.code in (1005, 1006):
             return None, ["a program that was started anew can do no other"]

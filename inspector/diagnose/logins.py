@@ -352,6 +352,9 @@ def identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
     session = now.world.session_of(connection)
     if session is None or session.phase != "dropped" or connection.accepted is None:
         return
+    # What the proxy did to the connection is not the client's fault.
+    if ending.closed.by == "proxy" or ending.closed.told is not None:
+        return
     if now.at_ns - ending.at_ns > RESUMABLE_NS:
         return
     code, by = ending.closed.code, ending.closed.by
@@ -513,6 +516,11 @@ def _why_not_resumed(now: Situation, resume: Resume) -> str:
     if session.destroyed is not None:
         return "The resume was refused: its session had been ended before."
     before = now.world.ended.get(now.connection.previous or 0)
+    if before is not None and before[1].closed.told == "server":
+        return (
+            f"The resume was refused: when connection {before[0].id} broke off, the proxy told the server 1000, which "
+            "ends the session."
+        )
     away = f" The client had been away for {took(resume.at_ns - before[1].at_ns)}." if before else ""
     return f"The resume was refused: the session is unknown to the server, or too much was missed.{away}"
 

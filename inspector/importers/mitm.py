@@ -34,6 +34,31 @@ _FIRST_FLOW = re.compile(rb"\d{1,12}:\d{1,2}:[a-z_]{1,99}[;,]")
 _LENGTH = re.compile(rb"(\d{1,12}):")
 _LENGTH_BYTES = 13
 
+HOW_CLOSED = "gwinspect_close"
+"""The key in a flow's metadata under which `inspector.proxy.closes` leaves what became of its close."""
+IN_FRAME = "close frame"
+"""It passed as it was. With no such word mitmproxy made the close: what it tells the other end is known."""
+FORBIDDEN = "forbidden code"
+"""The same, with a code that no close frame may have."""
+BROKEN = "broken off"
+"""There was no close frame, and the proxy sent none."""
+TIMED_OUT = "timed out"
+"""mitmproxy hung up on both ends."""
+BAD_FRAME = "bad frame"
+"""mitmproxy closed both ends, because of a frame that breaks WebSocket's rules."""
+
+IDLE_LIMIT = 600
+"""Seconds without traffic after which mitmproxy gives a connection up, unless its option tcp_timeout says otherwise."""
+
+# What wsproto, and so mitmproxy, says of frames that break the rules: its file frame_protocol.py, 1.2.0 to 1.3.2.
+_OF_WSPROTO = re.compile(
+    r"CLOSE with (1 byte payload|invalid code|unknown reserved code)$|remote CLOSE with local-only reason$"
+    r"|Error decoding CLOSE reason: |(un)?expected CONTINUATION\b|error in extension$|Invalid opcode 0x"
+    r"|Invalid attempt to fragment control frame$|(client|server) received unexpected (un)?masked frame$"
+    r"|Control frame with payload len > 125$|(8-byte payload|Payload) length |Reserved bit set unexpectedly$"
+    r"|'utf-8' codec can't decode "
+)
+
 
 class FlowFile(Source):
     """Reads a flow file, or several in a row in one file, of any version that the installed mitmproxy can read.
@@ -246,8 +271,11 @@ def _originals(flow: "HTTPFlow") -> list[Any]:
     return messages if isinstance(messages, list) else []
 
 
-def closed_of(flow: "HTTPFlow", connection: int, last_ns: int) -> Closed | None:
-    """Return how the connection ended; None where the flow was saved while it was open."""
+def closed_of(flow: "HTTPFlow", connection: int, last_ns: int, idle_limit: float = IDLE_LIMIT) -> Closed | None:
+    """Return how the connection ended; None where the flow was saved while it was open.
+
+    `last_ns` is the time of its last message. After `idle_limit` seconds of silence mitmproxy gives a connection up.
+    """
     websocket = flow.websocket
     assert websocket is not None
     if websocket.close_code is None and websocket.timestamp_end is None:
@@ -255,8 +283,32 @@ def closed_of(flow: "HTTPFlow", connection: int, last_ns: int) -> Closed | None:
     by: Side | None = None
     if websocket.closed_by_client is not None:
         by = "client" if websocket.closed_by_client else "server"
-    ended_ns = at_ns(websocket.timestamp_end, last_ns)
-    return Closed(connection, ended_ns, websocket.close_code, clean(websocket.close_reason or ""), by)
+    # A message may come after the close frame of the other end.
+    ended_ns = max(at_ns(websocket.timestamp_end, last_ns), last_ns)
+    code, reason = websocket.close_code, clean(websocket.close_reason or "")
+    how = flow.metadata.get(HOW_CLOSED)
+    marks = Mark.NONE
+    if how is None:
+        # mitmproxy made the close itself. It hangs up on both ends, and tells the other one 1000 where it has no code.
+        if code in (1005, 1006):
+            marks = Mark.TOLD_1000
+            silent_ns = ended_ns - last_ns
+            how = TIMED_OUT if code == 1006 and silent_ns >= idle_limit * 1_000_000_000 else None
+        elif code is not None and _OF_WSPROTO.match(reason):
+            how = BAD_FRAME
+    elif how == FORBIDDEN:
+        marks = Mark.FORBIDDEN
+    if how == TIMED_OUT:
+        silent_s = min(round((ended_ns - last_ns) / 1e9), idle_limit)
+        reason, by = f"nothing was said for {silent_s:g} s, so mitmproxy closed the connection", "proxy"
+    elif how == BAD_FRAME:
+        reason, by = f"the {by or 'other end'} sent a bad frame: {reason}", "proxy"
+    return Closed(connection, ended_ns, code, reason, by, marks)
+
+
+def is_allowed(code: int) -> bool:
+    """Return whether a close frame may have a code: https://www.rfc-editor.org/rfc/rfc6455#section-7.4"""
+    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
 
 
 def _address(peername: Any) -> str | None:

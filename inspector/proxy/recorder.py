@@ -5,6 +5,7 @@ changed. Works in mitmproxy, mitmdump and mitmweb, on 11.0.2 and later.
 """
 
 import ast
+import asyncio
 import logging
 import re
 import time
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from mitmproxy import connection, ctx, exceptions, http, tls, udp
+from mitmproxy import connection, ctx, exceptions, http, tls, udp, version
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import layer, layers
 from mitmproxy.proxy import server as proxy_server
@@ -20,18 +21,19 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.websocket import WebSocketMessage
 
 from inspector.errors import GwinspectError
-from inspector.importers.mitm import closed_of, is_discovery, opened_of, packet_of, udp_opened_of
+from inspector.importers.mitm import IDLE_LIMIT, closed_of, is_discovery, opened_of, packet_of, udp_opened_of
 from inspector.importers.source import at_ns
 from inspector.model import Closed, Control, Frame, Mark, Opened, Plane
 from inspector.protocol.hosts import host_of, is_discord, plane_of, shape_of
 from inspector.protocol.registry import default
-from inspector.proxy.scribe import Amendment, Scribe, Stream
+from inspector.proxy.closes import Closes
+from inspector.proxy.scribe import ALERT, Amendment, Scribe, Stream
 from inspector.store.file import check_target
 
 log = logging.getLogger("gwinspect")
 
-# Seconds without traffic after which mitmproxy itself gives a connection up, where it has no option that says so.
-IDLE_LIMIT = 600
+# Seconds after the first close frame within which the other end mostly answers, and says what was on its way.
+ANSWER_LIMIT = 1.0
 
 # Seconds of silence after which mitmproxy is to end a path of UDP. Its own 20 harm a call: its network stack forgets a
 # path only 60 s after the last packet, and swallows what comes until then where the path has ended. A bot that is quiet
@@ -53,6 +55,8 @@ class Recorder:
         self._streams: dict[str, _Flow] = {}
         self._paths: dict[str, _Path] = {}
         self._foreign: set[str] = set()
+        self._closing: dict[str, http.HTTPFlow] = {}
+        self._closes = Closes(lambda flow: flow.id in self._streams, self._await_answer, _idle_limit)
         self._pings = _PingListener(self)
 
     def load(self, loader: Loader) -> None:
@@ -83,6 +87,13 @@ class Recorder:
             "each voice, much more for video.",
         )
         loader.add_option(
+            "gwinspect_closes",
+            bool,
+            True,
+            "Pass closes on as they are: a broken connection is broken for the other end too. Off, mitmproxy tells it "
+            "1000 (Normal Closure), and clients start a new session instead of resuming.",
+        )
+        loader.add_option(
             "gwinspect_trim",
             bool,
             False,
@@ -100,6 +111,9 @@ class Recorder:
                 self._finish()
                 self.running()
 
+        if "gwinspect_closes" in updated and self._scribe is not None:
+            self._keep_closes()
+
     def running(self) -> None:
         if self._scribe is not None:
             return
@@ -113,6 +127,7 @@ class Recorder:
         scribe.start()
         self._scribe = scribe
         self._pings.install()
+        self._keep_closes()
         log.info("gwinspect: recording Discord gateways into %s", scribe.path)
 
     def done(self) -> None:
@@ -135,14 +150,9 @@ class Recorder:
             del flow.websocket.messages[:-1]
 
     def websocket_end(self, flow: http.HTTPFlow) -> None:
+        self._closing.pop(flow.id, None)
         self._foreign.discard(flow.id)
-        seen = self._streams.pop(flow.id, None)
-        if seen is None or flow.websocket is None:
-            return
-        seen.check_last()
-        closed = closed_of(flow, seen.stream.connection, seen.last_ns)
-        if closed is not None:
-            seen.put(_own_timeout(closed, seen.last_ns))
+        self._conclude(flow)
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Have media relayed as they are. Else mitmproxy would pass them by, or take DTLS for something to open.
@@ -199,6 +209,42 @@ class Recorder:
                 assert name in ("ping", "pong")
                 seen.put(Control(seen.stream.connection, time.time_ns(), from_client, name, data))  # type: ignore[arg-type]
 
+    def _keep_closes(self) -> None:
+        """Have closes pass as they are, or leave them to mitmproxy, as the option says."""
+        if not ctx.options.gwinspect_closes:
+            self._closes.uninstall()
+            return
+        why = self._closes.install()
+        if why is not None:
+            log.log(
+                ALERT,
+                "gwinspect: mitmproxy %s is not built as expected (%s), so it tells the other end of a broken "
+                "connection 1000; rows of such closes say so",
+                version.VERSION,
+                why,
+            )
+
+    def _await_answer(self, flow: http.HTTPFlow) -> None:
+        """Take note that the first close frame has passed. Its row comes after what is still on its way."""
+        self._closing[flow.id] = flow
+        asyncio.get_running_loop().call_later(ANSWER_LIMIT, self._settle, flow)
+
+    def _settle(self, flow: http.HTTPFlow) -> None:
+        """Have the row of a close written although the other end has not answered yet."""
+        if self._closing.pop(flow.id, None) is not None:
+            # What it may still say passes, and is not recorded.
+            self._foreign.add(flow.id)
+            self._conclude(flow)
+
+    def _conclude(self, flow: http.HTTPFlow) -> None:
+        seen = self._streams.pop(flow.id, None)
+        if seen is None or flow.websocket is None:
+            return
+        seen.check_last()
+        closed = closed_of(flow, seen.stream.connection, seen.last_ns, _idle_limit())
+        if closed is not None:
+            seen.put(closed)
+
     def _begin(self, flow: http.HTTPFlow, *, joined: bool = False) -> "_Flow | None":
         """Begin to follow `flow` if it is a gateway's, or may be. `joined`: its beginning passed without us."""
         if self._scribe is None:
@@ -211,6 +257,9 @@ class Recorder:
             self._foreign.add(flow.id)
             self._scribe.saw(host_of(url))
             return None
+        # A client that has said goodbye comes back: the row of its close belongs before that.
+        for closing in list(self._closing.values()):
+            self._settle(closing)
         stream = Stream(host_of(url), self._scribe.number() if plane is not None else 0)
         seen = _Flow(self._scribe, stream, flow.client_conn.peername)
         self._streams[flow.id] = seen
@@ -283,6 +332,9 @@ class Recorder:
         if self._scribe is None:
             return
         self._pings.uninstall()
+        self._closes.uninstall()
+        for flow in list(self._closing.values()):
+            self._settle(flow)
         for seen in self._streams.values():
             seen.put(Closed(seen.stream.connection, time.time_ns(), None, "mitmproxy was stopped", "proxy"))
         for path in self._paths.values():
@@ -381,10 +433,7 @@ def _is_passed_by(context: Context) -> bool:
     return not any(re.search(each, f"{address[0]}:{address[1]}", re.IGNORECASE) for each in allowed)
 
 
-def _own_timeout(closed: Closed, last_ns: int) -> Closed:
-    """Name the proxy where it was mitmproxy that gave up a silent connection."""
-    limit = getattr(ctx.options, "tcp_timeout", IDLE_LIMIT)
-    if closed.code == 1006 and closed.at_ns - last_ns >= limit * 1_000_000_000:
-        reason = f"nothing was said for {limit} s, so mitmproxy closed the connection"
-        return Closed(closed.connection, closed.at_ns, closed.code, reason, "proxy")
-    return closed
+def _idle_limit() -> float:
+    """Return the seconds without traffic after which mitmproxy gives a connection up: an option since 12.2.1."""
+    constant = getattr(proxy_server, "TCP_TIMEOUT", IDLE_LIMIT)
+    return float(getattr(ctx.options, "tcp_timeout", constant))

@@ -331,9 +331,8 @@ def test_a_connection_that_mitmproxy_gave_up_is_closed_by_the_proxy(
     stand.close(connection, 1006)
     monkeypatch.undo()
     closed = stand.recorded()[-1]
-    assert closed == Closed(
-        1, closed.at_ns, 1006, "nothing was said for 600 s, so mitmproxy closed the connection", "proxy"
-    )
+    reason = "nothing was said for 600 s, so mitmproxy closed the connection"
+    assert closed == Closed(1, closed.at_ns, 1006, reason, "proxy", Mark.TOLD_1000)
 
 
 def test_a_lost_connection_is_not_blamed_on_the_proxy(stand: Stand) -> None:
@@ -341,7 +340,8 @@ def test_a_lost_connection_is_not_blamed_on_the_proxy(stand: Stand) -> None:
     stand.say(connection, b"{}")
     stand.close(connection, 1006)
     closed = stand.recorded()[-1]
-    assert closed == Closed(1, closed.at_ns, 1006, "", "server")
+    # The flow has no sign that the close was passed on as it was.
+    assert closed == Closed(1, closed.at_ns, 1006, "", "server", Mark.TOLD_1000)
 
 
 def test_loading_into_a_running_mitmproxy_takes_what_it_still_has(stand: Stand) -> None:
