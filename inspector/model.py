@@ -48,7 +48,7 @@ class Mark(IntFlag):
     REDACTED = 8
     """Secrets in the stored bytes were masked, so they are not quite what was sent."""
     TOLD_1000 = 16
-    """Of a close without a code, or without a close frame: the proxy told the other end 1000 instead."""
+    """Of a close without a close frame: the proxy sent the other end one with 1000."""
     FORBIDDEN = 32
     """Of a close: its code was in a close frame, where WebSocket allows no such code (0, 999, 1006, 5000)."""
 

@@ -183,6 +183,8 @@ class Pipeline:
         event.decoded_bytes = len(what.data)
         self._tracker.locate(event, what.d)
         says = said.read(event, what)
+        if isinstance(says, said.Identify | said.Resume):
+            says = self._tracker.world.recognize(event.plane, says)
         self._diagnosis.examine(connection, event, what, says)
         self._tracker.follow(connection, event, what, says)
         if what.problems:

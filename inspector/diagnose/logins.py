@@ -10,6 +10,7 @@ from inspector.diagnose.cause import RESUMABLE_NS
 from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, receives, rule, sends, silence
 from inspector.diagnose.words import counted, listed, opcode, quoted, took
 from inspector.model import Plane, Severity
+from inspector.session.redact import is_lost
 from inspector.session.said import Identify, Refused, Resume
 from inspector.session.tracker import DESTROYING, host_of
 from inspector.session.world import DAY_NS, Login, Session
@@ -161,7 +162,7 @@ def resume_unknown_session(now: Situation) -> Iterator[Noticed]:
         missing = [name for name, value in (("session_id", resume.session), ("token", resume.token)) if value is None]
         yield Noticed(f"Resume has no {listed(missing, 'and no')}.", severity=Severity.ERROR)
         return
-    if resume.session in world.sessions:
+    if resume.session in world.sessions or is_lost(resume.session):
         return
     own = [
         session

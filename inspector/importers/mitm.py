@@ -289,11 +289,10 @@ def closed_of(flow: "HTTPFlow", connection: int, last_ns: int, idle_limit: float
     how = flow.metadata.get(HOW_CLOSED)
     marks = Mark.NONE
     if how is None:
-        # mitmproxy made the close itself. It hangs up on both ends, and tells the other one 1000 where it has no code.
-        if code in (1005, 1006):
+        # mitmproxy made the close itself. It tells the other end of a connection that broke off 1000.
+        if code == 1006:
             marks = Mark.TOLD_1000
-            silent_ns = ended_ns - last_ns
-            how = TIMED_OUT if code == 1006 and silent_ns >= idle_limit * 1_000_000_000 else None
+            how = TIMED_OUT if ended_ns - last_ns >= idle_limit * 1_000_000_000 else None
         elif code is not None and _OF_WSPROTO.match(reason):
             how = BAD_FRAME
     elif how == FORBIDDEN:

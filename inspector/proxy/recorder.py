@@ -56,7 +56,7 @@ class Recorder:
         self._paths: dict[str, _Path] = {}
         self._foreign: set[str] = set()
         self._closing: dict[str, http.HTTPFlow] = {}
-        self._closes = Closes(lambda flow: flow.id in self._streams, self._await_answer, _idle_limit)
+        self._closes = Closes(lambda flow: flow.id in self._streams, self.websocket_closing, _idle_limit)
         self._pings = _PingListener(self)
 
     def load(self, loader: Loader) -> None:
@@ -149,6 +149,11 @@ class Recorder:
             # The last one stays: mitmproxy's own addons look at it after us.
             del flow.websocket.messages[:-1]
 
+    def websocket_closing(self, flow: http.HTTPFlow) -> None:
+        """Take note that the first close frame has passed. Its row comes after what is still on its way."""
+        self._closing[flow.id] = flow
+        asyncio.get_running_loop().call_later(ANSWER_LIMIT, self._settle, flow)
+
     def websocket_end(self, flow: http.HTTPFlow) -> None:
         self._closing.pop(flow.id, None)
         self._foreign.discard(flow.id)
@@ -223,11 +228,6 @@ class Recorder:
                 version.VERSION,
                 why,
             )
-
-    def _await_answer(self, flow: http.HTTPFlow) -> None:
-        """Take note that the first close frame has passed. Its row comes after what is still on its way."""
-        self._closing[flow.id] = flow
-        asyncio.get_running_loop().call_later(ANSWER_LIMIT, self._settle, flow)
 
     def _settle(self, flow: http.HTTPFlow) -> None:
         """Have the row of a close written although the other end has not answered yet."""

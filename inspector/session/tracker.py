@@ -11,6 +11,7 @@ from inspector.model import Event, Payload, Plane
 from inspector.protocol.registry import Registry
 from inspector.session import said
 from inspector.session.phases import DISPATCHES, MOVING_EVENTS, connection_phase
+from inspector.session.redact import is_lost
 from inspector.session.said import At, Said, name
 from inspector.session.state import SEND_WINDOW_NS, Connection, Sent, remember
 from inspector.session.world import DAY_NS, Call, Ending, Login, Session, World
@@ -269,7 +270,7 @@ def _resume(world: World, connection: Connection, event: Event, what: Said | Non
     assert isinstance(what, said.Resume)
     connection.resume = what
     connection.refused = None
-    if what.session is None:
+    if what.session is None or is_lost(what.session):
         return
     connection.session = what.session
     _introduce(world, connection, what)
@@ -305,7 +306,7 @@ def _ready(world: World, connection: Connection, event: Event, what: Said | None
     if what.session is not None:
         connection.session = what.session
         session = Session(what.session, connection.identity or f"session {what.session}")
-        session.ready = connection.accepted
+        session.ready, session.length = connection.accepted, what.session_length
         session.resume_host = host_of(what.resume_url or "")
         session.version, session.encoding = connection.version, connection.encoding
         session.seq = event.seq

@@ -5,6 +5,7 @@ Nothing here knows what a close frame may hold: bytes go out and come in as they
 
 import asyncio
 import base64
+import hashlib
 import os
 import socket
 import ssl
@@ -27,6 +28,7 @@ RESET = "resets"
 HALF = "hangs up and listens"
 NOTHING = "says nothing"
 PART = "breaks off in a message"
+BAD = "sends a frame of no known opcode"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Case:
     body: bytes | None
     """Of its close frame; None where it sends none."""
     then: str = NOTHING
-    """What it does after that, or instead of it: `HANG_UP`, `RESET`, `HALF`, `NOTHING`."""
+    """What it does after that, or instead of it: one of the constants above."""
     answer: bytes | None = b""
     """The body of the other end's close frame, the same as it got where that is empty; None where it hangs up."""
     late: int = 0
@@ -143,6 +145,8 @@ class Socket:
             return
         if case.body is not None:
             self.send(CLOSE, case.body)
+        if case.then == BAD:
+            self.send(3, b"")
         if case.then == HANG_UP:
             self.hang_up()
         elif case.then == RESET:
@@ -151,7 +155,7 @@ class Socket:
             self.reset()
         elif case.then == HALF:
             self.writer.write_eof()
-        if case.then in (NOTHING, HALF):
+        if case.then in (NOTHING, HALF, BAD):
             await self.until_closed()
             if not self.is_client:
                 self.hang_up()
@@ -184,7 +188,8 @@ async def theatre(cases: dict[str, Case], *, tls: bool = True) -> AsyncIterator[
         query = parse_qs(urlsplit(request.split()[1].decode()).query)
         case, part = cases[query["case"][0]], query["round"][0]
         extensions = f"Sec-WebSocket-Extensions: {case.extensions}\r\n" if case.extensions else ""
-        writer.write(_response(extensions))
+        key = next(line.split()[1] for line in request.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key:"))
+        writer.write(_response(key, extensions))
         seen = house.seen(part, case)
         try:
             seen.set_result(await Socket(reader, writer, is_client=False).play(case))
@@ -202,9 +207,10 @@ async def theatre(cases: dict[str, Case], *, tls: bool = True) -> AsyncIterator[
         server.close()
 
 
-def _response(extensions: str) -> bytes:
+def _response(key: bytes, extensions: str) -> bytes:
+    accepted = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()).decode()
     head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    return f"{head}Sec-WebSocket-Accept: invented\r\n{extensions}\r\n".encode()
+    return f"{head}Sec-WebSocket-Accept: {accepted}\r\n{extensions}\r\n".encode()
 
 
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
@@ -227,12 +233,8 @@ async def attend(house: Theatre, case: Case, part: str, connect: Connect) -> tup
         return mine, await house.seen(part, case)
 
 
-def straight(house: Theatre, context: ssl.SSLContext | None) -> Connect:
-    """Connect to the server itself, or to a reverse proxy at its place."""
-    return to(house.port, context)
-
-
 def to(port: int, context: ssl.SSLContext | None) -> Connect:
+    """Connect to the server itself, or to a reverse proxy in its place."""
     name = "localhost" if context else None
     return lambda: asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name)
 

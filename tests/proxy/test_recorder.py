@@ -1,6 +1,8 @@
 """The recorder under mitmproxy's own test aids. What it wrote is read back from the finished capture."""
 
+import asyncio
 import io
+import json
 import logging
 import resource
 import time
@@ -17,14 +19,16 @@ from mitmproxy.proxy.events import DataReceived
 from mitmproxy.proxy.layer import Layer, NextLayer
 from mitmproxy.test import taddons, tflow
 from mitmproxy.tls import TlsData
-from wsproto.frame_protocol import Opcode
+from wsproto.frame_protocol import FrameProtocol, Opcode
 
+from inspector.importers.mitm import HOW_CLOSED, IN_FRAME
 from inspector.model import Closed, Control, Event, Frame, Happening, Mark, Opened, Plane
 from inspector.pipeline import Pipeline
-from inspector.proxy import scribe
+from inspector.proxy import recorder, scribe
 from inspector.proxy.recorder import Recorder
 from inspector.simulator.media import discovery_request
 from inspector.store.reader import Reader, stored_happenings
+from tests.conversation import dispatch, identify, ready, resume
 
 GATEWAY = "https://gateway.discord.gg/?v=10&encoding=json"
 HELLO = b'{"t":null,"s":null,"op":10,"d":{"heartbeat_interval":41250}}'
@@ -319,6 +323,96 @@ def test_messages_after_the_end_do_no_harm(stand: Stand) -> None:
     stand.say(connection, b"{}")
     stand.close(connection, 1000)
     stand.open()
+
+
+def test_a_short_session_id_is_the_same_after_it_was_masked(stand: Stand) -> None:
+    """Servers other than Discord's have some. Of what is so short no digest is kept that would tell it again."""
+    talks = (identify(), ready(session="abc123")), (resume(session="abc123"), dispatch("RESUMED", {}, 4))
+    for asked, answer in talks:
+        connection = stand.open()
+        stand.say(connection, HELLO)
+        stand.say(connection, json.dumps(asked).encode(), from_client=True)
+        stand.say(connection, json.dumps(answer).encode())
+        stand.close(connection, 4000)
+    stand.recorder.done()
+    reader = Reader(stand.capture)
+    rules = {finding.rule for event in reader.all_events() for finding in event.findings}
+    sessions = {connection.session for connection in reader.connections()}
+    reader.close()
+    assert "resume-unknown-session" not in rules
+    assert len(sessions) == 1
+
+
+def _says_goodbye(stand: Stand, connection: http.HTTPFlow) -> None:
+    """Let the client's close frame pass; the server has not answered."""
+    ended = connection.websocket
+    assert ended is not None
+    ended.close_code, ended.close_reason, ended.closed_by_client, ended.timestamp_end = 4000, "", True, time.time()
+    connection.metadata[HOW_CLOSED] = IN_FRAME
+    stand.recorder.websocket_closing(connection)
+
+
+async def test_what_was_on_its_way_at_a_close_is_recorded_before_it(stand: Stand) -> None:
+    connection = stand.open()
+    _says_goodbye(stand, connection)
+    stand.say(connection, HELLO)
+    stand.recorder.websocket_end(connection)
+    _, frame, closed = stand.recorded()
+    assert isinstance(frame, Frame)
+    assert closed == Closed(1, closed.at_ns, 4000, "", "client")
+    assert closed.at_ns >= frame.at_ns
+
+
+async def test_a_close_without_an_answer_is_recorded_before_its_client_comes_back(stand: Stand) -> None:
+    """A server that is gone never answers, and verdicts want to know what the client did after the close."""
+    first = stand.open()
+    _says_goodbye(stand, first)
+    stand.open()
+    # That comes too late, and may not begin a connection of its own.
+    stand.say(first, HELLO)
+    stand.recorder.websocket_end(first)
+    assert [(type(each), each.connection) for each in stand.recorded()] == [
+        (Opened, 1),
+        (Closed, 1),
+        (Opened, 2),
+        (Closed, 2),
+    ]
+
+
+async def test_a_close_that_nobody_answers_is_recorded_soon(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "ANSWER_LIMIT", 0)
+    first = stand.open()
+    _says_goodbye(stand, first)
+    await asyncio.sleep(0.01)
+    closed = stand.recorded()[-1]
+    assert closed == Closed(1, closed.at_ns, 4000, "", "client")
+
+
+def test_closes_are_mitmproxys_again_when_the_recorder_ends(stand: Stand) -> None:
+    ours = layers.WebsocketLayer.relay_messages
+    stand.recorder.done()
+    assert layers.WebsocketLayer.relay_messages is not ours
+
+
+def test_an_option_leaves_closes_to_mitmproxy(stand: Stand) -> None:
+    ours = layers.WebsocketLayer.relay_messages
+    stand.context.configure(stand.recorder, gwinspect_closes=False)
+    assert layers.WebsocketLayer.relay_messages is not ours
+
+
+def test_a_mitmproxy_that_is_built_otherwise_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(FrameProtocol, "_parse_more_gen", lambda self: iter(()))
+    before = layers.WebsocketLayer.relay_messages
+    stand = Stand(tmp_path / "bot.gwcap")
+    with stand.context:
+        stand.recorder.running()
+        assert layers.WebsocketLayer.relay_messages is before
+        stand.recorder.done()
+    said = [record for record in caplog.records if "rows of such closes say so" in record.getMessage()]
+    assert [record.levelno for record in said] == [scribe.ALERT]
 
 
 def test_a_connection_that_mitmproxy_gave_up_is_closed_by_the_proxy(
