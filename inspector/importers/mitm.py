@@ -14,7 +14,7 @@ mitmproxy is imported when a file is read and not before: it takes half a second
 import io
 import re
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from inspector.importers.candidates import MAX_FRAMES
@@ -167,12 +167,17 @@ class FlowFile(Source):
             return
         yield admitted
         last_ns = opened.at_ns
-        for frames_in_turn in (first, frames):
-            for frame in frames_in_turn:
-                last_ns = frame.at_ns
-                yield frame
-        closed = closed_of(flow, opened.connection, last_ns)
-        if closed is not None:
+        # Where closes pass as they are the other end may say something after the close frame.
+        closing_ns = at_ns(flow.websocket.timestamp_end, 0) if HOW_CLOSED in flow.metadata else 0
+        closed = None
+        for frame in chain(first, frames):
+            if closed is None and 0 < closing_ns < frame.at_ns:
+                closed = closed_of(flow, opened.connection, last_ns)
+                assert closed is not None
+                yield closed
+            last_ns = frame.at_ns
+            yield frame
+        if closed is None and (closed := closed_of(flow, opened.connection, last_ns)) is not None:
             yield closed
 
     def _packets(self, flow: "UDPFlow") -> Iterator[Happening]:
@@ -283,7 +288,6 @@ def closed_of(flow: "HTTPFlow", connection: int, last_ns: int, idle_limit: float
     by: Side | None = None
     if websocket.closed_by_client is not None:
         by = "client" if websocket.closed_by_client else "server"
-    # A message may come after the close frame of the other end.
     ended_ns = max(at_ns(websocket.timestamp_end, last_ns), last_ns)
     code, reason = websocket.close_code, clean(websocket.close_reason or "")
     how = flow.metadata.get(HOW_CLOSED)

@@ -5,7 +5,6 @@ changed. Works in mitmproxy, mitmdump and mitmweb, on 11.0.2 and later.
 """
 
 import ast
-import asyncio
 import logging
 import re
 import time
@@ -32,9 +31,6 @@ from inspector.store.file import check_target
 
 log = logging.getLogger("gwinspect")
 
-# Seconds after the first close frame within which the other end mostly answers, and says what was on its way.
-ANSWER_LIMIT = 1.0
-
 # Seconds of silence after which mitmproxy is to end a path of UDP. Its own 20 harm a call: its network stack forgets a
 # path only 60 s after the last packet, and swallows what comes until then where the path has ended. A bot that is quiet
 # for 20 s and speaks again would not be heard for as long as it speaks. Read in mitmproxy_rs 0.12.11 (its file
@@ -55,8 +51,7 @@ class Recorder:
         self._streams: dict[str, _Flow] = {}
         self._paths: dict[str, _Path] = {}
         self._foreign: set[str] = set()
-        self._closing: dict[str, http.HTTPFlow] = {}
-        self._closes = Closes(lambda flow: flow.id in self._streams, self.websocket_closing, _idle_limit)
+        self._closes = Closes(lambda flow: flow.id in self._streams, self._closed, _idle_limit)
         self._pings = _PingListener(self)
 
     def load(self, loader: Loader) -> None:
@@ -149,15 +144,10 @@ class Recorder:
             # The last one stays: mitmproxy's own addons look at it after us.
             del flow.websocket.messages[:-1]
 
-    def websocket_closing(self, flow: http.HTTPFlow) -> None:
-        """Take note that the first close frame has passed. Its row comes after what is still on its way."""
-        self._closing[flow.id] = flow
-        asyncio.get_running_loop().call_later(ANSWER_LIMIT, self._settle, flow)
-
     def websocket_end(self, flow: http.HTTPFlow) -> None:
-        self._closing.pop(flow.id, None)
         self._foreign.discard(flow.id)
-        self._conclude(flow)
+        self._closed(flow)
+        self._streams.pop(flow.id, None)
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Have media relayed as they are. Else mitmproxy would pass them by, or take DTLS for something to open.
@@ -229,20 +219,17 @@ class Recorder:
                 why,
             )
 
-    def _settle(self, flow: http.HTTPFlow) -> None:
-        """Have the row of a close written although the other end has not answered yet."""
-        if self._closing.pop(flow.id, None) is not None:
-            # What it may still say passes, and is not recorded.
-            self._foreign.add(flow.id)
-            self._conclude(flow)
-
-    def _conclude(self, flow: http.HTTPFlow) -> None:
-        seen = self._streams.pop(flow.id, None)
+    def _closed(self, flow: http.HTTPFlow) -> None:
+        """Record how a connection ends, once: with the first close frame. The other end may say more after that."""
+        seen = self._streams.get(flow.id)
         if seen is None or flow.websocket is None:
             return
         seen.check_last()
+        if seen.closed:
+            return
         closed = closed_of(flow, seen.stream.connection, seen.last_ns, _idle_limit())
         if closed is not None:
+            seen.closed = True
             seen.put(closed)
 
     def _begin(self, flow: http.HTTPFlow, *, joined: bool = False) -> "_Flow | None":
@@ -257,9 +244,6 @@ class Recorder:
             self._foreign.add(flow.id)
             self._scribe.saw(host_of(url))
             return None
-        # A client that has said goodbye comes back: the row of its close belongs before that.
-        for closing in list(self._closing.values()):
-            self._settle(closing)
         stream = Stream(host_of(url), self._scribe.number() if plane is not None else 0)
         seen = _Flow(self._scribe, stream, flow.client_conn.peername)
         self._streams[flow.id] = seen
@@ -333,10 +317,9 @@ class Recorder:
             return
         self._pings.uninstall()
         self._closes.uninstall()
-        for flow in list(self._closing.values()):
-            self._settle(flow)
         for seen in self._streams.values():
-            seen.put(Closed(seen.stream.connection, time.time_ns(), None, "mitmproxy was stopped", "proxy"))
+            if not seen.closed:
+                seen.put(Closed(seen.stream.connection, time.time_ns(), None, "mitmproxy was stopped", "proxy"))
         for path in self._paths.values():
             path.put(Closed(path.stream.connection, time.time_ns(), None, "mitmproxy was stopped", "proxy"))
         self._streams.clear()
@@ -348,13 +331,15 @@ class Recorder:
 class _Flow:
     """One followed WebSocket, on the side of the hooks."""
 
-    __slots__ = ("_last", "_scribe", "client", "last_ns", "stream")
+    __slots__ = ("_last", "_scribe", "client", "closed", "last_ns", "stream")
 
     def __init__(self, scribe: Scribe, stream: Stream, client: object) -> None:
         self._scribe = scribe
         self._last: tuple[WebSocketMessage, bytes] | None = None
         self.stream = stream
         self.client = client
+        self.closed = False
+        """How it ends has been recorded."""
         self.last_ns = time.time_ns()
 
     def put(self, what: Opened | Frame | Control | Closed | Amendment) -> None:

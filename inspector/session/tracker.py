@@ -150,6 +150,12 @@ class Tracker:
         if event.from_client and event.undecoded is not None:
             _count_send(connection, event, event.undecoded.text)
 
+    def late(self, connection: Connection, event: Event) -> None:
+        """Take in what came after a close frame: the client may have read it, and resume from there."""
+        session = self.world.session_of(connection) if event.plane is Plane.GATEWAY else None
+        if session is not None and event.seq is not None and not event.from_client:
+            session.seq = max(session.seq or 0, event.seq)
+
     def closed(self, connection: Connection, event: Event) -> None:
         """Take in the end of a connection."""
         assert connection.closed is not None

@@ -1,6 +1,5 @@
 """The recorder under mitmproxy's own test aids. What it wrote is read back from the finished capture."""
 
-import asyncio
 import io
 import json
 import logging
@@ -24,7 +23,7 @@ from wsproto.frame_protocol import FrameProtocol, Opcode
 from inspector.importers.mitm import HOW_CLOSED, IN_FRAME
 from inspector.model import Closed, Control, Event, Frame, Happening, Mark, Opened, Plane
 from inspector.pipeline import Pipeline
-from inspector.proxy import recorder, scribe
+from inspector.proxy import scribe
 from inspector.proxy.recorder import Recorder
 from inspector.simulator.media import discovery_request
 from inspector.store.reader import Reader, stored_happenings
@@ -349,43 +348,23 @@ def _says_goodbye(stand: Stand, connection: http.HTTPFlow) -> None:
     assert ended is not None
     ended.close_code, ended.close_reason, ended.closed_by_client, ended.timestamp_end = 4000, "", True, time.time()
     connection.metadata[HOW_CLOSED] = IN_FRAME
-    stand.recorder.websocket_closing(connection)
+    stand.recorder._closed(connection)
 
 
-async def test_what_was_on_its_way_at_a_close_is_recorded_before_it(stand: Stand) -> None:
+def test_what_was_on_its_way_at_a_close_is_recorded_after_it(stand: Stand) -> None:
+    """It did not lead to the close: its sender did not know of that, nor did who closed know of it."""
     connection = stand.open()
+    stand.say(connection, HELLO)
     _says_goodbye(stand, connection)
     stand.say(connection, HELLO)
     stand.recorder.websocket_end(connection)
-    _, frame, closed = stand.recorded()
-    assert isinstance(frame, Frame)
-    assert closed == Closed(1, closed.at_ns, 4000, "", "client")
-    assert closed.at_ns >= frame.at_ns
-
-
-async def test_a_close_without_an_answer_is_recorded_before_its_client_comes_back(stand: Stand) -> None:
-    """A server that is gone never answers, and verdicts want to know what the client did after the close."""
-    first = stand.open()
-    _says_goodbye(stand, first)
-    stand.open()
-    # That comes too late, and may not begin a connection of its own.
-    stand.say(first, HELLO)
-    stand.recorder.websocket_end(first)
-    assert [(type(each), each.connection) for each in stand.recorded()] == [
-        (Opened, 1),
-        (Closed, 1),
-        (Opened, 2),
-        (Closed, 2),
-    ]
-
-
-async def test_a_close_that_nobody_answers_is_recorded_soon(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder, "ANSWER_LIMIT", 0)
-    first = stand.open()
-    _says_goodbye(stand, first)
-    await asyncio.sleep(0.01)
-    closed = stand.recorded()[-1]
-    assert closed == Closed(1, closed.at_ns, 4000, "", "client")
+    happenings = stand.recorded()
+    assert [(type(each), each.connection) for each in happenings] == [(Opened, 1), (Frame, 1), (Closed, 1), (Frame, 1)]
+    assert happenings[2] == Closed(1, happenings[2].at_ns, 4000, "", "client")
+    reader = Reader(stand.capture)
+    events = list(reader.all_events())
+    reader.close()
+    assert [(each.op, each.note) for each in events if each.op is not None] == [(10, None), (10, "after the close")]
 
 
 def test_closes_are_mitmproxys_again_when_the_recorder_ends(stand: Stand) -> None:
