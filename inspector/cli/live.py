@@ -26,8 +26,8 @@ from inspector.proxy.launch.environment import write_bundle
 from inspector.proxy.livefile import Live
 from inspector.proxy.mitmdump import STOP_LIMIT, Proxy, Settings
 from inspector.proxy.process import Found, Process, end, identify
+from inspector.report.colour import coloured
 from inspector.report.present import Presenter
-from inspector.session.summarize import inert
 
 # Seconds that a client may take to say its goodbyes.
 CLIENT_LIMIT = 5.0
@@ -225,4 +225,5 @@ def _until_ctrl_c() -> Iterator[None]:
 
 def _say(lines: Sequence[str]) -> None:
     for line in lines:
-        click.echo(f"  {inert(line)}", err=True)
+        # click leaves the colours out where stderr is no terminal.
+        click.echo(f"  {coloured(line)}", err=True)

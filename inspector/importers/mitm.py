@@ -18,6 +18,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from inspector.importers.candidates import MAX_FRAMES
+from inspector.importers.refusals import why_refused
 from inspector.importers.source import Source, at_ns, clean, kept_headers, refusal_of, websocket_url
 from inspector.model import Closed, Frame, Happening, Mark, Opened, Plane, Side
 from inspector.protocol.hosts import plane_of
@@ -212,7 +213,8 @@ def opened_of(flow: "HTTPFlow", connection: int, plane: Plane = Plane.GATEWAY) -
     request, response = flow.request, flow.response
     headers = kept_headers(request.headers.items(multi=True), response.headers.items(multi=True) if response else ())
     if response is None:
-        refusal = clean(flow.error.msg) if flow.error else "no answer was recorded"
+        address = f"{request.host}:{request.port}"
+        refusal = why_refused(clean(flow.error.msg), address) if flow.error else "no answer was recorded"
     elif response.status_code == 101:
         refusal = None
     else:

@@ -9,6 +9,7 @@ import logging
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -22,10 +23,11 @@ from mitmproxy.websocket import WebSocketMessage
 from inspector.errors import GwinspectError
 from inspector.importers.mitm import IDLE_LIMIT, closed_of, is_discovery, opened_of, packet_of, udp_opened_of
 from inspector.importers.source import at_ns
-from inspector.model import Closed, Control, Frame, Mark, Opened, Plane
-from inspector.protocol.hosts import host_of, is_discord, plane_of, shape_of
+from inspector.model import Closed, Control, Frame, Mark, Opened
+from inspector.protocol.hosts import host_of, plane_of, shape_of
 from inspector.protocol.registry import default
 from inspector.proxy.closes import Closes
+from inspector.proxy.refusals import Refusals
 from inspector.proxy.scribe import ALERT, Amendment, Scribe, Stream
 from inspector.store.file import check_target
 
@@ -52,6 +54,7 @@ class Recorder:
         self._paths: dict[str, _Path] = {}
         self._foreign: set[str] = set()
         self._closes = Closes(lambda flow: flow.id in self._streams, self._closed, _idle_limit)
+        self._refusals = Refusals(self._refused, lambda: ctx.options.gwinspect_hosts)
         self._pings = _PingListener(self)
 
     def load(self, loader: Loader) -> None:
@@ -185,17 +188,23 @@ class Recorder:
     def response(self, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
         if flow.response.status_code != 101:
-            self._refused(flow)
+            self._refusals.upgrade(flow)
 
     def error(self, flow: http.HTTPFlow) -> None:
         if flow.websocket is None:
-            self._refused(flow)
+            self._refusals.upgrade(flow)
+
+    def http_connect_error(self, flow: http.HTTPFlow) -> None:
+        self._refusals.connect(flow)
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
-        self._no_tls(data, "the client did not accept the proxy's certificate", data.conn.error)
+        self._refusals.client_tls(data)
 
     def tls_failed_server(self, data: tls.TlsData) -> None:
-        self._no_tls(data, "the proxy did not accept the server's certificate", data.conn.error)
+        self._refusals.server_tls(data)
+
+    def client_disconnected(self, client: connection.Client) -> None:
+        self._refusals.left(client)
 
     def ping(self, client: object, from_client: bool, name: str, data: bytes) -> None:
         """Record a ping or pong on the connection of the client at the address `client`."""
@@ -283,40 +292,16 @@ class Recorder:
         self._scribe.learn(host, port)
         return True
 
-    def _refused(self, flow: http.HTTPFlow) -> None:
-        if self._scribe is None or flow.request.headers.get("upgrade", "").lower() != "websocket":
-            return
-        plane = plane_of(flow.request.pretty_url, ctx.options.gwinspect_hosts)
-        if plane is not None:
-            self._scribe.put(None, opened_of(flow, self._scribe.number(), plane))
-
-    def _no_tls(self, data: tls.TlsData, what: str, why: str | None) -> None:
-        address = data.context.server.address
-        host = data.conn.sni or data.context.client.sni or (address[0] if address else "")
-        if self._scribe is None or not host or not is_discord(host, ctx.options.gwinspect_hosts):
-            return
-        port = address[1] if address else 443
-        url = f"wss://{host}/" if port == 443 else f"wss://{host}:{port}/"
-        client = data.context.client.peername
-        refusal = f"TLS failed, {what}" + (f" ({why})" if why else "")
-        self._scribe.put(
-            None,
-            Opened(
-                self._scribe.number(),
-                time.time_ns(),
-                plane_of(url) or Plane.GATEWAY,
-                url,
-                f"{client[0]}:{client[1]}" if client else None,
-                None,
-                refusal,
-            ),
-        )
+    def _refused(self, opened: Opened) -> None:
+        if self._scribe is not None:
+            self._scribe.put(None, replace(opened, connection=self._scribe.number()))
 
     def _finish(self) -> None:
         if self._scribe is None:
             return
         self._pings.uninstall()
         self._closes.uninstall()
+        self._refusals.finish()
         for seen in self._streams.values():
             if not seen.closed:
                 seen.put(Closed(seen.stream.connection, time.time_ns(), None, "mitmproxy was stopped", "proxy"))

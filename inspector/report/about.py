@@ -198,7 +198,7 @@ def _open(event: Event, connection: Connection) -> Entry:
         "Connection refused" if refused else "Connection opened",
         f"{_PLANES[event.plane]}, connection {event.connection}",
         ("Means", _REFUSED if refused else _LATE if opened.joined_late else _OPENED),
-        ("Refused", _clipped(opened.refusal or "")),
+        ("Refused", _clipped(opened.refusal or "", 10 * _LONGEST)),
         ("Upgrade", _upgrade(opened)),
         ("Host", _host(opened)),
         (

@@ -213,6 +213,15 @@ def test_an_upgrade_without_an_answer_is_a_row(stand: Stand) -> None:
     assert (opened.status, opened.refusal) == (None, "Name or service not known")
 
 
+def test_a_tunnel_that_the_proxy_refuses_is_its_own_doing(stand: Stand) -> None:
+    tunnel = tflow.tflow(req=http.Request.make("CONNECT", "https://gateway.discord.gg:443/"))
+    tunnel.response = http.Response.make(407, "<html>")
+    stand.recorder.http_connect_error(tunnel)
+    (opened,) = stand.recorded()
+    assert isinstance(opened, Opened)
+    assert opened.refusal == "the proxy refused the client's CONNECT: HTTP 407 Proxy Authentication Required"
+
+
 def test_requests_that_are_no_upgrades_are_left_alone(stand: Stand) -> None:
     plain = _upgrade(GATEWAY, 404)
     del plain.request.headers["upgrade"]
@@ -223,8 +232,8 @@ def test_requests_that_are_no_upgrades_are_left_alone(stand: Stand) -> None:
 @pytest.mark.parametrize(
     ("side", "refusal"),
     [
-        ("client", "TLS failed, the client did not accept the proxy's certificate (unknown ca)"),
-        ("server", "TLS failed, the proxy did not accept the server's certificate (unknown ca)"),
+        ("client", "TLS with the client failed: unknown ca"),
+        ("server", "TLS with the server failed: unknown ca"),
     ],
 )
 def test_a_tls_handshake_that_failed_is_a_row(stand: Stand, side: str, refusal: str) -> None:
