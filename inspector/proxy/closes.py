@@ -3,7 +3,7 @@
 mitmproxy ends a WebSocket by itself. It answers each close frame for the other end, hangs up on both at once, tells the
 other end of a broken connection a clean 1000, and takes codes that RFC 6455 forbids for damage. A client that is told
 1000 where the line broke starts a new session instead of resuming. So from the first close frame on, or where a
-connection breaks, `relay` takes over: close frames pass byte for byte, messages still on their way pass too, and where
+connection breaks, this takes over: close frames pass byte for byte, messages still on their way pass too, and where
 an end hangs up the proxy hangs up on the other, without a word that nobody said.
 
 This replaces `WebsocketLayer.relay_messages` of mitmproxy and reaches into wsproto. So `install` first plays closes
