@@ -147,7 +147,9 @@ class FrameRecorder:
             limit = getattr(ctx.options, "tcp_timeout", 600)
             if ended.close_code == 1006 and at - seen.last_at >= limit:
                 by, reason = "proxy", f"nothing was said for {limit} s, so mitmproxy closed the connection"
-            seen.put("close", at, code=ended.close_code, reason=reason, by=by)
+            # mitmproxy by itself tells the other end of a connection that broke off 1000.
+            marks = {"marks": ["told_1000"]} if ended.close_code == 1006 else {}
+            seen.put("close", at, code=ended.close_code, reason=reason, by=by, **marks)
 
     def response(self, flow: http.HTTPFlow) -> None:
         if flow.response.status_code != 101:

@@ -47,6 +47,10 @@ class Mark(IntFlag):
     """It was sent, and the proxy passed on something else."""
     REDACTED = 8
     """Secrets in the stored bytes were masked, so they are not quite what was sent."""
+    TOLD_1000 = 16
+    """Of a close without a close frame: the proxy sent the other end one with 1000."""
+    FORBIDDEN = 32
+    """Of a close: its code was in a close frame, where WebSocket allows no such code (0, 999, 1006, 5000)."""
 
 
 REACHED_AT = "gwinspect-reached-at"
@@ -119,6 +123,15 @@ class Closed:
     reason: str = ""
     by: Side | None = None
     """Who closed first; None where the recording does not say."""
+    marks: Mark = Mark.NONE
+    """`Mark.TOLD_1000` and `Mark.FORBIDDEN`, where they apply."""
+
+    @property
+    def told(self) -> str | None:
+        """Which end the proxy told 1000 instead, ``client`` or ``server``; None where it did not."""
+        if not self.marks & Mark.TOLD_1000:
+            return None
+        return "client" if self.by == "server" else "server"
 
 
 Happening = Opened | Frame | Control | Closed

@@ -3,6 +3,7 @@
 Live recording, imports and `reindex` all pass through here, so a capture reads the same however it was made.
 """
 
+from collections import OrderedDict
 from functools import partial
 
 import orjson
@@ -31,6 +32,9 @@ from inspector.session.tracker import Tracker
 from inspector.wire.decoder import Decoder, Reading
 from inspector.wire.packets import described
 
+# Connections whose end was announced and whose other end may still speak: at most so many, and for so long.
+MAX_LEFT, LEAVING_NS = 1000, 60_000_000_000
+
 
 class Pipeline:
     """Follows one recording. Memory grows with the connections that are open, not with what they say.
@@ -52,6 +56,7 @@ class Pipeline:
         self._diagnosis = Diagnosis(registry, self._tracker.world)
         self._open: dict[int, tuple[Connection, Decoder]] = {}
         self._media: dict[int, Media] = {}
+        self._left: OrderedDict[int, tuple[Connection, Decoder]] = OrderedDict()
         self._last_at_ns = 0
 
     @property
@@ -105,6 +110,8 @@ class Pipeline:
         return event
 
     def _frame(self, frame: Frame, number: int) -> list[Event]:
+        if frame.connection in self._left:
+            return self._late(frame, number)
         connection, decoder = self._open.get(frame.connection) or self._unannounced(frame)
         if connection.plane is Plane.MEDIA:
             return [self._run(connection, run) for run in self._media[frame.connection].receive(frame, number)]
@@ -115,17 +122,31 @@ class Pipeline:
         self._observe(connection, decoder)
         return events
 
+    def _late(self, frame: Frame, number: int) -> list[Event]:
+        """Return rows for what the other end said before it knew of the close. Nothing follows from them any more."""
+        connection, decoder = self._left[frame.connection]
+        events = []
+        for reading in decoder.receive(frame, number):
+            event = self._reading_row(connection, reading, frame.at_ns, frame.from_client, number, frame)
+            event.note = "after the close"
+            self._tracker.late(connection, event)
+            events.append(event)
+        return events
+
     def _closed(self, closed: Closed, number: int) -> list[Event]:
         connection, decoder = self._open.get(closed.connection) or self._unannounced(closed)
         media = self._media.pop(closed.connection, None)
         events = [self._run(connection, run) for run in media.finish()] if media is not None else []
         del self._open[closed.connection]
+        self._left[closed.connection] = connection, decoder
+        while len(self._left) > MAX_LEFT or self._left_too_long(closed.at_ns):
+            self._left.popitem(last=False)
         events += [self._event(connection, reading, closed.at_ns, False, number) for reading in decoder.finish()]
         self._observe(connection, decoder)
         connection.closed = closed
         self.changed[closed.connection] = connection
         event = self._row(connection, Kind.CLOSE, closed.at_ns, number)
-        event.closed = closed
+        event.closed, event.marks = closed, closed.marks
         event.from_client = {"client": True, "server": False}.get(closed.by or "")
         if connection.unread_frames:
             event.note = f"{connection.unread_frames:,} messages before it were kept raw, unread"
@@ -134,14 +155,20 @@ class Pipeline:
         events.append(event)
         return events
 
+    def _left_too_long(self, now_ns: int) -> bool:
+        first, _ = next(iter(self._left.values()))
+        return first.closed is not None and now_ns - first.closed.at_ns > LEAVING_NS
+
     def _control(self, control: Control, number: int) -> Event:
-        connection, _ = self._open.get(control.connection) or self._unannounced(control)
+        entry = self._open.get(control.connection) or self._left.get(control.connection)
+        connection, _ = entry or self._unannounced(control)
         event = self._row(connection, Kind.CONTROL, control.at_ns, number)
         event.from_client = control.from_client
         event.event = control.name
         event.wire_bytes = len(control.data)
         event.payload = control.data
-        self._diagnosis.examine(connection, event, None, None)
+        if connection.closed is None:
+            self._diagnosis.examine(connection, event, None, None)
         return event
 
     def _unannounced(self, happening: Frame | Control | Closed) -> tuple[Connection, Decoder]:
@@ -164,6 +191,32 @@ class Pipeline:
         frame: Frame | None = None,
     ) -> Event:
         what = reading.what
+        event = self._reading_row(connection, reading, at_ns, from_client, number, frame)
+        if isinstance(what, Undecoded):
+            self._diagnosis.examine(connection, event, None, None)
+            self._tracker.stumbled(connection, event)
+            connection.undecoded += 1
+            return event
+        says = said.read(event, what)
+        if isinstance(says, said.Identify | said.Resume):
+            says = self._tracker.world.recognize(event.plane, says)
+        self._diagnosis.examine(connection, event, what, says)
+        self._tracker.follow(connection, event, what, says)
+        if what.problems:
+            event.note = "; ".join([event.note, *what.problems] if event.note else what.problems)
+        return event
+
+    def _reading_row(
+        self,
+        connection: Connection,
+        reading: Reading,
+        at_ns: int,
+        from_client: bool,
+        number: int,
+        frame: Frame | None = None,
+    ) -> Event:
+        """Return the row for something that was read, with what it says by itself."""
+        what = reading.what
         kind = Kind.PAYLOAD if isinstance(what, Payload) else Kind.UNDECODED
         event = self._row(connection, kind, at_ns, reading.first_frame)
         event.last_frame = number
@@ -173,20 +226,12 @@ class Pipeline:
             event.marks = frame.marks
         if isinstance(what, Undecoded):
             event.undecoded = what
-            self._diagnosis.examine(connection, event, None, None)
-            self._tracker.stumbled(connection, event)
-            connection.undecoded += 1
             return event
         event.op, event.event, event.seq = what.op, what.event, what.seq
         event.encoding = what.encoding
         event.payload = what.data
         event.decoded_bytes = len(what.data)
         self._tracker.locate(event, what.d)
-        says = said.read(event, what)
-        self._diagnosis.examine(connection, event, what, says)
-        self._tracker.follow(connection, event, what, says)
-        if what.problems:
-            event.note = "; ".join([event.note, *what.problems] if event.note else what.problems)
         if what.event is not None:
             self.names.update(names_in(what.event, what.d))
         return event

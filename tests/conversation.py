@@ -88,8 +88,10 @@ class Conversation:
     def opens(self, **more: Any) -> "Conversation":
         return self._add(Opened(self.connection, self._at_ns, self.plane, self.url, "127.0.0.1:50000", **more))
 
-    def closes(self, code: int | None = 1000, reason: str = "", by: Side | None = "client") -> "Conversation":
-        return self._add(Closed(self.connection, self._at_ns, code, reason, by))
+    def closes(
+        self, code: int | None = 1000, reason: str = "", by: Side | None = "client", marks: Mark = Mark.NONE
+    ) -> "Conversation":
+        return self._add(Closed(self.connection, self._at_ns, code, reason, by, marks))
 
     def pings(self, *, from_client: bool = True) -> "Conversation":
         return self._add(Control(self.connection, self._at_ns, from_client, "ping", b"\x01"))

@@ -5,7 +5,21 @@ from hypothesis import strategies as st
 from inspector.model import Closed, Control, Event, Frame, Happening, Kind, Mark, Opened, Plane
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
-from tests.conversation import ACK, DIALECTS, HEARTBEAT, HELLO, NOON, STEP, Conversation, message, usual
+from tests.conversation import (
+    ACK,
+    DIALECTS,
+    HEARTBEAT,
+    HELLO,
+    NOON,
+    SESSION,
+    STEP,
+    TOKEN,
+    Conversation,
+    identify,
+    message,
+    ready,
+    usual,
+)
 
 
 def events(talk: Conversation) -> list[Event]:
@@ -156,3 +170,20 @@ def test_whatever_happens_is_numbered_in_order(happenings: list[Happening]) -> N
     assert [event.n for event in found] == list(range(1, len(found) + 1))
     assert pipeline.next_frame == len(happenings) + 1
     assert all(1 <= event.first_frame <= event.last_frame <= len(happenings) for event in found)
+
+
+def test_what_comes_after_a_close_is_a_row_from_which_nothing_follows() -> None:
+    """The server had not seen the close yet. The client may have read it all the same, and resume from there."""
+    talk = Conversation("json", "zlib-stream").opens().server(HELLO).client(identify()).server(ready())
+    talk.closes(4000).server(message("on its way", 2)).pings(from_client=False)
+    again = Conversation(connection=2, at_ns=NOON + 1_000_000_000).opens().server(HELLO)
+    again.client({"op": 6, "d": {"token": TOKEN, "session_id": SESSION, "seq": 2}})
+    pipeline = Pipeline(default())
+    found = [event for each in (*talk.happenings, *again.happenings) for event in pipeline.feed(each)]
+    assert [(event.kind, event.op, event.connection) for event in found[4:7]] == [
+        (Kind.CLOSE, None, 1),
+        (Kind.PAYLOAD, 0, 1),
+        (Kind.CONTROL, None, 1),
+    ]
+    assert found[5].note == "after the close"
+    assert all(not event.findings for event in found[5:])

@@ -51,7 +51,7 @@ def test_every_command_is_in_readme() -> None:
 def test_every_option_of_the_addon_is_in_readme() -> None:
     recorder = (ROOT / "inspector/proxy/recorder.py").read_text("utf-8")
     options = re.findall(r'"(gwinspect_\w+)",\n\s+(?:str|bool|Sequence)', recorder)
-    assert len(options) == 5
+    assert len(options) == 6
     assert [name for name in options if f"| `{name}` |" not in README.read_text("utf-8")] == []
 
 

@@ -37,8 +37,8 @@ from inspector.proxy.launch.watch import Watch
 from inspector.proxy.livefile import Live
 from inspector.proxy.mitmdump import STOP_LIMIT, Proxy, Settings
 from inspector.proxy.process import Found, Process, end, identify
+from inspector.report.colour import coloured
 from inspector.report.present import Presenter
-from inspector.session.summarize import inert
 
 # Lines of what a process said that are shown where it failed.
 _LAST_WORDS = 10
@@ -194,4 +194,5 @@ def _over(underway: Underway, told: UnseenNote) -> bool:
 
 def _say(lines: Sequence[str]) -> None:
     for line in lines:
-        click.echo(f"  {inert(line)}", err=True)
+        # click leaves the colours out where stderr is no terminal.
+        click.echo(f"  {coloured(line)}", err=True)

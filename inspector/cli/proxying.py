@@ -40,6 +40,7 @@ _OURS = {
     "gwinspect_keep_secrets": "--keep-secrets",
     "gwinspect_media": "--no-media",
     "gwinspect_rewrite": "--no-rewrite",
+    "gwinspect_closes": "--no-faithful-closes",
 }
 
 LOOPBACK = ("127.", "localhost", "[::1]", "::1")
@@ -57,6 +58,7 @@ class ProxyChoice:
     keep_secrets: bool
     no_media: bool
     no_rewrite: bool
+    no_faithful_closes: bool
     scripts: tuple[Path, ...]
     options: tuple[str, ...]
     confdir: Path | None
@@ -87,6 +89,11 @@ _OPTIONS = (
     click.option("--no-media", is_flag=True, help="Leave out the UDP packets of voice calls"),
     click.option(
         "--no-rewrite", is_flag=True, help="In reverse mode, do not rewrite READY's URL: a resume leaves the proxy"
+    ),
+    click.option(
+        "--no-faithful-closes",
+        is_flag=True,
+        help="Let mitmproxy tell the other end of a broken connection 1000, as it does by itself",
     ),
     click.option(
         "-s",
@@ -141,6 +148,7 @@ def settings_of(chosen: ProxyChoice, capture: Path) -> Settings:
         "confdir": str(chosen.confdir or confdir()),
         "gwinspect_media": "false" if chosen.no_media else "true",
         "gwinspect_rewrite": "false" if chosen.no_rewrite else "true",
+        "gwinspect_closes": "false" if chosen.no_faithful_closes else "true",
     }
     settings = Settings(
         capture,

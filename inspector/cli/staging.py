@@ -21,7 +21,7 @@ from inspector.proxy.process import end, output_to
 from inspector.simulator.scenarios import scenario
 
 # Seconds that the simulator may take to end once its client has gone.
-SIMULATOR_LIMIT = 15
+SIMULATOR_LIMIT = 30
 # Seconds that client and simulator may each take to end where they are told to.
 CLIENT_LIMIT = 3
 

@@ -8,6 +8,7 @@ from inspector.diagnose.closes_voice import GO_ON, OVER, call_of, server_id_of
 from inspector.diagnose.rule import SECOND, Situation, bounded
 from inspector.diagnose.words import listed, took
 from inspector.model import Plane, Verdict
+from inspector.session.redact import is_lost
 from inspector.session.said import Identify, Resume, VoiceServer, VoiceState
 from inspector.session.state import Connection
 from inspector.session.tracker import GONE, concerns
@@ -133,7 +134,8 @@ def _after_the_end(
 def _resumed(verdict: Verdict, said: Resume, connection: Connection) -> tuple[bool | None, list[str]]:
     if verdict.resume is False:
         return False, ["there is nothing to resume, and op 9 is what follows"]
-    if said.session is not None and connection.session is not None and said.session != connection.session:
+    other = said.session is not None and connection.session is not None and said.session != connection.session
+    if other and not is_lost(said.session):
         return (None if verdict.resume is None else False), ["but another session"]
     return verdict.resume, []
 
@@ -144,6 +146,12 @@ def _identified(
     closed = ending.closed
     if verdict.resume is None:
         return None, []
+    if verdict.resume and closed.told == "client":
+        return None, ["the proxy had told the client 1000, on which many clients start over"]
+    if verdict.resume and closed.told == "server":
+        return None, ["the proxy had told the server 1000, which ends the session there"]
+    if verdict.resume and closed.by == "proxy":
+        return None, ["the proxy had ended the connection"]
     if verdict.resume:
         if closed.by == "client" and closed.code in (1005, 1006):
             return None, ["a program that was started anew can do no other"]

@@ -7,7 +7,7 @@ from inspector.diagnose.rule import SECOND, Situation
 from inspector.diagnose.words import opcode, took
 from inspector.model import ABSENT, Absent, Closed, Severity
 from inspector.protocol.registry import CloseCode
-from inspector.session.redact import HIDDEN
+from inspector.session.redact import HIDDEN, is_lost
 from inspector.session.state import SEND_WINDOW_NS, Sent
 from inspector.session.summarize import inert
 
@@ -61,7 +61,9 @@ def ago(now: Situation, at_ns: int) -> str:
 
 def token_said(token: str | None) -> str:
     """Say which token, by the first digits of its digest."""
-    return f"the token {HIDDEN}{token[:4]}" if token else "no token that could be read"
+    if not token:
+        return "no token that could be read"
+    return f"the token {HIDDEN}{'' if is_lost(token) else token[:4]}"
 
 
 def sent_said(now: Situation, sent: Sent) -> str:

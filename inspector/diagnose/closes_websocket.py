@@ -17,6 +17,10 @@ from inspector.diagnose.cause import (
 from inspector.diagnose.rule import SECOND, Situation
 from inspector.diagnose.words import counted, quoted, took
 from inspector.model import Plane, Severity
+from inspector.session.summarize import inert
+
+# What wsproto, and so mitmproxy, says to frames that break the rules.
+_ANSWERS_TO_BAD_FRAMES = (1002, 1003, 1007, 1009)
 
 # Connections that break off within this time of each other have one cause.
 TOGETHER_NS = SECOND
@@ -83,7 +87,20 @@ def broke_off(now: Situation) -> Cause:
     elif len(words) == 1:
         row = row_of(now)
         words.append(f"The usual cause: {row.cause if row is not None else ''}".rstrip(". "))
+    if closed(now).told:
+        words.append(_told(now).rstrip("."))
     return Cause(". ".join(words) + ".", tuple(evidence))
+
+
+def _told(now: Situation) -> str:
+    """Say what the proxy made of a break for the other end, and what follows from that."""
+    told = closed(now).told
+    if told is None:
+        return ""
+    if told == "client":
+        return "The proxy told the client 1000 instead, and what the client does next answers that."
+    gone = ", which ends the session there: a resume may be refused" if now.event.plane is Plane.GATEWAY else ""
+    return f"The proxy told the server 1000 instead{gone}."
 
 
 def protocol_error(now: Situation) -> Cause:
@@ -153,9 +170,16 @@ def not_recorded(now: Situation) -> Cause:
 
 def by_proxy(now: Situation) -> Cause:
     """The proxy ended the connection; neither the client nor Discord did."""
-    reason = closed(now).reason
+    reason, code = closed(now).reason, closed(now).code
+    if code in _ANSWERS_TO_BAD_FRAMES and reason:
+        return Cause(
+            f"{inert(reason)}. mitmproxy answers such a frame itself and closes both ends; the other end never saw it.",
+            (_last_row(now),),
+            "Update the WebSocket library that sent it. Without the proxy the other end would close in the same way.",
+        )
     return Cause(
-        f"neither the client nor Discord wanted that{f'; it says {quoted(reason)}' if reason else ''}.",
+        f"neither the client nor Discord wanted that{f'; it says {quoted(reason)}' if reason else ''}. "
+        f"{_told(now)}".rstrip(),
         (),
         "Connect again once the proxy is back, and resume.",
         Severity.INFO,

@@ -10,6 +10,7 @@ from inspector.diagnose.cause import RESUMABLE_NS
 from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, receives, rule, sends, silence
 from inspector.diagnose.words import counted, listed, opcode, quoted, took
 from inspector.model import Plane, Severity
+from inspector.session.redact import is_lost
 from inspector.session.said import Identify, Refused, Resume
 from inspector.session.tracker import DESTROYING, host_of
 from inspector.session.world import DAY_NS, Login, Session
@@ -161,7 +162,7 @@ def resume_unknown_session(now: Situation) -> Iterator[Noticed]:
         missing = [name for name, value in (("session_id", resume.session), ("token", resume.token)) if value is None]
         yield Noticed(f"Resume has no {listed(missing, 'and no')}.", severity=Severity.ERROR)
         return
-    if resume.session in world.sessions:
+    if resume.session in world.sessions or is_lost(resume.session):
         return
     own = [
         session
@@ -352,6 +353,9 @@ def identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
     session = now.world.session_of(connection)
     if session is None or session.phase != "dropped" or connection.accepted is None:
         return
+    # What the proxy did to the connection is not the client's fault.
+    if ending.closed.by == "proxy" or ending.closed.told is not None:
+        return
     if now.at_ns - ending.at_ns > RESUMABLE_NS:
         return
     code, by = ending.closed.code, ending.closed.by
@@ -513,6 +517,11 @@ def _why_not_resumed(now: Situation, resume: Resume) -> str:
     if session.destroyed is not None:
         return "The resume was refused: its session had been ended before."
     before = now.world.ended.get(now.connection.previous or 0)
+    if before is not None and before[1].closed.told == "server":
+        return (
+            f"The resume was refused: when connection {before[0].id} broke off, the proxy told the server 1000, which "
+            "ends the session."
+        )
     away = f" The client had been away for {took(resume.at_ns - before[1].at_ns)}." if before else ""
     return f"The resume was refused: the session is unknown to the server, or too much was missed.{away}"
 

@@ -6,6 +6,9 @@ from inspector.diagnose.rule import Noticed, Odd, Situation, Trigger, opens, pay
 from inspector.model import REACHED_AT, Kind, Mark, Plane, Severity
 from inspector.session.summarize import inert
 
+# Characters of a refusal; those of servers that talk more are cut.
+MAX_REFUSAL = 2000
+
 _BY_PROXY = Mark.INJECTED | Mark.DROPPED | Mark.CHANGED
 
 
@@ -27,15 +30,16 @@ def undecodable(now: Situation) -> Iterator[Noticed]:
     "connection-refused",
     Severity.ERROR,
     opens(),
-    remedy="Look at the status: 403 and 429 come from Discord's edge, 5xx from a server that is down; a TLS failure "
-    "means that the client does not trust the proxy's certificate.",
+    remedy="Look at the status: 403 and 429 come from Discord's edge, 5xx from a server that is down. Where TLS with "
+    "the client failed, make it trust the proxy's certificate; where TLS with the server failed, look at the server's.",
     source=("derived",),
 )
 def connection_refused(now: Situation) -> Iterator[Noticed]:
     """There was no connection: the upgrade was refused, or did not come that far."""
     opened = now.event.opened
     if opened is not None and opened.refusal is not None:
-        yield Noticed(f"No WebSocket came about: {inert(opened.refusal[:200])}.")
+        answered = "the server answered " if opened.status is not None else ""
+        yield Noticed(f"No WebSocket came about: {answered}{inert(opened.refusal[:MAX_REFUSAL]).rstrip('.')}.")
 
 
 @rule(

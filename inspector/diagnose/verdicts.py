@@ -9,7 +9,7 @@ from inspector.diagnose import closes_voice as voice
 from inspector.diagnose import closes_websocket as websocket
 from inspector.diagnose.cause import Cause, Explain, row_of
 from inspector.diagnose.rule import Situation, bounded
-from inspector.model import Absent, Closed, Finding, Plane, Severity, Verdict
+from inspector.model import Absent, Closed, Finding, Mark, Plane, Severity, Verdict
 from inspector.protocol.registry import CloseCode
 from inspector.session.tracker import DESTROYING
 
@@ -117,6 +117,8 @@ def _explainer(now: Situation, closed: Closed) -> Explain:
         return gateway.thrown_away
     if closed.by == "client" and code >= _OWN_CODES and plane in _ERRORS:
         return gateway.left
+    if closed.marks & Mark.FORBIDDEN:
+        return websocket.unlisted
     found = CAUSES.get((plane.value, code))
     if found is not None:
         return found
@@ -185,6 +187,8 @@ def _severity(plane: Plane, closed: Closed) -> Severity:
 def _lead(closed: Closed, row: CloseCode | None) -> str:
     """Say who closed, and with what."""
     who = {"client": "The client", "server": "The server", "proxy": "The proxy"}.get(closed.by or "")
+    if closed.marks & Mark.FORBIDDEN:
+        return f"{who or 'One end'} closed with {closed.code}, a code that WebSocket does not allow in a close frame"
     if closed.code == 1006:
         return f"{who or 'The connection'} broke off without a close frame (1006)"
     if closed.code == 1005:

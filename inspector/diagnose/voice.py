@@ -306,6 +306,9 @@ def voice_identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
     # A voice server that was named since is a new beginning.
     if call is not None and call.server is not None and call.server.at_ns > ending.at_ns:
         return
+    # What the proxy did to the connection is not the client's fault.
+    if ending.closed.by == "proxy" or ending.closed.told is not None:
+        return
     row = None if ending.closed.code is None else now.registry.close_code(VOICE, ending.closed.code)
     if row is not None and row.sent_by(ending.closed.by).resume is True and connection.accepted is not None:
         yield Noticed(

@@ -14,10 +14,11 @@ mitmproxy is imported when a file is read and not before: it takes half a second
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from inspector.importers.candidates import MAX_FRAMES
+from inspector.importers.refusals import why_refused
 from inspector.importers.source import Source, at_ns, clean, kept_headers, refusal_of, websocket_url
 from inspector.model import REACHED_AT, Closed, Frame, Happening, Mark, Opened, Plane, Side
 from inspector.protocol.hosts import plane_of
@@ -37,9 +38,30 @@ _LENGTH_BYTES = 13
 
 ENDED_BECAUSE = "gwinspect-ended-because"
 """Key of a flow's metadata: why the proxy ended the connection itself."""
+HOW_CLOSED = "gwinspect_close"
+"""The key in a flow's metadata under which `inspector.proxy.closes` leaves what became of its close."""
+IN_FRAME = "close frame"
+"""It passed as it was. With no such word mitmproxy made the close: what it tells the other end is known."""
+FORBIDDEN = "forbidden code"
+"""The same, with a code that no close frame may have."""
+BROKEN = "broken off"
+"""There was no close frame, and the proxy sent none."""
+TIMED_OUT = "timed out"
+"""mitmproxy hung up on both ends."""
+BAD_FRAME = "bad frame"
+"""mitmproxy closed both ends, because of a frame that breaks WebSocket's rules."""
 
-# A reverse mode that leads to this name is one of our own making: its clients asked for Discord's hosts.
-_OUR_OWN = "unset.invalid"
+IDLE_LIMIT = 600
+"""Seconds without traffic after which mitmproxy gives a connection up, unless its option tcp_timeout says otherwise."""
+
+# What wsproto, and so mitmproxy, says of frames that break the rules: its file frame_protocol.py, 1.2.0 to 1.3.2.
+_OF_WSPROTO = re.compile(
+    r"CLOSE with (1 byte payload|invalid code|unknown reserved code)$|remote CLOSE with local-only reason$"
+    r"|Error decoding CLOSE reason: |(un)?expected CONTINUATION\b|error in extension$|Invalid opcode 0x"
+    r"|Invalid attempt to fragment control frame$|(client|server) received unexpected (un)?masked frame$"
+    r"|Control frame with payload len > 125$|(8-byte payload|Payload) length |Reserved bit set unexpectedly$"
+    r"|'utf-8' codec can't decode "
+)
 
 
 class FlowFile(Source):
@@ -151,12 +173,17 @@ class FlowFile(Source):
             return
         yield admitted
         last_ns = opened.at_ns
-        for frames_in_turn in (first, frames):
-            for frame in frames_in_turn:
-                last_ns = frame.at_ns
-                yield frame
-        closed = closed_of(flow, opened.connection, last_ns)
-        if closed is not None:
+        # Where closes pass as they are the other end may say something after the close frame.
+        closing_ns = at_ns(flow.websocket.timestamp_end, 0) if HOW_CLOSED in flow.metadata else 0
+        closed = None
+        for frame in chain(first, frames):
+            if closed is None and 0 < closing_ns < frame.at_ns:
+                closed = closed_of(flow, opened.connection, last_ns)
+                assert closed is not None
+                yield closed
+            last_ns = frame.at_ns
+            yield frame
+        if closed is None and (closed := closed_of(flow, opened.connection, last_ns)) is not None:
             yield closed
 
     def _packets(self, flow: "UDPFlow") -> Iterator[Happening]:
@@ -191,7 +218,8 @@ def opened_of(flow: "HTTPFlow", connection: int, plane: Plane = Plane.GATEWAY) -
     request, response = flow.request, flow.response
     headers = kept_headers(request.headers.items(multi=True), response.headers.items(multi=True) if response else ())
     if response is None:
-        refusal = clean(flow.error.msg) if flow.error else "no answer was recorded"
+        address = f"{request.host}:{request.port}"
+        refusal = why_refused(clean(flow.error.msg), address) if flow.error else "no answer was recorded"
     elif response.status_code == 101:
         refusal = None
     else:
@@ -258,8 +286,11 @@ def originals_of(flow: "HTTPFlow") -> list[Any]:
     return messages if isinstance(messages, list) else []
 
 
-def closed_of(flow: "HTTPFlow", connection: int, last_ns: int) -> Closed | None:
-    """Return how the connection ended; None where the flow was saved while it was open."""
+def closed_of(flow: "HTTPFlow", connection: int, last_ns: int, idle_limit: float = IDLE_LIMIT) -> Closed | None:
+    """Return how the connection ended; None where the flow was saved while it was open.
+
+    `last_ns` is the time of its last message. After `idle_limit` seconds of silence mitmproxy gives a connection up.
+    """
     websocket = flow.websocket
     assert websocket is not None
     if websocket.close_code is None and websocket.timestamp_end is None:
@@ -267,18 +298,39 @@ def closed_of(flow: "HTTPFlow", connection: int, last_ns: int) -> Closed | None:
     by: Side | None = None
     if websocket.closed_by_client is not None:
         by = "client" if websocket.closed_by_client else "server"
-    reason = websocket.close_reason or ""
+    ended_ns = max(at_ns(websocket.timestamp_end, last_ns), last_ns)
+    code, reason = websocket.close_code, clean(websocket.close_reason or "")
+    how = flow.metadata.get(HOW_CLOSED)
+    marks = Mark.NONE
+    if how is None:
+        # mitmproxy made the close itself. It tells the other end of a connection that broke off 1000.
+        if code == 1006:
+            marks = Mark.TOLD_1000
+            how = TIMED_OUT if ended_ns - last_ns >= idle_limit * 1_000_000_000 else None
+        elif code is not None and _OF_WSPROTO.match(reason):
+            how = BAD_FRAME
+    elif how == FORBIDDEN:
+        marks = Mark.FORBIDDEN
+    if how == TIMED_OUT:
+        silent_s = min(round((ended_ns - last_ns) / 1e9), idle_limit)
+        reason, by = f"nothing was said for {silent_s:g} s, so mitmproxy closed the connection", "proxy"
+    elif how == BAD_FRAME:
+        reason, by = f"the {by or 'other end'} sent a bad frame: {reason}", "proxy"
     match flow.metadata.get(ENDED_BECAUSE):
         case str(why):
-            reason, by = why, "proxy"
-    ended_ns = at_ns(websocket.timestamp_end, last_ns)
-    return Closed(connection, ended_ns, websocket.close_code, clean(reason), by)
+            reason, by = clean(why), "proxy"
+    return Closed(connection, ended_ns, code, reason, by, marks)
+
+
+def is_allowed(code: int) -> bool:
+    """Return whether a close frame may have a code: https://www.rfc-editor.org/rfc/rfc6455#section-7.4"""
+    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
 
 
 def is_reverse(client: "Client") -> bool:
     """Return whether a client came to a reverse mode that the user asked for, and so knows the proxy as its server."""
     mode = str(getattr(client.proxy_mode, "full_spec", ""))
-    return mode.startswith("reverse:") and _OUR_OWN not in mode
+    return mode.startswith("reverse:")
 
 
 def reached_at(flow: "HTTPFlow") -> str:

@@ -10,10 +10,11 @@ import logging
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from mitmproxy import connection, ctx, exceptions, http, tls, udp
+from mitmproxy import connection, ctx, exceptions, http, tls, udp, version
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import layer, layers
 from mitmproxy.proxy import server as proxy_server
@@ -21,21 +22,20 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.websocket import WebSocketMessage
 
 from inspector.errors import GwinspectError
-from inspector.importers.mitm import closed_of, is_discovery, opened_of, packet_of, udp_opened_of
+from inspector.importers.mitm import IDLE_LIMIT, closed_of, is_discovery, opened_of, packet_of, udp_opened_of
 from inspector.importers.source import at_ns
-from inspector.model import Closed, Control, Frame, Mark, Opened, Plane
-from inspector.protocol.hosts import host_of, is_discord, plane_of, shape_of
+from inspector.model import Closed, Control, Frame, Mark, Opened
+from inspector.protocol.hosts import host_of, plane_of, shape_of
 from inspector.protocol.registry import default
+from inspector.proxy.closes import Closes
 from inspector.proxy.recorded import RecordedFlows
+from inspector.proxy.refusals import Refusals
 from inspector.proxy.reverse import original_of
-from inspector.proxy.scribe import Amendment, Scribe, Stream
+from inspector.proxy.scribe import ALERT, Amendment, Scribe, Stream
 from inspector.store.file import check_target
 from inspector.store.lock import check_free, path_of
 
 log = logging.getLogger("gwinspect")
-
-# Seconds without traffic after which mitmproxy itself gives a connection up, where it has no option that says so.
-IDLE_LIMIT = 600
 
 # Seconds of silence after which mitmproxy is to end a path of UDP. Its own 20 harm a call: its network stack forgets a
 # path only 60 s after the last packet, and swallows what comes until then where the path has ended. A bot that is quiet
@@ -57,6 +57,8 @@ class Recorder:
         self._streams: dict[str, _Flow] = {}
         self._paths: dict[str, _Path] = {}
         self._foreign: set[str] = set()
+        self._closes = Closes(lambda flow: flow.id in self._streams, self._closed, _idle_limit)
+        self._refusals = Refusals(self._refused, lambda: ctx.options.gwinspect_hosts)
         self._pings = _PingListener(self)
         self.flows = RecordedFlows()
 
@@ -93,6 +95,13 @@ class Recorder:
             "each voice, much more for video.",
         )
         loader.add_option(
+            "gwinspect_closes",
+            bool,
+            True,
+            "Pass closes on as they are: a broken connection is broken for the other end too. Off, mitmproxy tells it "
+            "1000 (Normal Closure), and clients start a new session instead of resuming.",
+        )
+        loader.add_option(
             "gwinspect_trim",
             bool,
             False,
@@ -114,6 +123,9 @@ class Recorder:
                 self._finish()
                 self.running()
 
+        if "gwinspect_closes" in updated and self._scribe is not None:
+            self._keep_closes()
+
     def running(self) -> None:
         if self._scribe is not None:
             return
@@ -128,6 +140,7 @@ class Recorder:
         scribe.start()
         self._scribe = scribe
         self._pings.install()
+        self._keep_closes()
         log.info("gwinspect: recording Discord gateways into %s", scribe.path)
 
     def done(self) -> None:
@@ -151,13 +164,8 @@ class Recorder:
 
     def websocket_end(self, flow: http.HTTPFlow) -> None:
         self._foreign.discard(flow.id)
-        seen = self._streams.pop(flow.id, None)
-        if seen is None or flow.websocket is None:
-            return
-        seen.check_last()
-        closed = closed_of(flow, seen.stream.connection, seen.last_ns)
-        if closed is not None:
-            seen.put(_own_timeout(closed, seen.last_ns))
+        self._closed(flow)
+        self._streams.pop(flow.id, None)
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Have media relayed as they are. Else mitmproxy would pass them by, or take DTLS for something to open.
@@ -195,17 +203,23 @@ class Recorder:
     def response(self, flow: http.HTTPFlow) -> None:
         assert flow.response is not None
         if flow.response.status_code != 101:
-            self._refused(flow)
+            self._refusals.upgrade(flow)
 
     def error(self, flow: http.HTTPFlow) -> None:
         if flow.websocket is None:
-            self._refused(flow)
+            self._refusals.upgrade(flow)
+
+    def http_connect_error(self, flow: http.HTTPFlow) -> None:
+        self._refusals.connect(flow)
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
-        self._no_tls(data, "the client did not accept the proxy's certificate", data.conn.error)
+        self._refusals.client_tls(data)
 
     def tls_failed_server(self, data: tls.TlsData) -> None:
-        self._no_tls(data, "the proxy did not accept the server's certificate", data.conn.error)
+        self._refusals.server_tls(data)
+
+    def client_disconnected(self, client: connection.Client) -> None:
+        self._refusals.left(client)
 
     def ping(self, client: object, from_client: bool, name: str, data: bytes) -> None:
         """Record a ping or pong on the connection of the client at the address `client`."""
@@ -213,6 +227,34 @@ class Recorder:
             if seen.client == client:
                 assert name in ("ping", "pong")
                 seen.put(Control(seen.stream.connection, time.time_ns(), from_client, name, data))  # type: ignore[arg-type]
+
+    def _keep_closes(self) -> None:
+        """Have closes pass as they are, or leave them to mitmproxy, as the option says."""
+        if not ctx.options.gwinspect_closes:
+            self._closes.uninstall()
+            return
+        why = self._closes.install()
+        if why is not None:
+            log.log(
+                ALERT,
+                "gwinspect: mitmproxy %s is not built as expected (%s), so it tells the other end of a broken "
+                "connection 1000; rows of such closes say so",
+                version.VERSION,
+                why,
+            )
+
+    def _closed(self, flow: http.HTTPFlow) -> None:
+        """Record how a connection ends, once: with the first close frame. The other end may say more after that."""
+        seen = self._streams.get(flow.id)
+        if seen is None or flow.websocket is None:
+            return
+        seen.check_last()
+        if seen.closed:
+            return
+        closed = closed_of(flow, seen.stream.connection, seen.last_ns, _idle_limit())
+        if closed is not None:
+            seen.closed = True
+            seen.put(closed)
 
     def _begin(self, flow: http.HTTPFlow, *, joined: bool = False) -> "_Flow | None":
         """Begin to follow `flow` if it is a gateway's, or may be. `joined`: its beginning passed without us."""
@@ -266,41 +308,19 @@ class Recorder:
         self._scribe.learn(host, port)
         return True
 
-    def _refused(self, flow: http.HTTPFlow) -> None:
-        if self._scribe is None or flow.request.headers.get("upgrade", "").lower() != "websocket":
-            return
-        plane = plane_of(flow.request.pretty_url, ctx.options.gwinspect_hosts)
-        if plane is not None:
-            self._scribe.put(None, opened_of(flow, self._scribe.number(), plane))
-
-    def _no_tls(self, data: tls.TlsData, what: str, why: str | None) -> None:
-        address = data.context.server.address
-        host = data.conn.sni or data.context.client.sni or (address[0] if address else "")
-        if self._scribe is None or not host or not is_discord(host, ctx.options.gwinspect_hosts):
-            return
-        port = address[1] if address else 443
-        url = f"wss://{host}/" if port == 443 else f"wss://{host}:{port}/"
-        client = data.context.client.peername
-        refusal = f"TLS failed, {what}" + (f" ({why})" if why else "")
-        self._scribe.put(
-            None,
-            Opened(
-                self._scribe.number(),
-                time.time_ns(),
-                plane_of(url) or Plane.GATEWAY,
-                url,
-                f"{client[0]}:{client[1]}" if client else None,
-                None,
-                refusal,
-            ),
-        )
+    def _refused(self, opened: Opened) -> None:
+        if self._scribe is not None:
+            self._scribe.put(None, replace(opened, connection=self._scribe.number()))
 
     def _finish(self) -> None:
         if self._scribe is None:
             return
         self._pings.uninstall()
+        self._closes.uninstall()
+        self._refusals.finish()
         for seen in self._streams.values():
-            seen.put(Closed(seen.stream.connection, time.time_ns(), None, "mitmproxy was stopped", "proxy"))
+            if not seen.closed:
+                seen.put(Closed(seen.stream.connection, time.time_ns(), None, "mitmproxy was stopped", "proxy"))
         for path in self._paths.values():
             path.put(Closed(path.stream.connection, time.time_ns(), None, "mitmproxy was stopped", "proxy"))
         self._streams.clear()
@@ -312,13 +332,15 @@ class Recorder:
 class _Flow:
     """One followed WebSocket, on the side of the hooks."""
 
-    __slots__ = ("_last", "_scribe", "client", "last_ns", "stream")
+    __slots__ = ("_last", "_scribe", "client", "closed", "last_ns", "stream")
 
     def __init__(self, scribe: Scribe, stream: Stream, client: object) -> None:
         self._scribe = scribe
         self._last: tuple[WebSocketMessage, bytes] | None = None
         self.stream = stream
         self.client = client
+        self.closed = False
+        """How it ends has been recorded."""
         self.last_ns = time.time_ns()
 
     def put(self, what: Opened | Frame | Control | Closed | Amendment) -> None:
@@ -407,10 +429,7 @@ def _is_passed_by(context: Context) -> bool:
     return not any(re.search(each, f"{address[0]}:{address[1]}", re.IGNORECASE) for each in allowed)
 
 
-def _own_timeout(closed: Closed, last_ns: int) -> Closed:
-    """Name the proxy where it was mitmproxy that gave up a silent connection."""
-    limit = getattr(ctx.options, "tcp_timeout", IDLE_LIMIT)
-    if closed.code == 1006 and closed.at_ns - last_ns >= limit * 1_000_000_000:
-        reason = f"nothing was said for {limit} s, so mitmproxy closed the connection"
-        return Closed(closed.connection, closed.at_ns, closed.code, reason, "proxy")
-    return closed
+def _idle_limit() -> float:
+    """Return the seconds without traffic after which mitmproxy gives a connection up: an option since 12.2.1."""
+    constant = getattr(proxy_server, "TCP_TIMEOUT", IDLE_LIMIT)
+    return float(getattr(ctx.options, "tcp_timeout", constant))

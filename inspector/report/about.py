@@ -161,6 +161,8 @@ def _close(shown: Shown, connection: Connection, registry: Registry) -> list[Ent
     sections = (
         ("Closed by", _CLOSERS.get(closed.by, "")),
         ("Reason given", _clipped(closed.reason)),
+        ("The proxy", _TOLD.format(closed.told) if closed.told else ""),
+        ("On the wire", _FORBIDDEN if closed.marks & Mark.FORBIDDEN else ""),
         (
             "Connection",
             f"{connection.id}, open for {duration(lasted)}" if connection.opened.at_ns and lasted > 0 else "",
@@ -196,7 +198,7 @@ def _open(event: Event, connection: Connection) -> Entry:
         "Connection refused" if refused else "Connection opened",
         f"{_PLANES[event.plane]}, connection {event.connection}",
         ("Means", _REFUSED if refused else _LATE if opened.joined_late else _OPENED),
-        ("Refused", _clipped(opened.refusal or "")),
+        ("Refused", _clipped(opened.refusal or "", 10 * _LONGEST)),
         ("Upgrade", _upgrade(opened)),
         ("Host", _host(opened)),
         (
@@ -322,6 +324,11 @@ _CLOSERS = {
     "proxy": "the proxy between them, not by either end",
     None: "not known: the recording does not say who was first",
 }
+_TOLD = (
+    "mitmproxy told the {} 1000 (Normal Closure) instead. What that end does next answers the 1000. The gwinspect "
+    "addon passes closes on as they are, unless gwinspect_closes is off."
+)
+_FORBIDDEN = "A close frame had this code. WebSocket allows 1000 to 1003, 1007 to 1014 and 3000 to 4999 there."
 _BY_SIDE = ("By the client", "By the server")
 _NO_CODE = (
     "The recording does not say with which code. Either it ended before the connection did, or it came out of a file "

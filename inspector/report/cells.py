@@ -65,9 +65,9 @@ def sizes(event: Event, to: str, *, both: bool) -> str:
 
 def summary(shown: Shown) -> str:
     """Return the row in words, with what the proxy did to it."""
-    marks = shown.event.marks
-    if marks & ~Mark.REDACTED:
-        words = [m.name.lower() for m in Mark if m & marks and m.name and m is not Mark.REDACTED]
+    marks = shown.event.marks & (Mark.INJECTED | Mark.DROPPED | Mark.CHANGED)
+    if marks:
+        words = [m.name.lower() for m in Mark if m & marks and m.name]
         return f"[{', '.join(words)} by the proxy] {shown.summary}"
     return shown.summary
 

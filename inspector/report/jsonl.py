@@ -51,6 +51,8 @@ def record(shown: Shown, raw: bytes | None = None) -> dict[str, Any]:
         found["open"] = _open(event.opened)
     if event.closed is not None:
         found["close"] = _close(event.closed, shown.close, event.verdict)
+        if event.closed.told:
+            found["close"]["told"] = {"side": event.closed.told, "code": 1000}
     if event.undecoded is not None:
         found["undecoded"] = _undecoded(event.undecoded)
     if raw is not None:

@@ -47,11 +47,19 @@ _JSON_STRING = re.compile(rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)(?:"(\s*:\s*)?|\\?\Z)',
 
 
 def digest(value: str) -> str:
-    """Return eight hex digits that stand for the secret `value`: the same for the value itself and for its mask."""
+    """Return eight hex digits that stand for the secret `value`: the same for the value itself and for its mask.
+
+    Of a value that was too short for that its mask is left, which tells nothing but its length: see `is_lost`.
+    """
     mask = _IN_BYTES.fullmatch(value)
-    if mask is not None and mask[1] is not None:
-        return mask[1]
+    if mask is not None:
+        return mask[1] or value
     return sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def is_lost(digest: str | None) -> bool:
+    """Return whether a digest is no more than a mask: nobody can tell whether two such stand for one secret."""
+    return digest is not None and digest.startswith("*")
 
 
 def shown(value: object, *, correlate: bool) -> str:

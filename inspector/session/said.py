@@ -168,6 +168,8 @@ class Ready(NamedTuple):
     user_id: str | None
     is_bot: bool
     shard: tuple[int, int] | None
+    session_length: int = 0
+    """Characters of the session's id."""
 
 
 class VoiceReady(NamedTuple):
@@ -387,15 +389,16 @@ def _voice_server(event: Event, d: Any) -> VoiceServer:
 
 
 def _ready(event: Event, d: Any) -> Ready:
-    user = _get(d, "user")
+    user, session = _get(d, "user"), _get(d, "session_id")
     return Ready(
         event.n,
         event.at_ns,
-        secret(_get(d, "session_id")),
+        secret(session),
         _text(_get(d, "resume_gateway_url")),
         name(_get(user, "id")),
         _get(user, "bot") is True,
         _pair(_get(d, "shard")),
+        len(session) if type(session) is str else 0,
     )
 
 

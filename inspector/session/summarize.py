@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from inspector.errors import TableError
-from inspector.model import ABSENT, Closed, Event, Kind, Opened, Plane
+from inspector.model import ABSENT, Closed, Event, Kind, Mark, Opened, Plane
 from inspector.protocol.registry import Registry
 from inspector.session.redact import shown
 from inspector.wire.dialect import dialect_of
@@ -146,7 +146,9 @@ def _close(plane: Plane, closed: Closed, registry: Registry) -> str:
     if reason.rstrip(".").casefold() == name.casefold():
         reason = ""
     by = f"closed by the {closed.by}" if closed.by else "no more packets" if plane is Plane.MEDIA else ""
-    return _joined([f"{code} {name}".strip(), f"“{reason}”" if reason else "", by])
+    forbidden = "a code that must not be sent" if closed.marks & Mark.FORBIDDEN else ""
+    told = f"the proxy told the {closed.told} 1000" if closed.told else ""
+    return _joined([f"{code} {name}".strip(), forbidden, f"“{reason}”" if reason else "", by, told])
 
 
 def _joined(parts: Iterable[str]) -> str:

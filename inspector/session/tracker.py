@@ -11,6 +11,7 @@ from inspector.model import REACHED_AT, Event, Mark, Payload, Plane
 from inspector.protocol.registry import Registry
 from inspector.session import said
 from inspector.session.phases import DISPATCHES, MOVING_EVENTS, connection_phase
+from inspector.session.redact import is_lost
 from inspector.session.said import At, Said, name
 from inspector.session.state import SEND_WINDOW_NS, Connection, Sent, remember
 from inspector.session.world import DAY_NS, Call, Ending, Login, Session, World
@@ -149,6 +150,12 @@ class Tracker:
         if event.from_client and event.undecoded is not None:
             _count_send(connection, event, event.undecoded.text)
 
+    def late(self, connection: Connection, event: Event) -> None:
+        """Take in what came after a close frame: the client may have read it, and resume from there."""
+        session = self.world.session_of(connection) if event.plane is Plane.GATEWAY else None
+        if session is not None and event.seq is not None and not event.from_client:
+            session.seq = max(session.seq or 0, event.seq)
+
     def closed(self, connection: Connection, event: Event) -> None:
         """Take in the end of a connection."""
         assert connection.closed is not None
@@ -269,7 +276,7 @@ def _resume(world: World, connection: Connection, event: Event, what: Said | Non
     assert isinstance(what, said.Resume)
     connection.resume = what
     connection.refused = None
-    if what.session is None:
+    if what.session is None or is_lost(what.session):
         return
     connection.session = what.session
     _introduce(world, connection, what)
@@ -305,7 +312,7 @@ def _ready(world: World, connection: Connection, event: Event, what: Said | None
     if what.session is not None:
         connection.session = what.session
         session = Session(what.session, connection.identity or f"session {what.session}")
-        session.ready = connection.accepted
+        session.ready, session.length = connection.accepted, what.session_length
         session.resume_host = host_of(what.resume_url or "")
         session.stays = bool(event.marks & Mark.CHANGED) and REACHED_AT in connection.opened.headers
         session.version, session.encoding = connection.version, connection.encoding

@@ -13,6 +13,7 @@ from inspector.model import Closed, Event, Payload, Plane
 from inspector.protocol.registry import Registry
 from inspector.session.forms import Forms
 from inspector.session.phases import session_phase
+from inspector.session.redact import is_lost
 from inspector.session.said import At, Identify, Resume
 from inspector.session.state import Connection
 
@@ -58,6 +59,8 @@ class Session:
     """Of its client, as `World.identity` says."""
     phase: str = "live"
     """See `inspector.session.phases.SESSION_PHASES`."""
+    length: int = 0
+    """Characters of its id, where they are known."""
     ready: At | None = None
     """READY; None where it was not recorded."""
     resume_host: str | None = None
@@ -195,4 +198,36 @@ class World:
             shard = asked.shard or (0, 1)
             return f"{asked.token} {shard[0]}/{shard[1]}"
         session = self.sessions.get(asked.session or "")
+        if session is None and is_lost(asked.session):
+            return f"session of row {asked.n}"
         return session.identity if session is not None else f"session {asked.session}"
+
+    def recognize(self, plane: Plane, asked: Identify | Resume) -> Identify | Resume:
+        """Return what a client said with what masks have left nothing of: taken to be what it had been given, if that
+        is clear.
+
+        A mask is as long as what it hides. On the main gateway the session of that length is meant, of several the one
+        that is not open any more and had come as far as the client says.
+        """
+        if plane is Plane.VOICE:
+            call = self.calls.get(asked.server_id or "")
+            if call is not None and is_lost(asked.session):
+                asked = asked._replace(session=call.session)
+            if call is not None and is_lost(asked.token):
+                asked = asked._replace(token=call.token)
+            return asked
+        if not isinstance(asked, Resume) or asked.session is None or not is_lost(asked.session):
+            return asked
+        alike = [
+            session
+            for session in self.sessions.values()
+            if session.length == len(asked.session)
+            and (session.identify is None or session.identify.token == asked.token)
+        ]
+        for narrower in (
+            [session for session in alike if session.ending is not None],
+            [session for session in alike if session.ending is not None and session.seq == asked.seq],
+        ):
+            if len(alike) > 1 and narrower:
+                alike = narrower
+        return asked._replace(session=alike[0].id) if len(alike) == 1 else asked

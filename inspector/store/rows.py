@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from inspector.model import (
@@ -42,6 +43,7 @@ VERDICT_COLUMNS = "event, cause, evidence, reconnect, resume, advice, was_right,
 _MESSAGE, _OPEN, _CLOSE, _PING, _PONG = range(5)
 _PLANES = {plane.value: plane for plane in Plane}
 _KINDS = {kind.value: kind for kind in Kind}
+_OF_CLOSES = Mark.TOLD_1000 | Mark.FORBIDDEN
 _CLOSERS: dict[int | None, Side] = {1: "client", 0: "server"}
 
 
@@ -124,8 +126,8 @@ def frame_row(number: int, happening: Happening) -> Row:
             return (*head, kind, int(happening.from_client), None, 0, happening.data, None)
         case Closed():
             by = {"client": 1, "server": 0}.get(happening.by or "")
-            marks = Mark.INJECTED.value if happening.by == "proxy" else 0
-            # No close has the code 0, so it can stand for none.
+            marks = int(happening.marks | (Mark.INJECTED if happening.by == "proxy" else Mark.NONE))
+            # 0 stands for no code, but where the mark says that it was sent.
             raw = (_code(happening) or 0).to_bytes(2) + happening.reason.encode(errors="backslashreplace")
             return (*head, _CLOSE, by, None, marks, raw, None)
 
@@ -139,7 +141,11 @@ def happening_of(row: Row, connection: Connection) -> Happening:
         return connection.opened
     if kind == _CLOSE:
         by: Side | None = "proxy" if marks & Mark.INJECTED else _CLOSERS.get(from_client)
-        return Closed(number, at, int.from_bytes(raw[:2]) or None, raw[2:].decode(errors="replace"), by)
+        own = Mark(marks) & _OF_CLOSES
+        code = int.from_bytes(raw[:2])
+        return Closed(
+            number, at, code if code or own & Mark.FORBIDDEN else None, raw[2:].decode(errors="replace"), by, own
+        )
     return Control(number, at, bool(from_client), "ping" if kind == _PING else "pong", raw or b"")
 
 
@@ -194,7 +200,8 @@ def event_of(row: Row, connection: Callable[[int], Connection], payload: bytes |
     if kind is Kind.OPEN:
         event.opened = connection(row[1]).opened
     elif kind is Kind.CLOSE:
-        event.closed = connection(row[1]).closed
+        closed = connection(row[1]).closed
+        event.closed = replace(closed, marks=event.marks) if closed is not None and event.marks else closed
     return event
 
 

@@ -48,8 +48,9 @@ create table frame (
     kind        integer not null,       -- 0 message, 1 open, 2 close, 3 ping, 4 pong
     from_client integer,                -- 1 client to server, 0 server to client; null for an open, and an unknown closer
     is_text     integer,                -- 1 text, 0 binary; null for what is not a message
-    marks       integer not null,       -- bits: 1 injected, 2 dropped, 4 changed by the proxy, 8 redacted by us
-    raw         blob,                   -- the bytes as seen, permessage-deflate undone; media: a packet; a close: code (0: unknown), reason
+    marks       integer not null,       -- bits: 1 injected, 2 dropped, 4 changed by the proxy, 8 redacted by us; a
+                                        --   close: 16 the proxy told the other end 1000, 32 a forbidden code was sent
+    raw         blob,                   -- the bytes as seen, permessage-deflate undone; media: a packet; a close: code (0: unknown, unless marked 32), reason
     forwarded   blob                    -- what the other end got, where the proxy changed it
 );
 

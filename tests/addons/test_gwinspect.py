@@ -267,7 +267,7 @@ def test_a_connection_that_mitmproxy_gave_up_was_closed_by_the_proxy(stand: Stan
     stand.close(connection, 1006, by_client=True)
     closed = stand.recorded()[-1]
     assert isinstance(closed, Closed)
-    assert (closed.code, closed.by) == (1006, "proxy")
+    assert (closed.code, closed.by, closed.told) == (1006, "proxy", "server")
     assert closed.reason.startswith("nothing was said for ")
 
 

@@ -3,8 +3,10 @@
 The screen itself is tested in tests/tui; here a function stands in its place.
 """
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import socket
 import sqlite3
@@ -343,3 +345,24 @@ def test_plain_and_format_keep_the_screen_away(place: Place, run, monkeypatch) -
     monkeypatch.setattr(screen, "run", lambda *arguments, **options: pytest.fail("a screen was opened"))
     for option in (["--plain"], ["--format", "jsonl"]):
         assert run("live", *place.options(), *option, "--", "true").code == 2
+
+
+def test_a_commands_colours_stay_on_a_terminal_and_nothing_else_acts_on_it(place: Place) -> None:
+    """A screen of our own takes what is said in a terminal, as a person's does."""
+    main, terminal = pty.openpty()
+    command = [sys.executable, "-c", r"print('\033[32mgreen\033[0m \033[2Jgone')"]
+    run = [sys.executable, "-c", "from inspector.cli.main import main; main()", "live", "--plain"]
+    process = subprocess.Popen([*run, *place.options(), "--", *command], stdout=subprocess.DEVNULL, stderr=terminal)
+    os.close(terminal)
+    said = b""
+    with contextlib.suppress(OSError):  # that is how a terminal without a writer ends
+        while data := os.read(main, 4096):
+            said += data
+    os.close(main)
+    assert process.wait(30) == 2
+    assert b"\x1b[32mgreen\x1b[0m \\x1b[2Jgone" in said
+
+
+def test_a_commands_colours_are_left_out_where_there_is_no_terminal(place: Place) -> None:
+    assert place.run("--plain", command=[sys.executable, "-c", r"print('\033[32mgreen\033[0m')"]) == 2
+    assert "  green\n" in place.err()

@@ -183,6 +183,27 @@ def test_resume_unknown_session_is_not_said_where_the_session_may_be_another_sha
     assert ids(greeted().client(resume())) == []
 
 
+def _short(shard: int, seq: int, connection: int, session: str) -> Conversation:
+    """A shard with a session whose id is short, on a server of one's own."""
+    talk = greeted(connection).client(identify(shard=[shard, 2])).server(ready(session))
+    return talk.server(message("hello", seq)).closes(4000)
+
+
+def test_a_session_whose_id_is_too_short_for_a_digest_is_known_by_its_length() -> None:
+    """Short values are masked whole, so the client's Resume has asterisks where READY has the id."""
+    first = greeted().client(identify()).server(ready("abc123")).closes(4000)
+    assert "resume-unknown-session" not in ids(first, greeted(2, 1000).client(resume(1, session_id="******")))
+    unknown = greeted(2, 1000).client(resume(1, session_id="*******"))
+    assert "resume-unknown-session" not in ids(first, unknown)
+
+
+def test_of_several_such_sessions_the_one_that_fits_is_taken() -> None:
+    shards = _short(0, 7, 1, "abc123"), _short(1, 9, 2, "def456")
+    assert ids(*shards, greeted(3, 1000).client(resume(9, session_id="******"))) == ids(*shards)
+    # None of them had come so far: which of the two it is cannot be told.
+    assert ids(*shards, greeted(3, 1000).client(resume(8, session_id="******"))) == ids(*shards)
+
+
 def test_resume_unknown_session_says_which_proof_is_missing() -> None:
     missing = one(found(greeted().client({"op": 6, "d": {"seq": 3}})), "resume-unknown-session")
     assert (missing.text, missing.severity) == ("Resume has no session_id and no token.", Severity.ERROR)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from inspector.diagnose.engine import MAX_RECENT
 from inspector.diagnose.rule import MAX_EVIDENCE
 from inspector.diagnose.verdicts import CAUSES
-from inspector.model import Event, Finding, Kind, Plane, Severity, Side, Verdict
+from inspector.model import Event, Finding, Kind, Mark, Plane, Severity, Side, Verdict
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from inspector.session.redact import digest
@@ -531,6 +531,57 @@ def test_an_end_without_a_recorded_code_is_no_finding() -> None:
     assert close.verdict is not None
     assert close.verdict.cause.startswith("How the connection ended was not recorded: ")
     assert not close.findings
+
+
+TOLD = Mark.TOLD_1000
+
+
+def _came_back(first: Conversation, with_: Payload) -> Judged:
+    return Judged(first, Conversation(connection=2, at_ns=NOON + SECOND).opens().server(HELLO).client(with_))
+
+
+def test_a_client_is_not_blamed_for_what_the_proxy_told_it() -> None:
+    """Identifying anew after 1000 is what discord.js does; the 1000 was mitmproxy's."""
+    judged = _came_back(online().closes(1006, "", "server", TOLD), identify())
+    verdict = judged.verdict()
+    assert "The proxy told the client 1000 instead, and what the client does next answers that." in verdict.cause
+    assert verdict.right is None
+    assert "the proxy had told the client 1000" in verdict.then
+    assert "identify-instead-of-resume" not in {each.rule for event in judged.events for each in event.findings}
+
+
+def test_a_client_that_resumes_although_it_was_told_1000_does_right() -> None:
+    judged = _came_back(online().closes(1006, "", "server", TOLD), resume())
+    assert judged.verdict().right is True
+
+
+def test_a_server_that_was_told_1000_may_refuse_the_resume() -> None:
+    first = online().closes(1006, "", "client", TOLD)
+    second = Conversation(connection=2, at_ns=NOON + SECOND).opens().server(HELLO).client(resume())
+    judged = Judged(first, second.server({"op": 9, "d": False}))
+    assert "The proxy told the server 1000 instead, which ends the session there" in judged.verdict().cause
+    refused = next(each for event in judged.events for each in event.findings if each.rule == "invalid-session")
+    assert "when connection 1 broke off, the proxy told the server 1000" in refused.text
+
+
+def test_a_bad_frame_is_the_senders_and_its_close_the_proxys() -> None:
+    verdict = Judged(online().closes(1002, "the client sent a bad frame: Invalid opcode 0x3", "proxy")).verdict()
+    assert verdict.cause.startswith(
+        "The proxy closed with 1002 Protocol Error: the client sent a bad frame: Invalid opcode 0x3. mitmproxy"
+    )
+
+
+def test_a_client_is_not_blamed_for_a_close_of_the_proxys() -> None:
+    reason = "nothing was said for 600 s, so mitmproxy closed the connection"
+    judged = _came_back(online().closes(1006, reason, "proxy"), identify())
+    assert judged.verdict().right is None
+    assert "identify-instead-of-resume" not in {each.rule for event in judged.events for each in event.findings}
+
+
+def test_a_code_that_must_not_be_sent_is_said_to_be_one() -> None:
+    verdict = Judged(online().closes(1006, "really", "server", Mark.FORBIDDEN)).verdict()
+    assert verdict.cause.startswith("The server closed with 1006, a code that WebSocket does not allow in a close")
+    assert "'really'" in verdict.cause
 
 
 def test_the_proxy_may_end_it() -> None:

@@ -248,7 +248,7 @@ def test_an_upgrade_without_an_answer_says_why(tmp_path: Path) -> None:
     failed.error = Error("Client TLS handshake failed.", START)
     happenings, _ = read(tmp_path, dump(failed, refused(None)))
     assert [(opened.status, opened.refusal) for opened in happenings if isinstance(opened, Opened)] == [
-        (None, "Client TLS handshake failed."),
+        (None, "Client TLS handshake failed"),
         (None, "no answer was recorded"),
     ]
 

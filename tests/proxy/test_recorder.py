@@ -1,6 +1,7 @@
 """The recorder under mitmproxy's own test aids. What it wrote is read back from the finished capture."""
 
 import io
+import json
 import logging
 import resource
 import time
@@ -17,8 +18,9 @@ from mitmproxy.proxy.events import DataReceived
 from mitmproxy.proxy.layer import Layer, NextLayer
 from mitmproxy.test import taddons, tflow
 from mitmproxy.tls import TlsData
-from wsproto.frame_protocol import Opcode
+from wsproto.frame_protocol import FrameProtocol, Opcode
 
+from inspector.importers.mitm import HOW_CLOSED, IN_FRAME
 from inspector.model import Closed, Control, Event, Frame, Happening, Mark, Opened, Plane
 from inspector.pipeline import Pipeline
 from inspector.proxy import scribe
@@ -26,6 +28,7 @@ from inspector.proxy.recorder import Recorder
 from inspector.simulator.media import discovery_request
 from inspector.store.lock import Lock
 from inspector.store.reader import Reader, stored_happenings
+from tests.conversation import dispatch, identify, ready, resume
 
 GATEWAY = "https://gateway.discord.gg/?v=10&encoding=json"
 HELLO = b'{"t":null,"s":null,"op":10,"d":{"heartbeat_interval":41250}}'
@@ -211,6 +214,15 @@ def test_an_upgrade_without_an_answer_is_a_row(stand: Stand) -> None:
     assert (opened.status, opened.refusal) == (None, "Name or service not known")
 
 
+def test_a_tunnel_that_the_proxy_refuses_is_its_own_doing(stand: Stand) -> None:
+    tunnel = tflow.tflow(req=http.Request.make("CONNECT", "https://gateway.discord.gg:443/"))
+    tunnel.response = http.Response.make(407, "<html>")
+    stand.recorder.http_connect_error(tunnel)
+    (opened,) = stand.recorded()
+    assert isinstance(opened, Opened)
+    assert opened.refusal == "the proxy refused the client's CONNECT: HTTP 407 Proxy Authentication Required"
+
+
 def test_requests_that_are_no_upgrades_are_left_alone(stand: Stand) -> None:
     plain = _upgrade(GATEWAY, 404)
     del plain.request.headers["upgrade"]
@@ -221,8 +233,8 @@ def test_requests_that_are_no_upgrades_are_left_alone(stand: Stand) -> None:
 @pytest.mark.parametrize(
     ("side", "refusal"),
     [
-        ("client", "TLS failed, the client did not accept the proxy's certificate (unknown ca)"),
-        ("server", "TLS failed, the proxy did not accept the server's certificate (unknown ca)"),
+        ("client", "TLS with the client failed: unknown ca"),
+        ("server", "TLS with the server failed: unknown ca"),
     ],
 )
 def test_a_tls_handshake_that_failed_is_a_row(stand: Stand, side: str, refusal: str) -> None:
@@ -322,6 +334,76 @@ def test_messages_after_the_end_do_no_harm(stand: Stand) -> None:
     stand.open()
 
 
+def test_a_short_session_id_is_the_same_after_it_was_masked(stand: Stand) -> None:
+    """Servers other than Discord's have some. Of what is so short no digest is kept that would tell it again."""
+    talks = (identify(), ready(session="abc123")), (resume(session="abc123"), dispatch("RESUMED", {}, 4))
+    for asked, answer in talks:
+        connection = stand.open()
+        stand.say(connection, HELLO)
+        stand.say(connection, json.dumps(asked).encode(), from_client=True)
+        stand.say(connection, json.dumps(answer).encode())
+        stand.close(connection, 4000)
+    stand.recorder.done()
+    reader = Reader(stand.capture)
+    rules = {finding.rule for event in reader.all_events() for finding in event.findings}
+    sessions = {connection.session for connection in reader.connections()}
+    reader.close()
+    assert "resume-unknown-session" not in rules
+    assert len(sessions) == 1
+
+
+def _says_goodbye(stand: Stand, connection: http.HTTPFlow) -> None:
+    """Let the client's close frame pass; the server has not answered."""
+    ended = connection.websocket
+    assert ended is not None
+    ended.close_code, ended.close_reason, ended.closed_by_client, ended.timestamp_end = 4000, "", True, time.time()
+    connection.metadata[HOW_CLOSED] = IN_FRAME
+    stand.recorder._closed(connection)
+
+
+def test_what_was_on_its_way_at_a_close_is_recorded_after_it(stand: Stand) -> None:
+    """It did not lead to the close: its sender did not know of that, nor did who closed know of it."""
+    connection = stand.open()
+    stand.say(connection, HELLO)
+    _says_goodbye(stand, connection)
+    stand.say(connection, HELLO)
+    stand.recorder.websocket_end(connection)
+    happenings = stand.recorded()
+    assert [(type(each), each.connection) for each in happenings] == [(Opened, 1), (Frame, 1), (Closed, 1), (Frame, 1)]
+    assert happenings[2] == Closed(1, happenings[2].at_ns, 4000, "", "client")
+    reader = Reader(stand.capture)
+    events = list(reader.all_events())
+    reader.close()
+    assert [(each.op, each.note) for each in events if each.op is not None] == [(10, None), (10, "after the close")]
+
+
+def test_closes_are_mitmproxys_again_when_the_recorder_ends(stand: Stand) -> None:
+    ours = layers.WebsocketLayer.relay_messages
+    stand.recorder.done()
+    assert layers.WebsocketLayer.relay_messages is not ours
+
+
+def test_an_option_leaves_closes_to_mitmproxy(stand: Stand) -> None:
+    ours = layers.WebsocketLayer.relay_messages
+    stand.context.configure(stand.recorder, gwinspect_closes=False)
+    assert layers.WebsocketLayer.relay_messages is not ours
+
+
+def test_a_mitmproxy_that_is_built_otherwise_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(FrameProtocol, "_parse_more_gen", lambda self: iter(()))
+    before = layers.WebsocketLayer.relay_messages
+    stand = Stand(tmp_path / "bot.gwcap")
+    with stand.context:
+        stand.recorder.running()
+        assert layers.WebsocketLayer.relay_messages is before
+        stand.recorder.done()
+    said = [record for record in caplog.records if "rows of such closes say so" in record.getMessage()]
+    assert [record.levelno for record in said] == [scribe.ALERT]
+
+
 def test_a_connection_that_mitmproxy_gave_up_is_closed_by_the_proxy(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -332,9 +414,8 @@ def test_a_connection_that_mitmproxy_gave_up_is_closed_by_the_proxy(
     stand.close(connection, 1006)
     monkeypatch.undo()
     closed = stand.recorded()[-1]
-    assert closed == Closed(
-        1, closed.at_ns, 1006, "nothing was said for 600 s, so mitmproxy closed the connection", "proxy"
-    )
+    reason = "nothing was said for 600 s, so mitmproxy closed the connection"
+    assert closed == Closed(1, closed.at_ns, 1006, reason, "proxy", Mark.TOLD_1000)
 
 
 def test_a_lost_connection_is_not_blamed_on_the_proxy(stand: Stand) -> None:
@@ -342,7 +423,8 @@ def test_a_lost_connection_is_not_blamed_on_the_proxy(stand: Stand) -> None:
     stand.say(connection, b"{}")
     stand.close(connection, 1006)
     closed = stand.recorded()[-1]
-    assert closed == Closed(1, closed.at_ns, 1006, "", "server")
+    # The flow has no sign that the close was passed on as it was.
+    assert closed == Closed(1, closed.at_ns, 1006, "", "server", Mark.TOLD_1000)
 
 
 def test_loading_into_a_running_mitmproxy_takes_what_it_still_has(stand: Stand) -> None:

@@ -26,7 +26,7 @@ def test_where_nothing_is_written_every_field_is_offered() -> None:
         ("kind == ", ["open", "payload", "close", "undecoded", "control"]),
         ("dir != r", ["receive"]),
         ("encoding == ", ["json", "etf", "binary"]),
-        ("mark == ", ["injected", "dropped", "changed", "redacted"]),
+        ("mark == ", ["injected", "dropped", "changed", "redacted", "told_1000", "forbidden"]),
         ("finding >= w", ["warn"]),
         ("op in ", ["("]),
         ("op not in ", ["("]),

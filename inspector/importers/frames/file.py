@@ -271,8 +271,9 @@ class FramesFile(Source):
 
     def _close(self, record: Record) -> Iterator[Happening]:
         code = record.get("code")
-        known = code if type(code) is int and 0 < code < 2**16 else None
-        closed = Closed(0, self._at(record), known, records.text(record, "reason"), records.side_of(record))
+        known = code if type(code) is int and 0 <= code < 2**16 else None
+        reason, by, marks = records.text(record, "reason"), records.side_of(record), records.marks_of(record)
+        closed = Closed(0, self._at(record), known, reason, by, marks)
         talk = self._talk(record)
         yield from self._say(talk, closed)
         yield from self._decide(talk, final=True)

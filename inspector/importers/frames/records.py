@@ -105,11 +105,17 @@ def data_of(record: Record) -> tuple[bool, bytes]:
 
 def amendment_of(record: Record) -> tuple[Mark, bytes | None]:
     """Return what a record says was done to a message, and what the other end got instead."""
-    marks, forwarded = record.get("marks"), record.get("forwarded")
+    forwarded = record.get("forwarded")
+    return marks_of(record), data_of(forwarded)[1] if isinstance(forwarded, dict) else None
+
+
+def marks_of(record: Record) -> Mark:
+    """Return what a record says that was done to a message or a close."""
+    marks = record.get("marks")
     mark = Mark.NONE
     for name in marks if isinstance(marks, list) else ():
         mark |= _MARKS.get(name, Mark.NONE) if isinstance(name, str) else Mark.NONE
-    return mark, data_of(forwarded)[1] if isinstance(forwarded, dict) else None
+    return mark
 
 
 def plane_in(record: Record) -> Plane | None:
