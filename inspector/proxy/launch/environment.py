@@ -16,7 +16,7 @@ def client_environment(proxy: str | None, ca_bundle: Path) -> dict[str, str]:
     url = f"http://{proxy}"
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "WS_PROXY", "WSS_PROXY"):
         variables |= {name: url, name.lower(): url}
-    return variables | {"GWINSPECT_PROXY": url, "NODE_USE_ENV_PROXY": "1"}
+    return variables | {"GWINSPECT_PROXY": url}
 
 
 def write_bundle(target: Path, *authorities: Path) -> Path:

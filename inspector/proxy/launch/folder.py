@@ -6,6 +6,10 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
+from inspector.proxy.launch.reports import read_reports
+
 # Name of the file that hooks report to.
 REPORTS = "hooks.jsonl"
 
@@ -30,10 +34,36 @@ class Folder:
         self.keep_command_log = False
 
     def clear(self) -> None:
-        """Remove what we put there, and the folder if nothing else is in it."""
-        shutil.rmtree(self.hooks, ignore_errors=True)
-        for path in (self.proxy_log, self.bundle, self.path / REPORTS, self.command_log):
-            if path != self.command_log or not self.keep_command_log:
-                path.unlink(missing_ok=True)
+        """Remove what we put there, and the folder if nothing else is in it.
+
+        A program that the command has left behind, as ``pm2 start`` does, may start others, and these end at once if a
+        file is missing that their environment names: then hooks stay, empty, and certificates as they are.
+        """
+        going = [self.proxy_log, self.path / REPORTS]
+        if not self.keep_command_log:
+            going.append(self.command_log)
+        if self._has_survivors():
+            for hook in self.hooks.glob("*.cjs"):
+                hook.write_bytes(b"")
+            # Nobody misses it, and one that it stands before is found by itself.
+            going.append(self.hooks / "sitecustomize.py")
+        else:
+            shutil.rmtree(self.hooks, ignore_errors=True)
+            going.append(self.bundle)
+        for path in going:
+            path.unlink(missing_ok=True)
         with suppress(OSError):
             self.path.rmdir()
+
+    def _has_survivors(self) -> bool:
+        """Say whether a program runs that has loaded one of these hooks, and may pass its environment on."""
+        numbers = {report.pid for report in read_reports(self.reports)} - {os.getpid()}
+        return any(map(self._is_in_environment, numbers))
+
+    def _is_in_environment(self, pid: int) -> bool:
+        try:
+            return str(self.hooks) in "".join(psutil.Process(pid).environ().values())
+        except psutil.NoSuchProcess:
+            return False
+        except (psutil.Error, OSError):
+            return True

@@ -193,7 +193,10 @@ class Watch:
         for refusal in dict.fromkeys(self._refusals[:_NAMED]):
             why.append(f"A connection came, and failed: {inert(refusal)}.")
         loaded = {report.pid: report.runtime for report in reports if report.what == "loaded"}
+        # Hooks that could not even be laid are reported by us, for a runtime that may have no part in this.
+        runtimes = {program.runtime.value.lower() for program in programs}
         failed = [report for report in reports if report.what == "failed"]
+        failed = [report for report in failed if report.pid != os.getpid() or report.runtime in runtimes]
         led = dict.fromkeys(report.name for report in reports if report.what == "redirected")
         own = dict.fromkeys(report.name for report in reports if report.what == "own-proxy")
         for report in failed[:_NAMED]:

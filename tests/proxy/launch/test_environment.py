@@ -14,7 +14,6 @@ def test_the_environment_leads_common_clients_through_the_proxy(tmp_path: Path) 
         assert variables[name] == "http://127.0.0.1:8080"
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GWINSPECT_CA"):
         assert variables[name] == str(tmp_path / "ca.pem")
-    assert variables["NODE_USE_ENV_PROXY"] == "1"
 
 
 def test_a_client_in_that_environment_finds_proxy_and_authorities(tmp_path: Path) -> None:
