@@ -8,12 +8,14 @@ from functools import partial
 import orjson
 
 from inspector.diagnose.engine import Diagnosis
+from inspector.diagnose.gaps import payload_of, said_of
 from inspector.model import (
     Closed,
     Control,
     Event,
     Finding,
     Frame,
+    Gap,
     Happening,
     Kind,
     Opened,
@@ -74,6 +76,8 @@ class Pipeline:
                 return folded + self._closed(happening, number)
             case Control():
                 return [*folded, self._control(happening, number)]
+            case Gap():
+                return folded + self._gap(happening, number)
 
     def tick(self, at_ns: int) -> None:
         """Let time go by: it is `at_ns` now, in nanoseconds since the epoch, and nothing has happened. See `late`."""
@@ -144,7 +148,27 @@ class Pipeline:
         self._diagnosis.examine(connection, event, None, None)
         return event
 
-    def _unannounced(self, happening: Frame | Control | Closed) -> tuple[Connection, Decoder]:
+    def _gap(self, gap: Gap, number: int) -> list[Event]:
+        connection, decoder = self._open.get(gap.connection) or self._unannounced(gap)
+        media = self._media.get(gap.connection)
+        events = [self._run(connection, run) for run in media.skip()] if media is not None else []
+        events += [
+            self._event(connection, reading, connection.last_at_ns, False, number)
+            for reading in decoder.skip(gap.received)
+        ]
+        self._tracker.skipped(connection, gap)
+        self._observe(connection, decoder)
+        return [*events, self._gap_row(connection, gap, number)]
+
+    def _gap_row(self, connection: Connection, gap: Gap, number: int) -> Event:
+        event = self._row(connection, Kind.GAP, gap.at_ns, number)
+        event.gap = gap
+        event.note = said_of(gap)
+        event.payload = payload_of(gap)
+        self._diagnosis.examine(connection, event, None, None)
+        return event
+
+    def _unannounced(self, happening: Frame | Control | Closed | Gap) -> tuple[Connection, Decoder]:
         """A connection whose opening was not recorded: read it as a main gateway that was joined late."""
         opened = Opened(happening.connection, happening.at_ns, Plane.GATEWAY, "", joined_late=True)
         connection = Connection.of(opened)

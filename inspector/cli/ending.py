@@ -11,6 +11,8 @@ import click
 
 from inspector.proxy.process import Process, descendants, end, finish_off
 
+# What the command line exits with where a recording lacks something that passed.
+INCOMPLETE = 2
 # Seconds that a client may take to say its goodbyes.
 CLIENT_LIMIT = 5.0
 

@@ -14,11 +14,19 @@ from pathlib import Path
 
 import click
 
-from inspector.cli.ending import CLIENT_LIMIT, until_told
+from inspector.cli.ending import CLIENT_LIMIT, INCOMPLETE, until_told
 from inspector.cli.filtering import search_for
 from inspector.cli.follow import Printout
 from inspector.cli.output import Printer, note, on_screen
-from inspector.cli.proxying import default_capture, proxy_options, settings_of, start_client, sum_up, way_in
+from inspector.cli.proxying import (
+    default_capture,
+    missing_from,
+    proxy_options,
+    settings_of,
+    start_client,
+    sum_up,
+    way_in,
+)
 from inspector.cli.underway import Log, Underway, advice_for
 from inspector.errors import UsageError
 from inspector.protocol.registry import default
@@ -72,6 +80,7 @@ def live(
         settings = _settings_of(found, capture)
     else:
         settings = settings_of(capture, listen, modes, hosts, keep_secrets=keep_secrets, no_media=no_media)
+    missed = missing_from(capture) if found is None else 0
     screen = on_screen() and not plain and output_format is None
     printout = Printout(capture, Printer(Presenter(default()), output_format or "text"), search)
     with _recording(settings, command, found) as (underway, folder):
@@ -90,7 +99,7 @@ def live(
         folder.keep_command_log = bool(state.client and state.client > 0)
     if not screen:
         printout.finish()
-    sum_up(capture, "open" if screen else "show")
+    is_whole = sum_up(capture, "open" if screen else "show", missed=missed)
     code = 0
     if state.client is not None:
         known = f"exit code {state.client}" if state.client >= 0 else "an exit code that only its parent was told"
@@ -105,7 +114,7 @@ def live(
         if screen:
             _say(state.log[-_LAST_WORDS:])
         code = code or 1
-    code = ending.exit_code(interrupted=state.client_running) or code
+    code = ending.exit_code(interrupted=state.client_running) or (code if is_whole else INCOMPLETE)
     if code:
         raise SystemExit(code)
 

@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -113,8 +114,8 @@ def start_client(
     environment = {**os.environ, **client_environment(proxy, bundle)}
     try:
         if log is None:
-            # Without a terminal it has a session of its own, so that all of it can be ended. Else it shares our terminal:
-            # it may read from it, and Ctrl-C reaches it.
+            # Without a terminal it has a session of its own, so that all of it can be ended. Else it shares our
+            # terminal: it may read from it, and Ctrl-C reaches it.
             return subprocess.Popen(command, env=environment, start_new_session=not has_terminal())
         # Python keeps back what it says to a file until there is enough of it.
         environment["PYTHONUNBUFFERED"] = "1"
@@ -131,14 +132,23 @@ def start_client(
         raise EnvironmentProblem(f"{command[0]} cannot be run: {error.strerror or error}") from error
 
 
-def sum_up(capture: Path, command: str | None) -> None:
+def missing_from(capture: Path) -> int:
+    """Return how many messages a capture lacks that is about to be continued."""
+    if not capture.exists() or not capture.stat().st_size:
+        return 0
+    with closing(Reader(capture)) as reader:
+        return int(reader.meta().get("missing", 0))
+
+
+def sum_up(capture: Path, command: str | None, *, missed: int = 0) -> bool:
     """Make a capture whose recorder has ended one file, and say what it has and the command to look at it.
 
-    `command` is None for a capture that is about to be thrown away.
+    `command` is None for a capture that is about to be thrown away; `missed` messages were missing from it before.
+    Returns whether all that passed since is in it.
     """
     settle(capture)
     reader = Reader(capture)
-    events, connections = reader.last(), len(reader.connections())
+    events, connections, meta = reader.last(), len(reader.connections()), reader.meta()
     worth_telling = "select count(*) from finding where severity >= ?"
     findings = reader.db.execute(worth_telling, (int(Severity.WARN),)).fetchone()[0]
     reader.close()
@@ -148,6 +158,11 @@ def sum_up(capture: Path, command: str | None) -> None:
     note(f"{capture}: {counts}; gwinspect {command} {shlex.quote(str(capture))}" if command else counts)
     if findings and command:
         note(f"{findings:,} finding{'' if findings == 1 else 's'}; gwinspect diagnose {shlex.quote(str(capture))}")
+    if missing := int(meta.get("missing", 0)) - missed:
+        note(f"{missing:,} message{' is' if missing == 1 else 's are'} missing from it; its rows say where and why")
+    if "finished_at" not in meta:
+        note("its end is missing: the proxy could not finish it")
+    return not missing and "finished_at" in meta
 
 
 def _address(listen: str) -> tuple[str, int]:

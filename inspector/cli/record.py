@@ -5,9 +5,17 @@ from pathlib import Path
 
 import click
 
-from inspector.cli.ending import end_client, until_told
+from inspector.cli.ending import INCOMPLETE, end_client, until_told
 from inspector.cli.output import note
-from inspector.cli.proxying import default_capture, proxy_options, settings_of, start_client, sum_up, way_in
+from inspector.cli.proxying import (
+    default_capture,
+    missing_from,
+    proxy_options,
+    settings_of,
+    start_client,
+    sum_up,
+    way_in,
+)
 from inspector.proxy.launch.environment import write_bundle
 from inspector.proxy.mitmdump import Proxy
 from inspector.proxy.process import exit_code
@@ -33,14 +41,15 @@ def record(
     settings = settings_of(
         capture or default_capture(), listen, modes, hosts, keep_secrets=keep_secrets, no_media=no_media
     )
+    missed = missing_from(settings.capture)
     code: int | None = 0
     with Proxy(settings) as proxy:
         note(f"proxy {way_in(settings)}, certificate {proxy.ca_path}")
         note(f"recording into {settings.capture}; Ctrl-C ends it")
         with until_told() as ending:
             code = _run(proxy, command) if command else proxy.wait()
-    sum_up(settings.capture, "show")
-    code = ending.exit_code(interrupted=bool(command)) or code
+    is_whole = sum_up(settings.capture, "show", missed=missed)
+    code = ending.exit_code(interrupted=bool(command)) or (code if is_whole else INCOMPLETE)
     if code:
         raise SystemExit(code)
 

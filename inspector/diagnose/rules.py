@@ -4,6 +4,7 @@ from inspector.diagnose import (
     commands,
     dave,
     forms,
+    gaps,
     heartbeats,
     intents,
     logins,
@@ -22,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     transport.connection_refused,
     transport.changed_by_proxy,
     transport.joined_late,
+    gaps.recording_gap,
     # What the server sends.
     forms.field_form_changed,
     # Heartbeats.

@@ -3,12 +3,13 @@
 Frames come first: whatever becomes of the decoding, what was handed in is stored. One writer per file, in one thread.
 """
 
+import json
 import os
 import platform
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -17,7 +18,7 @@ from pathlib import Path
 from inspector import __version__
 from inspector.diagnose.transport import changed_by_proxy, said_of
 from inspector.errors import CaptureError
-from inspector.model import ABSENT, Closed, Event, Finding, Frame, Happening, Mark, Opened, Payload, Plane, Verdict
+from inspector.model import ABSENT, Closed, Event, Finding, Frame, Gap, Happening, Mark, Opened, Payload, Plane, Verdict
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import Registry
 from inspector.session.redact import Redactor
@@ -35,12 +36,21 @@ from inspector.wire.inflate import inflate_whole
 BATCH = 500
 # The same for a file that nobody reads or needs before it is finished.
 BULK_BATCH = 2000
+# The same for those that are stored raw: a disk that was full may not have room for all that was held back meanwhile.
+RAW_BATCH = 5000
+
+# Settings of the clock that are noted.
+MOST_STEPS = 100
 
 _INSERT_CONNECTION = rows.insert("connection", rows.CONNECTION_COLUMNS, replace=True)
 _INSERT_FRAME = rows.insert("frame", rows.FRAME_COLUMNS)
 _INSERT_EVENT = rows.insert("event", rows.EVENT_COLUMNS)
 _INSERT_FINDING = rows.insert("finding", rows.FINDING_COLUMNS)
 _INSERT_VERDICT = rows.insert("verdict", rows.VERDICT_COLUMNS, replace=True)
+_ADD_MISSING = (
+    "insert into meta values ('missing', ?)"
+    " on conflict (key) do update set value = cast(value as integer) + excluded.value"
+)
 Payloads = list[tuple[int, bytes]]
 """Ids of events with their payloads, in order."""
 
@@ -80,6 +90,8 @@ class Writer:
         self._verdicts: dict[int, Verdict] = {}
         self._connections: dict[int, Connection] = {}
         self._names: dict[int, str] = {}
+        self._missing = 0
+        self._clock_steps: list[dict[str, int]] = []
         self._payloads: Payloads = []
         self._in_tail = 0
         check_target(path)
@@ -104,6 +116,8 @@ class Writer:
             raise
         self.first_connection = last_connection + 1
         """The number that the next connection is to have: an old capture's numbers go on."""
+        self.newest_ns = self._newest()
+        """When the newest of what the capture has already happened, in ns since the epoch; 0 where there is nothing."""
         self.next_frame = last_frame + 1
         """The number that the next happening will have."""
         self._pipeline = Pipeline(registry, first_frame=self.next_frame, first_event=last_event + 1)
@@ -114,6 +128,11 @@ class Writer:
         Raises sqlite3.Error where the disk is full or gone. Nothing is lost by that: what could not be stored is kept
         (see `unsaved`) and goes out with the next call.
         """
+        self.hold(happenings)
+        return self._write_held()
+
+    def hold(self, happenings: Iterable[Happening]) -> None:
+        """Take `happenings` in, to be stored with the next `write`."""
         for happening in map(self._mask, happenings):
             self._frames.append(rows.frame_row(self.next_frame, happening))
             self._waiting.append(happening)
@@ -121,15 +140,28 @@ class Writer:
             # A frame stored raw must find its connection, should we be killed before it is decoded.
             if isinstance(happening, Opened):
                 self._connections[happening.connection] = Connection.of(happening)
+            elif isinstance(happening, Gap):
+                self._missing += happening.missing
+
+    def _write_held(self) -> list[Event]:
         if len(self._frames) > self._batch:
-            self._save()
+            self._save_raw()
         events: list[Event] = []
-        while self._waiting or self._frames:
+        while self._waiting or self._frames or self._amendments:
             try:
                 events += self._derive()
             finally:
                 self._save()
         return events
+
+    def _save_raw(self) -> None:
+        """Store what waits as it was seen, step by step: where there is room for some of it, some of it is safe."""
+        while self._frames:
+            some = self._frames[:RAW_BATCH]
+            with self._transaction():
+                self._insert_connections()
+                self._db.executemany(_INSERT_FRAME, some)
+            del self._frames[:RAW_BATCH]
 
     @property
     def unsaved(self) -> int:
@@ -139,10 +171,13 @@ class Writer:
     def amend(self, number: int, mark: Mark, forwarded: bytes | None) -> None:
         """Note on the message that was the `number`-th happening that the proxy dropped or changed it after all.
 
-        Raises sqlite3.Error as `write` does, and loses as little by it.
+        It is stored with the next `write`.
         """
         self._amendments.append((number, mark, forwarded))
-        self._save()
+
+    def note_clock(self, at_ns: int, by_ns: int) -> None:
+        """Note, with the next `write`, that the machine's clock was set by `by_ns` at `at_ns`, both in nanoseconds."""
+        self._clock_steps.append({"at_ns": at_ns, "by_ns": by_ns})
 
     def tick(self, at_ns: int) -> list[Finding]:
         """Let time go by: it is `at_ns` now, in nanoseconds since the epoch, and nothing has happened.
@@ -172,6 +207,12 @@ class Writer:
         self._db.close()
         self._let_go()
         return events + last
+
+    def abandon(self) -> None:
+        """Let go of the capture as it is, where it cannot be finished. It still says that it is not."""
+        with suppress(sqlite3.Error):
+            self._db.close()
+        self._let_go()
 
     def _let_go(self) -> None:
         if self.lock is not None:
@@ -247,8 +288,14 @@ class Writer:
 
     def _insert(self, all_payloads: bool) -> tuple[Payloads, int]:
         """Insert everything that is held, and return the payloads that are to be packed later."""
-        self._db.executemany(_INSERT_CONNECTION, [rows.connection_row(c) for c in self._connections.values()])
+        self._insert_connections()
         self._db.executemany(_INSERT_FRAME, self._frames)
+        if self._missing:
+            self._db.execute(_ADD_MISSING, (self._missing,))
+        if self._clock_steps:
+            found = self._db.execute("select value from meta where key = 'clock'").fetchone()
+            steps = (json.loads(found[0]) if found else []) + self._clock_steps
+            self._db.execute("insert or replace into meta values ('clock', ?)", (json.dumps(steps[:MOST_STEPS]),))
         self._db.executemany(_INSERT_EVENT, self._events)
         self._db.executemany(_INSERT_FINDING, map(rows.finding_row, self._findings + self._late))
         self._db.executemany(_INSERT_VERDICT, map(rows.verdict_row, self._verdicts.values()))
@@ -257,7 +304,8 @@ class Writer:
             [(int(finding.severity), finding.event) for finding in self._late],
         )
         self._db.executemany("insert or replace into name values (?, ?)", rows.name_rows(self._names))
-        for amendment in self._amendments:
+        # Events of theirs are there once nothing waits any more.
+        for amendment in self._amendments if not self._waiting else ():
             self._amend(*amendment)
         chunks, rest = _cut(self._payloads, all_payloads)
         for chunk in chunks:
@@ -268,8 +316,13 @@ class Writer:
         self._db.executemany("insert into payload_tail values (?, ?)", fresh)
         return rest, len(rest)
 
+    def _insert_connections(self) -> None:
+        self._db.executemany(_INSERT_CONNECTION, [rows.connection_row(c) for c in self._connections.values()])
+
     def _amend(self, number: int, mark: Mark, forwarded: bytes | None) -> None:
         row = self._db.execute(f"select {rows.FRAME_COLUMNS} from frame where id = ?", (number,)).fetchone()
+        if row is None:
+            return
         frame = rows.happening_of(row, unknown_connection(row[1]))
         assert isinstance(frame, Frame)
         frame = replace(frame, marks=frame.marks | mark, forwarded=forwarded)
@@ -292,7 +345,9 @@ class Writer:
 
     def _saved(self, payloads: Payloads, in_tail: int) -> None:
         """Forget what is in the file now; called only once that is certain."""
-        self._frames, self._events, self._amendments = [], [], []
+        self._frames, self._events, self._missing, self._clock_steps = [], [], 0, []
+        if not self._waiting:
+            self._amendments = []
         self._findings, self._late = [], []
         self._connections, self._names, self._verdicts = {}, {}, {}
         self._payloads, self._in_tail = payloads, in_tail
@@ -333,6 +388,10 @@ class Writer:
         name = what.event or self._registry.name(decoder.plane, what.op)
         masked = self._redactor.mask_bytes(decoder.plane, name, what.encoding, plain, what.d)
         return data if masked == plain else masked
+
+    def _newest(self) -> int:
+        found = self._db.execute("select at from frame order by id desc limit 1").fetchone()
+        return int(found[0]) if found else 0
 
     def _last(self, table: str) -> int:
         return self._db.execute(f"select coalesce(max(id), 0) from {table}").fetchone()[0]  # type: ignore[no-any-return]
