@@ -54,7 +54,13 @@ class Pipeline:
         self._diagnosis = Diagnosis(registry, self._tracker.world)
         self._open: dict[int, tuple[Connection, Decoder]] = {}
         self._media: dict[int, Media] = {}
-        self._last_at_ns = 0
+        self.last_at_ns = 0
+        """When the newest of it all happened, in nanoseconds since the epoch."""
+
+    @property
+    def connections(self) -> list[Connection]:
+        """Return the connections that are open."""
+        return [connection for connection, _ in self._open.values()]
 
     @property
     def verdicts(self) -> dict[int, Verdict]:
@@ -87,7 +93,7 @@ class Pipeline:
         """Return rows for payloads that never came whole on connections that are still open. See `late` too."""
         left = [(number, run) for number, media in self._media.items() for run in media.finish()]
         events = [self._run(self._open[number][0], run) for number, run in left]
-        self.tick(self._last_at_ns)
+        self.tick(self.last_at_ns)
         return events + [
             self._event(connection, reading, connection.last_at_ns, False, self.next_frame - 1)
             for connection, decoder in self._open.values()
@@ -246,7 +252,7 @@ class Pipeline:
         event = Event(self.next_event, connection.id, at_ns, connection.opened.plane, kind)
         event.first_frame = event.last_frame = frame
         connection.last_at_ns = at_ns
-        self._last_at_ns = max(self._last_at_ns, at_ns)
+        self.last_at_ns = max(self.last_at_ns, at_ns)
         connection.last_row = event.n
         self.next_event += 1
         return event

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from inspector.diagnose.words import took
+from inspector.errors import CaptureError
 from inspector.importers.candidates import confirm
 from inspector.model import Closed, Event, Finding, Frame, Gap, Happening, Kind, Mark, Opened, Payload, Plane, Severity
 from inspector.protocol.registry import Registry
@@ -36,6 +37,8 @@ MAX_UNSAVED, MAX_UNSAVED_BYTES = 200_000, 256 * 1024 * 1024
 SPARE = 100_000
 # Seconds between two attempts to write to a disk that refuses.
 RETRY = 0.5
+# Seconds between two looks whether the file is still there.
+LOOK = 1.0
 # Seconds between two times that the rules are asked what they make of the silence, if any connection is silent.
 TICK = 1.0
 # Seconds after which WebSockets without a gateway among them are worth a word.
@@ -96,7 +99,8 @@ class Scribe(threading.Thread):
         self._unwritten: Missing[Stream] = Missing("disk")
         self._refused: Missing[Stream] = Missing("queue")
         self._refusing = threading.Lock()
-        self._began = self._ticked = time.monotonic()
+        self._stranded = False
+        self._began = self._looked = self._ticked = time.monotonic()
         self._hosts: set[str] = set()
         self._told: Counter[str] = Counter()
         self._patient = True
@@ -141,13 +145,39 @@ class Scribe(threading.Thread):
 
     def run(self) -> None:
         while not self._stopping.wait(BEAT):
+            if time.monotonic() - self._looked >= LOOK:
+                self._look_at_file()
             self._drain()
             self._tick()
             self._mention_hosts()
+        self._look_at_file()
         self._readmit()
         while self._queue:
             self._drain()
         self._end()
+
+    def _look_at_file(self) -> bool:
+        """Go on in another file if somebody has taken this one away: nobody would ever find what is written to it.
+
+        Returns whether that was so.
+        """
+        self._looked = time.monotonic()
+        trouble = self._writer.trouble()
+        if trouble is None:
+            return False
+        before = self.path
+        try:
+            is_copy = self._writer.move(is_damaged=trouble.is_damaged)
+        except CaptureError as error:
+            if not self._stranded:
+                self._stranded = True
+                log.error("gwinspect: %s %s, and %s; make room, it is tried again", before, trouble.text, error)
+            return False
+        self._stranded = False
+        self.path = self._writer.path
+        what = "with all that was recorded so far" if is_copy else "which lacks what was recorded so far, and says so"
+        log.error("gwinspect: %s %s; the recording goes on in %s, %s", before, trouble.text, self.path, what)
+        return True
 
     def _squeeze_in(self, stream: Stream | None, what: Happening | Amendment) -> bool:
         """Take in what comes while the queue is full, or was: messages are counted, and their number is said later."""
@@ -364,6 +394,10 @@ class Scribe(threading.Thread):
 
     def _fail(self, error: sqlite3.Error) -> None:
         self._next_try = time.monotonic() + RETRY
+        if self._look_at_file():
+            self._next_try = 0.0
+            self._write([])
+            return
         if not self._failing:
             self._failing = True
             log.error(

@@ -47,9 +47,15 @@ class Stand:
         return connection
 
     def say(
-        self, connection: http.HTTPFlow, data: bytes, *, from_client: bool = False, injected: bool = False
+        self,
+        connection: http.HTTPFlow,
+        data: bytes,
+        *,
+        from_client: bool = False,
+        injected: bool = False,
+        is_text: bool = True,
     ) -> websocket.WebSocketMessage:
-        message = _message(data, from_client=from_client, injected=injected)
+        message = _message(data, from_client=from_client, injected=injected, is_text=is_text)
         assert connection.websocket is not None
         connection.websocket.messages.append(message)
         self.recorder.websocket_message(connection)
@@ -93,8 +99,10 @@ def _upgrade(url: str, status: int = 101) -> http.HTTPFlow:
     return connection
 
 
-def _message(data: bytes, *, from_client: bool = False, injected: bool = False) -> websocket.WebSocketMessage:
-    return websocket.WebSocketMessage(Opcode.TEXT, from_client, data, injected=injected)
+def _message(
+    data: bytes, *, from_client: bool = False, injected: bool = False, is_text: bool = True
+) -> websocket.WebSocketMessage:
+    return websocket.WebSocketMessage(Opcode.TEXT if is_text else Opcode.BINARY, from_client, data, injected=injected)
 
 
 def _frames(happenings: list[Happening]) -> list[tuple[bytes, Mark]]:
