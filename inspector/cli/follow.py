@@ -8,6 +8,7 @@ from inspector.cli.output import Printer, note
 from inspector.model import Event, Finding
 from inspector.query.search import Search
 from inspector.report.rows import CaptureRows
+from inspector.store.parts import Trail
 from inspector.store.reader import Reader
 from inspector.store.rows import FINDING_COLUMNS, finding_of
 
@@ -66,7 +67,10 @@ def follow(
 
 
 class Printout:
-    """Prints each row of a growing capture once. Keeps no file open in between, so that a recorder can finish it."""
+    """Prints each row of a growing capture once, and follows it to another file where its recorder has to.
+
+    Keeps no file open in between, so that a recorder can finish it.
+    """
 
     def __init__(self, path: Path, printer: Printer, search: Search | None = None) -> None:
         self._path = path
@@ -74,17 +78,33 @@ class Printout:
         self._search = search
         self._after = 0
         self._late = Latecomers()
+        self._trail: Trail | None = None
 
-    def follow(self, ended: Callable[[], bool]) -> None:
-        """Print rows as they come, until `ended` says so."""
-        rows = CaptureRows(Reader(self._path))
-        try:
-            self._print(follow(rows.reader, ended, self._after, self._late), rows)
-        finally:
-            rows.reader.close()
+    def follow(self, ended: Callable[[], bool], trail: Trail | None = None) -> None:
+        """Print rows as they come, until `ended` says so. `trail`: where the recording is, if that is known better."""
+        trail = self._trail = trail or Trail(self._path)
+        self._path = trail.path
+        while True:
+            has_moved = False
+
+            def is_over() -> bool:
+                nonlocal has_moved
+                has_moved = has_moved or trail.moved()
+                return has_moved or ended()
+
+            rows = CaptureRows(Reader(self._path))
+            try:
+                self._print(follow(rows.reader, is_over, self._after, self._late), rows)
+            finally:
+                rows.reader.close()
+            if not has_moved:
+                return
+            self._go_on(trail)
 
     def finish(self) -> None:
         """Print what has come since, and say what is to be said of the capture as a whole."""
+        if self._trail is not None and self._trail.moved(at_once=True):
+            self._go_on(self._trail)
         rows = CaptureRows(Reader(self._path))
         try:
             self._late.look(rows.reader, self._after)
@@ -94,6 +114,12 @@ class Printout:
             rows.reader.close()
         for text in rows.notes:
             note(text)
+
+    def _go_on(self, trail: Trail) -> None:
+        note(f"the recording goes on in {trail.path}")
+        self._path = trail.path
+        if not trail.is_copy():
+            self._after, self._late = 0, Latecomers()
 
     def _print(self, events: Iterable[Event], rows: CaptureRows) -> None:
         for event in events:

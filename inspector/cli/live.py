@@ -26,6 +26,7 @@ from inspector.cli.proxying import (
     start_client,
     sum_up,
     way_in,
+    where_it_went,
 )
 from inspector.cli.underway import Log, Underway, advice_for
 from inspector.errors import UsageError
@@ -37,6 +38,7 @@ from inspector.proxy.mitmdump import STOP_LIMIT, Proxy, Settings
 from inspector.proxy.process import Found, Process, end, identify
 from inspector.report.present import Presenter
 from inspector.session.summarize import inert
+from inspector.store.parts import Trail, recording_of
 
 # Lines of what a process said that are shown where it failed.
 _LAST_WORDS = 10
@@ -84,22 +86,24 @@ def live(
     screen = on_screen() and not plain and output_format is None
     printout = Printout(capture, Printer(Presenter(default()), output_format or "text"), search)
     with _recording(settings, command, found) as (underway, folder):
+        trail = Trail(capture, found.recording if found is not None else "")
+        trail.moved(at_once=True)
         note(f"proxy {underway.address}, certificate {underway.ca}")
-        note(f"recording into {capture}; {'q' if screen else 'Ctrl-C'} ends it")
+        note(f"recording into {trail.path}; {'q' if screen else 'Ctrl-C'} ends it")
         with until_told() as ending:
             if screen:
                 # Imported here: it takes a moment.
                 from inspector.tui.run import run
 
-                run(capture, source=underway, follow=True, where=where)
+                run(trail.path, source=underway, follow=True, where=where)
             else:
-                printout.follow(lambda: _over(underway))
+                printout.follow(lambda: _over(underway), trail)
         # How it was before we ended it.
         state = underway.state()
         folder.keep_command_log = bool(state.client and state.client > 0)
     if not screen:
         printout.finish()
-    is_whole = sum_up(capture, "open" if screen else "show", missed=missed)
+    is_whole = sum_up(where_it_went(trail), "open" if screen else "show", missed=missed)
     code = 0
     if state.client is not None:
         known = f"exit code {state.client}" if state.client >= 0 else "an exit code that only its parent was told"
@@ -201,7 +205,10 @@ def _leave_word(
     if owner is None or identity is None:
         return
     going = identify(client.pid) if client is not None and client.poll() is None else None
-    word = Live(owner, identity, going, name, settings.address, tuple(settings.modes), str(ca), str(folder.path))
+    recording = recording_of(settings.capture)
+    word = Live(
+        owner, identity, going, name, settings.address, tuple(settings.modes), str(ca), str(folder.path), recording
+    )
     try:
         livefile.write(settings.capture, word)
     except OSError as error:

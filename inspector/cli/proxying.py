@@ -22,6 +22,7 @@ from inspector.proxy.mitmdump import Settings, free_port, is_free
 from inspector.proxy.process import output_to
 from inspector.store.file import check_target
 from inspector.store.lock import check_free
+from inspector.store.parts import Trail
 from inspector.store.reader import Reader
 from inspector.store.settle import settle
 
@@ -138,6 +139,15 @@ def missing_from(capture: Path) -> int:
         return 0
     with closing(Reader(capture)) as reader:
         return int(reader.meta().get("missing", 0))
+
+
+def where_it_went(trail: Trail) -> Path:
+    """Return the file that a recording that has ended is in, and say so where it is not the one that was asked for."""
+    asked = trail.origin
+    trail.moved(at_once=True)
+    if trail.path != asked:
+        note(f"{asked} was taken away meanwhile; the recording is in {trail.path}")
+    return trail.path
 
 
 def sum_up(capture: Path, command: str | None, *, missed: int = 0) -> bool:

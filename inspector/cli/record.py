@@ -15,10 +15,12 @@ from inspector.cli.proxying import (
     start_client,
     sum_up,
     way_in,
+    where_it_went,
 )
 from inspector.proxy.launch.environment import write_bundle
 from inspector.proxy.mitmdump import Proxy
 from inspector.proxy.process import exit_code
+from inspector.store.parts import Trail
 
 
 @click.command(epilog="Example: gwinspect record --capture bot.gwcap -- python bot.py")
@@ -44,11 +46,12 @@ def record(
     missed = missing_from(settings.capture)
     code: int | None = 0
     with Proxy(settings) as proxy:
+        trail = Trail(settings.capture)
         note(f"proxy {way_in(settings)}, certificate {proxy.ca_path}")
         note(f"recording into {settings.capture}; Ctrl-C ends it")
         with until_told() as ending:
             code = _run(proxy, command) if command else proxy.wait()
-    is_whole = sum_up(settings.capture, "show", missed=missed)
+    is_whole = sum_up(where_it_went(trail), "show", missed=missed)
     code = ending.exit_code(interrupted=bool(command)) or (code if is_whole else INCOMPLETE)
     if code:
         raise SystemExit(code)

@@ -1,5 +1,6 @@
 """``gwinspect show``: the timeline, printed."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from inspector.protocol.registry import default
 from inspector.report.packets import PacketReader
 from inspector.report.present import Presenter
 from inspector.report.rows import CaptureRows, open_rows
+from inspector.store.parts import Trail
 from inspector.store.reader import Reader
 
 
@@ -70,13 +72,20 @@ def show(
                 )
             printer.packets = PacketReader(rows.reader, decrypt=decrypt)
         if isinstance(rows, CaptureRows) and following:
-            for event in follow(rows.reader):
+            trail = Trail(path)
+            for event in follow(rows.reader, partial(_is_over, rows.reader, trail)):
                 if search is None or search.matches(event, rows.connection(event.connection)):
                     printer.print(event, rows)
                     printer.flush()
+            if trail.path != path:
+                note(f"{path} was taken away; `gwinspect show --follow {trail.path}` shows how it goes on")
         else:
             for event in last(passing(rows, search), limit):
                 printer.print(event, rows)
             printer.flush()
             for text in rows.notes:
                 note(text)
+
+
+def _is_over(reader: Reader, trail: Trail) -> bool:
+    return "finished_at" in reader.meta() or trail.moved()

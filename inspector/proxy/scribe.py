@@ -22,6 +22,7 @@ from inspector.protocol.registry import Registry
 from inspector.proxy.clock import Clock
 from inspector.proxy.missing import Missing
 from inspector.session.summarize import inert
+from inspector.store.parts import LOOK
 from inspector.store.writer import Writer
 from inspector.wire.decoder import read_payload
 
@@ -37,8 +38,6 @@ MAX_UNSAVED, MAX_UNSAVED_BYTES = 200_000, 256 * 1024 * 1024
 SPARE = 100_000
 # Seconds between two attempts to write to a disk that refuses.
 RETRY = 0.5
-# Seconds between two looks whether the file is still there.
-LOOK = 1.0
 # Seconds between two times that the rules are asked what they make of the silence, if any connection is silent.
 TICK = 1.0
 # Seconds after which WebSockets without a gateway among them are worth a word.

@@ -7,6 +7,7 @@ temporary one.
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from glob import escape
@@ -17,6 +18,8 @@ from typing import NamedTuple
 from inspector.errors import CaptureError
 from inspector.store.reader import Reader
 
+# Seconds between two looks whether a file is still there.
+LOOK = 1.0
 # Numbers that a part can have.
 _NUMBERS = range(2, 10_000)
 
@@ -64,6 +67,38 @@ class Watch:
         elif not self.owns_log:
             return Trouble("has lost its -wal file")
         return None
+
+
+class Trail:
+    """Follows a recording from part to part, for those who read it. `path` is where it is; it must exist."""
+
+    def __init__(self, path: Path, recording: str = "") -> None:
+        self.path = path
+        self.recording = recording or recording_of(path)
+        """The id that all parts have; see `recording_of`."""
+        self.origin = path
+        """Where it began."""
+        self._watch = Watch(path)
+        self._looked = 0.0
+
+    def moved(self, *, at_once: bool = False) -> bool:
+        """Look whether the recording goes on in another file, which then is `path`; at most once a second."""
+        now = time.monotonic()
+        if not at_once and now - self._looked < LOOK:
+            return False
+        self._looked = now
+        if self._watch.trouble() is None:
+            return False
+        place = newest_part(self.origin, self.recording)
+        if place == self.path:
+            return False
+        self.path, self._watch = place, Watch(place)
+        return True
+
+    def is_copy(self) -> bool:
+        """Say whether the file has all that was in the one before it, under the same numbers."""
+        with closing(Reader(self.path)) as reader:
+            return "lost" not in reader.meta()
 
 
 def names(path: Path, folder: Path, count: int) -> Iterator[Path]:
