@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from inspector.cli.output import Printer, note
+from inspector.errors import CaptureError
 from inspector.model import Event, Finding
 from inspector.query.search import Search
 from inspector.report.rows import CaptureRows
 from inspector.store.parts import Trail
-from inspector.store.reader import Reader
+from inspector.store.reader import Reader, explained
 from inspector.store.rows import FINDING_COLUMNS, finding_of
 
 # Seconds between two looks; SQLite answers the question whether there is news in 2 us.
@@ -32,9 +33,10 @@ class Latecomers:
 
     def look(self, reader: Reader, after: int) -> None:
         """Tell what is new at rows up to `after`, which are printed. What stands at later ones comes with them."""
-        found = reader.db.execute(
-            f"select {FINDING_COLUMNS}, id from finding where id > ? order by id", (self._seen,)
-        ).fetchall()
+        with explained(reader.path):
+            found = reader.db.execute(
+                f"select {FINDING_COLUMNS}, id from finding where id > ? order by id", (self._seen,)
+            ).fetchall()
         for *columns, number in found:
             self._seen = number
             finding = finding_of(tuple(columns))
@@ -95,6 +97,11 @@ class Printout:
             rows = CaptureRows(Reader(self._path))
             try:
                 self._print(follow(rows.reader, is_over, self._after, self._late), rows)
+            except CaptureError:
+                # Its recorder has only just noticed, or is about to.
+                has_moved = trail.wait()
+                if not has_moved:
+                    raise
             finally:
                 rows.reader.close()
             if not has_moved:

@@ -389,7 +389,7 @@ class Scribe(threading.Thread):
 
     def _say_recovered(self, gaps: Sequence[Gap]) -> None:
         lost = f"{sum(gap.missing for gap in gaps):,} messages are missing" if gaps else "nothing was lost"
-        log.log(ALERT, "gwinspect: %s can be written again; %s", self.path, lost)
+        log.warning("gwinspect: %s can be written again; %s", self.path, lost)
 
     def _fail(self, error: sqlite3.Error) -> None:
         self._next_try = time.monotonic() + RETRY

@@ -20,6 +20,8 @@ from inspector.store.reader import Reader
 
 # Seconds between two looks whether a file is still there.
 LOOK = 1.0
+# Seconds that those who read a file that is damaged wait for its recorder to notice.
+PATIENCE = 5.0
 # Numbers that a part can have.
 _NUMBERS = range(2, 10_000)
 
@@ -94,6 +96,13 @@ class Trail:
             return False
         self.path, self._watch = place, Watch(place)
         return True
+
+    def wait(self) -> bool:
+        """Wait a while for the recording to go on in another file, and return whether it does."""
+        deadline = time.monotonic() + PATIENCE
+        while not (has_moved := self.moved(at_once=True)) and time.monotonic() < deadline:
+            time.sleep(LOOK / 4)
+        return has_moved
 
     def is_copy(self) -> bool:
         """Say whether the file has all that was in the one before it, under the same numbers."""
