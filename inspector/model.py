@@ -1,8 +1,9 @@
 """The nouns everything else speaks of.
 
 *Happenings* are what crossed the wire, in order: a connection opened, a WebSocket message passed (a *frame*), a
-control frame passed, the connection closed. They are the truth, and all that is ever stored of it. *Events* are
-derived: one per row of the timeline. Values only; nothing here reads a clock, a file or a socket.
+control frame passed, messages passed that were not recorded (a *gap*), the connection closed. They are the truth, and
+all that is ever stored of it. *Events* are derived: one per row of the timeline. Values only; nothing here reads a
+clock, a file or a socket.
 """
 
 from collections.abc import Mapping
@@ -33,6 +34,7 @@ class Kind(StrEnum):
     CLOSE = "close"
     UNDECODED = "undecoded"
     CONTROL = "control"
+    GAP = "gap"
 
 
 class Mark(IntFlag):
@@ -134,8 +136,33 @@ class Closed:
         return "client" if self.by == "server" else "server"
 
 
-Happening = Opened | Frame | Control | Closed
-"""All that can cross the wire."""
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Messages of a connection crossed the wire and were not recorded."""
+
+    connection: int
+    at_ns: int
+    """When that came to light: when recording went on."""
+    since_ns: int
+    """When the first of them did."""
+    until_ns: int
+    """And when the last."""
+    sent: int
+    """How many of them the client sent."""
+    received: int
+    """And how many the server."""
+    reason: str
+    """A slug: ``disk`` (the capture could not be written), ``queue`` (it could not be written fast enough), ``file``
+    (the file in which they were was lost)."""
+
+    @property
+    def missing(self) -> int:
+        """How many there are."""
+        return self.sent + self.received
+
+
+Happening = Opened | Frame | Control | Closed | Gap
+"""All that can cross the wire, and what is known to have done so unseen."""
 
 
 class Severity(IntEnum):
@@ -286,3 +313,5 @@ class Event:
     """For kind ``close``."""
     undecoded: Undecoded | None = None
     """For kind ``undecoded``."""
+    gap: Gap | None = None
+    """For kind ``gap``, where its payload is at hand."""

@@ -9,12 +9,14 @@ from functools import partial
 import orjson
 
 from inspector.diagnose.engine import Diagnosis
+from inspector.diagnose.gaps import payload_of, said_of
 from inspector.model import (
     Closed,
     Control,
     Event,
     Finding,
     Frame,
+    Gap,
     Happening,
     Kind,
     Opened,
@@ -57,7 +59,13 @@ class Pipeline:
         self._open: dict[int, tuple[Connection, Decoder]] = {}
         self._media: dict[int, Media] = {}
         self._left: OrderedDict[int, tuple[Connection, Decoder]] = OrderedDict()
-        self._last_at_ns = 0
+        self.last_at_ns = 0
+        """When the newest of it all happened, in nanoseconds since the epoch."""
+
+    @property
+    def connections(self) -> list[Connection]:
+        """Return the connections that are open."""
+        return [connection for connection, _ in self._open.values()]
 
     @property
     def verdicts(self) -> dict[int, Verdict]:
@@ -79,6 +87,8 @@ class Pipeline:
                 return folded + self._closed(happening, number)
             case Control():
                 return [*folded, self._control(happening, number)]
+            case Gap():
+                return folded + self._gap(happening, number)
 
     def tick(self, at_ns: int) -> None:
         """Let time go by: it is `at_ns` now, in nanoseconds since the epoch, and nothing has happened. See `late`."""
@@ -88,7 +98,7 @@ class Pipeline:
         """Return rows for payloads that never came whole on connections that are still open. See `late` too."""
         left = [(number, run) for number, media in self._media.items() for run in media.finish()]
         events = [self._run(self._open[number][0], run) for number, run in left]
-        self.tick(self._last_at_ns)
+        self.tick(self.last_at_ns)
         return events + [
             self._event(connection, reading, connection.last_at_ns, False, self.next_frame - 1)
             for connection, decoder in self._open.values()
@@ -171,7 +181,27 @@ class Pipeline:
             self._diagnosis.examine(connection, event, None, None)
         return event
 
-    def _unannounced(self, happening: Frame | Control | Closed) -> tuple[Connection, Decoder]:
+    def _gap(self, gap: Gap, number: int) -> list[Event]:
+        connection, decoder = self._open.get(gap.connection) or self._unannounced(gap)
+        media = self._media.get(gap.connection)
+        events = [self._run(connection, run) for run in media.skip()] if media is not None else []
+        events += [
+            self._event(connection, reading, connection.last_at_ns, False, number)
+            for reading in decoder.skip(gap.received)
+        ]
+        self._tracker.skipped(connection, gap)
+        self._observe(connection, decoder)
+        return [*events, self._gap_row(connection, gap, number)]
+
+    def _gap_row(self, connection: Connection, gap: Gap, number: int) -> Event:
+        event = self._row(connection, Kind.GAP, gap.at_ns, number)
+        event.gap = gap
+        event.note = said_of(gap)
+        event.payload = payload_of(gap)
+        self._diagnosis.examine(connection, event, None, None)
+        return event
+
+    def _unannounced(self, happening: Frame | Control | Closed | Gap) -> tuple[Connection, Decoder]:
         """A connection whose opening was not recorded: read it as a main gateway that was joined late."""
         opened = Opened(happening.connection, happening.at_ns, Plane.GATEWAY, "", joined_late=True)
         connection = Connection.of(opened)
@@ -267,7 +297,7 @@ class Pipeline:
         event = Event(self.next_event, connection.id, at_ns, connection.opened.plane, kind)
         event.first_frame = event.last_frame = frame
         connection.last_at_ns = at_ns
-        self._last_at_ns = max(self._last_at_ns, at_ns)
+        self.last_at_ns = max(self.last_at_ns, at_ns)
         connection.last_row = event.n
         self.next_event += 1
         return event

@@ -16,7 +16,7 @@ from typing import Any
 
 import zstandard
 
-from inspector.model import Closed, Control, Frame, Happening, Mark, Opened, Plane, Side
+from inspector.model import Closed, Control, Frame, Gap, Happening, Mark, Opened, Plane, Side
 from tests.wire.etf_encoder import encode
 
 ENCODINGS = ("json", "etf")
@@ -108,6 +108,17 @@ class Conversation:
         cuts = [len(data) * piece // pieces for piece in range(pieces + 1)]
         for start, end in pairwise(cuts):
             self.frame(data[start:end], **more)
+        return self
+
+    def unseen(self, say: "Callable[[Conversation], object]", reason: str = "disk") -> "Conversation":
+        """Let all that `say` lets be said pass without being recorded."""
+        before = len(self.happenings)
+        say(self)
+        passed = [each for each in self.happenings[before:] if isinstance(each, Frame)]
+        sent = sum(frame.from_client for frame in passed)
+        del self.happenings[before:]
+        first, last = passed[0].at_ns, passed[-1].at_ns
+        self.happenings.append(Gap(self.connection, last, first, last, sent, len(passed) - sent, reason))
         return self
 
     def junk(self, data: bytes) -> "Conversation":

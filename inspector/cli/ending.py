@@ -12,6 +12,8 @@ import click
 from inspector.cli.output import note
 from inspector.proxy.process import Process, descendants, end, exit_code, finish_off
 
+# What the command line exits with where a recording lacks something that passed.
+INCOMPLETE = 2
 # Seconds that a client may take to say its goodbyes.
 CLIENT_LIMIT = 5.0
 # Seconds between two looks while one runs.

@@ -9,7 +9,7 @@ import click
 
 from inspector.cli.output import Printer, note
 from inspector.cli.stdin import STDIN, check_piped
-from inspector.errors import UsageError
+from inspector.errors import CaptureError, UsageError
 from inspector.importers.frames import FramesFile
 from inspector.importers.frames.growing import FileTail, PipeTail, Stream, growing
 from inspector.model import Event, Finding
@@ -17,7 +17,8 @@ from inspector.protocol.registry import default
 from inspector.query.search import Search
 from inspector.report.rows import CaptureRows
 from inspector.store.file import is_capture, read_start
-from inspector.store.reader import Reader
+from inspector.store.parts import Trail
+from inspector.store.reader import Reader, explained
 from inspector.store.rows import FINDING_COLUMNS, finding_of
 
 # Seconds between two looks; SQLite answers the question whether there is news in 2 us.
@@ -43,9 +44,10 @@ class Latecomers:
 
     def look(self, reader: Reader, after: int) -> None:
         """Tell what is new at rows up to `after`, which are printed. What stands at later ones comes with them."""
-        found = reader.db.execute(
-            f"select {FINDING_COLUMNS}, id from finding where id > ? order by id", (self._seen,)
-        ).fetchall()
+        with explained(reader.path):
+            found = reader.db.execute(
+                f"select {FINDING_COLUMNS}, id from finding where id > ? order by id", (self._seen,)
+            ).fetchall()
         for *columns, number in found:
             self._seen = number
             finding = finding_of(tuple(columns))
@@ -105,7 +107,10 @@ def _first_line(fd: int) -> bytes:
 
 
 class Printout:
-    """Prints each row of a growing capture once. Keeps no file open in between, so that a recorder can finish it."""
+    """Prints each row of a growing capture once, and follows it to another file where its recorder has to.
+
+    Keeps no file open in between, so that a recorder can finish it.
+    """
 
     def __init__(self, path: Path, printer: Printer, search: Search | None = None) -> None:
         self._path = path
@@ -113,17 +118,38 @@ class Printout:
         self._search = search
         self._after = 0
         self._late = Latecomers()
+        self._trail: Trail | None = None
 
-    def follow(self, ended: Callable[[], bool]) -> None:
-        """Print rows as they come, until `ended` says so."""
-        rows = CaptureRows(Reader(self._path))
-        try:
-            self._print(follow(rows.reader, ended, self._after, self._late), rows)
-        finally:
-            rows.reader.close()
+    def follow(self, ended: Callable[[], bool], trail: Trail | None = None) -> None:
+        """Print rows as they come, until `ended` says so. `trail`: where the recording is, if that is known better."""
+        trail = self._trail = trail or Trail(self._path)
+        self._path = trail.path
+        while True:
+            has_moved = False
+
+            def is_over() -> bool:
+                nonlocal has_moved
+                has_moved = has_moved or trail.moved()
+                return has_moved or ended()
+
+            rows = CaptureRows(Reader(self._path))
+            try:
+                self._print(follow(rows.reader, is_over, self._after, self._late), rows)
+            except CaptureError:
+                # Its recorder has only just noticed, or is about to.
+                has_moved = trail.wait()
+                if not has_moved:
+                    raise
+            finally:
+                rows.reader.close()
+            if not has_moved:
+                return
+            self._go_on(trail)
 
     def finish(self) -> None:
         """Print what has come since, and say what is to be said of the capture as a whole."""
+        if self._trail is not None and self._trail.moved(at_once=True):
+            self._go_on(self._trail)
         rows = CaptureRows(Reader(self._path))
         try:
             self._late.look(rows.reader, self._after)
@@ -133,6 +159,12 @@ class Printout:
             rows.reader.close()
         for text in rows.notes:
             note(text)
+
+    def _go_on(self, trail: Trail) -> None:
+        note(f"the recording goes on in {trail.path}")
+        self._path = trail.path
+        if not trail.is_copy():
+            self._after, self._late = 0, Latecomers()
 
     def _print(self, events: Iterable[Event], rows: CaptureRows) -> None:
         for event in events:

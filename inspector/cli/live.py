@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from inspector.cli.ending import CLIENT_LIMIT, until_told
+from inspector.cli.ending import CLIENT_LIMIT, INCOMPLETE, until_told
 from inspector.cli.filtering import search_for
 from inspector.cli.follow import Printout
 from inspector.cli.output import Printer, note, on_screen
@@ -21,12 +21,14 @@ from inspector.cli.proxying import (
     ProxyChoice,
     UnseenNote,
     default_capture,
+    missing_from,
     note_unseen,
     proxy_options,
     settings_of,
     start_client,
     sum_up,
     way_in,
+    where_it_went,
 )
 from inspector.cli.underway import Log, Underway, advice_for
 from inspector.errors import UsageError
@@ -39,6 +41,7 @@ from inspector.proxy.mitmdump import STOP_LIMIT, Proxy, Settings
 from inspector.proxy.process import Found, Process, end, identify
 from inspector.report.colour import coloured
 from inspector.report.present import Presenter
+from inspector.store.parts import Trail, recording_of
 
 # Lines of what a process said that are shown where it failed.
 _LAST_WORDS = 10
@@ -74,26 +77,29 @@ def live(
     capture = proxy.capture or default_capture()
     found = livefile.read(capture)
     settings = settings_of(proxy, capture) if found is None else _settings_of(found, capture)
+    missed = missing_from(capture) if found is None else 0
     screen = on_screen() and not plain and output_format is None
     printout = Printout(capture, Printer(Presenter(default()), output_format or "text"), search)
     with _recording(settings, command, found) as (underway, folder):
+        trail = Trail(capture, found.recording if found is not None else "")
+        trail.moved(at_once=True)
         note(f"proxy {underway.address}, certificate {underway.ca}")
-        note(f"recording into {capture}; {'q' if screen else 'Ctrl-C'} ends it")
+        note(f"recording into {trail.path}; {'q' if screen else 'Ctrl-C'} ends it")
         with until_told() as ending:
             if screen:
                 # Imported here: it takes a moment.
                 from inspector.tui.run import run
 
-                run(capture, source=underway, follow=True, where=where)
+                run(trail.path, source=underway, follow=True, where=where)
             else:
                 told = UnseenNote(underway.watch)
-                printout.follow(lambda: _over(underway, told))
+                printout.follow(lambda: _over(underway, told), trail)
         # How it was before we ended it.
         state = underway.state()
         folder.keep_command_log = bool(state.client and state.client > 0)
     if not screen:
         printout.finish()
-    sum_up(capture, "open" if screen else "show")
+    is_whole = sum_up(where_it_went(trail), "open" if screen else "show", missed=missed)
     code = 0
     if state.client is not None:
         known = f"exit code {state.client}" if state.client >= 0 else "an exit code that only its parent was told"
@@ -108,7 +114,8 @@ def live(
         if screen:
             _say(state.log[-_LAST_WORDS:])
         code = code or 1
-    code = ending.exit_code(interrupted=state.client_running, unseen=note_unseen(underway.watch)) or code
+    unseen = note_unseen(underway.watch)
+    code = ending.exit_code(interrupted=state.client_running, unseen=unseen) or (code if is_whole else INCOMPLETE)
     if code:
         raise SystemExit(code)
 
@@ -176,8 +183,18 @@ def _leave_word(
     if owner is None or identity is None:
         return
     going = identify(client.pid) if client is not None and client.poll() is None else None
-    hosts = tuple(settings.hosts)
-    word = Live(owner, identity, going, name, settings.address, tuple(settings.modes), str(ca), str(folder.path), hosts)
+    word = Live(
+        owner,
+        identity,
+        going,
+        name,
+        settings.address,
+        tuple(settings.modes),
+        str(ca),
+        str(folder.path),
+        tuple(settings.hosts),
+        recording_of(settings.capture),
+    )
     try:
         livefile.write(settings.capture, word)
     except OSError as error:

@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import wraps
@@ -24,6 +25,7 @@ from inspector.proxy.mitmdump import Settings, free_port, is_free
 from inspector.proxy.process import output_to
 from inspector.store.file import check_target
 from inspector.store.lock import check_free
+from inspector.store.parts import Trail
 from inspector.store.reader import Reader
 from inspector.store.settle import settle
 
@@ -229,14 +231,32 @@ class UnseenNote:
         self._told = self._told or note_unseen(self._watch)
 
 
-def sum_up(capture: Path, command: str | None) -> None:
+def missing_from(capture: Path) -> int:
+    """Return how many messages a capture lacks that is about to be continued."""
+    if not capture.exists() or not capture.stat().st_size:
+        return 0
+    with closing(Reader(capture)) as reader:
+        return int(reader.meta().get("missing", 0))
+
+
+def where_it_went(trail: Trail) -> Path:
+    """Return the file that a recording that has ended is in, and say so where it is not the one that was asked for."""
+    asked = trail.origin
+    trail.moved(at_once=True)
+    if trail.path != asked:
+        note(f"{asked} was taken away meanwhile; the recording is in {trail.path}")
+    return trail.path
+
+
+def sum_up(capture: Path, command: str | None, *, missed: int = 0) -> bool:
     """Make a capture whose recorder has ended one file, and say what it has and the command to look at it.
 
-    `command` is None for a capture that is about to be thrown away.
+    `command` is None for a capture that is about to be thrown away; `missed` messages were missing from it before.
+    Returns whether all that passed since is in it.
     """
     settle(capture)
     reader = Reader(capture)
-    events, connections = reader.last(), len(reader.connections())
+    events, connections, meta = reader.last(), len(reader.connections()), reader.meta()
     worth_telling = "select count(*) from finding where severity >= ?"
     findings = reader.db.execute(worth_telling, (int(Severity.WARN),)).fetchone()[0]
     reader.close()
@@ -246,6 +266,11 @@ def sum_up(capture: Path, command: str | None) -> None:
     note(f"{capture}: {counts}; gwinspect {command} {shlex.quote(str(capture))}" if command else counts)
     if findings and command:
         note(f"{findings:,} finding{'' if findings == 1 else 's'}; gwinspect diagnose {shlex.quote(str(capture))}")
+    if missing := int(meta.get("missing", 0)) - missed:
+        note(f"{missing:,} message{' is' if missing == 1 else 's are'} missing from it; its rows say where and why")
+    if "finished_at" not in meta:
+        note("its end is missing: the proxy could not finish it")
+    return not missing and "finished_at" in meta
 
 
 def _checked(options: Sequence[str]) -> Sequence[str]:

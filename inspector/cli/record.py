@@ -4,22 +4,25 @@ from dataclasses import replace
 
 import click
 
-from inspector.cli.ending import until_told, wait_for_client
+from inspector.cli.ending import INCOMPLETE, until_told, wait_for_client
 from inspector.cli.output import note
 from inspector.cli.proxying import (
     ProxyChoice,
     UnseenNote,
     default_capture,
+    missing_from,
     note_unseen,
     proxy_options,
     settings_of,
     start_client,
     sum_up,
     way_in,
+    where_it_went,
 )
 from inspector.proxy.launch.folder import Folder
 from inspector.proxy.launch.watch import Watch
 from inspector.proxy.mitmdump import Proxy
+from inspector.store.parts import Trail
 
 
 @click.command(epilog="Example: gwinspect record --capture bot.gwcap -- python bot.py")
@@ -35,11 +38,13 @@ def record(
     Only Discord's gateways are decrypted; everything else passes through untouched.
     """
     settings = settings_of(proxy, proxy.capture or default_capture())
+    missed = missing_from(settings.capture)
     code = 0
     folder = Folder()
     watch = Watch(settings, folder)
     try:
         with Proxy(replace(settings, hooks=folder.reports)) as running:
+            trail = Trail(settings.capture)
             note(f"proxy {way_in(settings)}, certificate {running.ca_path}")
             note(f"recording into {settings.capture}; Ctrl-C ends it")
             with until_told() as ending:
@@ -47,8 +52,9 @@ def record(
     finally:
         watch.stop()
         folder.clear()
-    sum_up(settings.capture, "show")
-    code = ending.exit_code(interrupted=bool(command), unseen=note_unseen(watch)) or code
+    is_whole = sum_up(where_it_went(trail), "show", missed=missed)
+    unseen = note_unseen(watch)
+    code = ending.exit_code(interrupted=bool(command), unseen=unseen) or (code if is_whole else INCOMPLETE)
     if code:
         raise SystemExit(code)
 

@@ -1,6 +1,7 @@
 """``gwinspect show``: the timeline, printed."""
 
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from inspector.query.search import Search
 from inspector.report.packets import PacketReader
 from inspector.report.present import Presenter
 from inspector.report.rows import CaptureRows, open_rows
+from inspector.store.parts import Trail
 from inspector.store.reader import Reader
 
 
@@ -84,12 +86,19 @@ def show(
 
 
 def _follow(path: Path, printer: Printer, search: Search | None, *, packets: bool, decrypt: bool) -> None:
-    """Print the rows of a capture that grows, until it is finished."""
+    """Print the rows of a capture that grows, until it is finished, or its recorder goes on in another file."""
     with closing(Reader(path)) as reader:
         rows = CaptureRows(reader)
         if packets or decrypt:
             printer.packets = PacketReader(reader, decrypt=decrypt)
-        for event in follow(reader):
+        trail = Trail(path)
+        for event in follow(reader, partial(_is_over, reader, trail)):
             if search is None or search.matches(event, rows.connection(event.connection)):
                 printer.print(event, rows)
                 printer.flush()
+        if trail.path != path:
+            note(f"{path} was taken away; `gwinspect show --follow {trail.path}` shows how it goes on")
+
+
+def _is_over(reader: Reader, trail: Trail) -> bool:
+    return "finished_at" in reader.meta() or trail.moved()

@@ -42,6 +42,8 @@ def afterwards(now: Situation, verdict: Verdict, connection: Connection, ending:
         right, more = _resumed(verdict, said, connection)
     else:
         right, more = _identified(now, verdict, said, connection, ending)
+    if connection.missing or now.connection.missing:
+        right, more = None, ["messages are missing in between"]
     if elapsed > RESUMABLE_NS and right is not True:
         # It may be another run of the program, with other settings.
         right, more = None, [*more, "very late"]

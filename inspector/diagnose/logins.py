@@ -59,7 +59,7 @@ def identify_twice(now: Situation) -> Iterator[Noticed]:
     """The client introduced itself twice on one connection; the gateway closes it with 4005."""
     connection = now.connection
     asked = connection.asked
-    if asked is not None and connection.refused is None:
+    if asked is not None and connection.refused is None and not connection.missing:
         before = 6 if isinstance(asked, Resume) else 2
         yield Noticed(
             f"{_opcode(now)} was sent although {opcode(now.registry, GATEWAY, before)} had been, and was not refused.",
@@ -162,7 +162,7 @@ def resume_unknown_session(now: Situation) -> Iterator[Noticed]:
         missing = [name for name, value in (("session_id", resume.session), ("token", resume.token)) if value is None]
         yield Noticed(f"Resume has no {listed(missing, 'and no')}.", severity=Severity.ERROR)
         return
-    if resume.session in world.sessions or is_lost(resume.session):
+    if resume.session in world.sessions or is_lost(resume.session) or world.has_gaps:
         return
     own = [
         session
@@ -351,7 +351,7 @@ def identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
         return
     connection, ending = before
     session = now.world.session_of(connection)
-    if session is None or session.phase != "dropped" or connection.accepted is None:
+    if session is None or session.phase != "dropped" or connection.accepted is None or connection.missing:
         return
     # What the proxy did to the connection is not the client's fault.
     if ending.closed.by == "proxy" or ending.closed.told is not None:
@@ -378,6 +378,8 @@ def identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
 def resume_loop(now: Situation) -> Iterator[Noticed]:
     """The client resumes again and again, and never gets through."""
     session = now.world.sessions.get(now.expect(Resume).session or "")
+    if now.world.has_gaps:
+        return
     if session is not None and session.failures >= LOOP and session.failures % LOOP == 0:
         yield Noticed(
             f"This is the resume number {session.failures + 1} of session ••••{session.id[:4]} without a RESUMED.",

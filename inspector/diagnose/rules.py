@@ -4,6 +4,7 @@ from inspector.diagnose import (
     commands,
     dave,
     forms,
+    gaps,
     heartbeats,
     intents,
     logins,
@@ -25,6 +26,7 @@ RULES: tuple[Rule, ...] = (
     transport.joined_late,
     reverse.resume_past_proxy,
     reverse.session_left_proxy,
+    gaps.recording_gap,
     # What the server sends.
     forms.field_form_changed,
     # Heartbeats.

@@ -302,6 +302,8 @@ def voice_identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
     if before is None or identify.session is None or identify.session != before[0].session:
         return
     connection, ending = before
+    if connection.missing:
+        return
     call = _call_of(now, identify)
     # A voice server that was named since is a new beginning.
     if call is not None and call.server is not None and call.server.at_ns > ending.at_ns:

@@ -38,6 +38,8 @@ class Live:
     """Where its logs, certificates and hooks are."""
     hosts: tuple[str, ...] = ()
     """The user's own hosts that are gateways."""
+    recording: str = ""
+    """Id of the recording, by which its file is found should it have had to go on in another."""
 
 
 def path_of(capture: Path) -> Path:
@@ -95,7 +97,7 @@ def _read(path: Path) -> Live | None:
         )
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
-    texts = (live.address, live.ca, live.folder, live.command or "")
+    texts = (live.address, live.ca, live.folder, live.command or "", live.recording)
     if not all(isinstance(text, str) for text in texts) or not live.address.rpartition(":")[2].isdecimal():
         return None
     return live

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from inspector.errors import EnvironmentProblem, UsageError
 from inspector.proxy.process import end, output_to
-from inspector.store.file import is_capture
+from inspector.store.parts import recording_of
 
 # Seconds that mitmdump may take until it listens; it makes a CA the first time.
 START_LIMIT = 30.0
@@ -124,7 +124,7 @@ class Proxy:
         options = dict(settings.options or {})
         self.confdir = Path(options.get("confdir", "~/.mitmproxy")).expanduser()
         self._process: subprocess.Popen[bytes] | None = None
-        self._before: int | None = None
+        self._before = ""
 
     @property
     def address(self) -> str:
@@ -139,7 +139,7 @@ class Proxy:
     def __enter__(self) -> "Proxy":
         if self.settings.listens:
             self._check_port()
-        self._before = _changed_at(self.settings.capture)
+        self._before = recording_of(self.settings.capture)
         with output_to(self.settings.log) as output:
             self._process = subprocess.Popen(
                 _command(self.settings),
@@ -208,8 +208,8 @@ class Proxy:
     def _records(self) -> bool:
         """Say whether the addon has opened the capture, so that one it continues no longer says that it is finished."""
         capture = self.settings.capture
-        opened = _changed_at(capture) != self._before or Path(f"{capture}-wal").exists()
-        return opened and capture.exists() and is_capture(capture)
+        # Not before it is in WAL mode: a reader could stand in the way of that.
+        return Path(f"{capture}-wal").exists() and recording_of(capture) not in ("", self._before)
 
     def _check_port(self) -> None:
         """Raise EnvironmentProblem if the address cannot be had. Later, another program there would pass for ours."""
@@ -233,13 +233,6 @@ class Proxy:
         # As by Ctrl-C, which lets mitmproxy run its addons' done(): that finishes the capture.
         if self._process is not None:
             end(self._process, STOP_LIMIT)
-
-
-def _changed_at(path: Path) -> int | None:
-    try:
-        return path.stat().st_mtime_ns
-    except FileNotFoundError:
-        return None
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -343,8 +343,8 @@ class _Flow:
         """How it ends has been recorded."""
         self.last_ns = time.time_ns()
 
-    def put(self, what: Opened | Frame | Control | Closed | Amendment) -> None:
-        self._scribe.put(self.stream, what)
+    def put(self, what: Opened | Frame | Control | Closed | Amendment) -> bool:
+        return self._scribe.put(self.stream, what)
 
     def take(self, message: WebSocketMessage) -> None:
         """Copy one message. Bytes are immutable, so the copy is a reference."""
@@ -363,9 +363,12 @@ class _Flow:
         else:
             self._last = message, content
         self.last_ns = at_ns(message.timestamp, self.last_ns)
-        self.put(
-            Frame(self.stream.connection, self.last_ns, message.from_client, message.is_text, content, marks, forwarded)
+        frame = Frame(
+            self.stream.connection, self.last_ns, message.from_client, message.is_text, content, marks, forwarded
         )
+        if not self.put(frame):
+            # What becomes of it need not be noted.
+            self._last = None
 
     def check_last(self) -> None:
         """Note what addons after us, or a person, did to the message before. It has been forwarded by now."""

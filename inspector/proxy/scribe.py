@@ -9,15 +9,20 @@ import sqlite3
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from inspector.diagnose.words import took
+from inspector.errors import CaptureError
 from inspector.importers.candidates import confirm
-from inspector.model import Closed, Event, Finding, Frame, Happening, Kind, Mark, Opened, Payload, Plane, Severity
+from inspector.model import Closed, Event, Finding, Frame, Gap, Happening, Kind, Mark, Opened, Payload, Plane, Severity
 from inspector.protocol.registry import Registry
+from inspector.proxy.clock import Clock
+from inspector.proxy.missing import Missing
 from inspector.session.summarize import inert
+from inspector.store.parts import LOOK
 from inspector.store.writer import Writer
 from inspector.wire.decoder import read_payload
 
@@ -27,8 +32,12 @@ BEAT = 0.04
 TAKE = 5000
 # Happenings that may wait for the thread; it takes more than 100,000 a second, so only a disk that hangs fills this.
 MAX_QUEUED = 500_000
-# Happenings held in memory while the disk refuses them, before recording stops for good.
-MAX_UNSAVED = 200_000
+# Happenings held in memory while the disk refuses them, and bytes of their messages; further messages are counted.
+MAX_UNSAVED, MAX_UNSAVED_BYTES = 200_000, 256 * 1024 * 1024
+# Happenings other than messages (opens, closes, pings) that find room all the same: what is left needs them.
+SPARE = 100_000
+# Seconds between two attempts to write to a disk that refuses.
+RETRY = 0.5
 # Seconds between two times that the rules are asked what they make of the silence, if any connection is silent.
 TICK = 1.0
 # Seconds after which WebSockets without a gateway among them are worth a word.
@@ -82,19 +91,26 @@ class Scribe(threading.Thread):
         self._stopping = threading.Event()
         self._next_connection = self._writer.first_connection
         self._numbering = threading.Lock()
-        self._failing = False
-        self._lost = 0
-        self._began = self._ticked = time.monotonic()
+        self._failing = self._amended = False
+        self._full = False
+        self._held_bytes = 0
+        self._next_try = 0.0
+        self._unwritten: Missing[Stream] = Missing("disk")
+        self._refused: Missing[Stream] = Missing("queue")
+        self._refusing = threading.Lock()
+        self._stranded = False
+        self._began = self._looked = self._ticked = time.monotonic()
         self._hosts: set[str] = set()
         self._told: Counter[str] = Counter()
         self._patient = True
         self.media: set[tuple[str, int]] = set()
         """Addresses that voice gateways have named for media, or that clients have asked for their own."""
+        self._clock = Clock(self._writer.newest_ns)
         self.path = path
         self.on_close: Callable[[Event], None] = lambda close: None
         """Is told of each close, in this thread, once it is written."""
-        self.dead = False
-        """Recording has stopped for good: the disk refused too much."""
+        if self._clock.late_ns:
+            self._note_clock(-self._clock.late_ns, "has been")
 
     def number(self) -> int:
         """Return the number for a new connection."""
@@ -103,12 +119,15 @@ class Scribe(threading.Thread):
             self._next_connection += 1
             return number
 
-    def put(self, stream: Stream | None, what: Happening | Amendment) -> None:
-        """Hand over what happened on `stream` (None: on a connection of which nothing more will come)."""
-        if len(self._queue) >= MAX_QUEUED:
-            self._lost += 1
-        elif not self.dead:
-            self._queue.append((stream, what))
+    def put(self, stream: Stream | None, what: Happening | Amendment) -> bool:
+        """Hand over what happened on `stream` (None: on a connection of which nothing more will come).
+
+        Returns whether there was room for it. To be called by one thread only.
+        """
+        if self._refused or len(self._queue) >= MAX_QUEUED:
+            return self._squeeze_in(stream, what)
+        self._queue.append((stream, what))
+        return True
 
     def saw(self, host: str) -> None:
         """Note a WebSocket to `host` that is no gateway."""
@@ -127,35 +146,105 @@ class Scribe(threading.Thread):
 
     def run(self) -> None:
         while not self._stopping.wait(BEAT):
+            if time.monotonic() - self._looked >= LOOK:
+                self._look_at_file()
             self._drain()
             self._tick()
             self._mention_hosts()
-        while self._queue and not self.dead:
+        self._look_at_file()
+        self._readmit()
+        while self._queue:
             self._drain()
+        self._end()
+
+    def _look_at_file(self) -> bool:
+        """Go on in another file if somebody has taken this one away: nobody would ever find what is written to it.
+
+        Returns whether that was so.
+        """
+        self._looked = time.monotonic()
+        trouble = self._writer.trouble()
+        if trouble is None:
+            return False
+        before = self.path
         try:
+            is_copy = self._writer.move(is_damaged=trouble.is_damaged)
+        except CaptureError as error:
+            if not self._stranded:
+                self._stranded = True
+                log.error("gwinspect: %s %s, and %s; make room, it is tried again", before, trouble.text, error)
+            return False
+        self._stranded = False
+        self.path = self._writer.path
+        what = "with all that was recorded so far" if is_copy else "which lacks what was recorded so far, and says so"
+        log.error("gwinspect: %s %s; the recording goes on in %s, %s", before, trouble.text, self.path, what)
+        return True
+
+    def _squeeze_in(self, stream: Stream | None, what: Happening | Amendment) -> bool:
+        """Take in what comes while the queue is full, or was: messages are counted, and their number is said later."""
+        with self._refusing:
+            is_full = len(self._queue) >= MAX_QUEUED
+            if is_full and isinstance(what, Frame) and stream is not None:
+                if not self._refused:
+                    log.error("gwinspect: messages are not recorded: the disk is too slow for this traffic")
+                self._refused.add(stream, what)
+                return False
+            if len(self._queue) >= MAX_QUEUED + SPARE:
+                return False
+            if not is_full:
+                self._queue.extend(self._refused.take_all())
+            elif isinstance(what, Closed) and stream is not None and (gap := self._refused.take(stream)) is not None:
+                self._queue.append((stream, gap))
+            self._queue.append((stream, what))
+            return True
+
+    def _readmit(self) -> None:
+        """Say what a full queue refused, behind what it took."""
+        with self._refusing:
+            if self._refused:
+                log.error("gwinspect: %d messages were not recorded; the capture says where", self._refused.total)
+                self._queue.extend(self._refused.take_all())
+
+    def _end(self) -> None:
+        """Write what is left, and finish the capture."""
+        gaps = self._take_gaps()
+        try:
+            self._writer.hold(gaps)
             self._writer.finish()
+            if self._failing:
+                self._say_recovered(gaps)
         except sqlite3.Error as error:
-            log.error("gwinspect: %s could not be finished: %s", self.path, error)
+            log.error(
+                "gwinspect: recording never came back: %s cannot be written (%s), and %d happenings%s are not in it",
+                self.path,
+                error,
+                self._writer.unsaved,
+                f" and {sum(gap.missing for gap in gaps):,} messages" if gaps else "",
+            )
+            self._writer.abandon()
         except Exception:
             log.exception("gwinspect: %s could not be finished, which is our bug; `gwinspect reindex` does", self.path)
 
     def _drain(self) -> None:
-        if self._lost:
-            log.error("gwinspect: %d messages were not recorded: the disk is too slow for this traffic", self._lost)
-            self._lost = 0
+        if self._refused and len(self._queue) < MAX_QUEUED // 2:
+            self._readmit()
+        self._look_at_clock()
         batch: list[Happening] = []
         for _ in range(min(len(self._queue), TAKE)):
             stream, what = self._queue.popleft()
+            if isinstance(what, Amendment):
+                if stream is not None:
+                    self._amend(stream, what, batch)
+                continue
+            if (at_ns := self._clock.read(what.at_ns)) != what.at_ns:
+                what = replace(what, at_ns=at_ns)
             if stream is None:
-                assert not isinstance(what, Amendment)
-                batch.append(what)
-            elif isinstance(what, Amendment):
-                self._amend(stream, what, batch)
+                self._append(what, batch)
             elif stream.connection:
                 self._take(stream, what, batch)
             elif not stream.refused:
                 self._consider(stream, what, batch)
-        if batch or (self._failing and not self.dead):
+        if batch or self._failing or self._amended:
             self._write(batch)
 
     def _tick(self) -> None:
@@ -163,11 +252,11 @@ class Scribe(threading.Thread):
 
         A tick behind, as what came in that time may still be on its way to us.
         """
-        if self._queue or self._failing or self.dead or time.monotonic() - self._ticked < TICK:
+        if self._queue or self._failing or time.monotonic() - self._ticked < TICK:
             return
         self._ticked = time.monotonic()
         try:
-            noticed = self._writer.tick(time.time_ns() - int(TICK * 1e9))
+            noticed = self._writer.tick(self._clock.now() - int(TICK * 1e9))
         except sqlite3.Error as error:
             self._fail(error)
         except Exception:
@@ -180,8 +269,49 @@ class Scribe(threading.Thread):
         if what.connection != stream.connection:
             what = replace(what, connection=stream.connection)
         if isinstance(what, Frame):
+            if self._failing and not self._has_room(what, batch):
+                self._unwritten.add(stream, what)
+                stream.last_frame = 0
+                return
             stream.last_frame = self._writer.next_frame + len(batch)
-        batch.append(what)
+        elif self._failing and self._writer.unsaved + len(batch) >= MAX_UNSAVED + SPARE:
+            return
+        elif isinstance(what, Closed) and (gap := self._unwritten.take(stream)) is not None:
+            self._append(gap, batch)
+        self._append(what, batch)
+
+    def _append(self, what: Happening, batch: list[Happening]) -> None:
+        """Put it into the capture's order of time: what waited to be known for a gateway's comes late."""
+        at_ns = self._clock.in_order(what.at_ns)
+        batch.append(what if at_ns == what.at_ns else replace(what, at_ns=at_ns))
+
+    def _look_at_clock(self) -> None:
+        """Note where somebody has set the machine's clock."""
+        by_ns = self._clock.step()
+        if by_ns:
+            self._note_clock(by_ns, "was")
+
+    def _note_clock(self, by_ns: int, how: str) -> None:
+        self._writer.note_clock(self._clock.now(), by_ns)
+        log.warning(
+            "gwinspect: the clock %s set %s; times in %s go on by the clock before",
+            how,
+            f"{'back' if by_ns < 0 else 'forward'} by {took(abs(by_ns))}",
+            self.path,
+        )
+
+    def _has_room(self, frame: Frame, batch: list[Happening]) -> bool:
+        """Say whether one more message can be held while the disk refuses. Once not, none is until it is written."""
+        self._held_bytes += len(frame.data)
+        if not self._full and (
+            self._writer.unsaved + len(batch) >= MAX_UNSAVED or self._held_bytes > MAX_UNSAVED_BYTES
+        ):
+            self._full = True
+            log.error(
+                "gwinspect: no room left to hold messages for %s; from here on they are counted, not recorded",
+                self.path,
+            )
+        return not self._full
 
     def _consider(self, stream: Stream, what: Happening, batch: list[Happening]) -> None:
         """Decide, as far as it can be decided yet, whether a connection that looks like a gateway is one."""
@@ -208,6 +338,9 @@ class Scribe(threading.Thread):
 
     def _amend(self, stream: Stream, what: Amendment, batch: list[Happening]) -> None:
         held = batch if stream.connection else stream.waiting
+        if stream.connection and not stream.last_frame:
+            # The message itself is not recorded.
+            return
         if stream.connection:
             at = stream.last_frame - self._writer.next_frame
         else:
@@ -217,12 +350,13 @@ class Scribe(threading.Thread):
             assert isinstance(frame, Frame)
             held[at] = replace(frame, marks=frame.marks | what.mark, forwarded=what.forwarded)
         elif stream.connection:
-            try:
-                self._writer.amend(stream.last_frame, what.mark, what.forwarded)
-            except sqlite3.Error as error:
-                log.error("gwinspect: a message that was changed on its way could not be marked: %s", error)
+            self._amended = True
+            self._writer.amend(stream.last_frame, what.mark, what.forwarded)
 
     def _write(self, batch: list[Happening]) -> None:
+        if self._failing and time.monotonic() < self._next_try:
+            self._writer.hold(batch)
+            return
         try:
             events = self._writer.write(batch)
         except sqlite3.Error as error:
@@ -233,13 +367,38 @@ class Scribe(threading.Thread):
                 "gwinspect: decoding failed, which is our bug; the messages are kept, `gwinspect reindex` reads them"
             )
             return
-        if self._failing:
-            self._failing = False
-            log.log(ALERT, "gwinspect: %s can be written again; nothing was lost", self.path)
+        self._amended = False
         for event in events:
             self._tell(event)
+        if self._failing:
+            self._recover()
+
+    def _recover(self) -> None:
+        """Go on as before: the disk can be written again. What is missing is said in the capture."""
+        self._failing = self._full = False
+        self._held_bytes = 0
+        gaps = self._take_gaps()
+        self._say_recovered(gaps)
+        if gaps:
+            self._write([*gaps])
+
+    def _take_gaps(self) -> list[Gap]:
+        """Return what could not be written, a gap for each connection, in the capture's order of time."""
+        return [
+            replace(gap, connection=stream.connection, at_ns=self._clock.in_order(gap.at_ns))
+            for stream, gap in self._unwritten.take_all()
+        ]
+
+    def _say_recovered(self, gaps: Sequence[Gap]) -> None:
+        lost = f"{sum(gap.missing for gap in gaps):,} messages are missing" if gaps else "nothing was lost"
+        log.warning("gwinspect: %s can be written again; %s", self.path, lost)
 
     def _fail(self, error: sqlite3.Error) -> None:
+        self._next_try = time.monotonic() + RETRY
+        if self._look_at_file():
+            self._next_try = 0.0
+            self._write([])
+            return
         if not self._failing:
             self._failing = True
             log.error(
@@ -247,10 +406,6 @@ class Scribe(threading.Thread):
                 self.path,
                 error,
             )
-        if self._writer.unsaved > MAX_UNSAVED:
-            self.dead = True
-            self._queue.clear()
-            log.error("gwinspect: recording has stopped: %s still cannot be written (%s)", self.path, error)
 
     def _tell(self, event: Event) -> None:
         """Say in mitmproxy's event log what a person would want to know at once."""

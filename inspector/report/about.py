@@ -47,6 +47,8 @@ def about(shown: Shown, rows: Rows, registry: Registry) -> Explanation:
             found = [_undecoded(event, rows.connection(event.connection)), *_this_one(shown, registry)]
         case Kind.CONTROL:
             found = [_control(event)]
+        case Kind.GAP:
+            found = [_gap(event, rows.connection(event.connection))]
     return Explanation(found[0].title, (*_verdict(event), *found, *_noticed(event)))
 
 
@@ -283,6 +285,21 @@ def _undecoded(event: Event, connection: Connection) -> Entry:
     )
 
 
+def _gap(event: Event, connection: Connection) -> Entry:
+    gap = event.gap
+    lost = f"{connection.unread_frames:,} messages after it could not be read: the compressed stream was torn here."
+    return entry(
+        "gap",
+        "messages that were not recorded",
+        ("Means", "These messages crossed the wire, and both ends got them; only the recording lacks them."),
+        ("Missing", f"{gap.sent:,} of the client, {gap.received:,} of the server" if gap is not None else ""),
+        ("For", duration(gap.until_ns - gap.since_ns) if gap is not None else ""),
+        ("Why", _clipped(event.note or "", 2 * _LONGEST)),
+        ("After it", lost if connection.unread_frames else ""),
+        ("What to do", "Make room on the disk, or record to one that keeps up. Conclude nothing from this time."),
+    )
+
+
 def _control(event: Event) -> Entry:
     name = "pong" if event.event == "pong" else "ping"
     side, other = ("client", "server") if event.from_client else ("server", "client")
@@ -363,6 +380,10 @@ _REASONS = {
         "The compressed stream is broken here: a message was lost or damaged on the way, or it is not of the kind that "
         "it seems to be. All later messages of the server on this connection need what came before.",
         "See whether the recording has a gap here. A new connection begins a new stream and can be read again.",
+    ),
+    "missing": (
+        "Messages of this compressed stream were not recorded, and what follows them cannot be read without them.",
+        "See the row of the gap before it. A new connection begins a new stream and can be read again.",
     ),
     "ended": (
         "The server had ended its compressed stream, and sent more after it.",

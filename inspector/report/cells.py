@@ -38,6 +38,8 @@ def direction(event: Event, marks: Marks) -> tuple[str, str, str]:
         return (marks.close, "refused", "refused") if refused else (marks.open, "open", "open")
     if event.kind is Kind.CLOSE:
         return marks.close, (event.closed.by if event.closed and event.closed.by else "close"), "close"
+    if event.kind is Kind.GAP:
+        return marks.more, "missing", "refused"
     return (marks.send, "send", "send") if event.from_client else (marks.receive, "receive", "receive")
 
 

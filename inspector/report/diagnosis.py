@@ -19,6 +19,7 @@ from inspector.model import Event, Finding, Plane, Severity, Verdict
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import Registry
 from inspector.report.explain import close_of, rule_of
+from inspector.report.rows import notes_of
 from inspector.store.file import is_capture, schema_of
 from inspector.store.reader import Reader
 
@@ -112,6 +113,7 @@ def _stored(reader: Reader, registry: Registry) -> Diagnosis:
         at_ns, number = places.get(finding.event, (made.began_ns, 0))
         plane = connections[number].plane if number in connections else Plane.GATEWAY
         made.cases.append(_case(finding, at_ns, number, plane, None, verdicts.get(finding.event), registry))
+    made.notes += notes_of(reader)
     waiting = reader.undecoded_frames()
     if waiting:
         made.notes.append(f"{waiting:,} messages are stored but not decoded yet: `gwinspect reindex {reader.path}`")

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Iterable
 from typing import Any
 
-from inspector.model import ABSENT, Closed, Event, Finding, Kind, Mark, Opened, Plane, Undecoded, Verdict
+from inspector.model import ABSENT, Closed, Event, Finding, Gap, Kind, Mark, Opened, Plane, Undecoded, Verdict
 from inspector.protocol.registry import CloseCode
 from inspector.report.present import Shown
 from inspector.report.values import iso
@@ -55,6 +55,8 @@ def record(shown: Shown, raw: bytes | None = None) -> dict[str, Any]:
             found["close"]["told"] = {"side": event.closed.told, "code": 1000}
     if event.undecoded is not None:
         found["undecoded"] = _undecoded(event.undecoded)
+    if event.gap is not None:
+        found["gap"] = _gap(event.gap)
     if raw is not None:
         found["raw"] = base64.b64encode(raw).decode()
     if event.answers is not None:
@@ -118,6 +120,17 @@ def _close(closed: Closed, code: CloseCode | None, verdict: Verdict | None) -> d
         "reconnect": code.reconnect if code else None,
         "resume": code.resume if code else None,
         "verdict": verdict_record(verdict) if verdict else None,
+    }
+
+
+def _gap(gap: Gap) -> dict[str, Any]:
+    return {
+        "from": iso(gap.since_ns),
+        "to": iso(gap.until_ns),
+        "missing": gap.missing,
+        "sent": gap.sent,
+        "received": gap.received,
+        "reason": gap.reason,
     }
 
 

@@ -1,5 +1,7 @@
 """The rows of any recording, whatever file it is in: a capture is read, everything else goes through the pipeline."""
 
+import json
+import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -9,12 +11,15 @@ from inspector.importers import Source, open_source
 from inspector.model import Closed, Event, Frame, Kind, Mark, Opened, Plane
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import Registry
+from inspector.report.values import duration, iso
 from inspector.session.state import Connection
 from inspector.store.file import is_capture
-from inspector.store.reader import Reader
+from inspector.store.reader import Reader, explained
 
 # Findings at rows given out before that a note of their own tells of, the worst ones.
 MOST_LATE = 10
+# Settings of the clock that are told.
+MOST_STEPS = 10
 
 
 class Known(Protocol):
@@ -70,6 +75,7 @@ class CaptureRows:
                 f"{waiting:,} messages are stored but not decoded, as the recorder was killed or is still at it; "
                 f"`gwinspect reindex {self.reader.path}` decodes them"
             )
+        self.notes += notes_of(self.reader)
         for connection in self.reader.connections():
             _note_unread(connection, self.notes)
 
@@ -78,6 +84,25 @@ class CaptureRows:
 
     def raw(self, event: Event) -> bytes:
         return b"".join(self.reader.raw(event))
+
+
+def notes_of(reader: Reader) -> list[str]:
+    """Return what a capture says of how it was recorded that people should know: what it lacks, what its times are."""
+    meta, notes = reader.meta(), []
+    with explained(reader.path):
+        if missing := int(meta.get("missing", 0)):
+            notes.append(
+                f"{missing:,} message{' is' if missing == 1 else 's are'} missing from this recording; "
+                f"`gwinspect show {shlex.quote(str(reader.path))} --where 'kind == gap'` says where"
+            )
+        for step in json.loads(meta.get("clock", "[]"))[:MOST_STEPS]:
+            at_ns, by_ns = int(step["at_ns"]), int(step["by_ns"])
+            way = "back" if by_ns < 0 else "forward"
+            notes.append(
+                f"the machine's clock was set {way} by {duration(abs(by_ns))} at {iso(at_ns)}; times after that go on "
+                "by the clock before"
+            )
+    return notes
 
 
 class ImportedRows:

@@ -75,7 +75,7 @@ class TextRows:
         tail = cells.summary(shown)
         if self._width is not None and not self._whole:
             tail = cells.clip(tail, max(self._width - wcswidth(plain), 20), self._marks.more)
-        trouble = event.kind in (Kind.CLOSE, Kind.UNDECODED)
+        trouble = event.kind in (Kind.CLOSE, Kind.UNDECODED, Kind.GAP)
         yield (head + (self._paint(tail, _RED) if trouble else tail)).rstrip()
         yield from self._findings(event)
         if shown.close is not None or event.verdict is not None:

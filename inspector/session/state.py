@@ -77,6 +77,8 @@ class Connection:
     # From here on: what rules ask about. Not stored.
     undecoded: int = 0
     """Messages that could not be decoded; those kept raw after that are not among them."""
+    missing: int = 0
+    """Messages that crossed the wire and were not recorded."""
     phase: str = OPENED
     """How far it has come; see `inspector.session.phases`."""
     opened_row: int = 0
@@ -197,7 +199,7 @@ class Connection:
     @property
     def is_whole(self) -> bool:
         """Whether all of it was recorded and could be read: then what is missing was never sent."""
-        return not (self.opened.joined_late or self.undecoded or self.unread_frames)
+        return not (self.opened.joined_late or self.undecoded or self.unread_frames or self.missing)
 
     @property
     def asked(self) -> Identify | Resume | None:
@@ -210,6 +212,15 @@ class Connection:
     def is_replaying(self) -> bool:
         """Whether Resume was sent and RESUMED has not come: events that come now may have come before."""
         return self.accepted is None and isinstance(self.asked, Resume)
+
+    def forget_pending(self) -> None:
+        """Forget what waits for something, and what was counted: what was waited for may have come unseen."""
+        for pending in (self.heartbeats, self.sends, self.members, self.joins):
+            pending.clear()
+        self.last_beat = self.heartbeat_asked = self.refused = self.reconnect = self.discovery = None
+        self.last_sent = self.last_received = self.seq = self.seq_at_beat = None
+        self.received_since_beat = 0
+        self.encryption.whole = False
 
     @classmethod
     def of(cls, opened: Opened) -> "Connection":

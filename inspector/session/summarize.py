@@ -62,6 +62,9 @@ def summarize(event: Event, d: Any, registry: Registry, names: Mapping[int, str]
             said = _close(event.plane, event.closed, registry) if event.closed else ""
         case Kind.UNDECODED:
             said = inert(event.undecoded.text) if event.undecoded else ""
+        case Kind.GAP:
+            # Its note says it all.
+            said = ""
         case Kind.CONTROL:
             said = f"{inert(event.event or '')} {_hex(event.payload or b'')}".strip()
     return _joined([said, inert(event.note or "")])

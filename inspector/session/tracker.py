@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from inspector.model import REACHED_AT, Event, Mark, Payload, Plane
+from inspector.model import REACHED_AT, Event, Gap, Mark, Payload, Plane
 from inspector.protocol.registry import Registry
 from inspector.session import said
 from inspector.session.phases import DISPATCHES, MOVING_EVENTS, connection_phase
@@ -155,6 +155,16 @@ class Tracker:
         session = self.world.session_of(connection) if event.plane is Plane.GATEWAY else None
         if session is not None and event.seq is not None and not event.from_client:
             session.seq = max(session.seq or 0, event.seq)
+
+    def skipped(self, connection: Connection, gap: Gap) -> None:
+        """Take in that messages are missing; to be called before the rules look at the row that says so."""
+        connection.missing += gap.missing
+        connection.forget_pending()
+        connection.examined_ns = max(connection.examined_ns, gap.at_ns)
+        self.world.has_gaps = True
+        for key, call in list(self.world.calls.items()):
+            if call.main == connection.id:
+                del self.world.calls[key]
 
     def closed(self, connection: Connection, event: Event) -> None:
         """Take in the end of a connection."""

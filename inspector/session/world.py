@@ -165,6 +165,8 @@ class World:
         """What kinds of value the fields of events have had."""
         self.seen: set[str] = set()
         """Names of what no table knows and has been told of once: ``op 97``, ``event X``."""
+        self.has_gaps = False
+        """Messages are missing from the recording, and what would settle a question may be among them."""
 
     def see(self, event: Event, payload: Payload, registry: Registry) -> None:
         """Remember what in a payload no table knows."""

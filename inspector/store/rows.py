@@ -1,16 +1,19 @@
 """Values to rows and back: the only place that knows the order of the columns."""
 
 import json
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from inspector.diagnose.gaps import gap_of
 from inspector.model import (
     Closed,
     Control,
     Event,
     Finding,
     Frame,
+    Gap,
     Happening,
     Kind,
     Mark,
@@ -40,7 +43,9 @@ EVENT_COLUMNS = (
 FINDING_COLUMNS = "event, rule, severity, text, evidence"
 VERDICT_COLUMNS = "event, cause, evidence, reconnect, resume, advice, was_right, then_did, then_event"
 
-_MESSAGE, _OPEN, _CLOSE, _PING, _PONG = range(5)
+_MESSAGE, _OPEN, _CLOSE, _PING, _PONG, _GAP = range(6)
+# A gap: when its first and its last message passed, how many the client sent, how many the server. Its reason follows.
+_MISSING = struct.Struct(">4Q")
 _PLANES = {plane.value: plane for plane in Plane}
 _KINDS = {kind.value: kind for kind in Kind}
 _OF_CLOSES = Mark.TOLD_1000 | Mark.FORBIDDEN
@@ -124,6 +129,10 @@ def frame_row(number: int, happening: Happening) -> Row:
         case Control():
             kind = _PING if happening.name == "ping" else _PONG
             return (*head, kind, int(happening.from_client), None, 0, happening.data, None)
+        case Gap():
+            numbers = happening.since_ns, happening.until_ns, happening.sent, happening.received
+            raw = _MISSING.pack(*numbers) + happening.reason.encode(errors="backslashreplace")
+            return (*head, _GAP, None, None, 0, raw, None)
         case Closed():
             by = {"client": 1, "server": 0}.get(happening.by or "")
             marks = int(happening.marks | (Mark.INJECTED if happening.by == "proxy" else Mark.NONE))
@@ -146,6 +155,10 @@ def happening_of(row: Row, connection: Connection) -> Happening:
         return Closed(
             number, at, code if code or own & Mark.FORBIDDEN else None, raw[2:].decode(errors="replace"), by, own
         )
+    if kind == _GAP:
+        known = len(raw) >= _MISSING.size
+        since_ns, until_ns, sent, received = _MISSING.unpack_from(raw) if known else (at, at, 0, 0)
+        return Gap(number, at, since_ns, until_ns, sent, received, raw[_MISSING.size :].decode(errors="replace"))
     return Control(number, at, bool(from_client), "ping" if kind == _PING else "pong", raw or b"")
 
 
@@ -172,7 +185,7 @@ def event_row(event: Event) -> Row:
         event.guild_id,
         event.channel_id,
         event.user_id,
-        undecoded.reason if undecoded else None,
+        undecoded.reason if undecoded else _text(event.gap.reason) if event.gap else None,
         undecoded.offset if undecoded else None,
         _text(undecoded.text if undecoded else event.note),
         event.answers,
@@ -202,6 +215,8 @@ def event_of(row: Row, connection: Callable[[int], Connection], payload: bytes |
     elif kind is Kind.CLOSE:
         closed = connection(row[1]).closed
         event.closed = replace(closed, marks=event.marks) if closed is not None and event.marks else closed
+    elif kind is Kind.GAP and payload is not None:
+        event.gap = gap_of(event, payload)
     return event
 
 

@@ -10,7 +10,8 @@
 
 -- What the file is and how it came about.
 create table meta (
-    key   text primary key,      -- tool, created_at, host, made_by, source, finished_at
+    key   text primary key,      -- tool, created_at, host, made_by, source, finished_at;
+                                 --   missing: messages in gaps; clock: JSON, how the machine's clock was set meanwhile
     value text not null          -- text, times in ISO 8601
 ) without rowid;
 
@@ -45,12 +46,14 @@ create table frame (
     id          integer primary key,    -- from 1, over all connections
     connection  integer not null,       -- id of its connection
     at          integer not null,       -- ns since the epoch
-    kind        integer not null,       -- 0 message, 1 open, 2 close, 3 ping, 4 pong
+    kind        integer not null,       -- 0 message, 1 open, 2 close, 3 ping, 4 pong, 5 gap
     from_client integer,                -- 1 client to server, 0 server to client; null for an open, and an unknown closer
     is_text     integer,                -- 1 text, 0 binary; null for what is not a message
     marks       integer not null,       -- bits: 1 injected, 2 dropped, 4 changed by the proxy, 8 redacted by us; a
                                         --   close: 16 the proxy told the other end 1000, 32 a forbidden code was sent
-    raw         blob,                   -- the bytes as seen, permessage-deflate undone; media: a packet; a close: code (0: unknown, unless marked 32), reason
+    raw         blob,                   -- the bytes as seen, permessage-deflate undone; media: a packet; a close: code
+                                        --   (0: unknown, unless marked 32), reason; a gap: first and last (ns), how
+                                        --   many sent and received (8 bytes each), why
     forwarded   blob                    -- what the other end got, where the proxy changed it
 );
 
@@ -60,7 +63,7 @@ create table event (
     connection    integer not null,     -- id of its connection
     at            integer not null,     -- ns since the epoch
     plane         text not null,        -- as in connection
-    kind          text not null,        -- open, payload, close, undecoded, control
+    kind          text not null,        -- open, payload, close, undecoded, control, gap
     from_client   integer,              -- 1 send, 0 receive; for a close: who closed
     first_frame   integer not null,     -- the frames it came from: those of its connection and direction (media: and SSRC)
     last_frame    integer not null,     --   between these two
@@ -75,7 +78,7 @@ create table event (
     guild_id      integer,              -- the guild it is about
     channel_id    integer,              -- the channel it is about
     user_id       integer,              -- the user it is about
-    reason        text,                 -- undecoded: a slug
+    reason        text,                 -- undecoded, gap: a slug
     offset        integer,              -- undecoded: where
     note          text,                 -- what the state of the session says beyond the payload; undecoded: why
     answers       integer,              -- id of the event that it answers: the heartbeat of an ACK

@@ -3,44 +3,51 @@
 Frames come first: whatever becomes of the decoding, what was handed in is stored. One writer per file, in one thread.
 """
 
+import json
 import os
-import platform
+import secrets
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
-from importlib.resources import files
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from inspector import __version__
-from inspector.diagnose.transport import changed_by_proxy, said_of
 from inspector.errors import CaptureError
-from inspector.model import ABSENT, Closed, Event, Finding, Frame, Happening, Mark, Opened, Payload, Plane, Verdict
+from inspector.model import Event, Finding, Gap, Happening, Mark, Opened, Verdict
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import Registry
-from inspector.session.redact import Redactor
 from inspector.session.state import Connection
 from inspector.store import rows
 from inspector.store.chunks import CHUNK_BYTES, CHUNK_EVENTS, pack
-from inspector.store.file import APPLICATION_ID, SCHEMA_VERSION, check_target, connect, damaged, upgrade
+from inspector.store.file import check_target, connect, damaged, upgrade
 from inspector.store.lock import Lock
-from inspector.store.reader import stored_happenings, unknown_connection
-from inspector.wire.decoder import MAX_PAYLOAD, Decoder
-from inspector.wire.inflate import inflate_whole
+from inspector.store.making import create, leave, next_part, timestamp
+from inspector.store.marking import Mask, amend
+from inspector.store.parts import Trouble, Watch
+from inspector.store.reader import stored_happenings
+from inspector.store.renumber import Shift
+from inspector.store.tally import Tally
 
 # Happenings in one transaction. Larger batches are stored raw first and decoded after, so that a slow decode (or one
 # that is killed) never costs a frame.
 BATCH = 500
 # The same for a file that nobody reads or needs before it is finished.
 BULK_BATCH = 2000
+# The same for those that are stored raw: a disk that was full may not have room for all that was held back meanwhile.
+RAW_BATCH = 5000
+
+# Settings of the clock that are noted.
+MOST_STEPS = 100
 
 _INSERT_CONNECTION = rows.insert("connection", rows.CONNECTION_COLUMNS, replace=True)
 _INSERT_FRAME = rows.insert("frame", rows.FRAME_COLUMNS)
 _INSERT_EVENT = rows.insert("event", rows.EVENT_COLUMNS)
 _INSERT_FINDING = rows.insert("finding", rows.FINDING_COLUMNS)
 _INSERT_VERDICT = rows.insert("verdict", rows.VERDICT_COLUMNS, replace=True)
+_ADD_MISSING = (
+    "insert into meta values ('missing', ?)"
+    " on conflict (key) do update set value = cast(value as integer) + excluded.value"
+)
 Payloads = list[tuple[int, bytes]]
 """Ids of events with their payloads, in order."""
 
@@ -69,26 +76,32 @@ class Writer:
         self.path = path
         self._registry = registry
         self._batch = BULK_BATCH if bulk else BATCH
-        self._redactor = None if keep_secrets else Redactor(registry)
-        self._clients: dict[int, Decoder] = {}
+        self._mask = None if keep_secrets else Mask(registry)
         self._waiting: deque[Happening] = deque()
         self._frames: list[rows.Row] = []
         self._amendments: list[tuple[int, Mark, bytes | None]] = []
-        self._events: list[rows.Row] = []
+        self._events: list[Event] = []
         self._findings: list[Finding] = []
         self._late: list[Finding] = []
         self._verdicts: dict[int, Verdict] = {}
         self._connections: dict[int, Connection] = {}
         self._names: dict[int, str] = {}
+        self._missing = 0
+        self._clock_steps: list[dict[str, int]] = []
         self._payloads: Payloads = []
         self._in_tail = 0
+        self._shift = Shift()
+        self._tally = Tally()
+        self._origin = Path(os.path.abspath(path))
+        self._part = 1
+        self._made_by, self._source = made_by, source
         check_target(path)
         # A file that is worth nothing before it is finished has a name of its own.
         self.lock = None if bulk else Lock(path)
         """Keeps others from writing the capture meanwhile."""
         try:
             exists = path.exists() and path.stat().st_size > 0
-            self._db = connect(path, write=True) if exists else _create(path, made_by, source)
+            self._db = connect(path, write=True) if exists else create(path, made_by, source)
             self._db.execute(f"pragma journal_mode={'off' if bulk else 'wal'}")
             self._db.execute(f"pragma synchronous={'off' if bulk else 'normal'}")
             upgrade(self._db)
@@ -96,6 +109,10 @@ class Writer:
             last_frame, last_event, last_connection = (self._last(t) for t in ("frame", "event", "connection"))
             self._payloads = self._db.execute("select event, data from payload_tail order by event").fetchall()
             self._in_tail = len(self._payloads)
+            self._recording = "" if bulk else secrets.token_hex(8)
+            if not bulk:
+                self._name_part()
+            self._watch = Watch(path)
         except (sqlite3.Error, OSError) as error:
             self._let_go()
             raise CaptureError(f"{path} cannot be written: {error}") from error
@@ -104,6 +121,8 @@ class Writer:
             raise
         self.first_connection = last_connection + 1
         """The number that the next connection is to have: an old capture's numbers go on."""
+        self.newest_ns = self._newest()
+        """When the newest of what the capture has already happened, in ns since the epoch; 0 where there is nothing."""
         self.next_frame = last_frame + 1
         """The number that the next happening will have."""
         self._pipeline = Pipeline(registry, first_frame=self.next_frame, first_event=last_event + 1)
@@ -114,22 +133,41 @@ class Writer:
         Raises sqlite3.Error where the disk is full or gone. Nothing is lost by that: what could not be stored is kept
         (see `unsaved`) and goes out with the next call.
         """
-        for happening in map(self._mask, happenings):
-            self._frames.append(rows.frame_row(self.next_frame, happening))
+        self.hold(happenings)
+        return self._write_held()
+
+    def hold(self, happenings: Iterable[Happening]) -> None:
+        """Take `happenings` in, to be stored with the next `write`."""
+        for happening in map(self._mask, happenings) if self._mask is not None else happenings:
+            self._frames.append(rows.frame_row(self.next_frame - self._shift.frames, happening))
+            self._tally.add(happening)
             self._waiting.append(happening)
             self.next_frame += 1
             # A frame stored raw must find its connection, should we be killed before it is decoded.
             if isinstance(happening, Opened):
                 self._connections[happening.connection] = Connection.of(happening)
+            elif isinstance(happening, Gap):
+                self._missing += happening.missing
+
+    def _write_held(self) -> list[Event]:
         if len(self._frames) > self._batch:
-            self._save()
+            self._save_raw()
         events: list[Event] = []
-        while self._waiting or self._frames:
+        while self._waiting or self._frames or self._amendments:
             try:
                 events += self._derive()
             finally:
                 self._save()
         return events
+
+    def _save_raw(self) -> None:
+        """Store what waits as it was seen, step by step: where there is room for some of it, some of it is safe."""
+        while self._frames:
+            some = self._frames[:RAW_BATCH]
+            with self._transaction():
+                self._insert_connections()
+                self._db.executemany(_INSERT_FRAME, some)
+            del self._frames[:RAW_BATCH]
 
     @property
     def unsaved(self) -> int:
@@ -139,10 +177,13 @@ class Writer:
     def amend(self, number: int, mark: Mark, forwarded: bytes | None) -> None:
         """Note on the message that was the `number`-th happening that the proxy dropped or changed it after all.
 
-        Raises sqlite3.Error as `write` does, and loses as little by it.
+        It is stored with the next `write`.
         """
-        self._amendments.append((number, mark, forwarded))
-        self._save()
+        self._amendments.append((number - self._shift.frames, mark, forwarded))
+
+    def note_clock(self, at_ns: int, by_ns: int) -> None:
+        """Note, with the next `write`, that the machine's clock was set by `by_ns` at `at_ns`, both in nanoseconds."""
+        self._clock_steps.append({"at_ns": at_ns, "by_ns": by_ns})
 
     def tick(self, at_ns: int) -> list[Finding]:
         """Let time go by: it is `at_ns` now, in nanoseconds since the epoch, and nothing has happened.
@@ -162,7 +203,7 @@ class Writer:
         last = self._pipeline.finish()
         self._keep(last)
         self._save(all_payloads=True)
-        self._db.execute("insert or replace into meta values ('finished_at', ?)", (_now(),))
+        self._db.execute("insert or replace into meta values ('finished_at', ?)", (timestamp(),))
         try:
             self._db.execute("pragma wal_checkpoint(truncate)")
             self._db.execute("pragma journal_mode=delete")
@@ -172,6 +213,78 @@ class Writer:
         self._db.close()
         self._let_go()
         return events + last
+
+    def trouble(self) -> Trouble | None:
+        """Return what became of the file, if what is written does not get to the one of that name any more."""
+        return self._watch.trouble()
+
+    def move(self, *, is_damaged: bool) -> bool:
+        """Go on in another file, the next part of the recording, and return whether all that was stored is in it.
+
+        If not, because the old file `is_damaged` and cannot be read any more, the new one has the connections that are
+        open, and a gap for what is missing on each. Raises CaptureError where no folder takes a file; then nothing has
+        changed.
+        """
+        made = {"made_by": self._made_by, "source": self._source}
+        place = next_part(self._db, self._origin, is_damaged=is_damaged, **made)
+        self._part += 1
+        old, before = self._db, self.path
+        self._db, self.path = place.db, place.path
+        if not place.is_copy:
+            self._start_over()
+        self._name_part(before, place.is_copy)
+        leave(old, before, owns_log=self._watch.owns_log, is_damaged=is_damaged)
+        self._let_go()
+        self.lock, self._watch = place.lock, Watch(place.path)
+        return place.is_copy
+
+    def _name_part(self, before: Path | None = None, is_copy: bool = True) -> None:
+        """Write down which recording the file is part of."""
+        meta = {"recording": self._recording, "part": str(self._part)}
+        if before is not None:
+            meta["continues"] = str(before)
+            if not is_copy:
+                meta["lost"] = json.dumps(self._tally.ended)
+        with self._transaction():
+            self._db.executemany("insert or replace into meta values (?, ?)", meta.items())
+
+    def _start_over(self) -> None:
+        """Fill a new file with what must be known to go on: the open connections, and what of them is missing."""
+        opened = sorted(self._pipeline.connections, key=lambda connection: connection.opened.at_ns)
+        lost = self._tally.without(self._frames)
+        gaps = [gap for connection in opened if (gap := lost.gap(connection.id, self._pipeline.last_at_ns)) is not None]
+        told: list[Happening] = [*(connection.opened for connection in opened), *gaps]
+        pipeline = Pipeline(self._registry)
+        events = [event for happening in told for event in pipeline.feed(happening)]
+        # What is not stored yet follows them.
+        before = self._shift
+        self._shift = Shift(
+            self.next_frame - len(self._frames) - 1 - len(told),
+            self._pipeline.next_event - len(self._events) - 1 - len(events),
+        )
+        on = Shift(self._shift.frames - before.frames, self._shift.events - before.events)
+        self._frames = [rows.frame_row(number, each) for number, each in enumerate(told, 1)] + [
+            (row[0] - on.frames, *row[1:]) for row in self._frames
+        ]
+        self._events = events + [on.event(event) for event in self._events]
+        self._findings = [finding for event in self._events for finding in event.findings]
+        self._amendments = [(number - on.frames, mark, what) for number, mark, what in self._amendments]
+        self._late = [finding for each in self._late if (finding := on.finding(each)) is not None]
+        self._verdicts = {
+            found.event: found for each in self._verdicts.values() if (found := on.verdict(each)) is not None
+        }
+        unsaved = [(number - on.events, data) for number, data in self._payloads[self._in_tail :]]
+        self._payloads = [(event.n, event.payload) for event in events if event.payload is not None] + unsaved
+        self._in_tail = 0
+        self._connections = {connection.id: connection for connection in opened} | self._connections
+        self._missing += sum(gap.missing for gap in gaps) + self._tally.ended["messages"]
+        self._tally.forget(self._frames)
+
+    def abandon(self) -> None:
+        """Let go of the capture as it is, where it cannot be finished. It still says that it is not."""
+        with suppress(sqlite3.Error):
+            self._db.close()
+        self._let_go()
 
     def _let_go(self) -> None:
         if self.lock is not None:
@@ -223,19 +336,26 @@ class Writer:
     def _keep(self, events: Iterable[Event]) -> None:
         """Hold `events` and what they brought with them until the next save."""
         for event in events:
-            self._events.append(rows.event_row(event))
+            if self._shift:
+                self._shift.event(event)
+            self._events.append(event)
             if event.payload is not None:
                 self._payloads.append((event.n, event.payload))
             if event.findings:
                 self._findings += event.findings
-        self._late += self._pipeline.late
-        self._verdicts |= self._pipeline.verdicts
+        self._late += self._shifted(self._pipeline.late)
+        self._verdicts |= {
+            verdict.event: verdict for verdict in map(self._shift.verdict, self._pipeline.verdicts.values()) if verdict
+        }
         self._pipeline.late.clear()
         self._pipeline.verdicts.clear()
         self._connections |= self._pipeline.changed
         self._names |= self._pipeline.names
         self._pipeline.changed.clear()
         self._pipeline.names.clear()
+
+    def _shifted(self, findings: Iterable[Finding]) -> list[Finding]:
+        return [found for each in findings if (found := self._shift.finding(each)) is not None]
 
     def _save(self, *, all_payloads: bool = False) -> None:
         with self._transaction():
@@ -247,9 +367,15 @@ class Writer:
 
     def _insert(self, all_payloads: bool) -> tuple[Payloads, int]:
         """Insert everything that is held, and return the payloads that are to be packed later."""
-        self._db.executemany(_INSERT_CONNECTION, [rows.connection_row(c) for c in self._connections.values()])
+        self._insert_connections()
         self._db.executemany(_INSERT_FRAME, self._frames)
-        self._db.executemany(_INSERT_EVENT, self._events)
+        if self._missing:
+            self._db.execute(_ADD_MISSING, (self._missing,))
+        if self._clock_steps:
+            found = self._db.execute("select value from meta where key = 'clock'").fetchone()
+            steps = (json.loads(found[0]) if found else []) + self._clock_steps
+            self._db.execute("insert or replace into meta values ('clock', ?)", (json.dumps(steps[:MOST_STEPS]),))
+        self._db.executemany(_INSERT_EVENT, map(rows.event_row, self._events))
         self._db.executemany(_INSERT_FINDING, map(rows.finding_row, self._findings + self._late))
         self._db.executemany(_INSERT_VERDICT, map(rows.verdict_row, self._verdicts.values()))
         self._db.executemany(
@@ -257,8 +383,9 @@ class Writer:
             [(int(finding.severity), finding.event) for finding in self._late],
         )
         self._db.executemany("insert or replace into name values (?, ?)", rows.name_rows(self._names))
-        for amendment in self._amendments:
-            self._amend(*amendment)
+        # Events of theirs are there once nothing waits any more.
+        for amendment in self._amendments if not self._waiting else ():
+            amend(self._db, *amendment, self._mask)
         chunks, rest = _cut(self._payloads, all_payloads)
         for chunk in chunks:
             self._db.execute("insert into payload_chunk values (?, ?, ?)", (chunk[0][0], chunk[-1][0], pack(chunk)))
@@ -268,71 +395,21 @@ class Writer:
         self._db.executemany("insert into payload_tail values (?, ?)", fresh)
         return rest, len(rest)
 
-    def _amend(self, number: int, mark: Mark, forwarded: bytes | None) -> None:
-        row = self._db.execute(f"select {rows.FRAME_COLUMNS} from frame where id = ?", (number,)).fetchone()
-        frame = rows.happening_of(row, unknown_connection(row[1]))
-        assert isinstance(frame, Frame)
-        frame = replace(frame, marks=frame.marks | mark, forwarded=forwarded)
-        self._db.execute(
-            rows.insert("frame", rows.FRAME_COLUMNS, replace=True), rows.frame_row(number, self._mask(frame))
-        )
-        self._db.execute(
-            "update event set marks = marks | ? where connection = ? and last_frame = ?",
-            (int(mark), frame.connection, number),
-        )
-        self._db.execute(
-            f"insert into finding ({rows.FINDING_COLUMNS}) select id, ?, ?, ?, '[]' from event"
-            " where connection = ? and last_frame = ?",
-            (changed_by_proxy.id, int(changed_by_proxy.severity), said_of(mark), frame.connection, number),
-        )
-        self._db.execute(
-            "update event set severity = max(severity, ?) where connection = ? and last_frame = ?",
-            (int(changed_by_proxy.severity), frame.connection, number),
-        )
+    def _insert_connections(self) -> None:
+        self._db.executemany(_INSERT_CONNECTION, [rows.connection_row(c) for c in self._connections.values()])
 
     def _saved(self, payloads: Payloads, in_tail: int) -> None:
         """Forget what is in the file now; called only once that is certain."""
-        self._frames, self._events, self._amendments = [], [], []
+        self._frames, self._events, self._missing, self._clock_steps = [], [], 0, []
+        if not self._waiting:
+            self._amendments = []
         self._findings, self._late = [], []
         self._connections, self._names, self._verdicts = {}, {}, {}
         self._payloads, self._in_tail = payloads, in_tail
 
-    def _mask(self, happening: Happening) -> Happening:
-        """Mask the secrets in what a client sends. The server's stream is left alone: an edit would break it."""
-        if self._redactor is None:
-            return happening
-        match happening:
-            case Frame(from_client=True):
-                return self._mask_frame(happening)
-            case Opened():
-                if happening.refusal is None:
-                    self._clients[happening.connection] = Decoder(happening.plane, happening.url)
-            case Closed():
-                self._clients.pop(happening.connection, None)
-        return happening
-
-    def _mask_frame(self, frame: Frame) -> Frame:
-        data = self._masked(frame)
-        forwarded = frame.forwarded and self._masked(replace(frame, data=frame.forwarded))
-        if data == frame.data and forwarded == frame.forwarded:
-            return frame
-        return replace(frame, data=data, forwarded=forwarded, marks=frame.marks | Mark.REDACTED)
-
-    def _masked(self, frame: Frame) -> bytes:
-        assert self._redactor is not None
-        data = frame.data
-        decoder = self._clients.get(frame.connection) or Decoder(Plane.GATEWAY, "")
-        if decoder.plane is Plane.MEDIA:
-            return data
-        what = decoder.receive(frame)[0].what
-        if not isinstance(what, Payload):
-            encoding = "etf" if data.startswith(b"\x83") else "json"
-            return self._redactor.mask_bytes(decoder.plane, "", encoding, data, ABSENT)
-        # All of the message, not only its payload: bytes that follow one may hold secrets too.
-        plain = data if data.startswith(what.data) else inflate_whole(data, MAX_PAYLOAD)
-        name = what.event or self._registry.name(decoder.plane, what.op)
-        masked = self._redactor.mask_bytes(decoder.plane, name, what.encoding, plain, what.d)
-        return data if masked == plain else masked
+    def _newest(self) -> int:
+        found = self._db.execute("select at from frame order by id desc limit 1").fetchone()
+        return int(found[0]) if found else 0
 
     def _last(self, table: str) -> int:
         return self._db.execute(f"select coalesce(max(id), 0) from {table}").fetchone()[0]  # type: ignore[no-any-return]
@@ -350,31 +427,6 @@ class Writer:
             raise
 
 
-def _create(path: Path, made_by: str, source: str) -> sqlite3.Connection:
-    """Make a new capture, for its owner's eyes only.
-
-    All that says what the file is gets written before it goes into WAL mode: a main file copied alone says it too.
-    """
-    file = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
-    os.fchmod(file, 0o600)
-    os.close(file)
-    db = sqlite3.connect(path, isolation_level=None, timeout=5, check_same_thread=False)
-    schema = files("inspector.store").joinpath("schema.sql").read_text("utf-8")
-    db.executescript(
-        f"begin; {schema} pragma application_id = {APPLICATION_ID}; pragma user_version = {SCHEMA_VERSION};"
-    )
-    meta = {
-        "tool": f"gwinspect {__version__}",
-        "created_at": _now(),
-        "host": f"{platform.system()} {platform.machine()}",
-        "made_by": made_by,
-        "source": source,
-    }
-    db.executemany("insert into meta values (?, ?)", meta.items())
-    db.execute("commit")
-    return db
-
-
 def _cut(payloads: Payloads, everything: bool) -> tuple[list[Payloads], Payloads]:
     """Cut `payloads` into full chunks and the rest; with `everything` the rest is a chunk too."""
     chunks: list[Payloads] = []
@@ -390,7 +442,3 @@ def _cut(payloads: Payloads, everything: bool) -> tuple[list[Payloads], Payloads
         chunks.append(chunk)
         chunk = []
     return chunks, chunk
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -16,7 +16,7 @@ from inspector.tui.bindings import MAIN
 from inspector.tui.lanes import DARK, LIGHT, variables
 from inspector.tui.look import Glyphs, glyphs
 from inspector.tui.screens.help import key_words
-from inspector.tui.screens.main import MainScreen
+from inspector.tui.screens.main import MainScreen, WentOn
 from inspector.tui.source import Source
 from inspector.tui.themes import THEMES
 
@@ -48,16 +48,15 @@ class GwinspectApp(App[None]):
     ) -> None:
         super().__init__()
         marks = marks or glyphs()
+        registry = registry or default()
         # Textual has one kind of them for all.
         ScrollBar.renderer = _WholeCells if marks.ascii else ScrollBarRender
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = THEMES[0].name
-        self.main = MainScreen(
+        self._open = partial(MainScreen, registry=registry, glyphs=marks, source=source)
+        self.main = self._open(
             path,
-            registry or default(),
-            marks,
-            source=source,
             follow=follow,
             where=where,
             notes_beside=notes_beside or path,
@@ -70,6 +69,14 @@ class GwinspectApp(App[None]):
             # What was made to start stays until the end. A full pass of the collector over it takes 50 to 110 ms, about
             # once a second while rows come, and keys wait for that: measured with benchmarks/screen.py.
             self.set_timer(SETTLED, _keep_for_good)
+
+    def on_went_on(self, message: WentOn) -> None:
+        """Show the file in which the recording goes on, in place of the one that was taken away."""
+        path = message.path
+        self.main = self._open(
+            path, follow=True, where=message.where, notes_beside=path, title=path.name, said=message.sentence
+        )
+        self.switch_screen(self.main)
 
     def get_key_display(self, binding: Binding) -> str:
         """Name keys as the help does: in words, which every terminal can show."""

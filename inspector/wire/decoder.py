@@ -91,6 +91,20 @@ class Decoder:
             return [Reading(self._read_alone(frame), number, len(data))]
         return self._read_stream(data, number)
 
+    def skip(self, received: int) -> list[Reading]:
+        """Go on after messages that were not recorded, `received` of them the server's; return what was left of one."""
+        if not received or self.plane is not Plane.GATEWAY or self.lost is not None:
+            return []
+        left = self._give_up("messages are missing")
+        compression = self.compression or self.dialect.compression
+        if compression in (Compression.ZLIB, Compression.ZSTD):
+            self.lost = Undecoded("missing", _LOST["missing"])
+            self._inflater = None
+        elif compression is None:
+            # If it turns out to be compressed after all, its beginning is missing.
+            self._joined_late = True
+        return left
+
     def finish(self) -> list[Reading]:
         """Return what is left of a payload that never came whole. To be called when the connection has ended."""
         return self._give_up("the connection ended")
@@ -305,6 +319,7 @@ _LOST = {
     "cannot be read ({0}); what the client sends still can",
     "corrupt": "a message was lost or damaged, and nothing after it in this compressed stream can be read ({0})",
     "ended": "the compressed stream ended, yet the server went on sending ({0})",
+    "missing": "messages are missing here, and nothing after them in this compressed stream can be read",
     "limit": "the stream inflates to more than any real one does, so reading it was stopped ({0})",
 }
 

@@ -21,10 +21,11 @@ from mitmproxy.tls import TlsData
 from wsproto.frame_protocol import FrameProtocol, Opcode
 
 from inspector.importers.mitm import HOW_CLOSED, IN_FRAME
-from inspector.model import Closed, Control, Event, Frame, Happening, Mark, Opened, Plane
+from inspector.model import Closed, Control, Event, Frame, Gap, Happening, Kind, Mark, Opened, Plane
 from inspector.pipeline import Pipeline
 from inspector.proxy import scribe
 from inspector.proxy.recorder import Recorder
+from inspector.report.rows import CaptureRows
 from inspector.simulator.media import discovery_request
 from inspector.store.lock import Lock
 from inspector.store.reader import Reader, stored_happenings
@@ -49,9 +50,15 @@ class Stand:
         return connection
 
     def say(
-        self, connection: http.HTTPFlow, data: bytes, *, from_client: bool = False, injected: bool = False
+        self,
+        connection: http.HTTPFlow,
+        data: bytes,
+        *,
+        from_client: bool = False,
+        injected: bool = False,
+        is_text: bool = True,
     ) -> websocket.WebSocketMessage:
-        message = _message(data, from_client=from_client, injected=injected)
+        message = _message(data, from_client=from_client, injected=injected, is_text=is_text)
         assert connection.websocket is not None
         connection.websocket.messages.append(message)
         self.recorder.websocket_message(connection)
@@ -95,8 +102,10 @@ def _upgrade(url: str, status: int = 101) -> http.HTTPFlow:
     return connection
 
 
-def _message(data: bytes, *, from_client: bool = False, injected: bool = False) -> websocket.WebSocketMessage:
-    return websocket.WebSocketMessage(Opcode.TEXT, from_client, data, injected=injected)
+def _message(
+    data: bytes, *, from_client: bool = False, injected: bool = False, is_text: bool = True
+) -> websocket.WebSocketMessage:
+    return websocket.WebSocketMessage(Opcode.TEXT if is_text else Opcode.BINARY, from_client, data, injected=injected)
 
 
 def _frames(happenings: list[Happening]) -> list[tuple[bytes, Mark]]:
@@ -541,20 +550,67 @@ def test_a_full_disk_costs_no_message_and_disturbs_no_traffic(
     reader.close()
 
 
-def test_recording_stops_when_the_disk_refuses_too_much(
+def test_what_a_full_disk_costs_is_a_row_of_each_connection(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "gwinspect")
+    monkeypatch.setattr(scribe, "MAX_UNSAVED", 10)
+    first, second, third = stand.open(), stand.open(), stand.open()
+    _await(lambda: Reader(stand.capture).last() == 3)
+    with _full_disk(stand.capture):
+        for _ in range(20):
+            stand.say(first, b"x" * 4000)
+        _await(lambda: "cannot be written" in caplog.text)
+        stand.say(first, b"x" * 4000)
+        _await(lambda: "no room left to hold messages" in caplog.text)
+        for number in range(5):
+            stand.say(second, b'{"op":11}', from_client=number < 2)
+        stand.close(second, 1000, by_client=True)
+        fourth = stand.open()
+        stand.say(fourth, HELLO)
+        _await(lambda: not stand.recorder._scribe._queue)
+    _await(lambda: "can be written again" in caplog.text)
+    stand.say(first, HELLO)
+    stand.say(third, HELLO)
+    happenings = stand.recorded()
+    gaps = {each.connection: each for each in happenings if isinstance(each, Gap)}
+    kept = sum(isinstance(each, Frame) and each.data == b"x" * 4000 for each in happenings)
+    counts = {number: (gap.sent, gap.received) for number, gap in gaps.items()}
+    assert counts == {1: (0, 21 - kept), 2: (2, 3), 4: (0, 1)}
+    assert [type(each) for each in happenings if each.connection == 2] == [Opened, Gap, Closed]
+    assert [type(each) for each in happenings if each.connection == 4] == [Opened, Gap, Closed]
+    assert [each.at_ns for each in happenings] == sorted(each.at_ns for each in happenings)
+    assert _frames(happenings)[-2:] == [(HELLO, Mark.NONE)] * 2
+    reader = Reader(stand.capture)
+    rows = [event for event in reader.all_events() if event.kind is Kind.GAP]
+    assert [event.gap for event in rows] == sorted(gaps.values(), key=lambda gap: gap.at_ns)
+    assert {finding.event for finding in reader.findings() if finding.rule == "recording-gap"} == {e.n for e in rows}
+    assert int(reader.meta()["missing"]) == sum(gap.missing for gap in gaps.values())
+    assert "finished_at" in reader.meta()
+    reader.close()
+
+
+def test_a_disk_that_stays_full_to_the_end_is_said(
     stand: Stand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(scribe, "MAX_UNSAVED", 10)
     connection = stand.open()
+    _await(lambda: Reader(stand.capture).last() == 1)
     with _full_disk(stand.capture):
         for _ in range(200):
             stand.say(connection, b"x" * 4000)
-        _await(lambda: "recording has stopped" in caplog.text)
-        time.sleep(3 * scribe.BEAT)
-        assert caplog.text.count("recording has stopped") == 1
-        stand.say(connection, b"{}")
+        _await(lambda: "cannot be written" in caplog.text)
+        for _ in range(3):
+            stand.say(connection, b"x" * 4000)
+        _await(lambda: "no room left to hold messages" in caplog.text)
         stand.close(connection, 1000)
         stand.recorder.done()
+    assert "recording never came back" in caplog.text
+    assert caplog.text.count("no room left") == 1
+    reader = Reader(stand.capture)
+    assert "finished_at" not in reader.meta()
+    reader.close()
+    assert not stand.capture.with_name("bot.gwcap.lock").exists()
 
 
 @pytest.mark.parametrize("more", [0, 5])
@@ -582,16 +638,32 @@ def test_a_bug_of_ours_costs_no_message(
     reader.close()
 
 
-def test_a_queue_that_is_full_is_told_of(
+def test_what_a_full_queue_refuses_is_a_row(
     stand: Stand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    gateway, other = stand.open(), stand.open("https://chat.example.org/?v=9&encoding=json")
+    stand.say(gateway, b'{"op":1}', from_client=True)
+    stand.say(other, HELLO)
+    _await(lambda: not stand.recorder._scribe._queue)
     monkeypatch.setattr(scribe, "MAX_QUEUED", 0)
-    gateway, candidate = stand.open(), stand.open("https://chat.example.org/?v=9&encoding=json")
+    monkeypatch.setattr(scribe.Scribe, "_drain", lambda self: None)
+    changed = stand.say(gateway, b'{"op":11}')
+    changed.content = b"changed"
+    for _ in range(3):
+        stand.say(gateway, b'{"op":11}')
+        stand.say(other, b'{"op":11}')
+    stand.close(other, 1000)
+    late = stand.open()
     monkeypatch.undo()
-    _await(lambda: "2 messages were not recorded" in caplog.text)
-    for connection in (candidate, gateway):
-        stand.say(connection, HELLO)
-    assert _frames(stand.recorded()) == [(HELLO, Mark.NONE)]
+    stand.say(gateway, HELLO)
+    stand.say(late, HELLO)
+    happenings = stand.recorded()
+    said = [(each.connection, each.missing, each.reason) for each in happenings if isinstance(each, Gap)]
+    assert sorted(said) == [(1, 4, "queue"), (2, 3, "queue")]
+    assert [type(each) for each in happenings if each.connection == 1] == [Opened, Frame, Gap, Frame, Closed]
+    assert [type(each) for each in happenings if each.connection == 2] == [Opened, Frame, Gap, Closed]
+    assert [mark for _, mark in _frames(happenings)] == [Mark.NONE] * 4
+    assert "messages are not recorded: the disk is too slow" in caplog.text
 
 
 def test_hosts_are_named_when_no_gateway_comes(
@@ -637,7 +709,7 @@ def test_silence_is_noticed_while_it_lasts_though_another_connection_is_busy(
     busy = stand.open()
     later = time.time_ns() + 3600 * 10**9
     monkeypatch.setattr(scribe, "TICK", 0)
-    monkeypatch.setattr(scribe.time, "time_ns", lambda: later)
+    monkeypatch.setattr(scribe.Clock, "now", lambda self: later)
 
     def noticed() -> bool:
         stand.say(busy, b'{"op":11}')
@@ -647,6 +719,31 @@ def test_silence_is_noticed_while_it_lasts_though_another_connection_is_busy(
     reader = Reader(stand.capture)
     assert 2 in [finding.event for finding in reader.findings() if finding.rule == "heartbeat-never-began"]
     reader.close()
+
+
+@pytest.mark.parametrize(("by_ns", "way"), [(-3600 * 10**9, "back"), (3600 * 10**9, "forward")])
+def test_a_clock_that_is_set_keeps_rows_in_order_and_leaves_a_note(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, by_ns: int, way: str
+) -> None:
+    connection = stand.open()
+    stand.say(connection, HELLO)
+    stand.say(connection, b'{"op":1,"d":null}', from_client=True)
+    _await(lambda: Reader(stand.capture).last() == 3)
+    real, real_ns = time.time, time.time_ns
+    monkeypatch.setattr(time, "time", lambda: real() + by_ns / 1e9)
+    monkeypatch.setattr(time, "time_ns", lambda: real_ns() + by_ns)
+    stand.say(connection, b'{"op":11}')
+    _await(lambda: f"the clock was set {way} by 60 min" in caplog.text)
+    stand.say(connection, b'{"op":1,"d":null}', from_client=True)
+    stand.close(connection, 1000)
+    times = [each.at_ns for each in stand.recorded()]
+    assert times == sorted(times)
+    assert times[-1] - times[0] < 60 * 10**9
+    rows = CaptureRows(Reader(stand.capture))
+    assert not [finding for event in rows for finding in event.findings if finding.rule.startswith("heartbeat")]
+    (note,) = [note for note in rows.notes if "clock" in note]
+    assert f"the machine's clock was set {way} by 1 h 00 min at 20" in note
+    rows.reader.close()
 
 
 def test_a_rule_does_not_flood_the_log(stand: Stand, caplog: pytest.LogCaptureFixture) -> None:

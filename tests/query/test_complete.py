@@ -23,7 +23,7 @@ def test_where_nothing_is_written_every_field_is_offered() -> None:
     ("text", "expected"),
     [
         ("plane == ", ["gateway", "voice", "remote-auth", "rpc", "media"]),
-        ("kind == ", ["open", "payload", "close", "undecoded", "control"]),
+        ("kind == ", ["open", "payload", "close", "undecoded", "control", "gap"]),
         ("dir != r", ["receive"]),
         ("encoding == ", ["json", "etf", "binary"]),
         ("mark == ", ["injected", "dropped", "changed", "redacted", "told_1000", "forbidden"]),

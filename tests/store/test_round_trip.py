@@ -375,8 +375,9 @@ def test_a_mark_that_came_while_the_disk_was_full_is_stored_later(path: Path) ->
     writer._db.execute(f"pragma max_page_count = {writer._db.execute('pragma page_count').fetchone()[0]}")
     with pytest.raises(sqlite3.OperationalError, match="full"):
         writer.write(Conversation().server(message("x" * 50_000)).happenings)
+    writer.amend(6, Mark.CHANGED, b"instead")
     with pytest.raises(sqlite3.OperationalError):
-        writer.amend(6, Mark.CHANGED, b"instead")
+        writer.write([])
     writer._db.execute("pragma max_page_count = 1000000")
     writer.finish()
     reader = Reader(path)

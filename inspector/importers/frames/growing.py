@@ -132,6 +132,7 @@ class _Feeder(threading.Thread):
         self._told = 0
         self._lines = Lines()
         self._batch: list[Happening] = []
+        self._amended = False
         self._frames: dict[int, int] = {}
         self._stopping = threading.Event()
         self._caught_up = False
@@ -188,12 +189,14 @@ class _Feeder(threading.Thread):
             elif each.connection in self._frames:
                 self._write()
                 self._writer.amend(self._frames[each.connection], each.mark, each.forwarded)
+                self._amended = True
 
     def _write(self) -> None:
         """Store what was taken. Where the disk refuses it, wait with it: reading further would only fill memory."""
         batch, self._batch = self._batch, []
+        amended, self._amended = self._amended, False
         failed = False
-        while batch or self._writer.unsaved:
+        while batch or amended or self._writer.unsaved:
             try:
                 self._writer.write(batch)
             except sqlite3.Error as error:
@@ -201,7 +204,7 @@ class _Feeder(threading.Thread):
                     self._tell(
                         f"{self._source.path.name} waits: its private copy cannot be written ({error}); make room"
                     )
-                failed, batch = True, []
+                failed, batch, amended = True, [], False
                 if self._stopping.wait(_PATIENCE):
                     return
             else:

@@ -24,6 +24,7 @@ from inspector.proxy.launch.runtimes import Runtime, Way, runtime_of, unhooked_b
 from inspector.proxy.mitmdump import Settings
 from inspector.proxy.process import Process
 from inspector.session.summarize import inert
+from inspector.store.parts import Trail
 from inspector.store.reader import Reader
 
 # Seconds that a command may run without a connection before that is worth a word.
@@ -82,6 +83,7 @@ class Watch:
         # Discord's, and those of the user's own hosts.
         self._ports = {443}.union(*(each.ports for each in redirects(settings.hosts)))
         self._client: Process | None = None
+        self._trail: Trail
         self._command: Sequence[str] = ()
         self._began = 0.0
         self._thread = threading.Thread(target=self._run, name="gwinspect watch", daemon=True)
@@ -93,6 +95,7 @@ class Watch:
     def begin(self, client: Process, command: Sequence[str]) -> None:
         """Begin to look, in a thread."""
         self._client, self._command = client, command
+        self._trail = Trail(self._settings.capture)
         self._began = time.monotonic()
         self._thread.start()
 
@@ -141,7 +144,8 @@ class Watch:
 
     def _read_capture(self) -> None:
         try:
-            reader = Reader(self._settings.capture)
+            self._trail.moved()
+            reader = Reader(self._trail.path)
         except CaptureError:
             return
         try:

@@ -4,6 +4,7 @@ It only brings the panes together. What they show and do stands in their own fil
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import monotonic, time_ns
@@ -12,6 +13,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 from textual.worker import Worker, WorkerState, get_current_worker
@@ -27,6 +29,7 @@ from inspector.report.recording import Recording
 from inspector.report.values import day
 from inspector.session.summarize import inert
 from inspector.store.notes import Notes
+from inspector.store.parts import Trail
 from inspector.tui.bindings import MAIN
 from inspector.tui.filtering import Filtering
 from inspector.tui.history import History
@@ -60,6 +63,16 @@ UNSETTLED = 200
 WIDE = 140
 # Seconds within which a second q quits although a client is still connected.
 SURE = 4.0
+
+
+@dataclass
+class WentOn(Message):
+    """The file was taken away, and its recording goes on in another."""
+
+    path: Path
+    sentence: str
+    where: str
+    """The filter that was in force."""
 
 
 class MainScreen(Screen[None]):
@@ -103,6 +116,7 @@ class MainScreen(Screen[None]):
         where: str,
         notes_beside: Path,
         title: str,
+        said: str = "",
     ) -> None:
         super().__init__(classes="plain" if glyphs.ascii else "")
         self.path = path
@@ -121,6 +135,9 @@ class MainScreen(Screen[None]):
         self._finding = 0
         self._quit_asked = -SURE
         self._pulse: Pulse | None = None
+        self._said = said
+        self._gone_on = False
+        self._trail = Trail(path)
 
     def compose(self) -> ComposeResult:
         timeline = Timeline(self.glyphs)
@@ -150,6 +167,7 @@ class MainScreen(Screen[None]):
         self.set_focus(self.timeline)
         self.set_interval(BEAT, self._beat)
         self.set_interval(SLOW_BEAT, self._slow_beat)
+        self.query_one(Banner).say(self._said)
         self._slow_beat()
         self.run_worker(self._watch, thread=True, group="pulse", exit_on_error=False)
 
@@ -190,6 +208,8 @@ class MainScreen(Screen[None]):
 
     def _slow_beat(self) -> None:
         """Look at what changes slowly: the file, the proxy, the client."""
+        if (self._growing and self._trail.moved()) or self._trail.path != self.path:
+            self._go_on()
         state = "FOLLOWING" if self._growing else ""
         if self.source is not None:
             state = "LIVE"
@@ -215,6 +235,13 @@ class MainScreen(Screen[None]):
             self._show_sides()
         if self.has_class("empty"):
             self._show_empty()
+
+    def _go_on(self) -> None:
+        """Have the file shown in which the recording goes on, unless there is something else on the screen."""
+        if self.is_current and not self._gone_on:
+            self._gone_on = True
+            sentence = f"{self.path} was taken away; the recording goes on in {self._trail.path}."
+            self.post_message(WentOn(self._trail.path, sentence, self.filtering.narrowing.text))
 
     def _show_status(self, state: str) -> None:
         pulse = self._pulse

@@ -388,7 +388,7 @@ class Timeline(ScrollView, can_focus=True):
                 mark=self.marked.get(shown.event.n, ""),
             )
         ]
-        trouble = shown.event.kind in (Kind.CLOSE, Kind.UNDECODED)
+        trouble = shown.event.kind in (Kind.CLOSE, Kind.UNDECODED, Kind.GAP)
         segments += self._summary(shown, style("timeline--trouble" if trouble else "timeline--text"))
         return Strip(segments).adjust_cell_length(width, self.rich_style)
 

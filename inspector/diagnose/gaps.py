@@ -1,0 +1,61 @@
+"""Messages that crossed the wire and were not recorded: what is said of them, and how their row keeps it.
+
+No rule concludes anything from what is missing: `Connection.is_whole` is false from there on, and what was waited for
+is forgotten (`Tracker.skipped`).
+"""
+
+import json
+from collections.abc import Iterator
+
+from inspector.diagnose.rule import Noticed, Situation, Trigger, rule
+from inspector.diagnose.words import counted, took
+from inspector.model import Event, Gap, Kind, Severity
+from inspector.session.summarize import inert
+
+_REASONS = {
+    "disk": "the capture could not be written",
+    "queue": "the disk was too slow for this traffic",
+    "file": "the file that had them was lost",
+}
+
+_NUMBERS = ("since_ns", "until_ns", "sent", "received")
+
+
+@rule(
+    "recording-gap",
+    Severity.WARN,
+    (Trigger(None, Kind.GAP),),
+    remedy="Make room on the disk, or record to one that keeps up. What is missing cannot be got back.",
+    source=("derived",),
+)
+def recording_gap(now: Situation) -> Iterator[Noticed]:
+    """Messages are missing: they passed, and were not recorded.
+
+    Nothing is concluded from the time in which they passed, and on their connection nothing from what never came.
+    """
+    gap = now.event.gap
+    if gap is not None:
+        sides = f"{gap.sent:,} of the client and {gap.received:,} of the server"
+        yield Noticed(f"The recording lacks {counted(gap.missing, 'message')} of this connection here: {sides}.")
+
+
+def said_of(gap: Gap) -> str:
+    """Say what is missing, for how long, and why: ``1,234 messages missing, over 40 s: …``."""
+    over = f", over {took(gap.until_ns - gap.since_ns)}" if gap.until_ns > gap.since_ns else ""
+    reason = _REASONS.get(gap.reason, inert(gap.reason[:60]))
+    return f"{counted(gap.missing, 'message')} missing{over}: {reason}"
+
+
+def payload_of(gap: Gap) -> bytes:
+    """Return what a gap's row keeps as its payload: JSON, so that SQL reads it too."""
+    return json.dumps({name: getattr(gap, name) for name in (*_NUMBERS, "reason")}).encode()
+
+
+def gap_of(event: Event, payload: bytes) -> Gap | None:
+    """Return the gap of a row with such a payload; None where it is not as we write it."""
+    try:
+        found = json.loads(payload)
+        since_ns, until_ns, sent, received = (int(found[name]) for name in _NUMBERS)
+        return Gap(event.connection, event.at_ns, since_ns, until_ns, sent, received, str(found["reason"]))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None

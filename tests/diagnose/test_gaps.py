@@ -1,0 +1,71 @@
+"""What is missing from a recording is said, and nothing is concluded from it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from inspector.model import Severity
+from tests.conversation import ACK, HEARTBEAT, Conversation, dispatch, identify, message, ready, resume
+from tests.diagnose.finding import found, ids, one
+
+HELLO = {"op": 10, "d": {"heartbeat_interval": 1000}, "s": None, "t": None}
+Say = Callable[[Conversation], Conversation]
+
+
+def beats(talk: Conversation, times: int = 1) -> Conversation:
+    for _ in range(times):
+        talk.waits(970).client(HEARTBEAT).server(ACK)
+    return talk
+
+
+def logged_in(connection: int = 1) -> Conversation:
+    talk = Conversation(connection=connection).opens().server(HELLO).waits(500).client(HEARTBEAT).server(ACK)
+    return talk.client(identify()).server(ready()).server(message("one", 2))
+
+
+def test_what_is_missing_is_a_warning_with_numbers() -> None:
+    talk = logged_in().unseen(lambda talk: beats(talk, 3).server(message("two")), "queue")
+    finding = one(found(talk), "recording-gap")
+    assert finding.severity is Severity.WARN
+    assert (
+        finding.text == "The recording lacks 7 messages of this connection here: 3 of the client and 4 of the server."
+    )
+
+
+@pytest.mark.parametrize(
+    ("unseen", "after", "rule"),
+    [
+        (lambda talk: beats(talk, 20), lambda talk: beats(talk), "heartbeat-late"),
+        (lambda talk: talk.server(message("two", 3)), lambda talk: talk.server(message("three", 4)), "seq-gap"),
+        (lambda talk: talk.client(HEARTBEAT), lambda talk: talk.server(ACK), "ack-without-heartbeat"),
+        (lambda talk: talk.server({"op": 9, "d": False}), lambda talk: talk.client(identify()), "identify-twice"),
+    ],
+)
+def test_rules_do_not_blame_an_end_for_what_is_missing(unseen: Say, after: Say, rule: str) -> None:
+    assert ids(after(logged_in().unseen(unseen))) == ["recording-gap"]
+    if rule != "heartbeat-late":
+        # Where it was never said, they do.
+        assert rule in ids(after(logged_in()))
+
+
+def test_the_silence_of_a_gap_is_no_silence() -> None:
+    talk = logged_in().unseen(lambda talk: beats(talk, 60))
+    assert ids(talk, until_ms=100) == ["recording-gap"]
+
+
+def test_a_session_that_began_in_a_gap_is_not_unknown() -> None:
+    refused = {"op": 9, "d": False}
+    first = logged_in().unseen(lambda talk: talk.server(refused).client(identify()).server(ready("c" * 32)))
+    second = Conversation(connection=2, at_ns=first.closes(1006, by="server").happenings[-1].at_ns + 10**9)
+    second.opens().server(HELLO).client(resume("c" * 32))
+    assert "resume-unknown-session" not in ids(first, second)
+
+
+def test_a_close_is_not_explained_by_heartbeats_that_nobody_saw() -> None:
+    talk = logged_in().unseen(lambda talk: beats(talk, 20)).closes(4009, by="server")
+    assert "no heartbeat was recorded" in one(found(talk), "close-4009").text
+
+
+def test_rows_before_and_after_are_looked_into_as_ever() -> None:
+    talk = logged_in().unseen(lambda talk: talk.server(message("two", 3)))
+    assert "field-form-changed" in ids(talk.server(dispatch("MESSAGE_CREATE", {"id": 5, "content": "x"}, 4)))
