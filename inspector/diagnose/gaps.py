@@ -47,7 +47,7 @@ def said_of(gap: Gap) -> str:
 
 
 def payload_of(gap: Gap) -> bytes:
-    """Return what a gap's row keeps as its payload: JSON, so that SQL reads it too."""
+    """Return what a gap's row keeps as its payload, in JSON: its numbers have no columns of their own."""
     return json.dumps({name: getattr(gap, name) for name in (*_NUMBERS, "reason")}).encode()
 
 

@@ -72,7 +72,7 @@ def _beats() -> str:
 
 
 # Opening and closing is no message.
-_MESSAGES = "from event where id > ?1 and id <= ?2 and kind not in ('open', 'close')"
+_MESSAGES = "from event where id > ?1 and id <= ?2 and kind not in ('open', 'close', 'gap')"
 # Times before 1970 are nonsense that only a made-up file has.
 _OVER_TIME = f"""
     select max(at, 0) / ?3, from_client = 1, count(*), sum(wire_bytes), sum(decoded_bytes)

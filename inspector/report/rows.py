@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from inspector.diagnose.words import counted
 from inspector.importers import Source, open_source
 from inspector.model import Closed, Event, Frame, Kind, Mark, Opened, Plane
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import Registry
 from inspector.report.values import duration, iso
 from inspector.session.state import Connection
+from inspector.session.summarize import inert
 from inspector.store.file import is_capture
 from inspector.store.reader import Reader, explained
 
@@ -88,21 +90,34 @@ class CaptureRows:
 
 def notes_of(reader: Reader) -> list[str]:
     """Return what a capture says of how it was recorded that people should know: what it lacks, what its times are."""
-    meta, notes = reader.meta(), []
     with explained(reader.path):
-        if missing := int(meta.get("missing", 0)):
-            notes.append(
-                f"{missing:,} message{' is' if missing == 1 else 's are'} missing from this recording; "
-                f"`gwinspect show {shlex.quote(str(reader.path))} --where 'kind == gap'` says where"
-            )
-        for step in json.loads(meta.get("clock", "[]"))[:MOST_STEPS]:
-            at_ns, by_ns = int(step["at_ns"]), int(step["by_ns"])
-            way = "back" if by_ns < 0 else "forward"
-            notes.append(
-                f"the machine's clock was set {way} by {duration(abs(by_ns))} at {iso(at_ns)}; times after that go on "
-                "by the clock before"
-            )
-    return notes
+        # Anybody may have written it.
+        try:
+            return list(_notes_of(reader.path, reader.meta()))
+        except (AttributeError, KeyError, OverflowError):
+            return []
+
+
+def _notes_of(path: Path, meta: Mapping[str, str]) -> Iterator[str]:
+    if missing := int(meta.get("missing", 0)):
+        yield (
+            f"{missing:,} message{' is' if missing == 1 else 's are'} missing from this recording; "
+            f"`gwinspect show {shlex.quote(str(path))} --where 'kind == gap'` says where"
+        )
+    if lost := meta.get("lost"):
+        ended = json.loads(lost)
+        messages, connections = int(ended["messages"]), int(ended["connections"])
+        yield (
+            f"{inert(meta['continues'])} was damaged while it was recorded, and this goes on from there; lost with it: "
+            f"{counted(messages, 'message')} of {counted(connections, 'connection')} that had ended"
+        )
+    for step in json.loads(meta.get("clock", "[]"))[:MOST_STEPS]:
+        at_ns, by_ns = int(step["at_ns"]), int(step["by_ns"])
+        way = "back" if by_ns < 0 else "forward"
+        yield (
+            f"the machine's clock was set {way} by {duration(abs(by_ns))} at {iso(at_ns)}; times after that go on by the "
+            "clock before"
+        )
 
 
 class ImportedRows:

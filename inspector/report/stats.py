@@ -34,7 +34,7 @@ _LARGEST = 2**53
 # Opening and closing is no message. A row of media stands for many packets, which were never compressed, and of which
 # nothing is decoded.
 _READ = "kind = 'payload' and plane <> 'media'"
-_MESSAGE = "kind not in ('open', 'close')"
+_MESSAGE = "kind not in ('open', 'close', 'gap')"
 _ENDS = "select connection, min(at), max(at) from event group by 1"
 _TRAFFIC = f"""
     select connection, from_client = 1, count(*), sum({_MESSAGE}), sum(case when {_MESSAGE} then wire_bytes else 0 end),

@@ -96,6 +96,14 @@ def next_part(db: sqlite3.Connection, path: Path, *, is_damaged: bool, made_by: 
     raise CaptureError(f"no folder takes a file in which the recording of {path} could go on ({problem})") from problem
 
 
+def discard(part: NextPart) -> None:
+    """Take back a file that cannot be written after all."""
+    with suppress(sqlite3.Error):
+        part.db.close()
+    _discard(part.path)
+    part.lock.release()
+
+
 def leave(db: sqlite3.Connection, path: Path, *, owns_log: bool, is_damaged: bool) -> None:
     """Let go of the file that was at `path`, so that its remains do no harm to whatever has that name now.
 

@@ -21,7 +21,7 @@ from inspector.store import rows
 from inspector.store.chunks import CHUNK_BYTES, CHUNK_EVENTS, pack
 from inspector.store.file import check_target, connect, damaged, upgrade
 from inspector.store.lock import Lock
-from inspector.store.making import create, leave, next_part, timestamp
+from inspector.store.making import create, discard, leave, next_part, timestamp
 from inspector.store.marking import Mask, amend
 from inspector.store.parts import Trouble, Watch
 from inspector.store.reader import stored_happenings
@@ -227,12 +227,16 @@ class Writer:
         """
         made = {"made_by": self._made_by, "source": self._source}
         place = next_part(self._db, self._origin, is_damaged=is_damaged, **made)
-        self._part += 1
         old, before = self._db, self.path
-        self._db, self.path = place.db, place.path
+        self._db, self.path, self._part = place.db, place.path, self._part + 1
+        try:
+            self._name_part(before, place.is_copy)
+        except sqlite3.Error as error:
+            discard(place)
+            self._db, self.path, self._part = old, before, self._part - 1
+            raise CaptureError(f"{place.path} cannot be written: {error}") from error
         if not place.is_copy:
             self._start_over()
-        self._name_part(before, place.is_copy)
         leave(old, before, owns_log=self._watch.owns_log, is_damaged=is_damaged)
         self._let_go()
         self.lock, self._watch = place.lock, Watch(place.path)

@@ -64,6 +64,17 @@ def test_a_capture_from_the_future_is_gone_on_with_from_its_end(machine: Machine
     assert going.read(machine.wall_ns) == newest + SECOND
 
 
+def test_a_machine_that_is_busy_between_two_looks_is_no_step(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    going = Clock()
+
+    def slow(which: int) -> int:
+        machine.passes(SECOND)
+        return machine.steady_ns
+
+    monkeypatch.setattr(clock.time, "clock_gettime_ns", slow)
+    assert going.step() == 0
+
+
 def test_what_comes_late_is_put_at_the_end(machine: Machine) -> None:
     going = Clock()
     assert [going.in_order(at_ns) for at_ns in (5, 7, 6, 8)] == [5, 7, 7, 8]

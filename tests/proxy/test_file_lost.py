@@ -13,6 +13,7 @@ import pytest
 from inspector.cli.reindex import reindex
 from inspector.model import Frame, Gap, Kind, Opened
 from inspector.protocol.registry import default
+from inspector.report.rows import notes_of
 from inspector.store.parts import newest_part, recording_of
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
@@ -173,6 +174,7 @@ def test_a_file_that_was_cut_leaves_a_gap_and_streams_go_on(
         assert [event.kind for event in events] == [Kind.OPEN, Kind.GAP, Kind.PAYLOAD, Kind.PAYLOAD, Kind.CLOSE]
         assert (events[2].event, events[2].first_frame, events[2].seq) == ("MESSAGE_CREATE", 3, 302)
         assert int(reader.meta()["missing"]) == 604
+        assert any("1 message of 1 connection that had ended" in note for note in notes_of(reader))
         assert [frame.data for frame in reader.frames(events[3])] == [b'{"op":1,"d":302}']
         assert reader.connection(2).session is not None
     assert [each.forwarded for each in happenings if isinstance(each, Frame)][-2:] == [b"changed", None]

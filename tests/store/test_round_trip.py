@@ -520,7 +520,7 @@ def test_refused_connections_leave_nothing_in_memory(path: Path) -> None:
     for number in range(1, 30):
         writer.write([Opened(number, 0, Plane.GATEWAY, "wss://g/", refusal="HTTP 403 Forbidden", status=403)])
         writer.write(usual(connection=number + 100).happenings)
-    assert writer._clients == {}
+    assert writer._mask._clients == {}
     writer.finish()
 
 
