@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from mitmproxy import ctx, hooks, http
 
 from inspector.model import Event
-from inspector.proxy.scribe import Stream
+from inspector.proxy.intake import Stream
 
 
 @dataclass

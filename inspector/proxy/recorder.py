@@ -9,8 +9,7 @@ import ast
 import logging
 import re
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -26,12 +25,13 @@ from inspector.importers.mitm import IDLE_LIMIT, closed_of, is_discovery, opened
 from inspector.importers.source import at_ns
 from inspector.model import Closed, Control, Frame, Mark, Opened
 from inspector.protocol.hosts import host_of, plane_of, shape_of
-from inspector.protocol.registry import default
 from inspector.proxy.closes import Closes
+from inspector.proxy.intake import Stream
 from inspector.proxy.recorded import RecordedFlows
 from inspector.proxy.refusals import Refusals
+from inspector.proxy.remote import RemoteScribe
 from inspector.proxy.reverse import original_of
-from inspector.proxy.scribe import ALERT, Amendment, Scribe, Stream
+from inspector.proxy.scribe import ALERT, Amendment, Scribe
 from inspector.store.file import check_target
 from inspector.store.lock import check_free, path_of
 
@@ -52,8 +52,10 @@ _PING = re.compile(r"^Received WebSocket (ping|pong) from (client|server) \(payl
 class Recorder:
     """Records Discord's WebSockets into a capture."""
 
-    def __init__(self) -> None:
-        self._scribe: Scribe | None = None
+    def __init__(self, make_scribe: Callable[..., Scribe | RemoteScribe] = RemoteScribe) -> None:
+        """`make_scribe` takes the capture's path and `keep_secrets`."""
+        self._make_scribe = make_scribe
+        self._scribe: Scribe | RemoteScribe | None = None
         self._streams: dict[str, _Flow] = {}
         self._paths: dict[str, _Path] = {}
         self._foreign: set[str] = set()
@@ -131,7 +133,7 @@ class Recorder:
             return
         name = ctx.options.gwinspect_capture or f"gwinspect-{datetime.now():%Y%m%d-%H%M%S}.gwcap"
         try:
-            scribe = Scribe(Path(name).expanduser(), default(), keep_secrets=ctx.options.gwinspect_keep_secrets)
+            scribe = self._make_scribe(Path(name).expanduser(), keep_secrets=ctx.options.gwinspect_keep_secrets)
         except GwinspectError as error:
             log.error("gwinspect: nothing is recorded: %s", error)
             return
@@ -268,7 +270,7 @@ class Recorder:
             self._foreign.add(flow.id)
             self._scribe.saw(host_of(url))
             return None
-        stream = Stream(host_of(url), self._scribe.number() if plane is not None else 0)
+        stream = self._scribe.begin(host_of(url), certain=plane is not None)
         seen = _Flow(self._scribe, stream, flow.client_conn.peername)
         self._streams[flow.id] = seen
         self.flows.add(flow, stream)
@@ -285,7 +287,7 @@ class Recorder:
             return None
         if not self._is_media(flow.server_conn, flow.messages[-1].content):
             return None
-        stream = Stream(str(flow.server_conn.address), self._scribe.number())
+        stream = self._scribe.begin(str(flow.server_conn.address), certain=True)
         path = self._paths[flow.id] = _Path(self._scribe, stream)
         path.put(udp_opened_of(flow, stream.connection))
         for message in flow.messages:
@@ -310,7 +312,7 @@ class Recorder:
 
     def _refused(self, opened: Opened) -> None:
         if self._scribe is not None:
-            self._scribe.put(None, replace(opened, connection=self._scribe.number()))
+            self._scribe.refuse(opened)
 
     def _finish(self) -> None:
         if self._scribe is None:
@@ -334,7 +336,7 @@ class _Flow:
 
     __slots__ = ("_last", "_scribe", "client", "closed", "last_ns", "stream")
 
-    def __init__(self, scribe: Scribe, stream: Stream, client: object) -> None:
+    def __init__(self, scribe: Scribe | RemoteScribe, stream: Stream, client: object) -> None:
         self._scribe = scribe
         self._last: tuple[WebSocketMessage, bytes] | None = None
         self.stream = stream
@@ -387,7 +389,7 @@ class _Path:
 
     __slots__ = ("_last_ns", "_scribe", "stream")
 
-    def __init__(self, scribe: Scribe, stream: Stream) -> None:
+    def __init__(self, scribe: Scribe | RemoteScribe, stream: Stream) -> None:
         self._scribe = scribe
         self._last_ns = time.time_ns()
         self.stream = stream

@@ -8,9 +8,9 @@ import logging
 import sqlite3
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from inspector.importers.candidates import confirm
 from inspector.model import Closed, Event, Finding, Frame, Gap, Happening, Kind, Mark, Opened, Payload, Plane, Severity
 from inspector.protocol.registry import Registry
 from inspector.proxy.clock import Clock
+from inspector.proxy.intake import SPARE, Intake, Stream
 from inspector.proxy.missing import Missing
 from inspector.session.summarize import inert
 from inspector.store.parts import LOOK
@@ -30,12 +31,8 @@ from inspector.wire.decoder import read_payload
 BEAT = 0.04
 # Happenings taken at once, so that a burst is committed in steps.
 TAKE = 5000
-# Happenings that may wait for the thread; it takes more than 100,000 a second, so only a disk that hangs fills this.
-MAX_QUEUED = 500_000
 # Happenings held in memory while the disk refuses them, and bytes of their messages; further messages are counted.
 MAX_UNSAVED, MAX_UNSAVED_BYTES = 200_000, 256 * 1024 * 1024
-# Happenings other than messages (opens, closes, pings) that find room all the same: what is left needs them.
-SPARE = 100_000
 # Seconds between two attempts to write to a disk that refuses.
 RETRY = 0.5
 # Seconds between two times that the rules are asked what they make of the silence, if any connection is silent.
@@ -56,21 +53,6 @@ ALERT = logging.INFO + 1
 log = logging.getLogger("gwinspect")
 
 
-@dataclass(slots=True, eq=False)
-class Stream:
-    """One WebSocket connection as the hooks and the thread share it."""
-
-    host: str
-    connection: int = 0
-    """Its number in the capture; 0 while it is not known whether it is a gateway at all."""
-    refused: bool = False
-    """It turned out not to be a gateway; nothing more of it is wanted."""
-    waiting: list[Happening] = field(default_factory=list)
-    """What came so far of a connection that only looks like a gateway by its URL."""
-    last_frame: int = 0
-    """Number of its newest message in the capture."""
-
-
 class Amendment(NamedTuple):
     """What became of a stream's newest message after we had copied it."""
 
@@ -87,7 +69,7 @@ class Scribe(threading.Thread):
         self._writer = Writer(path, registry, made_by="mitmproxy addon", keep_secrets=keep_secrets)
         if self._writer.lock is not None and self._writer.lock.problem:
             log.warning("gwinspect: nothing keeps a second recorder away from %s: %s", path, self._writer.lock.problem)
-        self._queue: deque[tuple[Stream | None, Happening | Amendment]] = deque()
+        self._intake = Intake()
         self._stopping = threading.Event()
         self._next_connection = self._writer.first_connection
         self._numbering = threading.Lock()
@@ -96,8 +78,6 @@ class Scribe(threading.Thread):
         self._held_bytes = 0
         self._next_try = 0.0
         self._unwritten: Missing[Stream] = Missing("disk")
-        self._refused: Missing[Stream] = Missing("queue")
-        self._refusing = threading.Lock()
         self._stranded = False
         self._began = self._looked = self._ticked = time.monotonic()
         self._hosts: set[str] = set()
@@ -109,25 +89,26 @@ class Scribe(threading.Thread):
         self.path = path
         self.on_close: Callable[[Event], None] = lambda close: None
         """Is told of each close, in this thread, once it is written."""
+        self.on_decided: Callable[[Stream], None] = lambda stream: None
+        """Is told of each stream of which it was not certain, once it is known what it is, in this thread."""
+        self.on_media: Callable[[str, int], None] = lambda host, port: None
+        """Is told of addresses of media that were found, in this thread."""
+        self.on_path: Callable[[Path], None] = lambda path: None
+        """Is told of the file in which the recording goes on, in this thread."""
         if self._clock.late_ns:
             self._note_clock(-self._clock.late_ns, "has been")
 
-    def number(self) -> int:
-        """Return the number for a new connection."""
-        with self._numbering:
-            number = self._next_connection
-            self._next_connection += 1
-            return number
+    def begin(self, host: str, *, certain: bool) -> Stream:
+        """Return the stream for a connection to `host` that begins. `certain`: it is known to be a gateway."""
+        return Stream(host, self._number() if certain else 0)
 
-    def put(self, stream: Stream | None, what: Happening | Amendment) -> bool:
-        """Hand over what happened on `stream` (None: on a connection of which nothing more will come).
+    def refuse(self, opened: Opened) -> None:
+        """Hand over a connection that did not come about."""
+        self._intake.put(None, replace(opened, connection=self._number()))
 
-        Returns whether there was room for it. To be called by one thread only.
-        """
-        if self._refused or len(self._queue) >= MAX_QUEUED:
-            return self._squeeze_in(stream, what)
-        self._queue.append((stream, what))
-        return True
+    def put(self, stream: Stream, what: Happening | Amendment) -> bool:
+        """Hand over what happened on `stream`, and return whether there was room. To be called by one thread only."""
+        return self._intake.put(stream, what)
 
     def saw(self, host: str) -> None:
         """Note a WebSocket to `host` that is no gateway."""
@@ -144,6 +125,13 @@ class Scribe(threading.Thread):
         self._stopping.set()
         self.join()
 
+    def _number(self) -> int:
+        """Return the number for a new connection."""
+        with self._numbering:
+            number = self._next_connection
+            self._next_connection += 1
+            return number
+
     def run(self) -> None:
         while not self._stopping.wait(BEAT):
             if time.monotonic() - self._looked >= LOOK:
@@ -152,8 +140,8 @@ class Scribe(threading.Thread):
             self._tick()
             self._mention_hosts()
         self._look_at_file()
-        self._readmit()
-        while self._queue:
+        self._intake.readmit()
+        while len(self._intake):
             self._drain()
         self._end()
 
@@ -176,34 +164,10 @@ class Scribe(threading.Thread):
             return False
         self._stranded = False
         self.path = self._writer.path
+        self.on_path(self.path)
         what = "with all that was recorded so far" if is_copy else "which lacks what was recorded so far, and says so"
         log.error("gwinspect: %s %s; the recording goes on in %s, %s", before, trouble.text, self.path, what)
         return True
-
-    def _squeeze_in(self, stream: Stream | None, what: Happening | Amendment) -> bool:
-        """Take in what comes while the queue is full, or was: messages are counted, and their number is said later."""
-        with self._refusing:
-            is_full = len(self._queue) >= MAX_QUEUED
-            if is_full and isinstance(what, Frame) and stream is not None:
-                if not self._refused:
-                    log.error("gwinspect: messages are not recorded: the disk is too slow for this traffic")
-                self._refused.add(stream, what)
-                return False
-            if len(self._queue) >= MAX_QUEUED + SPARE:
-                return False
-            if not is_full:
-                self._queue.extend(self._refused.take_all())
-            elif isinstance(what, Closed) and stream is not None and (gap := self._refused.take(stream)) is not None:
-                self._queue.append((stream, gap))
-            self._queue.append((stream, what))
-            return True
-
-    def _readmit(self) -> None:
-        """Say what a full queue refused, behind what it took."""
-        with self._refusing:
-            if self._refused:
-                log.error("gwinspect: %d messages were not recorded; the capture says where", self._refused.total)
-                self._queue.extend(self._refused.take_all())
 
     def _end(self) -> None:
         """Write what is left, and finish the capture."""
@@ -226,12 +190,9 @@ class Scribe(threading.Thread):
             log.exception("gwinspect: %s could not be finished, which is our bug; `gwinspect reindex` does", self.path)
 
     def _drain(self) -> None:
-        if self._refused and len(self._queue) < MAX_QUEUED // 2:
-            self._readmit()
         self._look_at_clock()
         batch: list[Happening] = []
-        for _ in range(min(len(self._queue), TAKE)):
-            stream, what = self._queue.popleft()
+        for stream, what in self._intake.take(TAKE):
             if isinstance(what, Amendment):
                 if stream is not None:
                     self._amend(stream, what, batch)
@@ -252,7 +213,7 @@ class Scribe(threading.Thread):
 
         A tick behind, as what came in that time may still be on its way to us.
         """
-        if self._queue or self._failing or time.monotonic() - self._ticked < TICK:
+        if len(self._intake) or self._failing or time.monotonic() - self._ticked < TICK:
             return
         self._ticked = time.monotonic()
         try:
@@ -330,8 +291,10 @@ class Scribe(threading.Thread):
             stream.refused = True
             self.saw(stream.host)
             stream.waiting.clear()
+            self.on_decided(stream)
         elif verdict:
-            stream.connection = self.number()
+            stream.connection = self._number()
+            self.on_decided(stream)
             for happening in stream.waiting:
                 self._take(stream, happening, batch)
             stream.waiting.clear()
@@ -431,6 +394,7 @@ class Scribe(threading.Thread):
         match payload.d if isinstance(payload, Payload) else None:
             case {"ip": str(ip), "port": int(port)}:
                 self.learn(ip, port)
+                self.on_media(ip, port)
 
     def _tell_finding(self, finding: Finding, where: str) -> None:
         """Say what was noticed, where somebody should do something about it and the rule has not been told often."""

@@ -25,6 +25,7 @@ LOSS_NS = 150_000_000
 def test_a_kill_costs_no_more_than_the_last_moment(tmp_path: Path) -> None:
     killed_ns = asyncio.run(_play_and_kill(tmp_path))
 
+    await_finished(tmp_path / "played.gwcap")
     witnessed = [line.split() for line in (tmp_path / "witness").read_text().splitlines()[1:]]
     reader = Reader(tmp_path / "played.gwcap")
     stored = [each.data.hex() for each in _frames(reader)]
@@ -38,9 +39,23 @@ def test_a_kill_costs_no_more_than_the_last_moment(tmp_path: Path) -> None:
     assert result.exit_code == 0
     reader = Reader(tmp_path / "played.gwcap")
     events = list(reader.all_events())
-    assert [event.kind for event in events] == [Kind.OPEN] + [Kind.PAYLOAD] * len(stored)
+    assert [event.kind for event in events] == [Kind.OPEN] + [Kind.PAYLOAD] * len(stored) + [Kind.CLOSE]
+    assert (events[-1].closed.by, events[-1].closed.reason) == ("proxy", "mitmproxy was killed")
     assert reader.undecoded_frames() == 0
     reader.close()
+
+
+def await_finished(capture: Path) -> None:
+    """Wait for the process that writes: it lives on until it has written all that it was given."""
+    deadline = time.monotonic() + 20
+    while True:
+        reader = Reader(capture)
+        meta = reader.meta()
+        reader.close()
+        if "finished_at" in meta:
+            return
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 async def _play_and_kill(folder: Path) -> int:

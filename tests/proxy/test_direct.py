@@ -13,6 +13,7 @@ from mitmproxy.test import taddons, tflow
 
 from inspector.proxy.direct import AsIfConnect, Direct, _target, _Waiting
 from inspector.proxy.recorder import Recorder
+from tests.proxy.scribes import in_this_process
 
 
 def client_hello(name: str | None) -> bytes:
@@ -28,7 +29,7 @@ def client_hello(name: str | None) -> bytes:
 
 @pytest.fixture
 def mitmproxy() -> Iterator[taddons.context]:
-    with taddons.context(Recorder(), Direct()) as context:
+    with taddons.context(Recorder(in_this_process), Direct()) as context:
         yield context
 
 

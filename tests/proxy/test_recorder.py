@@ -23,13 +23,14 @@ from wsproto.frame_protocol import FrameProtocol, Opcode
 from inspector.importers.mitm import HOW_CLOSED, IN_FRAME
 from inspector.model import Closed, Control, Event, Frame, Gap, Happening, Kind, Mark, Opened, Plane
 from inspector.pipeline import Pipeline
-from inspector.proxy import scribe
+from inspector.proxy import intake, scribe
 from inspector.proxy.recorder import Recorder
 from inspector.report.rows import CaptureRows
 from inspector.simulator.media import discovery_request
 from inspector.store.lock import Lock
 from inspector.store.reader import Reader, stored_happenings
 from tests.conversation import dispatch, identify, ready, resume
+from tests.proxy.scribes import in_this_process
 
 GATEWAY = "https://gateway.discord.gg/?v=10&encoding=json"
 HELLO = b'{"t":null,"s":null,"op":10,"d":{"heartbeat_interval":41250}}'
@@ -40,7 +41,7 @@ class Stand:
 
     def __init__(self, capture: Path) -> None:
         self.capture = capture
-        self.recorder = Recorder()
+        self.recorder = Recorder(in_this_process)
         self.context = taddons.context(self.recorder)
         self.context.configure(self.recorder, gwinspect_capture=str(capture))
 
@@ -568,7 +569,7 @@ def test_what_a_full_disk_costs_is_a_row_of_each_connection(
         stand.close(second, 1000, by_client=True)
         fourth = stand.open()
         stand.say(fourth, HELLO)
-        _await(lambda: not stand.recorder._scribe._queue)
+        _await(lambda: not stand.recorder._scribe._intake)
     _await(lambda: "can be written again" in caplog.text)
     stand.say(first, HELLO)
     stand.say(third, HELLO)
@@ -644,8 +645,8 @@ def test_what_a_full_queue_refuses_is_a_row(
     gateway, other = stand.open(), stand.open("https://chat.example.org/?v=9&encoding=json")
     stand.say(gateway, b'{"op":1}', from_client=True)
     stand.say(other, HELLO)
-    _await(lambda: not stand.recorder._scribe._queue)
-    monkeypatch.setattr(scribe, "MAX_QUEUED", 0)
+    _await(lambda: not stand.recorder._scribe._intake)
+    monkeypatch.setattr(intake, "MAX_QUEUED", 0)
     monkeypatch.setattr(scribe.Scribe, "_drain", lambda self: None)
     changed = stand.say(gateway, b'{"op":11}')
     changed.content = b"changed"

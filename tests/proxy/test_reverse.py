@@ -20,6 +20,7 @@ from inspector.proxy.recorder import Recorder
 from inspector.proxy.reverse import MAX_HOSTS, PREFIX, Reverse
 from inspector.store.reader import Reader, stored_happenings
 from tests.conversation import HELLO, Conversation, compressor, dispatch, identify
+from tests.proxy.scribes import in_this_process
 
 MODE = "reverse:https://gateway.discord.gg"
 RESUME = "gateway-us-east1-b.discord.gg"
@@ -31,7 +32,7 @@ class Stand:
 
     def __init__(self, capture: Path) -> None:
         self.capture = capture
-        self.addons = [Reverse(), Recorder()]
+        self.addons = [Reverse(), Recorder(in_this_process)]
         self.context = taddons.context(*self.addons)
         self.context.configure(self.addons[1], gwinspect_capture=str(capture))
         self.addons[1].running()

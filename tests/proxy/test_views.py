@@ -17,6 +17,7 @@ from inspector.proxy.recorder import Recorder
 from inspector.proxy.views import Views
 from tests.conversation import HELLO, Conversation, identify, usual
 from tests.proxy.flows import flow_of
+from tests.proxy.scribes import in_this_process
 
 
 class Watcher:
@@ -33,7 +34,7 @@ class House:
     """A mitmproxy with its list of flows, the recorder and the views."""
 
     def __init__(self, capture: Path) -> None:
-        self.recorder, self.views, self.list, self.watcher = Recorder(), Views(), View(), Watcher()
+        self.recorder, self.views, self.list, self.watcher = Recorder(in_this_process), Views(), View(), Watcher()
         self.context = taddons.context(self.list, self.recorder, self.views, self.watcher)
         self.context.configure(self.recorder, gwinspect_capture=str(capture))
 
