@@ -109,8 +109,8 @@ def _notes_of(path: Path, meta: Mapping[str, str]) -> Iterator[str]:
         at_ns, by_ns = int(step["at_ns"]), int(step["by_ns"])
         way = "back" if by_ns < 0 else "forward"
         yield (
-            f"the machine's clock was set {way} by {duration(abs(by_ns))} at {iso(at_ns)}; times after that go on by the "
-            "clock before"
+            f"the machine's clock was set {way} by {duration(abs(by_ns))} at {iso(at_ns)}; times after that go on by "
+            "the clock before"
         )
 
 
