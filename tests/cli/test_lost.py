@@ -17,6 +17,7 @@ import pytest
 from inspector.errors import CaptureError
 from inspector.model import Event, Kind
 from inspector.protocol.registry import default
+from inspector.proxy.process import Identity, descendants
 from inspector.report.rows import CaptureRows
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
@@ -62,11 +63,13 @@ class Scene:
         self._client = place.client(CLIENT)
         self._script = Path(self._client[1])
         self.process: subprocess.Popen | None = None
+        self.family: list[Identity] = []
         place.capture = folder / "own.gwcap"
 
     def start(self, name: str = "record", *options: str) -> None:
         self.process = self.place.start(*options, command=self._client, name=name)
         until(lambda: self.beats() > 20)
+        self.family = descendants(self.process.pid)
 
     def beats(self) -> int:
         try:
@@ -99,11 +102,16 @@ class Scene:
 
 
 @pytest.fixture
-def scene(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
+def scene(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     (tmp_path / "captures").mkdir()
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    return Scene(place, tmp_path / "captures")
+    scene = Scene(place, tmp_path / "captures")
+    yield scene
+    # What a test that failed has left.
+    for identity in scene.family:
+        if identity.lives():
+            os.kill(identity.pid, signal.SIGKILL)
 
 
 @pytest.fixture
