@@ -19,6 +19,8 @@ class Folder:
         self.proxy_log = path / "proxy.log"
         self.command_log = path / "command.log"
         self.bundle = path / "ca-bundle.pem"
+        self.key_store = path / "ca-bundle.jks"
+        self.proxychains = path / "proxychains.conf"
         self.hooks = path / "hooks"
         self.reports = path / "hooks.jsonl"
         self.keep_command_log = False
@@ -26,7 +28,8 @@ class Folder:
     def clear(self) -> None:
         """Remove what we put there, and the folder if nothing else is in it."""
         shutil.rmtree(self.hooks, ignore_errors=True)
-        for path in (self.proxy_log, self.bundle, self.reports, self.command_log):
+        ours = (self.proxy_log, self.bundle, self.key_store, self.proxychains, self.reports, self.command_log)
+        for path in ours:
             if path != self.command_log or not self.keep_command_log:
                 path.unlink(missing_ok=True)
         with suppress(OSError):

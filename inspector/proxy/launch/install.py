@@ -13,6 +13,7 @@ from pathlib import Path
 from inspector.protocol.hosts import redirects
 from inspector.proxy.launch.environment import client_environment, write_bundle
 from inspector.proxy.launch.folder import Folder
+from inspector.proxy.launch.java import java_variables
 from inspector.proxy.mitmdump import Settings
 
 # A hook's file, with the line of it that takes the plan, and what that becomes. The plan is JSON in a string, which
@@ -30,11 +31,12 @@ def launch_environment(
     `environment` is what it has otherwise. `folder` takes certificates and hooks, and stays as long as the command.
     """
     bundle = write_bundle(folder.bundle, ca)
+    java = java_variables(settings, bundle, folder.key_store, environment)
     if not settings.is_http_proxy:
         # Traffic comes to the proxy by itself.
-        return {**environment, **client_environment(None, bundle)}
+        return {**environment, **client_environment(None, bundle), **java}
     lay_hooks(settings, ca, folder)
-    variables = client_environment(settings.address, bundle) | hook_variables(folder, environment)
+    variables = client_environment(settings.address, bundle) | java | hook_variables(folder, environment)
     return {**environment, **variables}
 
 

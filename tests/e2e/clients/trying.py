@@ -1,0 +1,50 @@
+"""Tries a setup: installs it, runs it, and says what came of it."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from inspector.proxy.launch.folder import Folder
+from inspector.proxy.launch.proxychains import through_proxychains
+from inspector.proxy.mitmdump import Settings, free_port
+from inspector.simulator.content import TOKEN
+from tests.e2e.clients.places import Place, installed
+from tests.e2e.clients.proving import Outcome, Served, prove
+from tests.e2e.clients.setups import Setup
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of one setup."""
+
+    setup: Setup
+    runtime: str
+    """Name and version: ``Python 3.11.7``."""
+    outcome: Outcome
+
+    @property
+    def way(self) -> str:
+        """How it got in, as `Way` names it: ``none`` where it did not."""
+        way = self.outcome.way
+        return "proxychains" if way == "environment" and self.setup.way == "proxychains" else way or "none"
+
+    @property
+    def is_as_expected(self) -> bool:
+        return self.way == self.setup.way
+
+
+def attempt(setup: Setup, served: Served) -> Trial:
+    """Try a setup. Raises `places.Missing` where it cannot be installed here."""
+    place = installed(setup)
+    with tempfile.TemporaryDirectory(prefix="client-") as folder:
+        return Trial(setup, place.runtime, _proved(setup, place, served, Path(folder)))
+
+
+def _proved(setup: Setup, place: Place, served: Served, folder: Path) -> Outcome:
+    command = [*place.command, TOKEN, *setup.arguments]
+    options: list[str] = []
+    if setup.way == "proxychains":
+        settings = Settings(folder / "client.gwcap", port=free_port("127.0.0.1"))
+        options = ["--listen", settings.address]
+        command = through_proxychains(command, settings, Folder(folder))
+    return prove(command, served, folder, place=place.folder, options=options, environment=place.environment)
