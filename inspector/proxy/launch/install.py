@@ -16,10 +16,10 @@ from inspector.proxy.launch.folder import Folder
 from inspector.proxy.launch.java import java_variables
 from inspector.proxy.mitmdump import Settings
 
-# A hook's file, with the line of it that takes the plan, and what that becomes. The plan is JSON in a string, which
-# Python and JavaScript write alike.
+# A hook's file, with the line of it that takes the plan, and what that becomes: a literal of Python's, or JSON in a
+# string, which JavaScript writes like JSON.
 _HOOKS = {
-    "sitecustomize.py": ("PLAN = None\n", "PLAN = __import__('json').loads({})\n"),
+    "sitecustomize.py": ("PLAN = None\n", "PLAN = {plan!r}\n"),
 }
 
 
@@ -44,6 +44,8 @@ def lay_hooks(settings: Settings, ca: Path, folder: Folder) -> None:
     """Write the hooks into `folder`, and make the file of their reports."""
     folder.reports.touch(0o600)
     plan = {
+        # An address to connect to, where the proxy listens on a name or on all addresses.
+        "host": "127.0.0.1" if settings.host in ("", "0.0.0.0", "localhost") else settings.host,
         "port": settings.port,
         "hosts": [[each.pattern, list(each.ports)] for each in redirects(settings.hosts)],
         "ca": ca.read_text("ascii"),
@@ -53,7 +55,7 @@ def lay_hooks(settings: Settings, ca: Path, folder: Folder) -> None:
     for name, (placeholder, filled_in) in _HOOKS.items():
         source = files("inspector.proxy.launch").joinpath("hooks", name).read_text("utf-8")
         assert source.count(placeholder) == 1, f"{name} has one line for the plan"
-        text = source.replace(placeholder, filled_in.format(json.dumps(json.dumps(plan))))
+        text = source.replace(placeholder, filled_in.format(json.dumps(json.dumps(plan)), plan=plan))
         (folder.hooks / name).write_text(text, "utf-8")
 
 

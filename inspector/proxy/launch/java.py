@@ -21,9 +21,9 @@ _PASSWORD = "changeit"
 
 
 def java_variables(settings: Settings, bundle: Path, store: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """Write the certificates of `bundle` (PEM) to the key store `store`, and return the variables that make JVMs use it.
+    """Write the certificates of `bundle` (PEM) to the key store `store`, and return what makes each JVM trust it.
 
-    They lead to the proxy too where it is one for HTTP. What `environment` has stays in front.
+    That leads to the proxy too where it is one for HTTP. What `environment` has stays in front.
     """
     store.write_bytes(key_store(bundle.read_text("utf-8")))
     properties = {

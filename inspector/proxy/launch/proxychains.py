@@ -1,4 +1,4 @@
-"""The way in for clients on Linux that no hook and no variable reaches: proxychains sends all of their TCP to the proxy.
+"""The way in for clients on Linux that no hook and no variable reaches: proxychains sends all their TCP to the proxy.
 
 It stands between a program and the C library (LD_PRELOAD), so what makes its system calls by itself is not caught: Bun,
 Go, static programs, and aiohttp with aiodns. It knows no names that it should leave alone: everything goes through the

@@ -1,4 +1,4 @@
-"""``python -m tests.e2e.clients [TEXT]…``: try all setups, or those whose id has a text in it, and bring the table up to date.
+"""``python -m tests.e2e.clients [TEXT]…``: try all setups, or those whose id has a text in it, and write the table.
 
 Exits with 1 where one did not get in as expected.
 """

@@ -1,7 +1,7 @@
 """Runs a client as a user would, ``gwinspect record -- COMMAND``, and waits until the capture holds its login.
 
-The rule: nothing is told to the client but its token. The names that it asks for cannot be resolved on a machine without
-a network, and would lead to Discord on any other, so what is in the capture went through the proxy.
+The rule: nothing is told to the client but its token. The name that it asks for leads nowhere on a machine without a
+network, and to Discord, which knows no such token, on any other: what is in the capture went through the proxy.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ class Outcome:
 
     @property
     def way(self) -> str:
-        """``hook`` where a hook led the client to the proxy, ``environment`` where it came by itself; empty if unseen."""
+        """``hook`` where one led the client to the proxy, ``environment`` where it came by itself; empty if unseen."""
         led = any(each.what == "redirected" and each.name == "gateway.discord.gg" for each in self.reports)
         return ("hook" if led else "environment") if self.seen else ""
 
@@ -116,16 +116,24 @@ def prove(
             [*record, "--", *command],
             cwd=place or folder,
             # Where the launch makes its folder, with what the hooks report.
-            env=_clean() | {"TMPDIR": str(temporary), "GWINSPECT_SIMULATOR_PORT": str(served.port), **(environment or {})},
+            env=_clean()
+            | {"TMPDIR": str(temporary), "GWINSPECT_SIMULATOR_PORT": str(served.port), **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
+    seen, reports = False, list[Report]()
     try:
-        seen = _await_login(recording, capture)
+        while not seen and time.monotonic() < began + LIMIT:
+            ended = recording.poll() is not None
+            # They go with the launch, so of one that ends by itself the last look counts.
+            reports = [each for at in temporary.glob("gwinspect-*/hooks.jsonl") for each in read_reports(at)] or reports
+            seen = _holds_login(capture)
+            if ended:
+                break
+            time.sleep(0.05)
         seconds = time.monotonic() - began
-        reports = [each for file in temporary.glob("gwinspect-*/hooks.jsonl") for each in read_reports(file)]
     finally:
         _end(recording)
     return Outcome(seen, seconds, reports, log.read_text("utf-8", "replace")[-_QUOTED:])
@@ -135,18 +143,6 @@ def _clean() -> dict[str, str]:
     """Return our environment without what would lead a client somewhere, or change how it runs."""
     names = ("proxy", "python", "node_", "npm_", "ssl_cert", "java", "virtual_env")
     return {name: value for name, value in os.environ.items() if not any(each in name.lower() for each in names)}
-
-
-def _await_login(recording: "subprocess.Popen[bytes]", capture: Path) -> bool:
-    deadline = time.monotonic() + LIMIT
-    while time.monotonic() < deadline:
-        ended = recording.poll() is not None
-        if _holds_login(capture):
-            return True
-        if ended:
-            return False
-        time.sleep(0.05)
-    return False
 
 
 def _holds_login(capture: Path) -> bool:

@@ -3,7 +3,6 @@
 Rows of setups that were not tried this time stay as they are: each says itself when it was made.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +25,6 @@ the client reads proxy and certificates from environment variables. *proxychains
 | client | version | runtime | how it gets in | date |
 |---|---|---|---|---|
 """
-
 
 
 def title(setup: Setup) -> str:

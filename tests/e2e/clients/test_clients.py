@@ -1,4 +1,4 @@
-"""Unmodified clients are seen. A few of them; ``make clients`` tries them all, and makes the table in ``docs/clients.md``."""
+"""Unmodified clients are seen: a few of them here. ``make clients`` tries all, and writes ``docs/clients.md``."""
 
 from collections.abc import Iterator
 

@@ -13,14 +13,14 @@ async def main(token, how):
         options["connector"] = aiohttp.TCPConnector(resolver=aiohttp.AsyncResolver())
     if "connector" in how:
         options["connector"] = aiohttp.TCPConnector(limit=5, resolver=aiohttp.ThreadedResolver())
-    async with aiohttp.ClientSession(trust_env="trust-env" in how, **options) as session:
-        async with session.ws_connect(URL) as ws:
-            await ws.receive_str()
-            await ws.send_str(BEAT)
-            await ws.send_str(identify(token))
-            while not is_ready(await ws.receive_str()):
-                pass
-            await asyncio.sleep(60)
+    session = aiohttp.ClientSession(trust_env="trust-env" in how, **options)
+    async with session, session.ws_connect(URL) as ws:
+        await ws.receive_str()
+        await ws.send_str(BEAT)
+        await ws.send_str(identify(token))
+        while not is_ready(await ws.receive_str()):
+            pass
+        await asyncio.sleep(60)
 
 
 if "uvloop" in sys.argv:

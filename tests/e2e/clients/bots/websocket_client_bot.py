@@ -1,13 +1,21 @@
-"""``websocket_client_bot.py TOKEN [no-proxy]``"""
+"""``websocket_client_bot.py TOKEN [no-proxy] [gevent]``"""
 
 import sys
+
+if "gevent" in sys.argv:
+    from gevent import monkey
+
+    monkey.patch_all()
+
+import os
 import time
 
 import websocket
 from login import BEAT, URL, identify, is_ready
 
-options = {"http_no_proxy": ["*"]} if "no-proxy" in sys.argv else {}
-ws = websocket.create_connection(URL, **options)
+if "no-proxy" in sys.argv:
+    os.environ["NO_PROXY"] = "*"
+ws = websocket.create_connection(URL)
 ws.recv()
 ws.send(BEAT)
 ws.send(identify(sys.argv[1]))
