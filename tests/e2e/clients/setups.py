@@ -139,25 +139,30 @@ NODE = [
     *(_node("oceanic.js", "1.15.0", "oceanic_bot.cjs", runtime=node) for node in _NODES[:2]),
     *(_node("ws", "8.23.0", "ws_bot.cjs", runtime=node) for node in _NODES),
     _node("ws", "8.23.0", "ws_bot.mjs", name="ES module"),
-    *(_node("WebSocket", "", "websocket_bot.mjs", name="Node's own", runtime=node) for node in _NODES[1:]),
+    _node("WebSocket", "", "websocket_bot.mjs", name="Node's own"),
+    # It reads NODE_USE_ENV_PROXY, which Node knows from version 24 on.
+    *(
+        _node("WebSocket", "", "websocket_bot.mjs", name="Node's own", way="environment", runtime=node)
+        for node in _NODES[2:]
+    ),
     _node("undici", "7.30.2", "undici_bot.mjs"),
 ]
 
 
 def _both(kind: Kind, runtime: str, own: Way) -> list[Setup]:
-    """Return the setups for Bun or Deno, whose own WebSocket gets in by `own`."""
-    rows: list[tuple[str, str, str, str]] = [
-        ("discord.js", "14.28.1", "discordjs_bot.cjs", ""),
-        ("eris", "0.18.0", "eris_bot.cjs", ""),
-        ("oceanic.js", "1.15.0", "oceanic_bot.cjs", ""),
-        ("ws", "8.23.0", "ws_bot.cjs", ""),
-        ("ws", "8.23.0", "ws_bot.mjs", "ES module"),
+    """Return the setups for Bun or Deno, whose own WebSocket, which discord.js takes there, gets in by `own`."""
+    rows: list[tuple[str, str, str, str, Way]] = [
+        ("discord.js", "14.28.1", "discordjs_bot.cjs", "", own),
+        ("eris", "0.18.0", "eris_bot.cjs", "", "hook"),
+        ("oceanic.js", "1.15.0", "oceanic_bot.cjs", "", "hook"),
+        ("ws", "8.23.0", "ws_bot.cjs", "", "hook"),
+        ("ws", "8.23.0", "ws_bot.mjs", "ES module", "hook"),
+        ("WebSocket", "", "websocket_bot.mjs", "its own", own),
     ]
-    found = [
-        Setup(client, version, kind, bot, (f"{client}@{version}",), name=name, runtime=runtime)
-        for client, version, bot, name in rows
+    return [
+        Setup(client, version, kind, bot, (f"{client}@{version}",) if version else (), way, name, runtime=runtime)
+        for client, version, bot, name, way in rows
     ]
-    return [*found, Setup("WebSocket", "", kind, "websocket_bot.mjs", way=own, name="its own", runtime=runtime)]
 
 
 BUN = _both("bun", "1.4.5", "hook")
