@@ -6,6 +6,9 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from inspector.proxy.launch.reports import read_reports
+from inspector.proxy.process import identify
+
 
 class Folder:
     """A folder for its owner alone. It stays as long as a command that was launched out of it may run."""
@@ -26,11 +29,28 @@ class Folder:
         self.keep_command_log = False
 
     def clear(self) -> None:
-        """Remove what we put there, and the folder if nothing else is in it."""
-        shutil.rmtree(self.hooks, ignore_errors=True)
-        ours = (self.proxy_log, self.bundle, self.key_store, self.proxychains, self.reports, self.command_log)
-        for path in ours:
-            if path != self.command_log or not self.keep_command_log:
-                path.unlink(missing_ok=True)
+        """Remove what we put there, and the folder if nothing else is in it.
+
+        A program that the command has left behind, as ``pm2 start`` does, may start others, and these end at once if a
+        file is missing that their environment names: then hooks stay, empty, and certificates as they are.
+        """
+        going = [self.proxy_log, self.reports]
+        if not self.keep_command_log:
+            going.append(self.command_log)
+        if self._has_survivors():
+            for hook in self.hooks.glob("*.cjs"):
+                hook.write_bytes(b"")
+            # Nobody misses it, and one that it stands before is found by itself.
+            going.append(self.hooks / "sitecustomize.py")
+        else:
+            shutil.rmtree(self.hooks, ignore_errors=True)
+            going += [self.bundle, self.key_store, self.proxychains]
+        for path in going:
+            path.unlink(missing_ok=True)
         with suppress(OSError):
             self.path.rmdir()
+
+    def _has_survivors(self) -> bool:
+        """Say whether a program runs that a hook has reported from."""
+        numbers = {report.pid for report in read_reports(self.reports)} - {os.getpid()}
+        return any(identify(number) is not None for number in numbers)

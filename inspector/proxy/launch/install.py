@@ -14,12 +14,15 @@ from inspector.protocol.hosts import redirects
 from inspector.proxy.launch.environment import client_environment, write_bundle
 from inspector.proxy.launch.folder import Folder
 from inspector.proxy.launch.java import java_variables
+from inspector.proxy.launch.reports import Report, write_report
 from inspector.proxy.mitmdump import Settings
 
 # A hook's file, with the line of it that takes the plan, and what that becomes: a literal of Python's, or JSON in a
-# string, which JavaScript writes like JSON.
-_HOOKS = {
+# string, which JavaScript writes like JSON. None where a hook asks another for it.
+_HOOKS: dict[str, tuple[str, str] | None] = {
     "sitecustomize.py": ("PLAN = None\n", "PLAN = {plan!r}\n"),
+    "node.cjs": ("const PLAN = null;\n", "const PLAN = JSON.parse({});\n"),
+    "bun.cjs": None,
 }
 
 
@@ -52,14 +55,38 @@ def lay_hooks(settings: Settings, ca: Path, folder: Folder) -> None:
         "reports": str(folder.reports),
     }
     folder.hooks.mkdir(mode=0o700, exist_ok=True)
-    for name, (placeholder, filled_in) in _HOOKS.items():
-        source = files("inspector.proxy.launch").joinpath("hooks", name).read_text("utf-8")
-        assert source.count(placeholder) == 1, f"{name} has one line for the plan"
-        text = source.replace(placeholder, filled_in.format(json.dumps(json.dumps(plan)), plan=plan))
+    for name, line in _HOOKS.items():
+        text = files("inspector.proxy.launch").joinpath("hooks", name).read_text("utf-8")
+        if line is not None:
+            placeholder, filled_in = line
+            assert text.count(placeholder) == 1, f"{name} has one line for the plan"
+            text = text.replace(placeholder, filled_in.format(json.dumps(json.dumps(plan)), plan=plan))
         (folder.hooks / name).write_text(text, "utf-8")
 
 
 def hook_variables(folder: Folder, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that make runtimes load the hooks, made of what they are in `environment`."""
-    theirs = environment.get("PYTHONPATH")
-    return {"PYTHONPATH": f"{folder.hooks}{os.pathsep}{theirs}" if theirs else str(folder.hooks)}
+    """Return the variables that make runtimes load the hooks, made of what they are in `environment`.
+
+    Node and Bun end at once if a file that they are to load is missing: `folder` has to outlive every program that has
+    these variables.
+    """
+    paths = (str(folder.hooks), environment.get("PYTHONPATH"))
+    node = f"--require {json.dumps(str(folder.hooks / 'node.cjs'), ensure_ascii=False)}"
+    variables = {
+        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        # A string as in JSON: Node takes a space inside double quotes, and there alone a backslash escapes.
+        "NODE_OPTIONS": _extended(environment.get("NODE_OPTIONS"), node),
+    }
+    bun = (folder.hooks / "bun.cjs").as_posix()
+    if any(character.isspace() or character in "\"'\\" for character in bun):
+        # It knows no way to write such a path, and ends where it finds no file of that name.
+        where = folder.path.parent
+        text = f"BUN_OPTIONS takes no path with a space or a quote, such as {where}; set TMPDIR to another folder"
+        write_report(folder.reports, Report(os.getpid(), "bun", "failed", text=text))
+    else:
+        variables["BUN_OPTIONS"] = _extended(environment.get("BUN_OPTIONS"), f"--preload={bun}")
+    return variables
+
+
+def _extended(theirs: str | None, ours: str) -> str:
+    return f"{theirs} {ours}" if theirs else ours

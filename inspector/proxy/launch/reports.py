@@ -6,7 +6,8 @@ further than to say it on.
 """
 
 import json
-from dataclasses import dataclass
+import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,6 +42,13 @@ def read_reports(path: Path) -> list[Report]:
     except OSError:
         return []
     return [report for line in lines if (report := _read(line)) is not None]
+
+
+def write_report(path: Path, report: Report) -> None:
+    """Append a line as a hook does, for one that could not be laid."""
+    line = {"at": time.time(), **asdict(report)}
+    with path.open("ab") as file:
+        file.write(json.dumps(line).encode() + b"\n")
 
 
 def port_of(path: str, name: str) -> int | None:

@@ -1,0 +1,4 @@
+// The runtime's own WebSocket.
+import { GATEWAY, talk } from "./login.cjs";
+
+talk(new WebSocket(GATEWAY), process.argv[2]);
