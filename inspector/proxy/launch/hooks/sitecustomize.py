@@ -21,7 +21,7 @@ _CHANGES = {}
 
 
 def _report(what, name="", port=0, text=""):
-    """Append one line to the report, or say nothing where that cannot be done."""
+    """Append one line to the report, and say whether that could be done."""
     try:
         # Built in, unlike datetime; json would cost each start a few milliseconds.
         import time
@@ -38,8 +38,9 @@ def _report(what, name="", port=0, text=""):
             os.write(report, line.encode() + b"}\n")
         finally:
             os.close(report)
+        return True
     except Exception:
-        pass
+        return False
 
 
 def _named(host):
@@ -57,7 +58,10 @@ def _named(host):
 
 
 def _lead(host, port):
-    """Say whether a connection is to go to the proxy, and report it if so."""
+    """Say whether a connection is to go to the proxy, and report it if so: there, the proxy reads which port is meant.
+
+    One that cannot be reported goes its own way, as the launch is over.
+    """
     name = _named(host)
     if name is None:
         return False
@@ -72,8 +76,7 @@ def _lead(host, port):
     except Exception:
         return False
     _redirected.add(name)
-    _report("redirected", name, port)
-    return True
+    return _report("redirected", name, port)
 
 
 def _change(module):
