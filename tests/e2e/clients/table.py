@@ -20,8 +20,8 @@ HEAD = """\
 holds its login. Do not edit this page; the setups are in `tests/e2e/clients/setups.py`.
 
 *hook*: gwinspect leads connections to Discord's gateways to the proxy from inside the client's runtime. *environment*:
-the client reads proxy and certificates from environment variables. *proxychains*: with `--through proxychains`, on Linux.
-`--mode local` needs macOS or Windows, or Linux with mitmproxy 12.
+the client reads proxy and certificates from environment variables. *proxychains*: with `--through proxychains`,
+on Linux. `--mode local` needs macOS or Windows, or Linux with mitmproxy 12.
 
 | client | version | runtime | how it gets in | date |
 |---|---|---|---|---|
