@@ -3,6 +3,7 @@
 Exits with 1 where one did not get in as expected.
 """
 
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -38,4 +39,6 @@ def main(texts: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    # Ended from outside, it ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     sys.exit(main(sys.argv[1:]))

@@ -89,29 +89,33 @@ def _interpreter(versions: str) -> tuple[str, str]:
 
 
 def _node(setup: Setup) -> Place:
-    # Node 20 is Debian's here, and any version is good for what names none.
-    system = f"{sys.platform}-{ {'x86_64': 'x64', 'aarch64': 'arm64'}.get(platform.machine(), platform.machine()) }"
-    if not setup.runtime:
-        node, folder = _tool("node"), _npm(setup.packages)
-    else:
-        folder = _npm((*setup.packages, f"node-{system}@{setup.runtime}"))
-        node = str(folder / "node_modules" / f"node-{system}" / "bin" / "node")
+    # Any version is good for what names none.
+    node = _tool("node")
+    if setup.runtime:
+        machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+        package = f"node-{sys.platform}-{machine}"
+        node = str(_npm((f"{package}@{setup.runtime}",)) / "node_modules" / package / "bin" / "node")
+    folder = _npm(setup.packages)
     return _with_bots(Place([node, *setup.flags, setup.bot], folder, f"Node {_said([node, '--version'])[1:]}"))
 
 
 def _bun(setup: Setup) -> Place:
-    folder = _npm((*setup.packages, f"bun@{setup.runtime}"))
-    bun = str(folder / "node_modules" / ".bin" / "bun")
+    bun = _npm_program("bun", setup.runtime)
+    folder = _npm(setup.packages)
     return _with_bots(Place([bun, *setup.flags, setup.bot], folder, f"Bun {_said([bun, '--version'])}"))
 
 
 def _deno(setup: Setup) -> Place:
-    folder = _npm((*setup.packages, f"deno@{setup.runtime}"))
-    deno = str(folder / "node_modules" / ".bin" / "deno")
+    deno = _npm_program("deno", setup.runtime)
+    folder = _npm(setup.packages)
     version = _said([deno, "--version"]).split()[1]
     command = [deno, "run", "--allow-all", "--node-modules-dir=manual", *setup.flags, setup.bot]
     # Where it keeps what it compiles.
-    return _with_bots(Place(command, folder, f"Deno {version}", {"DENO_DIR": str(folder / "deno")}))
+    return _with_bots(Place(command, folder, f"Deno {version}", {"DENO_DIR": str(CLIENTS / "deno")}))
+
+
+def _npm_program(name: str, version: str) -> str:
+    return str(_npm((f"{name}@{version}",)) / "node_modules" / ".bin" / name)
 
 
 def _npm(packages: Sequence[str]) -> Path:
