@@ -7,7 +7,7 @@ VENV := .venv/$(VERSION)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check unit samples bench test-lowest clean
+.PHONY: demo test check unit clients samples bench test-lowest clean
 
 # The main job on a Discord of our own: simulator, real mitmproxy, real discord.py, decoded timeline.
 demo: $(VENV)/.ready
@@ -25,6 +25,11 @@ check: $(VENV)/.ready
 unit: $(VENV)/.ready
 	$(BIN)/python -m pytest -m "not e2e" --numprocesses 3
 	$(BIN)/python -m pytest -m e2e
+
+# Every client in tests/e2e/clients/setups.py, each installed into .venv/clients/ on first use; makes docs/clients.md.
+# Some of them: make clients ONLY="hikari bun".
+clients: $(VENV)/.ready
+	$(BIN)/python -m tests.e2e.clients $(ONLY)
 
 # Make sample_captures/ anew, with a real mitmproxy on the simulator's scenarios, and what README shows of them.
 samples: $(VENV)/.ready

@@ -76,11 +76,11 @@ def live(
     search = search_for(where)
     capture = proxy.capture or default_capture()
     found = livefile.read(capture)
-    settings = settings_of(proxy, capture) if found is None else _settings_of(found, capture)
+    settings = settings_of(proxy, capture, has_command=bool(command)) if found is None else _settings_of(found, capture)
     missed = missing_from(capture) if found is None else 0
     screen = on_screen() and not plain and output_format is None
     printout = Printout(capture, Printer(Presenter(default()), output_format or "text"), search)
-    with _recording(settings, command, found) as (underway, folder):
+    with _recording(settings, command, found, proxy.through) as (underway, folder):
         trail = Trail(capture, found.recording if found is not None else "")
         trail.moved(at_once=True)
         note(f"proxy {underway.address}, certificate {underway.ca}")
@@ -121,7 +121,9 @@ def live(
 
 
 @contextmanager
-def _recording(settings: Settings, command: Sequence[str], found: Live | None) -> Iterator[tuple[Underway, Folder]]:
+def _recording(
+    settings: Settings, command: Sequence[str], found: Live | None, through: str | None
+) -> Iterator[tuple[Underway, Folder]]:
     """Start a recording, or go on with the one that was found, and end it with the block: first the client."""
     capture = settings.capture
     with ExitStack() as stack:
@@ -145,7 +147,8 @@ def _recording(settings: Settings, command: Sequence[str], found: Live | None) -
             if command:
                 note(f"{name} still runs through it, so {Path(command[0]).name} is not started")
         elif command:
-            client, name = start_client(command, settings, ca, folder, screenless=True), Path(command[0]).name
+            client = start_client(command, settings, ca, folder, through=through, screenless=True)
+            name = Path(command[0]).name
             watch.begin(client, command)
         if client is not None:
             stack.callback(end, client, CLIENT_LIMIT, group=True)

@@ -20,6 +20,7 @@ from inspector.model import Severity
 from inspector.proxy import livefile
 from inspector.proxy.launch.folder import Folder
 from inspector.proxy.launch.install import launch_environment
+from inspector.proxy.launch.proxychains import through_proxychains
 from inspector.proxy.launch.watch import Watch
 from inspector.proxy.mitmdump import Settings, free_port, is_free
 from inspector.proxy.process import output_to
@@ -64,6 +65,7 @@ class ProxyChoice:
     scripts: tuple[Path, ...]
     options: tuple[str, ...]
     confdir: Path | None
+    through: str | None
 
 
 _OPTIONS = (
@@ -115,6 +117,11 @@ _OPTIONS = (
         metavar="FOLDER",
         help="Folder with mitmproxy's certificates and configuration  [default: ~/.mitmproxy]",
     ),
+    click.option(
+        "--through",
+        type=click.Choice(["proxychains"]),
+        help="Start COMMAND with proxychains4, for clients that no hook reaches (Linux)",
+    ),
 )
 
 
@@ -136,9 +143,11 @@ def default_capture() -> Path:
     return Path(f"gwinspect-{datetime.now():%Y%m%d-%H%M%S}.gwcap")
 
 
-def settings_of(chosen: ProxyChoice, capture: Path) -> Settings:
+def settings_of(chosen: ProxyChoice, capture: Path, *, has_command: bool = False) -> Settings:
     """Return what a proxy that records into `capture` is started with. Raises CaptureError, UsageError."""
     host, port = _listening(chosen.listen) if chosen.listen is not None else (DEFAULT_HOST, DEFAULT_PORT)
+    if chosen.through is not None and not has_command:
+        raise UsageError(f"--through {chosen.through} is for a COMMAND; give one after --")
     check_target(capture)
     if (live := livefile.read(capture)) is not None:
         raise UsageError(
@@ -180,7 +189,13 @@ def confdir() -> str:
 
 
 def start_client(
-    command: Sequence[str], settings: Settings, ca: Path, folder: Folder, *, screenless: bool = False
+    command: Sequence[str],
+    settings: Settings,
+    ca: Path,
+    folder: Folder,
+    *,
+    through: str | None = None,
+    screenless: bool = False,
 ) -> "subprocess.Popen[bytes]":
     """Start a command whose environment leads it to a proxy with these settings, and makes it trust `ca` (PEM).
 
@@ -189,6 +204,9 @@ def start_client(
     EnvironmentProblem.
     """
     environment = launch_environment(settings, ca, folder)
+    program = command[0]
+    if through is not None:
+        command = through_proxychains(command, settings, folder)
     try:
         if not screenless:
             # Without a terminal it has a session of its own, so that all of it can be ended. Else it shares ours, to
@@ -206,7 +224,7 @@ def start_client(
                 start_new_session=True,
             )
     except OSError as error:
-        raise EnvironmentProblem(f"{command[0]} cannot be run: {error.strerror or error}") from error
+        raise EnvironmentProblem(f"{program} cannot be run: {error.strerror or error}") from error
 
 
 def note_unseen(watch: Watch | None) -> bool:

@@ -37,7 +37,7 @@ def record(
     With COMMAND, runs it with the proxy and its certificate in the environment, ends when it ends, and exits as it did.
     Only Discord's gateways are decrypted; everything else passes through untouched.
     """
-    settings = settings_of(proxy, proxy.capture or default_capture())
+    settings = settings_of(proxy, proxy.capture or default_capture(), has_command=bool(command))
     missed = missing_from(settings.capture)
     code = 0
     folder = Folder()
@@ -48,7 +48,7 @@ def record(
             note(f"proxy {way_in(settings)}, certificate {running.ca_path}")
             note(f"recording into {settings.capture}; Ctrl-C ends it")
             with until_told() as ending:
-                code = _run(running, command, folder, watch) if command else running.wait()
+                code = _run(running, command, folder, watch, proxy.through) if command else running.wait()
     finally:
         watch.stop()
         folder.clear()
@@ -59,7 +59,7 @@ def record(
         raise SystemExit(code)
 
 
-def _run(proxy: Proxy, command: tuple[str, ...], folder: Folder, watch: Watch) -> int:
-    process = start_client(command, proxy.settings, proxy.ca_path, folder)
+def _run(proxy: Proxy, command: tuple[str, ...], folder: Folder, watch: Watch, through: str | None) -> int:
+    process = start_client(command, proxy.settings, proxy.ca_path, folder, through=through)
     watch.begin(process, command)
     return wait_for_client(process, command[0], UnseenNote(watch).look)

@@ -29,6 +29,8 @@ class Folder:
         self.proxy_log = path / "proxy.log"
         self.command_log = path / "command.log"
         self.bundle = path / "ca-bundle.pem"
+        self.key_store = path / "ca-bundle.jks"
+        self.proxychains = path / "proxychains.conf"
         self.hooks = path / "hooks"
         self.reports = reports or path / REPORTS
         self.keep_command_log = False
@@ -49,7 +51,7 @@ class Folder:
             going.append(self.hooks / "sitecustomize.py")
         else:
             shutil.rmtree(self.hooks, ignore_errors=True)
-            going.append(self.bundle)
+            going += [self.bundle, self.key_store, self.proxychains]
         for path in going:
             path.unlink(missing_ok=True)
         with suppress(OSError):

@@ -13,13 +13,14 @@ from pathlib import Path
 from inspector.protocol.hosts import redirects
 from inspector.proxy.launch.environment import client_environment, write_bundle
 from inspector.proxy.launch.folder import Folder
+from inspector.proxy.launch.java import java_variables
 from inspector.proxy.launch.reports import Report, write_report
 from inspector.proxy.mitmdump import Settings
 
-# A hook's file, with the line of it that takes the plan, and what that becomes; None where it asks another for it. The
-# plan is JSON in a string, which Python and JavaScript write alike.
+# A hook's file, with the line of it that takes the plan, and what that becomes: a literal of Python's, or JSON in a
+# string, which JavaScript writes like JSON. None where a hook asks another for it.
 _HOOKS: dict[str, tuple[str, str] | None] = {
-    "sitecustomize.py": ("PLAN = None\n", "PLAN = __import__('json').loads({})\n"),
+    "sitecustomize.py": ("PLAN = None\n", "PLAN = {plan!r}\n"),
     "node.cjs": ("const PLAN = null;\n", "const PLAN = JSON.parse({});\n"),
     "bun.cjs": None,
 }
@@ -33,11 +34,12 @@ def launch_environment(
     `environment` is what it has otherwise. `folder` takes certificates and hooks, and stays as long as the command.
     """
     bundle = write_bundle(folder.bundle, ca)
+    java = java_variables(settings, bundle, folder.key_store, environment)
     if not settings.is_http_proxy:
         # Traffic comes to the proxy by itself.
-        return {**environment, **client_environment(None, bundle)}
+        return {**environment, **client_environment(None, bundle), **java}
     lay_hooks(settings, ca, folder)
-    variables = client_environment(settings.address, bundle) | hook_variables(folder, environment)
+    variables = client_environment(settings.address, bundle) | java | hook_variables(folder, environment)
     return {**environment, **variables}
 
 
@@ -45,6 +47,8 @@ def lay_hooks(settings: Settings, ca: Path, folder: Folder) -> None:
     """Write the hooks into `folder`, and make the file of their reports."""
     folder.reports.touch(0o600)
     plan = {
+        # An address to connect to, where the proxy listens on a name or on all addresses.
+        "host": "127.0.0.1" if settings.host in ("", "0.0.0.0", "localhost") else settings.host,
         "port": settings.port,
         "hosts": [[each.pattern, list(each.ports)] for each in redirects(settings.hosts)],
         "ca": ca.read_text("ascii"),
@@ -56,7 +60,7 @@ def lay_hooks(settings: Settings, ca: Path, folder: Folder) -> None:
         if line is not None:
             placeholder, filled_in = line
             assert text.count(placeholder) == 1, f"{name} has one line for the plan"
-            text = text.replace(placeholder, filled_in.format(json.dumps(json.dumps(plan))))
+            text = text.replace(placeholder, filled_in.format(json.dumps(json.dumps(plan)), plan=plan))
         (folder.hooks / name).write_text(text, "utf-8")
 
 

@@ -139,6 +139,16 @@ def test_the_port_is_reported_for_a_voice_server(proxy: StandIn) -> None:
     assert proxy.reports()[-1] == ("redirected", "us-1.discord.media", 2096)
 
 
+def test_a_proxy_on_another_address_is_led_to_there(proxy: StandIn, tmp_path: Path) -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
+        settings = Settings(tmp_path / "x.gwcap", host="::1", port=listener.getsockname()[1])
+        launch_environment(settings, tmp_path / "ca.pem", proxy.folder, {})
+        thread = threading.Thread(target=lambda: listener.accept()[0].close())
+        thread.start()
+        assert proxy.run(f"{SAY} say(tls.connect(443, 'gateway.discord.gg'))") == "ECONNRESET"
+        thread.join()
+
+
 def test_an_es_module_imports_the_changed_functions(proxy: StandIn) -> None:
     program = """
     import { connect } from "node:tls";

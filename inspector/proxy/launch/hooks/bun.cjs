@@ -24,7 +24,8 @@ function throughProxy(url, options) {
   if (!lead(name, Number(port) || (secure ? 443 : 80))) return null;
   const { ca } = Object(options.tls);
   const tls = Object.assign({}, options.tls, { ca: [].concat(ca || rootCertificates, PLAN.ca) });
-  return Object.assign({}, options, { proxy: `http://127.0.0.1:${PLAN.port}`, tls });
+  const host = PLAN.host.includes(":") ? `[${PLAN.host}]` : PLAN.host;
+  return Object.assign({}, options, { proxy: `http://${host}:${PLAN.port}`, tls });
 }
 
 // Return a WebSocket class whose connections go through the proxy: of Bun's own, or of the "ws" of old versions.

@@ -7,7 +7,7 @@
 // end their program.
 "use strict";
 
-// Filled in at a launch: "port" of the proxy on 127.0.0.1, "hosts" ([regular expression, ports] each), "ca" (PEM),
+// Filled in at a launch: "host" and "port" of the proxy, "hosts" ([regular expression, ports] each), "ca" (PEM),
 // "reports" (path of the file to write to). All of it is here, since a program may not be allowed to read files.
 const PLAN = null;
 
@@ -59,8 +59,8 @@ function named(host) {
 // Say whether a connection to a name of `named` is to go to the proxy, and report it if so.
 function lead(name, port) {
   if (!hosts.some(([pattern, ports]) => pattern.test(name) && (!ports.length || ports.includes(port)))) return false;
-  if (!allowed({ name: "net", host: `127.0.0.1:${PLAN.port}` })) {
-    report("failed", name, port, `Deno needs --allow-net=127.0.0.1:${PLAN.port} too`);
+  if (!allowed({ name: "net", host: `${PLAN.host}:${PLAN.port}` })) {
+    report("failed", name, port, `Deno needs --allow-net=${PLAN.host}:${PLAN.port} too`);
     return false;
   }
   // Before the connection is made: the proxy reads there which port is meant.
@@ -81,7 +81,7 @@ function sorted(given) {
 function redirected(socket, given) {
   const [options, callback] = sorted(given);
   const port = Number(options.port);
-  if (port === PLAN.port && /^(127\.0\.0\.1|localhost)$/.test(options.host || "localhost")) led.add(socket);
+  if (port === PLAN.port && [PLAN.host, "localhost"].includes(options.host || "localhost")) led.add(socket);
   let name = named(options.host);
   if (name === null && net.isIP(options.host || "") && named(options.servername)) {
     // The client has asked for the address itself. One that is not the internet's is a tunnel of its own.
@@ -94,7 +94,7 @@ function redirected(socket, given) {
   if (name === null || options.path || !lead(name, port)) return null;
   led.add(socket);
   // An address that the client wants to come from may not lead to this machine.
-  Object.assign(options, { host: "127.0.0.1", port: PLAN.port, localAddress: undefined, localPort: undefined });
+  Object.assign(options, { host: PLAN.host, port: PLAN.port, localAddress: undefined, localPort: undefined });
   return callback ? [options, callback] : [options];
 }
 

@@ -7,10 +7,9 @@ of that only what is loaded anyway: importing ssl or asyncio here would cost eac
 """
 
 import os
-import re
 import sys
 
-# Filled in at a launch: "port" of the proxy on 127.0.0.1, "hosts" ([regular expression, ports] each), "ca" (PEM),
+# Filled in at a launch: "host" and "port" of the proxy, "hosts" ([regular expression, ports] each), "ca" (PEM),
 # "reports" (path of the file to write to).
 PLAN = None
 
@@ -22,27 +21,34 @@ _CHANGES = {}
 
 
 def _report(what, name="", port=0, text=""):
-    """Append one line to the report, or say nothing where that cannot be done."""
+    """Append one line to the report, and say whether that could be done."""
     try:
-        import json
+        # Built in, unlike datetime; json would cost each start a few milliseconds.
         import time
 
         runtime = "python %d.%d.%d" % sys.version_info[:3]
-        line = {"at": time.time(), "pid": os.getpid(), "runtime": runtime, "what": what}
-        line.update(name=name, port=port, text=text)
+        line = '{"at": %.6f, "pid": %d, "runtime": "%s", "what": "%s"' % (time.time(), os.getpid(), runtime, what)
+        if name or text:
+            import json
+
+            line += ', "name": %s, "port": %d, "text": %s' % (json.dumps(name), port, json.dumps(text))
         # The launcher made the file. Where it is gone the launch is over, and none is made again.
         report = os.open(PLAN["reports"], os.O_WRONLY | os.O_APPEND)
         try:
-            os.write(report, json.dumps(line).encode() + b"\n")
+            os.write(report, line.encode() + b"}\n")
         finally:
             os.close(report)
+        return True
     except Exception:
-        pass
+        return False
 
 
 def _named(host):
     """Return a gateway's name as it is written in the plan, None for any other. Takes whatever a program passes."""
     try:
+        # A program that looks up names has loaded it, most often; one that does not is not to wait for it.
+        import re
+
         if isinstance(host, (bytes, bytearray)):
             host = bytes(host).decode("ascii")
         name = host.lower().rstrip(".")
@@ -52,19 +58,25 @@ def _named(host):
 
 
 def _lead(host, port):
-    """Say whether a connection is to go to the proxy, and report it if so."""
+    """Say whether a connection is to go to the proxy, and report it if so: there, the proxy reads which port is meant.
+
+    One that cannot be reported goes its own way, as the launch is over.
+    """
     name = _named(host)
     if name is None:
         return False
     try:
+        import re
+
+        if isinstance(port, bytes):
+            port = port.decode("ascii")
         port = int({"https": 443, "http": 80}.get(port, port) or 0)
-    except (TypeError, ValueError):
-        return False
-    if not port or not any((not ports or port in ports) and re.search(at, name) for at, ports in PLAN["hosts"]):
+        if not port or not any((not ports or port in ports) and re.search(at, name) for at, ports in PLAN["hosts"]):
+            return False
+    except Exception:
         return False
     _redirected.add(name)
-    _report("redirected", name, port)
-    return True
+    return _report("redirected", name, port)
 
 
 def _change(module):
@@ -80,16 +92,31 @@ def _change(module):
 @_change("socket")
 def _change_socket(socket):
     """The one place where most programs ask where a name is: asyncio, trio, requests, websocket-client."""
-    original = socket.getaddrinfo
+    _wrap_lookup(socket, socket)
+
+
+@_change("gevent._socketcommon")
+def _change_gevent(common):
+    """It puts its own functions in place of the socket module's."""
+    import socket
+
+    _wrap_lookup(common, socket)
+
+
+def _wrap_lookup(module, socket):
+    original = module.getaddrinfo
 
     def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
-        if not _lead(host, port):
+        # PySocks is put in place of the class after a lookup: its proxy must not be told of an address on this machine.
+        elsewhere = type == socket.SOCK_DGRAM or socket.socket.__module__ == "socks"
+        if elsewhere or not _lead(host, port):
             return original(host, port, family, type, proto, flags)
-        if family == socket.AF_INET6:
-            return original("::ffff:127.0.0.1", PLAN["port"], family, type or socket.SOCK_STREAM, proto)
-        return original("127.0.0.1", PLAN["port"], socket.AF_INET, type or socket.SOCK_STREAM, proto)
+        where = PLAN["host"]
+        if family == socket.AF_INET6 and ":" not in where:
+            where = "::ffff:" + where
+        return original(where, PLAN["port"], 0, type or socket.SOCK_STREAM, proto)
 
-    socket.getaddrinfo = getaddrinfo
+    module.getaddrinfo = getaddrinfo
 
 
 @_change("ssl")
@@ -130,18 +157,21 @@ def _wrap_tls(context_class, name, trust):
 @_change("aiohttp.connector")
 def _change_aiohttp(connector):
     """Whatever resolver a connector has: aiodns never asks the socket module."""
-    original = connector.TCPConnector._resolve_host
+    base = connector.TCPConnector
+    original, connect = base._resolve_host, getattr(base, "_wrap_create_connection", None)
 
     async def _resolve_host(self, host, port, *arguments, **named):
-        if not _lead(host, port):
+        # aiohttp_socks connects in a way of its own, by its proxy, and takes names for addresses.
+        own_way = getattr(type(self), "_wrap_create_connection", None) is not connect
+        if own_way or not _lead(host, port):
             return await original(self, host, port, *arguments, **named)
         import socket
 
-        where = {"hostname": host, "host": "127.0.0.1", "port": PLAN["port"]}
-        where.update(family=socket.AF_INET, proto=0, flags=socket.AI_NUMERICHOST)
+        where = {"hostname": host, "host": PLAN["host"], "port": PLAN["port"], "proto": 0}
+        where.update(family=socket.AF_INET6 if ":" in PLAN["host"] else socket.AF_INET, flags=socket.AI_NUMERICHOST)
         return [where]
 
-    connector.TCPConnector._resolve_host = _resolve_host
+    base._resolve_host = _resolve_host
 
 
 @_change("uvloop")
@@ -153,12 +183,12 @@ def _change_uvloop(uvloop):
         if _lead(host, port):
             if named.get("ssl") and named.get("server_hostname") is None:
                 named["server_hostname"] = host
-            host, port = "127.0.0.1", PLAN["port"]
+            host, port = PLAN["host"], PLAN["port"]
         return await connect(self, protocol_factory, host, port, **named)
 
     async def getaddrinfo(self, host, port, **named):
         if _lead(host, port):
-            host, port = "127.0.0.1", PLAN["port"]
+            host, port = PLAN["host"], PLAN["port"]
         return await resolve(self, host, port, **named)
 
     uvloop.Loop.create_connection = create_connection
@@ -175,7 +205,7 @@ def _change_anyio(sockets):
             return await original(remote_host, remote_port, **named)
         if named.get("tls") or named.get("ssl_context") is not None or named.get("tls_hostname"):
             named.setdefault("tls_hostname", remote_host)
-        return await original("127.0.0.1", PLAN["port"], **named)
+        return await original(PLAN["host"], PLAN["port"], **named)
 
     sockets.connect_tcp = connect_tcp
 
@@ -183,35 +213,31 @@ def _change_anyio(sockets):
 class _Finder:
     """Finds nothing itself: has a module changed right after it was loaded."""
 
-    _busy = False
-
     def find_spec(self, name, path=None, target=None):
-        if name not in _CHANGES or self._busy:
+        if name not in _CHANGES:
             return None
-        self._busy = True
         try:
-            for finder in list(sys.meta_path):
-                spec = finder.find_spec(name, path, target) if hasattr(finder, "find_spec") else None
-                if spec is not None:
-                    break
-            else:
-                return None
-            if hasattr(spec.loader, "exec_module"):
+            others = (each for each in list(sys.meta_path) if each is not self and hasattr(each, "find_spec"))
+            spec = next(filter(None, (each.find_spec(name, path, target) for each in others)), None)
+            if spec is not None:
                 _change_after(spec.loader, name)
             return spec
         except Exception as error:
             _report("failed", text="%s: %r" % (name, error))
             return None
-        finally:
-            self._busy = False
 
 
 def _change_after(loader, name):
+    # A class loads what is built into a frozen program: one for all modules, so it is left as it is.
+    if isinstance(loader, type) or not hasattr(loader, "exec_module"):
+        return
     original = loader.exec_module
 
     def exec_module(module):
         original(module)
-        _apply(name, module)
+        # One loader may load several modules, those of a zip file say.
+        if module.__name__ == name:
+            _apply(name, module)
 
     loader.exec_module = exec_module
 
@@ -227,15 +253,15 @@ def _apply(name, module):
 
 def _next_sitecustomize():
     """Run the one that ours stands before. What it raises is its own affair, as without us."""
-    from importlib.machinery import PathFinder
+    # What importlib.machinery and importlib.util take them from, without loading these.
+    from _frozen_importlib import module_from_spec
+    from _frozen_importlib_external import PathFinder
 
     mine = os.path.dirname(os.path.abspath(__file__))
     others = [path for path in sys.path if os.path.abspath(path or os.getcwd()) != mine]
     spec = PathFinder.find_spec("sitecustomize", others)
     if spec is None or spec.loader is None:
         return
-    from importlib.util import module_from_spec
-
     module = module_from_spec(spec)
     sys.modules["sitecustomize"] = module
     spec.loader.exec_module(module)
@@ -249,6 +275,9 @@ def _install():
             _apply(name, sys.modules[name])
     sys.meta_path.insert(0, _Finder())
     _report("loaded")
+    if hasattr(os, "register_at_fork"):
+        # A child that was forked is a process of its own, whose number the launcher looks for.
+        os.register_at_fork(after_in_child=lambda: _report("loaded"))
 
 
 try:
