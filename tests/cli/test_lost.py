@@ -1,7 +1,7 @@
 """What can befall a recording while a real client talks through a real mitmdump: the client never notices.
 
-Faults that a test cannot make from outside (a small memory, a clock that is set) are put into mitmdump by a module that
-its Python imports at the start.
+Faults that a test cannot make from outside (a small memory, a clock that is set) are put into mitmdump, and into the
+process that writes its capture, by a module that their Python imports at the start.
 """
 
 import os
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from inspector.errors import CaptureError
@@ -46,10 +47,10 @@ async def main():
             await ws.close(code=4000)
 asyncio.run(main())
 """
-# In mitmdump only: the client has nothing to do with it.
+# In those two only: the client has nothing to do with it.
 HOOK = """
 import sys
-if any("mitmdump" in word for word in sys.orig_argv):
+if any("mitmdump" in word or "inspector.proxy.remote" in word for word in sys.orig_argv):
     {}
 """
 
@@ -307,10 +308,21 @@ def test_a_second_recorder_is_refused_and_the_first_goes_on(scene: Scene) -> Non
 def test_a_killed_recorder_leaves_no_lock(scene: Scene) -> None:
     scene.start()
     lock = scene.place.capture.with_name("own.gwcap.lock")
-    os.kill(int(lock.read_text()), signal.SIGKILL)
+    # Its holder writes the capture for mitmdump, whose child it is.
+    os.kill(psutil.Process(int(lock.read_text())).ppid(), signal.SIGKILL)
     assert scene.process is not None
     scene.process.wait(60)
+    until(lambda: not lock.exists())
     Writer(scene.place.capture, default(), made_by="test").finish()
     assert not lock.exists()
     with pytest.raises(CaptureError):
         Reader(lock)
+
+
+def test_a_writing_process_that_is_killed_is_said_and_the_client_goes_on(scene: Scene) -> None:
+    scene.start()
+    os.kill(int(scene.place.capture.with_name("own.gwcap.lock").read_text()), signal.SIGKILL)
+    scene.says("nothing more is recorded")
+    scene.beat_on()
+    assert scene.stop() == 2
+    assert "its end is missing" in scene.place.err()
