@@ -7,7 +7,7 @@ VENV := .venv/$(VERSION)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check unit clients samples bench test-lowest clean
+.PHONY: demo test check unit compatible clients samples bench test-lowest clean
 
 # The main job on a Discord of our own: simulator, real mitmproxy, real discord.py, decoded timeline.
 demo: $(VENV)/.ready
@@ -21,10 +21,19 @@ check: $(VENV)/.ready
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports
 
-# Those that start proxies, clients and terminals take turns. The rest share the cores, three at a time, as they often wait.
+# Three at a time, as they often wait. Those that start proxies, clients and terminals come after the rest.
 unit: $(VENV)/.ready
 	$(BIN)/python -m pytest -m "not e2e" --numprocesses 3
-	$(BIN)/python -m pytest -m e2e
+	$(BIN)/python -m pytest -m e2e --numprocesses 3
+
+# What works with other people's packages, which differ by version: mitmproxy above all, whose version is Python's.
+COMPATIBLE := tests/importers tests/proxy tests/simulator tests/wire/test_inflate.py tests/wire/test_streams.py \
+	tests/tui/test_main_screen.py tests/tui/test_snapshots.py tests/cli/test_record.py tests/cli/test_follow.py \
+	tests/e2e/test_closes.py tests/e2e/test_direct.py tests/e2e/test_libraries.py tests/e2e/test_mitmproxy_tools.py \
+	tests/e2e/test_mitmproxy_windows.py tests/e2e/test_plain_mitmproxy.py tests/e2e/test_reverse.py tests/e2e/test_screen.py
+
+compatible: $(VENV)/.ready
+	$(BIN)/python -m pytest --numprocesses 3 $(COMPATIBLE)
 
 # Every client in tests/e2e/clients/setups.py, each installed into .venv/clients/ on first use; makes docs/clients.md.
 # Some of them: make clients ONLY="hikari bun".
@@ -39,11 +48,9 @@ samples: $(VENV)/.ready
 bench: $(VENV)/.ready
 	$(BIN)/python -m benchmarks
 
-# The tests of what works with other people's packages, on the lowest versions that pyproject.toml allows.
+# The same on the lowest versions that pyproject.toml allows.
 test-lowest: .venv/lowest-$(VERSION)/.ready
-	.venv/lowest-$(VERSION)/bin/python -m pytest -m "not e2e" --numprocesses 3 tests/cli tests/importers tests/proxy \
-		tests/simulator tests/store tests/wire tests/tui/test_main_screen.py tests/tui/test_snapshots.py
-	.venv/lowest-$(VERSION)/bin/python -m pytest -m e2e tests/e2e/test_libraries.py tests/e2e/test_screen.py
+	.venv/lowest-$(VERSION)/bin/python -m pytest --numprocesses 3 $(COMPATIBLE)
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

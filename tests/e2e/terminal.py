@@ -12,6 +12,8 @@ from tests.e2e.playing import ROOT
 
 # Seconds that anything may take to show up; a proxy and a client have to start.
 PATIENCE = 60
+# Variables that say how large, or of what kind, the terminal is that the tests run in.
+_NOT_OURS = ("NO_COLOR", "TMUX", "COLUMNS", "LINES")
 
 
 class Terminal:
@@ -39,7 +41,7 @@ class Terminal:
         self._started += 1
         command = f"{piped} | " * bool(piped) + shlex.join(program)
         environment = {
-            **{name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TMUX")},
+            **{name: value for name, value in os.environ.items() if name not in _NOT_OURS},
             "PYTHONPATH": str(ROOT),
             "XDG_STATE_HOME": str(self._folder),
             "TERM": "xterm-256color",
