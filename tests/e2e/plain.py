@@ -28,6 +28,7 @@ from inspector.protocol.registry import default
 from inspector.proxy.mitmdump import addon_path, free_port
 from inspector.simulator import redirect
 from tests.e2e.playing import ROOT
+from tests.installing import made_once
 
 _VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 # Seconds that a program may take to listen, and to end.
@@ -38,13 +39,12 @@ _STOP_LIMIT = 20.0
 def programs() -> Path:
     """Return the folder with mitmproxy's programs. Skips the test where they cannot be installed."""
     folder = ROOT / ".venv" / f"plain-{_VERSION}"
-    if not (folder / ".ready").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
-        if subprocess.run([*pip, "mitmproxy>=11.0.2"]).returncode:
-            pytest.skip("mitmproxy cannot be installed into an environment of its own here")
-        (folder / ".ready").touch()
+    with made_once(folder) as to_make:
+        if to_make:
+            subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+            pip = [folder / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+            if subprocess.run([*pip, "mitmproxy>=11.0.2"]).returncode:
+                pytest.skip("mitmproxy cannot be installed into an environment of its own here")
     return folder / "bin"
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.e2e.clients.setups import Setup
+from tests.installing import made_once
 
 _HERE = Path(__file__).parent
 BOTS = _HERE / "bots"
@@ -55,12 +56,11 @@ def _python(setup: Setup) -> Place:
     interpreter, version = _interpreter(setup.runtime)
     if setup.packages:
         folder = _folder(f"python{version}", setup.packages)
-        if not (folder / ".ready").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            _run([interpreter, "-m", "venv", str(folder)])
-            pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
-            _run([*pip, *setup.packages])
-            (folder / ".ready").touch()
+        with made_once(folder) as to_make:
+            if to_make:
+                _run([interpreter, "-m", "venv", str(folder)])
+                pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+                _run([*pip, *setup.packages])
         interpreter = str(folder / "bin" / "python")
     else:
         folder = CLIENTS
@@ -121,13 +121,12 @@ def _npm_program(name: str, version: str) -> str:
 def _npm(packages: Sequence[str]) -> Path:
     npm = _tool("npm")
     folder = _folder("npm", packages or ("nothing",))
-    if not (folder / ".ready").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        (folder / "package.json").write_text('{"private": true}\n')
-        if packages:
-            _run([npm, "install", "--prefix", str(folder), "--silent", "--no-audit", "--no-fund", *packages])
-        (folder / ".ready").touch()
+    with made_once(folder) as to_make:
+        if to_make:
+            folder.mkdir()
+            (folder / "package.json").write_text('{"private": true}\n')
+            if packages:
+                _run([npm, "install", "--prefix", str(folder), "--silent", "--no-audit", "--no-fund", *packages])
     return folder
 
 

@@ -29,6 +29,7 @@ from inspector.simulator.script import Scenario
 from inspector.simulator.server import Simulator
 from inspector.simulator.stage import Discord
 from inspector.store.reader import Reader
+from tests.installing import made_once
 
 ROOT = Path(__file__).parents[3]
 BOTS = ROOT / "tests" / "e2e" / "clients" / "bots"
@@ -307,18 +308,20 @@ class Launcher:
 def packages() -> Path:
     """Installed from npm on first use, and kept."""
     folder = ROOT / ".venv" / "clients" / "npm-launch"
-    if not (folder / ".ready").exists():
-        if shutil.which("npm") is None:
-            pytest.skip("needs npm")
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        (folder / "package.json").write_text('{"private": true}\n')
-        install = ["npm", "install", "--silent", "--no-audit", "--no-fund", *PACKAGES]
-        if subprocess.run(install, cwd=folder, timeout=INSTALL_LIMIT).returncode != 0:
-            pytest.skip("npm cannot install what is needed")
-        (folder / ".ready").touch()
-    for bot in (*BOTS.glob("*.cjs"), *BOTS.glob("*.mjs")):
-        shutil.copyfile(bot, folder / bot.name)
+    with made_once(folder) as to_make:
+        if to_make:
+            if shutil.which("npm") is None:
+                pytest.skip("needs npm")
+            folder.mkdir()
+            (folder / "package.json").write_text('{"private": true}\n')
+            install = ["npm", "install", "--silent", "--no-audit", "--no-fund", *PACKAGES]
+            if subprocess.run(install, cwd=folder, timeout=INSTALL_LIMIT).returncode != 0:
+                pytest.skip("npm cannot install what is needed")
+        for bot in (*BOTS.glob("*.cjs"), *BOTS.glob("*.mjs")):
+            target = folder / bot.name
+            # Other tests may be running it.
+            if not target.exists() or target.read_bytes() != bot.read_bytes():
+                shutil.copyfile(bot, target)
     return folder
 
 
