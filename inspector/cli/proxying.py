@@ -231,6 +231,8 @@ def note_unseen(watch: Watch | None) -> bool:
     """Tell the person at the terminal why nothing of a command was recorded, if that is so; return whether it is."""
     unseen = watch.unseen if watch is not None else None
     if unseen is None:
+        for line in watch.past_it() if watch is not None else ():
+            note(line)
         return False
     for line in unseen.lines():
         note(line)
@@ -246,7 +248,8 @@ class UnseenNote:
 
     def look(self) -> None:
         """Tell it, if there is something to tell by now."""
-        self._told = self._told or note_unseen(self._watch)
+        if not self._told and self._watch is not None and self._watch.unseen is not None:
+            self._told = note_unseen(self._watch)
 
 
 def missing_from(capture: Path) -> int:

@@ -2,13 +2,17 @@
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from inspector.proxy.mitmdump import Proxy
+from inspector.proxy.mitmdump import Proxy, Settings, free_port
 from inspector.simulator.client import trust
+from inspector.simulator.script import Scenario
+from inspector.simulator.server import Simulator
 from inspector.simulator.stage import Discord
 from tests.e2e.playing import simulated, talks_of_capture
 
@@ -39,20 +43,75 @@ class _Here(aiohttp.abc.AbstractResolver):
 def test_a_gateway_is_reached_and_recorded(tmp_path: Path) -> None:
     async def play() -> None:
         async with simulated(greet_and_leave, tmp_path) as (_, proxy):
-            connector = aiohttp.TCPConnector(resolver=_Here(proxy), ssl=trust([proxy.ca_path]))
-            async with (
-                aiohttp.ClientSession(connector=connector) as http,
-                http.ws_connect(f"wss://{NAME}/?v=10&encoding=json") as ws,
-            ):
-                assert (await ws.receive_json())["op"] == 10
-                await ws.send_json({"op": 2, "d": {"token": "a", "intents": 0}})
-                async for _ in ws:
-                    pass
-                assert ws.close_code == 4000
+            await _say_hello(proxy)
 
     asyncio.run(play())
     (talk,) = talks_of_capture(tmp_path / "played.gwcap")
     assert (talk.url, talk.close[0]) == (f"wss://{NAME}/?v=10&encoding=json", 4000)
+
+
+def test_behind_another_proxy_it_is_reached_through_that(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def play() -> None:
+        simulator = Simulator(Scenario("test", "A test", "", greet_and_leave), pace=0)
+        async with simulator, _http_proxy(simulator, asked) as port:
+            settings = Settings(
+                tmp_path / "played.gwcap",
+                port=free_port("127.0.0.1"),
+                modes=(f"upstream:http://127.0.0.1:{port}",),
+                options={
+                    "confdir": str(tmp_path / "mitmproxy"),
+                    "ssl_verify_upstream_trusted_ca": str(simulator.ca_path),
+                },
+            )
+            proxy = Proxy(settings)
+            await asyncio.to_thread(proxy.__enter__)
+            try:
+                await _say_hello(proxy)
+            finally:
+                await asyncio.to_thread(proxy.__exit__, None, None, None)
+
+    asyncio.run(play())
+    assert asked == [f"CONNECT {NAME}:443 HTTP/1.1"]
+    (talk,) = talks_of_capture(tmp_path / "played.gwcap")
+    assert talk.close[0] == 4000
+
+
+@asynccontextmanager
+async def _http_proxy(simulator: Simulator, asked: list[str]) -> AsyncIterator[int]:
+    """Lead every CONNECT to the simulator, and note it; give the port."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        asked.append(head.split(b"\r\n")[0].decode())
+        there, here = await asyncio.open_connection("127.0.0.1", simulator.port)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.gather(_pass_on(reader, here), _pass_on(there, writer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+    writer.close()
+
+
+async def _say_hello(proxy: Proxy) -> None:
+    connector = aiohttp.TCPConnector(resolver=_Here(proxy), ssl=trust([proxy.ca_path]))
+    async with (
+        aiohttp.ClientSession(connector=connector) as http,
+        http.ws_connect(f"wss://{NAME}/?v=10&encoding=json") as ws,
+    ):
+        assert (await ws.receive_json())["op"] == 10
+        await ws.send_json({"op": 2, "d": {"token": "a", "intents": 0}})
+        async for _ in ws:
+            pass
+        assert ws.close_code == 4000
 
 
 def test_a_handshake_in_pieces_is_taken_too(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -33,6 +33,10 @@ PATIENCE = 20.0
 LASTING = 15.0
 # Seconds between two looks; one takes 2 to 30 ms.
 BEAT = 1.0
+# The same once a connection was seen: then it is about others, which have no hurry.
+SLOW_BEAT = 5.0
+# Seconds after the end of a command in which its last connection may still come into the capture.
+GRACE = 1.0
 # The same at the start: a program that fails at once is to be seen before it is gone.
 FIRST_BEAT = 0.05
 # Processes of a command that are remembered, and those that are named.
@@ -68,6 +72,8 @@ class Program:
     """What on its command line keeps our hook out."""
     has_hook: bool | None = None
     """Whether our hooks are in its environment; None where that may not be read."""
+    came: bool = False
+    """It had a connection to the proxy."""
     passing: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Connections that do not lead to the proxy, by address: when they were first and last seen."""
 
@@ -85,7 +91,8 @@ class Watch:
         self._client: Process | None = None
         self._trail: Trail
         self._command: Sequence[str] = ()
-        self._began = 0.0
+        self._began = self._ended = 0.0
+        self._before = 0
         self._thread = threading.Thread(target=self._run, name="gwinspect watch", daemon=True)
         self._stopping = threading.Event()
         self._programs: dict[int, Program] = {}
@@ -96,6 +103,9 @@ class Watch:
         """Begin to look, in a thread."""
         self._client, self._command = client, command
         self._trail = Trail(self._settings.capture)
+        with closing(Reader(self._trail.path)) as reader:
+            # A capture that is continued has connections of before.
+            self._before = reader.db.execute("select coalesce(max(id), 0) from connection").fetchone()[0]
         self._began = time.monotonic()
         self._thread.start()
 
@@ -105,7 +115,7 @@ class Watch:
             return
         self._stopping.set()
         self._thread.join()
-        self._look()
+        self._look(final=True)
         if self.unseen is not None and self._folder.command_log.exists():
             with self._folder.command_log.open("a", encoding="utf-8") as log:
                 log.writelines(f"gwinspect: {line}\n" for line in self.unseen.lines())
@@ -115,12 +125,24 @@ class Watch:
         beat = FIRST_BEAT
         while not self._stopping.wait(beat):
             self._look()
-            beat = min(2 * beat, BEAT)
+            beat = SLOW_BEAT if self._connected else min(2 * beat, BEAT)
 
-    def _conclude(self) -> Unseen | None:
+    def past_it(self) -> list[str]:
+        """Return what is to be said of processes that talked past the proxy while others of the command were seen."""
+        if not self._connected:
+            return []
+        others = [program for program in self._programs.values() if not program.came]
+        return self._passing(others, 2 * LASTING)
+
+    def _conclude(self, final: bool) -> Unseen | None:
         assert self._client is not None
+        now = time.monotonic()
         over = self._client.poll() is not None
-        if self._connected or not (over or time.monotonic() - self._began >= PATIENCE):
+        if over and not self._ended:
+            self._ended = now
+        # What it said last may still be on its way into the capture.
+        is_certain = final or (over and now - self._ended >= GRACE)
+        if self._connected or not (is_certain or now - self._began >= PATIENCE):
             return None
         name = inert(Path(self._command[0]).name)
         span = "ended" if over else f"has run for {time.monotonic() - self._began:.0f} s"
@@ -134,13 +156,12 @@ class Watch:
         ways = _trust(main.runtime, self._folder.bundle) if self._refusals else self._ways(main, name)
         return Unseen(f"{name} {span}, and no gateway connection came to the proxy.", tuple(why), tuple(ways))
 
-    def _look(self) -> None:
+    def _look(self, *, final: bool = False) -> None:
         self._read_capture()
-        if not self._connected:
-            for process in self._processes():
-                with suppress(psutil.Error, OSError):
-                    self._see(process)
-        self.unseen = self._conclude()
+        for process in self._processes():
+            with suppress(psutil.Error, OSError):
+                self._see(process)
+        self.unseen = self._conclude(final)
 
     def _read_capture(self) -> None:
         try:
@@ -149,7 +170,8 @@ class Watch:
         except CaptureError:
             return
         try:
-            rows = reader.db.execute("select refusal from connection where plane != 'media' limit 1000").fetchall()
+            wanted = "select refusal from connection where plane != 'media' and id > ? limit 1000"
+            rows = reader.db.execute(wanted, (self._before,)).fetchall()
         finally:
             reader.close()
         self._connected = any(refusal is None for (refusal,) in rows)
@@ -176,14 +198,14 @@ class Watch:
             self._programs[process.pid] = program
         now = time.monotonic()
         for connection in process.net_connections("tcp"):
-            if connection.status == psutil.CONN_ESTABLISHED and connection.raddr and self._passes(connection.raddr):
-                address = "{}:{}".format(*connection.raddr)
+            if connection.status != psutil.CONN_ESTABLISHED or not connection.raddr:
+                continue
+            host, port = connection.raddr
+            if port == self._settings.port and ip_address(host.partition("%")[0]).is_loopback:
+                program.came = True
+            elif port in self._ports and len(program.passing) < _MOST:
+                address = f"{host}:{port}"
                 program.passing[address] = program.passing.get(address, (now, now))[0], now
-
-    def _passes(self, address: tuple[str, int]) -> bool:
-        """Say whether a connection to an address could be a gateway's, and not through our proxy."""
-        ours = ip_address(address[0].partition("%")[0]).is_loopback and address[1] == self._settings.port
-        return not ours and address[1] in self._ports
 
     def _guess(self) -> Program:
         """Return what the command line says of a program that ended before it was seen."""
@@ -220,16 +242,16 @@ class Watch:
                 reason = _not_hooked(program)
                 if reason is not None:
                     why.append(reason)
-        why += self._passing(programs)
+        why += self._passing(programs, LASTING)
         return why or ["It is made with a runtime that we have no hook for."]
 
-    def _passing(self, programs: list[Program]) -> list[str]:
+    def _passing(self, programs: list[Program], lasting: float) -> list[str]:
         return [
             f"Process {program.pid} ({inert(program.name)}) held a connection to {address} for {last - first:.0f} s "
             "that did not come through this proxy. If that is the gateway, it is not recorded."
             for program in programs
             for address, (first, last) in program.passing.items()
-            if last - first >= LASTING
+            if last - first >= lasting
         ][:_NAMED]
 
     def _ways(self, main: Program, name: str) -> list[Way]:

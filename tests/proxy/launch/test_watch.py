@@ -64,6 +64,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setattr(watch, "PATIENCE", 0.3)
     monkeypatch.setattr(watch, "LASTING", 0.3)
     monkeypatch.setattr(watch, "BEAT", 0.1)
+    monkeypatch.setattr(watch, "SLOW_BEAT", 0.1)
+    monkeypatch.setattr(watch, "GRACE", 0.1)
     made = Place(tmp_path)
     made.record()
     yield made
@@ -88,8 +90,8 @@ def why(watching: Watch, words: str = "") -> Unseen:
 
 
 def test_a_command_that_is_seen_is_no_news(place: Place) -> None:
-    place.record(OPENED)
     watching = place.start(sys.executable, "-c", "pass")
+    place.record(OPENED)
     time.sleep(0.5)
     watching.stop()
     assert watching.unseen is None
@@ -139,9 +141,10 @@ def test_a_proxy_of_its_own_is_named(place: Place) -> None:
 
 def test_a_refused_certificate_comes_with_how_to_trust_it(place: Place) -> None:
     refusal = "TLS failed, the client did not accept the proxy's certificate"
+    watching = place.start(sys.executable, "-c", SLEEP)
     place.record(Opened(1, OPENED.at_ns, Plane.GATEWAY, OPENED.url, status=None, refusal=refusal))
     place.report("redirected", name="gateway.discord.gg", port=443)
-    found = why(place.start(sys.executable, "-c", SLEEP), "A connection came, and failed")
+    found = why(watching, "A connection came, and failed")
     assert [way.name for way in found.ways] == ["in code"]
     assert "GWINSPECT_CA" in found.ways[0].how
 
@@ -162,6 +165,26 @@ def test_a_connection_that_lasts_past_the_proxy_is_named_for_what_it_is(place: P
     said = next(each for each in found.why if "held a connection" in each)
     assert f"held a connection to 127.0.0.1:{port} for" in said
     assert said.endswith("If that is the gateway, it is not recorded.")
+
+
+def test_a_process_beside_those_that_are_seen_is_named(place: Place) -> None:
+    """A shard in a process of its own, say."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        place.settings = Settings(place.capture, port=9, hosts=(f"chat.example.org:{port}",))
+        code = f"import socket, time; s = socket.create_connection(('127.0.0.1', {port})); time.sleep(60)"
+        watching = place.start(sys.executable, "-c", code)
+        place.record(OPENED)
+        wait_for(lambda: watching.past_it())
+        watching.stop()
+    assert watching.unseen is None
+    assert f"held a connection to 127.0.0.1:{port}" in watching.past_it()[0]
+
+
+def test_connections_of_a_recording_before_do_not_count(place: Place) -> None:
+    place.record(OPENED)
+    found = why(place.start(sys.executable, "-c", SLEEP), "Our hook is loaded")
+    assert "no gateway connection came" in found.what
 
 
 def test_children_are_looked_at_too(place: Place) -> None:

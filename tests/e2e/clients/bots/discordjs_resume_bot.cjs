@@ -1,0 +1,9 @@
+// discordjs_resume_bot.cjs TOKEN: obeys the simulator, and says when it has resumed.
+const { Client, GatewayIntentBits, ActivityType } = require('discord.js');
+const bot = new Client({ intents: [GatewayIntentBits.Guilds, GatewayIntentBits.GuildMessages, GatewayIntentBits.MessageContent] });
+bot.on('messageCreate', m => {
+  if (m.content === '!status') bot.user.setPresence({ status: 'idle', activities: [{ name: 'dice', type: ActivityType.Playing }] });
+  if (m.content === '!goodbye') { bot.destroy(); setTimeout(() => process.exit(0), 200); }
+});
+bot.on('shardResume', () => console.log('RESUMED'));
+bot.login(process.argv[2]);
