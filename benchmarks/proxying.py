@@ -73,6 +73,8 @@ async def _measure(folder: Path, rounds: int) -> Section:
         recording = (
             *("--scripts", str(addon_path())),
             *("--set", f"gwinspect_capture={capture}", "--set", f"gwinspect_hosts=127.0.0.1:{port}"),
+            # Reverse mode is only the simplest way in here. Clients mostly come by another, where nothing is rewritten.
+            *("--set", "gwinspect_rewrite=false"),
         )
         routes = {_DIRECT: _Route(_url(port))}
         for name, arguments in ((_PLAIN, ()), (_RECORDED, recording)):

@@ -30,6 +30,8 @@ from inspector.importers.mitm import BAD_FRAME, BROKEN, FORBIDDEN, HOW_CLOSED, I
 # The first byte of a close frame: the last of its message, opcode 8.
 _CLOSE = 0x88
 _MASKED = 0x80
+# Bytes of a close frame at most: 2 of header, 4 of mask, 125 of body.
+_LONGEST_CLOSE = 131
 # What stands for a close frame without a code, and for no close frame at all.
 _NO_CODE, _BROKEN_OFF = 1005, 1006
 
@@ -42,7 +44,7 @@ Relay = Callable[[WebsocketLayer, events.Event], Iterator[commands.Command]]
 class _End:
     """One end of a followed WebSocket: what it has said of its own end."""
 
-    __slots__ = ("bad", "gone", "is_client", "said", "ws")
+    __slots__ = ("bad", "gone", "is_client", "may_begin", "said", "ws")
 
     def __init__(self, ws: WebsocketConnection, *, is_client: bool) -> None:
         self.ws = ws
@@ -51,6 +53,8 @@ class _End:
         """The body of its close frame."""
         self.bad = False
         """It sent a frame that breaks WebSocket's rules."""
+        self.may_begin = False
+        """What it sent last may end in the middle of a close frame."""
         self.gone = False
         """It hung up after its close frame. Perhaps it still listens."""
 
@@ -83,6 +87,18 @@ class _Ends:
     def closing(self) -> bool:
         """Whether a close frame has passed."""
         return self.client.said is not None or self.server.said is not None
+
+    def says_no_close(self, event: events.DataReceived, layer: WebsocketLayer) -> bool:
+        """Say whether `event` surely brings no close frame, and none passed before: then it is mitmproxy's alone."""
+        if self.closing:
+            return False
+        data: bytes = event.data
+        end = self.client if event.connection is layer.context.client else self.server
+        was_open, end.may_begin = end.may_begin, _CLOSE in data[-_LONGEST_CLOSE:]
+        if was_open or _CLOSE in data:
+            return False
+        self.active = time.monotonic()
+        return True
 
     def _listen(self, end: _End) -> None:
         """Have wsproto take any close frame, and say nothing of it to mitmproxy."""
@@ -163,7 +179,9 @@ class Closes:
             ends: _Ends | None = getattr(layer, "_gwinspect_ends", None)
             if ends is None and self._is_followed(layer.flow):
                 ends = layer._gwinspect_ends = _Ends(layer)
-            return original(layer, event) if ends is None else self._pass_on(layer, event, ends, original)
+            if ends is None or (type(event) is events.DataReceived and ends.says_no_close(event, layer)):
+                return original(layer, event)
+            return self._pass_on(layer, event, ends, original)
 
         return relay_messages
 

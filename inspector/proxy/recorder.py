@@ -55,6 +55,8 @@ class Recorder:
     def __init__(self, make_scribe: Callable[..., Scribe | RemoteScribe] = RemoteScribe) -> None:
         """`make_scribe` takes the capture's path and `keep_secrets`."""
         self._make_scribe = make_scribe
+        # mitmproxy copies an option's value at each look, which is too dear for each message.
+        self._trims = False
         self._scribe: Scribe | RemoteScribe | None = None
         self._streams: dict[str, _Flow] = {}
         self._paths: dict[str, _Path] = {}
@@ -112,6 +114,7 @@ class Recorder:
         )
 
     def configure(self, updated: set[str]) -> None:
+        self._trims = ctx.options.gwinspect_trim
         if "gwinspect_capture" in updated and ctx.options.gwinspect_capture:
             wanted = Path(ctx.options.gwinspect_capture).expanduser()
             try:
@@ -160,7 +163,7 @@ class Recorder:
         assert flow.websocket is not None
         seen.check_last()
         seen.take(flow.websocket.messages[-1])
-        if ctx.options.gwinspect_trim:
+        if self._trims:
             # The last one stays: mitmproxy's own addons look at it after us.
             del flow.websocket.messages[:-1]
 
@@ -191,7 +194,7 @@ class Recorder:
                 return
         else:
             path.take(flow.messages[-1])
-        if ctx.options.gwinspect_trim:
+        if self._trims:
             del flow.messages[:-1]
 
     def udp_end(self, flow: udp.UDPFlow) -> None:
