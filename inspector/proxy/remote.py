@@ -1,7 +1,7 @@
 """The scribe in a process of its own, so that decoding and storing cost the proxied connections next to nothing.
 
 In one process with mitmproxy the scribe takes turns with mitmproxy's loop at Python's lock. That cost a fifth of the
-throughput and up to four times the p99; this costs a ninth, and 1.1 to 1.3 times the p99 (`make bench`). Here a thread
+throughput and up to four times the p99; this costs a tenth, and up to 1.2 times the p99 (`make bench`). Here a thread
 hands over what hooks have queued, on a beat, and holds the lock for a copy. The process stands back where cores are
 short: traffic comes first, and the recording catches up.
 
