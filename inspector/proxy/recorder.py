@@ -32,6 +32,7 @@ from inspector.proxy.refusals import Refusals
 from inspector.proxy.remote import RemoteScribe
 from inspector.proxy.reverse import original_of
 from inspector.proxy.scribe import ALERT, Amendment, Scribe
+from inspector.session.summarize import inert
 from inspector.store.file import check_target
 from inspector.store.lock import check_free, path_of
 
@@ -134,6 +135,11 @@ class Recorder:
     def running(self) -> None:
         if self._scribe is not None:
             return
+        if ctx.options.deferred:
+            # mitmproxy passes over them silently. Not an error, which would end it: they may be in its config.yaml.
+            log.warning(
+                "gwinspect: mitmproxy has no option %s; check --set", ", ".join(map(inert, ctx.options.deferred))
+            )
         name = ctx.options.gwinspect_capture or f"gwinspect-{datetime.now():%Y%m%d-%H%M%S}.gwcap"
         try:
             scribe = self._make_scribe(Path(name).expanduser(), keep_secrets=ctx.options.gwinspect_keep_secrets)

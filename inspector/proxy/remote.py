@@ -192,33 +192,34 @@ class _Desk:
 
     def take(self, message: tuple[Any, ...]) -> bool:
         """Do what one message says; return whether it was the last."""
-        match message:
-            case (0, key, *fields):
-                if (stream := self._streams.get(key)) is not None:
-                    self._room[key] = self._scribe.put(stream, _frame(stream, *fields))
-            case (1, key, pickled):
-                if (stream := self._streams.get(key)) is not None:
-                    self._happened(stream, pickle.loads(pickled))
-            case (2, key, host, certain):
-                stream = self._streams[key] = self._scribe.begin(host, certain=certain)
-                stream.key = key
-                if certain:
-                    self._decided(stream)
-            case (3, pickled):
-                self._scribe.refuse(pickle.loads(pickled))
-            case (4, host):
-                self._scribe.saw(host)
-            case (5, host, port):
-                self._scribe.learn(host, port)
-            case _:
-                return True
-        return False
+        kind, *fields = message
+        if kind in (_FRAME, _HAPPENING):
+            stream = self._streams.get(fields[0])
+            if stream is not None and kind == _FRAME:
+                self._room[stream.key] = self._scribe.put(stream, _frame(stream, *fields[1:]))
+            elif stream is not None:
+                self._happened(stream, pickle.loads(fields[1]))
+        elif kind == _BEGIN:
+            self._begin(*fields)
+        elif kind == _REFUSE:
+            self._scribe.refuse(pickle.loads(*fields))
+        elif kind == _SAW:
+            self._scribe.saw(*fields)
+        elif kind == _LEARN:
+            self._scribe.learn(*fields)
+        return bool(kind == _STOP)
 
     def cut_off(self) -> None:
         """Close all connections: the proxy between their ends is gone, without a word."""
         for stream in self._streams.values():
             gone = Closed(stream.connection, time.time_ns(), None, "mitmproxy was killed", "proxy")
             self._scribe.put(stream, gone)
+
+    def _begin(self, key: int, host: str, certain: bool) -> None:
+        stream = self._streams[key] = self._scribe.begin(host, certain=certain)
+        stream.key = key
+        if certain:
+            self._decided(stream)
 
     def _happened(self, stream: Stream, what: Happening | Amendment) -> None:
         if isinstance(what, Amendment) and not self._room.get(stream.key, True):

@@ -885,3 +885,13 @@ def _layer(stand: Stand, data: bytes) -> Layer | None:
     question.events.append(DataReceived(context.client, data))
     stand.recorder.next_layer(question)
     return question.layer
+
+
+def test_an_option_that_mitmproxy_does_not_have_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    recorder = Recorder(in_this_process)
+    with taddons.context(recorder) as mitmproxy:
+        mitmproxy.options.update(gwinspect_capture=str(tmp_path / "bot.gwcap"))
+        mitmproxy.options.update_defer(no_such_option="1")
+        recorder.running()
+        recorder.done()
+    assert "mitmproxy has no option no_such_option; check --set" in caplog.text
