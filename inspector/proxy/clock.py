@@ -5,10 +5,14 @@ that never was. So what the wall clock jumped by is taken off again, and told to
 """
 
 import time
+from collections import deque
 
 # Nanoseconds by which the two clocks may drift apart between two looks; a step is at least this large. NTP slews by at
 # most 0.5 ms a second.
 GRAIN_NS = 100_000_000
+
+# How long what was stamped before a step may be on its way to us, in nanoseconds.
+_ON_ITS_WAY_NS = 60_000_000_000
 
 # Times that both are read, should we be interrupted in between.
 _ATTEMPTS = 5
@@ -22,7 +26,8 @@ class Clock:
     def __init__(self, newest_ns: int = 0) -> None:
         self._newest_ns = newest_ns
         self._ahead_ns = 0
-        self._before_ns = 0
+        # What the clock was ahead by before each recent step, and how long that may still be of use, by the steady clock.
+        self._before: deque[tuple[int, int]] = deque()
         self._apart_ns = time.time_ns() - time.clock_gettime_ns(_STEADY)
         self._apart_ns = self._look()
         now = time.time_ns()
@@ -39,21 +44,25 @@ class Clock:
         apart_ns = self._look()
         by = apart_ns - self._apart_ns
         self._apart_ns = apart_ns
-        self._before_ns = self._ahead_ns
+        steady_ns = time.clock_gettime_ns(_STEADY) if self._before or abs(by) >= GRAIN_NS else 0
+        while self._before and self._before[0][1] < steady_ns:
+            self._before.popleft()
         if abs(by) < GRAIN_NS:
             return 0
+        self._before.append((self._ahead_ns, steady_ns + _ON_ITS_WAY_NS))
         self._ahead_ns += by
         return by
 
     def read(self, stamp_ns: int) -> int:
         """Return when it was that the wall clock showed `stamp_ns`.
 
-        Of what was stamped around a step, it is the more likely of two: nothing waits here for long.
+        Of what was stamped around a step, it is the likeliest time: nothing waits here for long.
         """
         at_ns = stamp_ns - self._ahead_ns
-        if self._before_ns != self._ahead_ns:
+        if self._before:
             now = self.now()
-            at_ns = min(at_ns, stamp_ns - self._before_ns, key=lambda each: abs(now - each))
+            others = (stamp_ns - ahead_ns for ahead_ns, _ in self._before)
+            at_ns = min(at_ns, *others, key=lambda each: abs(now - each))
         return at_ns
 
     def in_order(self, at_ns: int) -> int:

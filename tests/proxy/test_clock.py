@@ -47,6 +47,20 @@ def test_a_step_is_noticed_once_and_taken_off_again(machine: Machine, by_ns: int
     assert (going.now(), going.read(machine.wall_ns)) == (began + 2 * SECOND, began + 2 * SECOND)
 
 
+def test_what_was_stamped_before_a_step_is_read_right_several_looks_later(machine: Machine) -> None:
+    going = Clock()
+    began, before = going.now(), machine.wall_ns
+    for by_ns in (-HOUR, HOUR // 2):
+        machine.passes(SECOND)
+        machine.wall_ns += by_ns
+        assert going.step() == by_ns
+    for _ in range(20):
+        machine.passes(SECOND // 20)
+        assert going.step() == 0
+    assert going.read(before) == began
+    assert going.read(machine.wall_ns) == began + 3 * SECOND
+
+
 def test_a_clock_that_is_pulled_right_bit_by_bit_has_not_stepped(machine: Machine) -> None:
     going = Clock()
     for _ in range(1000):
