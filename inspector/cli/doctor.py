@@ -10,6 +10,7 @@ from inspector.cli.output import paints
 from inspector.cli.proxying import DEFAULT_HOST, DEFAULT_PORT, confdir
 from inspector.cli.staging import staged
 from inspector.errors import GwinspectError
+from inspector.inert import inert
 from inspector.proxy.checks import (
     Check,
     State,
@@ -20,7 +21,6 @@ from inspector.proxy.checks import (
     check_runtimes,
     check_versions,
 )
-from inspector.session.summarize import inert
 from inspector.store.reader import Reader
 
 _COLOURS = {State.OK: "green", State.NOTE: "yellow", State.PROBLEM: "red"}

@@ -67,7 +67,7 @@ def _print(columns: list[str], found: list[tuple[Any, ...]], output_format: str)
 
 
 def _cell(value: Any) -> str:
-    from inspector.session.summarize import inert
+    from inspector.inert import inert
 
     if value is None:
         return ""

@@ -21,10 +21,10 @@ from inspector.diagnose.cause import (
 from inspector.diagnose.heartbeats import allowed_ns
 from inspector.diagnose.rule import SECOND, Situation
 from inspector.diagnose.words import counted, listed, mixture, opcode, quoted, took
+from inspector.inert import inert
 from inspector.model import Plane, Severity
 from inspector.session.said import Identify, Resume
 from inspector.session.state import MAX_SENDS, Connection
-from inspector.session.summarize import inert
 from inspector.session.world import Login
 
 # What a client may send within a minute.

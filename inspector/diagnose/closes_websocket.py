@@ -16,8 +16,8 @@ from inspector.diagnose.cause import (
 )
 from inspector.diagnose.rule import SECOND, Situation
 from inspector.diagnose.words import counted, quoted, took
+from inspector.inert import inert
 from inspector.model import Plane, Severity
-from inspector.session.summarize import inert
 
 # What wsproto, and so mitmproxy, says to frames that break the rules.
 _ANSWERS_TO_BAD_FRAMES = (1002, 1003, 1007, 1009)

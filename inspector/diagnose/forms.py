@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from itertools import islice
 
 from inspector.diagnose.rule import Noticed, Situation, dispatches, rule
+from inspector.inert import inert
 from inspector.model import Severity
-from inspector.session.summarize import inert
 
 # Paths of one row that are named; a body that is of another form altogether has many.
 _NAMED = 3

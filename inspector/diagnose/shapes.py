@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from inspector.diagnose.rule import Noticed, Odd, Situation, dispatches, opens, payloads, rule, sends
 from inspector.diagnose.words import listed, quoted
+from inspector.inert import inert
 from inspector.model import Plane, Severity
 from inspector.session.said import Identify
-from inspector.session.summarize import inert
 from inspector.session.tracker import comes_anyway
 from inspector.session.world import MAX_SEEN, unknown_names
 from inspector.wire.dialect import dialect_of

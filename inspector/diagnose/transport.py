@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from inspector.diagnose.rule import Noticed, Odd, Situation, Trigger, opens, payloads, rule
+from inspector.inert import inert
 from inspector.model import REACHED_AT, Kind, Mark, Plane, Severity
-from inspector.session.summarize import inert
 
 # Characters of a refusal; those of servers that talk more are cut.
 MAX_REFUSAL = 2000

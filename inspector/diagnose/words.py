@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from inspector.diagnose.rule import MS, SECOND
+from inspector.inert import inert
 from inspector.protocol.registry import Registry
 from inspector.session.state import Sent
-from inspector.session.summarize import inert
 
 
 def took(ns: int) -> str:

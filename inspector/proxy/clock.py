@@ -26,7 +26,7 @@ class Clock:
     def __init__(self, newest_ns: int = 0) -> None:
         self._newest_ns = newest_ns
         self._ahead_ns = 0
-        # What the clock was ahead by before each recent step, and how long that may still be of use, by the steady clock.
+        # What the clock was ahead by before each recent step, and until when, by the steady clock, that may be of use.
         self._before: deque[tuple[int, int]] = deque()
         self._apart_ns = time.time_ns() - time.clock_gettime_ns(_STEADY)
         self._apart_ns = self._look()

@@ -23,6 +23,7 @@ from mitmproxy.websocket import WebSocketMessage
 from inspector.errors import GwinspectError
 from inspector.importers.mitm import IDLE_LIMIT, closed_of, is_discovery, opened_of, packet_of, udp_opened_of
 from inspector.importers.source import at_ns
+from inspector.inert import inert
 from inspector.model import Closed, Control, Frame, Mark, Opened
 from inspector.protocol.hosts import host_of, plane_of, shape_of
 from inspector.proxy.closes import Closes
@@ -32,7 +33,6 @@ from inspector.proxy.refusals import Refusals
 from inspector.proxy.remote import RemoteScribe
 from inspector.proxy.reverse import original_of
 from inspector.proxy.scribe import ALERT, Amendment, Scribe
-from inspector.session.summarize import inert
 from inspector.store.file import check_target
 from inspector.store.lock import check_free, path_of
 

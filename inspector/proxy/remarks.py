@@ -5,8 +5,8 @@ A comment and a marker that a person made are theirs: ours goes below theirs, or
 
 from mitmproxy.flow import Flow
 
+from inspector.inert import inert
 from inspector.model import Event, Severity, Verdict
-from inspector.session.summarize import inert
 
 _BEGINS = "gwinspect: "
 

@@ -17,12 +17,12 @@ from typing import NamedTuple
 from inspector.diagnose.words import took
 from inspector.errors import CaptureError
 from inspector.importers.candidates import confirm
+from inspector.inert import inert
 from inspector.model import Closed, Event, Finding, Frame, Gap, Happening, Kind, Mark, Opened, Payload, Plane, Severity
 from inspector.protocol.registry import Registry
 from inspector.proxy.clock import Clock
 from inspector.proxy.intake import SPARE, Intake, Stream
 from inspector.proxy.missing import Missing
-from inspector.session.summarize import inert
 from inspector.store.parts import LOOK
 from inspector.store.writer import Writer
 from inspector.wire.decoder import read_payload

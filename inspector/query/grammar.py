@@ -18,6 +18,7 @@ from typing import NoReturn, cast
 from wcwidth import wcswidth
 
 from inspector.errors import UsageError
+from inspector.inert import inert
 from inspector.model import Severity
 from inspector.protocol.registry import Registry, slug
 from inspector.query.fields import BY_NAME, Field, names
@@ -38,7 +39,6 @@ from inspector.query.tree import (
     Text,
     Value,
 )
-from inspector.session.summarize import inert
 
 # Characters of a filter, levels of its brackets, comparisons and texts in it. SQLite has limits of its own behind them.
 MAX_LENGTH, MAX_DEPTH, MAX_TERMS = 4000, 20, 100

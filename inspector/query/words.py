@@ -1,11 +1,11 @@
 """A filter said aloud, so that whoever wrote it sees whether it was understood."""
 
+from inspector.inert import inert
 from inspector.model import Severity
 from inspector.query import tree
 from inspector.query.fields import Field
 from inspector.query.moments import Moment
 from inspector.query.tree import Code, Compare, Filter, InPayload, Operator, Pattern, Text, Value
-from inspector.session.summarize import inert
 
 _OPERATORS: dict[Operator, str] = {
     "==": "is",

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
+from inspector.inert import inert
 from inspector.model import Event, Kind, Mark, Opened, Plane, Undecoded
 from inspector.protocol.registry import Registry
 from inspector.report.explain import (
@@ -26,7 +27,6 @@ from inspector.report.rows import Rows
 from inspector.report.text import sentence_of
 from inspector.report.values import duration, size
 from inspector.session.state import Connection
-from inspector.session.summarize import inert
 from inspector.wire.dialect import Compression, dialect_of
 
 # Characters of one text from the wire, and how many of a kind are named.

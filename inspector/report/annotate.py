@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from inspector.inert import inert
 from inspector.model import Plane
 from inspector.protocol import snowflake
 from inspector.protocol.flags import Member, Places, choice
 from inspector.protocol.registry import Registry, ValueSet
 from inspector.report.values import size
-from inspector.session.summarize import inert
 
 MAX_NOTE = 240
 """Characters of a note."""

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from wcwidth import wcswidth, wcwidth
 
+from inspector.inert import inert
 from inspector.model import Event, Kind, Mark
 from inspector.report.present import Shown
 from inspector.report.values import size
-from inspector.session.summarize import inert
 
 # Columns of an event's name. Those of Discord's are shorter; the wire may claim any.
 LONGEST_NAME = 60

@@ -2,7 +2,7 @@
 
 import re
 
-from inspector.session.summarize import inert
+from inspector.inert import inert
 
 # Select Graphic Rendition, ECMA-48 section 8.3.117: colours, bold and the like, and nothing that moves or hides.
 _SGR = re.compile(r"\x1b\[[0-9;:]{0,64}m")

@@ -15,12 +15,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from inspector.errors import CaptureError, UsageError
+from inspector.inert import inert
 from inspector.model import Kind
 from inspector.report import cells, jsonl
 from inspector.report.present import Presenter, Shown
 from inspector.report.recording import Recording
 from inspector.report.text import TextRows
-from inspector.session.summarize import inert
 
 Raw = Callable[[Shown], bytes]
 """Looks up the frames that a row came from, joined."""

@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 from wcwidth import wcwidth
 
+from inspector.inert import inert
 from inspector.model import ABSENT
 from inspector.report.jsonl import record
 from inspector.report.present import Shown
 from inspector.report.values import size
 from inspector.report.wiretap import hex_lines, hexdump
-from inspector.session.summarize import inert
 
 MAX_LINES = 5_000
 """Lines that unfolding everything may make."""

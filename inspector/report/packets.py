@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from inspector.inert import inert
 from inspector.model import Event, Payload, Plane
 from inspector.report.values import clock, duration, iso
-from inspector.session.summarize import inert
 from inspector.store.reader import Reader, StoredFrame, explained
 from inspector.wire.decoder import read_payload
 from inspector.wire.packets import described, read_packet

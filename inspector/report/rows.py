@@ -9,12 +9,12 @@ from typing import Protocol
 
 from inspector.diagnose.words import counted
 from inspector.importers import Source, open_source
+from inspector.inert import inert
 from inspector.model import Closed, Event, Frame, Kind, Mark, Opened, Plane
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import Registry
 from inspector.report.values import duration, iso
 from inspector.session.state import Connection
-from inspector.session.summarize import inert
 from inspector.store.file import is_capture
 from inspector.store.reader import Reader, explained
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from wcwidth import wcswidth
 
+from inspector.inert import inert
 from inspector.model import Plane, Severity
 from inspector.report import cells
 from inspector.report.cells import clip
@@ -25,7 +26,6 @@ from inspector.report.stats import (
 )
 from inspector.report.text import SEVERITIES, SEVERITY_COLOURS
 from inspector.report.values import clock, day, duration, percent, round_trip, size, step_length
-from inspector.session.summarize import inert
 
 LIMIT = 20
 """Lines that a table has, unless more are asked for."""

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from inspector.errors import TableError
+from inspector.inert import inert
 from inspector.model import ABSENT, Closed, Event, Kind, Mark, Opened, Plane
 from inspector.protocol.registry import Registry
 from inspector.session.redact import shown
@@ -29,23 +30,6 @@ from inspector.wire.dialect import dialect_of
 
 MAX_TEXT = 80
 """Characters of one value, and of a name that is remembered."""
-
-# What would move the cursor, hide, or turn the text around it: controls, marks without width, marks of direction.
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]",
-)
-_SHORT_ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
-
-
-def inert(text: str) -> str:
-    r"""Return `text` with everything that would act on a terminal written out: ``\x1b``, ``\u202e``, ``\n``."""
-    return _UNSAFE.sub(_escape, text) if _UNSAFE.search(text) else text
-
-
-def _escape(found: re.Match[str]) -> str:
-    character = found[0]
-    code = ord(character)
-    return _SHORT_ESCAPES.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
 
 
 def summarize(event: Event, d: Any, registry: Registry, names: Mapping[int, str]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from inspector.diagnose.gaps import gap_of
+from inspector.inert import inert
 from inspector.model import (
     Closed,
     Control,
@@ -25,7 +26,6 @@ from inspector.model import (
     Verdict,
 )
 from inspector.session.state import Connection
-from inspector.session.summarize import inert
 
 Row = tuple[Any, ...]
 

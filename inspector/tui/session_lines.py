@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 
 from wcwidth import wcswidth
 
+from inspector.inert import inert
 from inspector.model import Plane
 from inspector.report.cells import clip
 from inspector.report.overview import ConnectionView, SessionView
 from inspector.report.values import duration, size
-from inspector.session.summarize import inert
 from inspector.tui.lanes import lane_style
 from inspector.tui.look import Glyphs
 

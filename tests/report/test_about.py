@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inspector.inert import inert
 from inspector.model import Mark, Opened, Plane
 from inspector.pipeline import Pipeline
 from inspector.protocol import registry
@@ -16,7 +17,6 @@ from inspector.report.explain import render
 from inspector.report.present import Presenter
 from inspector.report.rows import CaptureRows
 from inspector.session.state import Connection
-from inspector.session.summarize import inert
 from inspector.store.reader import Reader
 from inspector.wire import decoder
 from tests.conversation import HELLO, NOON, Conversation, dispatch, identify, message, usual

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inspector.inert import inert
 from inspector.model import Plane
 from inspector.protocol import registry
 from inspector.report.annotate import MAX_NOTE, annotate, bits
-from inspector.session.summarize import inert
 from tests.conversation import NOON
 
 TABLES = registry.load()

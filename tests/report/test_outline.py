@@ -2,12 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inspector.inert import inert
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from inspector.report import outline
 from inspector.report.outline import Outline, body, count_words, path_text, preview, said, wrapped
 from inspector.report.present import Presenter
-from inspector.session.summarize import inert
 from tests.conversation import usual
 
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=200)

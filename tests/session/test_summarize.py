@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector.errors import TableError
+from inspector.inert import inert
 from inspector.model import ABSENT, Closed, Event, Kind, Opened, Payload, Plane, Undecoded
 from inspector.protocol import registry
-from inspector.session.summarize import compile_template, fill, inert, names_in, summarize
+from inspector.session.summarize import compile_template, fill, names_in, summarize
 from inspector.wire.voice import read_binary
 from tests.wire.dave_frames import FRAMES, from_client
 

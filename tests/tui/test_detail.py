@@ -12,13 +12,13 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from inspector.errors import CaptureError, UsageError
+from inspector.inert import inert
 from inspector.model import Kind
 from inspector.protocol.registry import default
 from inspector.query.grammar import parse
 from inspector.query.tree import InPayload
 from inspector.report.recording import Recording
 from inspector.session.redact import HIDDEN
-from inspector.session.summarize import inert
 from inspector.tui.look import ASCII, UNICODE, Glyphs
 from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.detail.lines import Lines

@@ -17,6 +17,7 @@ from mitmproxy.http import HTTPFlow
 from mitmproxy.websocket import WebSocketMessage
 
 from inspector.importers.mitm import closed_of, frame_of, originals_of
+from inspector.inert import inert
 from inspector.model import Event, Frame, Kind, Opened
 from inspector.pipeline import Pipeline
 from inspector.proxy.contentviews.lookup import Page, Sort
@@ -26,7 +27,6 @@ from inspector.report.pretty import text_of
 from inspector.report.text import TextRows
 from inspector.report.values import clock, size
 from inspector.session.state import Connection
-from inspector.session.summarize import inert
 
 # Pages that are compressed together; one that is asked for costs the inflating of all of them, once.
 _TOGETHER = 64

@@ -17,13 +17,13 @@ from pathlib import Path
 import psutil
 
 from inspector.errors import CaptureError
+from inspector.inert import inert
 from inspector.protocol.hosts import redirects
 from inspector.proxy.launch.folder import Folder
 from inspector.proxy.launch.reports import Report, read_reports
 from inspector.proxy.launch.runtimes import Runtime, Way, runtime_of, unhooked_by, ways_in
 from inspector.proxy.mitmdump import Settings
 from inspector.proxy.process import Process
-from inspector.session.summarize import inert
 from inspector.store.parts import Trail
 from inspector.store.reader import Reader
 

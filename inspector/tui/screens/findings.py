@@ -15,10 +15,10 @@ from textual.widgets import Footer, Static
 from inspector.diagnose.rules import RULES
 from inspector.diagnose.words import counted
 from inspector.errors import CaptureError
+from inspector.inert import inert
 from inspector.model import Kind, Severity, Verdict
 from inspector.report.findings import Findings, Listed, Noticed, by_time, worst_first
 from inspector.report.recording import Recording
-from inspector.session.summarize import inert
 from inspector.store.reader import Reader
 from inspector.tui.look import Glyphs
 from inspector.tui.screens.reading import ReadingScreen

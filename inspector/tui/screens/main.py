@@ -19,6 +19,7 @@ from textual.widgets import Footer, Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from inspector.errors import CaptureError
+from inspector.inert import inert
 from inspector.protocol.registry import Registry
 from inspector.query.grammar import FilterError
 from inspector.query.moments import EXPECTED, parse_moment
@@ -27,7 +28,6 @@ from inspector.report.export import FORMATS
 from inspector.report.jsonl import line
 from inspector.report.recording import Recording
 from inspector.report.values import day
-from inspector.session.summarize import inert
 from inspector.store.notes import Notes
 from inspector.store.parts import Trail
 from inspector.tui.bindings import MAIN

@@ -19,10 +19,10 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from inspector.errors import CaptureError
+from inspector.inert import inert
 from inspector.protocol.registry import Registry
 from inspector.report.measure import Measured, Measures
 from inspector.report.values import clock, day, duration
-from inspector.session.summarize import inert
 from inspector.store.reader import Reader
 from inspector.tui.look import Glyphs
 from inspector.tui.screens.help import HelpScreen

@@ -16,8 +16,8 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from inspector.errors import CaptureError
+from inspector.inert import inert
 from inspector.report.recording import Recording
-from inspector.session.summarize import inert
 from inspector.store.reader import Reader
 from inspector.tui.look import Glyphs
 from inspector.tui.screens.help import HelpScreen

@@ -8,11 +8,11 @@ from textual.content import Content
 from textual.widgets import Footer, Static
 
 from inspector.diagnose.words import counted
+from inspector.inert import inert
 from inspector.report.recording import Recording
 from inspector.report.values import duration
 from inspector.report.voice import VoiceCalls, VoiceReader
 from inspector.report.voice_call import VoiceCall
-from inspector.session.summarize import inert
 from inspector.store.reader import Reader
 from inspector.tui.look import Glyphs
 from inspector.tui.screens.reading import ReadingScreen

@@ -3,7 +3,7 @@
 from textual.content import Content
 from textual.widgets import Static
 
-from inspector.session.summarize import inert
+from inspector.inert import inert
 from inspector.tui.look import Glyphs
 
 

@@ -12,9 +12,9 @@ from textual.message import Message
 from textual.style import Style
 from textual.widget import Widget
 
+from inspector.inert import inert
 from inspector.query.complete import Candidate
 from inspector.report.cells import clip
-from inspector.session.summarize import inert
 from inspector.tui.look import Glyphs
 
 # Lines at once.

@@ -8,12 +8,12 @@ from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding
 
+from inspector.inert import inert
 from inspector.model import Kind, Plane
 from inspector.protocol.registry import Registry
 from inspector.report.cells import clip
 from inspector.report.measure import LONGEST_NAME, Measured, Tally, name_of
 from inspector.report.values import percent, size
-from inspector.session.summarize import inert
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.canvas import Canvas
 from inspector.tui.widgets.chart import Chart

@@ -12,13 +12,13 @@ from textual.binding import Binding
 from textual.geometry import Size
 
 from inspector.diagnose.words import counted
+from inspector.inert import inert
 from inspector.report.cells import clip
 from inspector.report.dave_timeline import Change, Member, Stretch, Transition
 from inspector.report.handshake import Handshake
 from inspector.report.values import clock
 from inspector.report.voice_call import VoiceCall
 from inspector.session.said import At
-from inspector.session.summarize import inert
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.canvas import Canvas
 from inspector.tui.widgets.listing import Painted, severity_mark

@@ -21,6 +21,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from inspector.inert import inert
 from inspector.protocol.registry import Registry
 from inspector.query.complete import Candidate, complete
 from inspector.query.fields import BY_NAME
@@ -28,7 +29,6 @@ from inspector.query.grammar import MAX_LENGTH, FilterError, Token, parse, token
 from inspector.query.tree import Everything, Filter
 from inspector.query.words import say
 from inspector.report.cells import clip
-from inspector.session.summarize import inert
 from inspector.tui.history import History
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.candidates import Candidates

@@ -13,9 +13,9 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from inspector.inert import inert
 from inspector.report.findings import Listed
 from inspector.report.values import clock
-from inspector.session.summarize import inert
 from inspector.tui.lanes import LANE_CLASSES, LANES_CSS, lane_style
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.detail.findings import severity_words

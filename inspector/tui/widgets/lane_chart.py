@@ -10,12 +10,12 @@ from textual.binding import Binding
 from textual.message import Message
 
 from inspector.diagnose.words import counted
+from inspector.inert import inert
 from inspector.protocol.registry import Registry
 from inspector.report.cells import clip
 from inspector.report.lanes import Group, Lane, Lanes, Moment, Sort, beats_between, between
 from inspector.report.values import clock
 from inspector.session.phases import OPENED
-from inspector.session.summarize import inert
 from inspector.tui.lanes import LANE_CLASSES, LANES_CSS, lane_style
 from inspector.tui.look import Glyphs
 from inspector.tui.session_lines import session_name

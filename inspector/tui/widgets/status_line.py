@@ -10,8 +10,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from inspector.diagnose.words import counted
+from inspector.inert import inert
 from inspector.report.values import size
-from inspector.session.summarize import inert
 from inspector.tui.look import Glyphs
 
 # Parts up to this rank are always said; the file's name is shortened for them, to no fewer columns than this.

@@ -5,7 +5,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from inspector.session.summarize import inert
+from inspector.inert import inert
 from inspector.tui.look import Glyphs
 from inspector.tui.source import Source, ended
 

@@ -5,13 +5,13 @@ The bar says whose turn it was: the client's, or the server's. What did not come
 
 from typing import ClassVar, NamedTuple
 
+from inspector.inert import inert
 from inspector.model import Plane
 from inspector.protocol.registry import Registry
 from inspector.report.cells import clip
 from inspector.report.handshake import Handshake, Step
 from inspector.report.values import clock, duration
 from inspector.report.voice_call import VoiceCall
-from inspector.session.summarize import inert
 from inspector.tui.lanes import lane_style
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.canvas import Canvas

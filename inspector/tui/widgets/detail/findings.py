@@ -9,6 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from inspector.inert import inert
 from inspector.model import Finding, Kind, Plane, Verdict
 from inspector.report import cells
 from inspector.report.findings import speaking_of, words_of
@@ -16,7 +17,6 @@ from inspector.report.outline import wrapped
 from inspector.report.present import Shown
 from inspector.report.recording import Recording
 from inspector.report.values import clock
-from inspector.session.summarize import inert
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.detail.explain import linked
 from inspector.tui.widgets.detail.lines import Lines, Piece

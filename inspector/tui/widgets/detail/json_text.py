@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
+from inspector.inert import inert
 from inspector.report.present import Shown
 from inspector.report.pretty import coloured, text_of
 from inspector.report.recording import Recording
-from inspector.session.summarize import inert
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.detail.lines import LONGEST, Lines, Piece
 

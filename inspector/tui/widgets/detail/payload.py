@@ -10,6 +10,7 @@ from textual import events
 from textual.strip import Strip
 
 from inspector.errors import UsageError
+from inspector.inert import inert
 from inspector.protocol.registry import Registry
 from inspector.query.grammar import FilterError, parse
 from inspector.report import outline
@@ -19,7 +20,6 @@ from inspector.report.present import Shown
 from inspector.report.pretty import pretty
 from inspector.report.recording import Recording
 from inspector.session.redact import HIDDEN
-from inspector.session.summarize import inert
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.detail.lines import Lines, Piece
 
