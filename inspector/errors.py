@@ -11,7 +11,7 @@ class GwinspectError(Exception):
     slug = "failure"
     """Name of this kind of error, as ``gwinspect explain`` takes it."""
 
-    exit_code = 1
+    exit_code = 2
     """What the command line exits with."""
 
 
@@ -37,7 +37,6 @@ class CaptureInUse(CaptureError):
     """A capture that another gwinspect writes right now."""
 
     slug = "capture-in-use"
-    exit_code = 2
 
 
 class TableError(GwinspectError):
@@ -50,7 +49,6 @@ class UsageError(GwinspectError):
     """A command or option that makes no sense as given."""
 
     slug = "usage"
-    exit_code = 2
 
     shown = ""
     """Lines that show the place, to be printed above the sentence."""

@@ -50,7 +50,7 @@ class _Commands(click.Group):
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 fine, 1 findings or failure, 2 wrong usage, or an incomplete or empty recording.",
+    epilog="Exit codes: 0 fine, 1 findings, or COMMAND failed, 2 it could not be done, or not all was recorded.",
 )
 @click.version_option(__version__, prog_name="gwinspect")
 def gwinspect() -> None:

@@ -26,14 +26,14 @@ def said(result) -> str:
 @pytest.mark.parametrize("command", READERS)
 def test_a_missing_file(run, tmp_path: Path, command: str) -> None:
     result = run(*arguments(command, tmp_path / "none.gwcap"))
-    assert result.code == 1
+    assert result.code == 2
     assert "does not exist" in said(result)
 
 
 @pytest.mark.parametrize("command", READERS)
 def test_a_folder(run, tmp_path: Path, command: str) -> None:
     result = run(*arguments(command, tmp_path))
-    assert result.code == 1
+    assert result.code == 2
     assert "is a folder" in said(result)
 
 
@@ -42,7 +42,7 @@ def test_an_empty_file(run, tmp_path: Path, command: str) -> None:
     path = tmp_path / "empty.gwcap"
     path.touch()
     result = run(*arguments(command, path))
-    assert result.code == 1
+    assert result.code == 2
     assert str(path) in said(result)
 
 
@@ -51,7 +51,7 @@ def test_something_that_is_no_capture(run, tmp_path: Path, command: str) -> None
     path = tmp_path / "notes.txt"
     path.write_text("buy milk\n")
     result = run(*arguments(command, path))
-    assert result.code == 1
+    assert result.code == 2
     assert str(path) in said(result)
 
 
@@ -59,7 +59,7 @@ def test_something_that_is_no_capture(run, tmp_path: Path, command: str) -> None
 def test_a_capture_that_was_cut(run, capture: Path, command: str) -> None:
     capture.write_bytes(capture.read_bytes()[:5000])
     result = run(*arguments(command, capture))
-    assert result.code == 1
+    assert result.code == 2
     assert str(capture) in said(result)
 
 
@@ -68,7 +68,7 @@ def test_a_capture_of_a_newer_version(run, capture: Path, command: str) -> None:
     with sqlite3.connect(capture) as db:
         db.execute("pragma user_version = 99")
     result = run(*arguments(command, capture))
-    assert result.code == 1
+    assert result.code == 2
     assert said(result).endswith("upgrade to open it")
     assert "More: gwinspect explain newer-capture" in result.err
 
@@ -78,7 +78,7 @@ def test_a_capture_of_a_newer_version(run, capture: Path, command: str) -> None:
 def test_a_file_that_may_not_be_read(run, capture: Path, command: str) -> None:
     capture.chmod(0)
     result = run(*arguments(command, capture))
-    assert result.code == 1
+    assert result.code == 2
     assert "may not be read" in said(result)
 
 
@@ -100,7 +100,7 @@ def test_wrong_usage(run, command: list[str], sentence: str) -> None:
 
 def test_a_capture_in_no_folder(run, tmp_path: Path) -> None:
     result = run("record", "--capture", tmp_path / "none" / "bot.gwcap")
-    assert result.code == 1
+    assert result.code == 2
     assert "make it first" in said(result)
 
 
@@ -108,6 +108,6 @@ def test_recording_over_something_else(run, tmp_path: Path) -> None:
     path = tmp_path / "thesis.txt"
     path.write_text("chapter one")
     result = run("record", "--capture", path)
-    assert result.code == 1
+    assert result.code == 2
     assert "left alone" in said(result)
     assert path.read_text() == "chapter one"

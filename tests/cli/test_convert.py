@@ -55,7 +55,7 @@ def test_tokens_are_masked_in_the_file_itself(run, har: Path, tmp_path: Path) ->
 def test_an_existing_file_is_not_replaced_unasked(run, har: Path, capture: Path) -> None:
     before = capture.read_bytes()
     result = run("convert", har, "-o", capture)
-    assert (result.code, capture.read_bytes()) == (1, before)
+    assert (result.code, capture.read_bytes()) == (2, before)
     assert run("convert", har, "-o", capture, "--force").code == 0
     assert Reader(capture).last() == 3
 
@@ -63,6 +63,6 @@ def test_an_existing_file_is_not_replaced_unasked(run, har: Path, capture: Path)
 def test_a_file_without_a_gateway_fails_and_says_why(run, har: Path, tmp_path: Path) -> None:
     har.write_text(har.read_text().replace("gateway.discord.gg", "chat.example").replace("?v=10&encoding=json", ""))
     result = run("convert", har, "-o", tmp_path / "out.gwcap")
-    assert result.code == 1
+    assert result.code == 2
     assert "no gateway WebSocket in it" in result.err
     assert not list(tmp_path.glob("out.gwcap*"))

@@ -156,8 +156,8 @@ def test_text_from_the_wire_does_nothing(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["nothing.gwcap"], 1, "nothing.gwcap does not exist"),
-        (["README.md"], 1, "README.md"),
+        (["nothing.gwcap"], 2, "nothing.gwcap does not exist"),
+        (["README.md"], 2, "README.md"),
         ([], 2, "Missing argument"),
         (["x", "--fail-on", "bad"], 2, "--fail-on"),
     ],
@@ -172,7 +172,7 @@ def test_bad_input_is_a_sentence(run: Run, arguments: list[str], code: int, said
 @pytest.mark.parametrize("copies", [1, 2])
 def test_where_there_was_nothing_to_check_all_is_not_well(run: Run, tmp_path: Path, copies: int) -> None:
     result = run("diagnose", *[written(tmp_path / "empty.gwcap")] * copies)
-    assert (result.code, result.out) == (1, "")
+    assert (result.code, result.out) == (2, "")
     assert "so there was nothing to check; see that the client went through the proxy" in result.err
 
 

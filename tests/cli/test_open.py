@@ -106,7 +106,7 @@ def test_only_one_capture_can_be_followed(run, opened: list[dict], har: Path, ca
 def test_what_is_not_there_is_said(run, opened: list[dict], tmp_path: Path) -> None:
     for more in ([], ["--follow"]):
         result = run("open", tmp_path / "none.gwcap", *more)
-        assert (result.code, opened) == (1, [])
+        assert (result.code, opened) == (2, [])
         assert "does not exist" in result.err
 
 

@@ -78,7 +78,7 @@ def test_what_is_wrong_with_it_is_said_in_a_sentence(run, piped, tmp_path: Path)
     (tmp_path / "notes.txt").write_text("buy milk\n")
     piped(tmp_path / "notes.txt")
     result = run("show", "-")
-    assert (result.code, result.out) == (1, "")
+    assert (result.code, result.out) == (2, "")
     assert "stdin is text; gwinspect reads " in result.err
 
 
