@@ -19,7 +19,7 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def jsonl(diagnosis: Diagnosis) -> Iterator[bytes]:
     """Yield one JSON object a finding, each a line with its newline. Keys are only ever added."""
     for case in diagnosis.cases:
-        yield jsontext.dumps(record(case)) + b"\n"
+        yield jsontext.line(record(case))
 
 
 def record(case: Case) -> dict[str, Any]:
