@@ -2,6 +2,7 @@
 
 import click
 
+from inspector.cli.output import say
 from inspector.proxy.mitmdump import addon_path
 
 
@@ -13,4 +14,4 @@ def addon() -> None:
     pipx or mitmproxy's own download, records frames (NAME.frames.jsonl), which gwinspect reads: also live, with
     `gwinspect open --follow`.
     """
-    click.echo(addon_path())
+    say(str(addon_path()))

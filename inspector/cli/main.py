@@ -3,12 +3,13 @@
 import signal
 import sys
 from importlib import import_module
+from types import TracebackType
 from typing import NoReturn
 
 import click
 
 from inspector import __version__
-from inspector.errors import GwinspectError, UsageError
+from inspector.errors import GwinspectError
 
 # Every command with its one line of help: `gwinspect --help` shows it without importing them.
 COMMANDS = {
@@ -61,17 +62,14 @@ def main() -> None:
     """Run the command line. Errors that a person can act on become one sentence and an exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
+    sys.excepthook = _crash
     try:
         sys.exit(gwinspect.main(prog_name="gwinspect", standalone_mode=False) or 0)
-    except GwinspectError as error:
-        if isinstance(error, UsageError) and error.shown:
-            click.echo(error.shown, err=True)
-        click.echo(f"gwinspect: {error}", err=True)
-        if error.slug != "usage":
-            click.echo(f"More: gwinspect explain {error.slug}", err=True)
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
+    except (GwinspectError, click.ClickException) as error:
+        # Imported here: --help has no need of what rows are printed with.
+        from inspector.cli.output import fail
+
+        fail(error)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
@@ -79,6 +77,12 @@ def main() -> None:
         # Whoever read our output has seen enough. Python would complain once more while closing stdout.
         sys.stdout = None
         sys.exit(0)
+
+
+def _crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    from inspector.cli.output import crash
+
+    crash(kind, error, trace)
 
 
 def _leave(number: int, frame: object) -> NoReturn:

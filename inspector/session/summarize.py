@@ -132,9 +132,9 @@ def _close(plane: Plane, closed: Closed, registry: Registry) -> str:
     reason = _clipped(closed.reason)
     if reason.rstrip(".").casefold() == name.casefold():
         reason = ""
-    by = f"closed by the {closed.by}" if closed.by else "no more packets" if plane is Plane.MEDIA else ""
+    by = f"closed by the {inert(closed.by)}" if closed.by else "no more packets" if plane is Plane.MEDIA else ""
     forbidden = "a code that must not be sent" if closed.marks & Mark.FORBIDDEN else ""
-    told = f"the proxy told the {closed.told} 1000" if closed.told else ""
+    told = f"the proxy told the {inert(closed.told)} 1000" if closed.told else ""
     return _joined([f"{code} {name}".strip(), forbidden, f"“{reason}”" if reason else "", by, told])
 
 
