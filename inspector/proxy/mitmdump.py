@@ -14,6 +14,7 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 from inspector.errors import EnvironmentProblem, UsageError
+from inspector.proxy.eventlog import INERT_LOG
 from inspector.proxy.process import end, output_to
 from inspector.store.parts import recording_of
 
@@ -154,6 +155,7 @@ class Proxy:
                     "PYTHONUNBUFFERED": "1",
                     # Hooked itself, as inside another launch, it would take its own way to the gateway for a client's.
                     "GWINSPECT_HOOKS": "off",
+                    INERT_LOG: "1",
                     **(self.settings.environment or {}),
                 },
             )

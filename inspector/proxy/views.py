@@ -6,7 +6,6 @@ start no slower for it.
 
 import asyncio
 import importlib.util
-import logging
 import os
 import shutil
 import sys
@@ -25,10 +24,9 @@ from inspector.model import Event
 from inspector.protocol.registry import default
 from inspector.proxy.contentviews import register
 from inspector.proxy.contentviews.lookup import SLICE, Transcripts
+from inspector.proxy.eventlog import log
 from inspector.proxy.recorder import Recorder
 from inspector.proxy.remarks import remark
-
-log = logging.getLogger("gwinspect")
 
 # Columns of what a command prints: mitmproxy's console gives it four fifths of the screen, and does not wrap.
 _COLUMNS = 76
