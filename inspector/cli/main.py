@@ -3,7 +3,6 @@
 import signal
 import sys
 from importlib import import_module
-from types import TracebackType
 from typing import NoReturn
 
 import click
@@ -62,7 +61,6 @@ def main() -> None:
     """Run the command line. Errors that a person can act on become one sentence and an exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
-    sys.excepthook = _crash
     try:
         sys.exit(gwinspect.main(prog_name="gwinspect", standalone_mode=False) or 0)
     except (GwinspectError, click.ClickException) as error:
@@ -77,12 +75,6 @@ def main() -> None:
         # Whoever read our output has seen enough. Python would complain once more while closing stdout.
         sys.stdout = None
         sys.exit(0)
-
-
-def _crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    from inspector.cli.output import crash
-
-    crash(kind, error, trace)
 
 
 def _leave(number: int, frame: object) -> NoReturn:

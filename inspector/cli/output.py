@@ -8,11 +8,9 @@ import io
 import os
 import shutil
 import sys
-import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from types import TracebackType
 
 import click
 
@@ -128,11 +126,6 @@ def fail(error: GwinspectError | click.ClickException) -> None:
     note(str(error))
     if error.slug != "usage":
         tell(f"More: gwinspect explain {error.slug}")
-
-
-def crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print an exception that nothing has caught, as `sys.excepthook`: its text may be anyone's."""
-    _tell_lines("".join(traceback.format_exception(kind, error, trace)))
 
 
 def _tell_lines(text: str) -> None:

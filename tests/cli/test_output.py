@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import inspector.cli
-from inspector.cli.output import crash, pass_on, say
+from inspector.cli.output import pass_on, say
 from inspector.inert import inert
 
 FOLDER = Path(inspector.cli.__file__).parent
@@ -105,11 +105,6 @@ def test_what_was_typed_is_quoted_inert(run, monkeypatch: pytest.MonkeyPatch, tm
     assert "pwned" in result.err
     assert inert(result.err.replace("\n", "")) == result.err.replace("\n", "")
     assert result.out == ""
-
-
-def test_a_crash_is_told_inert(capsys: pytest.CaptureFixture[str]) -> None:
-    crash(ValueError, ValueError(f"of the wire: {HOSTILE}"), None)
-    assert capsys.readouterr().err == "ValueError: of the wire: \\x1b]0;pwned\\x07\\x9b31m\\u202e\\u2028\n"
 
 
 def test_only_the_colours_of_another_program_are_passed_on(
