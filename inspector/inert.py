@@ -34,6 +34,8 @@ _EMOJI = (
     f"{_PICTURE}{_LOOK}(?:\u200d{_PICTURE}{_LOOK}){{1,7}}|{_PICTURE}[\ufe0e\ufe0f]|[0-9#*]\ufe0f\u20e3"
     f"|\U0001f3f4(?:{_ENGLAND}|{_SCOTLAND}|{_WALES})\U000e007f"
 )
+# What is unsafe where the rest of an emoji is missing.
+_JOINERS = "\u200d\ufe0f" + "".join(map(chr, range(0xE0020, 0xE0080)))
 # Nonspacing marks that one letter may carry: https://www.unicode.org/reports/tr39/#Optional_Detection
 _MOST_MARKS = 4
 
@@ -50,6 +52,18 @@ def inert(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _replaced(text, _escape)
+
+
+def short(text: str, limit: int, more: str = "…") -> str:
+    """Return `text`, inert, in at most `limit` characters, with `more` at its end where something was left out."""
+    # Cut before too: nothing is gained by escaping a megabyte.
+    shown = inert(text[: limit + 1])
+    return shown if len(shown) <= limit else cut(shown, limit - len(more)) + more
+
+
+def cut(text: str, at: int) -> str:
+    """Return inert text up to `at`, still inert: without what joined a character to the one that is cut off."""
+    return text[:at].rstrip(_JOINERS)
 
 
 def inert_json(text: str) -> str:

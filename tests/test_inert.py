@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspector.inert import inert, inert_json
+from inspector.inert import cut, inert, inert_json, short
 
 FAMILY, HEART, RAINBOW = (
     "\U0001f468\u200d\U0001f469\U0001f3fd\u200d\U0001f467",
@@ -87,6 +87,21 @@ def test_inert_text_stays_as_it_is(text: str) -> None:
     once = inert(text)
     assert inert(once) == once
     assert once.encode("utf-8").decode() == once
+
+
+@pytest.mark.parametrize("emoji", [FAMILY, RAINBOW, SCOTLAND, "1\ufe0f\u20e3"])
+def test_a_cut_emoji_leaves_no_joiner(emoji: str) -> None:
+    for at in range(len(emoji) + 3):
+        assert inert(cut(f"ab{emoji}", at)) == cut(f"ab{emoji}", at)
+        assert inert(short(f"ab{emoji}cdefg", at + 1)) == short(f"ab{emoji}cdefg", at + 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "shown"),
+    [("abc", 3, "abc"), ("abcd", 3, "ab…"), ("a\x1b", 3, "a\\…"), ("\x1b" * 99, 5, r"\x1b…"), ("", 1, "")],
+)
+def test_a_short_text_keeps_to_its_limit(text: str, limit: int, shown: str) -> None:
+    assert short(text, limit) == shown
 
 
 @settings(max_examples=200, deadline=None)

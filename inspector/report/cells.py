@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from wcwidth import wcswidth, wcwidth
 
-from inspector.inert import inert
+from inspector.inert import cut, inert
 from inspector.model import Event, Kind, Mark
 from inspector.report.present import Shown
 from inspector.report.values import size
@@ -82,5 +82,5 @@ def clip(text: str, room: int, more: str) -> str:
     for at, char in enumerate(text):
         used += max(0, wcwidth(char))
         if used >= room:
-            return text[:at] + more
+            return cut(text, at) + more
     return text

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from inspector.errors import TableError
-from inspector.inert import inert
+from inspector.inert import inert, short
 from inspector.model import ABSENT, Closed, Event, Kind, Mark, Opened, Plane
 from inspector.protocol.registry import Registry
 from inspector.session.redact import shown
@@ -262,9 +262,7 @@ def _find(d: Any, paths: tuple[Path, ...]) -> Any:
 
 
 def _clipped(text: str) -> str:
-    # Cut before too: nothing is gained by escaping a megabyte.
-    text = inert(text[: MAX_TEXT + 1])
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+    return short(text, MAX_TEXT)
 
 
 def _text(value: Any) -> str:
