@@ -20,6 +20,7 @@ from mitmproxy import command, ctx, exceptions, flow, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.hooks import UpdateHook
 
+from inspector.inert import inert
 from inspector.model import Event
 from inspector.protocol.registry import default
 from inspector.proxy.contentviews import register
@@ -180,8 +181,8 @@ def _explanation(words: str) -> list[str]:
     if found is None:
         guesses = suggest(words, default())
         also = f"; did you mean {', '.join(guesses)}?" if guesses else ""
-        raise exceptions.CommandError(f"gwinspect knows nothing called {words}{also}")
-    return render(found, _COLUMNS).split("\n")
+        raise exceptions.CommandError(inert(f"gwinspect knows nothing called {words}{also}"))
+    return [inert(line) for line in render(found, _COLUMNS).split("\n")]
 
 
 def _capture() -> Path:
