@@ -66,10 +66,19 @@ _OPTIONS: tuple[tuple[str, Any, Any, str], ...] = (
 log = logging.getLogger("gwinspect")
 
 
+def _make_inert(record: logging.LogRecord) -> bool:
+    """Write out what would act on the terminal that mitmproxy prints its log on."""
+    text = record.getMessage()
+    record.msg = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    record.args = None
+    return True
+
+
 class FrameRecorder:
     """Appends what Discord's WebSockets carry to a file. `why`: the reason why gwinspect itself does not record."""
 
     def __init__(self, why: str) -> None:
+        log.addFilter(_make_inert)
         self._why = why
         self._file: _File | None = None
         self._flows: dict[str, _Flow | None] = {}

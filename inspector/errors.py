@@ -14,6 +14,9 @@ class GwinspectError(Exception):
     exit_code = 2
     """What the command line exits with."""
 
+    shown = ""
+    """Lines to be printed above the sentence: the place in a filter, what a program said that did not start."""
+
 
 class CaptureError(GwinspectError):
     """A file that cannot be read or written as a capture: missing, torn, foreign, of a newer version."""
@@ -49,9 +52,6 @@ class UsageError(GwinspectError):
     """A command or option that makes no sense as given."""
 
     slug = "usage"
-
-    shown = ""
-    """Lines that show the place, to be printed above the sentence."""
 
 
 class EnvironmentProblem(GwinspectError):

@@ -1,7 +1,11 @@
 """``gwinspect addon``: where the addon is."""
 
+import os
+import sys
+
 import click
 
+from inspector.cli.output import put, say
 from inspector.proxy.mitmdump import addon_path
 
 
@@ -13,4 +17,8 @@ def addon() -> None:
     pipx or mitmproxy's own download, records frames (NAME.frames.jsonl), which gwinspect reads: also live, with
     `gwinspect open --follow`.
     """
-    click.echo(addon_path())
+    if sys.stdout.isatty():
+        say(str(addon_path()))
+    else:
+        # For mitmproxy, which has to find it, whatever the folder is called.
+        put(os.fsencode(addon_path()) + b"\n")

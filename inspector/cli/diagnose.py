@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from inspector.cli.output import ascii_only, note, paints
+from inspector.cli.output import ascii_only, flush, note, paints, put, say
 from inspector.cli.progress import progress_bar
 from inspector.cli.stdin import with_stdin
 from inspector.model import Severity
@@ -43,17 +43,17 @@ def diagnose(captures: tuple[Path, ...], fail_on: str, output_format: str, hosts
     """
     found = look_into(with_stdin(captures), default(), hosts=hosts, progress=progress_bar)
     level = _LEVELS.get(fail_on)
-    out = sys.stdout.buffer
     match output_format:
         case "jsonl":
-            out.writelines(jsonl(found))
+            for line in jsonl(found):
+                put(line)
         case "junit":
-            out.write(junit(found, level))
+            put(junit(found, level))
         case _:
             width = shutil.get_terminal_size((100, 40)).columns if sys.stdout.isatty() else 100
             for text in lines(found, width=min(width, 120), colour=paints(), ascii_only=ascii_only()):
-                out.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace") + b"\n")
-    out.flush()
+                say(text, colours=paints())
+    flush()
     for text in found.notes:
         note(text)
     return int(level is not None and found.worst is not None and found.worst >= level)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from inspector.cli.output import paints
+from inspector.cli.output import flush, paints, say
 from inspector.cli.proxying import DEFAULT_HOST, DEFAULT_PORT, confdir
 from inspector.cli.staging import staged
 from inspector.errors import GwinspectError
@@ -21,9 +21,10 @@ from inspector.proxy.checks import (
     check_runtimes,
     check_versions,
 )
+from inspector.report.colour import painted
 from inspector.store.reader import Reader
 
-_COLOURS = {State.OK: "green", State.NOTE: "yellow", State.PROBLEM: "red"}
+_COLOURS = {State.OK: "32", State.NOTE: "33", State.PROBLEM: "31;1"}
 # Columns of text, as help has them.
 _WIDTH = 100
 
@@ -72,7 +73,9 @@ def _try() -> Check:
             rows, connections = reader.last(), len(reader.connections())
             reader.close()
         except GwinspectError as error:
-            return Check(State.PROBLEM, what, str(error), "Mend what it says, and run this again.")
+            return Check(
+                State.PROBLEM, what, f"{error} {error.shown}".rstrip(), "Mend what it says, and run this again."
+            )
         if not rows:
             said = log.read_text("utf-8", "replace").strip()[-500:] if log.exists() else ""
             return Check(State.PROBLEM, what, f"nothing was recorded. {said}", "Report this with all that is above.")
@@ -83,10 +86,11 @@ def _print(check: Check) -> None:
     head = f"{check.state.value:<8} {check.what:<14} "
     indent = " " * len(head)
     lines = textwrap.wrap(inert(check.found), _WIDTH - len(head), break_long_words=False) or [""]
-    mark = click.style(f"{check.state.value:<8}", fg=_COLOURS[check.state], bold=check.state is State.PROBLEM)
-    click.echo(f"{mark} {check.what:<14} {lines[0]}", color=paints())
+    mark = painted(f"{check.state.value:<8}", _COLOURS[check.state] if paints() else "")
+    say(f"{mark} {inert(check.what):<14} {lines[0]}", colours=paints())
     for line in (
         *lines[1:],
-        *textwrap.wrap(check.fix and f"fix: {check.fix}", _WIDTH - len(head), break_long_words=False),
+        *textwrap.wrap(check.fix and f"fix: {inert(check.fix)}", _WIDTH - len(head), break_long_words=False),
     ):
-        click.echo(f"{indent}{line}")
+        say(f"{indent}{line}")
+    flush()

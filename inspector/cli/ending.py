@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-import click
-
-from inspector.cli.output import note
+from inspector.cli.output import note, tell
 from inspector.proxy.process import Process, descendants, end, exit_code, finish_off
 
 # What the command line exits with where a recording lacks something that passed.
@@ -55,8 +53,7 @@ def until_told() -> Iterator[Ending]:
         ending.signal = int(told.code) - 128
     if ending.signal is not None:
         _be_deaf()
-        with suppress(OSError):
-            click.echo(err=True)
+        tell()
 
 
 def has_terminal() -> bool:

@@ -4,6 +4,7 @@ import shutil
 
 import click
 
+from inspector.cli.output import say
 from inspector.errors import UsageError
 from inspector.protocol.registry import default
 from inspector.report.explain import explain as look_up
@@ -29,4 +30,5 @@ def explain(topic: tuple[str, ...]) -> None:
         raise UsageError(f"nothing is known as {words!r}; {hint}")
     width = min(100, shutil.get_terminal_size((80, 24)).columns)
     for explanation in filter(None, found):
-        click.echo(render(explanation, width))
+        for line in render(explanation, width).split("\n"):
+            say(line)

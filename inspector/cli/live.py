@@ -16,7 +16,7 @@ import click
 from inspector.cli.ending import CLIENT_LIMIT, INCOMPLETE, until_told
 from inspector.cli.filtering import search_for
 from inspector.cli.follow import Printout
-from inspector.cli.output import Printer, note, on_screen
+from inspector.cli.output import Printer, note, on_screen, pass_on
 from inspector.cli.proxying import (
     ProxyChoice,
     UnseenNote,
@@ -39,7 +39,6 @@ from inspector.proxy.launch.watch import Watch
 from inspector.proxy.livefile import Live
 from inspector.proxy.mitmdump import STOP_LIMIT, Proxy, Settings
 from inspector.proxy.process import Found, Process, end, identify
-from inspector.report.colour import coloured
 from inspector.report.present import Presenter
 from inspector.store.parts import Trail, recording_of
 
@@ -214,5 +213,4 @@ def _over(underway: Underway, told: UnseenNote) -> bool:
 
 def _say(lines: Sequence[str]) -> None:
     for line in lines:
-        # click leaves the colours out where stderr is no terminal.
-        click.echo(f"  {coloured(line)}", err=True)
+        pass_on(line)

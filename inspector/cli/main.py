@@ -8,7 +8,7 @@ from typing import NoReturn
 import click
 
 from inspector import __version__
-from inspector.errors import GwinspectError, UsageError
+from inspector.errors import GwinspectError
 
 # Every command with its one line of help: `gwinspect --help` shows it without importing them.
 COMMANDS = {
@@ -63,15 +63,11 @@ def main() -> None:
         signal.signal(number, _leave)
     try:
         sys.exit(gwinspect.main(prog_name="gwinspect", standalone_mode=False) or 0)
-    except GwinspectError as error:
-        if isinstance(error, UsageError) and error.shown:
-            click.echo(error.shown, err=True)
-        click.echo(f"gwinspect: {error}", err=True)
-        if error.slug != "usage":
-            click.echo(f"More: gwinspect explain {error.slug}", err=True)
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
+    except (GwinspectError, click.ClickException) as error:
+        # Imported here: --help has no need of what rows are printed with.
+        from inspector.cli.output import fail
+
+        fail(error)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)

@@ -1,5 +1,10 @@
-"""Where rows go: as text or JSON lines to stdout, with everything else on stderr."""
+"""The one place that prints: rows and other data to stdout, everything else to stderr.
 
+Whatever is printed as text is made inert here, whatever was done to it before: file names, what SQLite or mitmproxy
+say, what a file claims that is not ours. Only colours that we painted stay. Nothing else in `inspector.cli` prints.
+"""
+
+import io
 import os
 import shutil
 import sys
@@ -9,7 +14,10 @@ from contextlib import suppress
 
 import click
 
+from inspector.errors import GwinspectError
+from inspector.inert import inert
 from inspector.model import Event, Kind
+from inspector.report.colour import coloured, inert_but_colours
 from inspector.report.jsonl import line
 from inspector.report.packets import PacketReader
 from inspector.report.present import Presenter
@@ -34,8 +42,9 @@ class Printer:
         self.packets = packets
         """Where the packets of voice media are, if they are wanted one by one."""
         terminal = sys.stdout.isatty()
+        self._colours = paints()
         self._text = TextRows(
-            colour=paints(),
+            colour=self._colours,
             width=shutil.get_terminal_size((120, 40)).columns if terminal else None,
             ascii_only=ascii_only(),
         )
@@ -45,19 +54,32 @@ class Printer:
         shown = self._presenter.show(event, rows)
         if self._jsonl:
             raw = rows.raw(event) if self._raw or event.kind is Kind.UNDECODED else None
-            sys.stdout.buffer.write(line(shown, raw, self.packets.of(event) if self.packets else None))
+            put(line(shown, raw, self.packets.of(event) if self.packets else None))
             return
         for text in self._text.lines(shown):
-            self._write(text)
+            say(text, colours=self._colours)
         for text in self.packets.lines(event) if self.packets is not None else ():
-            self._write(_INDENT + text)
-
-    def _write(self, text: str) -> None:
-        sys.stdout.buffer.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace") + b"\n")
+            say(_INDENT + text)
 
     def flush(self) -> None:
         """Let what was printed be seen."""
-        sys.stdout.buffer.flush()
+        flush()
+
+
+def say(line: str, *, colours: bool = False) -> None:
+    """Print one line to stdout, for people. `colours`: it has been painted, where it is to be."""
+    text = inert_but_colours(line) if colours else inert(line)
+    put(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace") + b"\n")
+
+
+def put(data: bytes) -> None:
+    """Print to stdout what programs read, as it is; who makes it has escaped what has to be."""
+    sys.stdout.buffer.write(data)
+
+
+def flush() -> None:
+    """Let what was printed to stdout be seen."""
+    sys.stdout.buffer.flush()
 
 
 def paints() -> bool:
@@ -77,10 +99,44 @@ def on_screen() -> bool:
 
 
 def note(text: str) -> None:
-    """Tell the person at the terminal something that is not data."""
+    """Tell the person at the terminal something that is not data, in one line."""
+    tell(f"gwinspect: {text}")
+
+
+def tell(line: str = "") -> None:
+    """Print one line to stderr."""
+    _to_stderr(inert(line))
+
+
+def pass_on(line: str) -> None:
+    """Print to stderr what another program said, with its colours where stderr is a terminal."""
+    _to_stderr(f"  {coloured(line)}")
+
+
+def fail(error: GwinspectError | click.ClickException) -> None:
+    """Say why the command could not be done."""
+    if isinstance(error, click.ClickException):
+        # With the usage above it, which only click can write.
+        written = io.StringIO()
+        error.show(written)
+        _tell_lines(written.getvalue().expandtabs(4))
+        return
+    if error.shown:
+        _tell_lines(error.shown)
+    note(str(error))
+    if error.slug != "usage":
+        tell(f"More: gwinspect explain {error.slug}")
+
+
+def _tell_lines(text: str) -> None:
+    for each in text.rstrip("\n").split("\n"):
+        tell(each)
+
+
+def _to_stderr(line: str) -> None:
     # A terminal that was closed is no reason not to end what was begun.
     with suppress(OSError):
-        click.echo(f"gwinspect: {text}", err=True)
+        click.echo(line, err=True)
 
 
 def last(events: Iterable[Event], limit: int | None) -> Iterator[Event]:

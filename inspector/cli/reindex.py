@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.output import note
 from inspector.cli.progress import progress_bar
 from inspector.errors import NotACapture
 from inspector.protocol.registry import default
@@ -25,4 +26,4 @@ def reindex(capture: Path) -> None:
     with progress_bar("reindexing") as report:
         events = writer.rebuild(report)
     writer.finish()
-    click.echo(f"gwinspect: {capture} has {events:,} events", err=True)
+    note(f"{capture} has {events:,} events")

@@ -1,15 +1,16 @@
 """``gwinspect sql``: a capture asked in SQL."""
 
-import csv
 import sqlite3
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from inspector.cli.output import put, say
 from inspector.errors import UsageError
+from inspector.inert import inert
 from inspector.protocol.registry import default
+from inspector.report.export import csv_line
 from inspector.report.present import Presenter
 from inspector.report.rows import CaptureRows
 from inspector.store.reader import Reader
@@ -54,21 +55,19 @@ def sql(capture: Path, statement: str, output_format: str, reveal: bool) -> None
 def _print(columns: list[str], found: list[tuple[Any, ...]], output_format: str) -> None:
     if output_format == "jsonl":
         for row in found:
-            sys.stdout.buffer.write(jsontext.dumps(dict(zip(columns, row, strict=True))) + b"\n")
+            put(jsontext.line(dict(zip(columns, row, strict=True))))
         return
     if output_format == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerows([columns, *found])
+        for record in (columns, *found):
+            put(csv_line(record, "\n"))
         return
-    table = [columns, *([_cell(value) for value in record] for record in found)]
+    table = [[_cell(name) for name in columns], *([_cell(value) for value in record] for record in found)]
     widths = [min(60, max(len(cells[i]) for cells in table)) for i in range(len(columns))]
     for cells in table:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+        say("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
 
 
 def _cell(value: Any) -> str:
-    from inspector.inert import inert
-
     if value is None:
         return ""
     return f"{len(value)} bytes" if isinstance(value, bytes) else inert(str(value))

@@ -94,8 +94,9 @@ def staged(
         assert simulator.stdout is not None
         ready = simulator.stdout.readline()
         if not ready:
-            said = "above" if log is None else log.read_text("utf-8", "replace")
-            raise EnvironmentProblem(f"the simulator did not start; what it said: {said}")
+            problem = EnvironmentProblem("the simulator did not start; what it said is above")
+            problem.shown = "" if log is None else log.read_text("utf-8", "replace")
+            raise problem
         where = json.loads(ready)
         if media_port:
             modes = ("regular", f"reverse:udp://127.0.0.1:{where['udp_port']}@127.0.0.1:{media_port}")

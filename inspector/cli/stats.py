@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from inspector.cli.filtering import search_for
-from inspector.cli.output import ascii_only, note, paints
+from inspector.cli.output import ascii_only, flush, note, paints, put, say
 from inspector.cli.progress import progress_bar
 from inspector.cli.stdin import STDIN, with_stdin
 from inspector.protocol.registry import default
@@ -60,7 +60,6 @@ def stats(
     """
     search = search_for(where)
     width = min(shutil.get_terminal_size((100, 40)).columns, _WIDEST) if sys.stdout.isatty() else 100
-    out = sys.stdout.buffer
     for number, (named, path) in enumerate(zip(captures, with_stdin(captures), strict=True)):
         name = "stdin" if named == STDIN else str(named)
         with closing(Reader(_as_capture(path, hosts))) as reader:
@@ -69,13 +68,14 @@ def stats(
             rows = CaptureRows(reader)
             rows.conclude()
         if output_format == "jsonl":
-            out.writelines(jsonl(found, name))
+            for line in jsonl(found, name):
+                put(line)
         else:
             if number:
-                out.write(b"\n")
+                say("")
             for text in lines(found, name, limit=limit, width=width, colour=paints(), ascii_only=ascii_only()):
-                out.write(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace") + b"\n")
-        out.flush()
+                say(text, colours=paints())
+        flush()
         for text in rows.notes:
             note(text)
 

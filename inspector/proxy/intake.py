@@ -3,21 +3,19 @@
 Hooks put, in mitmproxy's loop; one thread takes.
 """
 
-import logging
 import threading
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
 from inspector.model import Closed, Frame, Happening
+from inspector.proxy.eventlog import log
 from inspector.proxy.missing import Missing
 
 # Things that may wait; more than 100,000 a second are taken, so only a disk that hangs fills this.
 MAX_QUEUED = 500_000
 # Happenings other than messages (opens, closes, pings) that find room all the same: what is left needs them.
 SPARE = 100_000
-
-log = logging.getLogger("gwinspect")
 
 
 @dataclass(slots=True, eq=False)

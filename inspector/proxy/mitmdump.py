@@ -14,6 +14,7 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 from inspector.errors import EnvironmentProblem, UsageError
+from inspector.proxy.eventlog import INERT_LOG
 from inspector.proxy.process import end, output_to
 from inspector.store.parts import recording_of
 
@@ -154,6 +155,7 @@ class Proxy:
                     "PYTHONUNBUFFERED": "1",
                     # Hooked itself, as inside another launch, it would take its own way to the gateway for a client's.
                     "GWINSPECT_HOOKS": "off",
+                    INERT_LOG: "1",
                     **(self.settings.environment or {}),
                 },
             )
@@ -189,21 +191,21 @@ class Proxy:
         deadline = time.monotonic() + START_LIMIT
         while time.monotonic() < deadline:
             if self.poll() is not None:
-                raise EnvironmentProblem(f"mitmdump ended at once (exit code {self.poll()}); {self._said()}")
+                raise self._not_started(f"ended at once (exit code {self.poll()})")
             # The CA is made during the start, and the addon opens the capture when mitmproxy already listens.
             if self._listens() and self.ca_path.exists() and self._records():
                 return
             time.sleep(0.05)
-        raise EnvironmentProblem(
-            f"mitmdump did not listen on {self.address} within {START_LIMIT:.0f} s; {self._said()}"
-        )
+        raise self._not_started(f"did not listen on {self.address} within {START_LIMIT:.0f} s")
 
-    def _said(self) -> str:
-        """Return where to find, or else the end of, what it said."""
-        if self.settings.log is None:
-            return "what it said stands above"
-        said = self.settings.log.read_bytes()[-_QUOTED:].decode("utf-8", "replace").strip()
-        return f"it said:\n{said}" if said else "it said nothing"
+    def _not_started(self, what: str) -> EnvironmentProblem:
+        """Return the error, with the end of what mitmdump said unless that is on stderr already."""
+        log = self.settings.log
+        said = "" if log is None else log.read_bytes()[-_QUOTED:].decode("utf-8", "replace").strip()
+        where = "what it said is above" if said or log is None else "it said nothing"
+        problem = EnvironmentProblem(f"mitmdump {what}; {where}")
+        problem.shown = said
+        return problem
 
     def _records(self) -> bool:
         """Say whether the addon has opened the capture, so that one it continues no longer says that it is finished."""

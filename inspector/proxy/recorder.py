@@ -7,6 +7,7 @@ mitmproxy, mitmdump and mitmweb, on 11.0.2 and later.
 
 import ast
 import logging
+import os
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ from inspector.inert import inert
 from inspector.model import Closed, Control, Frame, Mark, Opened
 from inspector.protocol.hosts import host_of, plane_of, shape_of
 from inspector.proxy.closes import Closes
+from inspector.proxy.eventlog import INERT_LOG, log, make_all_inert
 from inspector.proxy.intake import Stream
 from inspector.proxy.recorded import RecordedFlows
 from inspector.proxy.refusals import Refusals
@@ -35,8 +37,6 @@ from inspector.proxy.reverse import original_of
 from inspector.proxy.scribe import ALERT, Amendment, Scribe
 from inspector.store.file import check_target
 from inspector.store.lock import check_free, path_of
-
-log = logging.getLogger("gwinspect")
 
 # Seconds of silence after which mitmproxy is to end a path of UDP. Its own 20 harm a call: its network stack forgets a
 # path only 60 s after the last packet, and swallows what comes until then where the path has ended. A bot that is quiet
@@ -73,6 +73,8 @@ class Recorder:
         return None if self._scribe is None else self._scribe.path
 
     def load(self, loader: Loader) -> None:
+        if os.environ.get(INERT_LOG):
+            make_all_inert()
         loader.add_option(
             "gwinspect_capture",
             str,
@@ -124,7 +126,7 @@ class Recorder:
                 if self._scribe is not None and path_of(self._scribe.path) != path_of(wanted):
                     check_free(wanted)
             except GwinspectError as error:
-                raise exceptions.OptionsError(str(error)) from error
+                raise exceptions.OptionsError(inert(str(error))) from error
             if self._scribe is not None:
                 self._finish()
                 self.running()
@@ -137,9 +139,7 @@ class Recorder:
             return
         if ctx.options.deferred:
             # mitmproxy passes over them silently. Not an error, which would end it: they may be in its config.yaml.
-            log.warning(
-                "gwinspect: mitmproxy has no option %s; check --set", ", ".join(map(inert, ctx.options.deferred))
-            )
+            log.warning("gwinspect: mitmproxy has no option %s; check --set", ", ".join(ctx.options.deferred))
         name = ctx.options.gwinspect_capture or f"gwinspect-{datetime.now():%Y%m%d-%H%M%S}.gwcap"
         try:
             scribe = self._make_scribe(Path(name).expanduser(), keep_secrets=ctx.options.gwinspect_keep_secrets)

@@ -26,6 +26,7 @@ from typing import IO, Any
 
 from inspector.errors import CaptureError, GwinspectError
 from inspector.model import Closed, Event, Frame, Happening, Mark, Opened
+from inspector.proxy.eventlog import log
 from inspector.proxy.intake import Intake, Stream
 from inspector.proxy.scribe import BEAT, MAX_MEDIA, Amendment, Scribe
 
@@ -41,8 +42,6 @@ _LENGTH_BYTES = 4
 # pickled; a stream's key, host, and whether it surely is a gateway; a connection that did not come about, pickled; a
 # host; host and port; nothing.
 _FRAME, _HAPPENING, _BEGIN, _REFUSE, _SAW, _LEARN, _STOP = range(7)
-
-log = logging.getLogger("gwinspect")
 
 
 class RemoteScribe:
@@ -151,7 +150,9 @@ class RemoteScribe:
         for answer in self._answers:
             match answer:
                 case ("log", int(level), str(text)):
-                    log.log(level, "%s", text)
+                    # A traceback is among what has several lines.
+                    for line in text.split("\n"):
+                        log.log(level, "%s", line)
                 case ("number", int(key), int(number)) if key in self._streams:
                     self._streams[key].connection = number
                 case ("gone", int(key), bool(refused)) if key in self._streams:

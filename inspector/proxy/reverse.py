@@ -10,7 +10,6 @@ for are touched. It is to be loaded before the recorder, which asks `original_of
 """
 
 import asyncio
-import logging
 import re
 from collections.abc import MutableMapping
 from typing import Any, NamedTuple
@@ -25,9 +24,8 @@ from mitmproxy.websocket import WebSocketMessage
 from inspector.importers.mitm import ENDED_BECAUSE, is_reverse, reached_at
 from inspector.model import REACHED_AT, Plane
 from inspector.protocol.hosts import plane_of, shape_of
+from inspector.proxy.eventlog import log
 from inspector.proxy.rewriting import Rewriter
-
-log = logging.getLogger("gwinspect")
 
 # What stands before the host in the path that a client is told.
 PREFIX = "/gwinspect-resume/"

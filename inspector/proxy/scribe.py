@@ -17,10 +17,10 @@ from typing import NamedTuple
 from inspector.diagnose.words import took
 from inspector.errors import CaptureError
 from inspector.importers.candidates import confirm
-from inspector.inert import inert
 from inspector.model import Closed, Event, Finding, Frame, Gap, Happening, Kind, Mark, Opened, Payload, Plane, Severity
 from inspector.protocol.registry import Registry
 from inspector.proxy.clock import Clock
+from inspector.proxy.eventlog import log
 from inspector.proxy.intake import SPARE, Intake, Stream
 from inspector.proxy.missing import Missing
 from inspector.store.parts import LOOK
@@ -49,8 +49,6 @@ _VOICE_READY = 2
 
 # mitmproxy's level for what a person should see although it is no warning.
 ALERT = logging.INFO + 1
-
-log = logging.getLogger("gwinspect")
 
 
 class Amendment(NamedTuple):
@@ -374,9 +372,9 @@ class Scribe(threading.Thread):
         """Say in mitmproxy's event log what a person would want to know at once."""
         if event.kind is Kind.OPEN and event.opened is not None:
             if event.opened.refusal:
-                log.warning("gwinspect: no connection to %s: %s", inert(event.opened.url), inert(event.opened.refusal))
+                log.warning("gwinspect: no connection to %s: %s", event.opened.url, event.opened.refusal)
             else:
-                log.info("gwinspect: #%d %s %s", event.connection, event.plane.value, inert(event.opened.url))
+                log.info("gwinspect: #%d %s %s", event.connection, event.plane.value, event.opened.url)
         elif event.kind is Kind.CLOSE and event.closed is not None and event.plane is not Plane.MEDIA:
             code = event.closed.code
             row = self._registry.close_code(event.plane, code) if code is not None else None
@@ -410,5 +408,5 @@ class Scribe(threading.Thread):
                     ALERT,
                     "gwinspect: no Discord gateway yet, only WebSockets to %s; a server of your own is recorded with "
                     "--set gwinspect_hosts=HOST",
-                    ", ".join(sorted(inert(host) for host in self._hosts)[:10]),
+                    ", ".join(sorted(self._hosts)[:10]),
                 )

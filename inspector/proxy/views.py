@@ -6,7 +6,6 @@ start no slower for it.
 
 import asyncio
 import importlib.util
-import logging
 import os
 import shutil
 import sys
@@ -21,14 +20,14 @@ from mitmproxy import command, ctx, exceptions, flow, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.hooks import UpdateHook
 
+from inspector.inert import inert
 from inspector.model import Event
 from inspector.protocol.registry import default
 from inspector.proxy.contentviews import register
 from inspector.proxy.contentviews.lookup import SLICE, Transcripts
+from inspector.proxy.eventlog import log
 from inspector.proxy.recorder import Recorder
 from inspector.proxy.remarks import remark
-
-log = logging.getLogger("gwinspect")
 
 # Columns of what a command prints: mitmproxy's console gives it four fifths of the screen, and does not wrap.
 _COLUMNS = 76
@@ -182,8 +181,8 @@ def _explanation(words: str) -> list[str]:
     if found is None:
         guesses = suggest(words, default())
         also = f"; did you mean {', '.join(guesses)}?" if guesses else ""
-        raise exceptions.CommandError(f"gwinspect knows nothing called {words}{also}")
-    return render(found, _COLUMNS).split("\n")
+        raise exceptions.CommandError(inert(f"gwinspect knows nothing called {words}{also}"))
+    return [inert(line) for line in render(found, _COLUMNS).split("\n")]
 
 
 def _capture() -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
-from inspector.inert import inert
+from inspector.inert import short
 from inspector.model import Event, Kind, Mark, Opened, Plane, Undecoded
 from inspector.protocol.registry import Registry
 from inspector.report.explain import (
@@ -317,8 +317,7 @@ def _control(event: Event) -> Entry:
 
 
 def _clipped(text: str, limit: int = _LONGEST) -> str:
-    text = inert(text[: limit + 1])
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    return short(text, limit, "...")
 
 
 _IDENTIFY = 2

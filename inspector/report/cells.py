@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from wcwidth import wcswidth, wcwidth
 
-from inspector.inert import inert
+from inspector.inert import cut, inert
 from inspector.model import Event, Kind, Mark
 from inspector.report.present import Shown
 from inspector.report.values import size
@@ -37,7 +37,7 @@ def direction(event: Event, marks: Marks) -> tuple[str, str, str]:
         refused = event.opened is not None and event.opened.refusal is not None
         return (marks.close, "refused", "refused") if refused else (marks.open, "open", "open")
     if event.kind is Kind.CLOSE:
-        return marks.close, (event.closed.by if event.closed and event.closed.by else "close"), "close"
+        return marks.close, inert(event.closed.by if event.closed and event.closed.by else "close"), "close"
     if event.kind is Kind.GAP:
         return marks.more, "missing", "refused"
     return (marks.send, "send", "send") if event.from_client else (marks.receive, "receive", "receive")
@@ -52,7 +52,7 @@ def what(shown: Shown, more: str) -> tuple[str, str]:
     if event.kind is Kind.OPEN:
         return "", event.plane.value
     if event.kind is not Kind.PAYLOAD:
-        return "", event.event or event.kind.value
+        return "", clip(inert(event.event or event.kind.value), LONGEST_NAME, more)
     number = str(event.op) if isinstance(event.op, int) else ""
     return number, clip(inert(event.event) if event.event else shown.name or "", LONGEST_NAME, more)
 
@@ -82,5 +82,5 @@ def clip(text: str, room: int, more: str) -> str:
     for at, char in enumerate(text):
         used += max(0, wcwidth(char))
         if used >= room:
-            return text[:at] + more
+            return cut(text, at) + more
     return text

@@ -1,10 +1,10 @@
 """A diagnosis for programs: JSON lines, and JUnit's XML for CI."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
+from inspector.inert import inert
 from inspector.model import Severity
 from inspector.report.diagnosis import Case, Diagnosis
 from inspector.report.explain import rule_of
@@ -12,14 +12,11 @@ from inspector.report.jsonl import finding_record, verdict_record
 from inspector.report.values import iso
 from inspector.wire import jsontext
 
-# What XML 1.0 cannot hold, not even escaped.
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
 
 def jsonl(diagnosis: Diagnosis) -> Iterator[bytes]:
     """Yield one JSON object a finding, each a line with its newline. Keys are only ever added."""
     for case in diagnosis.cases:
-        yield jsontext.dumps(record(case)) + b"\n"
+        yield jsontext.line(record(case))
 
 
 def record(case: Case) -> dict[str, Any]:
@@ -94,4 +91,5 @@ def _said(case: Case) -> str:
 
 
 def _clean(text: str) -> str:
-    return _NOT_XML.sub("?", text)
+    """Return lines for a log that is read on a terminal. What XML 1.0 cannot hold is among what is made inert."""
+    return "\n".join(map(inert, text.split("\n")))

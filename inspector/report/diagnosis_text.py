@@ -5,7 +5,9 @@ from datetime import tzinfo
 from itertools import groupby
 from textwrap import wrap
 
+from inspector.inert import inert
 from inspector.model import Severity
+from inspector.report.colour import painted
 from inspector.report.diagnosis import Case, Diagnosis
 from inspector.report.text import SEVERITIES, SEVERITY_COLOURS, sentence_of
 from inspector.report.values import clock, day, duration
@@ -40,7 +42,7 @@ def lines(
 
 def _lines(diagnosis: Diagnosis, width: int, colour: bool, zone: tzinfo | None) -> Iterator[str]:
     def paint(text: str, code: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if colour else text
+        return painted(text, code if colour else "")
 
     yield paint(_head(diagnosis, zone), _BOLD)
     yield ""
@@ -65,7 +67,7 @@ def _in_order(diagnosis: Diagnosis) -> list[Case]:
 
 def _head(diagnosis: Diagnosis, zone: tzinfo | None) -> str:
     parts = [
-        ", ".join(diagnosis.files),
+        ", ".join(map(inert, diagnosis.files)),
         f"{_counted(diagnosis.connections, 'connection')}, {_counted(diagnosis.sessions, 'session')}, "
         f"{_counted(diagnosis.events, 'row')}",
     ]
@@ -77,7 +79,7 @@ def _head(diagnosis: Diagnosis, zone: tzinfo | None) -> str:
 def _case(case: Case, width: int, paint: Callable[[str, str], str], zone: tzinfo | None) -> Iterator[str]:
     finding = case.finding
     name = SEVERITIES[finding.severity]
-    where = f"connection {case.connection}, row {finding.event}" + (f" of {case.file}" if case.file else "")
+    where = f"connection {case.connection}, row {finding.event}" + (f" of {inert(case.file)}" if case.file else "")
     severity, rule = paint(f"{name:<5}", SEVERITY_COLOURS[finding.severity]), paint(finding.rule, _BOLD)
     yield f"{severity}  {rule}   {where}   {clock(case.at_ns, zone)}"
     verdict = case.verdict

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from inspector.errors import CaptureError, UsageError
 from inspector.inert import inert
@@ -63,10 +64,10 @@ def to_text(rows: Iterator[Shown], raw: Raw) -> Iterator[bytes]:
 
 def to_csv(rows: Iterator[Shown], raw: Raw) -> Iterator[bytes]:
     """Yield a table with a title line. What a spreadsheet would take for a formula has an apostrophe before it."""
-    yield _csv_line(CSV_COLUMNS)
+    yield csv_line(CSV_COLUMNS)
     for shown in rows:
         found = jsonl.record(shown) | {"summary": cells.summary(shown)}
-        yield _csv_line([found[name] for name in CSV_COLUMNS])
+        yield csv_line([found[name] for name in CSV_COLUMNS])
 
 
 FORMATS: dict[str, Callable[[Iterator[Shown], Raw], Iterator[bytes]]] = {
@@ -143,9 +144,12 @@ def _rows(recording: Recording, numbers: Sequence[int], progress: Callable[[int,
             progress(done, len(numbers))
 
 
-def _csv_line(values: Sequence[str | int | None]) -> bytes:
+def csv_line(values: Sequence[Any], end: str = "\r\n") -> bytes:
+    """Return one line of CSV in UTF-8. Texts are inert; what a spreadsheet would run gets an apostrophe."""
     line = io.StringIO()
-    csv.writer(line).writerow([_cell(value) if isinstance(value, str) else value for value in values])
+    csv.writer(line, lineterminator=end).writerow(
+        [_cell(value) if isinstance(value, str) else value for value in values]
+    )
     return _utf8(line.getvalue())
 
 

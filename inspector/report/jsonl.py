@@ -19,7 +19,7 @@ def line(shown: Shown, raw: bytes | None = None, packets: Iterable[dict[str, Any
     found = record(shown, raw)
     if packets is not None and shown.event.plane is Plane.MEDIA and shown.event.kind is Kind.PAYLOAD:
         found["packets"] = list(packets)
-    return jsontext.dumps(found) + b"\n"
+    return jsontext.line(found)
 
 
 def record(shown: Shown, raw: bytes | None = None) -> dict[str, Any]:

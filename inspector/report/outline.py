@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from wcwidth import wcwidth
 
-from inspector.inert import inert
+from inspector.inert import cut, inert, short
 from inspector.model import ABSENT
 from inspector.report.jsonl import record
 from inspector.report.present import Shown
@@ -315,9 +315,7 @@ def said(value: Any, room: int = _PREVIEW) -> str:
     """Return a value in one inert line of about `room` characters; of an object or list its `preview`."""
     match sort_of(value):
         case "string":
-            inner = max(room - 2, 1)
-            text = inert(value[: inner + 1])
-            return f'"{text}"' if len(text) <= inner else f'"{text[: inner - 1]}…"'
+            return f'"{short(value, max(room - 2, 1))}"'
         case "null":
             return "null"
         case "boolean":
@@ -410,7 +408,7 @@ def _brief(value: Any) -> tuple[str, bool]:
 
 def _label(key: Any) -> str:
     text = inert(str(key)[: _LONGEST_KEY + 1]) or '""'
-    return text if len(text) <= _LONGEST_KEY else text[:_LONGEST_KEY] + "…"
+    return text if len(text) <= _LONGEST_KEY else cut(text, _LONGEST_KEY) + "…"
 
 
 def _foldable(value: Any, sort: Sort) -> bool:

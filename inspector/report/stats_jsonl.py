@@ -21,7 +21,7 @@ _WAYS = {True: "send", False: "receive", None: None}
 def jsonl(stats: Stats, capture: str) -> Iterator[bytes]:
     """Yield the lines of one recording, each with its newline. `capture`: its path, as it was asked for."""
     for kind, record in _records(stats):
-        yield jsontext.dumps({"kind": kind, "capture": capture} | record) + b"\n"
+        yield jsontext.line({"kind": kind, "capture": capture} | record)
 
 
 def _records(stats: Stats) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -14,6 +14,7 @@ from inspector.inert import inert
 from inspector.model import Plane, Severity
 from inspector.report import cells
 from inspector.report.cells import clip
+from inspector.report.colour import painted
 from inspector.report.stats import (
     MOST,
     ConnectionStats,
@@ -123,7 +124,7 @@ class _Writer:
         yield from self._rules(stats.rules)
 
     def _capture(self, stats: Stats, name: str) -> Iterator[str]:
-        yield self._paint(inert(name), _BOLD)
+        yield self._paint(name, _BOLD)
         counted = [
             _counted(len(stats.connections), "connection"),
             _counted(stats.sessions, "session"),
@@ -326,11 +327,11 @@ class _Writer:
         heads = [_padded(part.title, width, _is_left(part)) for part, width in zip(parts, widths, strict=True)]
         yield self._paint((_GAP + _GAP.join(heads)).rstrip(), _DIM)
         for number in range(count):
-            painted = []
+            cells_of_line = []
             for part, width in zip(parts, widths, strict=True):
                 text = _padded(self._cell(part, number, width), width, _is_left(part))
-                painted.append(self._paint(text, part.codes[number] if part.codes else _PLAIN))
-            yield (_GAP + _GAP.join(painted)).rstrip()
+                cells_of_line.append(self._paint(text, part.codes[number] if part.codes else _PLAIN))
+            yield (_GAP + _GAP.join(cells_of_line)).rstrip()
 
     def _cell(self, part: _Part, number: int, width: int) -> str:
         if isinstance(part, _Column):
@@ -356,7 +357,7 @@ class _Writer:
         return f"{self._marks.send} send" if from_client else f"{self._marks.receive} receive"
 
     def _paint(self, text: str, code: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self._colour and code and text.strip() else text
+        return painted(text, code if self._colour else "")
 
 
 def _ways(sides: Sequence[tuple[object, bool | None]]) -> list[str]:

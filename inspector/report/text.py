@@ -13,6 +13,7 @@ from wcwidth import wcswidth
 from inspector.model import Event, Kind, Severity, Verdict
 from inspector.protocol.registry import CloseCode
 from inspector.report import cells
+from inspector.report.colour import painted
 from inspector.report.present import Shown
 from inspector.report.values import clock, day, duration
 
@@ -76,7 +77,7 @@ class TextRows:
         if self._width is not None and not self._whole:
             tail = cells.clip(tail, max(self._width - wcswidth(plain), 20), self._marks.more)
         trouble = event.kind in (Kind.CLOSE, Kind.UNDECODED, Kind.GAP)
-        yield (head + (self._paint(tail, _RED) if trouble else tail)).rstrip()
+        yield (head + self._paint(tail, _RED if trouble else "")).rstrip()
         yield from self._findings(event)
         if shown.close is not None or event.verdict is not None:
             yield from self._explanation(shown.close, event.verdict)
@@ -103,8 +104,8 @@ class TextRows:
         if self._has_room(_SIZE_FROM):
             both = self._has_room(_BOTH_SIZES_FROM)
             columns.append((f"{cells.sizes(event, self._marks.to, both=both):>{16 if both else 7}}", ""))
-        painted = " ".join(self._paint(text, code) for text, code in columns)
-        return painted + "  ", " ".join(text for text, _ in columns) + "  "
+        head = " ".join(self._paint(text, code) for text, code in columns)
+        return head + "  ", " ".join(text for text, _ in columns) + "  "
 
     def _has_room(self, columns: int) -> bool:
         return self._width is None or self._width >= columns
@@ -147,4 +148,4 @@ class TextRows:
             yield from self._wrapped(text or "", _DIM)
 
     def _paint(self, text: str, code: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self._colour and code and text.strip() else text
+        return painted(text, code if self._colour else "")

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from inspector.errors import TableError
-from inspector.inert import inert
+from inspector.inert import inert, short
 from inspector.model import ABSENT, Closed, Event, Kind, Mark, Opened, Plane
 from inspector.protocol.registry import Registry
 from inspector.session.redact import shown
@@ -132,9 +132,9 @@ def _close(plane: Plane, closed: Closed, registry: Registry) -> str:
     reason = _clipped(closed.reason)
     if reason.rstrip(".").casefold() == name.casefold():
         reason = ""
-    by = f"closed by the {closed.by}" if closed.by else "no more packets" if plane is Plane.MEDIA else ""
+    by = f"closed by the {inert(closed.by)}" if closed.by else "no more packets" if plane is Plane.MEDIA else ""
     forbidden = "a code that must not be sent" if closed.marks & Mark.FORBIDDEN else ""
-    told = f"the proxy told the {closed.told} 1000" if closed.told else ""
+    told = f"the proxy told the {inert(closed.told)} 1000" if closed.told else ""
     return _joined([f"{code} {name}".strip(), forbidden, f"“{reason}”" if reason else "", by, told])
 
 
@@ -262,9 +262,7 @@ def _find(d: Any, paths: tuple[Path, ...]) -> Any:
 
 
 def _clipped(text: str) -> str:
-    # Cut before too: nothing is gained by escaping a megabyte.
-    text = inert(text[: MAX_TEXT + 1])
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+    return short(text, MAX_TEXT)
 
 
 def _text(value: Any) -> str:

@@ -206,7 +206,7 @@ def event_of(row: Row, connection: Callable[[int], Connection], payload: bytes |
     event.guild_id, event.channel_id, event.user_id = row[16], row[17], row[18]
     event.payload = payload
     if kind is Kind.UNDECODED:
-        event.undecoded = Undecoded(row[19], row[21], row[20])
+        event.undecoded = Undecoded(row[19] or "", row[21] or "", row[20])
     else:
         event.note = row[21]
     event.answers, event.latency_ns = row[22], row[23]

@@ -8,9 +8,11 @@ from typing import ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
+from inspector.inert import inert
 from inspector.protocol.registry import Registry, default
 from inspector.tui.bindings import MAIN
 from inspector.tui.lanes import DARK, LIGHT, variables
@@ -77,6 +79,18 @@ class GwinspectApp(App[None]):
             path, follow=True, where=message.where, notes_beside=path, title=path.name, said=message.sentence
         )
         self.switch_screen(self.main)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Say something in a corner; all that widgets say comes by here too. Nothing in it is markup."""
+        super().notify(inert(message), title=inert(title), severity=severity, timeout=timeout, markup=False)
 
     def get_key_display(self, binding: Binding) -> str:
         """Name keys as the help does: in words, which every terminal can show."""

@@ -18,6 +18,8 @@ from typing import Any
 
 import orjson
 
+from inspector.inert import inert_json
+
 # Levels of nesting that the slower way takes. orjson takes 1024.
 MAX_DEPTH = 512
 
@@ -241,6 +243,18 @@ def dumps(value: Any) -> bytes:
         return _dumps_anything(value)
     # orjson writes NaN as null without a word.
     return text if b"null" not in text or _is_finite(value) else _dumps_anything(value)
+
+
+def line(value: Any) -> bytes:
+    """Return `value` as `dumps` does, for others to read: a line with its newline.
+
+    What is unsafe to look at, or ends a line for some who read it, is written as JSON's escapes, see `inert_json`.
+    """
+    text = dumps(value)
+    # DEL is the one character of ASCII that JSON takes raw and a terminal acts on.
+    if not text.isascii() or b"\x7f" in text:
+        text = inert_json(text.decode()).encode()
+    return text + b"\n"
 
 
 def _is_finite(value: Any) -> bool:

@@ -383,6 +383,18 @@ def test_a_line_that_broke_off_does_not_take_the_next_with_it(stand: Stand) -> N
     assert len(source.notes) == 1
 
 
+def test_what_is_logged_is_inert(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    folder = tmp_path / "a\x1b]0;t\x07\x9b\u202e\u2028\n"
+    folder.mkdir()
+    stand = Stand(folder)
+    with stand.context:
+        stand.recorder.running()
+        stand.recorder.done()
+    assert r"a\x1b]0;t\x07\x9b\u202e\u2028\n" in caplog.text
+    assert not set("\x1b\x07\x9b\u202e\u2028") & set(caplog.text)
+
+
 @pytest.mark.parametrize("kind", ["symlink", "dangling", "folder", "fifo", "thesis"])
 def test_what_is_not_frames_is_not_written_to(tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture) -> None:
     path, other = tmp_path / "bot.frames.jsonl", tmp_path / "other"

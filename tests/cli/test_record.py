@@ -11,6 +11,28 @@ from inspector.store.reader import Reader
 
 from .conftest import CLIENT
 
+SCRIPT = """
+import logging
+def running():
+    logging.getLogger("of a script").error("said \\x1b]0;pwned\\x07\\u202e")
+"""
+
+
+@pytest.mark.e2e
+def test_what_another_addon_logs_is_inert(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("GWINSPECT_CONFDIR", str(tmp_path / "mitmproxy"))
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    result = subprocess.run(
+        [sys.executable, "-c", "from inspector.cli.main import main; main()", "record", "--listen", "127.0.0.1:0"]
+        + ["--capture", str(tmp_path / "own.gwcap"), "-s", str(script), "--", sys.executable, "-c", "pass"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert r"said \x1b]0;pwned\x07\u202e" in result.stderr
+    assert "\x1b" not in result.stderr
+
 
 @pytest.mark.e2e
 def test_a_command_is_run_through_the_proxy_and_its_exit_code_kept(gateway: int, tmp_path: Path, monkeypatch) -> None:

@@ -678,7 +678,7 @@ def test_hosts_are_named_when_no_gateway_comes(
     monkeypatch.setattr(scribe, "PATIENCE", 0)
     _await(lambda: "no Discord gateway yet" in caplog.text)
     text = next(record.getMessage() for record in caplog.records if "no Discord gateway" in record.getMessage())
-    assert ", chat.example.org; a server of your own" in text
+    assert r"to chat.example.org, \u202eother.example.org; a server of your own" in text
     assert "--set gwinspect_hosts=HOST" in text
     assert "\u202e" not in text
 

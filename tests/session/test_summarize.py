@@ -309,21 +309,6 @@ def test_a_format_takes_any_value(value: Any) -> None:
         assert inert(said(f"{{.:{name}}}", value)) == said(f"{{.:{name}}}", value)
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("plain [b]text[/b] ✓ \\", "plain [b]text[/b] ✓ \\"),
-        ("a\x1b[31m\x9b\x7f", r"a\x1b[31m\x9b\x7f"),
-        ("\n\r\t\0", r"\n\r\t\x00"),
-        ("\u202egnp\u2066\u200f\u061c", r"\u202egnp\u2066\u200f\u061c"),
-        ("a\u200bb\u2060\ufeff", r"a\u200bb\u2060\ufeff"),
-        ("\u2028\ud800", r"\u2028\ud800"),
-    ],
-)
-def test_what_would_act_on_a_terminal_is_written_out(text: str, shown: str) -> None:
-    assert inert(text) == shown
-
-
 def test_names_come_from_guilds_channels_and_threads() -> None:
     channels, threads = [{"id": "2", "name": "c"}], [{"id": 3, "name": "t"}]
     guild = {"id": "1", "properties": {"name": "G"}, "channels": channels, "threads": threads}

@@ -3,6 +3,7 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from inspector.tui.look import UNICODE
 from inspector.tui.widgets.prompt import Prompt
 
 
@@ -11,7 +12,7 @@ class Bench(App[None]):
 
     def __init__(self, problem: str | None = None) -> None:
         super().__init__()
-        self.prompt = Prompt()
+        self.prompt = Prompt(UNICODE)
         self.problem = problem
         self.answers: list[str] = []
         self.left = 0

@@ -115,7 +115,7 @@ class FindingsScreen(ReadingScreen):
         yield Static(id="empty")
         with Vertical(id="lower"):
             yield FindingText(self._glyphs, self._recording)
-        yield Prompt()
+        yield Prompt(self._glyphs)
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:

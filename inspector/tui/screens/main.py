@@ -152,7 +152,7 @@ class MainScreen(Screen[None]):
                 yield Waiting(self.glyphs)
         yield Detail(glyphs=self.glyphs)
         yield Static(id="note")
-        yield Prompt()
+        yield Prompt(self.glyphs)
         with Horizontal(id="foot"):
             yield Footer(compact=True, show_command_palette=False)
             yield Static(id="place")
@@ -300,7 +300,7 @@ class MainScreen(Screen[None]):
         try:
             view = self.filtering.apply(start)
         except FilterError as error:
-            self.notify(str(error), severity="error", markup=False)
+            self.notify(str(error), severity="error")
             narrowing.clear()
             view = self.filtering.apply(start)
         bar = self.query_one(FilterBar)
@@ -402,7 +402,7 @@ class MainScreen(Screen[None]):
     @on(Detail.Copied)
     def _copied(self, message: Detail.Copied) -> None:
         self.app.copy_to_clipboard(message.text)
-        self.notify(f"copied {message.what}", markup=False)
+        self.notify(f"copied {message.what}")
 
     @on(Detail.Filter)
     def _filter_by_value(self, message: Detail.Filter) -> None:
@@ -428,7 +428,7 @@ class MainScreen(Screen[None]):
             shown = self.recording.lines([self.timeline.current])
             problem = narrowing.toggle(PRESETS[name], shown[0].event if shown else None)
             if problem:
-                self.notify(f"This row does not say what to filter by: {problem}.", severity="warning", markup=False)
+                self.notify(f"This row does not say what to filter by: {problem}.", severity="warning")
                 return
         self._apply()
 
@@ -477,7 +477,7 @@ class MainScreen(Screen[None]):
             if message.wrapped:
                 self.notify("The search began again at the other end.", timeout=2)
         elif message.progress >= 1:
-            self.notify(f"Nothing here has {inert(self._needle)!r} in it.", severity="warning", markup=False)
+            self.notify(f"Nothing here has {inert(self._needle)!r} in it.", severity="warning")
         else:
             self.query_one("#place", Static).update(Content(f"searching, {message.progress:.0%}"))
 
@@ -531,7 +531,7 @@ class MainScreen(Screen[None]):
         try:
             self.notes.toggle(event.n, event)
         except CaptureError as error:
-            self.notify(str(error), severity="warning", markup=False)
+            self.notify(str(error), severity="warning")
         self._show_marks()
 
     def action_note(self) -> None:
@@ -592,16 +592,16 @@ class MainScreen(Screen[None]):
 
     def on_exported(self, message: Exported) -> None:
         if message.problem:
-            self.notify(message.problem, severity="error", markup=False)
+            self.notify(message.problem, severity="error")
         else:
-            self.notify(f"wrote {message.count:,} rows to {message.target}", markup=False)
+            self.notify(f"wrote {message.count:,} rows to {message.target}")
             self.timeline.end_range()
 
     def action_copy(self) -> None:
         shown = self.recording.shown(self.timeline.current)
         if shown is not None:
             self.app.copy_to_clipboard(line(shown, None).decode().strip())
-            self.notify(f"copied row {shown.event.n:,} as JSON", markup=False)
+            self.notify(f"copied row {shown.event.n:,} as JSON")
 
     def action_detail(self) -> None:
         self.toggle_class("detail")

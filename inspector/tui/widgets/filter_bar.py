@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from textwrap import wrap
 
 from rich.cells import cell_len
-from rich.highlighter import Highlighter
 from rich.style import Style
 from rich.text import Text
 from textual import events
@@ -32,6 +31,7 @@ from inspector.report.cells import clip
 from inspector.tui.history import History
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.candidates import Candidates
+from inspector.tui.widgets.typed import Typed
 
 _HINT = "Tab completes  Up/Down history  Ctrl+R searches it  Enter applies  Esc leaves"
 # Columns of what stands before the input.
@@ -392,7 +392,7 @@ class FilterInput(Input):
         # Text without a field is looked for, so that every beginning is a filter.
         super().__init__(
             placeholder="f: event =~ MESSAGE_*, op == identify, dir == send, or any text",
-            highlighter=_Parts(self, "?" if glyphs.ascii else "\N{REPLACEMENT CHARACTER}"),
+            highlighter=_Parts(self, glyphs),
             select_on_focus=False,
             max_length=MAX_LENGTH,
             compact=True,
@@ -409,19 +409,12 @@ class FilterInput(Input):
         raise SkipAction
 
 
-class _Parts(Highlighter):
+class _Parts(Typed):
     """Colours what the tokens of a filter are."""
 
-    def __init__(self, box: FilterInput, instead: str) -> None:
+    def __init__(self, box: FilterInput, glyphs: Glyphs) -> None:
+        super().__init__(glyphs)
         self._box = box
-        self._instead = instead
-
-    def __call__(self, text: str | Text) -> Text:
-        # One for one, so that columns stay what they are.
-        plain = "".join(char if inert(char) == char else self._instead for char in str(text))
-        safe = Text(plain, no_wrap=True, overflow="ignore", end="")
-        self.highlight(safe)
-        return safe
 
     def highlight(self, text: Text) -> None:
         found = tokens(text.plain)

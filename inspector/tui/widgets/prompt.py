@@ -10,6 +10,10 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from inspector.inert import inert
+from inspector.tui.look import Glyphs
+from inspector.tui.widgets.typed import Typed
+
 Answer = Callable[[str], str | None]
 """Takes what was typed. Returns what is wrong with it, None where it was taken."""
 
@@ -31,20 +35,21 @@ class Prompt(Widget):
     class Left(Message):
         """Nothing is asked any more."""
 
-    def __init__(self) -> None:
+    def __init__(self, glyphs: Glyphs) -> None:
         super().__init__()
+        self._glyphs = glyphs
         self._answer: Answer | None = None
 
     def compose(self) -> ComposeResult:
         with Horizontal():
             yield Static(classes="prompt--label")
-            yield Input(compact=True, select_on_focus=False)
+            yield Input(compact=True, select_on_focus=False, highlighter=Typed(self._glyphs))
         yield Static(classes="prompt--problem")
 
     def ask(self, label: str, answer: Answer, *, value: str = "", hint: str = "") -> None:
         """Ask for `label`; `answer` takes what is typed."""
         self._answer = answer
-        self.query_one(".prompt--label", Static).update(Content(label))
+        self.query_one(".prompt--label", Static).update(Content(self._glyphs.plain(inert(label))))
         self._problem("")
         box = self.query_one(Input)
         box.placeholder = hint
@@ -71,5 +76,5 @@ class Prompt(Widget):
 
     def _problem(self, text: str) -> None:
         line = self.query_one(".prompt--problem", Static)
-        line.update(Content(text))
+        line.update(Content(self._glyphs.plain(inert(text))))
         line.display = bool(text)

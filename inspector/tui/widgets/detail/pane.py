@@ -255,7 +255,7 @@ class Detail(Widget):
             self.post_message(self.Copied(*found))
 
     def _tell(self, sentence: str) -> None:
-        self.notify(self._glyphs.plain(sentence), severity="warning", markup=False)
+        self.notify(self._glyphs.plain(sentence), severity="warning")
 
 
 def _caption(shown: Shown, glyphs: Glyphs) -> str:
