@@ -26,7 +26,9 @@ _CALLS, _WORDS = 12, 200
 _CHAIN = 3
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 # What an exception quotes comes from the wire as likely as not.
-_QUOTED = re.compile(r"""(["'`“]).*["'`”]""", re.DOTALL)
+_QUOTED = re.compile(r"""["'`“].*["'`”]""", re.DOTALL)
+# So does a word that is as long as a token.
+_LONG = re.compile(r"[\w.+/=-]{20,}")
 
 
 def is_ours(error: BaseException) -> bool:
@@ -56,7 +58,7 @@ def marked(what: str, error: BaseException) -> str:
 def report(error: BaseException) -> list[str]:
     """Return the lines on an exception that nothing has caught: the last calls, without values, and what to do.
 
-    They are inert and short. Of the exception's own words what is in quotes is left out, as it may be a secret.
+    They are inert and short. Of the exception's own words, what is in quotes or long is left out: it may be a secret.
     """
     lines: list[str] = []
     for each in reversed(list(_chain(error))):
@@ -69,7 +71,7 @@ def report(error: BaseException) -> list[str]:
 
 def _words(error: BaseException) -> str:
     try:
-        words = _QUOTED.sub("'…'", str(error))
+        words = _LONG.sub("…", _QUOTED.sub("'…'", str(error)))
     except Exception as of_its_own:
         words = f"its text cannot be had ({type(of_its_own).__name__})"
     return f": {words[:_WORDS]}" if words else ""

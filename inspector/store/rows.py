@@ -66,11 +66,11 @@ def connection_row(connection: Connection) -> Row:
         opened.connection,
         opened.plane.value,
         _text(opened.url),
-        connection.version,
+        _whole(connection.version),
         _text(connection.encoding),
         connection.compression,
         _text(opened.client),
-        opened.status,
+        _whole(opened.status),
         _text(opened.refusal),
         json.dumps(dict(opened.headers)),
         int(opened.joined_late),
@@ -271,6 +271,11 @@ def name_rows(names: Mapping[int, str]) -> list[Row]:
 def _code(closed: Closed | None) -> int | None:
     """A close frame has 16 bits for its code; other people's files may claim any number."""
     return closed.code if closed and closed.code is not None and 0 <= closed.code < 1 << 16 else None
+
+
+def _whole(number: int | None) -> int | None:
+    """SQLite has integers of 64 bits with sign; URLs and other people's files have any."""
+    return number if number is not None and -(2**63) <= number < 2**63 else None
 
 
 def _text(text: str | None) -> str | None:
