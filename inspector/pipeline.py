@@ -6,7 +6,7 @@ Live recording, imports and `reindex` all pass through here, so a capture reads 
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import TypeVar, TypeVarTuple, Unpack
 
 import orjson
 
@@ -40,7 +40,7 @@ from inspector.wire.packets import described
 # Connections whose end was announced and whose other end may still speak: at most so many, and for so long.
 MAX_LEFT, LEAVING_NS = 1000, 60_000_000_000
 
-P = ParamSpec("P")
+Args = TypeVarTuple("Args")
 T = TypeVar("T")
 
 
@@ -302,10 +302,13 @@ class Pipeline:
         event.encoding = what.encoding
         event.payload = what.data
         event.decoded_bytes = len(what.data)
-        _step(event, self._tracker.locate, event, what.d)
-        if what.event is not None:
-            self.names.update(_step(event, names_in, what.event, what.d) or {})
+        _step(event, self._locate, event, what)
         return event
+
+    def _locate(self, event: Event, payload: Payload) -> None:
+        self._tracker.locate(event, payload.d)
+        if payload.event is not None:
+            self.names.update(names_in(payload.event, payload.d))
 
     def _folded(self, at_ns: int) -> list[Event]:
         """Return rows for the packets of sources that have paused by now."""
@@ -359,10 +362,10 @@ class Pipeline:
             self.changed[connection.id] = connection
 
 
-def _step(event: Event, step: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+def _step(event: Event, step: Callable[[Unpack[Args]], T], *args: *Args) -> T | None:
     """Take one step of finding out what a row means. A bug of ours costs what the step would say, and not the row."""
     try:
-        return step(*args, **kwargs)
+        return step(*args)
     except Exception as error:
         if not is_ours(error):
             raise
