@@ -54,6 +54,12 @@ class UsageError(GwinspectError):
     slug = "usage"
 
 
+class ScreenCrash(GwinspectError):
+    """A bug of ours ended the full screen; what it was is printed already."""
+
+    slug = "crash"
+
+
 class EnvironmentProblem(GwinspectError):
     """Something outside is missing or in the way: a port that is taken, a program that is not installed."""
 

@@ -236,7 +236,8 @@ class Undecoded:
     """Why some bytes could not be read."""
 
     reason: str
-    """A slug: ``joined-late``, ``corrupt``, ``limit``, ``not-json``, ``bad-etf``, ``truncated``, ``empty``."""
+    """A slug: ``joined-late``, ``corrupt``, ``limit``, ``not-json``, ``bad-etf``, ``truncated``, ``empty``; ``fault``
+    where a bug of ours is to blame."""
     text: str
     """The same in a sentence, with what was found and what was expected."""
     offset: int | None = None

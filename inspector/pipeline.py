@@ -4,12 +4,15 @@ Live recording, imports and `reindex` all pass through here, so a capture reads 
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import partial
+from typing import TypeVar, TypeVarTuple, Unpack
 
 import orjson
 
 from inspector.diagnose.engine import Diagnosis
 from inspector.diagnose.gaps import payload_of, said_of
+from inspector.faults import is_ours, marked
 from inspector.model import (
     Closed,
     Control,
@@ -37,9 +40,15 @@ from inspector.wire.packets import described
 # Connections whose end was announced and whose other end may still speak: at most so many, and for so long.
 MAX_LEFT, LEAVING_NS = 1000, 60_000_000_000
 
+Args = TypeVarTuple("Args")
+T = TypeVar("T")
+
 
 class Pipeline:
     """Follows one recording. Memory grows with the connections that are open, not with what they say.
+
+    It raises nothing, whatever happened: what a bug of ours makes of a step is said in the row's note, and what cannot
+    be read because of one has a row that says so.
 
     Happenings and events are numbered from `first_frame` and `first_event`; a capture that is continued goes on
     from where it was.
@@ -76,6 +85,14 @@ class Pipeline:
         """Return the rows that `happening` adds: none while a payload is still arriving."""
         number = self.next_frame
         self.next_frame += 1
+        try:
+            return self._rows(happening, number)
+        except Exception as error:
+            if not is_ours(error):
+                raise
+            return [self._unread(happening, number, error)]
+
+    def _rows(self, happening: Happening, number: int) -> list[Event]:
         # Packets that have become a row: time has gone on, whatever it was that happened.
         folded = self._folded(happening.at_ns) if self._media else []
         match happening:
@@ -89,6 +106,26 @@ class Pipeline:
                 return [*folded, self._control(happening, number)]
             case Gap():
                 return folded + self._gap(happening, number)
+
+    def _unread(self, happening: Happening, number: int, error: Exception) -> Event:
+        """Return the row for what a bug of ours keeps from being read: nothing that was seen goes without one."""
+        connection = Connection.of(Opened(happening.connection, happening.at_ns, Plane.GATEWAY, "", joined_late=True))
+        for known in (self._left, self._open):
+            connection, _ = known.get(happening.connection, (connection, None))
+        if isinstance(happening, Closed):
+            self._open.pop(happening.connection, None)
+            self._media.pop(happening.connection, None)
+            connection.closed = happening
+            self.changed[connection.id] = connection
+        event = self._row(connection, Kind.UNDECODED, happening.at_ns, number)
+        if isinstance(happening, Frame):
+            event.from_client, event.wire_bytes, event.marks = (
+                happening.from_client,
+                len(happening.data),
+                happening.marks,
+            )
+        event.undecoded = Undecoded("fault", marked("this could not be read", error))
+        return event
 
     def tick(self, at_ns: int) -> None:
         """Let time go by: it is `at_ns` now, in nanoseconds since the epoch, and nothing has happened. See `late`."""
@@ -115,8 +152,8 @@ class Pipeline:
                 self._media[opened.connection] = Media(partial(self._tracker.voice_of, connection))
         event = self._row(connection, Kind.OPEN, opened.at_ns, number)
         event.opened = opened
-        self._diagnosis.examine(connection, event, None, None)
-        self._tracker.opened(connection, event)
+        _step(event, self._diagnosis.examine, connection, event, None, None)
+        _step(event, self._tracker.opened, connection, event)
         return event
 
     def _frame(self, frame: Frame, number: int) -> list[Event]:
@@ -139,7 +176,7 @@ class Pipeline:
         for reading in decoder.receive(frame, number):
             event = self._reading_row(connection, reading, frame.at_ns, frame.from_client, number, frame)
             event.note = "after the close"
-            self._tracker.late(connection, event)
+            _step(event, self._tracker.late, connection, event)
             events.append(event)
         return events
 
@@ -160,8 +197,8 @@ class Pipeline:
         event.from_client = {"client": True, "server": False}.get(closed.by or "")
         if connection.unread_frames:
             event.note = f"{connection.unread_frames:,} messages before it were kept raw, unread"
-        self._diagnosis.examine(connection, event, None, None)
-        self._tracker.closed(connection, event)
+        _step(event, self._diagnosis.examine, connection, event, None, None)
+        _step(event, self._tracker.closed, connection, event)
         events.append(event)
         return events
 
@@ -178,7 +215,7 @@ class Pipeline:
         event.wire_bytes = len(control.data)
         event.payload = control.data
         if connection.closed is None:
-            self._diagnosis.examine(connection, event, None, None)
+            _step(event, self._diagnosis.examine, connection, event, None, None)
         return event
 
     def _gap(self, gap: Gap, number: int) -> list[Event]:
@@ -198,7 +235,7 @@ class Pipeline:
         event.gap = gap
         event.note = said_of(gap)
         event.payload = payload_of(gap)
-        self._diagnosis.examine(connection, event, None, None)
+        _step(event, self._diagnosis.examine, connection, event, None, None)
         return event
 
     def _unannounced(self, happening: Frame | Control | Closed | Gap) -> tuple[Connection, Decoder]:
@@ -223,18 +260,22 @@ class Pipeline:
         what = reading.what
         event = self._reading_row(connection, reading, at_ns, from_client, number, frame)
         if isinstance(what, Undecoded):
-            self._diagnosis.examine(connection, event, None, None)
-            self._tracker.stumbled(connection, event)
+            _step(event, self._diagnosis.examine, connection, event, None, None)
+            _step(event, self._tracker.stumbled, connection, event)
             connection.undecoded += 1
             return event
-        says = said.read(event, what)
-        if isinstance(says, said.Identify | said.Resume):
-            says = self._tracker.world.recognize(event.plane, says)
-        self._diagnosis.examine(connection, event, what, says)
-        self._tracker.follow(connection, event, what, says)
+        says = _step(event, self._said, event, what)
+        _step(event, self._diagnosis.examine, connection, event, what, says)
+        _step(event, self._tracker.follow, connection, event, what, says)
         if what.problems:
             event.note = "; ".join([event.note, *what.problems] if event.note else what.problems)
         return event
+
+    def _said(self, event: Event, payload: Payload) -> said.Said | None:
+        says = said.read(event, payload)
+        if isinstance(says, said.Identify | said.Resume):
+            says = self._tracker.world.recognize(event.plane, says)
+        return says
 
     def _reading_row(
         self,
@@ -261,10 +302,13 @@ class Pipeline:
         event.encoding = what.encoding
         event.payload = what.data
         event.decoded_bytes = len(what.data)
-        self._tracker.locate(event, what.d)
-        if what.event is not None:
-            self.names.update(names_in(what.event, what.d))
+        _step(event, self._locate, event, what)
         return event
+
+    def _locate(self, event: Event, payload: Payload) -> None:
+        self._tracker.locate(event, payload.d)
+        if payload.event is not None:
+            self.names.update(names_in(payload.event, payload.d))
 
     def _folded(self, at_ns: int) -> list[Event]:
         """Return rows for the packets of sources that have paused by now."""
@@ -288,9 +332,9 @@ class Pipeline:
         event.wire_bytes = run.wire_bytes
         event.encoding = payload.encoding
         event.payload = payload.data
-        self._tracker.locate(event, payload.d)
-        self._diagnosis.examine(connection, event, payload, None)
-        self._tracker.follow(connection, event, payload, None)
+        _step(event, self._tracker.locate, event, payload.d)
+        _step(event, self._diagnosis.examine, connection, event, payload, None)
+        _step(event, self._tracker.follow, connection, event, payload, None)
         return event
 
     def _row(self, connection: Connection, kind: Kind, at_ns: int, frame: int) -> Event:
@@ -316,3 +360,15 @@ class Pipeline:
         if connection.facts != connection.noted:
             connection.noted = connection.facts
             self.changed[connection.id] = connection
+
+
+def _step(event: Event, step: Callable[[Unpack[Args]], T], *args: *Args) -> T | None:
+    """Take one step of finding out what a row means. A bug of ours costs what the step would say, and not the row."""
+    try:
+        return step(*args)
+    except Exception as error:
+        if not is_ours(error):
+            raise
+        sentence = marked("gwinspect does not understand all of this row", error)
+        event.note = f"{event.note}; {sentence}" if event.note else sentence
+        return None

@@ -187,3 +187,70 @@ def test_what_comes_after_a_close_is_a_row_from_which_nothing_follows() -> None:
     ]
     assert found[5].note == "after the close"
     assert all(not event.findings for event in found[5:])
+
+
+def broken(*args: object, **more: object) -> None:
+    raise KeyError("s3cret-t0ken")
+
+
+@pytest.mark.usefixtures("lenient")
+@pytest.mark.parametrize(
+    "place",
+    [
+        "inspector.session.tracker.Tracker.locate",
+        "inspector.session.tracker.Tracker.follow",
+        "inspector.session.tracker.Tracker.opened",
+        "inspector.session.tracker.Tracker.closed",
+        "inspector.session.said.read",
+        "inspector.diagnose.engine.Diagnosis.examine",
+        "inspector.diagnose.engine.judge",
+        "inspector.pipeline.names_in",
+    ],
+)
+def test_a_bug_in_a_step_costs_no_row(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = events(usual())
+    monkeypatch.setattr(place, broken)
+    found = events(usual())
+    assert [(e.n, e.kind, e.op, e.event, e.payload) for e in found] == [
+        (e.n, e.kind, e.op, e.event, e.payload) for e in whole
+    ]
+    notes = [event.note for event in found if event.note and "bug in gwinspect" in event.note]
+    assert notes
+    assert all("gwinspect does not understand all of this row (bug in gwinspect: KeyError in" in note for note in notes)
+    assert not any("s3cret" in note for note in notes)
+
+
+@pytest.mark.usefixtures("lenient")
+def test_what_a_bug_keeps_from_being_read_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = Pipeline(default())
+    happenings = usual().happenings
+    first = pipeline.feed(happenings[0])
+    with monkeypatch.context() as patched:
+        patched.setattr("inspector.pipeline.Decoder.receive", broken)
+        found = first + [event for happening in happenings[1:] for event in pipeline.feed(happening)]
+    assert [event.n for event in found] == list(range(1, 12))
+    frames = [event for event in found if event.kind is Kind.UNDECODED]
+    assert len(frames) == len(usual().frames)
+    assert all(event.undecoded and event.undecoded.reason == "fault" for event in frames)
+    assert [event.from_client for event in frames] == [frame.from_client for frame in usual().frames]
+    assert found[-1].kind is Kind.CLOSE
+
+
+@pytest.mark.usefixtures("lenient")
+def test_a_close_that_a_bug_keeps_from_being_read_ends_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = Pipeline(default())
+    *before, close = usual().happenings
+    for happening in before:
+        pipeline.feed(happening)
+    with monkeypatch.context() as patched:
+        patched.setattr("inspector.pipeline.Decoder.finish", broken)
+        (event,) = pipeline.feed(close)
+    assert (event.kind, event.n) == (Kind.UNDECODED, 11)
+    assert pipeline.connections == []
+    assert pipeline.changed[1].closed == close
+
+
+def test_faults_are_let_through_to_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inspector.session.tracker.Tracker.follow", broken)
+    with pytest.raises(KeyError):
+        events(usual())

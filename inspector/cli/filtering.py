@@ -27,6 +27,8 @@ def passing(rows: Rows, search: Search | None) -> Iterator[Event]:
         for event in rows:
             if search.matches(event, rows.connection(event.connection)):
                 yield event
+    if search is not None and search.problem:
+        rows.notes.append(search.problem)
 
 
 def _events(reader: Reader, numbers: Sequence[int]) -> Iterator[Event]:

@@ -159,6 +159,8 @@ class Printout:
             rows.reader.close()
         for text in rows.notes:
             note(text)
+        if self._search is not None and self._search.problem:
+            note(self._search.problem)
 
     def _go_on(self, trail: Trail) -> None:
         note(f"the recording goes on in {trail.path}")

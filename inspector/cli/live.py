@@ -6,16 +6,19 @@ The screen reads the capture and nothing else, so proxy and client go on if it i
 
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
 
+from inspector.cli.crash import CRASHED, say_crash
 from inspector.cli.ending import CLIENT_LIMIT, INCOMPLETE, until_told
 from inspector.cli.filtering import search_for
-from inspector.cli.follow import Printout
+from inspector.cli.follow import BEAT, Printout
 from inspector.cli.output import Printer, note, on_screen, pass_on
 from inspector.cli.proxying import (
     ProxyChoice,
@@ -85,25 +88,29 @@ def live(
         note(f"proxy {underway.address}, certificate {underway.ca}")
         note(f"recording into {trail.path}; {'q' if screen else 'Ctrl-C'} ends it")
         with until_told() as ending:
+            told = UnseenNote(underway.watch)
+            is_over = partial(_over, underway, told)
             if screen:
                 # Imported here: it takes a moment.
                 from inspector.tui.run import run
 
-                run(trail.path, source=underway, follow=True, where=where)
+                show = partial(run, trail.path, source=underway, follow=True, where=where)
             else:
-                told = UnseenNote(underway.watch)
-                printout.follow(lambda: _over(underway, told), trail)
+                show = partial(printout.follow, is_over, trail)
+            has_crashed = not _shows(show, trail)
+            while has_crashed and not is_over():
+                time.sleep(BEAT)
         # How it was before we ended it.
         state = underway.state()
         folder.keep_command_log = bool(state.client and state.client > 0)
-    if not screen:
+    if not screen and not has_crashed:
         printout.finish()
     is_whole = sum_up(where_it_went(trail), "open" if screen else "show", missed=missed)
-    code = 0
+    code = CRASHED if has_crashed else 0
     if state.client is not None:
         known = f"exit code {state.client}" if state.client >= 0 else "an exit code that only its parent was told"
         note(f"{underway.command} ended with {known}")
-        code = max(state.client, 0)
+        code = max(state.client, 0) or code
     if folder.keep_command_log:
         if screen:
             _say(Log(folder.command_log).lines()[-_LAST_WORDS:])
@@ -201,6 +208,23 @@ def _leave_word(
         livefile.write(settings.capture, word)
     except OSError as error:
         note(f"{livefile.path_of(settings.capture)} cannot be written ({error}); a killed screen cannot be restarted")
+
+
+def _shows(show: Callable[[], None], trail: Trail) -> bool:
+    """Show the recording, and return whether that went well to its end. A bug in it does not end the recording."""
+    try:
+        show()
+    except OSError:
+        # The terminal, or who reads our output, is gone.
+        raise
+    except Exception as error:
+        say_crash(error)
+        note(
+            "The recording continues. Ctrl-C ends it; in another terminal, "
+            f"`gwinspect open {shlex.quote(str(trail.path))} --follow` shows it"
+        )
+        return False
+    return True
 
 
 def _over(underway: Underway, told: UnseenNote) -> bool:

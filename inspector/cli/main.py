@@ -8,6 +8,7 @@ from typing import NoReturn
 import click
 
 from inspector import __version__
+from inspector.cli.crash import CRASHED, say_crash, say_crashes_of_threads
 from inspector.errors import GwinspectError
 
 # Every command with its one line of help: `gwinspect --help` shows it without importing them.
@@ -61,6 +62,7 @@ def main() -> None:
     """Run the command line. Errors that a person can act on become one sentence and an exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
+    say_crashes_of_threads()
     try:
         sys.exit(gwinspect.main(prog_name="gwinspect", standalone_mode=False) or 0)
     except (GwinspectError, click.ClickException) as error:
@@ -75,6 +77,10 @@ def main() -> None:
         # Whoever read our output has seen enough. Python would complain once more while closing stdout.
         sys.stdout = None
         sys.exit(0)
+    except Exception as error:
+        # Python, and the libraries that print tracebacks in colour, would show what it was working on.
+        say_crash(error)
+        sys.exit(CRASHED)
 
 
 def _leave(number: int, frame: object) -> NoReturn:

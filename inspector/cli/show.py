@@ -96,6 +96,8 @@ def _follow(path: Path, printer: Printer, search: Search | None, *, packets: boo
             if search is None or search.matches(event, rows.connection(event.connection)):
                 printer.print(event, rows)
                 printer.flush()
+        if search is not None and search.problem:
+            note(search.problem)
         if trail.path != path:
             note(f"{path} was taken away; `gwinspect show --follow {trail.path}` shows how it goes on")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from inspector.diagnose.rule import SECOND, Noticed, Situation, dispatches, receives, rule, sends, silence
 from inspector.diagnose.words import listed, mixture, opcode, quoted, took
 from inspector.model import Plane, Severity
-from inspector.session.said import Chunk, Join, Members, VoiceServer
+from inspector.session.said import Chunk, Join, Members, VoiceServer, whole
 from inspector.session.state import SEND_WINDOW_NS, Sent
 
 GATEWAY, VOICE = Plane.GATEWAY, Plane.VOICE
@@ -122,7 +122,7 @@ def members_over_limit(now: Situation) -> Iterator[Noticed]:
     d = now.d
     if type(d) is not dict:
         return
-    users, guilds, nonce, limit = d.get("user_ids"), d.get("guild_id"), d.get("nonce"), d.get("limit")
+    users, guilds, nonce, limit = d.get("user_ids"), d.get("guild_id"), d.get("nonce"), whole(d.get("limit"))
     wrong = []
     if type(users) is list and len(users) > MOST_USERS:
         wrong.append(f"{len(users):,} user_ids ({MOST_USERS} are answered)")
@@ -130,7 +130,7 @@ def members_over_limit(now: Situation) -> Iterator[Noticed]:
         wrong.append(f"{len(guilds):,} guilds (bots may ask for one)")
     if type(nonce) is str and len(nonce.encode("utf-8", "replace")) > MOST_NONCE:
         wrong.append(f"a nonce of {len(nonce.encode('utf-8', 'replace'))} bytes (beyond {MOST_NONCE} it is ignored)")
-    if d.get("query") and type(limit) is int and limit > MOST_USERS:
+    if d.get("query") and limit is not None and limit > MOST_USERS:
         wrong.append(f"a limit of {limit:,} with a query ({MOST_USERS} are answered)")
     if wrong:
         yield Noticed(f"It has {listed(wrong)}.")
@@ -188,8 +188,8 @@ def rate_limited(now: Situation) -> Iterator[Noticed]:
     """The server refuses a request because it came too often."""
     d = now.d if type(now.d) is dict else {}
     asked = now.connection.members.get(now.said.key) if isinstance(now.said, Chunk) else None
-    op, wait = d.get("opcode"), d.get("retry_after")
-    what = opcode(now.registry, GATEWAY, op) if type(op) is int else "a request"
+    op, wait = whole(d.get("opcode")), d.get("retry_after")
+    what = "a request" if op is None else opcode(now.registry, GATEWAY, op)
     is_time = isinstance(wait, int | float) and 0 <= wait < 1e6
     again = f" It may be sent again in {wait:.1f} s." if is_time else ""
     yield Noticed(f"The server refuses {what}.{again}", (asked.n if asked is not None else None,))

@@ -7,6 +7,7 @@ from inspector.diagnose.closes_voice import NEAR_NS, server_id_of
 from inspector.diagnose.rule import Noticed, Odd, Rule, Situation, Trigger, bounded
 from inspector.diagnose.rules import RULES
 from inspector.diagnose.verdicts import judge
+from inspector.faults import is_ours, marked
 from inspector.model import Event, Finding, Kind, Payload, Plane, Severity, Verdict
 from inspector.protocol.registry import Registry
 from inspector.session.said import Identify, Resume, Said, VoiceServer, VoiceState
@@ -75,7 +76,13 @@ class Diagnosis:
 
     def _ask(self, rules: Iterable[Rule], now: Situation) -> Iterator[Finding]:
         for rule in rules:
-            for noticed in rule.check(now):
+            try:
+                found = list(rule.check(now))
+            except Exception as error:
+                if not is_ours(error):
+                    raise
+                found = [Noticed(marked("This rule could not look at the row", error) + ".", (), Severity.INFO)]
+            for noticed in found:
                 yield finding(rule.id, rule.severity, noticed, now.event.n)
 
     def _rules_for(self, event: Event, odd: int) -> tuple[tuple[Rule, ...], int]:

@@ -108,7 +108,7 @@ def identify_without_intents(now: Situation) -> Iterator[Noticed]:
     if type(d) is not dict or identify.intents is not None or version is None or version < 8:
         return
     # Users' clients send none; they are told by their capabilities, and the sessions of OAuth2 by their token.
-    if identify.capabilities is None and not str(d.get("token")).startswith("Bearer "):
+    if identify.capabilities is None and identify.prefix != "Bearer":
         what = "intents that are no whole number" if "intents" in d else "no intents"
         yield Noticed(f"Identify has {what}; version {version} wants them.")
 

@@ -1,7 +1,6 @@
 """Rules about a call's UDP: the way to the voice server, and the sound and pictures that go over it."""
 
 from collections.abc import Iterator
-from math import isfinite
 from typing import Any
 
 from inspector.diagnose.rule import MS, SECOND, Noticed, Situation, receives, rule, sends, silence
@@ -14,6 +13,8 @@ DISCOVERY_NS = 3 * SECOND
 # Share of packets from which on loss can be heard, and packets from which on a share says something.
 AUDIBLE_LOSS = 0.05
 FEWEST_PACKETS = 50
+# No count that a real call has comes near it, and floats have no more whole numbers from there on.
+_LARGEST = 2**53
 
 
 @rule(
@@ -103,4 +104,4 @@ def _is_audio(d: Any) -> bool:
 def _number(d: Any, key: str) -> int:
     value = d.get(key) if type(d) is dict else None
     # Whoever wrote a capture may have put anything there.
-    return int(value) if isinstance(value, int | float) and isfinite(value) else 0
+    return int(value) if isinstance(value, int | float) and 0 <= value < _LARGEST else 0

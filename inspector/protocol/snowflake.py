@@ -12,6 +12,9 @@ DISCORD_EPOCH = 1_420_070_400_000
 SMALLEST_LIKELY = 10**15
 # Ids are signed 64-bit numbers wherever Discord keeps them.
 LARGEST = 2**63 - 1
+# JSON and ETF have larger numbers, and any server may send them as ids: those of so many digits are taken for ids.
+MOST_DIGITS = 40
+_TOO_LARGE = 10**MOST_DIGITS
 
 
 class Snowflake(NamedTuple):
@@ -32,6 +35,13 @@ def split(snowflake: int) -> Snowflake:
 def when(snowflake: int) -> int:
     """Return when `snowflake` was made, in milliseconds since 1970."""
     return (snowflake >> 22) + DISCORD_EPOCH
+
+
+def number_of(value: object) -> int | None:
+    """Return an id, given as a number or as its digits; None for anything else, and beyond `MOST_DIGITS` digits."""
+    if type(value) is str and len(value) <= MOST_DIGITS and value.isascii() and value.isdigit():
+        return int(value)
+    return value if type(value) is int and 0 <= value < _TOO_LARGE else None
 
 
 def looks_like(value: object) -> bool:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from inspector.errors import CaptureError, GwinspectError
+from inspector.faults import marked
 from inspector.model import Closed, Event, Frame, Happening, Mark, Opened
 from inspector.proxy.eventlog import log
 from inspector.proxy.intake import Intake, Stream
@@ -275,8 +276,8 @@ def main() -> None:
     try:
         if not any(desk.take(message) for batch in _received(sys.stdin.buffer, marshal.loads) for message in batch):
             desk.cut_off()
-    except Exception:
-        log.exception("gwinspect: recording into %s broke off, which is our bug; what came until then is stored", path)
+    except Exception as error:
+        log.error("gwinspect: %s", marked(f"recording into {path} stopped; what came before is stored", error))
         sys.exit(3)
     finally:
         scribe.stop()

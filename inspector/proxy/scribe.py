@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, ParamSpec
 
 from inspector.diagnose.words import took
 from inspector.errors import CaptureError
+from inspector.faults import is_ours, marked
 from inspector.importers.candidates import confirm
 from inspector.model import Closed, Event, Finding, Frame, Gap, Happening, Kind, Mark, Opened, Payload, Plane, Severity
 from inspector.protocol.registry import Registry
@@ -50,6 +51,8 @@ _VOICE_READY = 2
 # mitmproxy's level for what a person should see although it is no warning.
 ALERT = logging.INFO + 1
 
+P = ParamSpec("P")
+
 
 class Amendment(NamedTuple):
     """What became of a stream's newest message after we had copied it."""
@@ -80,6 +83,7 @@ class Scribe(threading.Thread):
         self._began = self._looked = self._ticked = time.monotonic()
         self._hosts: set[str] = set()
         self._told: Counter[str] = Counter()
+        self._faults: set[str] = set()
         self._patient = True
         self.media: set[tuple[str, int]] = set()
         """Addresses that voice gateways have named for media, or that clients have asked for their own."""
@@ -184,27 +188,46 @@ class Scribe(threading.Thread):
                 f" and {sum(gap.missing for gap in gaps):,} messages" if gaps else "",
             )
             self._writer.abandon()
-        except Exception:
-            log.exception("gwinspect: %s could not be finished, which is our bug; `gwinspect reindex` does", self.path)
+        except Exception as error:
+            log.error("gwinspect: %s; `gwinspect reindex` does it", marked(f"{self.path} could not be finished", error))
 
     def _drain(self) -> None:
         self._look_at_clock()
         batch: list[Happening] = []
         for stream, what in self._intake.take(TAKE):
-            if isinstance(what, Amendment):
-                if stream is not None:
-                    self._amend(stream, what, batch)
-                continue
-            if (at_ns := self._clock.read(what.at_ns)) != what.at_ns:
-                what = replace(what, at_ns=at_ns)
-            if stream is None:
-                self._append(what, batch)
-            elif stream.connection:
-                self._take(stream, what, batch)
-            elif not stream.refused:
-                self._consider(stream, what, batch)
+            self._contained("a message could not be taken in", self._sort, stream, what, batch)
         if batch or self._failing or self._amended:
             self._write(batch)
+
+    def _sort(self, stream: Stream | None, what: Happening | Amendment, batch: list[Happening]) -> None:
+        if isinstance(what, Amendment):
+            if stream is not None:
+                self._amend(stream, what, batch)
+            return
+        if (at_ns := self._clock.read(what.at_ns)) != what.at_ns:
+            what = replace(what, at_ns=at_ns)
+        if stream is None:
+            self._append(what, batch)
+        elif stream.connection:
+            self._take(stream, what, batch)
+        elif not stream.refused:
+            self._consider(stream, what, batch)
+
+    def _contained(self, problem: str, step: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Take a step. A bug of ours in it is said, and the recording goes on."""
+        try:
+            step(*args, **kwargs)
+        except Exception as error:
+            if not is_ours(error):
+                raise
+            self._say_fault(problem, error)
+
+    def _say_fault(self, problem: str, error: Exception) -> None:
+        """Say a bug of ours, each once: a traceback could hold what was in the messages."""
+        said = marked(problem, error)
+        if said not in self._faults:
+            self._faults.add(said)
+            log.error("gwinspect: %s", said)
 
     def _tick(self) -> None:
         """Let the rules look into the silence, once a second: one connection may be silent while others are busy.
@@ -218,8 +241,8 @@ class Scribe(threading.Thread):
             noticed = self._writer.tick(self._clock.now() - int(TICK * 1e9))
         except sqlite3.Error as error:
             self._fail(error)
-        except Exception:
-            log.exception("gwinspect: a rule failed, which is our bug; the messages are kept")
+        except Exception as error:
+            self._say_fault("a rule failed; the messages are recorded", error)
         else:
             for finding in noticed:
                 self._tell_finding(finding, "")
@@ -323,14 +346,12 @@ class Scribe(threading.Thread):
         except sqlite3.Error as error:
             self._fail(error)
             return
-        except Exception:
-            log.exception(
-                "gwinspect: decoding failed, which is our bug; the messages are kept, `gwinspect reindex` reads them"
-            )
+        except Exception as error:
+            self._say_fault("decoding failed; the messages are recorded, and `gwinspect reindex` reads them", error)
             return
         self._amended = False
         for event in events:
-            self._tell(event)
+            self._contained("a row could not be told here; it is recorded", self._tell, event)
         if self._failing:
             self._recover()
 

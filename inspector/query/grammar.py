@@ -21,6 +21,7 @@ from inspector.errors import UsageError
 from inspector.inert import inert
 from inspector.model import Severity
 from inspector.protocol.registry import Registry, slug
+from inspector.protocol.snowflake import MOST_DIGITS
 from inspector.query.fields import BY_NAME, Field, names
 from inspector.query.moments import EXPECTED, parse_moment
 from inspector.query.patterns import matcher
@@ -39,6 +40,7 @@ from inspector.query.tree import (
     Text,
     Value,
 )
+from inspector.store.ids import cell_of
 
 # Characters of a filter, levels of its brackets, comparisons and texts in it. SQLite has limits of its own behind them.
 MAX_LENGTH, MAX_DEPTH, MAX_TERMS = 4000, 20, 100
@@ -309,7 +311,13 @@ class _Parser:
     def _typed(self, field: Field, operator: Operator, token: Token) -> Value:
         text, said = token.text, _short(token.text)
         match field.type:
-            case "number" | "id":
+            case "id":
+                if re.fullmatch(rf"-?\d{{1,{MOST_DIGITS}}}", text, re.ASCII) and cell_of(int(text)) is not None:
+                    return int(text)
+                self._fail(
+                    token, f"{field.name} is compared with an id of at most {MOST_DIGITS} digits, not with {said}"
+                )
+            case "number":
                 if re.fullmatch(r"-?\d{1,20}", text, re.ASCII) and abs(int(text)) < _TOO_LARGE:
                     return int(text)
                 self._fail(token, f"{field.name} is compared with a whole number of at most 63 bits, not with {said}")

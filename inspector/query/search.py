@@ -9,6 +9,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
+from inspector.faults import is_ours, place_of
 from inspector.model import ABSENT, Event
 from inspector.protocol.registry import Registry
 from inspector.query.moments import Moment
@@ -65,6 +66,11 @@ class Search:
         self._matchers = [matcher(pattern.text, regex=pattern.regex) for pattern in self._made.patterns]
         self.indexed = not needs_payload(item)
         """Whether the narrow rows answer it, without any payload."""
+        self.faults = 0
+        """How often a bug of ours kept a row from being tested. Such rows count as found: better shown than missed."""
+        self.fault = ""
+        """The last of these bugs."""
+        self._untested: set[int] = set()
         self._ground: _Ground | None = None
         self._single: _Ground | None = None
 
@@ -103,6 +109,31 @@ class Search:
 
         The first row that it is asked of is taken for the start of the recording.
         """
+        try:
+            return self._matches_row(event, connection)
+        except Exception as error:
+            self._note_fault(event.n, error)
+            return True
+
+    def _note_fault(self, number: int | None, error: Exception) -> None:
+        if not is_ours(error):
+            raise error
+        if number is not None:
+            self._untested.add(number)
+        self.faults += 1
+        self.fault = place_of(error)
+
+    @property
+    def problem(self) -> str:
+        """The sentence on rows that could not be tested; empty where all were."""
+        if not self.faults:
+            return ""
+        rows = "1 row" if self.faults == 1 else f"{self.faults:,} rows"
+        return (
+            f"the filter could not be tested on {rows}, shown anyway (bug in gwinspect: {self.fault}; please report it)"
+        )
+
+    def _matches_row(self, event: Event, connection: Connection) -> bool:
         if self._single is None:
             self._single = _table_of_one(event.at_ns)
             self._provide(self._single.db)
@@ -130,8 +161,10 @@ class Search:
         self._ground = ground
         start = ground.start_ns
         parameters = [value.ns(start) if isinstance(value, Moment) else value for value in self._made.parameters]
+        self._untested.clear()
         found = ground.db.execute(self._sql, [after, upto, *parameters]).fetchall()
-        return array("q", chain.from_iterable(found))
+        numbers = array("q", chain.from_iterable(found))
+        return array("q", sorted(self._untested.union(numbers))) if self._untested else numbers
 
     def _provide(self, db: sqlite3.Connection) -> None:
         if self._made.leaves or self._made.patterns:
@@ -139,9 +172,23 @@ class Search:
             db.create_function("matches_pattern", 2, self._matches)
 
     def _matches(self, pattern: int, text: Any) -> bool:
-        return isinstance(text, str) and self._matchers[pattern](text)
+        try:
+            return isinstance(text, str) and self._matchers[pattern](text)
+        except Exception as error:
+            self._note_fault(None, error)
+            return True
 
     def _holds(
+        self, leaf: int, number: int, plane: str, encoding: str | None, from_client: int | None, connection: int
+    ) -> bool:
+        # SQLite knows no more of an exception than that there was one.
+        try:
+            return self._asked(leaf, number, plane, encoding, from_client, connection)
+        except Exception as error:
+            self._note_fault(number, error)
+            return True
+
+    def _asked(
         self, leaf: int, number: int, plane: str, encoding: str | None, from_client: int | None, connection: int
     ) -> bool:
         ground = self._ground

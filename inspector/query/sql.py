@@ -15,6 +15,7 @@ from inspector.query import tree
 from inspector.query.fields import Field
 from inspector.query.moments import Moment
 from inspector.query.tree import Code, Compare, Filter, InPayload, Operator, Pattern, Text, Value, needs_payload
+from inspector.store.ids import cell_of
 
 Leaf = InPayload | Text
 
@@ -27,7 +28,7 @@ class Statement:
     """A filter as SQL."""
 
     where: str = ""
-    parameters: list[int | float | str | Moment] = field(default_factory=list)
+    parameters: list[int | float | str | bytes | Moment] = field(default_factory=list)
     """In order; moments are yet to be made numbers."""
     leaves: list[Leaf] = field(default_factory=list)
     """What ``payload_holds`` is asked for, by its first argument."""
@@ -75,7 +76,7 @@ class _Compiler:
         found = list(conditions)
         return found[0] if len(found) == 1 else "(" + " or ".join(found) + ")"
 
-    def _parameter(self, value: int | float | str | Moment) -> str:
+    def _parameter(self, value: int | float | str | bytes | Moment) -> str:
         self._made.parameters.append(value)
         return "?"
 
@@ -97,6 +98,8 @@ class _Compiler:
                 way = "" if operator == "==" else "not "
                 return f"({way}{sql} - {self._parameter(value)} between 0 and {value.lasts_ns - 1:d})"
         assert not isinstance(value, bool)
+        if found.type == "id" and isinstance(value, int):
+            return self._id(sql, operator, value)
         if found.type == "mark":
             bit = {name: 1 << at for at, name in enumerate(found.words)}[str(value)]
             return f"({sql} & {bit:d} {'=' if operator == '!=' else '<>'} 0)"
@@ -107,6 +110,15 @@ class _Compiler:
         if found.type == "text":
             return f"ifnull({sql} {_SQL_OPERATORS[operator]} {self._parameter(str(value))} collate nocase, 0)"
         return f"ifnull({sql} {_SQL_OPERATORS[operator]} {self._parameter(value)}, 0)"
+
+    def _id(self, sql: str, operator: Operator, value: int) -> str:
+        cell = cell_of(value)
+        assert cell is not None
+        if isinstance(cell, bytes) and operator not in ("==", "!="):
+            # Of two that do not fit SQLite's integers the longer one is the larger; those that do are shorter, or less.
+            size = self._parameter(len(cell))
+            return f"ifnull((length({sql}), {sql}) {_SQL_OPERATORS[operator]} ({size}, {self._parameter(cell)}), 0)"
+        return f"ifnull({sql} {_SQL_OPERATORS[operator]} {self._parameter(cell)}, 0)"
 
     def _codes(self, sql: str, operator: Operator, codes: tuple[Code, ...]) -> str:
         if operator not in ("==", "!="):

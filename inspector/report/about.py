@@ -392,6 +392,10 @@ _REASONS = {
         "Reading it would take more memory or depth than any real payload does, so it was left alone.",
         "Look at who sent it. Discord does not send such things; a broken or hostile server may.",
     ),
+    "fault": (
+        "A bug in gwinspect kept it from reading this. The bytes are in the capture as they were seen.",
+        "Please report the bug, with what is named here. A newer version may read it: `gwinspect reindex`.",
+    ),
     "not-json": (
         "It begins like JSON and is none.",
         "Look at the place in the wire view. If the client sent it, its encoder is broken, and close 4002 follows.",

@@ -19,7 +19,7 @@ from inspector.errors import CaptureError, UsageError
 from inspector.inert import inert
 from inspector.model import Kind
 from inspector.report import cells, jsonl
-from inspector.report.present import Presenter, Shown
+from inspector.report.present import Presenter, Shown, rendered
 from inspector.report.recording import Recording
 from inspector.report.text import TextRows
 
@@ -66,8 +66,12 @@ def to_csv(rows: Iterator[Shown], raw: Raw) -> Iterator[bytes]:
     """Yield a table with a title line. What a spreadsheet would take for a formula has an apostrophe before it."""
     yield csv_line(CSV_COLUMNS)
     for shown in rows:
-        found = jsonl.record(shown) | {"summary": cells.summary(shown)}
-        yield csv_line([found[name] for name in CSV_COLUMNS])
+        yield rendered(shown, _csv_row)
+
+
+def _csv_row(shown: Shown) -> bytes:
+    found = jsonl.record(shown) | {"summary": cells.summary(shown)}
+    return csv_line([found[name] for name in CSV_COLUMNS])
 
 
 FORMATS: dict[str, Callable[[Iterator[Shown], Raw], Iterator[bytes]]] = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from inspector.model import ABSENT, Closed, Event, Finding, Gap, Kind, Mark, Opened, Plane, Undecoded, Verdict
 from inspector.protocol.registry import CloseCode
-from inspector.report.present import Shown
+from inspector.report.present import Shown, rendered
 from inspector.report.values import iso
 from inspector.wire import jsontext
 
@@ -16,10 +16,14 @@ def line(shown: Shown, raw: bytes | None = None, packets: Iterable[dict[str, Any
 
     `raw`: the frames, for ``--raw`` and for what is undecoded. `packets`: of voice media, for ``--packets``.
     """
-    found = record(shown, raw)
-    if packets is not None and shown.event.plane is Plane.MEDIA and shown.event.kind is Kind.PAYLOAD:
-        found["packets"] = list(packets)
-    return jsontext.line(found)
+
+    def written(each: Shown) -> bytes:
+        found = record(each, raw)
+        if packets is not None and each.event.plane is Plane.MEDIA and each.event.kind is Kind.PAYLOAD:
+            found["packets"] = list(packets)
+        return jsontext.line(found)
+
+    return rendered(shown, written)
 
 
 def record(shown: Shown, raw: bytes | None = None) -> dict[str, Any]:
@@ -41,6 +45,8 @@ def record(shown: Shown, raw: bytes | None = None) -> dict[str, Any]:
         "encoding": event.encoding,
         "summary": shown.summary,
     }
+    if shown.fault:
+        found["fault"] = shown.fault
     if shown.d is not ABSENT:
         found["d"] = shown.d
     if shown.extra:

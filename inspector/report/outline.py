@@ -220,7 +220,8 @@ class Outline:
                 words = self._words(value, path)
                 if words:
                     return self._pieces(path, "words", iter(words), len(words))
-                return self._pieces(path, "text", wrapped(str(value)), None)
+                text = value if isinstance(value, str) else number_text(value)
+                return self._pieces(path, "text", wrapped(text), None)
             case "bytes":
                 lines = (f"{item.offset}  {item.hex}  {item.text}" for item in hexdump(value, 0, self._portion(path)))
                 return self._pieces(path, "hex", lines, hex_lines(value))

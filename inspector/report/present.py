@@ -1,9 +1,16 @@
-"""An event made ready to be shown: its payload read again, its secrets masked, its summary written."""
+"""An event made ready to be shown: its payload read again, its secrets masked, its summary written.
 
-from collections.abc import Mapping
+Here are the two guards that keep a row from ending the program, whatever is in it: `_guarded` around what is made of an
+event, `rendered` around all that makes lines, records or cells of that. A row that a bug of ours keeps from being shown
+says so in its summary, and keeps its number, its time and its direction.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 
+from inspector.faults import is_ours, marked, place_of
 from inspector.model import ABSENT, Event, Kind, Payload
 from inspector.protocol.registry import CloseCode, Registry
 from inspector.report.rows import Known
@@ -26,6 +33,41 @@ class Shown:
     extra: Mapping[str, Any] = field(default_factory=dict)
     close: CloseCode | None = None
     """What the tables say of a close's code."""
+    fault: str = ""
+    """The bug of ours that keeps the row from being shown: its kind and place; empty where there is none."""
+
+
+T = TypeVar("T")
+
+
+def rendered(shown: Shown, make: Callable[[Shown], T]) -> T:
+    """Return what `make` makes of a row; where it raises, what it makes of a row that says so."""
+    try:
+        return make(shown)
+    except Exception as error:
+        if not is_ours(error):
+            raise
+        return make(faulty(shown.event, error))
+
+
+def faulty(event: Event, error: Exception) -> Shown:
+    """Return the row that stands in for one that cannot be shown because of `error`."""
+    bare = Event(event.n, event.connection, event.at_ns, event.plane, event.kind, event.from_client)
+    bare.first_frame, bare.last_frame, bare.wire_bytes = event.first_frame, event.last_frame, event.wire_bytes
+    return Shown(bare, None, marked("this row could not be shown", error), fault=place_of(error))
+
+
+def _guarded(make: Callable[["Presenter", Event, Known], Shown]) -> Callable[["Presenter", Event, Known], Shown]:
+    @wraps(make)
+    def made(self: "Presenter", event: Event, rows: Known) -> Shown:
+        try:
+            return make(self, event, rows)
+        except Exception as error:
+            if not is_ours(error):
+                raise
+            return faulty(event, error)
+
+    return made
 
 
 class Presenter:
@@ -35,12 +77,14 @@ class Presenter:
         self.registry = registry
         self._redactor = None if reveal else Redactor(registry)
 
+    @_guarded
     def show(self, event: Event, rows: Known) -> Shown:
         """Return `event` as it is to be shown; `rows` knows what was around it."""
         d, extra = self._body(event, rows)
         name = self.registry.name(event.plane, event.op) if event.kind is Kind.PAYLOAD else None
         return Shown(event, name, summarize(event, d, self.registry, rows.names), d, extra, self._close(event))
 
+    @_guarded
     def line(self, event: Event, rows: Known) -> Shown:
         """Return `event` as `show` does, but without its body: for a megabyte that is three times as fast.
 

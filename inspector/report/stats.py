@@ -14,11 +14,13 @@ from typing import Any
 
 from inspector.model import Closed, Kind, Plane, Severity
 from inspector.protocol.registry import Registry
+from inspector.protocol.snowflake import number_of
 from inspector.query.payloads import Payloads, body
 from inspector.query.search import Search
 from inspector.report.measure import BEATS, LONGEST_NAME, Measured, Measures, RoundTrips, name_of
 from inspector.report.overview import host_of
 from inspector.session.state import Connection
+from inspector.store.ids import id_of
 from inspector.store.reader import BATCH, Reader, explained, unknown_connection
 
 # Names, rules, and streams of voice packets that are told apart.
@@ -460,7 +462,7 @@ class Survey:
                 if key not in streams and len(streams) >= MOST:
                     unheard += 1
                     continue
-                streams.setdefault(key, _Stream(user_id=_word(user_id))).add(said)
+                streams.setdefault(key, _Stream(user_id=_word(id_of(user_id)))).add(said)
         return tuple(stream.view(*key) for key, stream in streams.items()), unheard
 
     def _rules(self) -> Iterator[RuleStats]:
@@ -559,6 +561,6 @@ def _word(value: Any) -> str | None:
     """Return a text, or the digits of an id; None for anything else."""
     if isinstance(value, str):
         return value[:LONGEST_NAME] or None
-    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= 64:
+    if isinstance(value, int) and not isinstance(value, bool) and number_of(value) is not None:
         return str(value)
     return None

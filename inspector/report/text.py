@@ -14,7 +14,7 @@ from inspector.model import Event, Kind, Severity, Verdict
 from inspector.protocol.registry import CloseCode
 from inspector.report import cells
 from inspector.report.colour import painted
-from inspector.report.present import Shown
+from inspector.report.present import Shown, rendered
 from inspector.report.values import clock, day, duration
 
 # One colour per connection, in turn; chosen to be told apart on dark and light backgrounds.
@@ -67,6 +67,9 @@ class TextRows:
 
     def lines(self, shown: Shown) -> Iterator[str]:
         """Yield the line of one row; before it the day, if that is a new one; after a close its explanation."""
+        yield from rendered(shown, lambda each: list(self._lines(each)))
+
+    def _lines(self, shown: Shown) -> Iterator[str]:
         event = shown.event
         today = day(event.at_ns, self._zone)
         if today != self._day:

@@ -19,6 +19,7 @@ from inspector.session.dave import BINARY
 from inspector.session.proposals import number_in
 from inspector.session.said import At, name
 from inspector.store.file import damaged
+from inspector.store.ids import id_of
 from inspector.store.reader import Reader
 from inspector.wire.decoder import read_payload
 
@@ -104,7 +105,7 @@ class VoiceReader:
         db = self._reader.db
         self._last = self._reader.last()
         after, upto = self._counted, min(self._last, self._counted + limit)
-        found = [_Row(*row) for row in db.execute(_ROWS, (after, upto, READ)).fetchall()]
+        found = [_row(found) for found in db.execute(_ROWS, (after, upto, READ)).fetchall()]
         if len(found) == READ:
             upto = found[-1].id
         self._learn({row.connection for row in found})
@@ -170,7 +171,7 @@ class VoiceReader:
     def _log_in(self, row: "_Row") -> None:
         session = self._of(row.connection).session
         if session is not None and row.user_id is not None:
-            self._users[session] = int(row.user_id)
+            self._users[session] = row.user_id
             self._users.move_to_end(session)
             if len(self._users) > _MOST_USERS:
                 self._users.popitem(last=False)
@@ -342,10 +343,15 @@ class _Row(NamedTuple):
     event: str | None
     guild_id: int | None
     channel_id: int | None
-    user_id: Any
+    user_id: int | None
     close_code: Any
     answers: int | None
     encoding: str | None
+
+
+def _row(found: tuple[Any, ...]) -> _Row:
+    row = _Row(*found)
+    return row._replace(guild_id=id_of(row.guild_id), channel_id=id_of(row.channel_id), user_id=id_of(row.user_id))
 
 
 class _Connection(NamedTuple):

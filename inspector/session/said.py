@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from inspector.model import Event, Payload, Plane
+from inspector.protocol.snowflake import number_of
 from inspector.session.redact import digest
 
 MAX_CODECS = 64
@@ -248,7 +249,8 @@ def whole(value: Any) -> int | None:
 def name(value: Any) -> str | None:
     """Return an id as text: in ETF it is a number."""
     if type(value) is int:
-        return str(value) if 0 <= value < 1 << 64 else None
+        number = number_of(value)
+        return None if number is None else str(number)
     return value if type(value) is str and len(value) <= 64 else None
 
 

@@ -25,11 +25,14 @@ from inspector.errors import TableError
 from inspector.inert import inert, short
 from inspector.model import ABSENT, Closed, Event, Kind, Mark, Opened, Plane
 from inspector.protocol.registry import Registry
+from inspector.protocol.snowflake import MOST_DIGITS, number_of
 from inspector.session.redact import shown
 from inspector.wire.dialect import dialect_of
 
 MAX_TEXT = 80
 """Characters of one value, and of a name that is remembered."""
+# Numbers from here on are not written out: Python takes long over their digits, and beyond 4300 refuses.
+_LARGEST = 10**MOST_DIGITS
 
 
 def summarize(event: Event, d: Any, registry: Registry, names: Mapping[int, str]) -> str:
@@ -61,8 +64,8 @@ def names_in(event_name: str, d: Any) -> dict[int, str]:
         return {}
     found = {}
     for item in find(d):
-        number, name = _number_of(item.get("id")), _find(item, _NAME)
-        if number is not None and number.bit_length() < 64 and isinstance(name, str):
+        number, name = number_of(item.get("id")), _find(item, _NAME)
+        if number is not None and isinstance(name, str):
             found[number] = name[:MAX_TEXT]
     return found
 
@@ -274,7 +277,7 @@ def _text(value: Any) -> str:
         case None:
             return "none"
         case int():
-            return str(value) if value.bit_length() <= 128 else f"a number of {value.bit_length()} bits"
+            return str(value) if abs(value) < _LARGEST else f"a number of {value.bit_length()} bits"
         case float():
             return str(value)
         case bytes():
@@ -297,16 +300,9 @@ def _counted(number: int, noun: str) -> str:
     return f"{_text(number)} {one if number == 1 else many or one + 's'}" if one else _text(number)
 
 
-def _number_of(value: Any) -> int | None:
-    """Return an id as a number."""
-    if isinstance(value, str) and len(value) <= 20 and value.isascii() and value.isdigit():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
 def _short(value: Any) -> str:
     """Say an id: the middle of a long one is left out."""
-    number = _number_of(value)
+    number = number_of(value)
     digits = _text(value if number is None else number)
     return f"{digits[:4]}…{digits[-2:]}" if len(digits) > 8 and digits.isdigit() else digits
 
@@ -316,7 +312,7 @@ def _called(value: Any, known: _Known) -> str | None:
     if isinstance(value, dict):
         name = _find(value, _NAME)
         return _clipped(name) if isinstance(name, str) and name else _called(value.get("id"), known)
-    number = _number_of(value)
+    number = number_of(value)
     if number is not None:
         return _clipped(known.names[number]) if number in known.names else None
     return _clipped(value) if isinstance(value, str) else None

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from inspector.model import REACHED_AT, Event, Gap, Mark, Payload, Plane
+from inspector.protocol import snowflake
 from inspector.protocol.registry import Registry
 from inspector.session import said
 from inspector.session.phases import DISPATCHES, MOVING_EVENTS, connection_phase
@@ -57,7 +58,7 @@ class Tracker:
                 for deeper in below:
                     value = value.get(deeper) if type(value) is dict else None
                 if value is not None:
-                    setattr(event, key_of, _snowflake(value))
+                    setattr(event, key_of, snowflake.number_of(value))
                     break
 
     def opened(self, connection: Connection, event: Event) -> None:
@@ -195,13 +196,6 @@ def _routes(own: Mapping[str, str]) -> tuple[tuple[str, _Routes], ...]:
         split = (path.split(".") for path in paths)
         found.append((f"{kind}_id", tuple((key, tuple(below)) for key, *below in split)))
     return tuple(found)
-
-
-def _snowflake(value: Any) -> int | None:
-    """Return an id as a number that fits SQLite's 64 bits with sign."""
-    if type(value) is str and len(value) < 20 and value.isascii() and value.isdigit():
-        value = int(value)
-    return value if type(value) is int and 0 <= value < 1 << 63 else None
 
 
 def _count_send(connection: Connection, event: Event, problem: str) -> None:

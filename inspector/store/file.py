@@ -10,7 +10,7 @@ from inspector.errors import CaptureError, NewerCapture, NotACapture
 
 # "GWCA", in SQLite's application_id.
 APPLICATION_ID = 0x47574341
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 
@@ -93,6 +93,14 @@ def upgrade(db: sqlite3.Connection) -> None:
     changes += [f"alter table {table} add column {column}" for table, column in _new_columns(version)]
     if version < 2:
         changes.append("create index finding_event on finding (event)")
+    if version < 4:
+        # Its ids could not be blobs.
+        changes += [
+            "alter table name rename to old_name",
+            "create table name (id integer primary key, name text not null) without rowid",
+            "insert into name select id, name from old_name",
+            "drop table old_name",
+        ]
     db.executescript(f"begin immediate; {'; '.join(changes)}; pragma user_version = {SCHEMA_VERSION}; commit;")
 
 

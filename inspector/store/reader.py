@@ -16,6 +16,7 @@ from inspector.session.state import Connection
 from inspector.store import rows
 from inspector.store.chunks import unpack
 from inspector.store.file import connect, damaged
+from inspector.store.ids import cell_of, id_of
 from inspector.wire.decoder import read_payload
 
 # Rows fetched at once.
@@ -247,7 +248,8 @@ class _Names(Mapping[int, str]):
     def __getitem__(self, number: int) -> str:
         name = self._found.get(number)
         if name is None:
-            row = self._db.execute("select name from name where id = ?", (number,)).fetchone()
+            cell = cell_of(number)
+            row = self._db.execute("select name from name where id = ?", (cell,)).fetchone()
             if row is None:
                 raise KeyError(number)
             if len(self._found) >= 4096:
@@ -256,7 +258,8 @@ class _Names(Mapping[int, str]):
         return name
 
     def __iter__(self) -> Iterator[int]:
-        return (row[0] for row in self._db.execute("select id from name").fetchall())
+        found = (id_of(row[0]) for row in self._db.execute("select id from name").fetchall())
+        return (number for number in found if number is not None)
 
     def __len__(self) -> int:
         return int(self._db.execute("select count(*) from name").fetchone()[0])

@@ -26,6 +26,7 @@ from inspector.model import (
     Verdict,
 )
 from inspector.session.state import Connection
+from inspector.store.ids import cell_of, id_of
 
 Row = tuple[Any, ...]
 
@@ -65,11 +66,11 @@ def connection_row(connection: Connection) -> Row:
         opened.connection,
         opened.plane.value,
         _text(opened.url),
-        connection.version,
+        _whole(connection.version),
         _text(connection.encoding),
         connection.compression,
         _text(opened.client),
-        opened.status,
+        _whole(opened.status),
         _text(opened.refusal),
         json.dumps(dict(opened.headers)),
         int(opened.joined_late),
@@ -182,9 +183,9 @@ def event_row(event: Event) -> Row:
         event.decoded_bytes,
         event.encoding,
         int(event.marks) if event.marks else 0,
-        event.guild_id,
-        event.channel_id,
-        event.user_id,
+        cell_of(event.guild_id),
+        cell_of(event.channel_id),
+        cell_of(event.user_id),
         undecoded.reason if undecoded else _text(event.gap.reason) if event.gap else None,
         undecoded.offset if undecoded else None,
         _text(undecoded.text if undecoded else event.note),
@@ -203,7 +204,7 @@ def event_of(row: Row, connection: Callable[[int], Connection], payload: bytes |
     event.op, event.event, event.seq = row[8], row[9], row[10]
     event.wire_bytes, event.decoded_bytes, event.encoding = row[12], row[13], row[14]
     event.marks = Mark(row[15])
-    event.guild_id, event.channel_id, event.user_id = row[16], row[17], row[18]
+    event.guild_id, event.channel_id, event.user_id = id_of(row[16]), id_of(row[17]), id_of(row[18])
     event.payload = payload
     if kind is Kind.UNDECODED:
         event.undecoded = Undecoded(row[19] or "", row[21] or "", row[20])
@@ -264,12 +265,17 @@ def _numbers(evidence: str) -> tuple[int, ...]:
 
 def name_rows(names: Mapping[int, str]) -> list[Row]:
     """Return rows of the name table."""
-    return [(number, _text(name)) for number, name in names.items() if 0 <= number < 1 << 63]
+    return [(cell, _text(name)) for number, name in names.items() if (cell := cell_of(number)) is not None]
 
 
 def _code(closed: Closed | None) -> int | None:
     """A close frame has 16 bits for its code; other people's files may claim any number."""
     return closed.code if closed and closed.code is not None and 0 <= closed.code < 1 << 16 else None
+
+
+def _whole(number: int | None) -> int | None:
+    """SQLite has integers of 64 bits with sign; URLs and other people's files have any."""
+    return number if number is not None and -(2**63) <= number < 2**63 else None
 
 
 def _text(text: str | None) -> str | None:

@@ -4,6 +4,7 @@
 --   1  first
 --   2  what it means: `finding` and `verdict`; `event` has severity, answers and latency, `connection` has parent
 --   3  voice: `connection` has dave, and may be of the plane media
+--   4  ids of more than 64 bits, as blobs: `name` has no rowid
 --
 -- `connection` and `frame` are the truth. All other tables but `meta` are derived from them and are rebuilt by
 -- `gwinspect reindex`.
@@ -75,9 +76,10 @@ create table event (
     decoded_bytes integer not null,     -- of its payload
     encoding      text,                 -- json, etf, binary
     marks         integer not null,     -- as in frame
-    guild_id      integer,              -- the guild it is about
-    channel_id    integer,              -- the channel it is about
-    user_id       integer,              -- the user it is about
+    guild_id      integer,              -- the guild it is about; an id from 2^63 up is a blob of its digits, and
+                                        --   cast(guild_id as text) gives the digits of any
+    channel_id    integer,              -- the channel it is about, likewise
+    user_id       integer,              -- the user it is about, likewise
     reason        text,                 -- undecoded, gap: a slug
     offset        integer,              -- undecoded: where
     note          text,                 -- what the state of the session says beyond the payload; undecoded: why
@@ -126,6 +128,6 @@ create table payload_tail (
 
 -- Names of guilds and channels, for summaries.
 create table name (
-    id   integer primary key, -- of the guild, channel or thread
+    id   integer primary key, -- of the guild, channel or thread, as in event
     name text not null        -- the newest that was seen
-);
+) without rowid;

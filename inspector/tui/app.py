@@ -6,12 +6,15 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from rich.text import Text
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
+from textual.worker import WorkerFailed
 
+from inspector.faults import report
 from inspector.inert import inert
 from inspector.protocol.registry import Registry, default
 from inspector.tui.bindings import MAIN
@@ -49,6 +52,8 @@ class GwinspectApp(App[None]):
         marks: Glyphs | None = None,
     ) -> None:
         super().__init__()
+        self.crashed = False
+        """A bug has ended the screen, and was printed."""
         marks = marks or glyphs()
         registry = registry or default()
         # Textual has one kind of them for all.
@@ -92,6 +97,12 @@ class GwinspectApp(App[None]):
         """Say something in a corner; all that widgets say comes by here too. Nothing in it is markup."""
         super().notify(inert(message), title=inert(title), severity=severity, timeout=timeout, markup=False)
 
+    def _handle_exception(self, error: Exception) -> None:
+        # Textual prints the values of all variables, tokens among them.
+        if not self.crashed:
+            self.crashed = True
+            super()._handle_exception(Crash(error.error if isinstance(error, WorkerFailed) else error))
+
     def get_key_display(self, binding: Binding) -> str:
         """Name keys as the help does: in words, which every terminal can show."""
         return binding.key_display or key_words(binding.key)
@@ -109,6 +120,17 @@ class GwinspectApp(App[None]):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Give Textual's own themes the colours of lanes too."""
         return variables(DARK if self.current_theme.dark else LIGHT)
+
+
+class Crash(Exception):
+    """What ended the screen; printed as it may be."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(*report(error))
+        self.__cause__ = error
+
+    def __rich__(self) -> Text:
+        return Text("\n".join(self.args))
 
 
 class _WholeCells(ScrollBarRender):

@@ -16,6 +16,7 @@ from time import monotonic, sleep
 from textual.message import Message
 
 from inspector.errors import CaptureError, GwinspectError
+from inspector.faults import is_ours, marked
 from inspector.protocol.registry import Registry
 from inspector.query.search import Search, Step
 from inspector.query.tree import Filter
@@ -69,11 +70,15 @@ class Failed(Message):
 
 @contextmanager
 def _telling(post: Post) -> Iterator[None]:
-    """Say it where a capture turns out to be damaged, and end."""
+    """Say it where a capture turns out to be damaged, or a bug of ours comes up, and end."""
     try:
         yield
     except CaptureError as error:
         post(Failed(str(error)))
+    except Exception as error:
+        if not is_ours(error):
+            raise
+        post(Failed(marked("This view stops here", error)))
 
 
 def scan(
@@ -119,6 +124,8 @@ def scan(
             at = step.done
             tell(step, before=True, ahead_done=True)
         post(Found(generation, waiting, True, 1.0, True))
+        if search.problem:
+            post(Failed(search.problem))
 
 
 def find(

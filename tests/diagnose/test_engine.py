@@ -209,3 +209,32 @@ def test_evidence_is_stored_as_json(tmp_path: Path) -> None:
     writer.finish()
     rows = sqlite3.connect(path).execute("select evidence from finding").fetchall()
     assert all(isinstance(json.loads(evidence), list) for (evidence,) in rows)
+
+
+@pytest.mark.usefixtures("lenient")
+def test_a_rule_with_a_bug_says_so_and_the_others_go_on() -> None:
+    @rule(
+        "broken-rule", Severity.ERROR, sends(Plane.GATEWAY, 1), silence(Plane.GATEWAY), remedy="-", source=("derived",)
+    )
+    def broken(now: Situation) -> Iterator[Noticed]:
+        """A rule that breaks."""
+        yield Noticed("Half of it.")
+        raise KeyError("s3cret-t0ken")
+
+    @rule("sound-rule", Severity.WARN, sends(Plane.GATEWAY, 1), remedy="-", source=("derived",))
+    def sound(now: Situation) -> Iterator[Noticed]:
+        """A rule that does not."""
+        yield Noticed("All of it.")
+
+    pipeline = Pipeline(default())
+    pipeline._diagnosis = Diagnosis(default(), pipeline._tracker.world, (broken, sound))
+    talk = Conversation().opens().server(HELLO).client(HEARTBEAT)
+    *_, event = [event for happening in talk.happenings for event in pipeline.feed(happening)]
+    told = [(found.rule, found.severity) for found in event.findings]
+    assert told == [("sound-rule", Severity.WARN), ("broken-rule", Severity.INFO)]
+    text = event.findings[1].text
+    assert text.startswith("This rule could not look at the row (bug in gwinspect: KeyError in ")
+    assert "s3cret" not in text
+    # Silence too: of that no row tells.
+    pipeline.tick(event.at_ns + 1_000_000_000)
+    assert [found.rule for found in pipeline.late] == ["broken-rule"]

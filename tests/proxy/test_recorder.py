@@ -630,7 +630,7 @@ def test_a_bug_of_ours_costs_no_message(
     connection = stand.open()
     stand.say(connection, b'{"op":0}')
     stand.say(connection, HELLO)
-    _await(lambda: "which is our bug" in caplog.text)
+    _await(lambda: "bug in gwinspect" in caplog.text)
     for _ in range(more):
         stand.say(connection, b'{"op":11}')
     assert [data for data, _ in _frames(stand.recorded())] == [b'{"op":0}', HELLO] + [b'{"op":11}'] * more

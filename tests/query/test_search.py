@@ -124,3 +124,30 @@ def test_rows_of_an_import_can_be_searched_as_they_come() -> None:
     assert [event.event for event in rows if search.matches(event, pipeline.changed[event.connection])] == [
         "MESSAGE_CREATE"
     ]
+
+
+@pytest.mark.usefixtures("lenient")
+@pytest.mark.parametrize("text", ["d.content == hello", "not d.content == hello"])
+def test_rows_that_a_bug_keeps_from_being_tested_are_shown(talk, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = talk(said("hello"))
+    monkeypatch.setattr("inspector.query.search.body", lambda *args, **more: 1 / 0)
+    search = Search(parse(text, REGISTRY), REGISTRY)
+    found = [number for step in search.numbers(reader, 0, reader.last()) for number in step.found]
+    back = [number for step in search.backwards(reader, reader.last() + 1) for number in step.found]
+    assert 5 in found
+    assert found == back
+    assert "shown anyway (bug in gwinspect: ZeroDivisionError in " in search.problem
+    event = reader.events(4, 1)[0]
+    single = Search(parse(text, REGISTRY), REGISTRY)
+    assert single.matches(event, reader.connection(1))
+    assert single.problem.startswith("the filter could not be tested on 1 row, shown anyway")
+
+
+@pytest.mark.usefixtures("lenient")
+def test_a_row_that_no_table_takes_is_shown(talk) -> None:
+    reader = talk(said("hello"))
+    event = reader.events(4, 1)[0]
+    event.seq = 2**70
+    search = Search(parse("seq == 1", REGISTRY), REGISTRY)
+    assert search.matches(event, reader.connection(1))
+    assert "OverflowError in search.py:" in search.problem

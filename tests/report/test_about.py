@@ -168,8 +168,8 @@ def test_bytes_that_cannot_be_read_say_why_and_what_to_do() -> None:
 
 
 def test_every_reason_of_the_decoder_is_explained() -> None:
-    """Those that it makes up itself; the slugs are its contract with the rest."""
-    named = {"joined-late", "corrupt", "limit", "not-json", "bad-etf", "truncated", "empty"}
+    """Those that it makes up itself, and the pipeline's own; the slugs are the contract with the rest."""
+    named = {"joined-late", "corrupt", "limit", "not-json", "bad-etf", "truncated", "empty", "fault"}
     assert named | set(decoder._LOST) == set(module._REASONS)
 
 

@@ -171,7 +171,8 @@ def test_nonsense_is_no_shard(shard: object) -> None:
         ("PRESENCE_UPDATE", {"guild_id": "1", "user": {"id": "3"}}, (1, None, 3)),
         ("A_NEW_EVENT", {"guild_id": "1", "user_id": "3"}, (1, None, 3)),
         ("MESSAGE_CREATE", {"guild_id": None, "channel_id": "x", "author": "ada"}, (None, None, None)),
-        ("MESSAGE_CREATE", {"guild_id": str(2**63), "channel_id": -1, "user_id": True}, (None, None, None)),
+        ("MESSAGE_CREATE", {"guild_id": str(2**63), "channel_id": -1, "user_id": True}, (2**63, None, None)),
+        ("MESSAGE_CREATE", {"guild_id": 2**63, "channel_id": "1" * 41, "user_id": 10**40}, (2**63, None, None)),
         ("MESSAGE_CREATE", ["guild_id"], (None, None, None)),
     ],
 )

@@ -178,13 +178,14 @@ def test_a_close_is_whole_in_its_frame(path: Path, by, code: int | None, reason:
 
 def test_numbers_that_no_database_takes_are_left_out(path: Path) -> None:
     talk = Conversation("etf").opens().client(identify(shard=[2**80, 10**5000]))
-    talk.server({"op": 2**64, "d": {"guild_id": 2**64, "big": 10**5000}, "s": -(2**70), "t": "X"})
+    talk.server({"op": 2**64, "d": {"guild_id": 10**40, "user_id": 2**64, "big": 10**5000}, "s": -(2**70), "t": "X"})
     writer = writer_of(path)
     writer.write([*talk.happenings, Closed(1, 5, 10**30, "\ud800\0", "server")])
     writer.finish()
     events = Reader(path).events()
     assert [event.op for event in events[1:3]] == [2, None]
     assert events[2].guild_id is None
+    assert events[2].user_id == 2**64
     assert events[3].closed == Closed(1, 5, None, "\\ud800\0", "server")
 
 

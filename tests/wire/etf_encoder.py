@@ -31,7 +31,7 @@ def term(value: Any, *, keys: Keys = "binary", charlists: bool = False) -> bytes
         case float():
             return b"F" + struct.pack(">d", value)
         case str():
-            return binary(value.encode())
+            return binary(value.encode(errors="surrogatepass"))
         case bytes():
             return binary(value)
         case []:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from inspector.errors import CaptureError
+from inspector.faults import marked
 from inspector.importers.cache import UNFINISHED, private_folder
 from inspector.importers.frames.file import Amended, FramesFile
 from inspector.importers.frames.records import Lines
@@ -150,7 +151,7 @@ class _Feeder(threading.Thread):
         except (OSError, sqlite3.Error) as error:
             self._tell(f"{self._source.path.name} is not followed any further: {error}")
         except Exception as error:
-            self._tell(f"{self._source.path.name} is not followed any further, which is our bug: {error!r}")
+            self._tell(marked(f"{self._source.path.name} is not followed any further", error))
             raise
         finally:
             # Whoever follows the capture waits for that.

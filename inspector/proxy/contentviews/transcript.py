@@ -22,7 +22,7 @@ from inspector.model import Event, Frame, Kind, Opened
 from inspector.pipeline import Pipeline
 from inspector.proxy.contentviews.lookup import Page, Sort
 from inspector.report import cells
-from inspector.report.present import Presenter, Shown
+from inspector.report.present import Presenter, Shown, rendered
 from inspector.report.pretty import text_of
 from inspector.report.text import TextRows
 from inspector.report.values import clock, size
@@ -166,7 +166,7 @@ class Transcript:
                 self._noticed_rows += 1
                 if self._noticed_rows <= _MOST_NOTICED:
                     self._noticed += row
-            lines += row + _body(shown)
+            lines += row + rendered(shown, _body)
         if not events:
             lines.append("r" + self._part(frame))
         self._unread = self._connection.unread_frames

@@ -19,6 +19,7 @@ from textual.widgets import Footer, Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from inspector.errors import CaptureError
+from inspector.faults import marked
 from inspector.inert import inert
 from inspector.protocol.registry import Registry
 from inspector.query.grammar import FilterError
@@ -32,6 +33,7 @@ from inspector.store.notes import Notes
 from inspector.store.parts import Trail
 from inspector.tui.bindings import MAIN
 from inspector.tui.filtering import Filtering
+from inspector.tui.guarded import Guarded
 from inspector.tui.history import History
 from inspector.tui.jumps import Jump, nearest
 from inspector.tui.look import Glyphs
@@ -75,7 +77,7 @@ class WentOn(Message):
     """The filter that was in force."""
 
 
-class MainScreen(Screen[None]):
+class MainScreen(Guarded, Screen[None]):
     """One recording. The arguments are those of `inspector.tui.run.run`."""
 
     DEFAULT_CSS = """
@@ -286,7 +288,8 @@ class MainScreen(Screen[None]):
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A worker that broke is a mistake of ours; it must not pass in silence."""
         if event.state is WorkerState.ERROR:
-            self.query_one(Banner).say(f"The {event.worker.group} broke off: {event.worker.error!r}", trouble=True)
+            error = event.worker.error or Exception()
+            self.query_one(Banner).say(marked(f"The {event.worker.group} stopped", error), trouble=True)
 
     def on_failed(self, message: Failed) -> None:
         self.query_one(Banner).say(message.sentence, trouble=True)

@@ -24,6 +24,7 @@ from inspector.protocol.registry import Registry
 from inspector.report.measure import Measured, Measures
 from inspector.report.values import clock, day, duration
 from inspector.store.reader import Reader
+from inspector.tui.guarded import Guarded
 from inspector.tui.look import Glyphs
 from inspector.tui.screens.help import HelpScreen
 from inspector.tui.widgets.chart import Chart, TimeChart
@@ -47,7 +48,7 @@ class PlotResult:
     """The rows that pass this filter."""
 
 
-class PlotsScreen(Screen[PlotResult | None]):
+class PlotsScreen(Guarded, Screen[PlotResult | None]):
     """The plots of one capture. `title` is what it is called; it ends with what was chosen, or None."""
 
     Result = PlotResult

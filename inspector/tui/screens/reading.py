@@ -19,6 +19,7 @@ from inspector.errors import CaptureError
 from inspector.inert import inert
 from inspector.report.recording import Recording
 from inspector.store.reader import Reader
+from inspector.tui.guarded import Guarded
 from inspector.tui.look import Glyphs
 from inspector.tui.screens.help import HelpScreen
 
@@ -36,7 +37,7 @@ class Reading(Protocol):
         """Return what has been read so far, as a value that never changes."""
 
 
-class ReadingScreen(Screen[int | None]):
+class ReadingScreen(Guarded, Screen[int | None]):
     """A screen on one capture. It ends with the row that the person wants to see in the timeline, or None.
 
     `row` is where the person is. What inherits this has a widget with the id ``head``.

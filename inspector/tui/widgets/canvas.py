@@ -9,8 +9,8 @@ from typing import ClassVar
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual.strip import Strip
-from textual.widget import Widget
 
+from inspector.tui.guarded import Guarded
 from inspector.tui.lanes import LANE_CLASSES
 from inspector.tui.look import Glyphs
 
@@ -59,7 +59,7 @@ class Canvas:
         return Strip(segments, self.width)
 
 
-class CanvasWidget(Widget, can_focus=True):
+class CanvasWidget(Guarded, can_focus=True):
     """A widget that is painted on a canvas. Its styles are component classes, `PREFIX` before their names."""
 
     PREFIX: ClassVar[str]

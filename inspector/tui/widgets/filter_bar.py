@@ -17,7 +17,6 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
-from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from inspector.inert import inert
@@ -28,6 +27,7 @@ from inspector.query.grammar import MAX_LENGTH, FilterError, Token, parse, token
 from inspector.query.tree import Everything, Filter
 from inspector.query.words import say
 from inspector.report.cells import clip
+from inspector.tui.guarded import Guarded
 from inspector.tui.history import History
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.candidates import Candidates
@@ -42,7 +42,7 @@ _FEWEST = 12
 _ERROR_LINES = 4
 
 
-class FilterBar(Widget):
+class FilterBar(Guarded):
     """The filter in force, and the place to write another. `edit` begins to write."""
 
     DEFAULT_CSS = """

@@ -16,6 +16,7 @@ from textual.strip import Strip
 from inspector.inert import inert
 from inspector.report.findings import Listed
 from inspector.report.values import clock
+from inspector.tui.guarded import Guarded
 from inspector.tui.lanes import LANE_CLASSES, LANES_CSS, lane_style
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.detail.findings import severity_words
@@ -26,7 +27,7 @@ _RULE, _ROOMY = 26, 110
 _SHORT_RULE = 20
 
 
-class FindingList(ScrollView, can_focus=True):
+class FindingList(Guarded, ScrollView, can_focus=True):
     """Findings, in the order in which they are given."""
 
     STYLES = ("title", "quiet", "plain", "rule", "error", "warn", "info", "cursor")

@@ -21,6 +21,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from inspector.report.overview import ConnectionView, SessionView, Snapshot
+from inspector.tui.guarded import Guarded
 from inspector.tui.lanes import LANE_CLASSES, LANES_CSS
 from inspector.tui.look import Glyphs
 from inspector.tui.session_lines import FAR, Key, Lines, Words, narrowing
@@ -35,7 +36,7 @@ class _Node:
     view: SessionView | ConnectionView | None = None
 
 
-class SessionTree(ScrollView, can_focus=True):
+class SessionTree(Guarded, ScrollView, can_focus=True):
     """All sessions of a recording, with their connections."""
 
     DEFAULT_CSS = """

@@ -7,11 +7,11 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from textual.reactive import reactive
 from textual.strip import Strip
-from textual.widget import Widget
 
 from inspector.diagnose.words import counted
 from inspector.inert import inert
 from inspector.report.values import size
+from inspector.tui.guarded import Guarded
 from inspector.tui.look import Glyphs
 
 # Parts up to this rank are always said; the file's name is shortened for them, to no fewer columns than this.
@@ -54,7 +54,7 @@ class Status:
     """Milliseconds that the last heartbeat took."""
 
 
-class StatusLine(Widget):
+class StatusLine(Guarded):
     """One line about the recording."""
 
     DEFAULT_CSS = """

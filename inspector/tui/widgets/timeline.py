@@ -5,6 +5,7 @@ every line number is worked out from it.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -21,9 +22,10 @@ from textual.widget import Widget
 from inspector.errors import CaptureError
 from inspector.model import Kind
 from inspector.report.cells import summary
-from inspector.report.present import Shown
+from inspector.report.present import Shown, rendered
 from inspector.report.recording import Recording
 from inspector.tui.columns import Columns, TimeMode
+from inspector.tui.guarded import Guarded
 from inspector.tui.lanes import LANE_CLASSES, LANES_CSS
 from inspector.tui.look import Glyphs
 from inspector.tui.view import View
@@ -36,7 +38,7 @@ SIDEWAYS = 20
 _MODES: tuple[TimeMode, ...] = ("clock", "start", "previous")
 
 
-class Timeline(ScrollView, can_focus=True):
+class Timeline(Guarded, ScrollView, can_focus=True):
     """The rows of one recording, in one view."""
 
     DEFAULT_CSS = """
@@ -373,10 +375,10 @@ class Timeline(ScrollView, can_focus=True):
         for at, shown in enumerate(lines):
             number = shown.event.n
             if (at or not top) and number not in self._strips:
-                self._strips[number] = self._painted(shown, previous, width)
+                self._strips[number] = rendered(shown, partial(self._painted, previous_ns=previous, width=width))
             previous = shown.event.at_ns
 
-    def _painted(self, shown: Shown, previous_ns: int | None, width: int) -> Strip:
+    def _painted(self, shown: Shown, *, previous_ns: int | None, width: int) -> Strip:
         style = self.get_component_rich_style
         segments = [
             Segment(cell.text, style(cell.style))

@@ -16,6 +16,7 @@ from textual.strip import Strip
 
 from inspector.report.present import Shown
 from inspector.report.recording import Recording
+from inspector.tui.guarded import Guarded
 from inspector.tui.look import Glyphs
 
 Piece = tuple[str, str]
@@ -51,7 +52,7 @@ STYLES = (
 )
 
 
-class Lines(ScrollView, can_focus=True, inherit_bindings=False):
+class Lines(Guarded, ScrollView, can_focus=True, inherit_bindings=False):
     """One tab. Keys are bound where the tabs are, in `Detail`, so that all of them stand in one list."""
 
     DEFAULT_CSS = """

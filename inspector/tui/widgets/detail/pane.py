@@ -15,10 +15,12 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from inspector.errors import CaptureError, UsageError
+from inspector.faults import is_ours
 from inspector.report import cells
 from inspector.report.present import Shown
 from inspector.report.pretty import text_of
 from inspector.report.recording import Recording
+from inspector.tui.guarded import Guarded, tell
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.detail.compare import CompareTab
 from inspector.tui.widgets.detail.explain import ExplainTab
@@ -29,7 +31,7 @@ from inspector.tui.widgets.detail.payload import PayloadTab
 from inspector.tui.widgets.detail.wire import WireTab
 
 
-class Detail(Widget):
+class Detail(Guarded):
     """One row whole. `show` is all that it needs; what the person wants done elsewhere comes back as messages."""
 
     DEFAULT_CSS = """
@@ -151,6 +153,11 @@ class Detail(Widget):
             except CaptureError as error:
                 self.tab.show(None, self._recording)
                 self._tell(str(error))
+            except Exception as error:
+                if not is_ours(error):
+                    raise
+                self.tab.show(None, self._recording)
+                tell(self, error)
         else:
             self.tab.say()
 
