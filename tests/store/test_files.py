@@ -3,6 +3,7 @@
 import os
 import re
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -159,7 +160,8 @@ def test_a_capture_says_how_it_was_made(capture: Path) -> None:
 def test_a_copy_of_a_growing_capture_is_a_capture(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "x.gwcap", default(), made_by="test")
     writer.write(usual().happenings)
-    writer._db.execute("vacuum into ?", (str(tmp_path / "copy.gwcap"),))
+    with closing(sqlite3.connect(tmp_path / "x.gwcap")) as db:
+        db.execute("vacuum into ?", (str(tmp_path / "copy.gwcap"),))
     assert [event.op for event in Reader(tmp_path / "copy.gwcap").all_events()] == [
         event.op for event in Reader(tmp_path / "x.gwcap").all_events()
     ]
