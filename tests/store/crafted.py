@@ -10,7 +10,7 @@ import random
 import sqlite3
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,20 @@ TABLES = ("meta", "connection", "frame", "event", "finding", "verdict", "payload
 _ENDLESS = "with recursive n(i) as (select 1 union all select i + 1 from n)"
 
 
+def _open(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path)
+    # Thousands are made, and none has to survive a power cut.
+    db.execute("pragma synchronous = off")
+    db.execute("pragma journal_mode = memory")
+    return db
+
+
 def run(path: Path, *statements: str) -> None:
     """Run SQL on a capture, without any of our guards."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+    with closing(_open(path)) as db:
         for statement in statements:
             db.execute(statement)
+        db.commit()
 
 
 def columns(table: str) -> list[str]:
@@ -40,14 +49,14 @@ def columns(table: str) -> list[str]:
 
 def rewritten(path: Path, table: str, sql: str) -> None:
     """Let the file say that `table` was made by `sql`; its rows stay as they are."""
-    with closing(sqlite3.connect(path)) as db:
+    with closing(_open(path)) as db:
         db.execute("pragma writable_schema = on")
         db.execute("update sqlite_master set sql = ? where name = ?", (sql, table))
         db.commit()
 
 
 def _said(path: Path, table: str) -> str:
-    with closing(sqlite3.connect(path)) as db:
+    with closing(_open(path)) as db:
         found: str = db.execute("select sql from sqlite_master where name = ?", (table,)).fetchone()[0]
         return found
 
@@ -72,7 +81,7 @@ def _view(table: str) -> Recipe:
 
 
 def _many_tables(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as db:
+    with closing(_open(path)) as db:
         db.executescript("begin;" + ";".join(f"create table t{number} (x)" for number in range(5000)) + ";commit")
 
 
@@ -81,7 +90,7 @@ def _long_schema(path: Path) -> None:
 
 
 def _fts(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as db:
+    with closing(_open(path)) as db:
         try:
             db.execute("create virtual table words using fts5(x)")
         except sqlite3.OperationalError:
@@ -146,23 +155,21 @@ CELLS = [(table, column, value) for table in TABLES for column in columns(table)
 
 def craft_cell(path: Path, table: str, column: str, value: str) -> None:
     """Put one of `VALUES` into a column of the last row of a table, past all that forbids it."""
-    with closing(sqlite3.connect(path)) as db:
+    with closing(_open(path)) as db:
         before = [tuple(row) for row in db.execute("select name, sql from sqlite_master where sql is not null")]
         db.execute("pragma writable_schema = on")
         db.execute("update sqlite_master set sql = replace(sql, ' not null', '') where type = 'table'")
         db.execute("pragma writable_schema = reset")
         db.commit()
-    with closing(sqlite3.connect(path)) as db:
+    with closing(_open(path)) as db:
         key = columns(table)[0]
-        try:
+        # A row's own number can be nothing but a number.
+        with suppress(sqlite3.IntegrityError, sqlite3.OperationalError):
             db.execute(
                 f"update {table} set {column} = ? where {key} = (select max({key}) from {table})", (VALUES[value],)
             )
-        except (sqlite3.IntegrityError, sqlite3.OperationalError):
-            # A row's own number can be nothing but a number.
-            pass
         db.commit()
-    with closing(sqlite3.connect(path)) as db:
+    with closing(_open(path)) as db:
         db.execute("pragma writable_schema = on")
         for name, sql in before:
             db.execute("update sqlite_master set sql = ? where name = ?", (sql, name))
@@ -172,7 +179,7 @@ def craft_cell(path: Path, table: str, column: str, value: str) -> None:
 def inflating(path: Path, records: list[tuple[int, int]]) -> None:
     """Replace all payloads by one chunk, of records of so many zeros for so many events."""
     data = b"".join(struct.pack("<QI", event, size) + bytes(size) for event, size in records)
-    with closing(sqlite3.connect(path)) as db:
+    with closing(_open(path)) as db:
         last = db.execute("select max(id) from event").fetchone()[0]
         db.execute("delete from payload_chunk")
         db.execute("delete from payload_tail")
@@ -205,7 +212,7 @@ def flipped(path: Path, seed: int, count: int = 20) -> None:
 
 def shared_pages(path: Path) -> None:
     """Let two tables be the same pages: what is written to one is read as the other."""
-    with closing(sqlite3.connect(path)) as db:
+    with closing(_open(path)) as db:
         db.execute("pragma writable_schema = on")
         root = db.execute("select rootpage from sqlite_master where name = 'frame'").fetchone()[0]
         db.execute("update sqlite_master set rootpage = ? where name = 'event'", (root,))

@@ -1,5 +1,6 @@
 """Captures that someone made to do harm: refused in a sentence, or read; never a traceback, a hang or a change."""
 
+import json
 import tracemalloc
 from collections.abc import Callable
 from contextlib import closing
@@ -24,7 +25,7 @@ from inspector.store.notes import Notes
 from inspector.store.reader import Reader, explained, stored_happenings
 from inspector.store.writer import Writer
 from tests.conversation import usual
-from tests.store.crafted import BOMBS, CELLS, RECIPES, TABLES, Recipe, craft_cell, damaged
+from tests.store.crafted import BOMBS, CELLS, RECIPES, TABLES, Recipe, craft_cell, damaged, run
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,9 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def capture(tmp_path: Path, sound: bytes) -> Path:
     path = tmp_path / "x.gwcap"
     path.write_bytes(sound)
+    # Beside it, rows that someone has marked.
+    rows = [{"n": n, "connection": 1, "frame": n, "at_ns": n, "what": "payload", "marked": True} for n in range(1, 12)]
+    Path(f"{path}.notes").write_text(json.dumps({"gwinspect_notes": 1, "rows": rows}))
     return path
 
 
@@ -96,8 +100,6 @@ def convert(path: Path) -> None:
 def annotate(path: Path) -> None:
     with closing(Reader(path)) as reader:
         notes = Notes(path)
-        for event in reader.all_events():
-            notes.toggle(event.n, event)
         notes.relocate(reader)
 
 
@@ -153,23 +155,24 @@ def test_what_is_wrong_with_it_is_said(capture: Path, name: str, text: str) -> N
 
 
 def test_tables_and_indices_of_the_users_own_do_no_harm(capture: Path) -> None:
-    from tests.store.crafted import run
-
-    run(capture, "create table mine (id integer primary key, x unique)", "create index fast on event (at desc, op)", "analyze")  # fmt: skip
+    run(
+        capture,
+        "create table mine (id integer primary key, x unique)",
+        "create index fast on event (at desc, op)",
+        "analyze",
+    )
     assert attempt(show, capture) == ""
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_any_cell_may_hold_anything(tmp_path: Path, sound: bytes, table: str) -> None:
+def test_any_cell_may_hold_anything(capture: Path, sound: bytes, table: str) -> None:
     for place, column, value in CELLS:
         if place == table:
+            capture.write_bytes(sound)
+            craft_cell(capture, table, column, value)
             for look in LOOKS:
-                path = tmp_path / "x.gwcap"
-                path.write_bytes(sound)
-                Path(f"{path}.notes").unlink(missing_ok=True)
-                craft_cell(path, table, column, value)
                 try:
-                    attempt(look, path)
+                    attempt(look, capture)
                 except Exception as error:
                     raise AssertionError(f"{look.__name__} of {table}.{column} = {value}") from error
 
@@ -190,11 +193,9 @@ def test_a_bad_cell_is_named(capture: Path, table: str, column: str, value: str,
 
 
 @pytest.mark.parametrize(("name", "recipe"), damaged(range(60)))
-def test_a_torn_capture_is_read_or_refused(capture: Path, sound: bytes, name: str, recipe: Recipe) -> None:
+def test_a_torn_capture_is_read_or_refused(capture: Path, name: str, recipe: Recipe) -> None:
+    recipe(capture)
     for look in LOOKS:
-        capture.write_bytes(sound)
-        Path(f"{capture}.notes").unlink(missing_ok=True)
-        recipe(capture)
         attempt(look, capture)
 
 
