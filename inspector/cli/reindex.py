@@ -6,10 +6,8 @@ import click
 
 from inspector.cli.output import note
 from inspector.cli.progress import progress_bar
-from inspector.errors import NotACapture
 from inspector.protocol.registry import default
-from inspector.store.file import is_capture
-from inspector.store.writer import Writer
+from inspector.store.reindex import reindex as reindex_capture
 
 
 @click.command(epilog="Example: gwinspect reindex bot.gwcap")
@@ -18,12 +16,9 @@ def reindex(capture: Path) -> None:
     """Decode a capture's stored frames anew.
 
     For a capture that was made by an older gwinspect, or whose recorder was killed before it had decoded everything.
-    The frames themselves are not touched.
+    The frames themselves are not touched. The result is written to a new file, which takes the old one's place when it
+    is whole.
     """
-    if not is_capture(capture):
-        raise NotACapture(f"{capture} is not a gwinspect capture; `gwinspect convert` makes one from other formats")
-    writer = Writer(capture, default(), made_by="gwinspect reindex", keep_secrets=True)
     with progress_bar("reindexing") as report:
-        events = writer.rebuild(report)
-    writer.finish()
+        events = reindex_capture(capture, default(), report)
     note(f"{capture} has {events:,} events")

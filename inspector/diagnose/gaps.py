@@ -57,5 +57,5 @@ def gap_of(event: Event, payload: bytes) -> Gap | None:
         found = json.loads(payload)
         since_ns, until_ns, sent, received = (int(found[name]) for name in _NUMBERS)
         return Gap(event.connection, event.at_ns, since_ns, until_ns, sent, received, str(found["reason"]))
-    except (KeyError, TypeError, ValueError, OverflowError):
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
         return None

@@ -16,8 +16,8 @@ from inspector.errors import CaptureError
 from inspector.importers import open_source
 from inspector.model import Happening
 from inspector.protocol.registry import Registry
-from inspector.store.file import check_target, damaged, is_capture
-from inspector.store.reader import Reader, stored_happenings
+from inspector.store.file import check_target, is_capture
+from inspector.store.reader import Reader, explained, stored_happenings
 from inspector.store.writer import BULK_BATCH, Writer
 
 Report = Callable[[int, int], None]
@@ -56,15 +56,18 @@ class Input:
 
     def _all(self) -> Iterator[Happening]:
         if self._reader is not None:
-            total = self._reader.db.execute("select coalesce(max(id), 0) from frame").fetchone()[0]
+            with explained(self.path):
+                total = self._reader.db.execute("select coalesce(max(id), 0) from frame").fetchone()[0]
             done = 0
-            try:
-                for batch in stored_happenings(self._reader.db):
-                    done += len(batch)
-                    self.progress = (done, total)
-                    yield from batch
-            except (sqlite3.DatabaseError, TypeError, ValueError) as error:
-                raise damaged(self.path, error) from error
+            batches = stored_happenings(self._reader.db)
+            while True:
+                with explained(self.path):
+                    batch = next(batches, None)
+                if batch is None:
+                    break
+                done += len(batch)
+                self.progress = (done, total)
+                yield from batch
         elif self._foreign is not None:
             for happening in self._foreign:
                 self.progress = self._foreign.progress

@@ -12,8 +12,6 @@ from inspector.model import ABSENT, Payload, Plane
 from inspector.query.patterns import Matcher, matcher
 from inspector.query.sql import Leaf
 from inspector.query.tree import InPayload, Pattern, Text, Value
-from inspector.store.chunks import unpack
-from inspector.store.reader import Reader
 from inspector.wire import jsontext
 from inspector.wire.decoder import read_payload
 
@@ -32,29 +30,6 @@ _NUMERIC = re.compile(r"[-+.\de]+", re.ASCII)
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|([bfnrt])|(.))", re.DOTALL)
 _SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _SURROGATES = re.compile("[\ud800-\udfff]")
-
-
-class Payloads:
-    """The payloads of a capture by number, fast where they are asked for in order: each chunk is inflated once."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._db = reader.db
-        self._first, self._last = 1, 0
-        self._found: dict[int, bytes] = {}
-
-    def __call__(self, number: int) -> bytes | None:
-        if not self._first <= number <= self._last:
-            row = self._db.execute(
-                "select first_event, last_event, data from payload_chunk where first_event <= ?"
-                " order by first_event desc limit 1",
-                (number,),
-            ).fetchone()
-            if row is None or row[1] < number:
-                tail = self._db.execute("select data from payload_tail where event = ?", (number,)).fetchone()
-                return None if tail is None else bytes(tail[0])
-            self._first, self._last = row[0], row[1]
-            self._found = dict(unpack(row[2]))
-        return self._found.get(number)
 
 
 Body = Callable[[], Any]

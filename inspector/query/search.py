@@ -14,13 +14,12 @@ from inspector.model import ABSENT, Event
 from inspector.protocol.registry import Registry
 from inspector.query.moments import Moment
 from inspector.query.patterns import matcher
-from inspector.query.payloads import Payloads, body, question
+from inspector.query.payloads import body, question
 from inspector.query.sql import compile_filter
 from inspector.query.tree import Filter, needs_payload
 from inspector.session.state import Connection
 from inspector.store import rows
-from inspector.store.file import damaged
-from inspector.store.reader import Reader
+from inspector.store.reader import Reader, explained
 
 # Seconds of work after which a step ends, and rows of the first step.
 STEP = 0.03
@@ -82,7 +81,7 @@ class Search:
         ground = _capture(reader)
         size = _FIRST_ROWS if self.indexed else _FIRST_PAYLOADS
         while after < upto:
-            end = min(after + size, upto)
+            end = min(reader.step(after, size), upto)
             began = time.perf_counter()
             step = Step(self._read(reader, ground, after, end), end)
             took = time.perf_counter() - began
@@ -96,7 +95,9 @@ class Search:
         size = _FIRST_ROWS if self.indexed else _FIRST_PAYLOADS
         end = before - 1
         while end > 0:
-            after = max(end - size, 0)
+            with explained(reader.path):
+                newest = ground.db.execute("select coalesce(max(id), 0) from event where id <= ?", (end,)).fetchone()[0]
+            after = max(newest - size, 0)
             began = time.perf_counter()
             step = Step(self._read(reader, ground, after, end), after + 1)
             took = time.perf_counter() - began
@@ -152,10 +153,8 @@ class Search:
     def _read(self, reader: Reader, ground: _Ground, after: int, upto: int) -> "array[int]":
         # Each time, as other searches of the same reader put theirs in their place.
         self._provide(ground.db)
-        try:
+        with explained(reader.path):
             return self._between(ground, after, upto)
-        except (sqlite3.DatabaseError, ValueError) as error:
-            raise damaged(reader.path, error) from error
 
     def _between(self, ground: _Ground, after: int, upto: int) -> "array[int]":
         self._ground = ground
@@ -192,8 +191,10 @@ class Search:
         self, leaf: int, number: int, plane: str, encoding: str | None, from_client: int | None, connection: int
     ) -> bool:
         ground = self._ground
-        data = ground.payload(number) if ground and encoding else None
-        if ground is None or encoding is None or data is None:
+        if ground is None or not isinstance(encoding, str):
+            return False
+        data = ground.payload(number)
+        if data is None:
             return False
 
         def d() -> Any:
@@ -206,10 +207,10 @@ class Search:
 
 
 def _capture(reader: Reader) -> _Ground:
-    # Payloads anew each time: what was the tail may have been packed since.
-    row = reader.db.execute("select at from event order by id limit 1").fetchone()
+    with explained(reader.path):
+        row = reader.db.execute("select at from event where typeof(at) = 'integer' order by id limit 1").fetchone()
     version = lru_cache(maxsize=256)(lambda number: reader.connection(number).version)
-    return _Ground(reader.db, Payloads(reader), version, row[0] if row else 0)
+    return _Ground(reader.db, reader.payload, version, row[0] if row else 0)
 
 
 def _table_of_one(start_ns: int) -> _Ground:

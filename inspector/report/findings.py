@@ -4,7 +4,6 @@ Findings are read a slice at a time, so that a capture that grows costs only wha
 whoever shows them makes them inert.
 """
 
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,6 @@ from inspector.model import Finding, Plane, Severity
 from inspector.protocol.registry import Registry
 from inspector.report.explain import close_of, rule_of
 from inspector.store import rows
-from inspector.store.file import damaged
 from inspector.store.reader import Reader, explained
 
 # Findings read at once: some 20 ms of work.
@@ -79,14 +77,12 @@ class Findings:
 
     def advance(self, limit: int = SLICE) -> bool:
         """Read at most `limit` further ones, and say whether there are more. Raises CaptureError for a damaged file."""
-        try:
+        with explained(self._reader.path):
             found = self._reader.db.execute(_SINCE, (self._last, limit)).fetchall()
             for number, at_ns, connection, plane, *row in found:
                 finding = rows.finding_of(tuple(row))
                 self._counts[finding.severity] += 1
                 self._listed.append(Listed(number, int(at_ns), int(connection), Plane(plane), finding))
-        except (sqlite3.DatabaseError, TypeError, ValueError) as error:
-            raise damaged(self._reader.path, error) from error
         if found:
             self._last = found[-1][0]
         if len(self._listed) > MOST:

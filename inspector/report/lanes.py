@@ -5,7 +5,6 @@ is kept has a bound: the wire may open, ask and beat as often as it likes.
 """
 
 import json
-import sqlite3
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
@@ -19,8 +18,7 @@ from inspector.report.overview import host_of
 from inspector.session.phases import DISPATCHES, MOVING_EVENTS, OPENED, connection_phase
 from inspector.session.state import Connection
 from inspector.store import rows
-from inspector.store.file import damaged
-from inspector.store.reader import Reader, unknown_connection
+from inspector.store.reader import Reader, explained, unknown_connection
 
 # Rows of a slice: some 20 ms of work.
 SLICE = 10_000
@@ -161,10 +159,8 @@ class LaneReader:
 
         Raises CaptureError where the capture is damaged.
         """
-        try:
+        with explained(self._reader.path):
             return self._advance(limit)
-        except (sqlite3.DatabaseError, TypeError, ValueError, OverflowError) as error:
-            raise damaged(self._reader.path, error) from error
 
     def snapshot(self) -> Lanes:
         """Return what has been read so far."""
@@ -192,7 +188,7 @@ class LaneReader:
     def _advance(self, limit: int) -> bool:
         db = self._reader.db
         self._last = self._reader.last()
-        after, upto = self._counted, min(self._last, self._counted + limit)
+        after, upto = self._counted, self._reader.slice(self._counted, limit)
         touched = set()
         for number, last_ns in db.execute(_LATEST, (after, upto)).fetchall():
             touched.add(int(number))

@@ -5,7 +5,6 @@ what is new, and what comes out is the same however it was sliced. Everything th
 claim any time and any name.
 """
 
-import sqlite3
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,8 +15,7 @@ from typing import Any
 
 from inspector.model import Kind, Plane
 from inspector.protocol.registry import Registry
-from inspector.store.file import damaged
-from inspector.store.reader import Reader
+from inspector.store.reader import Reader, explained
 
 # Rows of a slice: some 25 ms of work.
 SLICE = 10_000
@@ -219,10 +217,8 @@ class Measures:
 
         Raises CaptureError where the capture is damaged.
         """
-        try:
+        with explained(self._reader.path):
             return self._advance(limit)
-        except (sqlite3.DatabaseError, TypeError, ValueError, OverflowError) as error:
-            raise damaged(self._reader.path, error) from error
 
     def snapshot(self) -> Measured:
         """Return what has been measured so far."""
@@ -264,7 +260,7 @@ class Measures:
 
     def _advance(self, limit: int) -> bool:
         self._last = self._reader.last()
-        after, upto = self._counted, min(self._last, self._counted + limit)
+        after, upto = self._counted, self._reader.slice(self._counted, limit)
         if upto > after:
             newest_ns = self._count_over_time(after, upto)
             self._count_recent(after, upto, newest_ns)

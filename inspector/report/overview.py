@@ -5,7 +5,6 @@ grows costs only what is new, and a million rows never keep their reader busy fo
 """
 
 import json
-import sqlite3
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,8 +17,7 @@ from inspector.report.measure import BEATS
 from inspector.session.phases import DISPATCHES, MOVING_EVENTS, OPENED, connection_phase
 from inspector.session.state import Connection
 from inspector.store import rows
-from inspector.store.file import damaged
-from inspector.store.reader import Reader, unknown_connection
+from inspector.store.reader import Reader, explained, unknown_connection
 
 # Rows of a slice: some 20 ms of work, on a capture of a million rows.
 SLICE = 20_000
@@ -176,10 +174,8 @@ class Overview:
 
         Raises CaptureError where the capture is damaged.
         """
-        try:
+        with explained(self._reader.path):
             return self._advance(limit)
-        except (sqlite3.DatabaseError, TypeError, ValueError) as error:
-            raise damaged(self._reader.path, error) from error
 
     @property
     def sessions(self) -> list[SessionView]:
@@ -200,7 +196,7 @@ class Overview:
         )
 
     def _advance(self, limit: int) -> bool:
-        after, upto = self._counted, min(self._reader.last(), self._counted + limit)
+        after, upto = self._counted, self._reader.slice(self._counted, limit)
         touched = self._count(after, upto) if upto > after else set()
         found = self._reader.db.execute(_CONNECTIONS, (self._last_connection, json.dumps([*touched]))).fetchall()
         for row in found:

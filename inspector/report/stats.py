@@ -15,9 +15,9 @@ from typing import Any
 from inspector.model import Closed, Kind, Plane, Severity
 from inspector.protocol.registry import Registry
 from inspector.protocol.snowflake import number_of
-from inspector.query.payloads import Payloads, body
+from inspector.query.payloads import body
 from inspector.query.search import Search
-from inspector.report.measure import BEATS, LONGEST_NAME, Measured, Measures, RoundTrips, name_of
+from inspector.report.measure import BEATS, LONGEST_NAME, SLICE, Measured, Measures, RoundTrips, name_of
 from inspector.report.overview import host_of
 from inspector.session.state import Connection
 from inspector.store.ids import id_of
@@ -291,6 +291,9 @@ class Survey:
         """Count it all. Raises CaptureError where the capture is damaged."""
         with explained(self._reader.path), self._one_moment():
             last = self._reader.last()
+            checked = 0
+            while checked < last:
+                checked = self._reader.slice(checked, SLICE)
             ends = {number: (int(first), int(end)) for number, first, end in self._fetch(_ENDS)}
             if self._search is not None:
                 self._choose(self._search, last, progress)
@@ -447,7 +450,7 @@ class Survey:
 
     def _media(self) -> tuple[tuple[MediaStats, ...], int]:
         streams: dict[tuple[int, int | None, int | None], _Stream] = {}
-        payload = Payloads(self._reader)
+        payload = self._reader.payload
         unheard = after = 0
         while found := self._fetch(_PACKETS, after):
             after = found[-1][0]

@@ -6,7 +6,6 @@ that grows costs only what is new. Whatever is kept has a bound.
 """
 
 import json
-import sqlite3
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,9 +17,8 @@ from inspector.report.voice_call import Call, Socket, Violation, VoiceCall, with
 from inspector.session.dave import BINARY
 from inspector.session.proposals import number_in
 from inspector.session.said import At, name
-from inspector.store.file import damaged
 from inspector.store.ids import id_of
-from inspector.store.reader import Reader
+from inspector.store.reader import Reader, explained
 from inspector.wire.decoder import read_payload
 
 # Rows looked at in a slice, and those of them that may be read: some 20 ms of work.
@@ -90,10 +88,8 @@ class VoiceReader:
 
         Raises CaptureError where the capture is damaged.
         """
-        try:
+        with explained(self._reader.path):
             return self._advance(limit)
-        except (sqlite3.DatabaseError, TypeError, ValueError, OverflowError) as error:
-            raise damaged(self._reader.path, error) from error
 
     def snapshot(self) -> VoiceCalls:
         """Return what has been read so far."""
@@ -104,7 +100,7 @@ class VoiceReader:
     def _advance(self, limit: int) -> bool:
         db = self._reader.db
         self._last = self._reader.last()
-        after, upto = self._counted, min(self._last, self._counted + limit)
+        after, upto = self._counted, self._reader.slice(self._counted, limit)
         found = [_row(found) for found in db.execute(_ROWS, (after, upto, READ)).fetchall()]
         if len(found) == READ:
             upto = found[-1].id

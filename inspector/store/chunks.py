@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator
 
 import zstandard
 
+from inspector.wire.decoder import MAX_PAYLOAD
+
 # Payloads in a chunk, and bytes after which it is full all the same: reading one payload inflates all of its chunk.
 CHUNK_EVENTS = 64
 CHUNK_BYTES = 512 * 1024
 
-# Bytes that a chunk may inflate to: twice the largest payload. Captures are passed around, so they may be made up.
-MAX_INFLATED = 128 * 1024 * 1024
+# Captures are passed around, so they may be made up: payloads that a chunk may have, and bytes that it may inflate to.
+MAX_EVENTS = 1024
+MAX_INFLATED = CHUNK_BYTES + MAX_PAYLOAD + 64 * 1024
 
 _RECORD = struct.Struct("<QI")
 
@@ -36,12 +39,17 @@ def unpack(chunk: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield what was packed. Raises ValueError where the chunk is damaged."""
     try:
         if zstandard.frame_content_size(chunk) > MAX_INFLATED:
-            raise ValueError("a chunk of payloads inflates to more than any of ours does")
+            raise ValueError("a chunk of payloads inflates to more than any of ours")
         data = _tools.decompressor.decompress(chunk)
-        at = 0
+        at = count = 0
         while at < len(data):
+            count += 1
+            if count > MAX_EVENTS:
+                raise ValueError("a chunk has more payloads than any of ours")
             event, length = _RECORD.unpack_from(data, at)
             at += _RECORD.size
+            if length > MAX_PAYLOAD:
+                raise ValueError("a chunk has a payload that is larger than any of ours")
             if at + length > len(data):
                 raise ValueError("a chunk of payloads is cut short")
             yield event, data[at : at + length]

@@ -2,11 +2,14 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 from inspector.errors import CaptureError, NewerCapture, NotACapture
+from inspector.inert import inert
+from inspector.store.cells import BadCell
+from inspector.store.database import MAX_LENGTH, Database, open_database
+from inspector.store.shape import WrongShape, check_shape, new_columns, new_tables
 
 # "GWCA", in SQLite's application_id.
 APPLICATION_ID = 0x47574341
@@ -42,8 +45,8 @@ def read_start(path: Path, size: int) -> bytes:
         raise CaptureError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
-    """Open a capture and check that it is one that we can read.
+def connect(path: Path, *, write: bool = False) -> Database:
+    """Open a capture and check that it is one that we can read: every capture comes in by this door.
 
     Reading opens it read-only. Where even that wants to write, because the folder is read-only and the capture was left
     in WAL mode, it is opened as immutable. Raises CaptureError.
@@ -51,24 +54,29 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
     if not is_capture(path):
         raise NotACapture(f"{path} is not a gwinspect capture; `gwinspect convert` makes one from other formats")
     attempts = ["mode=rw"] if write else ["mode=ro", "mode=ro&immutable=1"]
-    failure: sqlite3.Error | None = None
+    failure: Exception | None = None
     for attempt in attempts:
-        db = sqlite3.connect(
-            f"file:{quote(os.fsencode(path.resolve()))}?{attempt}",
-            uri=True,
-            isolation_level=None,
-            timeout=5,
-            check_same_thread=False,
-        )
+        try:
+            db = open_database(f"file:{quote(os.fsencode(path.resolve()))}?{attempt}", uri=True)
+        except sqlite3.Error as error:
+            failure = error
+            continue
         try:
             version = _check_version(path, db)
-            if version < SCHEMA_VERSION and not write:
-                _fill_in(db, version)
+            check_shape(db, version)
+            if not write:
+                db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_LENGTH)
+                if version < SCHEMA_VERSION:
+                    _fill_in(db, version)
             db.execute("select count(*) from (select 1 from connection limit 1)").fetchone()
-        except sqlite3.Error as error:
+        except WrongShape as error:
+            db.close()
+            raise damaged(path, error) from error
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            # Python cannot say what SQLite says of names that are no text.
             db.close()
             failure = error
-        except CaptureError:
+        except BaseException:
             db.close()
             raise
         else:
@@ -77,10 +85,22 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
 
 
 def damaged(path: Path, error: Exception | None) -> CaptureError:
-    """Return the error for a capture that SQLite cannot make sense of."""
+    """Return the error for a capture that cannot be made sense of."""
+    if isinstance(error, WrongShape):
+        return CaptureError(
+            f"{path} cannot be read: it {error}, and no gwinspect writes that; get the capture as it was recorded"
+        )
+    if isinstance(error, BadCell):
+        mend = (
+            "`gwinspect reindex` makes that table again from the messages"
+            if error.is_derived
+            else "the file is damaged, or something else has written it"
+        )
+        return CaptureError(f"{path} cannot be read: {error}; {mend}")
+    # SQLite speaks of what is in the file.
     return CaptureError(
-        f"{path} is a gwinspect capture but cannot be read ({error}); if it was cut or copied while it was written, "
-        "copy it again together with its -wal file"
+        f"{path} is a gwinspect capture but cannot be read ({inert(str(error))}); if it was cut or copied while it was "
+        "written, copy it again together with its -wal file"
     )
 
 
@@ -89,8 +109,8 @@ def upgrade(db: sqlite3.Connection) -> None:
     version = int(db.execute("pragma user_version").fetchone()[0])
     if version >= SCHEMA_VERSION:
         return
-    changes = [f"create table {name} ({columns})" for name, columns in _new_tables(version)]
-    changes += [f"alter table {table} add column {column}" for table, column in _new_columns(version)]
+    changes = [f"create table {name} ({columns})" for name, columns in new_tables(version)]
+    changes += [f"alter table {table} add column {column}" for table, column in new_columns(version)]
     if version < 2:
         changes.append("create index finding_event on finding (event)")
     if version < 4:
@@ -106,9 +126,9 @@ def upgrade(db: sqlite3.Connection) -> None:
 
 def _fill_in(db: sqlite3.Connection, version: int) -> None:
     """Let an older capture, open for reading, look like one of today in which nothing was noticed."""
-    for name, columns in _new_tables(version):
+    for name, columns in new_tables(version):
         db.execute(f"create temp table {name} ({columns})")
-    added = list(_new_columns(version))
+    added = list(new_columns(version))
     for table in dict.fromkeys(table for table, _ in added):
         new = ", ".join(
             f"{'0' if 'not null' in column else 'null'} as {column.split()[0]}"
@@ -116,38 +136,6 @@ def _fill_in(db: sqlite3.Connection, version: int) -> None:
             if owner == table
         )
         db.execute(f"create temp view {table} as select *, {new} from main.{table}")
-
-
-def _new_tables(version: int) -> Iterator[tuple[str, str]]:
-    """Yield the tables, with their columns, that came after a schema version."""
-    return ((name, columns) for name, (since, columns) in _NEW_TABLES.items() if since > version)
-
-
-def _new_columns(version: int) -> Iterator[tuple[str, str]]:
-    """Yield the columns, with their tables before them, that came after a schema version."""
-    return ((table, column) for since, table, column in _NEW_COLUMNS if since > version)
-
-
-# What came after schema 1, and with which version; schema.sql says what it is.
-_NEW_COLUMNS = (
-    (2, "connection", "parent integer"),
-    (2, "event", "answers integer"),
-    (2, "event", "latency integer"),
-    (2, "event", "severity integer not null default 0"),
-    (3, "connection", "dave text"),
-)
-_NEW_TABLES = {
-    "finding": (
-        2,
-        "id integer primary key, event integer not null, rule text not null, severity integer not null,"
-        " text text not null, evidence text not null",
-    ),
-    "verdict": (
-        2,
-        "event integer primary key, cause text not null, evidence text not null, reconnect integer,"
-        " resume integer, advice text not null, was_right integer, then_did text not null, then_event integer",
-    ),
-}
 
 
 def _check_version(path: Path, db: sqlite3.Connection) -> int:

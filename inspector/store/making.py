@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from inspector import __version__
 from inspector.errors import CaptureError
+from inspector.store.database import open_database
 from inspector.store.file import APPLICATION_ID, SCHEMA_VERSION
 from inspector.store.lock import Lock
 from inspector.store.parts import folders, names
@@ -132,7 +133,7 @@ def _touch(path: Path, *, exclusive: bool) -> None:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, isolation_level=None, timeout=5, check_same_thread=False)
+    return open_database(os.fspath(path))
 
 
 def _in_wal_mode(db: sqlite3.Connection) -> sqlite3.Connection:

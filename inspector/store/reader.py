@@ -4,23 +4,34 @@ Nothing here writes, and no cursor stays open between calls: an idle one would l
 """
 
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
+from inspector.diagnose.gaps import gap_of
 from inspector.model import Event, Finding, Happening, Kind, Mark, Opened, Payload, Plane, Severity, Verdict
 from inspector.session.media import is_of
 from inspector.session.state import Connection
 from inspector.store import rows
+from inspector.store.cells import MAX_ROWS, BadCell
 from inspector.store.chunks import unpack
+from inspector.store.database import Database
 from inspector.store.file import connect, damaged
 from inspector.store.ids import cell_of, id_of
-from inspector.wire.decoder import read_payload
+from inspector.wire.decoder import MAX_PAYLOAD, read_payload
 
 # Rows fetched at once.
 BATCH = 1000
+# Bytes of payloads after which a batch ends, and of inflated chunks that are kept.
+_BATCH_BYTES = 64 * 1024 * 1024
+_KEPT_BYTES = 16 * 1024 * 1024
+_KEPT_CHUNKS = 8
+# Rows of meta; ours are about ten.
+_MAX_META = 1000
+# Bytes of the messages of one row: a payload may come in pieces, together no larger than the largest payload.
+_MAX_ROW_BYTES = 2 * MAX_PAYLOAD
 
 _OF_MESSAGES = (Kind.PAYLOAD, Kind.UNDECODED)
 
@@ -50,13 +61,15 @@ class Reader:
         self.path = path
         self._db = connect(path)
         self._version = -1
-        self._chunk = lru_cache(maxsize=8)(self._unpack)
-        self.names: Mapping[int, str] = _Names(self._db)
+        self._checked = 0
+        self._chunks: OrderedDict[int, tuple[int, dict[int, bytes], int]] = OrderedDict()
+        """By the first row: the last one, payloads by row, and how many bytes these are."""
+        self.names: Mapping[int, str] = _Names(path, self._db)
         """Names of guilds and channels by id, looked up as they are asked for."""
 
     @property
-    def db(self) -> sqlite3.Connection:
-        """The read-only database, for those who ask in SQL."""
+    def db(self) -> Database:
+        """The read-only database, for those who ask in SQL: see `slice`."""
         return self._db
 
     def events(self, after: int = 0, limit: int = BATCH, *, payloads: bool = True) -> list[Event]:
@@ -67,12 +80,44 @@ class Reader:
             ).fetchall()
             if not found:
                 return []
-            bodies = self._payloads(found[0][0], found[-1][0]) if payloads else {}
-            events = [rows.event_of(row, self.connection, bodies.get(row[0])) for row in found]
+            events = []
+            for row in found:
+                event = rows.event_of(row, self.connection)
+                if event.n <= after:
+                    raise BadCell("event", event.n, "comes twice")
+                events.append(event)
+                after = event.n
+            if payloads:
+                self._add_payloads(events)
             # The severity of a row says whether it is worth looking; a close may have a verdict and no finding.
             if any(row[-1] for row in found) or any(event.kind is Kind.CLOSE for event in events):
                 self._add_meaning(events)
             return events
+
+    def slice(self, after: int, limit: int) -> int:
+        """Return up to which number those should ask in SQL who have seen all rows up to `after`: at most `limit` rows.
+
+        Numbers that no row has do not count. All cells of `event` up to there are of the types that they should be of.
+        Raises CaptureError where one is not.
+        """
+        upto = self.step(after, limit)
+        if upto > self._checked:
+            with explained(self.path):
+                bad = self._db.execute(
+                    f"select {rows.EVENT_COLUMNS} from event where id > ? and id <= ? and not {rows.is_sound('event')}"
+                    " limit 1",
+                    (max(after, self._checked), upto),
+                ).fetchone()
+                if bad is not None:
+                    rows.event_of(bad, unknown_connection)
+                    raise BadCell("event", bad[0], "is not as it should be")
+            self._checked = upto
+        return upto
+
+    def step(self, after: int, limit: int) -> int:
+        """Return up to which number there are at most `limit` rows after row `after`; as `slice`, but unchecked."""
+        first = self._one("select coalesce(min(id), 0) from event where id > ?", (after,))
+        return min(max(first - 1, after) + limit, self.last())
 
     def all_events(self, after: int = 0) -> Iterator[Event]:
         """Yield every event there is, batch by batch, each batch in a query of its own."""
@@ -118,7 +163,10 @@ class Reader:
 
     def last(self) -> int:
         """Return the number of the newest event, 0 where there is none."""
-        return self._one("select coalesce(max(id), 0) from event")
+        last = self._one("select coalesce(max(id), 0) from event")
+        if last > MAX_ROWS:
+            raise damaged(self.path, BadCell("event", last, "has a number that none can have"))
+        return last
 
     def undecoded_frames(self) -> int:
         """Return how many frames were stored but never decoded, because the recorder was killed in between."""
@@ -144,7 +192,8 @@ class Reader:
 
     def payload(self, number: int) -> bytes | None:
         """Return the decoded bytes of an event, None where it has none."""
-        return self._payloads(number, number).get(number)
+        with explained(self.path):
+            return self._payload(number)
 
     def raw(self, event: Event) -> list[bytes]:
         """Return the messages that an event came from, as they were stored; none for what is no message."""
@@ -159,16 +208,23 @@ class Reader:
         else:
             which, values = "kind > 1", ()
         span = event.first_frame, event.last_frame, event.connection
+        frames: list[StoredFrame] = []
+        size = 0
         with explained(self.path):
-            found = self._db.execute(
-                "select id, at, from_client, is_text, marks, raw, forwarded from frame"
-                f" where id between ? and ? and connection = ? and {which} order by id",
+            asked = self._db.execute(
+                f"select {rows.FRAME_COLUMNS} from frame where id between ? and ? and connection = ? and {which}"
+                " order by id",
                 (*span, *values),
-            ).fetchall()
-        frames = [
-            StoredFrame(number, at_ns, _side(from_client), _side(is_text), Mark(marks), raw or b"", forwarded)
-            for number, at_ns, from_client, is_text, marks, raw, forwarded in found
-        ]
+            )
+            while row := asked.fetchone():
+                rows.check_frame(row)
+                number, _, at_ns, _, from_client, is_text, marks, raw, forwarded = row
+                size += len(raw or b"") + len(forwarded or b"")
+                if frames and size > _MAX_ROW_BYTES:
+                    raise BadCell("event", event.n, "is said to come from more than there can be")
+                frames.append(
+                    StoredFrame(number, at_ns, _side(from_client), _side(is_text), Mark(marks), raw or b"", forwarded)
+                )
         return self._of_run(event, frames) if event.plane is Plane.MEDIA and event.encoding == "json" else frames
 
     def _of_run(self, event: Event, frames: list[StoredFrame]) -> list[StoredFrame]:
@@ -180,7 +236,10 @@ class Reader:
     def meta(self) -> dict[str, str]:
         """Return what the file says of itself."""
         with explained(self.path):
-            return dict(self._db.execute("select key, value from meta").fetchall())
+            found = self._db.execute("select key, value from meta limit ?", (_MAX_META,)).fetchall()
+            for row in found:
+                rows.META.check(row)
+            return dict(found)
 
     def changed(self) -> bool:
         """Return whether anything was written since the last call (the first call always says so); takes 2 us."""
@@ -188,7 +247,7 @@ class Reader:
         news, self._version = version != self._version, version
         if news:
             # A reindex may have packed the payloads anew.
-            self._chunk.cache_clear()
+            self._chunks.clear()
         return news
 
     def close(self) -> None:
@@ -215,46 +274,73 @@ class Reader:
             if verdict.event in by_number:
                 by_number[verdict.event].verdict = verdict
 
-    def _payloads(self, first: int, last: int) -> dict[int, bytes]:
-        with explained(self.path):
-            # The tail first: what the writer packs between two of these queries is then found twice, and not missed.
-            found = dict(
-                self._db.execute("select event, data from payload_tail where event between ? and ?", (first, last))
-            )
-            start = self._one(f"select coalesce(max(first_event), 0) from payload_chunk where first_event <= {first:d}")
-            chunks = self._db.execute(
-                "select first_event from payload_chunk where first_event between ? and ?", (start, last)
-            ).fetchall()
-            for (number,) in chunks:
-                found.update(self._chunk(number))
-        return found
+    def _add_payloads(self, events: list[Event]) -> None:
+        """Give `events` their payloads, and take those off the end for which there is no room."""
+        size = 0
+        for at, event in enumerate(events):
+            event.payload = self._payload(event.n)
+            if event.payload is not None:
+                size += len(event.payload)
+                if event.kind is Kind.GAP:
+                    event.gap = gap_of(event, event.payload)
+            if size > _BATCH_BYTES:
+                del events[at + 1 :]
+                return
 
-    def _unpack(self, first_event: int) -> list[tuple[int, bytes]]:
-        row = self._db.execute("select data from payload_chunk where first_event = ?", (first_event,)).fetchone()
-        return list(unpack(row[0])) if row else []
+    def _payload(self, number: int) -> bytes | None:
+        # Mostly it is in the chunk of the one before.
+        for first, (last, chunk, _) in reversed(self._chunks.items()):
+            if first <= number <= last:
+                return chunk.get(number)
+        # The tail first: what the writer packs between these two queries is then found twice, and not missed.
+        tail = self._db.execute("select event, data from payload_tail where event = ?", (number,)).fetchone()
+        if tail is not None:
+            rows.TAIL.check(tail)
+            return bytes(tail[1])
+        found = self._db.execute(
+            "select first_event, last_event, data from payload_chunk where first_event <= ?"
+            " order by first_event desc limit 1",
+            (number,),
+        ).fetchone()
+        if found is None:
+            return None
+        rows.CHUNK.check(found)
+        first, last, data = found
+        if last < number:
+            return None
+        chunk = dict(unpack(data))
+        self._chunks[first] = last, chunk, sum(map(len, chunk.values()))
+        while len(self._chunks) > 1 and (
+            len(self._chunks) > _KEPT_CHUNKS or sum(size for _, _, size in self._chunks.values()) > _KEPT_BYTES
+        ):
+            self._chunks.popitem(last=False)
+        return chunk.get(number)
 
-    def _one(self, sql: str) -> int:
+    def _one(self, sql: str, values: tuple[int, ...] = ()) -> int:
         with explained(self.path):
-            return int(self._db.execute(sql).fetchone()[0])
+            return int(self._db.execute(sql, values).fetchone()[0])
 
 
 class _Names(Mapping[int, str]):
     """The name table as a mapping; a few thousand names stay in memory."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
+        self._path = path
         self._db = db
         self._found: dict[int, str] = {}
 
     def __getitem__(self, number: int) -> str:
         name = self._found.get(number)
         if name is None:
-            cell = cell_of(number)
-            row = self._db.execute("select name from name where id = ?", (cell,)).fetchone()
+            with explained(self._path):
+                row = self._db.execute("select id, name from name where id = ?", (cell_of(number),)).fetchone()
+                if row is not None:
+                    rows.NAME.check(row)
             if row is None:
                 raise KeyError(number)
             if len(self._found) >= 4096:
                 self._found.clear()
-            name = self._found[number] = row[0]
+            name = self._found[number] = row[1]
         return name
 
     def __iter__(self) -> Iterator[int]:
@@ -267,16 +353,30 @@ class _Names(Mapping[int, str]):
 
 def stored_happenings(db: sqlite3.Connection) -> Iterator[list[Happening]]:
     """Yield, in batches, all that was recorded, in order."""
+    for batch in stored_frames(db):
+        yield [happening for _, happening in batch]
+
+
+def stored_frames(db: sqlite3.Connection) -> Iterator[list[tuple[rows.Row, Happening]]]:
+    """Yield, in batches, all rows of the table `frame` in order, each with what it recorded. Raises BadCell."""
     known = {row[0]: rows.connection_of(row) for row in db.execute(f"select {rows.CONNECTION_COLUMNS} from connection")}
     after = 0
     while True:
-        found = db.execute(
-            f"select {rows.FRAME_COLUMNS} from frame where id > ? order by id limit ?", (after, BATCH)
-        ).fetchall()
-        if not found:
+        asked = db.execute(f"select {rows.FRAME_COLUMNS} from frame where id > ? order by id limit ?", (after, BATCH))
+        batch: list[tuple[rows.Row, Happening]] = []
+        size = 0
+        while size < _BATCH_BYTES and (row := asked.fetchone()):
+            happening = rows.happening_of(row, known.get(row[1]) or unknown_connection(row[1]))
+            if row[0] <= after:
+                raise BadCell("frame", row[0], "comes twice")
+            after = row[0]
+            size += len(row[7] or b"") + len(row[8] or b"")
+            batch.append((row, happening))
+        # A cursor that is left open would let the log grow.
+        asked.close()
+        if not batch:
             return
-        after = found[-1][0]
-        yield [rows.happening_of(row, known.get(row[1]) or unknown_connection(row[1])) for row in found]
+        yield batch
 
 
 def _side(value: int | None) -> bool | None:
@@ -289,8 +389,8 @@ def unknown_connection(number: int) -> Connection:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors about a damaged file into ours."""
+    """Turn errors about a damaged file into ours: SQLite's, and those that come of what only a damaged one has."""
     try:
         yield
-    except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+    except (sqlite3.DatabaseError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise damaged(path, error) from error

@@ -2,7 +2,7 @@
 
 import json
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,20 @@ from inspector.model import (
     Verdict,
 )
 from inspector.session.state import Connection
+from inspector.store.cells import (
+    BLOB,
+    MAYBE_BLOB,
+    MAYBE_NUMBER,
+    MAYBE_TEXT,
+    NUMBER,
+    OP,
+    SNOWFLAKE,
+    TEXT,
+    Shape,
+    Types,
+    numbers,
+    texts,
+)
 from inspector.store.ids import cell_of, id_of
 
 Row = tuple[Any, ...]
@@ -44,6 +58,64 @@ EVENT_COLUMNS = (
 FINDING_COLUMNS = "event, rule, severity, text, evidence"
 VERDICT_COLUMNS = "event, cause, evidence, reconnect, resume, advice, was_right, then_did, then_event"
 
+_TYPES: dict[str, dict[str, Types]] = {
+    "meta": {"key": TEXT, "value": TEXT},
+    "connection": {
+        "id": NUMBER, "plane": TEXT, "url": TEXT, "version": MAYBE_NUMBER, "encoding": MAYBE_TEXT,
+        "compression": MAYBE_TEXT, "client": MAYBE_TEXT, "status": MAYBE_NUMBER, "refusal": MAYBE_TEXT,
+        "headers": TEXT, "joined_late": NUMBER, "opened_at": NUMBER, "closed_at": MAYBE_NUMBER,
+        "close_code": MAYBE_NUMBER, "close_reason": MAYBE_TEXT, "closed_by": MAYBE_TEXT, "session": MAYBE_TEXT,
+        "shard": MAYBE_TEXT, "parent": MAYBE_NUMBER, "dave": MAYBE_TEXT, "unread_frames": NUMBER,
+        "unread_bytes": NUMBER,
+    },
+    "frame": {
+        "id": NUMBER, "connection": NUMBER, "at": NUMBER, "kind": NUMBER, "from_client": MAYBE_NUMBER,
+        "is_text": MAYBE_NUMBER, "marks": NUMBER, "raw": MAYBE_BLOB, "forwarded": MAYBE_BLOB,
+    },
+    "event": {
+        "id": NUMBER, "connection": NUMBER, "at": NUMBER, "plane": TEXT, "kind": TEXT, "from_client": MAYBE_NUMBER,
+        "first_frame": NUMBER, "last_frame": NUMBER, "op": OP, "event": MAYBE_TEXT, "seq": MAYBE_NUMBER,
+        "close_code": MAYBE_NUMBER, "wire_bytes": NUMBER, "decoded_bytes": NUMBER, "encoding": MAYBE_TEXT,
+        "marks": NUMBER, "guild_id": SNOWFLAKE, "channel_id": SNOWFLAKE, "user_id": SNOWFLAKE, "reason": MAYBE_TEXT,
+        "offset": MAYBE_NUMBER, "note": MAYBE_TEXT, "answers": MAYBE_NUMBER, "latency": MAYBE_NUMBER,
+        "severity": NUMBER,
+    },
+    "finding": {"event": NUMBER, "rule": TEXT, "severity": NUMBER, "text": TEXT, "evidence": TEXT},
+    "verdict": {
+        "event": NUMBER, "cause": TEXT, "evidence": TEXT, "reconnect": MAYBE_NUMBER, "resume": MAYBE_NUMBER,
+        "advice": TEXT, "was_right": MAYBE_NUMBER, "then_did": TEXT, "then_event": MAYBE_NUMBER,
+    },
+    "payload_chunk": {"first_event": NUMBER, "last_event": NUMBER, "data": BLOB},
+    "payload_tail": {"event": NUMBER, "data": BLOB},
+    "name": {"id": SNOWFLAKE, "name": TEXT},
+}  # fmt: skip
+
+
+def shape(table: str, columns: str, *, counts: Sequence[str] = (), ids: Sequence[str] = ()) -> Shape:
+    """Return what rows of some columns of a table hold; `counts` and `ids` as in `Shape`."""
+    types = [_TYPES[table][name.strip()] for name in columns.split(",")]
+    return Shape(table, columns, types, counts=counts, ids=ids)
+
+
+_CONNECTION = shape(
+    "connection",
+    CONNECTION_COLUMNS,
+    counts=("joined_late", "opened_at", "unread_frames", "unread_bytes"),
+    ids=("id",),
+)
+_FRAME = shape("frame", FRAME_COLUMNS, counts=("at", "kind", "marks"), ids=("id", "connection"))
+_EVENT = shape(
+    "event",
+    EVENT_COLUMNS,
+    counts=("at", "first_frame", "last_frame", "wire_bytes", "decoded_bytes", "marks", "severity"),
+    ids=("id", "connection"),
+)
+_FINDING = shape("finding", FINDING_COLUMNS, ids=("event",))
+_VERDICT = shape("verdict", VERDICT_COLUMNS, ids=("event",))
+META, NAME, CHUNK, TAIL = (
+    shape(table, ", ".join(_TYPES[table])) for table in ("meta", "name", "payload_chunk", "payload_tail")
+)
+
 _MESSAGE, _OPEN, _CLOSE, _PING, _PONG, _GAP = range(6)
 # A gap: when its first and its last message passed, how many the client sent, how many the server. Its reason follows.
 _MISSING = struct.Struct(">4Q")
@@ -51,6 +123,35 @@ _PLANES = {plane.value: plane for plane in Plane}
 _KINDS = {kind.value: kind for kind in Kind}
 _OF_CLOSES = Mark.TOLD_1000 | Mark.FORBIDDEN
 _CLOSERS: dict[int | None, Side] = {1: "client", 0: "server"}
+_SIDES = ("client", "server", "proxy", None)
+# What says which side: SQL compares it with 1, Python asks whether it is true.
+_FLAGS = (0, 1, None)
+_LAST_SEVERITY = max(Severity)
+
+
+def is_sound(alias: str) -> str:
+    """Return the condition, in SQL, under which all cells of a row of `event` are as `event_of` wants them.
+
+    It is true or not, never null. A microsecond a row: bit operations are cheaper than typeof.
+    """
+    checks = []
+    for name, types in _TYPES["event"].items():
+        cell = f"{alias}.{name}"
+        if types is NUMBER:
+            # Null if it is null, which the constraint forbids; so SQLite would take `is not null` for granted.
+            checks.append(f"{cell} = ({cell} | 0) and {cell} >= 0")
+        elif types is MAYBE_NUMBER:
+            checks.append(f"{cell} is ({cell} | 0)")
+        elif types is SNOWFLAKE:
+            checks.append(f"typeof({cell}) in ('integer', 'null', 'blob')")
+        elif types is OP:
+            checks.append(f"typeof({cell}) in ('integer', 'null', 'text')")
+        else:
+            checks.append(f"typeof({cell}) in " + ("('text')" if types is TEXT else "('text', 'null')"))
+    for name, values in (("plane", _PLANES), ("kind", _KINDS)):
+        checks.append(f"{alias}.{name} in ({', '.join(map(repr, values))})")
+    checks.append(f"ifnull({alias}.from_client in (0, 1), 1)")
+    return f"({' and '.join(checks)}) is true"
 
 
 def insert(table: str, columns: str, *, replace: bool = False) -> str:
@@ -89,16 +190,21 @@ def connection_row(connection: Connection) -> Row:
 
 
 def connection_of(row: Row) -> Connection:
-    """Return the connection of a row of `CONNECTION_COLUMNS`."""
+    """Return the connection of a row of `CONNECTION_COLUMNS`. Raises BadCell."""
+    _CONNECTION.check(row)
+    if row[1] not in _PLANES:
+        raise _CONNECTION.bad(row, "has an unknown `plane`")
+    if row[15] not in _SIDES:
+        raise _CONNECTION.bad(row, "has an unknown `closed_by`")
     opened = Opened(
         connection=row[0],
         at_ns=row[11],
-        plane=_PLANES.get(row[1], Plane.GATEWAY),
+        plane=_PLANES[row[1]],
         url=row[2],
         client=row[6],
         status=row[7],
         refusal=row[8],
-        headers=json.loads(row[9]),
+        headers=texts("connection", row[0], row[9]),
         joined_late=bool(row[10]),
     )
     closed = None if row[12] is None else Closed(row[0], row[12], row[13], row[14] or "", row[15])
@@ -142,8 +248,21 @@ def frame_row(number: int, happening: Happening) -> Row:
             return (*head, _CLOSE, by, None, marks, raw, None)
 
 
+def check_frame(row: Row) -> None:
+    """Raise BadCell where a row of `FRAME_COLUMNS` is not as we write them."""
+    _FRAME.check(row)
+    kind, from_client, raw = row[3], row[4], row[7]
+    if kind > _GAP:
+        raise _FRAME.bad(row, f"has {kind} as `kind`, and there are {_GAP}")
+    if from_client not in _FLAGS or row[5] not in _FLAGS:
+        raise _FRAME.bad(row, "has something other than 0 and 1 as `from_client` or `is_text`")
+    if raw is None and kind in (_MESSAGE, _CLOSE, _GAP):
+        raise _FRAME.bad(row, "has nothing as `raw`, where bytes belong")
+
+
 def happening_of(row: Row, connection: Connection) -> Happening:
-    """Return what a row of `FRAME_COLUMNS` recorded on `connection`."""
+    """Return what a row of `FRAME_COLUMNS` recorded on `connection`. Raises BadCell."""
+    check_frame(row)
     _, number, at, kind, from_client, is_text, marks, raw, forwarded = row
     if kind == _MESSAGE:
         return Frame(number, at, bool(from_client), bool(is_text), raw, Mark(marks), forwarded)
@@ -196,9 +315,17 @@ def event_row(event: Event) -> Row:
 
 
 def event_of(row: Row, connection: Callable[[int], Connection], payload: bytes | None = None) -> Event:
-    """Return the event of a row of `EVENT_COLUMNS`. `connection` looks one up; only opens and closes need it."""
-    kind = _KINDS.get(row[4], Kind.UNDECODED)
-    event = Event(row[0], row[1], row[2], _PLANES.get(row[3], Plane.GATEWAY), kind)
+    """Return the event of a row of `EVENT_COLUMNS`. `connection` looks one up; only opens and closes need it.
+
+    Raises BadCell.
+    """
+    _EVENT.check(row)
+    kind, plane = _KINDS.get(row[4]), _PLANES.get(row[3])
+    if kind is None or plane is None or row[5] not in _FLAGS or row[24] > _LAST_SEVERITY:
+        raise _EVENT.bad(row, "has an unknown `kind`, `plane`, `from_client` or `severity`")
+    if kind is Kind.UNDECODED and (row[19] is None or row[21] is None):
+        raise _EVENT.bad(row, "does not say why it is undecoded")
+    event = Event(row[0], row[1], row[2], plane, kind)
     event.from_client = None if row[5] is None else bool(row[5])
     event.first_frame, event.last_frame = row[6], row[7]
     event.op, event.event, event.seq = row[8], row[9], row[10]
@@ -231,8 +358,11 @@ def finding_of(row: Row) -> Finding:
 
     Its texts are inert when a rule writes them, but anyone may have written a capture, so they are made so again.
     """
+    _FINDING.check(row)
     event, rule, severity, text, evidence = row
-    return Finding(inert(str(rule)), Severity(severity), inert(str(text)), int(event), _numbers(evidence))
+    if not Severity.INFO <= severity <= _LAST_SEVERITY:
+        raise _FINDING.bad(row, "has an unknown `severity`")
+    return Finding(inert(rule), Severity(severity), inert(text), event, numbers("finding", event, evidence))
 
 
 def verdict_row(verdict: Verdict) -> Row:
@@ -252,15 +382,12 @@ def verdict_row(verdict: Verdict) -> Row:
 
 def verdict_of(row: Row) -> Verdict:
     """Return the verdict of a row of `VERDICT_COLUMNS`, with inert texts."""
+    _VERDICT.check(row)
     event, cause, evidence, reconnect, resume, advice, right, then, then_event = row
     reconnect, resume, right = (None if answer is None else bool(answer) for answer in (reconnect, resume, right))
-    cause, advice, then = (inert(str(text)) for text in (cause, advice, then))
-    then_event = None if then_event is None else int(then_event)
-    return Verdict(int(event), cause, _numbers(evidence), reconnect, resume, advice, right, then, then_event)
-
-
-def _numbers(evidence: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in json.loads(evidence))
+    cause, advice, then = map(inert, (cause, advice, then))
+    named = numbers("verdict", event, evidence)
+    return Verdict(event, cause, named, reconnect, resume, advice, right, then, then_event)
 
 
 def name_rows(names: Mapping[int, str]) -> list[Row]:

@@ -1,7 +1,7 @@
 """The last touch to a capture that nobody writes any more."""
 
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from inspector.store.file import connect
@@ -17,11 +17,14 @@ def settle(path: Path) -> None:
     Where a viewer still does, it stays as it is, which does no harm. Raises CaptureError where it cannot be read.
     """
     check_free(path)
-    db = connect(path, write=True)
-    try:
-        with suppress(sqlite3.OperationalError):
-            db.execute(f"pragma busy_timeout = {_PATIENCE}")
-            db.execute("pragma wal_checkpoint(truncate)")
-            db.execute("pragma journal_mode = delete")
-    finally:
-        db.close()
+    tidy(path)
+
+
+def tidy(path: Path) -> bool:
+    """Do that to a capture which nobody else writes, and say whether all that it has is in its main file now."""
+    is_busy = True
+    with closing(connect(path, write=True)) as db, suppress(sqlite3.OperationalError):
+        db.execute(f"pragma busy_timeout = {_PATIENCE}")
+        is_busy = bool(db.execute("pragma wal_checkpoint(truncate)").fetchone()[0])
+        db.execute("pragma journal_mode = delete")
+    return not is_busy

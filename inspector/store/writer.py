@@ -8,7 +8,7 @@ import os
 import secrets
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,12 +19,11 @@ from inspector.protocol.registry import Registry
 from inspector.session.state import Connection
 from inspector.store import rows
 from inspector.store.chunks import CHUNK_BYTES, CHUNK_EVENTS, pack
-from inspector.store.file import check_target, connect, damaged, upgrade
+from inspector.store.file import check_target, connect, upgrade
 from inspector.store.lock import Lock
 from inspector.store.making import create, discard, leave, next_part, timestamp
 from inspector.store.marking import Mask, amend
 from inspector.store.parts import Trouble, Watch
-from inspector.store.reader import stored_happenings
 from inspector.store.renumber import Shift
 from inspector.store.tally import Tally
 
@@ -50,8 +49,6 @@ _ADD_MISSING = (
 )
 Payloads = list[tuple[int, bytes]]
 """Ids of events with their payloads, in order."""
-
-_DERIVED = ("event", "finding", "verdict", "payload_chunk", "payload_tail", "name")
 
 
 class Writer:
@@ -294,38 +291,20 @@ class Writer:
         if self.lock is not None:
             self.lock.release()
 
-    def rebuild(self, progress: Callable[[int, int], None] | None = None) -> int:
-        """Derive everything anew from the frames and return the number of events.
-
-        All in one transaction: whoever reads meanwhile sees the old rows, and a rebuild that is killed changes nothing.
-        Raises CaptureError, and then nothing is changed either.
-        """
-        try:
-            return self._rebuild(progress)
-        except sqlite3.OperationalError as error:
-            raise CaptureError(f"{self.path} could not be reindexed ({error}) and is as it was") from error
-        except (sqlite3.DatabaseError, TypeError, ValueError) as error:
-            raise damaged(self.path, error) from error
-
-    def _rebuild(self, progress: Callable[[int, int], None] | None) -> int:
-        total = self._last("frame")
-        count = 0
-        self._pipeline = Pipeline(self._registry)
-        self._payloads, self._in_tail = [], 0
+    def take_over(self, meta: Mapping[str, str], connections: Sequence[rows.Row]) -> None:
+        """Store what another capture says of itself, and its connections, in the order of `CONNECTION_COLUMNS`."""
         with self._transaction():
-            for table in _DERIVED:
-                self._db.execute(f"delete from {table}")
-            for batch in stored_happenings(self._db):
-                self._waiting.extend(batch)
-                while self._waiting:
-                    count += len(self._derive())
-                self._insert_all()
-                if progress is not None:
-                    progress(self._pipeline.next_frame - 1, total)
-            last = self._pipeline.finish()
-            self._keep(last)
-            self._insert_all()
-        return count + len(last)
+            self._db.executemany("insert or replace into meta values (?, ?)", meta.items())
+            self._db.executemany(_INSERT_CONNECTION, connections)
+
+    def restore(self, frames: Sequence[tuple[rows.Row, Happening]]) -> int:
+        """Store what another capture has, rows of the table `frame` with what they recorded, and what that decodes to.
+
+        Return the number of events. Raises sqlite3.Error where the disk is full or gone.
+        """
+        self._frames += [row for row, _ in frames]
+        self._waiting.extend(happening for _, happening in frames)
+        return len(self._write_held())
 
     def _derive(self) -> list[Event]:
         """Decode a batch of what waits for it."""
@@ -365,9 +344,6 @@ class Writer:
         with self._transaction():
             rest, in_tail = self._insert(all_payloads)
         self._saved(rest, in_tail)
-
-    def _insert_all(self) -> None:
-        self._saved(*self._insert(False))
 
     def _insert(self, all_payloads: bool) -> tuple[Payloads, int]:
         """Insert everything that is held, and return the payloads that are to be packed later."""

@@ -27,6 +27,7 @@ from inspector.protocol.registry import default
 from inspector.session.world import World
 from inspector.store.file import SCHEMA_VERSION
 from inspector.store.reader import Reader
+from inspector.store.reindex import reindex
 from inspector.store.writer import Writer
 from tests.conversation import ACK, HEARTBEAT, HELLO, Conversation, dispatch, identify, message, ready, usual
 
@@ -140,9 +141,7 @@ def test_a_reindex_finds_the_same(tmp_path: Path) -> None:
     writer.write(blocked().closes(4009, by="server").happenings)
     writer.finish()
     before, verdicts = stored(path), Reader(path).verdicts()
-    writer = Writer(path, default(), made_by="test")
-    writer.rebuild()
-    writer.finish()
+    reindex(path, default())
     assert stored(path) == before
     assert Reader(path).verdicts() == verdicts
     assert verdicts.keys() == {9}
@@ -179,9 +178,7 @@ def test_a_capture_of_schema_1_opens_with_nothing_noticed_and_is_brought_up_by_a
     assert stored(path) == ([], {})
     assert Reader(path).connection(1).parent is None
     assert [event.op for event in Reader(path).events()] == [None, 10, 2, 0, 1, 11, 0, 1]
-    writer = Writer(path, default(), made_by="test")
-    writer.rebuild()
-    writer.finish()
+    reindex(path, default())
     assert stored(path) == new
     assert sqlite3.connect(path).execute("pragma user_version").fetchone() == (SCHEMA_VERSION,)
 

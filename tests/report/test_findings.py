@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,5 @@ def test_a_damaged_capture_is_an_error_of_ours(path: Path, damage: str) -> None:
     db.execute(damage)
     db.commit()
     db.close()
-    reader = Reader(path)
-    with pytest.raises(CaptureError):
+    with pytest.raises(CaptureError), closing(Reader(path)) as reader:
         read(reader)
-    reader.close()

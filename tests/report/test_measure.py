@@ -1,6 +1,5 @@
 """What there is to plot is exact, bounded, and the same however it was sliced."""
 
-import sqlite3
 from collections import Counter
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +15,7 @@ from inspector.model import Event, Kind, Plane
 from inspector.protocol.registry import default
 from inspector.report import measure
 from inspector.report.measure import NARROWEST, SIZES, Measured, Measures
+from inspector.store.database import open_database
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
 from tests.conversation import ACK, HEARTBEAT, HELLO, NOON, Conversation, identify, message, ready, usual
@@ -24,13 +24,13 @@ SAMPLES = sorted(Path("sample_captures").glob("*.gwcap"))
 SECOND = 1_000_000_000
 
 
-class Rows:
-    """What `Measures` wants of a reader, with rows that nobody would record."""
-
-    path = Path("made-up.gwcap")
+class Rows(Reader):
+    """A reader of rows that nobody would record."""
 
     def __init__(self, *rows: dict[str, Any]) -> None:
-        self.db = sqlite3.connect(":memory:")
+        self.path = Path("made-up.gwcap")
+        self._db = open_database(":memory:")
+        self._checked = 0
         self.db.executescript(files("inspector.store").joinpath("schema.sql").read_text("utf-8"))
         for row in rows:
             self.add(**row)
@@ -42,9 +42,6 @@ class Rows:
         }  # fmt: skip
         row = usual | row
         self.db.execute(f"insert into event ({', '.join(row)}) values ({', '.join('?' * len(row))})", [*row.values()])
-
-    def last(self) -> int:
-        return int(self.db.execute("select coalesce(max(id), 0) from event").fetchone()[0])
 
 
 def measured(reader: Any, *, limit: int = measure.SLICE) -> Measures:
@@ -171,7 +168,7 @@ def test_columns_leave_no_time_and_no_message_out() -> None:
 
 
 def test_a_capture_of_any_length_has_a_bounded_number_of_buckets() -> None:
-    rows = Rows(*({"at": at} for at in (-5, 0, NOON, 2**63 - 1)))
+    rows = Rows(*({"at": at} for at in (0, 5, NOON, 2**63 - 1)))
     found = measured(rows).snapshot()
     assert found.total.received == 4
     assert max(found.buckets) - min(found.buckets) < measure.MOST_BUCKETS
@@ -221,6 +218,16 @@ def test_nonsense_in_a_column_is_a_damaged_capture(row: dict[str, Any]) -> None:
     rows = Rows({"op": 1, "from_client": 1} | row, {"op": 11} | row)
     with pytest.raises(CaptureError, match=r"made-up\.gwcap"):
         measured(rows)
+
+
+def test_numbers_that_no_row_has_cost_nothing() -> None:
+    """They are what a table lacks that someone has cut; each slice used to look at numbers, whether rows had them."""
+    assert measured(Rows({"id": 5}, {"id": 10**12})).snapshot().counted == 10**12
+
+
+def test_a_number_that_no_row_can_have_is_a_damaged_capture() -> None:
+    with pytest.raises(CaptureError, match="a number that none can have"):
+        measured(Rows({"id": 2**63 - 1}))
 
 
 _ROW = st.fixed_dictionaries(

@@ -238,18 +238,11 @@ def test_progress_is_told_and_never_goes_back(talked: Path, monkeypatch: pytest.
     "row",
     [
         {"connection": 77},
-        {"plane": "telepathy"},
-        {"kind": "rumour"},
         {"op": "x" * 500, "plane": "remote-auth"},
-        {"op": 1.5},
-        {"op": b"\x00\xff"},
         {"op": -(2**63)},
         {"event": "\x1b[31m" + "x" * 500},
         {"from_client": None},
-        {"from_client": 7},
-        {"at": -5},
         {"at": 2**62},
-        {"wire_bytes": -10},
         {"decoded_bytes": 2**50},
         {"encoding": "klingon", "plane": "media", "op": "rtp"},
         {"plane": "media", "op": "rtp", "user_id": -1, "from_client": None},
@@ -267,15 +260,9 @@ def test_odd_rows_are_counted(talked: Path, row: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "assignment",
     [
-        "version = 'x\x1b'",
-        "encoding = x'00ff', compression = x'ff'",
-        "refusal = x'1b'",
-        "plane = 'telepathy'",
-        "closed_by = 'nobody\x1b'",
         "close_code = -7, close_reason = null",
-        "session = 5, shard = x'1b', parent = 'x'",
         "opened_at = 2e18",
-        "url = 'wss://[', headers = '[]'",
+        "url = 'wss://['",
     ],
 )
 def test_odd_connections_are_counted(talked: Path, assignment: str) -> None:

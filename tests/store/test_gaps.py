@@ -11,6 +11,7 @@ from inspector.report.jsonl import record
 from inspector.report.present import Presenter
 from inspector.report.rows import CaptureRows
 from inspector.store.reader import Reader, stored_happenings
+from inspector.store.reindex import reindex
 from inspector.store.writer import Writer
 from tests.conversation import DIALECTS, HEARTBEAT, HELLO, NOON, Conversation, identify, message, ready
 
@@ -49,9 +50,7 @@ def test_it_is_the_same_after_a_reindex(capture: Path) -> None:
     reader = Reader(capture)
     before = list(reader.all_events()), reader.findings(), reader.meta()["missing"]
     reader.close()
-    writer = Writer(capture, default(), made_by="test")
-    writer.rebuild()
-    writer.finish()
+    reindex(capture, default())
     reader = Reader(capture)
     assert (list(reader.all_events()), reader.findings(), reader.meta()["missing"]) == before
     reader.close()

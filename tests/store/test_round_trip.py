@@ -25,6 +25,7 @@ from inspector.protocol.registry import default
 from inspector.session.redact import digest
 from inspector.store.chunks import CHUNK_BYTES, CHUNK_EVENTS, pack, unpack
 from inspector.store.reader import Reader, stored_happenings
+from inspector.store.reindex import reindex
 from inspector.store.writer import BATCH, Writer
 from tests.conversation import (
     DIALECTS,
@@ -151,9 +152,7 @@ def test_a_rebuild_gives_the_events_anew(path: Path, encoding: str, compression:
         for table in ("event", "payload_chunk", "payload_tail", "name"):
             db.execute(f"delete from {table}")
         db.execute("update connection set session = null, shard = null")
-    again = writer_of(path)
-    assert again.rebuild() == 11
-    again.finish()
+    assert reindex(path, default()) == 11
     reader = Reader(path)
     assert list(reader.all_events()) == derived(talk.happenings)
     assert reader.names[1180000000000000042] == "Test Guild"
@@ -170,9 +169,7 @@ def test_a_close_is_whole_in_its_frame(path: Path, by, code: int | None, reason:
     writer.finish()
     with sqlite3.connect(path) as db:
         db.execute("update connection set closed_at = null, close_code = null, close_reason = null, closed_by = null")
-    again = writer_of(path)
-    again.rebuild()
-    again.finish()
+    reindex(path, default())
     assert Reader(path).events()[1].closed == talk.happenings[-1]
 
 
@@ -316,9 +313,7 @@ def test_a_writer_that_leaves_in_the_middle_has_stored_what_it_was_given(path: P
     assert reader.undecoded_frames() == len(happenings) - (decoded or 1)
     assert [h for batch in stored_happenings(reader.db) for h in batch] == happenings
     reader.close()
-    writer = writer_of(path)
-    assert writer.rebuild() == len(happenings)
-    writer.finish()
+    assert reindex(path, default()) == len(happenings)
     assert list(Reader(path).all_events()) == derived(happenings)
     assert Reader(path).undecoded_frames() == 0
 

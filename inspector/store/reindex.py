@@ -1,0 +1,105 @@
+"""A capture derived again from its messages: into a new file beside the old one, which then takes its place.
+
+Only what is checked gets into the new one, and the old one is as it was until the new one is whole.
+"""
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from glob import escape
+from pathlib import Path
+
+from inspector.errors import CaptureError
+from inspector.protocol.registry import Registry
+from inspector.store import rows
+from inspector.store.file import check_target, connect
+from inspector.store.lock import Lock
+from inspector.store.reader import Reader, explained, stored_frames
+from inspector.store.settle import tidy
+from inspector.store.writer import Writer
+
+_SUFFIX = ".reindex"
+
+
+def reindex(path: Path, registry: Registry, progress: Callable[[int, int], None] = lambda done, total: None) -> int:
+    """Derive everything in a capture again from its messages, and return the number of events.
+
+    `progress` is told how many messages are done, and how many there are. Those who have the capture open keep the old
+    one until they open it again. Raises CaptureError, CaptureInUse where a recorder is writing it; then nothing has
+    changed.
+    """
+    # What a link leads to, and not the link.
+    path = Path(os.path.realpath(path))
+    connect(path).close()
+    check_target(path)
+    with Lock(path):
+        tidy(path)
+        _clear(path)
+        with _new_file(path) as part, closing(Reader(path)) as old:
+            writer = Writer(part, registry, made_by="gwinspect reindex", keep_secrets=True, bulk=True)
+            try:
+                count = _copy(old, writer, progress)
+            except BaseException:
+                writer.abandon()
+                raise
+            _flush(part)
+            if not tidy(path):
+                raise CaptureError(f"{path} is being read by another program; close that, and try again")
+            # Its log is empty. It must not be taken for that of the new file.
+            for end in ("-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    os.unlink(f"{path}{end}")
+            os.replace(part, path)
+    return count
+
+
+def _copy(old: Reader, writer: Writer, progress: Callable[[int, int], None]) -> int:
+    with explained(old.path):
+        total = int(old.db.execute("select coalesce(max(id), 0) from frame").fetchone()[0])
+        known = old.db.execute(f"select {rows.CONNECTION_COLUMNS} from connection order by id").fetchall()
+        for row in known:
+            rows.connection_of(row)
+    writer.take_over(old.meta(), known)
+    count = 0
+    batches = stored_frames(old.db)
+    while True:
+        with explained(old.path):
+            batch = next(batches, None)
+        if batch is None:
+            return count + len(writer.finish())
+        count += writer.restore(batch)
+        progress(batch[-1][0][0], total)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[Path]:
+    """Make an empty file beside `path`, for its owner's eyes only; it is gone afterwards, unless it was renamed."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_SUFFIX)
+        os.close(handle)
+        try:
+            yield Path(name)
+        finally:
+            for end in ("", "-wal", "-shm", "-journal"):
+                with suppress(FileNotFoundError):
+                    os.unlink(f"{name}{end}")
+    except (sqlite3.Error, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise CaptureError(f"{path} could not be reindexed ({reason or error}) and is as it was") from error
+
+
+def _clear(path: Path) -> None:
+    """Remove what a reindex that was killed has left."""
+    for leftover in path.parent.glob(f".{escape(path.name)}.*{_SUFFIX}"):
+        with suppress(OSError):
+            leftover.unlink()
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
