@@ -22,6 +22,8 @@ EAGER_ATTEMPTS = 32
 EAGER_BYTES = 64 * 1024 * 1024
 # Payloads read out of one message. Real ones hold one; without a bound, a bomb of small payloads would fill the memory.
 MAX_PAYLOADS = 100
+# Those of a connection that were not the only one of their message; without a bound, a small file would fill the disk.
+MAX_EXTRA = 1000
 
 _ZLIB_FLUSH = b"\x00\x00\xff\xff"
 _MISSING = object()
@@ -64,6 +66,7 @@ class Decoder:
         self._attempted = 0
         self._next_attempt = 0
         self._tail = b""
+        self._extra = 0
         self._budget = Budget()
         # Of what was read last.
         self._has_atom_keys = False
@@ -173,9 +176,14 @@ class Decoder:
                 eager = self._attempts < EAGER_ATTEMPTS and self._attempted < EAGER_BYTES
                 self._next_attempt = 0 if eager else 2 * len(text)
                 break
-            if len(readings) == MAX_PAYLOADS:
-                found = f"more than {MAX_PAYLOADS} payloads in a message; the other {len(text):,} bytes are not read"
-                what, rest = Undecoded("limit", found, 0), b""
+            if readings:
+                self._extra += 1
+                too_many = f"{MAX_PAYLOADS} payloads in a message" if len(readings) == MAX_PAYLOADS else ""
+                if self._extra > MAX_EXTRA:
+                    too_many = f"{MAX_EXTRA:,} payloads on this connection that were not the first of their message"
+                if too_many:
+                    found = f"more than {too_many}; the other {len(text):,} bytes are not read"
+                    what, rest = Undecoded("limit", found, 0), b""
             readings.append(Reading(what, self._held_first, self._held_wire))
             self._held_first, self._held_wire = number, 0
             self._attempts = self._attempted = self._next_attempt = 0

@@ -9,7 +9,7 @@ import zstandard
 
 from inspector.model import ABSENT, Frame, Mark, Payload, Plane, Undecoded
 from inspector.wire import inflate as inflate_module
-from inspector.wire.decoder import MAX_PAYLOADS, Decoder, Reading, read_payload
+from inspector.wire.decoder import MAX_EXTRA, MAX_PAYLOADS, Decoder, Reading, read_payload
 from tests.conversation import (
     ACK,
     DIALECTS,
@@ -229,6 +229,16 @@ def test_a_bomb_of_small_payloads_is_bounded() -> None:
     found = told(talk)
     assert found[-2:] == ["limit", 11]
     assert len(found) == MAX_PAYLOADS + 3
+
+
+def test_bombs_of_small_payloads_have_a_limit_together() -> None:
+    """495,000 rows came out of 0.4 MB."""
+    talk = Conversation("json", "zlib-stream").server(HELLO)
+    for _ in range(50):
+        talk.junk(b'{"op":1}' * 50)
+    found = told(talk.server(ACK))
+    assert len(found) == 1 + 50 + MAX_EXTRA + found.count("limit") + 1
+    assert found[-3:] == [1, "limit", 11]
 
 
 def test_a_client_that_compresses_is_told_of() -> None:
