@@ -21,7 +21,7 @@ _VOICE_ANEW = frozenset({4004, 4006, 4009, 4011})
 """Voice codes after which only the main gateway can give what is needed to come back."""
 _UNWANTED = frozenset({4014, 4022})
 """Voice codes that take a client out of its call."""
-_OTHER_SHARD = frozenset({4010, 4011})
+OTHER_SHARD = frozenset({4010, 4011})
 """Codes after which the same client had better call itself another shard."""
 
 
@@ -56,7 +56,7 @@ def succeeds(now: Situation, connection: Connection, ending: Ending) -> bool:
     return (
         isinstance(said, Identify)
         and now.event.plane is Plane.GATEWAY is connection.plane
-        and ending.closed.code in _OTHER_SHARD
+        and ending.closed.code in OTHER_SHARD
         and connection.identify is not None
         and said.token is not None
         and connection.identify.token == said.token

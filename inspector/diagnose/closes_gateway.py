@@ -25,7 +25,6 @@ from inspector.inert import inert
 from inspector.model import Plane, Severity
 from inspector.session.said import Identify, Resume
 from inspector.session.state import MAX_SENDS, Connection
-from inspector.session.world import Login
 
 # What a client may send within a minute.
 MAX_A_MINUTE = 120
@@ -196,7 +195,7 @@ def refused_token(now: Situation) -> Cause:
         words.append(f"It had worked on {counted(len(worked), 'earlier connection')}, so it was reset or revoked since")
     else:
         words.append("No other connection in this recording got in with it")
-    logins = [login.n for login in _logins_of(now, token)]
+    logins = now.world.logins.of(token)
     if len(logins) >= MAX_LOGINS:
         words.append(f"It logged in {len(logins):,} times within a day, and {MAX_LOGINS:,} reset a bot's token")
     elif len(logins) > 1:
@@ -447,16 +446,11 @@ def _asked(connection: Connection) -> Identify | Resume | None:
 
 def _accepted_with(now: Situation, token: str) -> list[int]:
     """Return the rows at which other connections got in with a token."""
-    others = [*now.world.open.values(), *(connection for connection, _ in now.world.ended.values())]
     return sorted(
         other.accepted.n
-        for other in others
+        for other in now.world.known()
         if other.id != now.connection.id
         and other.accepted is not None
         and other.plane is Plane.GATEWAY
         and any(asked is not None and asked.token == token for asked in (other.identify, other.resume))
     )
-
-
-def _logins_of(now: Situation, token: str) -> list[Login]:
-    return [login for login in now.world.logins if login.token == token]

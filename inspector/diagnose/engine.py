@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from inspector.diagnose.aftermath import afterwards, amended, succeeds
+from inspector.diagnose.aftermath import OTHER_SHARD, afterwards, amended, succeeds
 from inspector.diagnose.closes_voice import NEAR_NS, server_id_of
 from inspector.diagnose.rule import Noticed, Odd, Rule, Situation, Trigger, bounded
 from inspector.diagnose.rules import RULES
@@ -126,8 +126,11 @@ class Diagnosis:
 
     def _refused_shard(self, now: Situation) -> tuple[Connection, Ending] | None:
         """Return the connection of a client that calls itself another shard now, as it had to."""
-        ended = self._world.ended.values()
-        return next((each for each in reversed(ended) if each[1].n in self._recent and succeeds(now, *each)), None)
+        if not isinstance(now.said, Identify):
+            return None
+        ended = reversed(self._world.ended.values())
+        refused = (each for each in ended if each[1].closed.code in OTHER_SHARD and each[1].n in self._recent)
+        return next((each for each in refused if succeeds(now, *each)), None)
 
     def _voice_closes(self, now: Situation) -> Iterator[tuple[Connection, Ending]]:
         """Yield the voice connections that have ended so lately that the main gateway may still say why."""

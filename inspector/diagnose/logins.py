@@ -398,9 +398,9 @@ def resume_loop(now: Situation) -> Iterator[Noticed]:
 def identify_storm(now: Situation) -> Iterator[Noticed]:
     """The client identifies over and over within a short time."""
     identify = now.expect(Identify)
-    same = [login for login in now.world.logins if (login.token, login.shard) == (identify.token, identify.shard)]
+    same = now.world.logins.of_shard(identify.token, identify.shard)
     if _crosses(same, now.at_ns, STORM, STORM_NS):
-        recent = same[-STORM + 1 :]
+        recent = [*same][-STORM + 1 :]
         yield Noticed(
             f"{STORM} Identifies of the same client within {took(now.at_ns - recent[0].at_ns)}.",
             tuple(login.n for login in recent),
@@ -438,7 +438,7 @@ def identify_budget(now: Situation) -> Iterator[Noticed]:
     # Users' clients may log in as often as they like.
     if identify.token is None or identify.capabilities is not None:
         return
-    same = [login for login in now.world.logins if login.token == identify.token]
+    same = now.world.logins.of(identify.token)
     for bound, severity in ((BUDGET, Severity.ERROR), (BUDGET_WARNS, Severity.WARN)):
         if _crosses(same, now.at_ns, bound, DAY_NS):
             yield Noticed(
@@ -531,8 +531,8 @@ def _why_not_resumed(now: Situation, resume: Resume) -> str:
 def _why_not_identified(now: Situation, identify: Identify) -> Noticed:
     close = [
         login
-        for login in now.world.logins
-        if login.token == identify.token and login.n < identify.n and identify.at_ns - login.at_ns < SPACING_NS
+        for login in now.world.logins.of(identify.token)
+        if login.n < identify.n and identify.at_ns - login.at_ns < SPACING_NS
     ]
     if close and identify.token is not None:
         return Noticed(
@@ -554,7 +554,7 @@ def _why_not_identified(now: Situation, identify: Identify) -> Noticed:
 def identify_spacing(now: Situation) -> Iterator[Noticed]:
     """Two logins of one account within five seconds; that is allowed only with a max_concurrency above 1."""
     identify = now.expect(Identify)
-    same = [login for login in now.world.logins if login.token == identify.token]
+    same = now.world.logins.of(identify.token)
     # On one connection that is for identify-twice and Invalid Session to tell. Of a whole row the first is told.
     if identify.token is None or not same or same[-1].connection == now.connection.id:
         return

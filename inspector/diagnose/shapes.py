@@ -75,7 +75,7 @@ def payload_compression_ignored(now: Situation) -> Iterator[Noticed]:
     Said at the first login of a bot only: some libraries always do so, and it does no harm.
     """
     identify, compression = now.expect(Identify), dialect_of(now.connection.opened.url).compression
-    if any(login.token == identify.token for login in now.world.logins):
+    if now.world.logins.of(identify.token):
         return
     if identify.compress and compression is not None:
         yield Noticed(f"Identify has compress: true, and the URL has compress={compression.value}, which wins.")

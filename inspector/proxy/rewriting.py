@@ -18,9 +18,9 @@ import orjson
 import zstandard
 
 from inspector.model import Payload, Plane
-from inspector.wire.decoder import MAX_PAYLOAD, MAX_PAYLOADS, MAX_RATIO, read_payload
+from inspector.wire.decoder import MAX_PAYLOADS, read_payload
 from inspector.wire.dialect import Compression, dialect_of, sniff
-from inspector.wire.inflate import InflateError, Zlib, Zstd, inflate_whole
+from inspector.wire.inflate import MAX_PAYLOAD, Budget, InflateError, Zlib, Zstd, inflate_whole
 
 # Levels of compression towards the client, which is mostly on the same machine: the cheapest.
 _ZLIB_LEVEL = _ZSTD_LEVEL = 1
@@ -77,7 +77,7 @@ class Rewriter:
         self._deflate: Callable[[bytes], bytes] = bytes
         self._held = bytearray()
         self._tail = b""
-        self._received = self._inflated = 0
+        self._budget = Budget()
         self._ready_is_due = False
         self._broken = ""
 
@@ -92,6 +92,7 @@ class Rewriter:
         """Return what goes on to the client in place of the server's next message."""
         if self._broken:
             return Passed(None, broken=self._broken)
+        self._budget.receive(len(data))
         if is_text or not data:
             return self._alone(data)
         if self._compression is None:
@@ -107,7 +108,7 @@ class Rewriter:
         if begins is Compression.ZLIB or (self._claimed is Compression.ZLIB and data == b"\x78"):
             probe = Zlib()
             try:
-                probe.feed(data, MAX_PAYLOAD)
+                self._budget.inflate(probe.feed, data)
             except InflateError:
                 return Compression.NONE
             # One that ends is Identify's payload compression.
@@ -115,13 +116,10 @@ class Rewriter:
         return begins or Compression.NONE
 
     def _in_stream(self, inflater: Zlib | Zstd, data: bytes) -> Passed:
-        self._received += len(data)
-        budget = MAX_PAYLOAD + MAX_RATIO * self._received - self._inflated
         try:
-            out = inflater.feed(data, max(0, min(MAX_PAYLOAD - len(self._held), budget)))
+            out = self._budget.inflate(inflater.feed, data, held=len(self._held))
         except InflateError as error:
             return self._break(str(error))
-        self._inflated += len(out)
         if self._compression is Compression.ZLIB:
             self._tail = data[-4:] if len(data) >= 4 else (self._tail + data)[-4:]
             if self._tail != _ZLIB_FLUSH:
@@ -145,7 +143,7 @@ class Rewriter:
         text, compressed = data, sniff(data) is Compression.ZLIB
         if compressed:
             try:
-                text = inflate_whole(data, MAX_PAYLOAD)
+                text = self._budget.inflate(inflate_whole, data)
             except InflateError:
                 return Passed(data)
         spliced = splice(text, self._redirect)

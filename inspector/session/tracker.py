@@ -15,7 +15,7 @@ from inspector.session.phases import DISPATCHES, MOVING_EVENTS, connection_phase
 from inspector.session.redact import is_lost
 from inspector.session.said import At, Said, name
 from inspector.session.state import SEND_WINDOW_NS, Connection, Sent, remember
-from inspector.session.world import DAY_NS, Call, Ending, Login, Session, World
+from inspector.session.world import Call, Ending, Login, Session, World
 
 _DEFAULT_PATHS = {
     "guild": ("guild_id",),
@@ -74,8 +74,7 @@ class Tracker:
         mitmproxy's files a path of UDP mostly comes after its voice connection has ended.
         """
         if connection.voice is None:
-            known = [*(ended for ended, _ in self.world.ended.values()), *self.world.open.values()]
-            voices = [each for each in known if each.plane is Plane.VOICE and each.ready is not None]
+            voices = [each for each in self.world.known() if each.plane is Plane.VOICE and each.ready is not None]
             by_address = [each for each in voices if each.ready and each.ready.media == connection.opened.url]
             by_ssrc = [each for each in voices if each.ready and ssrc is not None and each.ready.ssrc == ssrc]
             for voice in reversed(by_address or by_ssrc):
@@ -271,9 +270,7 @@ def _identify(world: World, connection: Connection, event: Event, what: Said | N
     connection.refused = None
     _set_shard(connection, what.shard)
     _introduce(world, connection, what)
-    world.logins.append(Login(event.n, event.at_ns, connection.id, what.token, what.shard))
-    while world.logins[0].at_ns <= event.at_ns - DAY_NS:
-        world.logins.popleft()
+    world.logins.add(Login(event.n, event.at_ns, connection.id, what.token, what.shard))
 
 
 def _resume(world: World, connection: Connection, event: Event, what: Said | None) -> None:

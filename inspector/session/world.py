@@ -5,8 +5,9 @@ in several that are read one after the other.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
 
 from inspector.model import Closed, Event, Payload, Plane
@@ -38,6 +39,42 @@ class Login(NamedTuple):
     connection: int
     token: str | None
     shard: tuple[int, int] | None
+
+
+class Logins:
+    """The Identifies of the last day, at most `MAX_IDENTIFIES`: those of one client are found without a look at all."""
+
+    def __init__(self) -> None:
+        self._all: deque[Login] = deque()
+        self._by_client: dict[object, deque[Login]] = {}
+
+    def add(self, login: Login) -> None:
+        """Add the newest, and forget what has become too old."""
+        self._all.append(login)
+        for key in _clients_of(login):
+            self._by_client.setdefault(key, deque()).append(login)
+        while len(self._all) > MAX_IDENTIFIES or self._all[0].at_ns <= login.at_ns - DAY_NS:
+            oldest = self._all.popleft()
+            for key in _clients_of(oldest):
+                same = self._by_client[key]
+                same.popleft()
+                if not same:
+                    del self._by_client[key]
+
+    def __iter__(self) -> Iterator[Login]:
+        return iter(self._all)
+
+    def of(self, token: str | None) -> Sequence[Login]:
+        """Return those with `token`, the oldest first."""
+        return self._by_client.get(token, ())
+
+    def of_shard(self, token: str | None, shard: tuple[int, int] | None) -> Sequence[Login]:
+        """Return those with `token` of one shard, the oldest first."""
+        return self._by_client.get((token, shard), ())
+
+
+def _clients_of(login: Login) -> tuple[object, object]:
+    return login.token, (login.token, login.shard)
 
 
 class Ending(NamedTuple):
@@ -159,8 +196,8 @@ class World:
         """Voice calls, by server id."""
         self.last_of: Remembered[int] = Remembered()
         """By identity: the number of the newest connection of each client that said who it is."""
-        self.logins: deque[Login] = deque(maxlen=MAX_IDENTIFIES)
-        """Identifies on the main gateway within the last day, the oldest first."""
+        self.logins = Logins()
+        """Identifies on the main gateway."""
         self.forms = Forms()
         """What kinds of value the fields of events have had."""
         self.seen: set[str] = set()
@@ -177,6 +214,11 @@ class World:
     def session_of(self, connection: Connection) -> Session | None:
         """Return the session that a connection of the main gateway belongs to."""
         return None if connection.session is None else self.sessions.get(connection.session)
+
+    def known(self) -> list[Connection]:
+        """Return the connections that have ended lately, then the newest of those that are open, in their order."""
+        newest = list(islice(reversed(self.open.values()), MAX_ENDED))
+        return [*(connection for connection, _ in self.ended.values()), *reversed(newest)]
 
     def end(self, connection: Connection, ending: Ending) -> None:
         """Take note that a connection has ended."""

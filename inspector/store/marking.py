@@ -9,8 +9,8 @@ from inspector.protocol.registry import Registry
 from inspector.session.redact import Redactor
 from inspector.store import rows
 from inspector.store.reader import unknown_connection
-from inspector.wire.decoder import MAX_PAYLOAD, Decoder
-from inspector.wire.inflate import inflate_whole
+from inspector.wire.decoder import Decoder
+from inspector.wire.inflate import MAX_PAYLOAD, inflate_whole
 
 
 class Mask:

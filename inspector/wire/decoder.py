@@ -12,19 +12,18 @@ from typing import Any, NamedTuple
 from inspector.model import ABSENT, Frame, Mark, Payload, Plane, Undecoded
 from inspector.wire import etf, jsontext
 from inspector.wire.dialect import Compression, Dialect, dialect_of, sniff
-from inspector.wire.inflate import InflateError, Zlib, Zstd, inflate_whole
+from inspector.wire.inflate import Budget, InflateError, Zlib, Zstd, inflate_whole
 from inspector.wire.packets import described, read_packet
 from inspector.wire.voice import read_binary
 
-# Bytes that one payload may inflate to. A user account's READY is some 10 MB.
-MAX_PAYLOAD = 64 * 1024 * 1024
-# Bytes that a connection may inflate to for each byte received, beyond one payload of the largest size. Real streams
-# stay below 20; zlib cannot exceed 1032, zstd can reach many thousands.
-MAX_RATIO = 200
 # Failed attempts to read one payload that arrives in pieces before attempts get rarer (each one reads it all again).
 EAGER_ATTEMPTS = 32
+# The same in bytes that were read.
+EAGER_BYTES = 64 * 1024 * 1024
 # Payloads read out of one message. Real ones hold one; without a bound, a bomb of small payloads would fill the memory.
 MAX_PAYLOADS = 100
+# Those of a connection that were not the only one of their message; without a bound, a small file would fill the disk.
+MAX_EXTRA = 1000
 
 _ZLIB_FLUSH = b"\x00\x00\xff\xff"
 _MISSING = object()
@@ -64,10 +63,13 @@ class Decoder:
         self._held_first = 0
         self._held_wire = 0
         self._attempts = 0
+        self._attempted = 0
         self._next_attempt = 0
         self._tail = b""
-        self._wire_total = 0
-        self._decoded_total = 0
+        self._extra = 0
+        self._budget = Budget()
+        # Of what was read last.
+        self._has_atom_keys = False
 
     def receive(self, frame: Frame, number: int = 0) -> list[Reading]:
         """Return what `frame` completes: mostly one payload, none while one is still arriving.
@@ -77,6 +79,7 @@ class Decoder:
         data = frame.data
         if not data:
             return [Reading(Undecoded("empty", "the message has no bytes", 0), number, 0)]
+        self._budget.receive(len(data))
         injected = frame.marks and frame.marks & Mark.INJECTED
         if frame.is_text or frame.from_client or injected or self.plane is not Plane.GATEWAY:
             return [Reading(self._read_alone(frame), number, len(data))]
@@ -117,12 +120,12 @@ class Decoder:
             # stream of its own that ends.
             probe = Zlib()
             with suppress(InflateError):
-                probe.feed(data, MAX_PAYLOAD)
+                self._budget.inflate(probe.feed, data)
                 return Compression.NONE if probe.ended else Compression.ZLIB
         if seen is Compression.ZSTD:
             return seen
         # The middle of a stream may begin with any byte, those of JSON and ETF among them.
-        if (claimed or self._joined_late) and not isinstance(_first_payload(data, _READ[self.plane])[0], Payload):
+        if (claimed or self._joined_late) and not isinstance(self._first(data, _READ[self.plane])[0], Payload):
             return claimed or Compression.ZLIB
         return Compression.NONE
 
@@ -133,10 +136,9 @@ class Decoder:
             self._held_first = number
         self._held_wire += len(data)
         try:
-            out = self._inflater.feed(data, min(MAX_PAYLOAD - len(self._held), self._budget(data)))
+            out = self._budget.inflate(self._inflater.feed, data, held=len(self._held))
         except InflateError as error:
             return self._lose(error)
-        self._decoded_total += len(out)
         if self.compression is Compression.ZLIB:
             # A payload ends with a sync flush. The four bytes can also stand inside a message, or be cut by one.
             self._tail = data[-4:] if len(data) >= 4 else (self._tail + data)[-4:]
@@ -151,15 +153,10 @@ class Decoder:
             return broken + self._take(out, number)
         return self._take(out, number)
 
-    def _budget(self, data: bytes) -> int:
-        """Count `data` as received, and return how many bytes it may inflate to."""
-        self._wire_total += len(data)
-        return min(MAX_PAYLOAD, max(0, MAX_PAYLOAD + MAX_RATIO * self._wire_total - self._decoded_total))
-
     def _is_payload(self, text: bytes) -> bool:
         if text[:1] not in (b"{", b"\x83"):
             return False
-        what, rest = _first_payload(text, _READ[self.plane])
+        what, rest = self._first(text, _READ[self.plane])
         return isinstance(what, Payload) and what.op is not None and not rest
 
     def _take(self, out: bytes, number: int) -> list[Reading]:
@@ -172,17 +169,24 @@ class Decoder:
             text = bytes(self._held)
         readings: list[Reading] = []
         while text:
-            what, rest = _first_payload(text, self._read_value)
+            what, rest = self._first(text, self._read_value)
             if what is None:
                 self._attempts += 1
-                self._next_attempt = 0 if self._attempts < EAGER_ATTEMPTS else 2 * len(text)
+                self._attempted += len(text)
+                eager = self._attempts < EAGER_ATTEMPTS and self._attempted < EAGER_BYTES
+                self._next_attempt = 0 if eager else 2 * len(text)
                 break
-            if len(readings) == MAX_PAYLOADS:
-                found = f"more than {MAX_PAYLOADS} payloads in a message; the other {len(text):,} bytes are not read"
-                what, rest = Undecoded("limit", found, 0), b""
+            if readings:
+                self._extra += 1
+                too_many = f"{MAX_PAYLOADS} payloads in a message" if len(readings) == MAX_PAYLOADS else ""
+                if self._extra > MAX_EXTRA:
+                    too_many = f"{MAX_EXTRA:,} payloads on this connection that were not the first of their message"
+                if too_many:
+                    found = f"more than {too_many}; the other {len(text):,} bytes are not read"
+                    what, rest = Undecoded("limit", found, 0), b""
             readings.append(Reading(what, self._held_first, self._held_wire))
             self._held_first, self._held_wire = number, 0
-            self._attempts = self._next_attempt = 0
+            self._attempts = self._attempted = self._next_attempt = 0
             text = rest
         self._held = bytearray(text)
         return readings
@@ -219,10 +223,9 @@ class Decoder:
         refused = False
         if not is_text and sniff(data) is Compression.ZLIB:
             try:
-                data = inflate_whole(data, self._budget(data))
+                data = self._budget.inflate(inflate_whole, data)
             except InflateError as error:
                 return Undecoded(error.reason, f"a compressed payload that does not inflate: {error}", error.offset)
-            self._decoded_total += len(data)
             if not from_client and not frame.marks & Mark.INJECTED:
                 self.compression_seen = "payload"
             if from_client:
@@ -231,19 +234,23 @@ class Decoder:
         if self.plane is Plane.VOICE and not is_text:
             problems += ("JSON in a binary message, which the voice gateway refuses",)
             refused = from_client
-        what, rest = _first_payload(data, self._read_value)
+        what, rest = self._first(data, self._read_value)
         if what is None:
             end = len(data)
             return Undecoded("truncated", f"the payload ends in the middle, after {end:,} bytes", end)
         if isinstance(what, Payload):
             if rest:
                 problems += (f"{len(rest):,} more bytes follow the payload",)
-            if from_client and what.encoding == "etf" and _has_atom_keys(data):
+            if from_client and self._has_atom_keys:
                 problems += ("map keys are atoms; from a client they must be binaries (close 4002)",)
                 refused = True
             what.problems += problems
             what.refused = refused
         return what
+
+    def _first(self, text: bytes, read: Callable[..., Payload]) -> tuple[Payload | Undecoded | None, bytes]:
+        what, rest, self._has_atom_keys = _first_payload(text, read, self._budget)
+        return what, rest
 
     def _read_value(self, value: Any, encoding: str, data: bytes, problems: tuple[str, ...]) -> Payload:
         claimed = self.dialect.encoding
@@ -262,7 +269,7 @@ def read_payload(
     """
     if encoding == "binary":
         return read_packet_alone(data) if plane is Plane.MEDIA else read_binary(data, from_client, version)
-    what, _ = _first_payload(data, _READ[plane])
+    what, _, _ = _first_payload(data, _READ[plane])
     return what or Undecoded("truncated", f"the payload ends in the middle, after {len(data):,} bytes", len(data))
 
 
@@ -273,30 +280,37 @@ def read_packet_alone(data: bytes) -> Payload | Undecoded:
     return Payload("binary", data, read_packet(data).kind, None, None, described(data))
 
 
-def _first_payload(text: bytes, read: Callable[..., Payload]) -> tuple[Payload | Undecoded | None, bytes]:
-    """Read the payload that `text` begins with and return it with the bytes after it; None where more must come.
+class _First(NamedTuple):
+    """The payload that some text begins with."""
 
-    Where it cannot be read at all, `Undecoded` takes all of `text` with it: there is no telling where the next begins.
-    """
+    what: Payload | Undecoded | None
+    """None where more must come. `Undecoded` takes all of the text: there is no telling where the next one begins."""
+    rest: bytes
+    """What follows it."""
+    has_atom_keys: bool = False
+
+
+def _first_payload(text: bytes, read: Callable[..., Payload], budget: Budget | None = None) -> _First:
+    """Read the payload that `text` begins with. `budget` is for what in it is compressed."""
     if text[:1] == b"\x83":
         try:
-            term = etf.decode(text)
+            term = etf.decode(text, budget=budget)
         except etf.EtfError as error:
-            return (None, text) if error.reason == "truncated" else (_undecoded(error), b"")
+            return _First(None, text) if error.reason == "truncated" else _First(_undecoded(error), b"")
         data = text if term.end == len(text) else text[: term.end]
-        return read(term.value, "etf", data, term.problems), text[term.end :]
+        return _First(read(term.value, "etf", data, term.problems), text[term.end :], term.atom_keys)
     problems: list[str] = []
     try:
         value = jsontext.loads(text, problems)
     except jsontext.JsonError as whole:
         if whole.reason == "truncated":
-            return None, text
+            return _First(None, text)
         try:
             value, end = jsontext.first(text, 0, problems)
         except jsontext.JsonError as error:
-            return (None, text) if error.reason == "truncated" else (_undecoded(error), b"")
-        return read(value, "json", text[:end], tuple(problems)), text[end:].lstrip(b" \t\r\n")
-    return read(value, "json", text, tuple(problems)), b""
+            return _First(None, text) if error.reason == "truncated" else _First(_undecoded(error), b"")
+        return _First(read(value, "json", text[:end], tuple(problems)), text[end:].lstrip(b" \t\r\n"))
+    return _First(read(value, "json", text, tuple(problems)), b"")
 
 
 def _undecoded(error: etf.EtfError | jsontext.JsonError) -> Undecoded:
@@ -305,13 +319,6 @@ def _undecoded(error: etf.EtfError | jsontext.JsonError) -> Undecoded:
 
 def _looks_like_json(data: bytes) -> bool:
     return data[:1] == b"{" and data[-1:] == b"}" and b'"op"' in data
-
-
-def _has_atom_keys(data: bytes) -> bool:
-    try:
-        return etf.decode(data).atom_keys
-    except etf.EtfError:
-        return False
 
 
 _LOST = {

@@ -20,9 +20,12 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from inspector.wire import jsontext
+from inspector.wire.inflate import Budget
 
 # Bytes of the longest term that may still be completed.
 MAX_TERM = 64 * 1024 * 1024
+# Terms in one: some ten times as many as a user account's READY has.
+MAX_NODES = 2_000_000
 # Problems listed for one term; a hostile one could have millions.
 _MAX_PROBLEMS = 20
 
@@ -129,12 +132,11 @@ class _Reading:
 _Reader = Callable[[_Reading, bytes, int], tuple[Any, int]]
 
 
-def decode(
-    data: bytes, *, max_depth: int = 256, max_nodes: int = 5_000_000, max_inflated: int = 64 * 1024 * 1024
-) -> Decoded:
+def decode(data: bytes, *, max_depth: int = 256, max_nodes: int = MAX_NODES, budget: Budget | None = None) -> Decoded:
     """Decode the term at the start of `data`, which begins with the version byte 131.
 
-    `max_depth` bounds the nesting, `max_nodes` the number of terms, `max_inflated` the bytes of a compressed term.
+    `max_depth` bounds the nesting, `max_nodes` the number of terms. A compressed term takes what it inflates to off
+    `budget`; that of its own bytes bounds it too, so that it reads the same when a capture has it without the rest.
 
     Raises `EtfError`, and nothing else.
     """
@@ -143,7 +145,7 @@ def decode(
         raise EtfError("bad-etf", 0, f"a term begins with byte 131, and this begins with {data[0]}{hint}")
     reading = _Reading(max_depth, max_nodes)
     if data[1:2] == bytes([_COMPRESSED]):
-        value, end = _compressed(reading, data, max_inflated)
+        value, end = _compressed(reading, data, budget or Budget(len(data)))
     else:
         value, end = _outermost(reading, data, 1)
     return Decoded(value, end, tuple(reading.problems), reading.atom_keys)
@@ -170,18 +172,20 @@ def _check_end(data: bytes, start: int, end: int) -> None:
     raise EtfError("truncated", len(data), found)
 
 
-def _compressed(reading: _Reading, data: bytes, max_inflated: int) -> tuple[Any, int]:
+def _compressed(reading: _Reading, data: bytes, budget: Budget) -> tuple[Any, int]:
     """Read ``131 80``, a uint32 with the inflated size, a zlib stream: it inflates to one term without the 131."""
     if len(data) < 6:
         raise EtfError("truncated", len(data), f"the size of a compressed term is cut off after {len(data)} bytes")
     (size,) = _uint32(data, 2)
-    if size > max_inflated:
-        raise EtfError("limit", 2, f"a compressed term says it inflates to {size} bytes; the limit is {max_inflated}")
+    limit = min(budget.left, Budget(len(data)).left)
+    if size > limit:
+        raise EtfError("limit", 2, f"a compressed term says it inflates to {size:,} bytes; the limit is {limit:,}")
     stream = zlib.decompressobj()
     try:
         inflated = stream.decompress(data[6:], size + 1)
     except zlib.error as error:
         raise EtfError("bad-etf", 6, f"a compressed term does not inflate ({error})") from error
+    budget.spend(len(inflated))
     if len(inflated) > size or (stream.eof and len(inflated) < size):
         what = "more" if len(inflated) > size else f"{len(inflated)}"
         raise EtfError("bad-etf", 6, f"a compressed term says it inflates to {size} bytes, and it inflates to {what}")

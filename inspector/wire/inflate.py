@@ -2,12 +2,14 @@
 
 The rule: no call holds more output than it was allowed, because the bound is honoured while inflating, not after. A
 stream is fed exactly what the sender sent, in order; after an error its context is lost, and it repeats the error.
+How much is allowed is for a `Budget` to say: one for all that a connection compresses, in whichever way.
 
 Formats: RFC 1950 (zlib), RFC 8878 (zstd).
 """
 
 import sys
 import zlib
+from collections.abc import Callable
 from typing import Protocol
 
 if sys.version_info >= (3, 14):
@@ -18,6 +20,13 @@ else:
 # A zstd frame may ask its reader to keep up to this many bytes, as a power of two: 32 MiB, four times what RFC 8878
 # recommends to support and enough for every level up to 19. The memory is taken as soon as a frame asks for it.
 WINDOW_LOG_MAX = 25
+
+# Bytes that one payload may inflate to. A user account's READY is some 10 MB.
+MAX_PAYLOAD = 64 * 1024 * 1024
+# Bytes that a connection may inflate to for each byte received, beyond the first `SPARE`. Real streams stay below 20;
+# zlib cannot exceed 1032, zstd can reach many thousands.
+MAX_RATIO = 100
+SPARE = 4 * 1024 * 1024
 
 # Bytes inflated in one step. A step that fails gives no output, so an error costs at most the output of one.
 _STEP = 16 * 1024
@@ -38,6 +47,45 @@ class InflateError(ValueError):
         """Bytes of the stream that were read before the step that failed, over all calls."""
         self.partial = partial
         """What this call had inflated before."""
+
+
+class Budget:
+    """How much a connection may inflate: its stream, single payloads and ETF's compressed terms share it.
+
+    What was inflated and came to nothing counts too, as it took as long.
+    """
+
+    __slots__ = ("_left",)
+
+    def __init__(self, received: int = 0) -> None:
+        """`received`: bytes that are there already."""
+        self._left = SPARE + MAX_RATIO * received
+
+    @property
+    def left(self) -> int:
+        """Bytes that the next payload may inflate to."""
+        return max(0, min(MAX_PAYLOAD, self._left))
+
+    def receive(self, size: int) -> None:
+        """Count `size` bytes that were received."""
+        self._left += MAX_RATIO * size
+
+    def spend(self, size: int) -> None:
+        """Count `size` bytes that something inflated to."""
+        self._left -= size
+
+    def inflate(self, how: Callable[[bytes, int], bytes], data: bytes, *, held: int = 0) -> bytes:
+        """Return what `how`, a stream's `feed` or `inflate_whole`, makes of `data`, within what is left.
+
+        `held`: bytes of the same payload that came before. Raises `InflateError`.
+        """
+        try:
+            inflated = how(data, max(0, min(self.left, MAX_PAYLOAD - held)))
+        except InflateError as error:
+            self.spend(len(error.partial))
+            raise
+        self.spend(len(inflated))
+        return inflated
 
 
 class _Context(Protocol):

@@ -20,6 +20,8 @@ import orjson
 
 from inspector.inert import inert_json
 
+# Values in a document: some ten times as many as a user account's READY has. `[],` makes 64 bytes of three.
+MAX_VALUES = 2_000_000
 # Levels of nesting that the slower way takes. orjson takes 1024.
 MAX_DEPTH = 512
 
@@ -52,7 +54,7 @@ class JsonError(ValueError):
         super().__init__(text)
         self.reason = reason
         """``truncated`` where more text could complete the document, ``not-json`` where none could, ``limit`` where it
-        nests deeper than allowed."""
+        nests deeper than allowed, or has more values."""
         self.offset = offset
         """Where, in bytes."""
 
@@ -66,6 +68,8 @@ def loads(data: bytes, problems: list[str] | None = None) -> Any:
 
     Raises `JsonError`.
     """
+    if len(data) > 2 * MAX_VALUES and _values(data) > MAX_VALUES and _values(_STRING.sub(b"", data)) > MAX_VALUES:
+        raise JsonError("limit", 0, f"there are more than {MAX_VALUES:,} values in the text")
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -85,6 +89,11 @@ def first(data: bytes, start: int = 0, problems: list[str] | None = None) -> tup
     """
     end = _document_end(data, _begin(data, start))
     return loads(data[start:end], problems), end
+
+
+def _values(data: bytes) -> int:
+    """Return a bound for how many values are in `data`, which has no strings, or commas and brackets in its strings."""
+    return data.count(b",") + data.count(b"[") + data.count(b"{") + 1
 
 
 def _has_long_integer(data: bytes, digits: bytes) -> bool:

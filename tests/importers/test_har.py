@@ -3,6 +3,7 @@
 import base64
 import json
 import random
+import tracemalloc
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from inspector.importers import har as har_module
 from inspector.importers import open_source
 from inspector.importers.har import HarFile
 from inspector.model import Closed, Control, Frame, Happening, Opened, Plane
@@ -338,6 +340,60 @@ def test_a_file_may_be_torn_anywhere(tmp_path: Path) -> None:
 
 def test_json_nested_without_end_is_told(tmp_path: Path) -> None:
     assert "cannot be read as JSON" in read(tmp_path, '{"log":{"entries":' + "[" * 200_000)[1][0]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"pages": [', "0], "),
+        ('"entries": [', "0], "),
+        ('"entries": [{"response": {"content": {"text": [', "0]}}}], "),
+        ('"entries": [{"_webSocketMessages": [', "0]}], "),
+    ],
+)
+def test_a_file_full_of_nothing_takes_no_memory(tmp_path: Path, before: str, after: str) -> None:
+    """As a list, every three bytes of it took sixty-four."""
+    text = har(entry()).replace('"entries"', f'{before}{"[]," * 2_000_000}{after}"entries"', 1).encode()
+    tracemalloc.start()
+    try:
+        happenings, _ = read(tmp_path, text)
+        assert len(messages_of(happenings)) == 3
+        assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_plain_http_takes_no_memory(tmp_path: Path) -> None:
+    page = {"request": {"url": "https://discord.com/app"}, "response": {"content": {"text": "x" * 500_000}}}
+    text = har(*[page] * 60, entry(), *[page] * 60).encode()
+    tracemalloc.start()
+    try:
+        assert len(messages_of(read(tmp_path, text)[0])) == 3
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_messages_that_do_not_fit_into_memory_are_merged_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = har(*(entry(messages=[message(f"{n}.{i}", i + n / 10) for i in range(9)]) for n in range(5)))
+    kept = read(tmp_path, text)
+    monkeypatch.setattr(har_module, "_IN_MEMORY", 100)
+    assert read(tmp_path, text) == kept
+    assert [data.decode() for data in messages_of(kept[0])] == [f"{n}.{i}" for i in range(9) for n in range(5)]
+
+
+def test_the_messages_may_come_before_or_behind_all_else(tmp_path: Path) -> None:
+    rest = entry()
+    messages = {"_webSocketMessages": rest.pop("_webSocketMessages")}
+    assert read(tmp_path, har(messages | rest)) == read(tmp_path, har(rest | messages))
+
+
+def test_a_message_larger_than_any_is_left_out(tmp_path: Path) -> None:
+    happenings, notes = read(tmp_path, har(entry(messages=[*TALK, message("x" * 40_000_000, 9)])))
+    assert len(messages_of(happenings)) == 3
+    assert notes == ["left out of day.har, as they have more than 32 MB of text or 100,000 values: 1 of its parts"]
 
 
 JSON = st.recursive(

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector.model import Payload, Plane
-from inspector.proxy import rewriting
 from inspector.proxy.rewriting import Passed, Rewriter, splice
+from inspector.wire import inflate
 from inspector.wire.decoder import read_payload
 from tests.conversation import DIALECTS, HELLO, Conversation, dispatch, identify, message
 
@@ -217,7 +217,7 @@ def test_a_stream_that_breaks_is_given_up_for_good(compression: str) -> None:
 
 @pytest.mark.parametrize("compression", ["zlib-stream", "zstd-stream"])
 def test_a_bomb_is_not_inflated(compression: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rewriting, "MAX_PAYLOAD", 100_000)
+    monkeypatch.setattr(inflate, "MAX_PAYLOAD", 100_000)
     stand = Stand("json", compression)
     (data,) = stand.messages(HELLO)
     stand.pass_on(data)

@@ -8,8 +8,8 @@ import pytest
 import zstandard
 
 from inspector.model import ABSENT, Frame, Mark, Payload, Plane, Undecoded
-from inspector.wire import decoder as decoder_module
-from inspector.wire.decoder import MAX_PAYLOADS, Decoder, Reading, read_payload
+from inspector.wire import inflate as inflate_module
+from inspector.wire.decoder import MAX_EXTRA, MAX_PAYLOADS, Decoder, Reading, read_payload
 from tests.conversation import (
     ACK,
     DIALECTS,
@@ -169,9 +169,21 @@ def test_a_message_without_bytes_is_no_payload() -> None:
         assert alone(compressed, text=False).reason == "truncated"
 
 
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bring the bounds on what may be inflated down to sizes that a test can pass."""
+    monkeypatch.setattr(inflate_module, "MAX_PAYLOAD", 1_000_000)
+    monkeypatch.setattr(inflate_module, "SPARE", 2_000_000)
+
+
+def compressed_term(value: object) -> bytes:
+    term = encode(value)[1:]
+    return b"\x83P" + len(term).to_bytes(4) + zlib.compress(term)
+
+
+@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("compression", ["payload", *STREAMS])
-def test_a_bomb_is_not_inflated_into_memory(compression: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoder_module, "MAX_PAYLOAD", 1_000_000)
+def test_a_bomb_is_not_inflated_into_memory(compression: str) -> None:
     bomb = compressor(compression)(b"[" + b" " * 50_000_000)
     tracemalloc.start()
     try:
@@ -182,11 +194,9 @@ def test_a_bomb_is_not_inflated_into_memory(compression: str, monkeypatch: pytes
         tracemalloc.stop()
 
 
+@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("compression", ["payload", *STREAMS])
-def test_bombs_that_are_small_enough_one_by_one_have_a_limit_together(
-    compression: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(decoder_module, "MAX_PAYLOAD", 1_000_000)
+def test_bombs_that_are_small_enough_one_by_one_have_a_limit_together(compression: str) -> None:
     compress, talk = compressor(compression), Conversation("json", compression)
     for _ in range(4):
         talk.frame(compress(b'"' + b" " * 900_000 + b'"'))
@@ -194,11 +204,41 @@ def test_bombs_that_are_small_enough_one_by_one_have_a_limit_together(
     assert told(talk)[-1] == "limit"
 
 
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("client", [True, False])
+@pytest.mark.parametrize("compression", ["none", *STREAMS])
+def test_compressed_terms_of_etf_share_the_limit(compression: str, client: bool) -> None:
+    """One inflates as much as a compressed payload does, and within a stream it does so once more."""
+    compress, talk = compressor(compression), Conversation("etf", compression)
+    bomb = compressed_term({"op": 1, "d": "0" * 900_000})
+    for _ in range(4):
+        talk.frame(bomb, from_client=True) if client else talk.frame(compress(bomb))
+    assert told(talk) == [1, 1, "limit", "limit"]
+
+
+def test_a_compressed_term_reads_the_same_alone() -> None:
+    """A capture keeps it compressed, so what makes a row has to be readable again, and whatever is not has none."""
+    for size, outcome in ((3_000_000, Payload), (60_000_000, Undecoded)):
+        data = compressed_term({"op": 1, "d": "0" * size})
+        assert type(alone(data, text=False)) is outcome
+        assert type(read_payload(Plane.GATEWAY, "etf", data)) is outcome
+
+
 def test_a_bomb_of_small_payloads_is_bounded() -> None:
     talk = Conversation("json", "zlib-stream").server(HELLO).junk(b"{}" * 100_000).server(ACK)
     found = told(talk)
     assert found[-2:] == ["limit", 11]
     assert len(found) == MAX_PAYLOADS + 3
+
+
+def test_bombs_of_small_payloads_have_a_limit_together() -> None:
+    """495,000 rows came out of 0.4 MB."""
+    talk = Conversation("json", "zlib-stream").server(HELLO)
+    for _ in range(50):
+        talk.junk(b'{"op":1}' * 50)
+    found = told(talk.server(ACK))
+    assert len(found) == 1 + 50 + MAX_EXTRA + found.count("limit") + 1
+    assert found[-3:] == [1, "limit", 11]
 
 
 def test_a_client_that_compresses_is_told_of() -> None:

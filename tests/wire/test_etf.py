@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from inspector.wire.etf import MAX_TERM, Atom, EtfError, Tuple, decode
+from inspector.wire.inflate import SPARE, Budget
 from tests.wire.etf_encoder import atom, binary, encode, integer, table, term
 
 HELLO = {"t": None, "s": None, "op": 10, "d": {"heartbeat_interval": 41250}}
@@ -52,7 +53,7 @@ soup = st.lists(
 ).map(lambda parts: b"\x83" + b"".join(parts))
 
 
-def reason(data: bytes, **limits: int) -> str:
+def reason(data: bytes, **limits: Any) -> str:
     """How decoding ends: ``ok`` or the reason of its error."""
     try:
         decode(data, **limits)
@@ -378,7 +379,10 @@ def test_a_compressed_term_must_have_the_size_it_says() -> None:
 
 
 def test_a_compressed_term_is_bounded_before_it_inflates() -> None:
-    assert reason(compressed(bytes(10_000), 10_000), max_inflated=9_999) == "limit"
+    exhausted = Budget()
+    exhausted.spend(SPARE - 9_999)
+    assert reason(compressed(bytes(10_000), 10_000), budget=exhausted) == "limit"
+    assert reason(compressed(bytes(SPARE + 2_000_000)), budget=Budget(1_000_000)) == "limit"
     assert reason(compressed(bytes(10_000_000), 10)) == "bad-etf"
     assert reason(b"\x83\x50\xff\xff\xff\xff") == "limit"
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspector.wire.inflate import WINDOW_LOG_MAX, InflateError, Zlib, Zstd, inflate_whole
+from inspector.wire.inflate import MAX_RATIO, SPARE, WINDOW_LOG_MAX, Budget, InflateError, Zlib, Zstd, inflate_whole
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -234,3 +234,20 @@ def test_a_whole_stream_inflates() -> None:
 )
 def test_a_whole_stream_is_exactly_that(data: bytes, limit: int, reason: str) -> None:
     assert failure(lambda: inflate_whole(data, limit)).reason == reason
+
+
+def test_a_budget_counts_what_was_received_and_what_was_inflated() -> None:
+    budget = Budget()
+    data = zlib.compress(bytes(3_000_000))
+    budget.receive(len(data))
+    assert len(budget.inflate(inflate_whole, data)) == 3_000_000
+    assert budget.left == SPARE + MAX_RATIO * len(data) - 3_000_000
+    assert failure(lambda: budget.inflate(inflate_whole, data)).reason == "limit"
+
+
+def test_what_came_to_nothing_counts_too() -> None:
+    """It took as long to inflate; else any number of bombs could be tried for the price of one."""
+    budget = Budget()
+    for data in (zlib.compress(bytes(3_000_000))[:-4], zlib.compress(bytes(3_000_000))):
+        failure(lambda data=data: budget.inflate(inflate_whole, data))  # type: ignore[misc]
+    assert budget.left == 0

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector.wire.etf import Atom, Tuple
-from inspector.wire.jsontext import JsonError, dumps, first, loads
+from inspector.wire.jsontext import MAX_VALUES, JsonError, dumps, first, loads
 
 
 def join_pairs(text: str) -> str:
@@ -226,3 +226,17 @@ def test_keys_that_are_no_text_are_written_as_text() -> None:
 def test_what_is_no_json_at_all_is_an_error_of_ours() -> None:
     with pytest.raises(TypeError):
         dumps({"d": object()})
+
+
+def test_a_document_of_very_many_values_is_refused() -> None:
+    """Every three bytes of it would take sixty-four."""
+    many = b"[" + b"[]," * MAX_VALUES + b"0]"
+    for read in (loads, first):
+        with pytest.raises(JsonError) as caught:
+            read(many)
+        assert caught.value.reason == "limit"
+
+
+def test_a_long_text_is_one_value_whatever_is_in_it() -> None:
+    text = "[],{" * MAX_VALUES
+    assert loads(json.dumps([text]).encode()) == [text]
