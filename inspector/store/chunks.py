@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import zstandard
 
-from inspector.wire.decoder import MAX_PAYLOAD
+from inspector.wire.inflate import MAX_PAYLOAD
 
 # Payloads in a chunk, and bytes after which it is full all the same: reading one payload inflates all of its chunk.
 CHUNK_EVENTS = 64

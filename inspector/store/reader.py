@@ -20,7 +20,8 @@ from inspector.store.chunks import unpack
 from inspector.store.database import Database
 from inspector.store.file import connect, damaged
 from inspector.store.ids import cell_of, id_of
-from inspector.wire.decoder import MAX_PAYLOAD, read_payload
+from inspector.wire.decoder import read_payload
+from inspector.wire.inflate import MAX_PAYLOAD
 
 # Rows fetched at once.
 BATCH = 1000
