@@ -1,6 +1,9 @@
 """``gwinspect sql``: a capture asked in SQL."""
 
+import os
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,19 @@ from inspector.protocol.registry import default
 from inspector.report.export import csv_line
 from inspector.report.present import Presenter
 from inspector.report.rows import CaptureRows
+from inspector.store.cells import MAX_ROWS
 from inspector.store.reader import Reader
+from inspector.store.readonly import OnlyReads
 from inspector.wire import jsontext
+
+# Rows that the widths of columns are taken from, and characters of the widest.
+_MEASURED = 1000
+_WIDEST = 60
+# Rows fetched at once, and bytes of them from which on it is fewer.
+_FETCHED = 1000
+_FETCHED_BYTES = 1024 * 1024
+
+Row = tuple[Any, ...]
 
 
 @click.command(
@@ -26,48 +40,116 @@ from inspector.wire import jsontext
     "--format", "output_format", type=click.Choice(["text", "csv", "jsonl"]), default="text", show_default=True
 )
 @click.option("--reveal", is_flag=True, help="Let payload() show secrets instead of masking them")
-def sql(capture: Path, statement: str, output_format: str, reveal: bool) -> None:
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop a query that takes longer",
+)
+def sql(capture: Path, statement: str, output_format: str, reveal: bool, timeout: float | None) -> None:
     """Ask a capture in SQL, read-only.
 
     Tables are described in the capture itself: select sql from sqlite_master. payload(id) gives the payload of an event
     as JSON, so that payload(id) ->> '$.content' is a message's text.
+
+    Only questions are answered: no statement can change the capture, or write or read another file. In csv, bytes are
+    hexadecimal, and a cell that a spreadsheet would run as a formula has an apostrophe before it.
     """
-    reader = Reader(capture)
-    rows = CaptureRows(reader)
-    presenter = Presenter(default(), reveal=reveal)
+    # Arguments are UTF-8, also where the locale knows only ASCII.
+    statement = os.fsencode(statement).decode(errors="replace")
+    with closing(Reader(capture)) as reader:
+        rows = CaptureRows(reader)
+        presenter = Presenter(default(), reveal=reveal)
 
-    def payload(number: Any) -> str | None:
-        events = reader.events(number - 1, 1) if isinstance(number, int) else []
-        if not events or events[0].n != number or events[0].payload is None:
-            return None
-        return jsontext.dumps(presenter.show(events[0], rows).d or None).decode()
+        def payload(number: Any) -> str | None:
+            events = reader.events(number - 1, 1) if isinstance(number, int) and 0 < number <= MAX_ROWS else []
+            if not events or events[0].n != number or events[0].payload is None:
+                return None
+            return jsontext.dumps(presenter.show(events[0], rows).d or None).decode()
 
-    reader.db.create_function("payload", 1, payload, deterministic=True)
-    try:
-        cursor = reader.db.execute(statement)
-        columns = [column[0] for column in cursor.description or ()]
-        found = cursor.fetchall()
-    except (sqlite3.Error, sqlite3.Warning) as error:
-        raise UsageError(f"SQLite says: {error}; `select sql from sqlite_master` lists tables and columns") from error
-    _print(columns, found, output_format)
+        reader.db.create_function("payload", 1, payload, deterministic=True)
+        guard = OnlyReads(reader.db)
+        if timeout is not None:
+            reader.db.stop_after(timeout)
+        try:
+            cursor = reader.db.execute(statement)
+            columns = _distinct([str(column[0]) for column in cursor.description or ()])
+            _WRITERS[output_format](columns, _fetched(cursor))
+        except (sqlite3.Error, sqlite3.Warning, ValueError, UnicodeError) as error:
+            raise UsageError(_said(error, guard, timeout)) from error
 
 
-def _print(columns: list[str], found: list[tuple[Any, ...]], output_format: str) -> None:
-    if output_format == "jsonl":
-        for row in found:
+def _said(error: Exception, guard: OnlyReads, timeout: float | None) -> str:
+    if guard.refused:
+        return f"`gwinspect sql` only reads a capture's tables, so it does not run: {inert(guard.refused)}"
+    if timeout is not None and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+        return f"the query took longer than {timeout:g} s and was stopped; --timeout allows more"
+    if isinstance(error, (sqlite3.Warning, sqlite3.ProgrammingError)) and "one statement" in str(error):
+        return "`gwinspect sql` takes one statement at a time; remove all but the first"
+    return f"SQLite says: {inert(str(error))}; `select sql from sqlite_master` lists tables and columns"
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Return the names of columns, with a number behind those that came before: ``id``, ``id:2``."""
+    found: list[str] = []
+    taken = set(names)
+    for name in names:
+        number, unique = 1, name
+        while unique in found or (number > 1 and unique in taken):
+            number += 1
+            unique = f"{name}:{number}"
+        found.append(unique)
+    return found
+
+
+def _fetched(cursor: sqlite3.Cursor) -> Iterator[list[Row]]:
+    """Yield the rows in batches, small ones where rows are large."""
+    size = 1
+    while batch := cursor.fetchmany(size):
+        yield batch
+        held = sum(len(cell) for row in batch for cell in row if isinstance(cell, str | bytes))
+        size = min(size * 2, _FETCHED) if held < _FETCHED_BYTES else 1
+
+
+def _write_jsonl(columns: list[str], batches: Iterator[list[Row]]) -> None:
+    for batch in batches:
+        for row in batch:
             put(jsontext.line(dict(zip(columns, row, strict=True))))
-        return
-    if output_format == "csv":
-        for record in (columns, *found):
-            put(csv_line(record, "\n"))
-        return
-    table = [[_cell(name) for name in columns], *([_cell(value) for value in record] for record in found)]
-    widths = [min(60, max(len(cells[i]) for cells in table)) for i in range(len(columns))]
-    for cells in table:
-        say("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
 
 
-def _cell(value: Any) -> str:
+def _write_csv(columns: list[str], batches: Iterator[list[Row]]) -> None:
+    if columns:
+        put(csv_line(columns, "\n"))
+    for batch in batches:
+        for row in batch:
+            put(csv_line(row, "\n"))
+
+
+def _write_text(columns: list[str], batches: Iterator[list[Row]]) -> None:
+    head: list[list[str]] = [[inert(column) for column in columns]] if columns else []
+    for batch in batches:
+        head += [[_text_cell(cell) for cell in row] for row in batch]
+        if len(head) > _MEASURED:
+            break
+    widths = [min(_WIDEST, max(len(cells[i]) for cells in head)) for i in range(len(columns))]
+
+    def write(rows: list[list[str]]) -> None:
+        for cells in rows:
+            say("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+
+    write(head)
+    for batch in batches:
+        write([[_text_cell(cell) for cell in row] for row in batch])
+
+
+def _text_cell(value: Any) -> str:
     if value is None:
         return ""
     return f"{len(value)} bytes" if isinstance(value, bytes) else inert(str(value))
+
+
+_WRITERS: dict[str, Callable[[list[str], Iterator[list[Row]]], None]] = {
+    "text": _write_text,
+    "csv": _write_csv,
+    "jsonl": _write_jsonl,
+}

@@ -19,6 +19,7 @@ from inspector.query.sql import compile_filter
 from inspector.query.tree import Filter, needs_payload
 from inspector.session.state import Connection
 from inspector.store import rows
+from inspector.store.database import open_database
 from inspector.store.reader import Reader, explained
 
 # Seconds of work after which a step ends, and rows of the first step.
@@ -214,7 +215,7 @@ def _capture(reader: Reader) -> _Ground:
 
 
 def _table_of_one(start_ns: int) -> _Ground:
-    db = sqlite3.connect(":memory:", isolation_level=None)
+    db = open_database(":memory:")
     db.execute(f"create table event ({rows.EVENT_COLUMNS})")
     db.execute(f"create table connection ({rows.CONNECTION_COLUMNS})")
     db.execute(f"create table finding ({rows.FINDING_COLUMNS})")

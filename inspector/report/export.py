@@ -10,6 +10,7 @@ be decoded.
 import csv
 import io
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -45,7 +46,8 @@ CSV_COLUMNS = (
 # Rows fetched at once; payloads can be megabytes.
 _BATCH = 100
 # How a cell begins that a spreadsheet would run: https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?", re.ASCII)
 
 
 def to_jsonl(rows: Iterator[Shown], raw: Raw) -> Iterator[bytes]:
@@ -149,16 +151,19 @@ def _rows(recording: Recording, numbers: Sequence[int], progress: Callable[[int,
 
 
 def csv_line(values: Sequence[Any], end: str = "\r\n") -> bytes:
-    """Return one line of CSV in UTF-8. Texts are inert; what a spreadsheet would run gets an apostrophe."""
+    """Return one line of CSV in UTF-8. Texts are inert, bytes in hex; what would run in a spreadsheet gets an ``'``."""
     line = io.StringIO()
-    csv.writer(line, lineterminator=end).writerow(
-        [_cell(value) if isinstance(value, str) else value for value in values]
-    )
+    csv.writer(line, lineterminator=end).writerow(map(_cell, values))
     return _utf8(line.getvalue())
 
 
-def _cell(text: str) -> str:
-    return inert("'" + text if text.startswith(_FORMULA) else text)
+def _cell(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if not isinstance(value, str):
+        return value
+    is_formula = _FORMULA.match(value) is not None and _NUMBER.fullmatch(value) is None
+    return inert("'" + value if is_formula else value)
 
 
 def _utf8(text: str) -> bytes:

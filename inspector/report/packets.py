@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Session Descriptions of a connection, and of those that belong to the same session.
 _KEYS = """
     select event.id, event.at from event join connection on connection.id = event.connection
-    where event.plane = 'voice' and event.op = 4 and event.from_client = 0
+    where typeof(event.at) = 'integer' and event.plane = 'voice' and event.op = 4 and event.from_client = 0
         and (event.connection = ?1 or connection.session is not null
             and connection.session = (select session from connection where id = ?1))
     order by event.id"""

@@ -94,7 +94,7 @@ def notes_of(reader: Reader) -> list[str]:
         # Anybody may have written it.
         try:
             return list(_notes_of(reader.path, reader.meta()))
-        except (AttributeError, KeyError, OverflowError):
+        except (AttributeError, KeyError, OverflowError, RecursionError):
             return []
 
 

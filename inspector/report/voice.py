@@ -17,6 +17,7 @@ from inspector.report.voice_call import Call, Socket, Violation, VoiceCall, with
 from inspector.session.dave import BINARY
 from inspector.session.proposals import number_in
 from inspector.session.said import At, name
+from inspector.store import rows
 from inspector.store.ids import id_of
 from inspector.store.reader import Reader, explained
 from inspector.wire.decoder import read_payload
@@ -40,9 +41,9 @@ _ROWS = f"""
             from_client = 1 and op in ({_SENT}) or from_client = 0 and op in ({_RECEIVED})))
         or plane = 'media' and op = 'discovery')
     order by id limit ?"""
-_CONNECTIONS = """
-    select id, plane, url, version, refusal, joined_late, closed_by, parent, session from connection
-    where id in (select value from json_each(?))"""
+_FACTS = "id, plane, url, version, refusal, joined_late, closed_by, parent, session"
+_CONNECTIONS = f"select {_FACTS} from connection where id in (select value from json_each(?))"
+_SHAPE = rows.shape("connection", _FACTS)
 _FINDINGS = """
     select finding.id, finding.event, event.connection, event.at, event.plane, finding.severity, finding.rule,
         finding.text
@@ -114,7 +115,9 @@ class VoiceReader:
 
     def _learn(self, numbers: set[int]) -> None:
         """Read what is known by now of connections."""
-        for number, *facts in self._reader.db.execute(_CONNECTIONS, (json.dumps([*numbers]),)).fetchall():
+        for known in self._reader.db.execute(_CONNECTIONS, (json.dumps([*numbers]),)).fetchall():
+            _SHAPE.check(known)
+            number, *facts = known
             self._known[int(number)] = _Connection(*facts)
             self._known.move_to_end(int(number))
         while len(self._known) > MOST_SOCKETS:

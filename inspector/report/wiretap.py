@@ -17,7 +17,7 @@ from inspector.report.rows import CaptureRows
 from inspector.report.values import size
 from inspector.session.redact import Redactor
 from inspector.session.state import Connection
-from inspector.store.reader import StoredFrame
+from inspector.store.reader import StoredFrame, explained
 from inspector.wire.decoder import read_payload
 from inspector.wire.dialect import Compression, sniff
 from inspector.wire.packets import described
@@ -166,15 +166,16 @@ def _compression(event: Event, connection: Connection, stored: list[StoredFrame]
 
 def _neighbours(event: Event, rows: CaptureRows) -> list[Event]:
     """Return the other payloads that are in the same messages: in a stream, one may end where the next begins."""
-    found = rows.reader.db.execute(
-        "select id from event where id between ? and ? and id <> ? and connection = ? and kind = ? and from_client is ?"
-        " and first_frame <= ? and last_frame >= ? limit ?",
-        (
-            *(event.n - _NEAR, event.n + _NEAR, event.n),
-            *(event.connection, Kind.PAYLOAD.value, event.from_client),
-            *(event.last_frame, event.first_frame, _NEAR),
-        ),
-    ).fetchall()
+    with explained(rows.reader.path):
+        found = rows.reader.db.execute(
+            "select id from event where id between ? and ? and id <> ? and connection = ? and kind = ?"
+            " and from_client is ? and first_frame <= ? and last_frame >= ? limit ?",
+            (
+                *(event.n - _NEAR, event.n + _NEAR, event.n),
+                *(event.connection, Kind.PAYLOAD.value, event.from_client),
+                *(event.last_frame, event.first_frame, _NEAR),
+            ),
+        ).fetchall()
     return [other for (number,) in found for other in rows.reader.events(number - 1, 1)]
 
 

@@ -10,7 +10,7 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from types import FrameType
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -83,6 +83,8 @@ def _shielded(
             watch.is_held = False
             held, watch.held = watch.held, None
             if held is not None:
+                # What was interrupted is interrupted until it is let go of, and so is all that comes after it.
+                sqlite3.Cursor.close(cursor)
                 raise held
 
     return call
@@ -120,6 +122,20 @@ class Database(sqlite3.Connection):
 
     def cursor(self, factory: Any = _Cursor) -> Any:
         return super().cursor(factory)
+
+    # Python's own go past `cursor`.
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        found: sqlite3.Cursor = self.cursor().execute(sql, parameters)
+        return found
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        found: sqlite3.Cursor = self.cursor().executemany(sql, parameters)
+        return found
+
+    def executescript(self, sql_script: str, /) -> sqlite3.Cursor:
+        found: sqlite3.Cursor = self.cursor().executescript(sql_script)
+        return found
 
     def create_function(self, name: str, narg: int, func: Any, *, deterministic: bool = False) -> None:
         """Let SQL call `func`. What that raises comes out of the query as it is."""

@@ -8,7 +8,6 @@ the last word on the file. A file that cannot be understood is left as it is.
 
 import json
 import os
-import sqlite3
 import tempfile
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
@@ -19,8 +18,8 @@ from typing import Any
 
 from inspector.errors import CaptureError
 from inspector.model import Event
-from inspector.store.file import damaged
-from inspector.store.reader import Reader
+from inspector.store.reader import Reader, explained, unknown_connection
+from inspector.store.rows import EVENT_COLUMNS, event_of
 
 VERSION = 1
 # Characters of one note.
@@ -147,8 +146,7 @@ class Notes:
 
     def _row(self, number: int, event: Event) -> Row:
         """Return what is said of a row so far."""
-        what = _what(event.kind.value, event.op, event.event, event.seq)
-        row = Row(number, event.connection, event.first_frame, event.at_ns, what)
+        row = replace(_row_at(event), n=number)
         return self._rows().get(row.key, row)
 
     def _put(self, row: Row) -> None:
@@ -304,12 +302,12 @@ def _astray(reader: Reader, rows: Collection[Row]) -> Iterator[tuple[Row, Row | 
 
 def _events(reader: Reader, column: str, numbers: set[int]) -> Iterator[Row]:
     """Yield the events whose `column` is among `numbers`, each as a row of which nothing is said."""
-    sql = (
-        "select id, connection, first_frame, at, kind, op, event, seq from event"
-        f" where {column} in (select value from json_each(?)) order by id"
-    )
-    try:
+    sql = f"select {EVENT_COLUMNS} from event where {column} in (select value from json_each(?)) order by id"
+    with explained(reader.path):
         found = reader.db.execute(sql, (json.dumps(list(numbers)),)).fetchall()
-    except sqlite3.DatabaseError as error:
-        raise damaged(reader.path, error) from error
-    return (Row(row[0], row[1], row[2], row[3], _what(*row[4:])) for row in found)
+        return iter([_row_at(event_of(row, unknown_connection)) for row in found])
+
+
+def _row_at(event: Event) -> Row:
+    what = _what(event.kind.value, event.op, event.event, event.seq)
+    return Row(event.n, event.connection, event.first_frame, event.at_ns, what)

@@ -34,6 +34,8 @@ NEW_TABLES = {
         " resume integer, advice text not null, was_right integer, then_did text not null, then_event integer",
     ),
 }
+# Tables that had rowids before a schema version.
+_WITHOUT_ROWID = {"name": 4}
 
 # Tables and indices in a file: ours are ten, and a person may have added some.
 MAX_OBJECTS = 100
@@ -121,6 +123,8 @@ def _check_table(name: str, columns: list[str], tail: str, version: int) -> None
             raise WrongShape(f"defines {_shown(column)!r} in its table {name}")
     if missing := needed - later - {column.partition(" ")[0] for column in columns}:
         raise WrongShape(f"lacks the column {min(missing)} in its table {name}")
+    if version < _WITHOUT_ROWID.get(name, 0):
+        own_tail = ""
     if tail != own_tail:
         raise WrongShape(f"defines its table {name} as{_shown(tail) or ' one with rowids'}")
 

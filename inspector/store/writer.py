@@ -11,15 +11,18 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from inspector.errors import CaptureError
+from inspector.inert import inert
 from inspector.model import Event, Finding, Gap, Happening, Mark, Opened, Verdict
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import Registry
 from inspector.session.state import Connection
 from inspector.store import rows
-from inspector.store.chunks import CHUNK_BYTES, CHUNK_EVENTS, pack
-from inspector.store.file import check_target, connect, upgrade
+from inspector.store.cells import MAX_ROWS, BadCell
+from inspector.store.chunks import CHUNK_BYTES, CHUNK_EVENTS, MAX_EVENTS, pack
+from inspector.store.file import check_target, connect, damaged, upgrade
 from inspector.store.lock import Lock
 from inspector.store.making import create, discard, leave, next_part, timestamp
 from inspector.store.marking import Mask, amend
@@ -104,22 +107,25 @@ class Writer:
             upgrade(self._db)
             self._db.execute("delete from meta where key = 'finished_at'")
             last_frame, last_event, last_connection = (self._last(t) for t in ("frame", "event", "connection"))
-            self._payloads = self._db.execute("select event, data from payload_tail order by event").fetchall()
+            self._payloads = self._read_tail()
             self._in_tail = len(self._payloads)
             self._recording = "" if bulk else secrets.token_hex(8)
             if not bulk:
                 self._name_part()
             self._watch = Watch(path)
+            self.newest_ns = self._newest()
+            """When the newest of what the capture has happened, in ns since the epoch; 0 where there is nothing."""
+        except BadCell as error:
+            self.abandon()
+            raise damaged(path, error) from error
         except (sqlite3.Error, OSError) as error:
             self._let_go()
-            raise CaptureError(f"{path} cannot be written: {error}") from error
+            raise CaptureError(f"{path} cannot be written: {inert(str(error))}") from error
         except CaptureError:
             self._let_go()
             raise
         self.first_connection = last_connection + 1
         """The number that the next connection is to have: an old capture's numbers go on."""
-        self.newest_ns = self._newest()
-        """When the newest of what the capture has already happened, in ns since the epoch; 0 where there is nothing."""
         self.next_frame = last_frame + 1
         """The number that the next happening will have."""
         self._pipeline = Pipeline(registry, first_frame=self.next_frame, first_event=last_event + 1)
@@ -353,7 +359,7 @@ class Writer:
             self._db.execute(_ADD_MISSING, (self._missing,))
         if self._clock_steps:
             found = self._db.execute("select value from meta where key = 'clock'").fetchone()
-            steps = (json.loads(found[0]) if found else []) + self._clock_steps
+            steps = _list(found[0] if found else "[]") + self._clock_steps
             self._db.execute("insert or replace into meta values ('clock', ?)", (json.dumps(steps[:MOST_STEPS]),))
         self._db.executemany(_INSERT_EVENT, map(rows.event_row, self._events))
         self._db.executemany(_INSERT_FINDING, map(rows.finding_row, self._findings + self._late))
@@ -388,11 +394,25 @@ class Writer:
         self._payloads, self._in_tail = payloads, in_tail
 
     def _newest(self) -> int:
-        found = self._db.execute("select at from frame order by id desc limit 1").fetchone()
-        return int(found[0]) if found else 0
+        found = self._db.execute(f"select {rows.FRAME_COLUMNS} from frame order by id desc limit 1").fetchone()
+        if found is None:
+            return 0
+        rows.check_frame(found)
+        return int(found[2])
 
     def _last(self, table: str) -> int:
-        return self._db.execute(f"select coalesce(max(id), 0) from {table}").fetchone()[0]  # type: ignore[no-any-return]
+        last = int(self._db.execute(f"select coalesce(max(id), 0) from {table}").fetchone()[0])
+        if last > MAX_ROWS:
+            raise BadCell(table, last, "has a number that none can have")
+        return last
+
+    def _read_tail(self) -> Payloads:
+        found = self._db.execute(
+            "select event, data from payload_tail order by event limit ?", (MAX_EVENTS,)
+        ).fetchall()
+        for row in found:
+            rows.TAIL.check(row)
+        return found
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -405,6 +425,15 @@ class Writer:
             if self._db.in_transaction:
                 self._db.execute("rollback")
             raise
+
+
+def _list(text: object) -> list[Any]:
+    """Return a list out of JSON; an empty one where there is none, as in a file that somebody else made."""
+    try:
+        found = json.loads(str(text))
+    except (ValueError, RecursionError):
+        return []
+    return found if isinstance(found, list) else []
 
 
 def _cut(payloads: Payloads, everything: bool) -> tuple[list[Payloads], Payloads]:

@@ -25,7 +25,7 @@ def test_sql_reads_payloads_with_secrets_masked(run, capture: Path) -> None:
 def test_sql_cannot_write(run, capture: Path) -> None:
     result = run("sql", capture, "delete from event")
     assert result.code == 2
-    assert "readonly" in result.err
+    assert "does not run: delete" in result.err
 
 
 def test_reindex_restores_rows_that_were_lost(run, capture: Path) -> None:
