@@ -450,7 +450,7 @@ _FORMATS: dict[str, Callable[[str], Format]] = {
     "channel": lambda word: _channel_name,
     "guild": lambda word: _guild_name,
     "count": _count,
-    "nth": _plain(lambda value: str(value + 1) if type(value) is int else _text(value)),
+    "nth": _plain(lambda value: _text(value + 1) if type(value) is int else _text(value)),
     "as": _words,
     "hex": _plain(_digits),
     "proposals": _plain(_proposals),

@@ -895,3 +895,37 @@ def test_an_option_that_mitmproxy_does_not_have_is_named(tmp_path: Path, caplog:
         recorder.running()
         recorder.done()
     assert "mitmproxy has no option no_such_option; check --set" in caplog.text
+
+
+@pytest.mark.usefixtures("lenient")
+def test_a_bug_in_telling_connections_apart_leaves_the_others(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*args: object) -> None:
+        raise KeyError("s3cret")
+
+    monkeypatch.setattr(scribe, "confirm", broken)
+    unknown = stand.open("https://gateway.example.org/?v=10&encoding=json")
+    connection = stand.open()
+    for _ in range(3):
+        stand.say(unknown, HELLO)
+        stand.say(connection, HELLO)
+    _await(lambda: "a message could not be taken in (bug in gwinspect: KeyError in" in caplog.text)
+    assert [data for data, _ in _frames(stand.recorded())] == [HELLO] * 3
+    assert caplog.text.count("bug in gwinspect") == 1
+    assert "s3cret" not in caplog.text
+
+
+@pytest.mark.usefixtures("lenient")
+def test_a_bug_in_telling_of_rows_costs_none(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*args: object) -> None:
+        raise KeyError("s3cret")
+
+    monkeypatch.setattr(scribe.Scribe, "_tell", broken)
+    connection = stand.open()
+    stand.say(connection, HELLO)
+    _await(lambda: "a row could not be told here" in caplog.text)
+    stand.say(connection, b'{"op":11}')
+    assert [data for data, _ in _frames(stand.recorded())] == [HELLO, b'{"op":11}']

@@ -161,12 +161,12 @@ class Transcript:
         lines = [] if len(self._pages) else list(self._opening)
         for event in events:
             shown = self._show(event)
-            row = _row(self._rows, shown)
+            row, payload = rendered(shown, lambda each: (_row(self._rows, each), _body(each)))
             if event.findings:
                 self._noticed_rows += 1
                 if self._noticed_rows <= _MOST_NOTICED:
                     self._noticed += row
-            lines += row + rendered(shown, _body)
+            lines += row + payload
         if not events:
             lines.append("r" + self._part(frame))
         self._unread = self._connection.unread_frames
@@ -222,7 +222,7 @@ def _row(rows: TextRows, shown: Shown) -> list[str]:
 
 def _body(shown: Shown) -> list[str]:
     """Return the lines of a payload, each with its sort before it."""
-    says_more = shown.event.kind is Kind.PAYLOAD and (shown.d is not None or shown.extra)
+    says_more = shown.event.kind is Kind.PAYLOAD and not shown.fault and (shown.d is not None or shown.extra)
     text = text_of(shown) if says_more else ""
     lines = ["j" + inert(line) for line in text[:_LONGEST].split("\n")] if text else []
     if len(text) > _LONGEST:

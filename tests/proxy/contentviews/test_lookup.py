@@ -390,3 +390,21 @@ def test_a_view_that_was_withdrawn_claims_nothing() -> None:
     transcripts.clear()
     assert flow.websocket is not None
     assert transcripts.priority(flow, flow.websocket.messages[0]) < 0
+
+
+@pytest.mark.usefixtures("lenient")
+@pytest.mark.parametrize(
+    "place", ["inspector.report.present.summarize", "inspector.proxy.contentviews.transcript.text_of"]
+)
+def test_a_message_that_cannot_be_shown_says_so(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object) -> str:
+        raise OverflowError("s3cret")
+
+    monkeypatch.setattr(place, broken)
+    found = pages(shelf(), flow_of(usual()))
+    payloads = [page for page in found if "▶ send" in page or "◀ receive" in page]
+    marked = [page for page in payloads if "this row could not be shown (bug in gwinspect: OverflowError in" in page]
+    # A heartbeat and its ACK may have no body.
+    assert len(payloads) == len(found)
+    assert len(marked) >= 6
+    assert not any("s3cret" in page for page in found)
