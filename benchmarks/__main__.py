@@ -15,11 +15,11 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import fuzzing, importing, proxying, reading, screen
+from benchmarks import fuzzing, importing, proxying, reading, scaling, screen
 from benchmarks.corpus import WHOLE, Stream, build
 from benchmarks.rounds import Figure, Section
 
-PARTS = ("import", "reader", "screen", "proxy", "fuzz")
+PARTS = ("import", "scaling", "reader", "screen", "proxy", "fuzz")
 QUICK = 20_000
 
 
@@ -70,6 +70,8 @@ def _sections(options: argparse.Namespace, folder: Path) -> Iterator[Section]:
         etf = build(few, "etf")
         title = "ETF, zlib-stream (floor: the same as JSON)"
         yield importing.measure(title, etf, build(few), folder / "etf.gwcap", 2 * rounds + 1)
+    if "scaling" in wanted:
+        yield scaling.measure(folder, rounds, quick=options.quick)
     if "reader" in wanted:
         if not work.capture.exists():
             importing.write_capture(work.stream.happenings(), work.capture)

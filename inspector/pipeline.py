@@ -3,7 +3,7 @@
 Live recording, imports and `reindex` all pass through here, so a capture reads the same however it was made.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar, TypeVarTuple, Unpack
@@ -39,6 +39,8 @@ from inspector.wire.packets import described
 
 # Connections whose end was announced and whose other end may still speak: at most so many, and for so long.
 MAX_LEFT, LEAVING_NS = 1000, 60_000_000_000
+# Of these, the newest whose compressed streams can still be read: a context of zstd takes half a megabyte.
+MAX_CONTEXTS = 50
 
 Args = TypeVarTuple("Args")
 T = TypeVar("T")
@@ -68,6 +70,7 @@ class Pipeline:
         self._open: dict[int, tuple[Connection, Decoder]] = {}
         self._media: dict[int, Media] = {}
         self._left: OrderedDict[int, tuple[Connection, Decoder]] = OrderedDict()
+        self._contexts: deque[Decoder] = deque()
         self.last_at_ns = 0
         """When the newest of it all happened, in nanoseconds since the epoch."""
 
@@ -186,6 +189,9 @@ class Pipeline:
         events = [self._run(connection, run) for run in media.finish()] if media is not None else []
         del self._open[closed.connection]
         self._left[closed.connection] = connection, decoder
+        self._contexts.append(decoder)
+        if len(self._contexts) > MAX_CONTEXTS:
+            self._contexts.popleft().let_go()
         while len(self._left) > MAX_LEFT or self._left_too_long(closed.at_ns):
             self._left.popitem(last=False)
         events += [self._event(connection, reading, closed.at_ns, False, number) for reading in decoder.finish()]

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector.model import Closed, Control, Event, Frame, Happening, Kind, Mark, Opened, Plane
-from inspector.pipeline import Pipeline
+from inspector.pipeline import MAX_CONTEXTS, Pipeline
 from inspector.protocol.registry import default
 from tests.conversation import (
     ACK,
@@ -254,3 +254,18 @@ def test_faults_are_let_through_to_tests(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("inspector.session.tracker.Tracker.follow", broken)
     with pytest.raises(KeyError):
         events(usual())
+
+
+@pytest.mark.parametrize("compression", ["zlib-stream", "zstd-stream"])
+def test_the_contexts_of_connections_that_ended_are_few(compression: str) -> None:
+    """One of zstd takes half a megabyte, and a thousand connections may end in a minute."""
+    talks = [
+        Conversation("json", compression, connection=number, at_ns=NOON + number * STEP).opens().server(HELLO).closes()
+        for number in range(1, MAX_CONTEXTS + 2)
+    ]
+    pipeline = Pipeline(default())
+    for happening in (each for talk in talks for each in talk.happenings):
+        pipeline.feed(happening)
+    left = [pipeline.feed(talk.server(message("on its way", 2)).happenings[-1]) for talk in talks]
+    assert left[0] == []
+    assert [[event.note for event in events] for events in left[1:]] == [["after the close"]] * MAX_CONTEXTS

@@ -112,6 +112,12 @@ class Decoder:
         """Return what is left of a payload that never came whole. To be called when the connection has ended."""
         return self._give_up("the connection ended")
 
+    def let_go(self) -> None:
+        """Give up the compression context and its memory. To be called after `finish`."""
+        if self._inflater is not None:
+            self.lost = self.lost or Undecoded("missing", _LOST["missing"])
+            self._inflater = None
+
     def _choose(self, data: bytes) -> Compression:
         """Decide the server's transport compression from its first binary message, else from the URL."""
         claimed, seen = self.dialect.compression, sniff(data)

@@ -5,6 +5,7 @@ The URL is a claim and the bytes are the fact: `sniff` looks at the first bytes,
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
 
 
@@ -28,6 +29,7 @@ class Dialect:
     """``compress``; None where it is missing or not one that we know."""
 
 
+@lru_cache(maxsize=32)
 def dialect_of(url: str) -> Dialect:
     """Return what `url` says. Any string will do; what cannot be read is left out."""
     try:
