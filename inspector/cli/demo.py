@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.ending import tidy_up
 from inspector.cli.follow import Printout
 from inspector.cli.output import Printer, note, on_screen
 from inspector.cli.proxying import sum_up
@@ -39,6 +40,7 @@ def demo(name: str, capture: Path | None, client: str | None, plain: bool, outpu
     Starts a Discord on loopback, a real mitmproxy with the addon and a real client, and shows what they say: in the
     timeline, or without a terminal as rows until the scenario ends. Nothing leaves this machine.
     """
+    tidy_up()
     played = scenario(name)
     client = client or client_for(name)
     if capture is not None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from inspector import leaving
+from inspector.cli.ending import tidy_up
 from inspector.cli.output import Printer, note
 from inspector.cli.stdin import STDIN, check_piped
 from inspector.errors import CaptureError, UsageError
@@ -66,6 +68,7 @@ def follow(
     """
     late = late or Latecomers()
     while True:
+        leaving.check()
         # Asked before the last look, so that nothing written in between is missed.
         over = ended() if ended is not None else "finished_at" in reader.meta()
         if reader.changed() or over:
@@ -94,6 +97,7 @@ def followed(path: Path, hosts: Iterable[str] = (), *, tell: Callable[[str], Non
     if not FramesFile.recognizes(head):
         raise UsageError("--follow takes one capture, a .gwcap or .frames.jsonl; other files are read as they are now")
     name = Path("stdin") if is_piped else path
+    tidy_up()
     stream: Stream = PipeTail(piped, head) if is_piped else FileTail(path)
     return click.get_current_context().with_resource(growing(name, stream, default(), hosts, tell=tell))
 

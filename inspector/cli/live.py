@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from inspector.cli.ending import CLIENT_LIMIT, INCOMPLETE, until_told
+from inspector.cli.ending import CLIENT_LIMIT, INCOMPLETE, tidy_up, until_told
 from inspector.cli.filtering import search_for
 from inspector.cli.follow import Printout
 from inspector.cli.output import Printer, note, on_screen
@@ -37,7 +37,7 @@ from inspector.proxy import livefile
 from inspector.proxy.launch.folder import Folder
 from inspector.proxy.launch.watch import Watch
 from inspector.proxy.livefile import Live
-from inspector.proxy.mitmdump import STOP_LIMIT, Proxy, Settings
+from inspector.proxy.mitmdump import Proxy, Settings, stop
 from inspector.proxy.process import Found, Process, end, identify
 from inspector.report.colour import coloured
 from inspector.report.present import Presenter
@@ -73,6 +73,7 @@ def live(
     ends both, leaves a finished capture, and exits as COMMAND did. If the screen is killed they go on, and the same
     --capture comes back to them. Without a terminal, prints rows until COMMAND ends, or until Ctrl-C.
     """
+    tidy_up()
     search = search_for(where)
     capture = proxy.capture or default_capture()
     found = livefile.read(capture)
@@ -139,7 +140,7 @@ def _recording(
             ca = started.ca_path
         else:
             proxy, ca = Found(found.proxy), Path(found.ca)
-            stack.callback(end, proxy, STOP_LIMIT)
+            stack.callback(stop, proxy, capture)
         client: Process | None = None
         name = None
         if found is not None and found.client is not None and (found.client.lives() or not command):

@@ -1,13 +1,12 @@
 """The group of commands, and what becomes of errors."""
 
-import signal
 import sys
 from importlib import import_module
-from typing import NoReturn
 
 import click
 
-from inspector import __version__
+from inspector import __version__, leaving
+from inspector.cli.streams import ReaderGone, guarded
 from inspector.errors import GwinspectError, UsageError
 
 # Every command with its one line of help: `gwinspect --help` shows it without importing them.
@@ -59,30 +58,39 @@ def gwinspect() -> None:
 
 def main() -> None:
     """Run the command line. Errors that a person can act on become one sentence and an exit code."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)
+    leaving.install()
+    with guarded():
+        code = _run()
+        try:
+            sys.stdout.flush()
+        except ReaderGone:
+            pass
+        except GwinspectError as error:
+            code = _say(error)
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command that was asked for, and return the exit code."""
     try:
-        sys.exit(gwinspect.main(prog_name="gwinspect", standalone_mode=False) or 0)
+        return int(gwinspect.main(prog_name="gwinspect", standalone_mode=False) or 0)
     except GwinspectError as error:
-        if isinstance(error, UsageError) and error.shown:
-            click.echo(error.shown, err=True)
-        click.echo(f"gwinspect: {error}", err=True)
-        if error.slug != "usage":
-            click.echo(f"More: gwinspect explain {error.slug}", err=True)
-        sys.exit(error.exit_code)
+        return _say(error)
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough. Python would complain once more while closing stdout.
-        sys.stdout = None
-        sys.exit(0)
+        return 130
+    except ReaderGone:
+        return 0
+    except SystemExit as left:
+        return int(left.code or 0)
 
 
-def _leave(number: int, frame: object) -> NoReturn:
-    """End as by an exception, so that a proxy or client that was started is ended too; a second signal is too late."""
-    for each in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)
-    sys.exit(128 + number)
+def _say(error: GwinspectError) -> int:
+    if isinstance(error, UsageError) and error.shown:
+        click.echo(error.shown, err=True)
+    click.echo(f"gwinspect: {error}", err=True)
+    if error.slug != "usage":
+        click.echo(f"More: gwinspect explain {error.slug}", err=True)
+    return error.exit_code

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.ending import tidy_up
 from inspector.cli.progress import progress_bar
 from inspector.errors import NotACapture
 from inspector.protocol.registry import default
@@ -21,6 +22,7 @@ def reindex(capture: Path) -> None:
     """
     if not is_capture(capture):
         raise NotACapture(f"{capture} is not a gwinspect capture; `gwinspect convert` makes one from other formats")
+    tidy_up()
     writer = Writer(capture, default(), made_by="gwinspect reindex", keep_secrets=True)
     with progress_bar("reindexing") as report:
         events = writer.rebuild(report)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.ending import tidy_up
 from inspector.cli.output import note
 from inspector.errors import EnvironmentProblem, UsageError
 
@@ -33,6 +34,7 @@ def with_stdin(captures: Sequence[Path], fd: int = 0) -> tuple[Path, ...]:
     if captures.count(STDIN) > 1:
         raise UsageError("- is named twice, and stdin can be read once")
     check_piped(fd)
+    tidy_up()
     folder = click.get_current_context().with_resource(tempfile.TemporaryDirectory(prefix="gwinspect-"))
     path = Path(folder) / "stdin"
     try:

@@ -14,7 +14,8 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 from inspector.errors import EnvironmentProblem, UsageError
-from inspector.proxy.process import end, output_to
+from inspector.proxy.process import Process, end, output_to
+from inspector.store.lock import await_free
 from inspector.store.parts import recording_of
 
 # Seconds that mitmdump may take until it listens; it makes a CA the first time.
@@ -230,9 +231,16 @@ class Proxy:
             return False
 
     def _stop(self) -> None:
-        # As by Ctrl-C, which lets mitmproxy run its addons' done(): that finishes the capture.
         if self._process is not None:
-            end(self._process, STOP_LIMIT)
+            stop(self._process, self.settings.capture)
+
+
+def stop(process: Process, capture: Path) -> None:
+    """End a mitmdump that records into `capture`, and wait until that is written."""
+    # As by Ctrl-C, which lets mitmproxy run its addons' done(): that finishes the capture.
+    end(process, STOP_LIMIT)
+    # The process that writes outlives a proxy that was killed.
+    await_free(capture, STOP_LIMIT)
 
 
 def _bound(host: str, port: int) -> socket.socket:

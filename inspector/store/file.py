@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+from inspector import leaving
 from inspector.errors import CaptureError, NewerCapture, NotACapture
 
 # "GWCA", in SQLite's application_id.
@@ -78,6 +79,8 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
 
 def damaged(path: Path, error: Exception | None) -> CaptureError:
     """Return the error for a capture that SQLite cannot make sense of."""
+    # A signal that was raised inside a function of ours looks like that, too.
+    leaving.check()
     return CaptureError(
         f"{path} is a gwinspect capture but cannot be read ({error}); if it was cut or copied while it was written, "
         "copy it again together with its -wal file"

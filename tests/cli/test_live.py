@@ -187,13 +187,13 @@ def test_a_filter_with_a_mistake_is_said_before_anything_begins(place: Place) ->
 
 
 def test_a_command_that_cannot_be_run_ends_it_all(place: Place) -> None:
-    assert place.run(command=["no-such-program"]) == 1
+    assert place.run(command=["no-such-program"]) == 2
     assert "no-such-program cannot be run" in place.err()
     assert place.finished()
 
 
 def test_a_proxy_that_does_not_start_is_quoted(place: Place) -> None:
-    assert place.run("--mode", "regular@nowhere") == 1
+    assert place.run("--mode", "regular@nowhere") == 2
     assert "mitmdump ended at once" in place.err()
     assert "regular@nowhere" in place.err().partition("it said:")[2]
     assert logs(place) == []
@@ -207,7 +207,7 @@ def test_where_the_usual_port_is_taken_another_is_found(place: Place, run, monke
         assert result.code == 2, result.err
         assert f"port {port} is taken, so the proxy listens on 127.0.0.1:" in result.err
         result = run("live", "--capture", place.capture, "--listen", f"127.0.0.1:{port}", "--", "true")
-        assert result.code == 1
+        assert result.code == 2
         assert f"cannot listen on 127.0.0.1:{port}" in result.err
 
 

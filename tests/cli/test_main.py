@@ -28,7 +28,9 @@ def test_help_has_an_example_or_lists_what_can_be_named(run, name: str) -> None:
 
 
 def test_exit_codes_are_documented(run) -> None:
-    assert "Exit codes: 0 fine, 1 findings, or COMMAND failed, 2 it could not be done" in " ".join(run("--help").out.split())
+    assert "Exit codes: 0 fine, 1 findings, or COMMAND failed, 2 it could not be done" in " ".join(
+        run("--help").out.split()
+    )
 
 
 def test_an_unknown_command_is_wrong_usage(run) -> None:
