@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from inspector.cli.streams import typed
 from inspector.errors import UsageError
 from inspector.protocol.registry import default
 from inspector.report.present import Presenter
@@ -31,6 +32,7 @@ def sql(capture: Path, statement: str, output_format: str, reveal: bool) -> None
     Tables are described in the capture itself: select sql from sqlite_master. payload(id) gives the payload of an event
     as JSON, so that payload(id) ->> '$.content' is a message's text.
     """
+    statement = typed(statement)
     reader = Reader(capture)
     rows = CaptureRows(reader)
     presenter = Presenter(default(), reveal=reveal)

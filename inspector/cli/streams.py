@@ -41,6 +41,11 @@ def guarded() -> Iterator[None]:
         sys.stdout, sys.stderr = kept
 
 
+def typed(text: str) -> str:
+    """Return what a person typed on the command line as text, also where the locale knows only ASCII."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 class _Stdout(io.FileIO):
     def write(self, data: "ReadableBuffer", /) -> int:
         try:
