@@ -7,13 +7,14 @@ is lost or comes back as another error. So the signal is remembered until the pr
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _received: int | None = None
 _blocks = 0
+_tell: Callable[[int], None] | None = None
 
 
 def install() -> None:
@@ -42,6 +43,19 @@ def tidily() -> Iterator[None]:
             os._exit(128 + _received)
 
 
+@contextmanager
+def deferred(tell: Callable[[int], None]) -> Iterator[None]:
+    """Let a signal that comes in the block be told to `tell`, which ends it soon, and raise it only then."""
+    global _tell
+    with tidily():
+        _tell = tell
+        try:
+            yield
+        finally:
+            _tell = None
+        check()
+
+
 def check() -> None:
     """Raise what a signal raised, if one came and its exception was lost. For loops that wait, and SQLite's errors."""
     if _received is not None:
@@ -62,6 +76,9 @@ def receive(number: int) -> None:
     # A second one must not cut short what the first has begun.
     for each in SIGNALS:
         signal.signal(each, signal.SIG_IGN)
+    if _tell is not None:
+        _tell(number)
+        return
     if not _blocks:
         os._exit(128 + number)
     _raise(number)

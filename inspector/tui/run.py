@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from inspector import leaving
 from inspector.errors import GwinspectError
 from inspector.tui.source import Source
 
@@ -19,12 +20,14 @@ def run(
 
     `source` is the recording that fills it; with it, or with `follow`, the newest rows stay in sight. `where` is the
     filter to begin with. Marks and notes are kept beside `notes_beside`, by default `path`; `title` is said instead of
-    the file's name, for captures that are a cache of something else. Raises CaptureError where it cannot be read.
+    the file's name, for captures that are a cache of something else. Raises CaptureError where it cannot be read; a
+    terminal that goes away ends it as SIGHUP does.
     """
     # Imported here: Textual takes 0.2 s, and those who mistyped a name should hear of it sooner.
     from inspector.tui.app import GwinspectApp
 
     app = GwinspectApp(path, source=source, follow=follow, where=where, notes_beside=notes_beside or path, title=title)
-    app.run()
+    with leaving.deferred(app.leave):
+        app.run()
     if app.return_code:
         raise GwinspectError("the screen broke off, and what went wrong stands above; the capture is kept")

@@ -36,7 +36,7 @@ class Home:
             **{name: value for name, value in os.environ.items() if not name.startswith(("LC_", "XDG_"))},
             "HOME": str(self.folder),
             "TMPDIR": str(self.temporary),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("GWINSPECT_TEST_PATH")])]),
             "TZ": "UTC",
             "LANG": "C.UTF-8",
             "TERM": "xterm-256color",
