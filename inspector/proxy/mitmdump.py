@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -237,8 +238,9 @@ class Proxy:
 
 def stop(process: Process, capture: Path) -> None:
     """End a mitmdump that records into `capture`, and wait until that is written."""
-    # As by Ctrl-C, which lets mitmproxy run its addons' done(): that finishes the capture.
-    end(process, STOP_LIMIT)
+    # mitmproxy then runs its addons' done(), which finishes the capture. To Ctrl-C it does so too, but while it still
+    # starts, Python shows where.
+    end(process, STOP_LIMIT, first=signal.SIGTERM)
     # The process that writes outlives a proxy that was killed.
     await_free(capture, STOP_LIMIT)
 
