@@ -102,7 +102,7 @@ def identify(pid: int) -> Identity | None:
 def end(process: Process, limit: float, *, group: bool = False, first: int = signal.SIGINT) -> None:
     """End a process as Ctrl-C does, so that it can say its goodbyes; after `limit` seconds end it for good.
 
-    `group`: those that it has started too, where it leads a process group of its own. `first`: the signal before others.
+    `group`: those that it has started too, where it leads a process group of its own. `first`: the first signal.
     """
     if process.poll() is not None:
         return
