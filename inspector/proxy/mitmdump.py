@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -142,6 +143,10 @@ class Proxy:
         if self.settings.listens:
             self._check_port()
         self._before = recording_of(self.settings.capture)
+        for path in _key_files(self.settings, self.confdir):
+            # mitmproxy makes it as the umask lets it, so an old one may be open to others.
+            with suppress(OSError):
+                path.chmod(0o600)
         with output_to(self.settings.log) as output:
             self._process = subprocess.Popen(
                 _command(self.settings),
@@ -150,6 +155,7 @@ class Proxy:
                 stderr=output,
                 # Out of reach of the terminal's Ctrl-C: the client is to say its goodbyes through a proxy that lives.
                 start_new_session=True,
+                umask=_umask(self.settings),
                 # What it says is to be seen when it says it, in a file too.
                 env={
                     **os.environ,
@@ -292,6 +298,18 @@ def _may_lead_elsewhere(mode: str) -> bool:
     mitmproxy would connect to that one before it has seen the request, and leave the line idle.
     """
     return mode.startswith("reverse:") and not mode.startswith(("reverse:udp:", "reverse:dtls:", "reverse:dns:"))
+
+
+def _key_files(settings: Settings, confdir: Path) -> list[Path]:
+    """Return the files with private keys that the modes of a proxy have, or will have."""
+    modes = [mode.rpartition("@")[0] or mode for mode in settings.modes if mode.startswith("wireguard")]
+    named = [mode.partition(":")[2] for mode in modes]
+    return [Path(name).expanduser() if name else confdir / "wireguard.conf" for name in named]
+
+
+def _umask(settings: Settings) -> int:
+    """Return the umask of mitmdump, -1 for ours. Certificates are for others too, but not where keys are written."""
+    return 0o077 if any(mode.startswith("wireguard") for mode in settings.modes) else -1
 
 
 def _verbosity(settings: Settings) -> str:
