@@ -69,6 +69,8 @@ def demo(name: str, capture: Path | None, client: str | None, plain: bool, outpu
             # The recorder has finished: what it wrote last.
             printout.finish()
         sum_up(path, None if capture is None else "open" if screen else "show")
+    if printout.problem is not None:
+        raise SystemExit(printout.problem.exit_code)
     if not cut_short and (stage.client.returncode or stage.simulator.returncode):
         raise SystemExit(1)
 

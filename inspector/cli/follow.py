@@ -11,6 +11,7 @@ from inspector import leaving
 from inspector.cli.ending import tidy_up
 from inspector.cli.output import Printer, note
 from inspector.cli.stdin import STDIN, check_piped
+from inspector.cli.streams import OutputProblem, ReaderGone
 from inspector.errors import CaptureError, UsageError
 from inspector.importers.frames import FramesFile
 from inspector.importers.frames.growing import FileTail, PipeTail, Stream, growing
@@ -113,6 +114,7 @@ def _first_line(fd: int) -> bytes:
 class Printout:
     """Prints each row of a growing capture once, and follows it to another file where its recorder has to.
 
+    Where nothing can be printed any more it says so, once, and follows it all the same: the recording comes first.
     Keeps no file open in between, so that a recorder can finish it.
     """
 
@@ -123,6 +125,8 @@ class Printout:
         self._after = 0
         self._late = Latecomers()
         self._trail: Trail | None = None
+        self.problem: OutputProblem | None = None
+        """Why rows could not be printed, if that is so."""
 
     def follow(self, ended: Callable[[], bool], trail: Trail | None = None) -> None:
         """Print rows as they come, until `ended` says so. `trail`: where the recording is, if that is known better."""
@@ -174,5 +178,11 @@ class Printout:
         for event in events:
             self._after = event.n
             if self._search is None or self._search.matches(event, rows.connection(event.connection)):
-                self._printer.print(event, rows)
-                self._printer.flush()
+                try:
+                    self._printer.print(event, rows)
+                    self._printer.flush()
+                except ReaderGone:
+                    note("nobody reads the rows any more; the recording goes on")
+                except OutputProblem as error:
+                    note(f"{error}; the recording goes on")
+                    self.problem = error

@@ -116,7 +116,9 @@ def live(
             _say(state.log[-_LAST_WORDS:])
         code = code or 1
     unseen = note_unseen(underway.watch)
-    code = ending.exit_code(interrupted=state.client_running, unseen=unseen) or (code if is_whole else INCOMPLETE)
+    code = ending.exit_code(interrupted=state.client_running, unseen=unseen) or (
+        code if is_whole and not printout.problem else INCOMPLETE
+    )
     if code:
         raise SystemExit(code)
 

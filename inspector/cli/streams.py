@@ -18,9 +18,13 @@ class ReaderGone(Exception):
     """The reader of our output has seen enough, as `head` has after ten lines."""
 
 
+class OutputProblem(EnvironmentProblem):
+    """stdout cannot be written."""
+
+
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Let stdout raise ReaderGone or EnvironmentProblem where it cannot be written, and stderr nothing.
+    """Let stdout raise ReaderGone or OutputProblem where it cannot be written, and stderr nothing.
 
     Text that the terminal's encoding lacks is escaped. A stream that is closed is opened: without that, the next file
     opened would get its number, and what is printed.
@@ -36,7 +40,7 @@ def guarded() -> Iterator[None]:
         yield
     finally:
         for stream in (sys.stdout, sys.stderr):
-            with suppress(ReaderGone, EnvironmentProblem, ValueError):
+            with suppress(ReaderGone, OutputProblem, ValueError):
                 stream.flush()
         sys.stdout, sys.stderr = kept
 
@@ -56,8 +60,8 @@ class _Stdout(io.FileIO):
             if isinstance(error, BrokenPipeError):
                 raise ReaderGone from None
             if error.errno == errno.EBADF:
-                raise EnvironmentProblem("stdout is closed, so there is nowhere to print to; open it") from error
-            raise EnvironmentProblem(
+                raise OutputProblem("stdout is closed, so there is nowhere to print to; open it") from error
+            raise OutputProblem(
                 f"stdout cannot be written ({error.strerror}), so the output is incomplete; send it elsewhere"
             ) from error
 
