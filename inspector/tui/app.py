@@ -92,6 +92,8 @@ class GwinspectApp(App[None]):
     def leave(self, number: int) -> None:
         """End soon, because of a signal. May be called at any time, by a signal handler too."""
         self._is_told_to_leave = True
+        if isinstance(self._driver, Terminal):
+            self._driver.hurry()
         if self._loop_of_events is not None:
             self._loop_of_events.call_soon_threadsafe(self.exit)
 

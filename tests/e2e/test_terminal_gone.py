@@ -9,6 +9,7 @@ import struct
 import subprocess
 import termios
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -48,11 +49,15 @@ class Screen:
         until(lambda: word.encode() in self.shown or self.process.poll() is not None)
         assert word.encode() in self.shown, self.shown
 
+    def stop_reading(self) -> None:
+        self._is_closing.set()
+        self._reader.join()
+
     def close(self) -> None:
-        if not self._is_closing.is_set():
-            self._is_closing.set()
-            self._reader.join()
+        if self.main >= 0:
+            self.stop_reading()
             os.close(self.main)
+            self.main = -1
 
     def end(self) -> None:
         self.close()
@@ -131,6 +136,21 @@ def test_a_signal_ends_a_screen_and_gives_the_terminal_back(
     assert code_of(shown.process) == 128 + number
     assert b"Traceback" not in shown.shown
     until(lambda: b"\x1b[?1049l" in shown.shown)
+
+
+def test_a_signal_ends_a_screen_whose_terminal_takes_nothing_any_more(screen: Callable[..., Screen]) -> None:
+    """As one that a person has detached from: what is written to it waits, for ever."""
+    shown = screen("open", SAMPLE)
+    shown.shows("READY")
+    shown.stop_reading()
+    for _ in range(100):
+        # Help and back: each paints all of it.
+        os.write(shown.main, b"?")
+        time.sleep(0.02)
+        os.write(shown.main, b"q")
+        time.sleep(0.02)
+    shown.process.send_signal(signal.SIGTERM)
+    assert code_of(shown.process) == 143
 
 
 def test_the_demo_ends_with_its_terminal(screen: Callable[..., Screen], home: Home) -> None:
