@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from .conftest import URL
-from .processes import PATIENCE, Home, code_of, end_all, hears_signals, until, write_large
+from .processes import PATIENCE, ROOT, Home, code_of, end_all, hears_signals, until, write_large
 
 pytestmark = pytest.mark.e2e
 
+SAMPLES = ROOT / "sample_captures"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Moments, in seconds from when a command first hears signals.
 MOMENTS = [random.Random(12 + n).uniform(0, limit) for n, limit in enumerate((0.1, 0.6, 1.5))]
@@ -101,3 +102,40 @@ def test_a_command_that_only_works_ends_at_any_moment(
             assert home.files() == there
             if "COPY" in PLAIN[name]:
                 assert copy.read_bytes() == before
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: signal.Signals(number).name)
+def test_a_signal_that_is_to_be_ignored_is(tmp_path: Path, large: Path, number: int) -> None:
+    """As SIGHUP under nohup, and SIGINT in the background of a shell's script."""
+    home = Home(tmp_path / "home")
+    process = home.start(
+        "show",
+        "-",
+        stdin=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_IGN),
+    )
+    try:
+        # Its folder is there: it has handlers for what it hears, and reads.
+        until(lambda: list(home.temporary.iterdir()))
+        process.send_signal(number)
+        out, err = process.communicate((SAMPLES / "resume.gwcap").read_bytes(), timeout=PATIENCE)
+    finally:
+        end_all(process)
+    assert code_of(process) == 0, err
+    assert b"close 1000" in out
+    assert home.files() == set()
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: signal.Signals(number).name)
+def test_what_is_read_from_stdin_is_gone_with_the_command(tmp_path: Path, number: int) -> None:
+    home = Home(tmp_path / "home")
+    process = home.start("show", "-", stdin=subprocess.PIPE)
+    try:
+        until(lambda: list(home.temporary.rglob("stdin")))
+        process.send_signal(number)
+        # Nobody closes stdin before it ends.
+        assert code_of(process) == 128 + number
+        assert b"Traceback" not in process.communicate()[1]
+    finally:
+        end_all(process)
+    assert home.files() == set()
