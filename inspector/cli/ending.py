@@ -43,7 +43,10 @@ class Ending:
 
 def tidy_up() -> None:
     """Let a signal end the command that is running by an exception: it has something to end or to remove."""
-    click.get_current_context().with_resource(leaving.tidily())
+    context = click.get_current_context(silent=True)
+    # Without one somebody calls the command as a function, and signals are theirs.
+    if context is not None:
+        context.with_resource(leaving.tidily())
 
 
 @contextmanager
