@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.ending import tidy_up
 from inspector.cli.output import note
 from inspector.cli.progress import progress_bar
 from inspector.cli.stdin import with_stdin
@@ -24,6 +25,7 @@ def convert(captures: tuple[Path, ...], output: Path, hosts: tuple[str, ...], ke
 
     Several files become one capture, one after the other, each with connections of its own. - is a file on stdin.
     """
+    tidy_up()
     inputs = [Input(path, hosts) for path in with_stdin(captures)]
     if output.exists() and not force:
         raise CaptureError(f"{output} exists; --force replaces it")

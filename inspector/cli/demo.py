@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.ending import tidy_up
 from inspector.cli.follow import Printout
 from inspector.cli.output import Printer, note, on_screen
 from inspector.cli.proxying import sum_up
@@ -39,6 +40,7 @@ def demo(name: str, capture: Path | None, client: str | None, plain: bool, outpu
     Starts a Discord on loopback, a real mitmproxy with the addon and a real client, and shows what they say: in the
     timeline, or without a terminal as rows until the scenario ends. Nothing leaves this machine.
     """
+    tidy_up()
     played = scenario(name)
     client = client or client_for(name)
     if capture is not None:
@@ -67,6 +69,8 @@ def demo(name: str, capture: Path | None, client: str | None, plain: bool, outpu
             # The recorder has finished: what it wrote last.
             printout.finish()
         sum_up(path, None if capture is None else "open" if screen else "show")
+    if printout.problem is not None:
+        raise SystemExit(printout.problem.exit_code)
     if not cut_short and (stage.client.returncode or stage.simulator.returncode):
         raise SystemExit(1)
 

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -9,8 +10,10 @@ import click
 from inspector.cli.output import ascii_only, flush, note, paints, put, say
 from inspector.cli.progress import progress_bar
 from inspector.cli.stdin import with_stdin
+from inspector.cli.streams import ReaderGone
 from inspector.model import Severity
 from inspector.protocol.registry import default
+from inspector.report.diagnosis import Diagnosis
 from inspector.report.diagnosis import diagnose as look_into
 from inspector.report.diagnosis_files import jsonl, junit
 from inspector.report.diagnosis_text import lines
@@ -43,6 +46,15 @@ def diagnose(captures: tuple[Path, ...], fail_on: str, output_format: str, hosts
     """
     found = look_into(with_stdin(captures), default(), hosts=hosts, progress=progress_bar)
     level = _LEVELS.get(fail_on)
+    # What was found counts, also where its reader has seen enough.
+    with suppress(ReaderGone):
+        _print(found, level, output_format)
+    for text in found.notes:
+        note(text)
+    return int(level is not None and found.worst is not None and found.worst >= level)
+
+
+def _print(found: Diagnosis, level: Severity | None, output_format: str) -> None:
     match output_format:
         case "jsonl":
             for line in jsonl(found):
@@ -54,6 +66,3 @@ def diagnose(captures: tuple[Path, ...], fail_on: str, output_format: str, hosts
             for text in lines(found, width=min(width, 120), colour=paints(), ascii_only=ascii_only()):
                 say(text, colours=paints())
     flush()
-    for text in found.notes:
-        note(text)
-    return int(level is not None and found.worst is not None and found.worst >= level)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.ending import tidy_up
 from inspector.cli.output import flush, paints, say
 from inspector.cli.proxying import DEFAULT_HOST, DEFAULT_PORT, confdir
 from inspector.cli.staging import staged
@@ -45,6 +46,7 @@ def doctor(command: tuple[str, ...], folder: Path | None) -> None:
     runtimes that clients have here; then sends a WebSocket through a proxy, on loopback. With COMMAND, says how that
     would get in, without running it. Exits with 1 where something is a problem.
     """
+    tidy_up()
     checks = [
         check_versions(),
         *check_authority(Path(folder or confdir()).expanduser()),

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+import click
+
+from inspector import leaving
 from inspector.cli.output import note, tell
 from inspector.proxy.process import Process, descendants, end, exit_code, finish_off
 
@@ -38,21 +41,28 @@ class Ending:
         return 128 + self.signal
 
 
+def tidy_up() -> None:
+    """Let a signal end the command that is running by an exception: it has something to end or to remove."""
+    context = click.get_current_context(silent=True)
+    # Without one somebody calls the command as a function, and signals are theirs.
+    if context is not None:
+        context.with_resource(leaving.tidily())
+
+
 @contextmanager
 def until_told() -> Iterator[Ending]:
-    """Let SIGINT, SIGTERM or SIGHUP end the block, and keep further ones from cutting short what comes after it."""
+    """Let SIGINT, SIGTERM or SIGHUP end the block, not the program; no further one cuts short what comes after it."""
     ending = Ending()
     try:
         yield ending
-    except KeyboardInterrupt:
-        ending.signal = int(signal.SIGINT)
-    except SystemExit as told:
-        # As `inspector.cli.main` raises it.
-        if told.code not in (128 + signal.SIGTERM, 128 + signal.SIGHUP):
+    except BaseException:
+        # What was raised is the signal's doing, whatever it became on its way.
+        ending.signal = leaving.take()
+        if ending.signal is None:
             raise
-        ending.signal = int(told.code) - 128
+    else:
+        ending.signal = leaving.take()
     if ending.signal is not None:
-        _be_deaf()
         tell()
 
 
@@ -71,7 +81,6 @@ def end_client(process: Process, *, by_terminal: bool) -> bool:
     `by_terminal`: Ctrl-C may have reached it too, if it shares our terminal. A second one would cut its goodbyes short,
     so it gets a while to end by itself.
     """
-    _be_deaf()
     own_group = _leads_a_group(process)
     family = [] if own_group else descendants(process.pid)
     if by_terminal and not own_group:
@@ -93,6 +102,7 @@ def wait_for_client(process: Process, name: str, look: Callable[[], None] = lamb
             with suppress(subprocess.TimeoutExpired):
                 code = process.wait(_BEAT)
                 break
+            leaving.check()
             look()
     except (KeyboardInterrupt, SystemExit) as told:
         had_to = end_client(process, by_terminal=isinstance(told, KeyboardInterrupt))
@@ -102,11 +112,6 @@ def wait_for_client(process: Process, name: str, look: Callable[[], None] = lamb
             raise
     note(f"{name} ended with exit code {code}")
     return exit_code(code)
-
-
-def _be_deaf() -> None:
-    """Let no further Ctrl-C cut short what is being ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _leads_a_group(process: Process) -> bool:

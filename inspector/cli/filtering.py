@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from inspector.cli.streams import typed
 from inspector.model import Event
 from inspector.protocol.registry import default
 from inspector.query.grammar import parse
@@ -12,7 +13,7 @@ from inspector.store.reader import BATCH, Reader
 
 def search_for(where: str) -> Search | None:
     """Return the search for a filter, None for one that lets everything through. Raises FilterError."""
-    return Search(parse(where, default()), default()) if where.strip() else None
+    return Search(parse(typed(where), default()), default()) if where.strip() else None
 
 
 def passing(rows: Rows, search: Search | None) -> Iterator[Event]:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import click
 
+from inspector import leaving
+from inspector.cli.ending import tidy_up
 from inspector.cli.output import Printer, note
 from inspector.cli.stdin import STDIN, check_piped
+from inspector.cli.streams import OutputProblem, ReaderGone
 from inspector.errors import CaptureError, UsageError
 from inspector.importers.frames import FramesFile
 from inspector.importers.frames.growing import FileTail, PipeTail, Stream, growing
@@ -66,6 +69,7 @@ def follow(
     """
     late = late or Latecomers()
     while True:
+        leaving.check()
         # Asked before the last look, so that nothing written in between is missed.
         over = ended() if ended is not None else "finished_at" in reader.meta()
         if reader.changed() or over:
@@ -94,6 +98,7 @@ def followed(path: Path, hosts: Iterable[str] = (), *, tell: Callable[[str], Non
     if not FramesFile.recognizes(head):
         raise UsageError("--follow takes one capture, a .gwcap or .frames.jsonl; other files are read as they are now")
     name = Path("stdin") if is_piped else path
+    tidy_up()
     stream: Stream = PipeTail(piped, head) if is_piped else FileTail(path)
     return click.get_current_context().with_resource(growing(name, stream, default(), hosts, tell=tell))
 
@@ -109,6 +114,7 @@ def _first_line(fd: int) -> bytes:
 class Printout:
     """Prints each row of a growing capture once, and follows it to another file where its recorder has to.
 
+    Where nothing can be printed any more it says so, once, and follows it all the same: the recording comes first.
     Keeps no file open in between, so that a recorder can finish it.
     """
 
@@ -119,6 +125,8 @@ class Printout:
         self._after = 0
         self._late = Latecomers()
         self._trail: Trail | None = None
+        self.problem: OutputProblem | None = None
+        """Why rows could not be printed, if that is so."""
 
     def follow(self, ended: Callable[[], bool], trail: Trail | None = None) -> None:
         """Print rows as they come, until `ended` says so. `trail`: where the recording is, if that is known better."""
@@ -172,5 +180,11 @@ class Printout:
         for event in events:
             self._after = event.n
             if self._search is None or self._search.matches(event, rows.connection(event.connection)):
-                self._printer.print(event, rows)
-                self._printer.flush()
+                try:
+                    self._printer.print(event, rows)
+                    self._printer.flush()
+                except ReaderGone:
+                    note("nobody reads the rows any more; the recording goes on")
+                except OutputProblem as error:
+                    note(f"{error}; the recording goes on")
+                    self.problem = error

@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from inspector.cli.crash import CRASHED, say_crash
-from inspector.cli.ending import CLIENT_LIMIT, INCOMPLETE, until_told
+from inspector.cli.ending import CLIENT_LIMIT, INCOMPLETE, tidy_up, until_told
 from inspector.cli.filtering import search_for
 from inspector.cli.follow import BEAT, Printout
 from inspector.cli.output import Printer, note, on_screen, pass_on
@@ -40,7 +40,7 @@ from inspector.proxy import livefile
 from inspector.proxy.launch.folder import Folder
 from inspector.proxy.launch.watch import Watch
 from inspector.proxy.livefile import Live
-from inspector.proxy.mitmdump import STOP_LIMIT, Proxy, Settings
+from inspector.proxy.mitmdump import Proxy, Settings, stop
 from inspector.proxy.process import Found, Process, end, identify
 from inspector.report.present import Presenter
 from inspector.store.parts import Trail, recording_of
@@ -75,6 +75,7 @@ def live(
     ends both, leaves a finished capture, and exits as COMMAND did. If the screen is killed they go on, and the same
     --capture comes back to them. Without a terminal, prints rows until COMMAND ends, or until Ctrl-C.
     """
+    tidy_up()
     search = search_for(where)
     capture = proxy.capture or default_capture()
     found = livefile.read(capture)
@@ -121,7 +122,9 @@ def live(
             _say(state.log[-_LAST_WORDS:])
         code = code or 1
     unseen = note_unseen(underway.watch)
-    code = ending.exit_code(interrupted=state.client_running, unseen=unseen) or (code if is_whole else INCOMPLETE)
+    code = ending.exit_code(interrupted=state.client_running, unseen=unseen) or (
+        code if is_whole and not printout.problem else INCOMPLETE
+    )
     if code:
         raise SystemExit(code)
 
@@ -145,7 +148,7 @@ def _recording(
             ca = started.ca_path
         else:
             proxy, ca = Found(found.proxy), Path(found.ca)
-            stack.callback(end, proxy, STOP_LIMIT)
+            stack.callback(stop, proxy, capture)
         client: Process | None = None
         name = None
         if found is not None and found.client is not None and (found.client.lives() or not command):

@@ -1,14 +1,13 @@
 """The group of commands, and what becomes of errors."""
 
-import signal
 import sys
 from importlib import import_module
-from typing import NoReturn
 
 import click
 
-from inspector import __version__
+from inspector import __version__, leaving
 from inspector.cli.crash import CRASHED, say_crash, say_crashes_of_threads
+from inspector.cli.streams import ReaderGone, guarded
 from inspector.errors import GwinspectError
 
 # Every command with its one line of help: `gwinspect --help` shows it without importing them.
@@ -60,31 +59,40 @@ def gwinspect() -> None:
 
 def main() -> None:
     """Run the command line. Errors that a person can act on become one sentence and an exit code."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)
+    leaving.install()
     say_crashes_of_threads()
-    try:
-        sys.exit(gwinspect.main(prog_name="gwinspect", standalone_mode=False) or 0)
-    except (GwinspectError, click.ClickException) as error:
-        # Imported here: --help has no need of what rows are printed with.
-        from inspector.cli.output import fail
+    with guarded():
+        code = _run()
+        try:
+            sys.stdout.flush()
+        except ReaderGone:
+            pass
+        except GwinspectError as error:
+            code = _fail(error)
+    sys.exit(code)
 
-        fail(error)
-        sys.exit(error.exit_code)
+
+def _run() -> int:
+    """Run the command that was asked for, and return the exit code."""
+    try:
+        return int(gwinspect.main(prog_name="gwinspect", standalone_mode=False) or 0)
+    except (GwinspectError, click.ClickException) as error:
+        return _fail(error)
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough. Python would complain once more while closing stdout.
-        sys.stdout = None
-        sys.exit(0)
+        return 130
+    except ReaderGone:
+        return 0
+    except SystemExit as left:
+        return int(left.code or 0)
     except Exception as error:
         # Python, and the libraries that print tracebacks in colour, would show what it was working on.
         say_crash(error)
-        sys.exit(CRASHED)
+        return CRASHED
 
 
-def _leave(number: int, frame: object) -> NoReturn:
-    """End as by an exception, so that a proxy or client that was started is ended too; a second signal is too late."""
-    for each in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)
-    sys.exit(128 + number)
+def _fail(error: GwinspectError | click.ClickException) -> int:
+    # Imported here: --help has no need of what rows are printed with.
+    from inspector.cli.output import fail
+
+    fail(error)
+    return error.exit_code

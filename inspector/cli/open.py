@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.ending import tidy_up
 from inspector.cli.filtering import search_for
 from inspector.cli.follow import followed
 from inspector.cli.output import note, on_screen
@@ -33,6 +34,7 @@ def open(captures: tuple[Path, ...], following: bool, where: str, hosts: tuple[s
     once into a private cache; frames that still grow are shown live with --follow. Several become one timeline, one
     after the other.
     """
+    tidy_up()
     search_for(where)
     piped = keys_from_terminal() if STDIN in captures else 0
     if not on_screen():

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import click
 
 from inspector.inert import inert
+from inspector.leaving import tidily
 
 
 @contextmanager
@@ -15,7 +16,8 @@ def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
-    with click.progressbar(length=1000, label=inert(label), file=sys.stderr, show_pos=False) as bar:
+    # It hides the cursor.
+    with tidily(), click.progressbar(length=1000, label=inert(label), file=sys.stderr, show_pos=False) as bar:
 
         def report(done: int, total: int) -> None:
             step = (1000 * done // total if total else 1000) - bar.pos

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import click
 
-from inspector.cli.ending import INCOMPLETE, until_told, wait_for_client
+from inspector.cli.ending import INCOMPLETE, tidy_up, until_told, wait_for_client
 from inspector.cli.output import note
 from inspector.cli.proxying import (
     ProxyChoice,
@@ -37,6 +37,7 @@ def record(
     With COMMAND, runs it with the proxy and its certificate in the environment, ends when it ends, and exits as it did.
     Only Discord's gateways are decrypted; everything else passes through untouched.
     """
+    tidy_up()
     settings = settings_of(proxy, proxy.capture or default_capture(), has_command=bool(command))
     missed = missing_from(settings.capture)
     code = 0

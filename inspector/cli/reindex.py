@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from inspector.cli.ending import tidy_up
 from inspector.cli.output import note
 from inspector.cli.progress import progress_bar
 from inspector.protocol.registry import default
@@ -19,6 +20,7 @@ def reindex(capture: Path) -> None:
     The frames themselves are not touched. The result is written to a new file, which takes the old one's place when it
     is whole.
     """
+    tidy_up()
     with progress_bar("reindexing") as report:
         events = reindex_capture(capture, default(), report)
     note(f"{capture} has {events:,} events")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from inspector.cli.ending import until_told, wait_for_client
+from inspector.cli.ending import tidy_up, until_told, wait_for_client
 from inspector.cli.proxying import DEFAULT_HOST, DEFAULT_PORT, address_of, confdir, start_client
 from inspector.errors import EnvironmentProblem, UsageError
 from inspector.proxy import livefile
@@ -40,6 +40,7 @@ def run(
     hook for its runtime. It ends with COMMAND, and exits as it did. The proxy is one of `gwinspect live`, or any
     mitmproxy with our addon in the mode regular or upstream.
     """
+    tidy_up()
     if capture is not None and proxy is not None:
         raise UsageError("--capture and --proxy both name a proxy; give one of them")
     settings, ca, reports = _recording(capture) if capture is not None else _proxy(proxy, folder)

@@ -1,6 +1,5 @@
 """``gwinspect sql``: a capture asked in SQL."""
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -10,6 +9,7 @@ from typing import Any
 import click
 
 from inspector.cli.output import put, say
+from inspector.cli.streams import typed
 from inspector.errors import UsageError
 from inspector.inert import inert
 from inspector.protocol.registry import default
@@ -55,8 +55,7 @@ def sql(capture: Path, statement: str, output_format: str, reveal: bool, timeout
     Only questions are answered: no statement can change the capture, or write or read another file. In csv, bytes are
     hexadecimal, and a cell that a spreadsheet would run as a formula has an apostrophe before it.
     """
-    # Arguments are UTF-8, also where the locale knows only ASCII.
-    statement = os.fsencode(statement).decode(errors="replace")
+    statement = typed(statement)
     with closing(Reader(capture)) as reader:
         rows = CaptureRows(reader)
         presenter = Presenter(default(), reveal=reveal)

@@ -89,6 +89,9 @@ def staged(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
+            # Out of reach of the terminal's Ctrl-C: who stages it ends it, and removes what it had in its folder.
+            start_new_session=True,
+            env={**os.environ, "TMPDIR": str(folder)},
         )
     try:
         assert simulator.stdout is not None
@@ -123,6 +126,7 @@ def staged(
                     stdin=subprocess.DEVNULL,
                     stdout=None if log is None else output,
                     stderr=output,
+                    start_new_session=True,
                     env={name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
                 )
             try:

@@ -6,14 +6,17 @@ ends. Only what is followed (`inspector.cli.follow`) is read as it comes.
 
 import os
 import select
+import stat
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import click
 
+from inspector.cli.ending import tidy_up
 from inspector.cli.output import note
-from inspector.errors import EnvironmentProblem, UsageError
+from inspector.errors import CaptureError, EnvironmentProblem, UsageError
 
 STDIN = Path("-")
 
@@ -24,27 +27,57 @@ _PATIENCE = 2.0
 
 
 def with_stdin(captures: Sequence[Path], fd: int = 0) -> tuple[Path, ...]:
-    """Return the files that are named, one with what is piped in taking the place of ``-``.
+    """Return the files that are named; what comes through a pipe, by ``-`` or ``<(command)``, is in a file then.
 
-    `fd`: where it is piped in. Raises UsageError where nothing is, EnvironmentProblem where there is no room.
+    `fd`: where ``-`` is piped in. Raises UsageError where nothing is, EnvironmentProblem where there is no room.
     """
-    if STDIN not in captures:
-        return tuple(captures)
     if captures.count(STDIN) > 1:
         raise UsageError("- is named twice, and stdin can be read once")
-    check_piped(fd)
-    folder = click.get_current_context().with_resource(tempfile.TemporaryDirectory(prefix="gwinspect-"))
-    path = Path(folder) / "stdin"
+    if STDIN in captures:
+        check_piped(fd)
+    if not any(map(_is_pipe, captures)):
+        return tuple(captures)
+    tidy_up()
+    folder = Path(click.get_current_context().with_resource(tempfile.TemporaryDirectory(prefix="gwinspect-")))
+    found = []
+    for number, path in enumerate(captures):
+        if path == STDIN:
+            found.append(_saved(fd, "stdin", folder / "stdin"))
+        elif _is_pipe(path):
+            with _opened(path) as file:
+                found.append(_saved(file.fileno(), str(path), folder / f"pipe-{number}"))
+        else:
+            found.append(path)
+    return tuple(found)
+
+
+def _is_pipe(path: Path) -> bool:
     try:
-        with path.open("xb") as file:
-            path.chmod(0o600)
+        return path == STDIN or stat.S_ISFIFO(path.stat().st_mode)
+    except OSError:
+        # What is wrong with it is said by who opens it.
+        return False
+
+
+def _opened(path: Path) -> IO[bytes]:
+    try:
+        return os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    except OSError as error:
+        raise CaptureError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _saved(fd: int, name: str, path: Path) -> Path:
+    """Write what comes through a pipe into `path`, and return that."""
+    try:
+        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
             if not select.select([fd], [], [], _PATIENCE)[0]:
-                note("reading stdin to its end; `show` and `open` take --follow to show rows as they come")
-            while data := os.read(fd, _CHUNK):
+                note(f"reading {name} to its end; `show` and `open` take --follow to show rows as they come")
+            # A named pipe is readable once somebody has begun to write to it.
+            while select.select([fd], [], []) and (data := os.read(fd, _CHUNK)):
                 file.write(data)
     except OSError as error:
-        raise EnvironmentProblem(f"stdin cannot be saved to {path}: {error.strerror or error}") from error
-    return tuple(path if each == STDIN else each for each in captures)
+        raise EnvironmentProblem(f"{name} cannot be saved to {path}: {error.strerror or error}") from error
+    return path
 
 
 def check_piped(fd: int = 0) -> None:

@@ -17,7 +17,7 @@ from inspector import __version__
 from inspector.errors import EnvironmentProblem
 from inspector.importers.merge import Input, Report, merge
 from inspector.protocol.registry import Registry
-from inspector.store.file import SCHEMA_VERSION
+from inspector.store.file import SCHEMA_VERSION, make_folder
 
 # Bytes that all imports together may have; those not used for longest go first.
 LIMIT = 2 * 1024**3
@@ -76,7 +76,7 @@ def private_folder(folder: Path | None = None) -> Path:
     """
     folder = folder or user_cache_path("gwinspect") / "imports"
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(folder)
         folder.chmod(0o700)
     except OSError as error:
         raise EnvironmentProblem(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from inspector.errors import CaptureError
 from inspector.importers import open_source
+from inspector.leaving import tidily
 from inspector.model import Happening
 from inspector.protocol.registry import Registry
 from inspector.store.file import check_target, is_capture
@@ -75,6 +76,7 @@ class Input:
             self.notes = self._foreign.notes
 
 
+@tidily()
 def merge(
     inputs: Sequence[Input],
     target: Path,

@@ -2,11 +2,13 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +17,8 @@ from urllib.parse import urlsplit
 
 from inspector.errors import EnvironmentProblem, UsageError
 from inspector.proxy.eventlog import INERT_LOG
-from inspector.proxy.process import end, output_to
+from inspector.proxy.process import Process, end, output_to
+from inspector.store.lock import await_free
 from inspector.store.parts import recording_of
 
 # Seconds that mitmdump may take until it listens; it makes a CA the first time.
@@ -141,6 +144,10 @@ class Proxy:
         if self.settings.listens:
             self._check_port()
         self._before = recording_of(self.settings.capture)
+        for path in _key_files(self.settings, self.confdir):
+            # mitmproxy makes it as the umask lets it, so an old one may be open to others.
+            with suppress(OSError):
+                path.chmod(0o600)
         with output_to(self.settings.log) as output:
             self._process = subprocess.Popen(
                 _command(self.settings),
@@ -149,6 +156,7 @@ class Proxy:
                 stderr=output,
                 # Out of reach of the terminal's Ctrl-C: the client is to say its goodbyes through a proxy that lives.
                 start_new_session=True,
+                umask=_umask(self.settings),
                 # What it says is to be seen when it says it, in a file too.
                 env={
                     **os.environ,
@@ -232,9 +240,17 @@ class Proxy:
             return False
 
     def _stop(self) -> None:
-        # As by Ctrl-C, which lets mitmproxy run its addons' done(): that finishes the capture.
         if self._process is not None:
-            end(self._process, STOP_LIMIT)
+            stop(self._process, self.settings.capture)
+
+
+def stop(process: Process, capture: Path) -> None:
+    """End a mitmdump that records into `capture`, and wait until that is written."""
+    # mitmproxy then runs its addons' done(), which finishes the capture. To Ctrl-C it does so too, but while it still
+    # starts, Python shows where.
+    end(process, STOP_LIMIT, first=signal.SIGTERM)
+    # The process that writes outlives a proxy that was killed.
+    await_free(capture, STOP_LIMIT)
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -284,6 +300,18 @@ def _may_lead_elsewhere(mode: str) -> bool:
     mitmproxy would connect to that one before it has seen the request, and leave the line idle.
     """
     return mode.startswith("reverse:") and not mode.startswith(("reverse:udp:", "reverse:dtls:", "reverse:dns:"))
+
+
+def _key_files(settings: Settings, confdir: Path) -> list[Path]:
+    """Return the files with private keys that the modes of a proxy have, or will have."""
+    modes = [mode.rpartition("@")[0] or mode for mode in settings.modes if mode.startswith("wireguard")]
+    named = [mode.partition(":")[2] for mode in modes]
+    return [Path(name).expanduser() if name else confdir / "wireguard.conf" for name in named]
+
+
+def _umask(settings: Settings) -> int:
+    """Return the umask of mitmdump, -1 for ours. Certificates are for others too, but not where keys are written."""
+    return 0o077 if any(mode.startswith("wireguard") for mode in settings.modes) else -1
 
 
 def _verbosity(settings: Settings) -> str:

@@ -99,18 +99,18 @@ def identify(pid: int) -> Identity | None:
     return None if fields[0] in "ZX" else Identity(pid, f"{_boot()} {fields[19]}")
 
 
-def end(process: Process, limit: float, *, group: bool = False) -> None:
+def end(process: Process, limit: float, *, group: bool = False, first: int = signal.SIGINT) -> None:
     """End a process as Ctrl-C does, so that it can say its goodbyes; after `limit` seconds end it for good.
 
-    `group`: those that it has started too, where it leads a process group of its own.
+    `group`: those that it has started too, where it leads a process group of its own. `first`: the first signal.
     """
     if process.poll() is not None:
         return
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+    for number, seconds in ((first, limit), (signal.SIGTERM, LAST_LIMIT), (signal.SIGKILL, LAST_LIMIT)):
         with contextlib.suppress(ProcessLookupError):
             (os.killpg if group else os.kill)(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(limit if number == signal.SIGINT else LAST_LIMIT)
+            process.wait(seconds)
         if process.poll() is not None:
             break
     if group:

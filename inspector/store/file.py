@@ -1,10 +1,14 @@
 """What a capture is as a file: how to recognise one, and what to say of one that cannot be opened."""
 
+import errno
 import os
 import sqlite3
+import stat
 from pathlib import Path
+from typing import IO
 from urllib.parse import quote
 
+from inspector import leaving
 from inspector.errors import CaptureError, NewerCapture, NotACapture
 from inspector.inert import inert
 from inspector.store.cells import BadCell
@@ -33,7 +37,7 @@ def schema_of(path: Path) -> int:
 def read_start(path: Path, size: int) -> bytes:
     """Return the first `size` bytes. Raises CaptureError, in one sentence, where that cannot be done."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(size)
     except FileNotFoundError:
         raise CaptureError(f"{path} does not exist; check the name") from None
@@ -43,6 +47,27 @@ def read_start(path: Path, size: int) -> bytes:
         raise CaptureError(f"{path} may not be read by this user; captures are private to who made them") from None
     except OSError as error:
         raise CaptureError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def open_file(path: Path) -> IO[bytes]:
+    """Open a file to read it. Raises OSError, also where it is something that would keep us waiting or never end."""
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    mode = os.fstat(file.fileno()).st_mode
+    if stat.S_ISREG(mode):
+        return file
+    file.close()
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    raise OSError(errno.EINVAL, f"it is a {'pipe' if stat.S_ISFIFO(mode) else 'device'}, not a file")
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those that it is in, where there are none yet, for their owner alone. Raises OSError.
+
+    Path.mkdir gives the ones above what the umask lets through.
+    """
+    for folder in reversed((path, *path.parents)):
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def connect(path: Path, *, write: bool = False) -> Database:
@@ -86,6 +111,8 @@ def connect(path: Path, *, write: bool = False) -> Database:
 
 def damaged(path: Path, error: Exception | None) -> CaptureError:
     """Return the error for a capture that cannot be made sense of."""
+    # A signal that was raised inside a function of ours looks like that, too.
+    leaving.check()
     if isinstance(error, WrongShape):
         return CaptureError(
             f"{path} cannot be read: it {error}, and no gwinspect writes that; get the capture as it was recorded"
@@ -153,6 +180,8 @@ def check_target(path: Path) -> None:
     if path.exists():
         if path.is_dir():
             raise CaptureError(f"{path} is a folder; name a file in it")
+        if not path.is_file():
+            raise CaptureError(f"{path} is not a file that can be recorded into; choose another name")
         if path.stat().st_size:
             if not is_capture(path):
                 raise CaptureError(

@@ -8,6 +8,7 @@ Nor is it a POSIX lock: two recorders in one process would not see each other's.
 
 import fcntl
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -16,6 +17,8 @@ from inspector.errors import CaptureInUse
 
 # Times that a lock file is opened again because its last holder has just removed it.
 _ATTEMPTS = 100
+# Seconds between two looks at a lock that is waited for.
+_BEAT = 0.02
 
 
 class Lock:
@@ -85,6 +88,20 @@ def check_free(capture: Path) -> None:
     """Raise CaptureInUse where somebody writes `capture`. Removes the lock file of one who was killed."""
     if path_of(capture).exists():
         Lock(capture).release()
+
+
+def await_free(capture: Path, limit: float) -> bool:
+    """Wait, at most `limit` seconds, until nobody writes `capture` any more; return whether that is so."""
+    deadline = time.monotonic() + limit
+    while True:
+        try:
+            check_free(capture)
+        except CaptureInUse:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_BEAT)
+        else:
+            return True
 
 
 def _is_still(file: IO[bytes], path: Path) -> bool:

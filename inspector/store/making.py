@@ -41,6 +41,14 @@ def create(path: Path, made_by: str, source: str, *, exclusive: bool = False) ->
     return db
 
 
+def make_private(path: Path) -> None:
+    """Close a capture to others that is about to be continued, and what SQLite has beside it, which takes its mode."""
+    for end in ("", "-wal", "-shm", "-journal"):
+        # Another user's is for that user to close.
+        with suppress(FileNotFoundError, PermissionError):
+            os.chmod(f"{path}{end}", 0o600)
+
+
 def timestamp() -> str:
     """Return the time, as meta has it."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -18,6 +18,7 @@ from typing import Any
 
 from inspector.errors import CaptureError
 from inspector.model import Event
+from inspector.store.file import open_file
 from inspector.store.reader import Reader, explained, unknown_connection
 from inspector.store.rows import EVENT_COLUMNS, event_of
 
@@ -183,15 +184,13 @@ class Notes:
     def _read(self) -> None:
         seen = self._look()
         try:
-            with self.path.open("rb") as file:
+            with open_file(self.path) as file:
                 data = file.read(LARGEST_FILE + 1)
         except FileNotFoundError:
             self._stored, self._seen = {}, None
             return
         except OSError as error:
-            raise CaptureError(
-                f"{self.path} cannot be read ({error.strerror or error}); see who may read it"
-            ) from error
+            raise self._damaged(str(error.strerror or error)) from error
         self._stored, self._seen = self._parse(data), seen
 
     def _parse(self, data: bytes) -> dict[_Key, Row]:

@@ -24,7 +24,7 @@ from inspector.store.cells import MAX_ROWS, BadCell
 from inspector.store.chunks import CHUNK_BYTES, CHUNK_EVENTS, MAX_EVENTS, pack
 from inspector.store.file import check_target, connect, damaged, upgrade
 from inspector.store.lock import Lock
-from inspector.store.making import create, discard, leave, next_part, timestamp
+from inspector.store.making import create, discard, leave, make_private, next_part, timestamp
 from inspector.store.marking import Mask, amend
 from inspector.store.parts import Trouble, Watch
 from inspector.store.renumber import Shift
@@ -101,6 +101,8 @@ class Writer:
         """Keeps others from writing the capture meanwhile."""
         try:
             exists = path.exists() and path.stat().st_size > 0
+            if exists:
+                make_private(path)
             self._db = connect(path, write=True) if exists else create(path, made_by, source)
             self._db.execute(f"pragma journal_mode={'off' if bulk else 'wal'}")
             self._db.execute(f"pragma synchronous={'off' if bulk else 'normal'}")

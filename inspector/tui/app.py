@@ -1,6 +1,8 @@
 """The application: themes, and the one screen it opens. Everything else stands in screens and widgets."""
 
+import asyncio
 import gc
+import signal
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -9,11 +11,14 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import App, SystemCommand
 from textual.binding import Binding
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.worker import WorkerFailed
 
+from inspector import leaving
 from inspector.faults import report
 from inspector.inert import inert
 from inspector.protocol.registry import Registry, default
@@ -23,10 +28,13 @@ from inspector.tui.look import Glyphs, glyphs
 from inspector.tui.screens.help import key_words
 from inspector.tui.screens.main import MainScreen, WentOn
 from inspector.tui.source import Source
+from inspector.tui.terminal import Terminal
 from inspector.tui.themes import THEMES
 
 # Seconds after which all that is needed from the start has been made.
 SETTLED = 0.7
+# Seconds between two looks whether the terminal is still there; one takes a microsecond.
+_LOOK = 0.5
 
 
 def _keep_for_good() -> None:
@@ -54,6 +62,8 @@ class GwinspectApp(App[None]):
         super().__init__()
         self.crashed = False
         """A bug has ended the screen, and was printed."""
+        self._loop_of_events: asyncio.AbstractEventLoop | None = None
+        self._is_told_to_leave = False
         marks = marks or glyphs()
         registry = registry or default()
         # Textual has one kind of them for all.
@@ -70,12 +80,33 @@ class GwinspectApp(App[None]):
             title=title or path.name,
         )
 
+    def get_driver_class(self) -> type[Driver]:
+        found = super().get_driver_class()
+        return Terminal if found is LinuxDriver else found
+
     def on_mount(self) -> None:
+        self._loop_of_events = asyncio.get_running_loop()
         self.push_screen(self.main)
+        if self._is_told_to_leave:
+            self.exit()
+        if isinstance(self._driver, Terminal):
+            self.set_interval(_LOOK, self._look_at_terminal)
         if not self.is_headless:
             # What was made to start stays until the end. A full pass of the collector over it takes 50 to 110 ms, about
             # once a second while rows come, and keys wait for that: measured with benchmarks/screen.py.
             self.set_timer(SETTLED, _keep_for_good)
+
+    def leave(self, number: int) -> None:
+        """End soon, because of a signal. May be called at any time, by a signal handler too."""
+        self._is_told_to_leave = True
+        if isinstance(self._driver, Terminal):
+            self._driver.hurry()
+        if self._loop_of_events is not None:
+            self._loop_of_events.call_soon_threadsafe(self.exit)
+
+    def _look_at_terminal(self) -> None:
+        if isinstance(self._driver, Terminal) and self._driver.is_gone():
+            leaving.receive(signal.SIGHUP)
 
     def on_went_on(self, message: WentOn) -> None:
         """Show the file in which the recording goes on, in place of the one that was taken away."""

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from platformdirs import user_state_path
 
+from inspector.store.file import make_folder, open_file
+
 MOST = 500
 # Bytes of the file that are read.
 _LARGEST = 8 * 1024 * 1024
@@ -41,7 +43,7 @@ class History:
 
     def _read(self) -> list[str]:
         try:
-            with self.path.open("rb") as file:
+            with open_file(self.path) as file:
                 lines = file.read(_LARGEST).decode(errors="replace").splitlines()
         except OSError:
             return []
@@ -50,7 +52,7 @@ class History:
         return list(newest_first)[:MOST][::-1]
 
     def _write(self) -> None:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         new = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         # Filters may hold names and ids: for their owner's eyes only.
         handle = os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)

@@ -14,12 +14,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from inspector.cli import live
 from inspector.proxy import livefile
+from inspector.proxy.process import descendants, identify
 from inspector.store.reader import Reader
 from inspector.tui import run as screen
 
@@ -366,3 +368,38 @@ def test_a_commands_colours_stay_on_a_terminal_and_nothing_else_acts_on_it(place
 def test_a_commands_colours_are_left_out_where_there_is_no_terminal(place: Place) -> None:
     assert place.run("--plain", command=[sys.executable, "-c", r"print('\033[32mgreen\033[0m')"]) == 2
     assert "  green\n" in place.err()
+
+
+@pytest.mark.parametrize(("where", "code", "word"), [("| head -n 1", 7, "nobody reads"), (">/dev/full", 2, "No space")])
+def test_a_recording_goes_on_where_its_rows_cannot_be_printed(place: Place, where: str, code: int, word: str) -> None:
+    main = [sys.executable, "-c", "from inspector.cli.main import main; main()", "live", "--plain", *place.options()]
+    script = f'"$@" {where}; exit ${{PIPESTATUS[0]}}'
+    done = subprocess.run(
+        ["bash", "-c", script, "bash", *main, "--", *place.client(CLIENT)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == code, done.stderr
+    assert word in done.stderr
+    assert done.stderr.count("the recording goes on") == 1
+    assert place.finished()
+    with closing(Reader(place.capture)) as reader:
+        assert reader.connection(1).closed.code == 4000
+
+
+def test_a_recording_that_was_killed_can_be_shown_and_diagnosed(place: Place) -> None:
+    """What its recorder left: rows in a write-ahead log, and an end that is missing."""
+    process = place.start(command=place.client(BEATER), name="record")
+    until(lambda: place.events() > 5)
+    family = descendants(process.pid)
+    for identity in (identify(process.pid), *family):
+        os.kill(identity.pid, signal.SIGKILL)
+    process.wait()
+    until(lambda: not any(identity.lives() for identity in family))
+    main = [sys.executable, "-c", "from inspector.cli.main import main; main()"]
+    beside = {path.name for path in place.folder.glob("own*")}
+    for command in ("show", "stats", "diagnose"):
+        done = subprocess.run([*main, command, str(place.capture)], capture_output=True, text=True)
+        assert done.returncode == 0, (command, done.stderr)
+        assert "Traceback" not in done.stderr
+        assert done.stdout
+    # Who only looks leaves all as it was.
+    assert {path.name for path in place.folder.glob("own*")} == beside

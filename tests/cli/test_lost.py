@@ -55,6 +55,17 @@ if any("mitmdump" in word or "inspector.proxy.remote" in word for word in sys.or
 """
 
 
+# A client that is gone before anybody tells it to.
+SHORT = """
+import asyncio, sys, aiohttp
+async def main():
+    async with aiohttp.ClientSession(trust_env=True) as session:
+        async with session.ws_connect(sys.argv[1]) as ws:
+            await ws.receive_str()
+asyncio.run(main())
+"""
+
+
 class Scene:
     """A recording with a client that goes on until `stop`."""
 
@@ -323,3 +334,17 @@ def test_a_writing_process_that_is_killed_is_said_and_the_client_goes_on(scene: 
     scene.beat_on()
     assert scene.stop() == 2
     assert "its end is missing" in scene.place.err()
+
+
+@pytest.mark.parametrize("name", ["record", "live"])
+def test_ctrl_c_on_a_full_disk_is_no_usual_end(place: Place, small_disk: Path, name: str) -> None:
+    place.capture = small_disk / "own.gwcap"
+    process = place.start(name=name)
+    until(lambda: "Ctrl-C ends it" in place.err())
+    _fill(small_disk)
+    address = place.err().partition("proxy ")[2].partition(",")[0]
+    client = place.client(SHORT)
+    subprocess.run(client, env={**os.environ, "http_proxy": f"http://{address}"}, check=True)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 2, place.err()
+    assert "its end is missing" in place.err()

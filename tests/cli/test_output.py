@@ -11,7 +11,7 @@ from inspector.inert import inert
 
 FOLDER = Path(inspector.cli.__file__).parent
 # A bar is drawn by click, with a label that is made inert.
-MAY_PRINT = {"output.py", "progress.py"}
+MAY_PRINT = {"output.py", "progress.py", "streams.py"}
 PRINTING = {"print", "echo", "secho", "echo_via_pager", "prompt", "confirm", "progressbar", "style"}
 STREAMS = {"stdout", "stderr", "__stdout__", "__stderr__"}
 # What may be asked of a stream elsewhere.

@@ -37,7 +37,7 @@ def test_a_second_client_joins_the_recording(place: Place) -> None:
 
 def test_a_proxy_that_is_not_there_is_said_before_anything_runs(run, tmp_path: Path) -> None:
     result = run("run", "--proxy", "127.0.0.1:9", "--", "touch", tmp_path / "ran")
-    assert (result.code, "no proxy listens on 127.0.0.1:9" in result.err) == (1, True)
+    assert (result.code, "no proxy listens on 127.0.0.1:9" in result.err) == (2, True)
     result = run("run", "--capture", tmp_path / "bot.gwcap", "--", "touch", tmp_path / "ran")
     assert (result.code, "nothing records into" in result.err) == (2, True)
     assert not (tmp_path / "ran").exists()

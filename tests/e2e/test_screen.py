@@ -90,3 +90,5 @@ def test_without_colours_and_unicode_the_same_can_be_read(terminal: Terminal) ->
         del os.environ["GWINSPECT_ASCII"]
     text = terminal.shows("< receive", "> send", "x server", "close 1006")
     assert not any(mark in text for mark in "▶◀✕●→…")
+    terminal.press("q")
+    terminal.shows("EXIT 0")

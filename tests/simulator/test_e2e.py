@@ -51,7 +51,7 @@ async def _play(command: list[str], folder: Path) -> list[Entry]:
             )
             try:
                 await simulator.finished()
-                assert await asyncio.wait_for(client.wait(), 10) == 0
+                assert await asyncio.wait_for(client.wait(), 60) == 0
             finally:
                 if client.returncode is None:
                     client.kill()

@@ -18,6 +18,7 @@ from inspector.proxy.launch.folder import Folder
 from inspector.proxy.launch.install import launch_environment
 from inspector.proxy.launch.watch import Unseen, Watch
 from inspector.proxy.mitmdump import Settings
+from inspector.proxy.process import descendants, finish_off
 from inspector.store.writer import Writer
 
 SLEEP = "import time; time.sleep(60)"
@@ -54,8 +55,10 @@ class Place:
 
     def end(self) -> None:
         for process in self._processes:
+            started = descendants(process.pid)
             process.kill()
             process.wait()
+            finish_off(started)
         self.folder.clear()
 
 
