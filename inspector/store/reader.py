@@ -263,7 +263,8 @@ class Reader:
         span = events[0].n, events[-1].n
         by_number = {event.n: event for event in events}
         for row in self._db.execute(
-            f"select {rows.FINDING_COLUMNS} from finding where event between ? and ? order by severity desc, id limit ?",
+            f"select {rows.FINDING_COLUMNS} from finding where event between ? and ?"
+            " order by severity desc, id limit ?",
             (*span, _MAX_FINDINGS),
         ).fetchall():
             finding = rows.finding_of(row)
@@ -312,7 +313,10 @@ class Reader:
         first, last, data = found
         if last < number:
             return None
-        chunk = dict(unpack(data))
+        try:
+            chunk = dict(unpack(data))
+        except ValueError as error:
+            raise BadCell("payload_chunk", first, f"has `data` that cannot be used ({error})") from error
         self._chunks[first] = last, chunk, sum(map(len, chunk.values()))
         while len(self._chunks) > 1 and (
             len(self._chunks) > _KEPT_CHUNKS or sum(size for _, _, size in self._chunks.values()) > _KEPT_BYTES
