@@ -6,6 +6,7 @@ calls back now and then. What they raise is held until SQLite has returned, and 
 raise.
 """
 
+import _signal  # type: ignore[import-not-found]
 import signal
 import sqlite3
 import threading
@@ -25,7 +26,10 @@ MAX_LENGTH = 256 * 1024 * 1024
 # Characters of a statement; those of filters have thousands.
 _MAX_SQL = 1_000_000
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS = tuple(map(int, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)))
+# Those of `signal` look up names on the way: 2 us each, and here are twelve of them around each call.
+_handler_of = _signal.getsignal
+_set_handler = _signal.signal
 _Handler = Callable[[int, FrameType | None], Any]
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -65,21 +69,22 @@ def _shielded(
         if watch.is_held:
             return method(cursor, *args, **kwargs)
         watch.is_held = True
-        ours: dict[signal.Signals, tuple[_Handler, _Handler]] = {}
+        ours: dict[int, tuple[_Handler, object]] = {}
         try:
             # Only the main thread runs handlers.
-            if threading.current_thread() is threading.main_thread():
+            if threading.get_ident() == threading.main_thread().ident:
                 for number in _SIGNALS:
-                    handler = signal.getsignal(number)
+                    handler = _handler_of(number)
                     if callable(handler):
-                        ours[number] = handler, partial(watch.hear, db, handler)
-                        signal.signal(number, ours[number][1])
+                        our = partial(watch.hear, db, handler)
+                        ours[number] = handler, our
+                        _set_handler(number, our)
             return method(cursor, *args, **kwargs)
         finally:
-            for number, (handler, our) in ours.items():
+            for number, (before, installed) in ours.items():
                 # A handler may have put another in its place.
-                if signal.getsignal(number) is our:
-                    signal.signal(number, handler)
+                if _handler_of(number) is installed:
+                    _set_handler(number, before)
             watch.is_held = False
             held, watch.held = watch.held, None
             if held is not None:

@@ -29,6 +29,8 @@ BATCH = 1000
 _BATCH_BYTES = 64 * 1024 * 1024
 _KEPT_BYTES = 16 * 1024 * 1024
 _KEPT_CHUNKS = 8
+# Findings of a batch; the mildest are left out.
+_MAX_FINDINGS = 100_000
 # Rows of meta; ours are about ten.
 _MAX_META = 1000
 # Bytes of the messages of one row: a payload may come in pieces, together no larger than the largest payload.
@@ -263,7 +265,9 @@ class Reader:
         span = events[0].n, events[-1].n
         by_number = {event.n: event for event in events}
         for row in self._db.execute(
-            f"select {rows.FINDING_COLUMNS} from finding where event between ? and ? order by severity desc, id", span
+            f"select {rows.FINDING_COLUMNS} from finding where event between ? and ?"
+            " order by severity desc, id limit ?",
+            (*span, _MAX_FINDINGS),
         ).fetchall():
             finding = rows.finding_of(row)
             if finding.event in by_number:
@@ -297,6 +301,8 @@ class Reader:
         tail = self._db.execute("select event, data from payload_tail where event = ?", (number,)).fetchone()
         if tail is not None:
             rows.TAIL.check(tail)
+            if len(tail[1]) > MAX_PAYLOAD:
+                raise BadCell("payload_tail", number, "has a payload that is larger than any of ours")
             return bytes(tail[1])
         found = self._db.execute(
             "select first_event, last_event, data from payload_chunk where first_event <= ?"
@@ -309,7 +315,10 @@ class Reader:
         first, last, data = found
         if last < number:
             return None
-        chunk = dict(unpack(data))
+        try:
+            chunk = dict(unpack(data))
+        except ValueError as error:
+            raise BadCell("payload_chunk", first, f"has `data` that cannot be used ({error})") from error
         self._chunks[first] = last, chunk, sum(map(len, chunk.values()))
         while len(self._chunks) > 1 and (
             len(self._chunks) > _KEPT_CHUNKS or sum(size for _, _, size in self._chunks.values()) > _KEPT_BYTES

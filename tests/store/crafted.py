@@ -191,6 +191,9 @@ def inflating(path: Path, records: list[tuple[int, int]]) -> None:
 BOMBS: dict[str, Recipe] = {
     "one-large-payload": lambda path: inflating(path, [(2, 127 * 1024 * 1024)]),
     "many-empty-payloads": lambda path: inflating(path, [(2, 0)] * 1_000_000),
+    "large-payload-in-the-tail": _sql(
+        "delete from payload_chunk", "insert into payload_tail values (2, zeroblob(100000000))"
+    ),
     "claims-a-terabyte": _sql("update payload_chunk set data = x'28b52ffde00000000000010000010000'"),
     "evidence-of-many": _sql(f"update finding set evidence = '{json.dumps([1] * 600_000)}'"),
 }
