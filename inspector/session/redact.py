@@ -13,12 +13,13 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
 from typing import Any, NamedTuple
 
-from inspector.model import ABSENT
+from inspector.model import ABSENT, Closed, Event, Finding, Kind, Opened, Verdict
 from inspector.protocol.registry import Registry
 from inspector.wire.dialect import Compression, sniff
 
@@ -174,6 +175,63 @@ def _parameter(text: str) -> str:
     return f"{mask_reason(name)}={HIDDEN}"
 
 
+def mask_opened(opened: Opened) -> Opened:
+    """Return an opening with the secrets in its address, its headers and the reason of its refusal masked."""
+    return replace(
+        opened,
+        url=mask_url(opened.url),
+        headers=mask_headers(opened.headers),
+        refusal=opened.refusal and mask_reason(opened.refusal),
+    )
+
+
+def mask_closed(closed: Closed) -> Closed:
+    """Return an end with the secrets in its reason masked."""
+    reason = mask_reason(closed.reason)
+    return closed if reason == closed.reason else replace(closed, reason=reason)
+
+
+def mask_finding(finding: Finding) -> Finding:
+    """Return what a rule noticed with the secrets in its text masked."""
+    text = mask_text(finding.text)
+    return finding if text is finding.text else replace(finding, text=text)
+
+
+def mask_verdict(verdict: Verdict) -> Verdict:
+    """Return a verdict with the secrets in its texts masked."""
+    cause, advice, then = (mask_text(text) for text in (verdict.cause, verdict.advice, verdict.then))
+    return replace(verdict, cause=cause, advice=advice, then=then)
+
+
+def mask_event(event: Event) -> Event:
+    """Return a row with the secrets masked that are not in its payload; `event` itself if there are none."""
+    changes: dict[str, Any] = {}
+    for name in ("op", "event", "note"):
+        text = getattr(event, name)
+        if type(text) is str and len(text) >= MIN_DIGESTED and (masked := mask_text(text)) is not text:
+            changes[name] = masked
+    if event.findings:
+        changes["findings"] = tuple(map(mask_finding, event.findings))
+    if event.verdict is not None:
+        changes["verdict"] = mask_verdict(event.verdict)
+    if event.opened is not None:
+        changes["opened"] = mask_opened(event.opened)
+    if event.closed is not None:
+        changes["closed"] = mask_closed(event.closed)
+    if event.undecoded is not None:
+        changes["undecoded"] = replace(event.undecoded, text=mask_text(event.undecoded.text))
+    if event.gap is not None:
+        changes["gap"] = replace(event.gap, reason=mask_reason(event.gap.reason))
+    if event.kind is Kind.CONTROL and event.payload:
+        changes["payload"] = mask_unknown(event.payload)
+    return replace(event, **changes) if changes else event
+
+
+def mask_unknown(data: bytes) -> bytes:
+    """Return bytes of no known form, as those of a ping, masked in the same length; few of them are kept."""
+    return data if len(data) < MIN_DIGESTED else _mask(data, correlate=True)
+
+
 class Redactor:
     """Masks what the registry calls secret. Keeps nothing of what it sees."""
 
@@ -238,11 +296,6 @@ class Redactor:
                 if (not row.planes or plane in row.planes) and (not row.events or name in row.events)
             }
         )
-
-
-def mask_unknown(data: bytes) -> bytes:
-    """Return bytes of no known form, as a ping's, masked in the same length: short ones and empty ones are kept."""
-    return data if len(data) < MIN_DIGESTED else _mask(data, correlate=True)
 
 
 def _is_random(run: str) -> bool:

@@ -25,11 +25,13 @@ from inspector.errors import TableError
 from inspector.inert import inert
 from inspector.model import ABSENT, Closed, Event, Kind, Mark, Opened, Plane
 from inspector.protocol.registry import Registry
-from inspector.session.redact import shown
+from inspector.session.redact import mask_text, shown
 from inspector.wire.dialect import dialect_of
 
 MAX_TEXT = 80
 """Characters of one value, and of a name that is remembered."""
+# Characters in which secrets are looked for, before a value is cut to those.
+_LOOKED_AT = 2000
 
 
 def summarize(event: Event, d: Any, registry: Registry, names: Mapping[int, str]) -> str:
@@ -63,7 +65,7 @@ def names_in(event_name: str, d: Any) -> dict[int, str]:
     for item in find(d):
         number, name = _number_of(item.get("id")), _find(item, _NAME)
         if number is not None and number.bit_length() < 64 and isinstance(name, str):
-            found[number] = name[:MAX_TEXT]
+            found[number] = mask_text(name[:_LOOKED_AT])[:MAX_TEXT]
     return found
 
 
@@ -262,6 +264,9 @@ def _find(d: Any, paths: tuple[Path, ...]) -> Any:
 
 
 def _clipped(text: str) -> str:
+    if len(text) > MAX_TEXT:
+        # What is left of a secret that was cut has no shape by which it could be found later.
+        text = mask_text(text[:_LOOKED_AT])
     # Cut before too: nothing is gained by escaping a megabyte.
     text = inert(text[: MAX_TEXT + 1])
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
@@ -342,7 +347,7 @@ def _user_name(value: Any, known: _Known) -> str:
     if isinstance(value.get("nick"), str) and value["nick"]:
         name = value["nick"]
     elif isinstance(name, str) and isinstance(number, str) and number.strip("0"):
-        name = f"{name[:MAX_TEXT]}#{number}"
+        name = f"{_clipped(name)}#{number}"
     else:
         name = user.get("global_name") or name
     return _clipped(name) if isinstance(name, str) and name else _short(user.get("id", "?"))

@@ -25,6 +25,7 @@ from inspector.model import (
     Undecoded,
     Verdict,
 )
+from inspector.session.redact import mask_text
 from inspector.session.state import Connection
 
 Row = tuple[Any, ...]
@@ -174,8 +175,8 @@ def event_row(event: Event) -> Row:
         event.from_client,
         event.first_frame,
         event.last_frame,
-        _text(event.op) if isinstance(event.op, str) else event.op,
-        _text(event.event),
+        _said(event.op) if isinstance(event.op, str) else event.op,
+        _said(event.event),
         event.seq,
         _code(event.closed),
         event.wire_bytes,
@@ -185,9 +186,9 @@ def event_row(event: Event) -> Row:
         event.guild_id,
         event.channel_id,
         event.user_id,
-        undecoded.reason if undecoded else _text(event.gap.reason) if event.gap else None,
+        undecoded.reason if undecoded else _said(event.gap.reason) if event.gap else None,
         undecoded.offset if undecoded else None,
-        _text(undecoded.text if undecoded else event.note),
+        _said(undecoded.text if undecoded else event.note),
         event.answers,
         event.latency_ns,
         int(event.findings[0].severity) if event.findings else 0,
@@ -222,7 +223,7 @@ def event_of(row: Row, connection: Callable[[int], Connection], payload: bytes |
 
 def finding_row(finding: Finding) -> Row:
     """Return `finding` in the order of `FINDING_COLUMNS`."""
-    return finding.event, finding.rule, int(finding.severity), _text(finding.text), json.dumps(finding.evidence)
+    return finding.event, finding.rule, int(finding.severity), _said(finding.text), json.dumps(finding.evidence)
 
 
 def finding_of(row: Row) -> Finding:
@@ -231,20 +232,20 @@ def finding_of(row: Row) -> Finding:
     Its texts are inert when a rule writes them, but anyone may have written a capture, so they are made so again.
     """
     event, rule, severity, text, evidence = row
-    return Finding(inert(str(rule)), Severity(severity), inert(str(text)), int(event), _numbers(evidence))
+    return Finding(inert(str(rule)), Severity(severity), inert(mask_text(str(text))), int(event), _numbers(evidence))
 
 
 def verdict_row(verdict: Verdict) -> Row:
     """Return `verdict` in the order of `VERDICT_COLUMNS`."""
     return (
         verdict.event,
-        _text(verdict.cause),
+        _said(verdict.cause),
         json.dumps(verdict.evidence),
         verdict.reconnect,
         verdict.resume,
-        _text(verdict.advice),
+        _said(verdict.advice),
         verdict.right,
-        _text(verdict.then),
+        _said(verdict.then),
         verdict.then_event,
     )
 
@@ -253,7 +254,7 @@ def verdict_of(row: Row) -> Verdict:
     """Return the verdict of a row of `VERDICT_COLUMNS`, with inert texts."""
     event, cause, evidence, reconnect, resume, advice, right, then, then_event = row
     reconnect, resume, right = (None if answer is None else bool(answer) for answer in (reconnect, resume, right))
-    cause, advice, then = (inert(str(text)) for text in (cause, advice, then))
+    cause, advice, then = (inert(mask_text(str(text))) for text in (cause, advice, then))
     then_event = None if then_event is None else int(then_event)
     return Verdict(int(event), cause, _numbers(evidence), reconnect, resume, advice, right, then, then_event)
 
@@ -264,12 +265,17 @@ def _numbers(evidence: str) -> tuple[int, ...]:
 
 def name_rows(names: Mapping[int, str]) -> list[Row]:
     """Return rows of the name table."""
-    return [(number, _text(name)) for number, name in names.items() if 0 <= number < 1 << 63]
+    return [(number, _said(name)) for number, name in names.items() if 0 <= number < 1 << 63]
 
 
 def _code(closed: Closed | None) -> int | None:
     """A close frame has 16 bits for its code; other people's files may claim any number."""
     return closed.code if closed and closed.code is not None and 0 <= closed.code < 1 << 16 else None
+
+
+def _said(text: str | None) -> str | None:
+    """What is derived holds no secrets, whatever was recorded."""
+    return _text(text and mask_text(text))
 
 
 def _text(text: str | None) -> str | None:
