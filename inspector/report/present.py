@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from inspector.model import ABSENT, Event, Kind, Payload, Plane
+from inspector.model import ABSENT, Event, Kind, Mark, Payload, Plane
 from inspector.protocol.registry import CloseCode, Registry
 from inspector.report.rows import Known, Rows
 from inspector.session.redact import Redactor, mask_event, mask_text, mask_unknown
@@ -57,9 +57,14 @@ class Presenter:
         return Shown(event, name, self._summary(event, d, rows), close=self._close(event))
 
     def raw(self, event: Event, rows: Rows) -> bytes | str:
-        """Return the frames that `event` came from, joined, with their secrets masked; or a word for why they are not
-        shown: ``unreadable`` where nothing in them can be found, ``compressed`` where nothing in them can be masked."""
+        """Return the frames that `event` came from, joined, with their secrets masked; or a word for why they are not.
+
+        ``unreadable``: secrets in them cannot be found. ``compressed``: they cannot be masked. ``unrecorded``: the
+        recorder kept none of them, as it could not read them.
+        """
         raw = rows.raw(event)
+        if event.marks & Mark.WITHHELD:
+            return "unrecorded"
         if self._redactor is None or not raw:
             return raw
         if event.kind is Kind.UNDECODED:

@@ -134,7 +134,7 @@ def hexdump(data: bytes, offset: int = 0, count: int = 1000) -> Iterator[HexLine
 
 
 def _shown(frame: StoredFrame, plane: Plane, compression: str | None, mask: "_Mask | None") -> WireFrame:
-    data, forwarded = frame.data, frame.forwarded
+    data, forwarded = b"" if frame.marks & Mark.WITHHELD else frame.data, frame.forwarded
     if mask is not None:
         data = mask.wire(data, compressed=compression is not None)
         forwarded = forwarded if forwarded is None else mask.wire(forwarded, compressed=compression is not None)
@@ -181,7 +181,9 @@ def _notes(event: Event, connection: Connection, stored: list[StoredFrame]) -> I
             yield f"The proxy passed on something else in place of frame {frame.number:,}: {sizes}."
     if event.kind in (Kind.PAYLOAD, Kind.UNDECODED) and stored and not event.wire_bytes:
         yield "It came in one message with the row before, which has all of the bytes."
-    if any(frame.marks & Mark.REDACTED for frame in stored):
+    if any(frame.marks & Mark.WITHHELD for frame in stored):
+        yield "It could not be read, so secrets in it could not be found: its bytes were not recorded."
+    elif any(frame.marks & Mark.REDACTED for frame in stored):
         yield "Secrets were masked in these bytes when they were recorded; they are not in the capture."
     if "permessage-deflate" in connection.opened.headers.get("response-sec-websocket-extensions", ""):
         yield "WebSocket's own compression (permessage-deflate) was undone before these bytes were stored."
@@ -222,6 +224,8 @@ class _Mask:
 
     def notes(self, *, compressed: bool) -> Iterator[str]:
         """Yield a sentence where bytes are not shown."""
+        if self._event.marks & Mark.WITHHELD:
+            return
         if self._event.kind is Kind.UNDECODED and self._event.wire_bytes:
             yield "What could not be read may hold secrets that cannot be found: not shown unless secrets are revealed."
         elif self._event.kind is Kind.PAYLOAD and compressed and self._is_secret:

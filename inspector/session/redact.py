@@ -150,7 +150,7 @@ def mask_url(url: str) -> str:
 
 def mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return headers of an upgrade with their secrets masked."""
-    return {mask_reason(name): _header(name.removeprefix("response-"), value) for name, value in headers.items()}
+    return {mask_reason(name): _header(name.removeprefix("response-"), str(value)) for name, value in headers.items()}
 
 
 def _header(name: str, value: str) -> str:
@@ -179,15 +179,16 @@ def mask_opened(opened: Opened) -> Opened:
     """Return an opening with the secrets in its address, its headers and the reason of its refusal masked."""
     return replace(
         opened,
-        url=mask_url(opened.url),
-        headers=mask_headers(opened.headers),
-        refusal=opened.refusal and mask_reason(opened.refusal),
+        # Another may have written the file, and numbers where there are to be texts.
+        url=mask_url(opened.url) if isinstance(opened.url, str) else opened.url,
+        headers=mask_headers(opened.headers) if isinstance(opened.headers, Mapping) else opened.headers,
+        refusal=mask_reason(opened.refusal) if isinstance(opened.refusal, str) else opened.refusal,
     )
 
 
 def mask_closed(closed: Closed) -> Closed:
     """Return an end with the secrets in its reason masked."""
-    reason = mask_reason(closed.reason)
+    reason = mask_reason(closed.reason) if isinstance(closed.reason, str) else closed.reason
     return closed if reason == closed.reason else replace(closed, reason=reason)
 
 
