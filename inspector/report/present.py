@@ -73,9 +73,9 @@ class Presenter:
             return raw if event.plane is Plane.MEDIA else mask_unknown(raw)
         if not raw.startswith(event.payload):
             return "compressed"
-        d, _ = self._read(event, rows)
+        d, extra = self._read(event, rows)
         name = event.event or self.registry.name(event.plane, event.op)
-        masked = self._redactor.mask_bytes(event.plane, name, event.encoding, event.payload, d)
+        masked = self._redactor.mask_bytes(event.plane, name, event.encoding, event.payload, {"d": d, **extra})
         # What follows a payload belongs to none.
         return masked + raw[len(event.payload) :].translate(_NOTHING)
 
@@ -92,7 +92,7 @@ class Presenter:
 
     def _body(self, event: Event, rows: Known) -> tuple[Any, Mapping[str, Any]]:
         d, extra = self._read(event, rows)
-        if self._redactor is None or d is ABSENT:
+        if self._redactor is None:
             return d, extra
         name = event.event or self.registry.name(event.plane, event.op)
         return (

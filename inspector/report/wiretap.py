@@ -198,6 +198,7 @@ class _Mask:
         self._redactor = Redactor(registry)
         self._event = event
         self._name = _name(event, registry)
+        self._version = connection.version
         self._d = _body(event, connection)
         self._is_secret = (
             self._d is ABSENT
@@ -233,7 +234,19 @@ class _Mask:
 
     def plain(self, data: bytes) -> bytes:
         """Return JSON text, an ETF term or a voice gateway's binary message masked."""
-        return self._redactor.mask_bytes(self._event.plane, self._name, self._event.encoding, data, self._d)
+        found = read_payload(
+            self._event.plane,
+            self._event.encoding or "json",
+            data,
+            from_client=bool(self._event.from_client),
+            version=self._version,
+        )
+        if not isinstance(found, Payload) or not data.startswith(found.data):
+            return b"*" * len(data)
+        d = {"d": found.d, **found.extra}
+        masked = self._redactor.mask_bytes(self._event.plane, self._name, found.encoding, found.data, d)
+        # What follows a payload belongs to none.
+        return masked + b"*" * (len(data) - len(found.data))
 
 
 def _name(event: Event, registry: Registry) -> str:
@@ -241,10 +254,10 @@ def _name(event: Event, registry: Registry) -> str:
 
 
 def _body(event: Event, connection: Connection) -> Any:
-    """Return the body of a payload as it came, `ABSENT` if there is none."""
+    """Return the body of a payload as it came, with what else is in the message; `ABSENT` if there is none."""
     if event.kind is not Kind.PAYLOAD or event.payload is None or event.encoding is None:
         return ABSENT
     payload = read_payload(
         event.plane, event.encoding, event.payload, from_client=bool(event.from_client), version=connection.version
     )
-    return payload.d if isinstance(payload, Payload) else ABSENT
+    return {"d": payload.d, **payload.extra} if isinstance(payload, Payload) else ABSENT

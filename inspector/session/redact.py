@@ -68,21 +68,24 @@ _SHAPE_IN_BYTES = re.compile(rb"(m\0[\0-\xff]{3}|k\0[\0-\xff])?(" + _SHAPES.enco
 # words do so only where no person would write them so.
 _ANNOUNCED = re.compile(
     r"(?P<before>(?<![\w-])[\w-]{0,40}?(?:"
-    r"(?:token|secret|password|passwd|passphrase|authorization|api[_-]?key|captcha_key|private_key|secret_key|session_id)"
+    r"(?:token|secrets?|password|passwd|passphrase|authorization|api[_-]?key|captcha_key|captcha_rqdata|private_key|secret_key"
+    r"|session_id|code_verifier)"
     r"(?:\\*[\"'])?\s{0,4}[:=]\s{0,4}"
     r"|(?:ticket|cookie|nonce_proof|encrypted_nonce|pwd|phone)(?:=|\\*[\"']\s{0,4}:\s{0,4})))"
     r"(?:(?P<quote>\\*[\"'])(?P<quoted>.*?)(?:(?P=quote)|\Z)"
-    r"|(?P<bare>(?:(?:bot|bearer|basic) )?[^\s,;&\"'<>{}()\[\]\\]{8,}))",
+    r"|(?P<list>\[[^\]]{2,4000})|(?P<bare>(?:(?:bot|bearer|basic) )?[^\s,;&\"'<>{}()\[\]\\]{8,}))",
     re.IGNORECASE | re.DOTALL | re.ASCII,
 )
+# Bytes of a ping, up to which they are a count or a time.
+_FEW = 12
+# Text inside bytes that are none: nobody knows what it is for.
+_PRINTABLE = re.compile(rb"[\x20-\x7e]{12,}")
 # Characters in a row that are no words: what is left of a token that has lost its shape. Looked for in short texts
 # only, such as reasons and paths; in payloads ids, hashes and images look the same.
 _RUN = re.compile(r"[\w+=.-]{24,}", re.ASCII)
 
-# A JSON string, and the colon after it if it is a key. The last one may be cut off.
-_STRING = rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)(?:"(\s*:\s*)?|\\?\Z)'
-_JSON_STRING = re.compile(_STRING, re.DOTALL)
-_JSON_TOKEN = re.compile(_STRING + rb"|[\[\]{}]|-?\d[\d.eE+-]*", re.DOTALL)
+# A JSON string, and the colon after it if it is a key; a bracket; a number. The last string may be cut off.
+_JSON_TOKEN = re.compile(rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)(?:"(\s*:\s*)?|\\?\Z)|[\[\]{}]|-?\d[\d.eE+-]*', re.DOTALL)
 
 # Parameters of a gateway's address that say how it speaks, and nothing else.
 _HARMLESS = frozenset({"v", "encoding", "compress", "client_id", "rpc", "dave"})
@@ -143,9 +146,15 @@ def mask_url(url: str) -> str:
     if found is None:
         return mask_reason(url)
     query = "" if found["query"] is None else "?" + "&".join(map(_parameter, found["query"].split("&")))
-    path = mask_reason(found["path"])
+    path = "/".join(part if _is_place(part) else HIDDEN for part in found["path"].split("/"))
     login = f"{HIDDEN}@" if "@" in url[len(found["scheme"]) : found.start("host")] else ""
     return found["scheme"] + login + mask_text(found["host"]) + path + query + (f"#{HIDDEN}" if found["rest"] else "")
+
+
+def _is_place(part: str) -> bool:
+    """Return whether part of a path is a name, or a host with its port, and nothing that is hard to guess."""
+    words = re.split(r"[-._:]", part)
+    return part == HIDDEN or all(re.fullmatch(r"[a-z]{0,24}|(?!\d{7})[a-z0-9]{1,11}", word) for word in words)
 
 
 def mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -230,7 +239,7 @@ def mask_event(event: Event) -> Event:
 
 def mask_unknown(data: bytes) -> bytes:
     """Return bytes of no known form, as those of a ping, masked in the same length; few of them are kept."""
-    return data if len(data) < MIN_DIGESTED else _mask(data, correlate=True)
+    return data if len(data) < _FEW else _mask(data, correlate=True)
 
 
 class Redactor:
@@ -274,7 +283,7 @@ class Redactor:
                 return b"*" * len(data)
             masked = _mask_etf(data, keys)
         else:
-            masked = _mask_json(data, keys, deep=any(isinstance(value, list | dict | int) for value in values))
+            masked = _mask_json(data, keys)
         # Gone by now; but they may stand a second time, where no key says that they are secret.
         long = {value for value in values if isinstance(value, str) and len(value) >= MIN_DIGESTED}
         for value in islice(long, _SOUGHT_AGAIN):
@@ -282,6 +291,8 @@ class Redactor:
             masked = masked.replace(secret, _mask(secret, correlate=True))
         if encoding == "json" and d is not ABSENT:
             return masked
+        if encoding == "binary":
+            masked = _PRINTABLE.sub(lambda found: _mask(found[0], correlate=True), masked)
         return _SHAPE_IN_BYTES.sub(
             lambda found: (found[1] or b"") + _mask(found[2], correlate=found["guessable"] is None), masked
         )
@@ -290,8 +301,11 @@ class Redactor:
         return self._keys(str(plane), name if name in self._scopes else None)
 
     def _keys_of(self, plane: str, name: str | None) -> "_Keys":
+        # What is left of a binary message that is no known one, in hex.
+        unread = {"rest": True} if plane == "voice" else {}
         return _Keys.of(
-            {
+            unread
+            | {
                 row.key.lower(): row.correlate
                 for row in self._rows
                 if (not row.planes or plane in row.planes) and (not row.events or name in row.events)
@@ -377,12 +391,12 @@ def _secrets(root: _Place, keys: _Keys, *, rename: bool = False) -> Iterator[tup
             elif kind is str:
                 if len(value) >= MIN_DIGESTED and _may_hold_secret(value):
                     yield _Place(place, key, value), None
-            elif kind is bytes and len(value) >= MIN_DIGESTED and _may_hold_secret(value.decode("latin-1")):
-                yield _Place(place, key, value), None
+            elif kind is bytes and _PRINTABLE.search(value) is not None:
+                yield _Place(place, key, value), False
 
 
 def _is_odd_key(key: object) -> bool:
-    return type(key) is str and len(key) >= MIN_DIGESTED and not key.isalnum() and _may_hold_secret(key)
+    return type(key) is str and len(key) >= MIN_DIGESTED and _may_hold_secret(key)
 
 
 def _is_long(number: int) -> bool:
@@ -438,14 +452,14 @@ def _in_shapes(text: str, way: _Way) -> str:
 
 
 def _announced(found: re.Match[str], way: _Way) -> str:
-    quote, secret = found["quote"] or "", found["bare"] if found["quote"] is None else found["quoted"]
+    quote, secret = found["quote"] or "", found["quoted"] or found["list"] or found["bare"] or ""
     closing = found[0][len(found["before"]) + len(quote) + len(secret) :]
     # A password may be a word: no digest may stand for it.
     return found["before"] + quote + (way(secret, False) if secret else "") + closing
 
 
-def _shown_shapes(value: str | bytes) -> str:
-    return _in_shapes(value if isinstance(value, str) else value.decode("utf-8", "replace"), _on_screen)
+def _shown_shapes(text: str) -> str:
+    return _in_shapes(text, _on_screen)
 
 
 def _is_compressed(data: bytes) -> bool:
@@ -462,15 +476,12 @@ def _mask(secret: bytes, *, correlate: bool, text: str | None = None) -> bytes:
     return head.encode().ljust(len(secret), b"*")
 
 
-def _mask_json(data: bytes, keys: _Keys, *, deep: bool) -> bytes:
-    """Mask what follows a secret key, and all else that has the shape of a secret. `data` need not be valid, or whole.
-
-    `deep`: something other than a text follows a secret key.
-    """
+def _mask_json(data: bytes, keys: _Keys) -> bytes:
+    """Mask what follows a secret key, and what else has the shape of a secret. `data` need not be valid, or whole."""
     parts: list[bytes] = []
     done, depth = 0, 0
     after_key, correlate = -1, None
-    for found in (_JSON_TOKEN if deep else _JSON_STRING).finditer(data):
+    for found in _JSON_TOKEN.finditer(data):
         written = found[1]
         if written is None:
             token = found[0]

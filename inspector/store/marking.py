@@ -14,7 +14,10 @@ from inspector.wire.inflate import inflate_whole
 
 
 class Mask:
-    """Masks the secrets in what crosses the wire. A server's compressed stream is left alone: an edit would break it."""
+    """Masks the secrets in what crosses the wire. The server's compressed stream is left alone: an edit would break it.
+
+    What cannot be read is withheld: why is stored in place of its bytes.
+    """
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -68,8 +71,7 @@ class Mask:
             return what
         plain = data if data.startswith(what.data) else inflate_whole(data, MAX_PAYLOAD)
         name = what.event or self._registry.name(decoder.plane, what.op)
-        body = what.d if not what.extra else {"d": what.d, **what.extra}
-        masked = self._redactor.mask_bytes(decoder.plane, name, what.encoding, what.data, body)
+        masked = self._redactor.mask_bytes(decoder.plane, name, what.encoding, what.data, {"d": what.d, **what.extra})
         if not masked.strip(b"*"):
             return Undecoded("withheld", "there is a secret in it that cannot be masked by itself", 0)
         # What follows a payload belongs to none.
