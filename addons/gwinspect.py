@@ -559,8 +559,8 @@ def _masked_etf(data: bytes, keys: set[str]) -> bytes:
         start = at + {b"m": 5, b"k": 3, b"n": 3}.get(tag, 1)
         hidden[start:end] = _mask(data[start:end]) if tag in b"mk" else bytes(end - start)
     at = 0
-    while found := re.compile(rb"m\0[\0-\xff]{3}").search(hidden, at):
-        at, end = found.end(), found.end() + int.from_bytes(found[0][1:], "big")
+    while piece := re.compile(rb"m\0[\0-\xff]{3}").search(hidden, at):
+        at, end = piece.end(), piece.end() + int.from_bytes(piece[0][1:], "big")
         if at + 16 <= end <= len(hidden):
             hidden[at:end] = _announced(bytes(hidden[at:end]))
             at = end

@@ -555,8 +555,8 @@ def _mask_etf(data: bytes, keys: _Keys) -> bytes:
         key = found[found.lastindex or 0].decode().lower()
         masked[start:end] = _mask(data[start:end], correlate=keys.correlate[key])
     at = 0
-    while found := _ETF_BINARY.search(masked, at):
-        at, end = found.end(), found.end() + int.from_bytes(found[0][1:])
+    while piece := _ETF_BINARY.search(masked, at):
+        at, end = piece.end(), piece.end() + int.from_bytes(piece[0][1:])
         if at + MIN_DIGESTED <= end <= len(masked):
             try:
                 text = masked[at:end].decode()
