@@ -19,6 +19,8 @@ from hashlib import sha256
 from itertools import islice
 from typing import Any, NamedTuple
 
+import orjson
+
 from inspector.model import ABSENT, Closed, Event, Finding, Kind, Opened, Verdict
 from inspector.protocol.registry import Registry
 from inspector.wire.dialect import Compression, sniff
@@ -274,6 +276,8 @@ class Redactor:
         first bytes, if there is a secret in it or it could not be read.
         """
         keys = self._keys_for(plane, name)
+        if encoding == "json" and _is_clean(data, keys):
+            return data
         secrets = list(_secrets(_Place(None, 0, [d]), keys))
         if _is_compressed(data):
             return data[:4].ljust(len(data), b"*") if secrets or d is ABSENT else data
@@ -367,17 +371,20 @@ class _Place:
 def _secrets(root: _Place, keys: _Keys, *, rename: bool = False) -> Iterator[tuple[_Place, bool | None]]:
     """Find the secrets below `root`, however deep it is: each with whether to correlate it, None if it has a shape.
 
-    With `rename`, keys that have the shape of a secret are masked on the way.
+    With `rename`, keys that have the shape of a secret are masked on the way; without, they are told, without a place.
     """
     pending = [root]
     while pending:
         place = pending.pop()
         around = place.value
-        if rename and isinstance(around, dict) and any(map(_is_odd_key, around)):
-            around = {_shown_shapes(key) if _is_odd_key(key) else key: value for key, value in around.items()}
-            place.replace(around)
-            place.copied = True
-        items: Iterable[tuple[Any, Any]] = list(around.items()) if isinstance(around, dict) else enumerate(around)
+        if type(around) is dict and _have_long(around) and any(map(_is_odd_key, around)):
+            if rename:
+                around = {_shown_shapes(key) if _is_odd_key(key) else key: value for key, value in around.items()}
+                place.replace(around)
+                place.copied = True
+            else:
+                yield _Place(place, "", ""), None
+        items: Iterable[tuple[Any, Any]] = around.items() if type(around) is dict else enumerate(around)
         for key, value in items:
             if not value:
                 continue
@@ -395,6 +402,16 @@ def _secrets(root: _Place, keys: _Keys, *, rename: bool = False) -> Iterator[tup
                 yield _Place(place, key, value), False
 
 
+def _have_long(keys: Iterable[Any]) -> bool:
+    """Return whether one of `keys` is long enough for a secret. Most are all texts, and that is soon told."""
+    try:
+        return max(map(len, keys), default=0) >= MIN_DIGESTED
+    except TypeError:
+        return True
+
+
+# The same few keys come again and again.
+@lru_cache(maxsize=4096)
 def _is_odd_key(key: object) -> bool:
     return type(key) is str and len(key) >= MIN_DIGESTED and _may_hold_secret(key)
 
@@ -460,6 +477,18 @@ def _announced(found: re.Match[str], way: _Way) -> str:
 
 def _shown_shapes(text: str) -> str:
     return _in_shapes(text, _on_screen)
+
+
+def _is_clean(data: bytes, keys: _Keys) -> bool:
+    """Return whether JSON has no secrets, where that is soon told: it is written as tight as it can be.
+
+    Then its values are all there is: a key that came twice, of which but one is left, would make them shorter.
+    """
+    try:
+        value = orjson.loads(data)
+        return len(orjson.dumps(value)) == len(data) and next(_secrets(_Place(None, 0, [value]), keys), None) is None
+    except (ValueError, TypeError, RecursionError):
+        return False
 
 
 def _is_compressed(data: bytes) -> bool:
