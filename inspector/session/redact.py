@@ -12,6 +12,7 @@ screens (``••••9f3a``), eight in bytes (``masked-9f3ab2c1***``). A mask 
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from functools import lru_cache
@@ -282,6 +283,8 @@ class Redactor:
         if _is_compressed(data):
             return data[:4].ljust(len(data), b"*") if secrets or d is ABSENT else data
         values = [place.value for place, correlate in secrets if correlate is not None]
+        if encoding == "binary":
+            return _without_unread(data, values)
         if encoding == "etf":
             if any(isinstance(value, list | dict) for value in values):
                 return b"*" * len(data)
@@ -295,8 +298,6 @@ class Redactor:
             masked = masked.replace(secret, _mask(secret, correlate=True))
         if encoding == "json" and d is not ABSENT:
             return masked
-        if encoding == "binary":
-            masked = _PRINTABLE.sub(lambda found: _mask(found[0], correlate=True), masked)
         return _SHAPE_IN_BYTES.sub(
             lambda found: (found[1] or b"") + _mask(found[2], correlate=found["guessable"] is None), masked
         )
@@ -305,7 +306,7 @@ class Redactor:
         return self._keys(str(plane), name if name in self._scopes else None)
 
     def _keys_of(self, plane: str, name: str | None) -> "_Keys":
-        # What is left of a binary message that is no known one, in hex.
+        # In hex, what could not be read of the voice gateway's binary messages, whose fields hold no secrets.
         unread = {"rest": True} if plane == "voice" else {}
         return _Keys.of(
             unread
@@ -477,6 +478,16 @@ def _announced(found: re.Match[str], way: _Way) -> str:
 
 def _shown_shapes(text: str) -> str:
     return _in_shapes(text, _on_screen)
+
+
+def _without_unread(data: bytes, values: Iterable[Any]) -> bytes:
+    """Return a binary message of the voice gateway without what could not be read of it, told in hex by `values`."""
+    for value in values:
+        with suppress(TypeError, ValueError):
+            rest = bytes.fromhex(value)
+            if len(rest) >= _FEW:
+                data = data.replace(rest, b"*" * len(rest))
+    return data
 
 
 def _is_clean(data: bytes, keys: _Keys) -> bool:

@@ -77,6 +77,9 @@ class Decoder:
         """
         data = frame.data
         if frame.marks & Mark.WITHHELD:
+            if self.compression is None and not (frame.is_text or frame.from_client) and self.plane is Plane.GATEWAY:
+                # Only what is in no stream is withheld.
+                self.compression, self.compression_seen = Compression.NONE, Compression.NONE.value
             return [Reading(*_why_withheld(data, number))]
         if not data:
             return [Reading(Undecoded("empty", "the message has no bytes", 0), number, 0)]
