@@ -83,7 +83,7 @@ def canaries(seed: str) -> list[Canary]:
         Canary("client secret", "client_secret", noise("client", 32), "client_secret: {}"),
         Canary("API key", "api_key", noise("api", 32), "?api_key={}"),
         Canary("webhook", "webhook_token", noise("hook", 68), hooks + "{}"),
-        Canary("gift", "secrets", noise("gift", 24), "https://discord.gift/{}"),
+        Canary("gift", "code_verifier", noise("gift", 24), "https://discord.gift/{}"),
         Canary("old gift", "lobby_secret", noise("gift2", 24), "see https://discord.com/gifts/{} !"),
         Canary("e-mail", "email", f"{noise('mail', 14)}@mail.example.org", "write to {}, please"),
         Canary("phone", "phone", _digits(seed + "p", 15), '{{"phone": "{}"}}', int(_digits(seed + "p", 15))),

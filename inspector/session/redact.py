@@ -444,7 +444,7 @@ def _may_hold_secret(text: str) -> bool:
 
 _DOTTED = re.compile(r"\.[\w-]{6}\.[\w-]{27}|mfa\.|eyJ[\w-]{8,}\.", re.ASCII)
 _ANNOUNCER = re.compile(
-    r"ice-pwd|token|secret|passw|passp|authoriz|api.?key|captcha|private_key|session_id|ticket|cookie|nonce_|pwd|phone",
+    r"ice-pwd|token|secret|passw|passp|authoriz|api.?key|captcha|private_key|session_id|code_verifier|ticket|cookie|nonce_|pwd|phone",
     re.IGNORECASE | re.ASCII,
 )
 
