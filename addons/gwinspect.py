@@ -5,8 +5,9 @@ mitmproxy (11.0.2 or newer; Homebrew, pipx, the standalone binary) it is the sma
 library and mitmproxy alone, and appends what crosses the wire to ``bot.frames.jsonl``, which gwinspect reads wherever
 it is installed. docs/frames.md describes the format.
 
-Rules of the small one: traffic is never changed, hooks never raise, no token that a client sends gets into the file,
-and all of it is in this file, so that it can be copied anywhere. Python 3.10 is enough, as for mitmproxy 11.0.2.
+Rules of the small one: traffic is never changed, hooks never raise, no secret gets into the file but in the server's
+compressed stream, and all of it is in this file, so that it can be copied anywhere. Python 3.10 is enough, as for
+mitmproxy 11.0.2.
 """
 
 import ast
@@ -21,6 +22,7 @@ import shlex
 import stat
 import sys
 import time
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -38,16 +40,71 @@ ALERT = logging.INFO + 1
 # What --allow-hosts takes so that only Discord's gateways are decrypted.
 GATEWAYS = r"(^|\.)discord\.(gg|media):\d+$"
 
-# Keys of values that are masked in what clients send, in JSON and ETF, and what Discord's tokens look like wherever
-# they are. In ETF the length before a text may look like one of its letters, so it is matched too.
-_SECRETS = ("token", "session_id", "access_token", "auth_token", "client_secret")
-_TOKEN = re.compile(rb"(m\0[\0-\xff]{3}|k\0[\0-\xff])?(mfa\.[\w-]{20,}|[\w-]{18,40}\.[\w-]{6}\.[\w-]{27,})", re.ASCII)
-_JSON_STRING = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)(?:"(\s*:\s*)?|\\?\Z)', re.DOTALL)
-_ETF_SECRET = re.compile(
-    rb"(?:m\0\0\0|[dk]\0|[sw])[\0-\xff](?i:%b)(?:m(\0[\0-\xff]{3})|k([\0-\xff]{2}))" % "|".join(_SECRETS).encode()
+# Keys of values that are masked, in JSON and ETF, and what else has the shape of a secret wherever it is: Discord's
+# tokens, webhooks, gift links, logins, e-mail addresses. gwinspect's own table and shapes, as far as they are few.
+_SECRETS = (
+    "token",
+    "session_id",
+    "auth_token",
+    "analytics_token",
+    "static_client_session_id",
+    "auth_session_id_hash",
+    "access_token",
+    "client_secret",
+    "handshake_token",
+    "authorization",
+    "cookie",
+    "proxy-authorization",
+    "password",
+    "new_password",
+    "captcha_key",
+    "captcha_rqtoken",
+    "captcha_rqdata",
+    "refresh_token",
+    "id_token",
+    "code_verifier",
+    "webhook_token",
+    "api_key",
+    "email",
+    "phone",
+    "phone_number",
+    "secrets",
+    "secret_key",
+    "sdp",
+    "purchase_token_hash",
+    "lobby_secret",
+    "target_session_id",
+    "encoded_public_key",
+    "encrypted_nonce",
+    "encrypted_user_payload",
+    "encrypted_token",
+    "ticket",
 )
-_COMPRESSED = (b"\x78", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x83P")
+# And where a phone logs in a desktop.
+_REMOTE_AUTH = ("nonce", "fingerprint")
+_SHAPES = (
+    rb"mfa\.[\w-]{20,}|[\w-]{18,40}\.[\w-]{6}\.[\w-]{27,}|aW50ZXJhY3Rpb24[\w+/=-]{16,}"
+    rb"|eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?|(?<=/webhooks/)\d{5,20}/[\w-]{8,}|(?<=/interactions/)\d{5,20}/[\w=+-]{8,}"
+    rb"|(?<=discord\.gift/)[\w-]{5,}|(?<=promos\.discord\.gg/)[\w-]{5,}|(?<=/gifts/)[\w-]{5,}"
+    rb"|(?<=\b[Bb]ot )(?=\S*\d)[\w.~+/-]{20,}=*|(?<=\b[Bb]earer )[\w.~+/-]{8,}=*|(?<=ice-pwd:)[A-Za-z0-9+/]{22,256}"
+)
+_GUESSABLE = (
+    rb"(?<=://)[^\s/?#@\"'<>]{1,256}(?=@)"
+    rb"|[\w.+%-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,8}\.[A-Za-z]{2,24}"
+)
+_SHAPE = re.compile(rb"(m\0[\0-\xff]{3}|k\0[\0-\xff])?(?:(%b)|(%b))" % (_SHAPES, _GUESSABLE), re.ASCII)
+_ANNOUNCED = re.compile(
+    rb"((?<![\w-])[\w-]{0,40}?(?:(?:token|secrets?|password|passwd|authorization|api[_-]?key|captcha_key|secret_key|session_id"
+    rb"|captcha_rqdata|private_key|code_verifier)(?:\\*[\"'])?\s{0,4}[:=]\s{0,4}"
+    rb"|(?:ticket|cookie|pwd|phone)(?:=|\\*[\"']\s{0,4}:\s{0,4})))"
+    rb"(?:(\\*[\"'])(.*?)(?:\2|\Z)|(\[[^\]]{2,4000}|(?:(?:bot|bearer|basic) )?[^\s,;&\"'<>{}()\[\]\\]{8,}))",
+    re.IGNORECASE | re.DOTALL | re.ASCII,
+)
+_JSON_TOKEN = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:\s*)?|[\[\]{}]|-?\d[\d.eE+-]*', re.DOTALL)
 _MASK = re.compile(rb"masked-[0-9a-f]{8}\*+|\*+")
+_HIDDEN = "\u2022" * 4
+# Parameters of a gateway's address that say how it speaks.
+_HARMLESS = ("v", "encoding", "compress", "client_id", "rpc", "dave")
 
 _REQUEST_HEADERS = ("user-agent", "origin", "sec-websocket-extensions", "sec-websocket-protocol")
 _RESPONSE_HEADERS = ("sec-websocket-extensions", "cf-ray", "server")
@@ -58,7 +115,7 @@ _PING = re.compile(r"^Received WebSocket (ping|pong) from (client|server) \(payl
 _OPTIONS: tuple[tuple[str, Any, Any, str], ...] = (
     ("capture", str, "", "File to record Discord gateways into: NAME.gwcap becomes NAME.frames.jsonl."),
     ("hosts", Sequence[str], [], "More hosts whose WebSockets are Discord gateways: HOST, HOST:PORT or *.HOST."),
-    ("keep_secrets", bool, False, "Keep tokens that clients send instead of masking them."),
+    ("keep_secrets", bool, False, "Keep secrets in what is recorded instead of masking them."),
     ("media", bool, True, "Has no effect: UDP is recorded only where gwinspect is installed in mitmproxy's Python."),
     ("trim", bool, False, "Let go of messages in mitmproxy once they are recorded, so that memory stays flat."),
 )
@@ -153,6 +210,7 @@ class FrameRecorder:
             seen.check_last()
             by = {None: None, True: "client", False: "server"}[ended.closed_by_client]
             at, reason = ended.timestamp_end or time.time(), ended.close_reason or ""
+            reason = reason if ctx.options.gwinspect_keep_secrets else masked_text(reason)
             limit = getattr(ctx.options, "tcp_timeout", 600)
             if ended.close_code == 1006 and at - seen.last_at >= limit:
                 by, reason = "proxy", f"nothing was said for {limit} s, so mitmproxy closed the connection"
@@ -174,7 +232,7 @@ class FrameRecorder:
         url = f"wss://{host}/" if port == 443 else f"wss://{host}:{port}/"
         # A client that does not trust the proxy mostly fails at the REST API already.
         if self._file is not None and (f".{host}".endswith(".discord.com") or is_gateway(url)):
-            seen, why = self._next(data.context.client), f" ({data.conn.error})" if data.conn.error else ""
+            seen, why = self._next(data.context.client, url), f" ({data.conn.error})" if data.conn.error else ""
             why = f"TLS failed, the client did not accept the proxy's certificate{why}"
             seen.put("open", plane="gateway", url=url, client=seen.address, status=None, refusal=why)
 
@@ -184,25 +242,31 @@ class FrameRecorder:
             self._open(flow, flow.request.timestamp_start, refusal=why)
 
     def _open(self, flow: http.HTTPFlow, at: float, **more: Any) -> "_Flow":
-        seen, request, response = self._next(flow.client_conn), flow.request, flow.response
+        request, response = flow.request, flow.response
+        seen = self._next(flow.client_conn, request.pretty_url)
         headers = {name: request.headers[name] for name in _REQUEST_HEADERS if name in request.headers}
         if response:
             found = (name for name in _RESPONSE_HEADERS if name in response.headers)
             headers |= {f"response-{name}": response.headers[name] for name in found}
         url, status = re.sub("^http", "ws", request.pretty_url), response.status_code if response else None
+        if not ctx.options.gwinspect_keep_secrets:
+            url = masked_url(url)
+            headers = {name: masked_header(name, value) for name, value in headers.items()}
+            more = {name: masked_text(value) if name == "refusal" else value for name, value in more.items()}
         seen.put("open", at, url=url, client=seen.address, status=status, headers=headers, **more)
         return seen
 
-    def _next(self, client: Any) -> "_Flow":
+    def _next(self, client: Any, url: str) -> "_Flow":
         assert self._file is not None
         self._count += 1
-        return _Flow(self._file, self._count, client.peername)
+        return _Flow(self._file, self._count, client.peername, url)
 
     def _see_ping(self, record: logging.LogRecord) -> bool:
         found = _PING.match(record.getMessage()) if "WebSocket p" in str(record.msg) else None
         for seen in filter(None, self._flows.values()):
             if found is not None and seen.client == getattr(record, "client", None):
-                data = _data(ast.literal_eval(found[3]), False)
+                said = ast.literal_eval(found[3])
+                data = _data(said if ctx.options.gwinspect_keep_secrets else masked_unknown(said), False)
                 seen.put(found[1], direction=_DIRECTIONS[found[2] == "client"], **data)
         return True
 
@@ -210,11 +274,17 @@ class FrameRecorder:
 class _Flow:
     """One followed WebSocket."""
 
-    def __init__(self, file: "_File", number: int, client: Any) -> None:
+    def __init__(self, file: "_File", number: int, client: Any, url: str) -> None:
         self._file = file
         self._number = number
         self._messages = 0
         self._last: tuple[Any, bytes] | None = None
+        parts = urlsplit(url)
+        self._is_voice = (parts.hostname or "").endswith(".discord.media")
+        self._secrets = _REMOTE_AUTH if (parts.hostname or "").startswith("remote-auth") else ()
+        self._claims = "compress=" in parts.query
+        # Not known before the server's first binary message.
+        self._streams: bool | None = None
         self.client = client
         host, port = (client or ("", 0))[:2]
         self.address = (f"[{host}]:{port}" if ":" in host else f"{host}:{port}") if client else None
@@ -227,11 +297,12 @@ class _Flow:
         self.check_last()
         self._messages += 1
         self.last_at = message.timestamp
-        content, kept = message.content, self._kept(message)
+        content = message.content
         marks = [name for name in ("injected", "dropped") if getattr(message, name)]
         self._last = None if marks else (message, content)
-        marks += ["redacted"] * (kept != content)
-        fields = _data(kept, message.is_text) | ({"marks": marks} if marks else {})
+        fields, changed = self._kept(message)
+        marks += changed
+        fields |= {"marks": marks} if marks else {}
         self.put("message", message.timestamp, direction=_DIRECTIONS[message.from_client], **fields)
 
     def check_last(self) -> None:
@@ -241,13 +312,39 @@ class _Flow:
         if message is not None and message.dropped:
             self.put("amend", message=self._messages, marks=["dropped"])
         elif message is not None and message.content != content:
-            forwarded = _data(self._kept(message), message.is_text)
+            forwarded, _ = self._kept(message)
+            if "withheld" in forwarded:
+                forwarded = _data(b"*" * len(message.content), message.is_text)
             self.put("amend", message=self._messages, marks=["changed"], forwarded=forwarded)
 
-    def _kept(self, message: Any) -> bytes:
+    def _kept(self, message: Any) -> tuple[dict[str, Any], list[str]]:
+        """Return what a record says of a message, and the marks for what was done to it."""
         content: bytes = message.content
-        keep = not message.from_client or ctx.options.gwinspect_keep_secrets
-        return content if keep else masked(content, message.is_text)
+        if not content or ctx.options.gwinspect_keep_secrets or self._is_streamed(message):
+            return _data(content, message.is_text), []
+        if self._is_voice and not message.is_text and content[:1] != b"{":
+            # A binary message of the voice gateway: keys of DAVE, and no text.
+            known = content[2:3] in (b"\x19", b"\x1b", b"\x1d", b"\x1e") or content[:1] in (b"\x1a", b"\x1c")
+            kept = content if known else re.sub(rb"[\x20-\x7e]{12,}", lambda found: _mask(found[0]), content)
+            return _data(kept, False), ["redacted"] * (kept != content)
+        try:
+            kept = masked(content, message.is_text, self._secrets)
+        except Unreadable as why:
+            said = {"reason": why.reason, "text": str(why), "offset": why.offset, "bytes": len(content)}
+            return {"withheld": said}, ["redacted", "withheld"]
+        if message.is_text or content[:1] != b"\x78" or kept != _inflated(content):
+            return _data(kept, message.is_text), ["redacted"] * (kept != content)
+        return _data(content, False), []
+
+    def _is_streamed(self, message: Any) -> bool:
+        """Say whether a message is part of the server's compressed stream, which an edit would break."""
+        if message.from_client or message.is_text or message.injected or self._is_voice:
+            return False
+        if self._streams is None:
+            head = message.content[:4]
+            ends = head[:1] == b"\x78" and _ends(message.content)
+            self._streams = not ends and (self._claims or head[:1] == b"\x78" or head == b"\x28\xb5\x2f\xfd")
+        return self._streams
 
 
 class _File:
@@ -355,29 +452,190 @@ def _matches(host: str, port: int, extra: str) -> bool:
     return host.endswith(f".{wanted.hostname}") if extra.startswith("*.") else host == wanted.hostname
 
 
-def masked(data: bytes, is_text: bool) -> bytes:
-    """Return what a client sent, in the same length, with the values of secret keys and all tokens masked."""
-    if not is_text and data.startswith(_COMPRESSED):
-        # It cannot be looked into without help, and no client is known that compresses.
-        return data[:4].ljust(len(data), b"*")
+class Unreadable(ValueError):
+    """A message whose secrets cannot be found: `reason`, and where it stops being readable."""
+
+    def __init__(self, reason: str, text: str, offset: int) -> None:
+        super().__init__(text)
+        self.reason, self.offset = reason, offset
+
+
+def masked(data: bytes, is_text: bool, more: Sequence[str] = ()) -> bytes:
+    """Return a message in the same length, with the values of secret keys and all that looks like a secret masked.
+
+    `more` are keys beside the usual ones. What a client compressed comes back inflated. Raises Unreadable.
+    """
+    if not is_text and data[:1] == b"\x78":
+        data = _inflated(data)
+    keys = {*_SECRETS, *more}
+    if not is_text and data[:1] == b"\x83":
+        end = _end_of_term(data, 1)
+        return _shapes(_masked_etf(data[:end], keys)) + b"*" * (len(data) - end)
+    try:
+        json.loads(data)
+    except RecursionError:
+        raise Unreadable("limit", "it is nested too deeply", 0) from None
+    except UnicodeDecodeError as error:
+        raise Unreadable("not-json", f"it is not UTF-8 (byte {error.start})", error.start) from None
+    except json.JSONDecodeError as error:
+        raise Unreadable("not-json", f"it is not JSON ({error.msg}, character {error.pos})", error.pos) from None
+    return _masked_json(data, keys)
+
+
+def masked_unknown(data: bytes) -> bytes:
+    """Return bytes of no known form, as those of a ping; few of them are kept."""
+    return data if len(data) < 12 else _mask(data)
+
+
+def masked_text(text: str) -> str:
+    """Return a text of few words with all that looks like a secret masked, or only looks random."""
+    data = _shapes(_announced(text.encode("utf-8", "replace")))
+    data = re.sub(rb"[\w+=.-]{24,}", lambda run: _mask(run[0]) if re.search(rb"\d", run[0]) else run[0], data)
+    return data.decode("utf-8", "replace")
+
+
+def masked_url(url: str) -> str:
+    """Return an address without its login, and without what is in its query beyond how the gateway speaks."""
+    scheme, colon, rest = url.partition("://")
+    address, mark, query = rest.partition("#")[0].partition("?")
+    host, *path = address.split("/")
+    login = f"{_HIDDEN}@" if "@" in host else ""
+    names = [part if re.fullmatch(r"[a-z._:-]{0,40}|[a-z0-9]{1,11}", part) else _HIDDEN for part in path]
+    pairs = (pair.partition("=") for pair in query.split("&"))
+    kept = [
+        f"{name}{equals}{value if name in _HARMLESS and len(value) <= 20 else _HIDDEN if value else ''}"
+        for name, equals, value in pairs
+    ]
+    return f"{scheme}{colon}{login}{'/'.join([host.rpartition('@')[2], *names])}{mark}{'&'.join(kept) if mark else ''}"
+
+
+def masked_header(name: str, value: str) -> str:
+    """Return what is kept of a header."""
+    if name == "sec-websocket-protocol":
+        names = (item.strip() for item in value.split(","))
+        return ", ".join(
+            item if re.fullmatch(r"[a-z][a-z.-]{0,23}(?:\.?v?\d{1,2})?", item) else _HIDDEN for item in names
+        )
+    return masked_url(value) if "://" in value and name == "origin" else masked_text(value)
+
+
+def _masked_json(data: bytes, keys: set[str]) -> bytes:
     parts: list[bytes] = []
-    done, secret_at = 0, -1
-    for found in _JSON_STRING.finditer(data) if is_text or data[:1] == b"{" else ():
+    done, secret_at, depth = 0, -1, 0
+    for found in _JSON_TOKEN.finditer(data):
+        written, at_secret = found[1], found.start() == secret_at
+        if written is None:
+            token = found[0]
+            if token in b"[{":
+                depth += depth > 0 or at_secret
+            elif token in b"]}":
+                depth -= depth > 0
+            elif depth or (at_secret and len(token) > 6):
+                parts += data[done : found.start()], b"0".rjust(len(token))
+                done = found.end()
+            continue
         if found[2] is not None:
-            secret_at = found.end() if _unescaped(found[1]).lower() in _SECRETS else -1
-        elif found.start() == secret_at:
-            parts += data[done : found.start(1)], _mask(found[1], _unescaped(found[1]))
-            done = found.end(1)
-    for found in _ETF_SECRET.finditer(data) if data[:1] == b"\x83" else ():
-        if found.end() >= done:
-            end = found.end() + int.from_bytes(found[1] or found[2], "big")
-            parts += data[done : found.end()], _mask(data[found.end() : end])
-            done = min(end, len(data))
-    data = b"".join([*parts, data[done:]])
-    return _TOKEN.sub(lambda found: (found[1] or b"") + _mask(found[2]), data)
+            hidden = _string(written)
+            secret_at = found.end() if _unescaped(written).lower() in keys else -1
+        else:
+            hidden = _mask(written, _unescaped(written)) if depth or at_secret else _string(written)
+        parts += data[done : found.start(1)], hidden
+        done = found.end(1)
+    return b"".join([*parts, data[done:]])
 
 
-def _mask(secret: bytes, text: str | None = None) -> bytes:
+def _string(written: bytes) -> bytes:
+    """Return a JSON string without its quotes, with what looks like a secret masked, in the same length."""
+    if len(written) < 16:
+        return written
+    text = _unescaped(written).encode("utf-8", "surrogatepass")
+    hidden = _shapes(_announced(text))
+    if hidden == text:
+        return written
+    again = json.dumps(hidden.decode("utf-8", "replace"), ensure_ascii=False)[1:-1].encode("utf-8", "replace")
+    return again.ljust(len(written), b"*") if len(again) <= len(written) else b"*" * len(written)
+
+
+def _masked_etf(data: bytes, keys: set[str]) -> bytes:
+    hidden = bytearray(data)
+    pattern = rb"(?:m\0\0\0|[dkv]\0|[sw])[\0-\xff](?i:%b)(?=[mknbFlt])" % b"|".join(
+        map(re.escape, map(str.encode, keys))
+    )
+    for found in re.finditer(pattern, data):
+        at, tag = found.end(), data[found.end() : found.end() + 1]
+        end = _end_of_term(data, at)
+        if tag in b"lt":
+            raise Unreadable("withheld", "there is a secret in it that cannot be masked by itself", at)
+        start = at + {b"m": 5, b"k": 3, b"n": 3}.get(tag, 1)
+        hidden[start:end] = _mask(data[start:end]) if tag in b"mk" else bytes(end - start)
+    at = 0
+    while piece := re.compile(rb"m\0[\0-\xff]{3}").search(hidden, at):
+        at, end = piece.end(), piece.end() + int.from_bytes(piece[0][1:], "big")
+        if at + 16 <= end <= len(hidden):
+            hidden[at:end] = _announced(bytes(hidden[at:end]))
+            at = end
+    return bytes(hidden)
+
+
+def _end_of_term(data: bytes, at: int) -> int:
+    """Return where the ETF term at `at` ends. Raises Unreadable where there is none, or it is cut off."""
+    # How many terms are still to come; for each tag, the bytes of its length, what it counts, and how many more come.
+    waiting = 1
+    while waiting:
+        tag, waiting = data[at : at + 1], waiting - 1
+        at += 1
+        if tag in (b"m", b"k", b"d", b"v", b"s", b"w", b"n", b"o"):
+            width = {b"m": 4, b"o": 4, b"s": 1, b"w": 1, b"n": 1}.get(tag, 2)
+            at += width + int.from_bytes(data[at : at + width], "big") + (tag in b"no")
+        elif tag in (b"a", b"b", b"F", b"c", b"j"):
+            at += {b"a": 1, b"b": 4, b"F": 8, b"c": 31, b"j": 0}[tag]
+        elif tag in (b"l", b"t", b"i"):
+            count = int.from_bytes(data[at : at + 4], "big")
+            waiting, at = waiting + count * (2 if tag == b"t" else 1) + (tag == b"l"), at + 4
+        elif tag == b"h":
+            waiting, at = waiting + int.from_bytes(data[at : at + 1], "big"), at + 1
+        else:
+            raise Unreadable("bad-etf" if tag else "truncated", f"it is not a whole ETF term (byte {at - 1})", at - 1)
+        if at > len(data):
+            raise Unreadable("truncated", f"the term goes on after its {len(data)} bytes", len(data))
+    return at
+
+
+def _ends(data: bytes) -> bool:
+    try:
+        _inflated(data)
+    except Unreadable:
+        return False
+    return True
+
+
+def _inflated(data: bytes) -> bytes:
+    inflate = zlib.decompressobj()
+    try:
+        plain = inflate.decompress(data, 16 * 1024 * 1024)
+    except zlib.error as error:
+        raise Unreadable("corrupt", f"a compressed payload that does not inflate: {error}", 0) from None
+    if not inflate.eof:
+        raise Unreadable("corrupt", "a compressed payload that does not end", len(data))
+    return plain
+
+
+def _shapes(data: bytes) -> bytes:
+    return _SHAPE.sub(lambda x: (x[1] or b"") + (_mask(x[2]) if x[2] else b"*" * len(x[3])), data)
+
+
+def _announced(data: bytes) -> bytes:
+    def hidden(found: "re.Match[bytes]") -> bytes:
+        secret = found[3] if found[2] is not None else found[4]
+        if _MASK.fullmatch(secret):
+            return found[0]
+        after = found[0][len(found[1]) + len(found[2] or b"") + len(secret) :]
+        return found[1] + (found[2] or b"") + b"*" * len(secret) + after
+
+    return _ANNOUNCED.sub(hidden, data)
+
+
+def _mask(secret: bytes, text: "str | None" = None) -> bytes:
     """Return what stands for `secret`: a digest tells two long ones apart. gwinspect's own recorder writes the same."""
     text = secret.decode("utf-8", "replace") if text is None else text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]

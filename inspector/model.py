@@ -53,6 +53,8 @@ class Mark(IntFlag):
     """Of a close without a close frame: the proxy sent the other end one with 1000."""
     FORBIDDEN = 32
     """Of a close: its code was in a close frame, where WebSocket allows no such code (0, 999, 1006, 5000)."""
+    WITHHELD = 64
+    """It could not be read, so secrets in it could not be found: why not is stored in place of its bytes."""
 
 
 REACHED_AT = "gwinspect-reached-at"

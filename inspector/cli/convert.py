@@ -18,7 +18,7 @@ from inspector.store.lock import Lock
 @click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CAPTURE...")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The capture to make")
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated")
-@click.option("--keep-secrets", is_flag=True, help="Keep tokens that clients sent instead of masking them")
+@click.option("--keep-secrets", is_flag=True, help="Keep secrets in the capture instead of masking them")
 @click.option("--force", is_flag=True, help="Replace the output if it exists")
 def convert(captures: tuple[Path, ...], output: Path, hosts: tuple[str, ...], keep_secrets: bool, force: bool) -> None:
     """Make a capture from frames, mitmproxy flows, a HAR or other captures.

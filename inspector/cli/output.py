@@ -53,7 +53,7 @@ class Printer:
         """Print one row."""
         shown = self._presenter.show(event, rows)
         if self._jsonl:
-            raw = rows.raw(event) if self._raw or event.kind is Kind.UNDECODED else None
+            raw = self._presenter.raw(event, rows) if self._raw or event.kind is Kind.UNDECODED else None
             put(line(shown, raw, self.packets.of(event) if self.packets else None))
             return
         for text in self._text.lines(shown):

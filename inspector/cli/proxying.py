@@ -89,7 +89,7 @@ _OPTIONS = (
     click.option(
         "--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated"
     ),
-    click.option("--keep-secrets", is_flag=True, help="Keep tokens that clients send instead of masking them"),
+    click.option("--keep-secrets", is_flag=True, help="Keep secrets in the capture instead of masking them"),
     click.option("--no-media", is_flag=True, help="Leave out the UDP packets of voice calls"),
     click.option(
         "--no-rewrite", is_flag=True, help="In reverse mode, do not rewrite READY's URL: a resume leaves the proxy"

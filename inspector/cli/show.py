@@ -66,12 +66,12 @@ def show(
     search = search_for(where)
     printer = Printer(Presenter(default(), reveal=reveal), output_format, raw=raw)
     if following:
-        _follow(followed(captures[0], hosts), printer, search, packets=packets, decrypt=decrypt)
+        _follow(followed(captures[0], hosts), printer, search, packets=packets, decrypt=decrypt, reveal=reveal)
         return
     for path in with_stdin(captures):
         if len(captures) > 1:
             note(f"{path}:")
-        rows = open_rows(path, default(), hosts)
+        rows = open_rows(path, default(), hosts, reveal=reveal)
         if packets or decrypt:
             if not isinstance(rows, CaptureRows):
                 raise UsageError(
@@ -85,9 +85,9 @@ def show(
             note(text)
 
 
-def _follow(path: Path, printer: Printer, search: Search | None, *, packets: bool, decrypt: bool) -> None:
+def _follow(path: Path, printer: Printer, search: Search | None, *, packets: bool, decrypt: bool, reveal: bool) -> None:
     """Print the rows of a capture that grows, until it is finished, or its recorder goes on in another file."""
-    with closing(Reader(path)) as reader:
+    with closing(Reader(path, reveal=reveal)) as reader:
         rows = CaptureRows(reader)
         if packets or decrypt:
             printer.packets = PacketReader(reader, decrypt=decrypt)

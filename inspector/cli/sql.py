@@ -1,14 +1,16 @@
 """``gwinspect sql``: a capture asked in SQL."""
 
+import json
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
-from inspector.cli.output import put, say
+from inspector.cli.output import note, put, say
 from inspector.cli.streams import typed
 from inspector.errors import UsageError
 from inspector.inert import inert
@@ -16,6 +18,7 @@ from inspector.protocol.registry import default
 from inspector.report.export import csv_line
 from inspector.report.present import Presenter
 from inspector.report.rows import CaptureRows
+from inspector.session.redact import mask_headers, mask_text, mask_url
 from inspector.store.cells import MAX_ROWS
 from inspector.store.reader import Reader
 from inspector.store.readonly import OnlyReads
@@ -28,6 +31,12 @@ _WIDEST = 60
 _FETCHED = 1000
 _FETCHED_BYTES = 1024 * 1024
 
+# Columns of bytes in which secrets may be.
+_BYTES = frozenset({"frame.raw", "frame.forwarded", "payload_chunk.data", "payload_tail.data"})
+# By these, connection.headers is known; it has no more characters.
+_OF_HEADERS, _MOST = ("sec-websocket-protocol", "origin", "authorization", "cookie"), 20_000
+_ADDRESS = re.compile(r"[a-z]+://\S+$")
+
 Row = tuple[Any, ...]
 
 
@@ -39,7 +48,9 @@ Row = tuple[Any, ...]
 @click.option(
     "--format", "output_format", type=click.Choice(["text", "csv", "jsonl"]), default="text", show_default=True
 )
-@click.option("--reveal", is_flag=True, help="Let payload() show secrets instead of masking them")
+@click.option(
+    "--reveal", is_flag=True, help="Show secrets, and the bytes in which they may be, instead of masking them"
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -50,32 +61,54 @@ def sql(capture: Path, statement: str, output_format: str, reveal: bool, timeout
     """Ask a capture in SQL, read-only.
 
     Tables are described in the capture itself: select sql from sqlite_master. payload(id) gives the payload of an event
-    as JSON, so that payload(id) ->> '$.content' is a message's text.
+    as JSON, so that payload(id) ->> '$.content' is a message's text. Secrets in texts are masked, and the bytes of
+    frames and payloads are null, unless --reveal is given.
 
     Only questions are answered: no statement can change the capture, or write or read another file. In csv, bytes are
     hexadecimal, and a cell that a spreadsheet would run as a formula has an apostrophe before it.
     """
     statement = typed(statement)
-    with closing(Reader(capture)) as reader:
-        rows = CaptureRows(reader)
+    # payload() reads what a statement may not.
+    with closing(Reader(capture, reveal=reveal)) as reader, closing(Reader(capture, reveal=reveal)) as behind:
+        rows = CaptureRows(behind)
         presenter = Presenter(default(), reveal=reveal)
 
         def payload(number: Any) -> str | None:
-            events = reader.events(number - 1, 1) if isinstance(number, int) and 0 < number <= MAX_ROWS else []
+            events = behind.events(number - 1, 1) if isinstance(number, int) and 0 < number <= MAX_ROWS else []
             if not events or events[0].n != number or events[0].payload is None:
                 return None
             return jsontext.dumps(presenter.show(events[0], rows).d or None).decode()
 
         reader.db.create_function("payload", 1, payload, deterministic=True)
-        guard = OnlyReads(reader.db)
+        guard = OnlyReads(reader.db, hide=frozenset() if reveal else _BYTES)
         if timeout is not None:
             reader.db.stop_after(timeout)
         try:
             cursor = reader.db.execute(statement)
             columns = _distinct([str(column[0]) for column in cursor.description or ()])
-            _WRITERS[output_format](columns, _fetched(cursor))
+            found = _fetched(cursor)
+            if not reveal:
+                columns, found = (
+                    list(map(_masked, columns)),
+                    ([tuple(map(_masked, row)) for row in batch] for batch in found),
+                )
+            _WRITERS[output_format](columns, found)
         except (sqlite3.Error, sqlite3.Warning, ValueError, UnicodeError) as error:
             raise UsageError(_said(error, guard, timeout)) from error
+    for name in sorted(guard.hidden):
+        note(f"{name} is null here, as secrets may be in it; --reveal shows it")
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, bytes):
+        # Made of something else.
+        return f"{len(value)} bytes"
+    if not isinstance(value, str):
+        return value
+    if value.startswith("{") and any(f'"{name}"' in value[:_MOST] for name in _OF_HEADERS):
+        with suppress(ValueError, AttributeError):
+            return json.dumps(mask_headers(json.loads(value)), ensure_ascii=False)
+    return mask_url(value) if _ADDRESS.match(value) else mask_text(value)
 
 
 def _said(error: Exception, guard: OnlyReads, timeout: float | None) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from inspector.diagnose.rule import Noticed, Odd, Situation, Trigger, opens, payloads, rule
 from inspector.inert import inert
 from inspector.model import REACHED_AT, Kind, Mark, Plane, Severity
+from inspector.session.redact import mask_reason
 
 # Characters of a refusal; those of servers that talk more are cut.
 MAX_REFUSAL = 2000
@@ -39,7 +40,9 @@ def connection_refused(now: Situation) -> Iterator[Noticed]:
     opened = now.event.opened
     if opened is not None and opened.refusal is not None:
         answered = "the server answered " if opened.status is not None else ""
-        yield Noticed(f"No WebSocket came about: {answered}{inert(opened.refusal[:MAX_REFUSAL]).rstrip('.')}.")
+        yield Noticed(
+            f"No WebSocket came about: {answered}{inert(mask_reason(opened.refusal)[:MAX_REFUSAL]).rstrip('.')}."
+        )
 
 
 @rule(

@@ -6,7 +6,11 @@ from collections.abc import Iterable, Sequence
 from inspector.diagnose.rule import MS, SECOND
 from inspector.inert import inert
 from inspector.protocol.registry import Registry
+from inspector.session.redact import mask_text
 from inspector.session.state import Sent
+
+# Characters of a text in which secrets are looked for.
+_LOOKED_AT = 2000
 
 
 def took(ns: int) -> str:
@@ -33,6 +37,8 @@ def counted(number: int, noun: str) -> str:
 
 def quoted(text: str, limit: int = 60) -> str:
     """Say a text from the wire, inert and short."""
+    # Before it is cut: what is left of a secret has no shape.
+    text = mask_text(text[:_LOOKED_AT])
     said = inert(text[:limit])
     return f"'{said}{'…' if len(text) > limit else ''}'"
 

@@ -92,7 +92,7 @@ class Recorder:
             "gwinspect_keep_secrets",
             bool,
             False,
-            "Keep tokens that clients send in the capture. Default: they are masked before they are stored.",
+            "Keep secrets in the capture. Default: they are masked before they are stored.",
         )
         loader.add_option(
             "gwinspect_media",

@@ -7,6 +7,7 @@ from mitmproxy.flow import Flow
 
 from inspector.inert import inert
 from inspector.model import Event, Severity, Verdict
+from inspector.session.redact import mask_text
 
 _BEGINS = "gwinspect: "
 
@@ -36,4 +37,4 @@ def severity_of(close: Event) -> Severity:
 
 
 def _comment(verdict: Verdict) -> str:
-    return inert(f"{_BEGINS}{verdict.cause} {verdict.advice}".rstrip())
+    return inert(mask_text(f"{_BEGINS}{verdict.cause} {verdict.advice}".rstrip()))

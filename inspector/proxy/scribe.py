@@ -24,6 +24,7 @@ from inspector.proxy.clock import Clock
 from inspector.proxy.eventlog import log
 from inspector.proxy.intake import SPARE, Intake, Stream
 from inspector.proxy.missing import Missing
+from inspector.session.redact import mask_event, mask_text
 from inspector.store.parts import LOOK
 from inspector.store.writer import Writer
 from inspector.wire.decoder import read_payload
@@ -390,6 +391,7 @@ class Scribe(threading.Thread):
             )
 
     def _tell(self, event: Event) -> None:
+        event = mask_event(event)
         """Say in mitmproxy's event log what a person would want to know at once."""
         if event.kind is Kind.OPEN and event.opened is not None:
             if event.opened.refusal:
@@ -419,7 +421,7 @@ class Scribe(threading.Thread):
         """Say what was noticed, where somebody should do something about it and the rule has not been told often."""
         if finding.severity >= Severity.WARN and self._told[finding.rule] < MOST_TOLD:
             self._told[finding.rule] += 1
-            log.log(ALERT, "gwinspect: %srow %d %s: %s", where, finding.event, finding.rule, finding.text)
+            log.log(ALERT, "gwinspect: %srow %d %s: %s", where, finding.event, finding.rule, mask_text(finding.text))
 
     def _mention_hosts(self) -> None:
         if self._patient and time.monotonic() - self._began > PATIENCE:

@@ -24,8 +24,8 @@ from inspector.report.present import Presenter, Shown, rendered
 from inspector.report.recording import Recording
 from inspector.report.text import TextRows
 
-Raw = Callable[[Shown], bytes]
-"""Looks up the frames that a row came from, joined."""
+Raw = Callable[[Shown], bytes | str]
+"""Looks up the frames that a row came from, joined; or why they are not shown."""
 
 CSV_COLUMNS = (
     "n",
@@ -100,17 +100,18 @@ def export(
     if write is None:
         raise UsageError(f"there is no format {form!r}; there are {', '.join(FORMATS)}")
     count = 0
+    presenter = Presenter(recording.registry, reveal=recording.reveal)
 
     def rows() -> Iterator[Shown]:
         nonlocal count
-        for shown in _rows(recording, numbers, progress):
+        for shown in _rows(recording, presenter, numbers, progress):
             count += 1
             yield shown
 
     handle = _create(target)
     try:
         with os.fdopen(handle, "wb") as file:
-            for data in write(rows(), lambda shown: recording.rows.raw(shown.event)):
+            for data in write(rows(), lambda shown: presenter.raw(shown.event, recording.rows)):
                 file.write(data)
     except BaseException as error:
         with suppress(OSError):
@@ -133,8 +134,12 @@ def _create(target: Path) -> int:
     return handle
 
 
-def _rows(recording: Recording, numbers: Sequence[int], progress: Callable[[int, int], None] | None) -> Iterator[Shown]:
-    presenter = Presenter(recording.registry, reveal=recording.reveal)
+def _rows(
+    recording: Recording,
+    presenter: Presenter,
+    numbers: Sequence[int],
+    progress: Callable[[int, int], None] | None,
+) -> Iterator[Shown]:
     done = 0
     while done < len(numbers):
         first = numbers[done]

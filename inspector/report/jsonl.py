@@ -11,10 +11,11 @@ from inspector.report.values import iso
 from inspector.wire import jsontext
 
 
-def line(shown: Shown, raw: bytes | None = None, packets: Iterable[dict[str, Any]] | None = None) -> bytes:
+def line(shown: Shown, raw: bytes | str | None = None, packets: Iterable[dict[str, Any]] | None = None) -> bytes:
     """Return `shown` as one line, with its newline.
 
-    `raw`: the frames, for ``--raw`` and for what is undecoded. `packets`: of voice media, for ``--packets``.
+    `raw`: the frames, for ``--raw`` and for what is undecoded, or a word for why they are not shown (`Presenter.raw`).
+    `packets`: of voice media, for ``--packets``.
     """
 
     def written(each: Shown) -> bytes:
@@ -26,7 +27,7 @@ def line(shown: Shown, raw: bytes | None = None, packets: Iterable[dict[str, Any
     return rendered(shown, written)
 
 
-def record(shown: Shown, raw: bytes | None = None) -> dict[str, Any]:
+def record(shown: Shown, raw: bytes | str | None = None) -> dict[str, Any]:
     """Return `shown` as the object that is written."""
     event = shown.event
     found: dict[str, Any] = {
@@ -63,7 +64,9 @@ def record(shown: Shown, raw: bytes | None = None) -> dict[str, Any]:
         found["undecoded"] = _undecoded(event.undecoded)
     if event.gap is not None:
         found["gap"] = _gap(event.gap)
-    if raw is not None:
+    if isinstance(raw, str):
+        found["raw_withheld"] = raw
+    elif raw is not None:
         found["raw"] = base64.b64encode(raw).decode()
     if event.answers is not None:
         found["answers"] = event.answers

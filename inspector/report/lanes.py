@@ -196,7 +196,7 @@ class LaneReader:
         for row in db.execute(_STEPS, (after, upto)).fetchall():
             self._way(row[1]).take(*row)
         found = db.execute(_CONNECTIONS, (self._last_connection, json.dumps([*touched]))).fetchall()
-        for connection in map(rows.connection_of, found):
+        for connection in map(self._reader.connection_of, found):
             self._way(connection.id).connection = connection
             self._last_connection = max(self._last_connection, connection.id)
         self._counted = max(after, upto)

@@ -200,7 +200,7 @@ class Overview:
         touched = self._count(after, upto) if upto > after else set()
         found = self._reader.db.execute(_CONNECTIONS, (self._last_connection, json.dumps([*touched]))).fetchall()
         for row in found:
-            connection = rows.connection_of(row)
+            connection = self._reader.connection_of(row)
             self._of(connection.id).connection = connection
             self._last_connection = max(self._last_connection, connection.id)
             touched.add(connection.id)

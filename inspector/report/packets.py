@@ -1,6 +1,6 @@
 """The packets behind a row of voice media, one by one; with their transport encryption undone where that is asked for.
 
-The key is that of the Session Description which came over the voice connection, if the capture still has it. What
+The key is that of the Session Description which came over the voice connection, if it was recorded with secrets. What
 comes out of that is told and not kept: sizes, header extensions, and how the end of a frame says that DAVE has
 encrypted it once more, which cannot be undone by a witness.
 """
@@ -74,6 +74,8 @@ class PacketReader:
         known = [key for key in keys if key.at_ns <= frame.at_ns] or list(keys[:1])
         if not known:
             return {"sealed": "the capture has no key for it"}
+        if not any(any(key.secret) for key in known):
+            return {"sealed": "its key was masked when it was recorded; --keep-secrets keeps it"}
         packet = read_packet(frame.data)
         why = ""
         # A call that was joined anew has another key, and its packets may overtake the word of it.

@@ -11,12 +11,15 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from inspector.faults import is_ours, marked, place_of
-from inspector.model import ABSENT, Event, Kind, Payload
+from inspector.model import ABSENT, Event, Kind, Mark, Payload, Plane
 from inspector.protocol.registry import CloseCode, Registry
-from inspector.report.rows import Known
-from inspector.session.redact import Redactor
+from inspector.report.rows import Known, Rows
+from inspector.session.redact import Redactor, mask_event, mask_text, mask_unknown
 from inspector.session.summarize import summarize
 from inspector.wire.decoder import read_payload
+
+# Every byte but the white space that may be between payloads.
+_NOTHING = bytes(byte if byte in b" \t\r\n" else ord("*") for byte in range(256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,9 @@ class Presenter:
     @_guarded
     def show(self, event: Event, rows: Known) -> Shown:
         """Return `event` as it is to be shown; `rows` knows what was around it."""
+        event = self._masked(event)
         d, extra = self._body(event, rows)
-        name = self.registry.name(event.plane, event.op) if event.kind is Kind.PAYLOAD else None
-        return Shown(event, name, summarize(event, d, self.registry, rows.names), d, extra, self._close(event))
+        return Shown(event, self._name(event), self._summary(event, d, rows), d, extra, self._close(event))
 
     @_guarded
     def line(self, event: Event, rows: Known) -> Shown:
@@ -90,18 +93,50 @@ class Presenter:
 
         Templates mask what they name by themselves; only what was typed into a text has to be looked for.
         """
+        event = self._masked(event)
         d, _ = self._read(event, rows)
-        name = self.registry.name(event.plane, event.op) if event.kind is Kind.PAYLOAD else None
+        name = self._name(event)
         if self._redactor is not None and not isinstance(d, dict | list):
             d = self._redactor.mask(event.plane, event.event or name, d)
+        return Shown(event, name, self._summary(event, d, rows), close=self._close(event))
+
+    def raw(self, event: Event, rows: Rows) -> bytes | str:
+        """Return the frames that `event` came from, joined, with their secrets masked; or a word for why they are not.
+
+        ``unreadable``: secrets in them cannot be found. ``compressed``: they cannot be masked. ``unrecorded``: the
+        recorder kept none of them, as it could not read them.
+        """
+        raw = rows.raw(event)
+        if event.marks & Mark.WITHHELD:
+            return "unrecorded"
+        if self._redactor is None or not raw:
+            return raw
+        if event.kind is Kind.UNDECODED:
+            return "unreadable"
+        if event.payload is None or event.encoding is None or event.plane is Plane.MEDIA:
+            return raw if event.plane is Plane.MEDIA else mask_unknown(raw)
+        if not raw.startswith(event.payload):
+            return "compressed"
+        d, extra = self._read(event, rows)
+        name = event.event or self.registry.name(event.plane, event.op)
+        masked = self._redactor.mask_bytes(event.plane, name, event.encoding, event.payload, {"d": d, **extra})
+        # What follows a payload belongs to none.
+        return masked + raw[len(event.payload) :].translate(_NOTHING)
+
+    def _name(self, event: Event) -> str | None:
+        return self.registry.name(event.plane, event.op) if event.kind is Kind.PAYLOAD else None
+
+    def _summary(self, event: Event, d: Any, rows: Known) -> str:
         summary = summarize(event, d, self.registry, rows.names)
-        if self._redactor is not None:
-            summary = self._redactor.mask(event.plane, None, summary)
-        return Shown(event, name, summary, close=self._close(event))
+        return summary if self._redactor is None else mask_text(summary)
+
+    def _masked(self, event: Event) -> Event:
+        """Return `event` with the secrets masked that are not in its payload."""
+        return event if self._redactor is None else mask_event(event)
 
     def _body(self, event: Event, rows: Known) -> tuple[Any, Mapping[str, Any]]:
         d, extra = self._read(event, rows)
-        if self._redactor is None or d is ABSENT:
+        if self._redactor is None:
             return d, extra
         name = event.event or self.registry.name(event.plane, event.op)
         return (

@@ -24,7 +24,7 @@ class Recording:
     def __init__(self, path: Path, registry: Registry, *, reveal: bool = False) -> None:
         self.path = path
         self.registry = registry
-        self.reader = Reader(path)
+        self.reader = Reader(path, reveal=reveal)
         self.rows = CaptureRows(self.reader)
         self._kept: OrderedDict[int, Shown] = OrderedDict()
         self._presenter = Presenter(registry, reveal=reveal)
@@ -37,7 +37,7 @@ class Recording:
 
     @reveal.setter
     def reveal(self, reveal: bool) -> None:
-        self._reveal = reveal
+        self._reveal = self.reader.reveal = reveal
         self._presenter = Presenter(self.registry, reveal=reveal)
         self._kept.clear()
 

@@ -14,6 +14,7 @@ from inspector.model import Closed, Event, Frame, Kind, Mark, Opened, Plane
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import Registry
 from inspector.report.values import duration, iso
+from inspector.session.redact import mask_text
 from inspector.session.state import Connection
 from inspector.store.file import is_capture
 from inspector.store.reader import Reader, explained
@@ -47,13 +48,14 @@ class Rows(Known, Protocol):
         """Return the bytes of the frames that `event` came from, joined."""
 
 
-def open_rows(path: Path, registry: Registry, hosts: Iterable[str] = ()) -> Rows:
+def open_rows(path: Path, registry: Registry, hosts: Iterable[str] = (), *, reveal: bool = False) -> Rows:
     """Return the rows of `path`: a capture, or any format that the importers know. Raises CaptureError.
 
-    `hosts` are hosts of the user's own that count as gateways in other people's formats.
+    `hosts` are hosts of the user's own that count as gateways in other people's formats. `reveal` shows secrets in what
+    is said of connections.
     """
     if is_capture(path):
-        return CaptureRows(Reader(path))
+        return CaptureRows(Reader(path, reveal=reveal))
     return ImportedRows(open_source(path, hosts), registry)
 
 
@@ -148,7 +150,7 @@ class ImportedRows:
         yield from events
         late = sorted(self._pipeline.late, key=lambda finding: (-finding.severity, finding.event))
         for finding in late[:MOST_LATE]:
-            self.notes.append(f"noticed at the end, at row {finding.event}: {finding.rule}: {finding.text}")
+            self.notes.append(f"noticed at the end, at row {finding.event}: {finding.rule}: {mask_text(finding.text)}")
         if len(late) > MOST_LATE:
             self.notes.append(
                 f"{len(late) - MOST_LATE:,} more findings were noticed at the end; `gwinspect diagnose` lists them"

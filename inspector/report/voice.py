@@ -16,6 +16,7 @@ from inspector.report.overview import host_of
 from inspector.report.voice_call import Call, Socket, Violation, VoiceCall, without_port
 from inspector.session.dave import BINARY
 from inspector.session.proposals import number_in
+from inspector.session.redact import mask_reason
 from inspector.session.said import At, name
 from inspector.store import rows
 from inspector.store.ids import id_of
@@ -244,7 +245,7 @@ class VoiceReader:
         seen = Seen(int(row.at), row.id, row.connection)
         if row.kind == Kind.OPEN:
             course.seen["open"] = seen
-            course.refusal = known.refusal
+            course.refusal = known.refusal and mask_reason(str(known.refusal))
         elif row.kind == Kind.CLOSE:
             course.seen["close"] = seen
             course.closed, course.by = True, known.closed_by

@@ -1,10 +1,9 @@
 """How a row crossed the wire: the frames it came from, what they decode to, and their bytes to look at.
 
-One rule keeps it whole: bytes leave this module with their secrets masked, unless they are to be revealed. That is so
-for compressed bytes too: zlib and zstd leave what does not repeat as it is when it is short, and a token does not.
+One rule keeps it whole: bytes leave this module with their secrets masked, unless they are to be revealed. Where there
+are secrets in compressed bytes, or nobody knows what is in the bytes, none of them are shown.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ from inspector.report.packets import line_of
 from inspector.report.present import Shown
 from inspector.report.rows import CaptureRows
 from inspector.report.values import size
-from inspector.session.redact import Redactor
+from inspector.session.redact import Redactor, mask_reason, mask_unknown
 from inspector.session.state import Connection
 from inspector.store.reader import StoredFrame, explained
 from inspector.wire.decoder import read_payload
@@ -25,13 +24,6 @@ from inspector.wire.packets import described
 ROW = 16
 """Bytes of one line of a hexdump."""
 
-# So many bytes of a secret in a row are masked in compressed bytes; fewer are found there by chance.
-_RUN = 5
-_PRINTABLE = re.compile(rb"[\x21-\x7e]{%d,}" % _RUN)
-# Bytes up to which a secret is also looked for where no key says that it is one. Each takes a look at all of the bytes.
-_THOROUGH = 256 * 1024
-# Longer ones tell no more of themselves in a hexdump than their beginning does.
-_LONGEST_SECRET = 4096
 # Rows around one among which its neighbours in the same message are looked for.
 _NEAR = 500
 
@@ -116,7 +108,7 @@ def wire_facts(shown: Shown, rows: CaptureRows, registry: Registry, *, reveal: b
         decoded_bytes=event.decoded_bytes,
         encoding=event.encoding,
         compression=compression,
-        notes=tuple(_notes(event, connection, stored)),
+        notes=(*_notes(event, connection, stored), *(mask.notes(compressed=compression is not None) if mask else ())),
         _payload=payload,
         _mask=mask,
     )
@@ -142,7 +134,7 @@ def hexdump(data: bytes, offset: int = 0, count: int = 1000) -> Iterator[HexLine
 
 
 def _shown(frame: StoredFrame, plane: Plane, compression: str | None, mask: "_Mask | None") -> WireFrame:
-    data, forwarded = frame.data, frame.forwarded
+    data, forwarded = b"" if frame.marks & Mark.WITHHELD else frame.data, frame.forwarded
     if mask is not None:
         data = mask.wire(data, compressed=compression is not None)
         forwarded = forwarded if forwarded is None else mask.wire(forwarded, compressed=compression is not None)
@@ -190,7 +182,9 @@ def _notes(event: Event, connection: Connection, stored: list[StoredFrame]) -> I
             yield f"The proxy passed on something else in place of frame {frame.number:,}: {sizes}."
     if event.kind in (Kind.PAYLOAD, Kind.UNDECODED) and stored and not event.wire_bytes:
         yield "It came in one message with the row before, which has all of the bytes."
-    if any(frame.marks & Mark.REDACTED for frame in stored):
+    if any(frame.marks & Mark.WITHHELD for frame in stored):
+        yield "It could not be read, so secrets in it could not be found: its bytes were not recorded."
+    elif any(frame.marks & Mark.REDACTED for frame in stored):
         yield "Secrets were masked in these bytes when they were recorded; they are not in the capture."
     if "permessage-deflate" in connection.opened.headers.get("response-sec-websocket-extensions", ""):
         yield "WebSocket's own compression (permessage-deflate) was undone before these bytes were stored."
@@ -205,37 +199,55 @@ class _Mask:
         self._redactor = Redactor(registry)
         self._event = event
         self._name = _name(event, registry)
+        self._version = connection.version
         self._d = _body(event, connection)
-        secrets = list(_secrets(self._d, self._redactor.mask(event.plane, self._name, self._d)))
-        self._nested = any(isinstance(secret, (list, dict)) for secret in secrets)
-        for other in neighbours:
-            body = _body(other, connection)
-            secrets += _secrets(body, self._redactor.mask(other.plane, _name(other, registry), body))
-        self._runs = frozenset(run for secret in secrets for text in _texts(secret) for run in _runs_of(text))
+        self._is_secret = (
+            self._d is ABSENT
+            or self._has_secrets(event, self._name, self._d)
+            or any(self._has_secrets(other, _name(other, registry), _body(other, connection)) for other in neighbours)
+        )
+
+    def _has_secrets(self, event: Event, name: str, d: Any) -> bool:
+        return self._redactor.mask(event.plane, name, d) is not d
 
     def wire(self, data: bytes, *, compressed: bool) -> bytes:
         """Return the bytes of one frame masked."""
-        if not compressed:
-            return self.plain(data)
-        if self._d is ABSENT:
-            data = self.plain(data)
-        return _PRINTABLE.sub(self._without_runs, data) if self._runs else data
+        if self._event.kind is Kind.CLOSE:
+            return data[:2] + mask_reason(data[2:].decode(errors="replace")).encode()
+        if self._event.kind is Kind.CONTROL:
+            return mask_unknown(data)
+        if self._event.plane is Plane.MEDIA and self._event.kind is Kind.PAYLOAD:
+            return data
+        if self._event.kind is Kind.UNDECODED:
+            return b"*" * len(data)
+        if compressed:
+            return data[:4].ljust(len(data), b"*") if self._is_secret else data
+        return self.plain(data)
+
+    def notes(self, *, compressed: bool) -> Iterator[str]:
+        """Yield a sentence where bytes are not shown."""
+        if self._event.marks & Mark.WITHHELD:
+            return
+        if self._event.kind is Kind.UNDECODED and self._event.wire_bytes:
+            yield "What could not be read may hold secrets that cannot be found: not shown unless secrets are revealed."
+        elif self._event.kind is Kind.PAYLOAD and compressed and self._is_secret:
+            yield "A secret is in these compressed bytes: not shown unless secrets are revealed."
 
     def plain(self, data: bytes) -> bytes:
-        """Return JSON text or an ETF term masked, and of what is neither what follows the keys of secrets."""
-        encoding = self._event.encoding or ("etf" if data[:1] == b"\x83" else None)
-        # The header of a compressed stream is no secret, and without it the rest is not masked as a whole.
-        head = data[:4] if sniff(data) in (Compression.ZLIB, Compression.ZSTD) else b""
-        d = self._d if self._nested or len(data) <= _THOROUGH else ABSENT
-        return head + self._redactor.mask_bytes(self._event.plane, self._name, encoding, data[len(head) :], d)
-
-    def _without_runs(self, found: re.Match[bytes]) -> bytes:
-        text = found[0]
-        masked = bytearray(text)
-        for at in range(len(text) - _RUN + 1):
-            if text[at : at + _RUN] in self._runs:
-                masked[at : at + _RUN] = b"*" * _RUN
-        return bytes(masked)
+        """Return JSON text, an ETF term or a voice gateway's binary message masked."""
+        found = read_payload(
+            self._event.plane,
+            self._event.encoding or "json",
+            data,
+            from_client=bool(self._event.from_client),
+            version=self._version,
+        )
+        if not isinstance(found, Payload) or not data.startswith(found.data):
+            return b"*" * len(data)
+        d = {"d": found.d, **found.extra}
+        masked = self._redactor.mask_bytes(self._event.plane, self._name, found.encoding, found.data, d)
+        # What follows a payload belongs to none.
+        return masked + b"*" * (len(data) - len(found.data))
 
 
 def _name(event: Event, registry: Registry) -> str:
@@ -243,42 +255,10 @@ def _name(event: Event, registry: Registry) -> str:
 
 
 def _body(event: Event, connection: Connection) -> Any:
-    """Return the body of a payload as it came, `ABSENT` if there is none."""
+    """Return the body of a payload as it came, with what else is in the message; `ABSENT` if there is none."""
     if event.kind is not Kind.PAYLOAD or event.payload is None or event.encoding is None:
         return ABSENT
     payload = read_payload(
         event.plane, event.encoding, event.payload, from_client=bool(event.from_client), version=connection.version
     )
-    return payload.d if isinstance(payload, Payload) else ABSENT
-
-
-def _secrets(d: Any, masked: Any) -> Iterator[Any]:
-    """Yield the parts of `d` that were masked; those that were not are the very same in both."""
-    pending = [(d, masked)]
-    while pending:
-        value, other = pending.pop()
-        if value is other:
-            continue
-        if isinstance(value, dict) and isinstance(other, dict):
-            pending += ((value[key], other[key]) for key in value)
-        elif isinstance(value, list) and isinstance(other, list):
-            pending += zip(value, other, strict=True)
-        else:
-            yield value
-
-
-def _texts(secret: Any) -> Iterator[bytes]:
-    """Yield the texts in a secret."""
-    pending = [secret]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, str):
-            yield value[:_LONGEST_SECRET].encode("utf-8", "surrogatepass")
-        elif isinstance(value, bytes):
-            yield value[:_LONGEST_SECRET]
-        elif isinstance(value, (list, dict)):
-            pending += value.values() if isinstance(value, dict) else value
-
-
-def _runs_of(text: bytes) -> Iterator[bytes]:
-    return (text[at : at + _RUN] for at in range(len(text) - _RUN + 1))
+    return {"d": payload.d, **payload.extra} if isinstance(payload, Payload) else ABSENT

@@ -8,6 +8,8 @@ their first items are.
 from collections.abc import Iterator
 from typing import Any
 
+from inspector.session.redact import mask_text
+
 # Events, and paths of one event, that are remembered; shapes of one event that need no second look.
 MAX_EVENTS, MAX_PATHS, MAX_SHAPES = 512, 400, 64
 _DEEPEST = 4
@@ -75,7 +77,7 @@ def _walk(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
     if type(value) is dict:
         for key, item in list(value.items())[:MAX_PATHS]:
             # A map by id has keys without end: they are all one.
-            name = "*" if type(key) is not str or key.isdigit() else key[:64]
+            name = "*" if type(key) is not str or key.isdigit() else mask_text(key)[:64]
             yield from _walk(item, f"{path}.{name}", depth + 1)
     elif type(value) is list:
         for item in value[:_ITEMS]:

@@ -26,13 +26,15 @@ from inspector.inert import inert, short
 from inspector.model import ABSENT, Closed, Event, Kind, Mark, Opened, Plane
 from inspector.protocol.registry import Registry
 from inspector.protocol.snowflake import MOST_DIGITS, number_of
-from inspector.session.redact import shown
+from inspector.session.redact import mask_text, shown
 from inspector.wire.dialect import dialect_of
 
 MAX_TEXT = 80
 """Characters of one value, and of a name that is remembered."""
 # Numbers from here on are not written out: Python takes long over their digits, and beyond 4300 refuses.
 _LARGEST = 10**MOST_DIGITS
+# Characters in which secrets are looked for, before a value is cut to those.
+_LOOKED_AT = 2000
 
 
 def summarize(event: Event, d: Any, registry: Registry, names: Mapping[int, str]) -> str:
@@ -66,7 +68,7 @@ def names_in(event_name: str, d: Any) -> dict[int, str]:
     for item in find(d):
         number, name = number_of(item.get("id")), _find(item, _NAME)
         if number is not None and isinstance(name, str):
-            found[number] = name[:MAX_TEXT]
+            found[number] = mask_text(name[:_LOOKED_AT])[:MAX_TEXT]
     return found
 
 
@@ -265,6 +267,9 @@ def _find(d: Any, paths: tuple[Path, ...]) -> Any:
 
 
 def _clipped(text: str) -> str:
+    if len(text) > MAX_TEXT:
+        # What is left of a secret that was cut has no shape by which it could be found later.
+        text = mask_text(text[:_LOOKED_AT])
     return short(text, MAX_TEXT)
 
 
@@ -336,7 +341,7 @@ def _user_name(value: Any, known: _Known) -> str:
     if isinstance(value.get("nick"), str) and value["nick"]:
         name = value["nick"]
     elif isinstance(name, str) and isinstance(number, str) and number.strip("0"):
-        name = f"{name[:MAX_TEXT]}#{number}"
+        name = f"{_clipped(name)}#{number}"
     else:
         name = user.get("global_name") or name
     return _clipped(name) if isinstance(name, str) and name else _short(user.get("id", "?"))

@@ -277,7 +277,7 @@ def _resume(world: World, connection: Connection, event: Event, what: Said | Non
     assert isinstance(what, said.Resume)
     connection.resume = what
     connection.refused = None
-    if what.session is None or is_lost(what.session):
+    if what.session is None or (is_lost(what.session) and what.session not in world.sessions):
         return
     connection.session = what.session
     _introduce(world, connection, what)
@@ -311,8 +311,10 @@ def _ready(world: World, connection: Connection, event: Event, what: Said | None
     connection.refusals = 0
     _set_shard(connection, what.shard)
     if what.session is not None:
-        connection.session = what.session
-        session = Session(what.session, connection.identity or f"session {what.session}")
+        # Two of which nothing is left but their length are two all the same.
+        number = f"{what.session}{event.n}" if is_lost(what.session) else what.session
+        connection.session = number
+        session = Session(number, connection.identity or f"session {number}")
         session.ready, session.length = connection.accepted, what.session_length
         session.resume_host = host_of(what.resume_url or "")
         session.stays = bool(event.marks & Mark.CHANGED) and REACHED_AT in connection.opened.headers

@@ -14,7 +14,7 @@ from inspector.model import Closed, Event, Payload, Plane
 from inspector.protocol.registry import Registry
 from inspector.session.forms import Forms
 from inspector.session.phases import session_phase
-from inspector.session.redact import is_lost
+from inspector.session.redact import is_lost, mask_text
 from inspector.session.said import At, Identify, Resume
 from inspector.session.state import Connection
 
@@ -177,9 +177,9 @@ def unknown_names(event: Event, payload: Payload, registry: Registry) -> Iterato
     if op is not None and registry.opcode(event.plane, op, from_client=event.from_client) is None:
         yield f"op {op}"
     if name is not None and event.plane is Plane.GATEWAY and op == 0 and name not in registry.events:
-        yield f"event {name[:80]}"
+        yield f"event {mask_text(name)[:80]}"
     for key in payload.extra:
-        yield f"key {str(key)[:80]} of the envelope"
+        yield f"key {mask_text(str(key))[:80]} of the envelope"
 
 
 class World:

@@ -4,55 +4,79 @@ import sqlite3
 from dataclasses import replace
 
 from inspector.diagnose.transport import changed_by_proxy, said_of
-from inspector.model import ABSENT, Closed, Frame, Happening, Mark, Opened, Payload, Plane
+from inspector.model import Closed, Control, Frame, Happening, Mark, Opened, Plane, Undecoded
 from inspector.protocol.registry import Registry
-from inspector.session.redact import Redactor
+from inspector.session.redact import Redactor, mask_closed, mask_opened, mask_unknown
 from inspector.store import rows
 from inspector.store.reader import unknown_connection
-from inspector.wire.decoder import Decoder
+from inspector.wire.decoder import Decoder, withheld
 from inspector.wire.inflate import MAX_PAYLOAD, inflate_whole
 
 
 class Mask:
-    """Masks the secrets in what a client sends. The server's stream is left alone: an edit would break it."""
+    """Masks the secrets in what crosses the wire. The server's compressed stream is left alone: an edit would break it.
+
+    What cannot be read is withheld: why is stored in place of its bytes.
+    """
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._redactor = Redactor(registry)
-        self._clients: dict[int, Decoder] = {}
+        self._open: dict[int, Decoder] = {}
 
     def __call__(self, happening: Happening) -> Happening:
         """Return `happening` as it is to be stored."""
         match happening:
-            case Frame(from_client=True):
+            case Frame():
                 return self._mask_frame(happening)
             case Opened():
                 if happening.refusal is None:
-                    self._clients[happening.connection] = Decoder(happening.plane, happening.url)
+                    self._open[happening.connection] = Decoder(
+                        happening.plane, happening.url, joined_late=happening.joined_late
+                    )
+                return mask_opened(happening)
             case Closed():
-                self._clients.pop(happening.connection, None)
+                self._open.pop(happening.connection, None)
+                return mask_closed(happening)
+            case Control():
+                return replace(happening, data=mask_unknown(happening.data))
         return happening
 
     def _mask_frame(self, frame: Frame) -> Frame:
-        data = self._masked(frame)
-        forwarded = frame.forwarded and self._masked(replace(frame, data=frame.forwarded))
+        data = frame.data if frame.marks & Mark.WITHHELD else self._masked(frame)
+        forwarded = self._forwarded(frame)
+        if isinstance(data, Undecoded):
+            marks = frame.marks | Mark.REDACTED | Mark.WITHHELD
+            return replace(frame, data=withheld(data, len(frame.data)), forwarded=forwarded, marks=marks)
         if data == frame.data and forwarded == frame.forwarded:
             return frame
         return replace(frame, data=data, forwarded=forwarded, marks=frame.marks | Mark.REDACTED)
 
-    def _masked(self, frame: Frame) -> bytes:
+    def _forwarded(self, frame: Frame) -> bytes | None:
+        if not frame.forwarded:
+            return frame.forwarded
+        masked = self._masked(replace(frame, data=frame.forwarded))
+        return b"*" * len(frame.forwarded) if isinstance(masked, Undecoded) else masked
+
+    def _masked(self, frame: Frame) -> bytes | Undecoded:
+        """Return what is to be stored of a message; why it cannot be read where its secrets cannot be found."""
         data = frame.data
-        decoder = self._clients.get(frame.connection) or Decoder(Plane.GATEWAY, "")
+        decoder = self._open.get(frame.connection) or Decoder(Plane.GATEWAY, "", joined_late=True)
         if decoder.plane is Plane.MEDIA:
             return data
-        what = decoder.receive(frame)[0].what
-        if not isinstance(what, Payload):
-            encoding = "etf" if data.startswith(b"\x83") else "json"
-            return self._redactor.mask_bytes(decoder.plane, "", encoding, data, ABSENT)
-        # All of the message, not only its payload: bytes that follow one may hold secrets too.
+        what = decoder.read_alone(frame)
+        if what is None or not data:
+            return data
+        if isinstance(what, Undecoded):
+            return what
         plain = data if data.startswith(what.data) else inflate_whole(data, MAX_PAYLOAD)
         name = what.event or self._registry.name(decoder.plane, what.op)
-        masked = self._redactor.mask_bytes(decoder.plane, name, what.encoding, plain, what.d)
+        masked = self._redactor.mask_bytes(decoder.plane, name, what.encoding, what.data, {"d": what.d, **what.extra})
+        if not masked.strip(b"*"):
+            return Undecoded("withheld", "there is a secret in it that cannot be masked by itself", 0)
+        # What follows a payload belongs to none.
+        rest = plain[len(what.data) :]
+        masked += b"*" * len(rest) if rest.strip() else rest
         return data if masked == plain else masked
 
 

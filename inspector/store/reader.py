@@ -13,6 +13,7 @@ from pathlib import Path
 from inspector.diagnose.gaps import gap_of
 from inspector.model import Event, Finding, Happening, Kind, Mark, Opened, Payload, Plane, Severity, Verdict
 from inspector.session.media import is_of
+from inspector.session.redact import mask_closed, mask_opened, mask_text
 from inspector.session.state import Connection
 from inspector.store import rows
 from inspector.store.cells import MAX_ROWS, BadCell
@@ -58,10 +59,15 @@ class StoredFrame:
 
 
 class Reader:
-    """Reads one capture. Raises CaptureError where it is none, is damaged, or is too new."""
+    """Reads one capture. Raises CaptureError where it is none, is damaged, or is too new.
 
-    def __init__(self, path: Path) -> None:
+    Secrets in addresses, headers and reasons of connections are masked, unless they are to be revealed; frames and
+    payloads are given as they are.
+    """
+
+    def __init__(self, path: Path, *, reveal: bool = False) -> None:
         self.path = path
+        self.reveal = reveal
         self._db = connect(path)
         self._version = -1
         self._checked = 0
@@ -185,13 +191,21 @@ class Reader:
             row = self._db.execute(
                 f"select {rows.CONNECTION_COLUMNS} from connection where id = ?", (number,)
             ).fetchone()
-            return unknown_connection(number) if row is None else rows.connection_of(row)
+            return unknown_connection(number) if row is None else self.connection_of(row)
 
     def connections(self) -> list[Connection]:
         """Return all connections, in the order in which they were opened."""
         with explained(self.path):
             found = self._db.execute(f"select {rows.CONNECTION_COLUMNS} from connection order by id").fetchall()
-            return [rows.connection_of(row) for row in found]
+            return [self.connection_of(row) for row in found]
+
+    def connection_of(self, row: rows.Row) -> Connection:
+        """Return the connection of a row of `rows.CONNECTION_COLUMNS`."""
+        found = rows.connection_of(row)
+        if not self.reveal:
+            found.opened = mask_opened(found.opened)
+            found.closed = found.closed and mask_closed(found.closed)
+        return found
 
     def payload(self, number: int) -> bytes | None:
         """Return the decoded bytes of an event, None where it has none."""
@@ -350,7 +364,7 @@ class _Names(Mapping[int, str]):
                 raise KeyError(number)
             if len(self._found) >= 4096:
                 self._found.clear()
-            name = self._found[number] = row[1]
+            name = self._found[number] = mask_text(row[1])
         return name
 
     def __iter__(self) -> Iterator[int]:

@@ -33,17 +33,26 @@ _WORDS = {
 
 
 class OnlyReads:
-    """Lets `db` answer questions and nothing else, from now on. What it refuses fails with `sqlite3.DatabaseError`."""
+    """Lets `db` answer questions and nothing else, from now on. What it refuses fails with `sqlite3.DatabaseError`.
 
-    def __init__(self, db: Database) -> None:
+    The columns `hide`, as ``table.column``, read as null, whatever is made of them: hex(), substr(), sizes.
+    """
+
+    def __init__(self, db: Database, hide: frozenset[str] = frozenset()) -> None:
         self.refused = ""
         """What was refused last, in words."""
+        self.hidden: set[str] = set()
+        """Columns that were asked for and read as null."""
+        self._hide = hide
         db.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, _MAX_PATTERN)
         db.set_progress_handler(db.watch.beat, _BEAT)
         db.execute("pragma query_only = on")
         db.set_authorizer(self._may)
 
     def _may(self, action: int, first: str | None, second: str | None, database: str | None, by: str | None) -> int:
+        if action == sqlite3.SQLITE_READ and (column := f"{first}.{second}".lower()) in self._hide:
+            self.hidden.add(column)
+            return sqlite3.SQLITE_IGNORE
         if action in _QUESTIONS:
             return sqlite3.SQLITE_OK
         if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() not in _FUNCTIONS_THAT_REACH_OUT:

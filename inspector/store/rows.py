@@ -25,6 +25,7 @@ from inspector.model import (
     Undecoded,
     Verdict,
 )
+from inspector.session.redact import mask_text
 from inspector.session.state import Connection
 from inspector.store.cells import (
     BLOB,
@@ -294,8 +295,8 @@ def event_row(event: Event) -> Row:
         event.from_client,
         event.first_frame,
         event.last_frame,
-        _text(event.op) if isinstance(event.op, str) else event.op,
-        _text(event.event),
+        _said(event.op) if isinstance(event.op, str) else event.op,
+        _said(event.event),
         event.seq,
         _code(event.closed),
         event.wire_bytes,
@@ -305,9 +306,9 @@ def event_row(event: Event) -> Row:
         cell_of(event.guild_id),
         cell_of(event.channel_id),
         cell_of(event.user_id),
-        undecoded.reason if undecoded else _text(event.gap.reason) if event.gap else None,
+        undecoded.reason if undecoded else _said(event.gap.reason) if event.gap else None,
         undecoded.offset if undecoded else None,
-        _text(undecoded.text if undecoded else event.note),
+        _said(undecoded.text if undecoded else event.note),
         event.answers,
         event.latency_ns,
         int(event.findings[0].severity) if event.findings else 0,
@@ -350,7 +351,7 @@ def event_of(row: Row, connection: Callable[[int], Connection], payload: bytes |
 
 def finding_row(finding: Finding) -> Row:
     """Return `finding` in the order of `FINDING_COLUMNS`."""
-    return finding.event, finding.rule, int(finding.severity), _text(finding.text), json.dumps(finding.evidence)
+    return finding.event, finding.rule, int(finding.severity), _said(finding.text), json.dumps(finding.evidence)
 
 
 def finding_of(row: Row) -> Finding:
@@ -362,20 +363,21 @@ def finding_of(row: Row) -> Finding:
     event, rule, severity, text, evidence = row
     if not Severity.INFO <= severity <= _LAST_SEVERITY:
         raise _FINDING.bad(row, "has an unknown `severity`")
-    return Finding(inert(rule), Severity(severity), inert(text), event, numbers("finding", event, evidence))
+    named = numbers("finding", event, evidence)
+    return Finding(inert(rule), Severity(severity), inert(mask_text(text)), event, named)
 
 
 def verdict_row(verdict: Verdict) -> Row:
     """Return `verdict` in the order of `VERDICT_COLUMNS`."""
     return (
         verdict.event,
-        _text(verdict.cause),
+        _said(verdict.cause),
         json.dumps(verdict.evidence),
         verdict.reconnect,
         verdict.resume,
-        _text(verdict.advice),
+        _said(verdict.advice),
         verdict.right,
-        _text(verdict.then),
+        _said(verdict.then),
         verdict.then_event,
     )
 
@@ -385,14 +387,14 @@ def verdict_of(row: Row) -> Verdict:
     _VERDICT.check(row)
     event, cause, evidence, reconnect, resume, advice, right, then, then_event = row
     reconnect, resume, right = (None if answer is None else bool(answer) for answer in (reconnect, resume, right))
-    cause, advice, then = map(inert, (cause, advice, then))
+    cause, advice, then = (inert(mask_text(text)) for text in (cause, advice, then))
     named = numbers("verdict", event, evidence)
     return Verdict(event, cause, named, reconnect, resume, advice, right, then, then_event)
 
 
 def name_rows(names: Mapping[int, str]) -> list[Row]:
     """Return rows of the name table."""
-    return [(cell, _text(name)) for number, name in names.items() if (cell := cell_of(number)) is not None]
+    return [(cell, _said(name)) for number, name in names.items() if (cell := cell_of(number)) is not None]
 
 
 def _code(closed: Closed | None) -> int | None:
@@ -403,6 +405,11 @@ def _code(closed: Closed | None) -> int | None:
 def _whole(number: int | None) -> int | None:
     """SQLite has integers of 64 bits with sign; URLs and other people's files have any."""
     return number if number is not None and -(2**63) <= number < 2**63 else None
+
+
+def _said(text: str | None) -> str | None:
+    """What is derived holds no secrets, whatever was recorded."""
+    return _text(text and mask_text(text))
 
 
 def _text(text: str | None) -> str | None:

@@ -51,7 +51,8 @@ create table frame (
     from_client integer,                -- 1 client to server, 0 server to client; null for an open, and an unknown closer
     is_text     integer,                -- 1 text, 0 binary; null for what is not a message
     marks       integer not null,       -- bits: 1 injected, 2 dropped, 4 changed by the proxy, 8 redacted by us; a
-                                        --   close: 16 the proxy told the other end 1000, 32 a forbidden code was sent
+                                        --   close: 16 the proxy told the other end 1000, 32 a forbidden code was sent;
+                                        --   64 withheld: raw is JSON that says why the message could not be read
     raw         blob,                   -- the bytes as seen, permessage-deflate undone; media: a packet; a close: code
                                         --   (0: unknown, unless marked 32), reason; a gap: first and last (ns), how
                                         --   many sent and received (8 bytes each), why

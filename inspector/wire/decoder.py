@@ -5,6 +5,7 @@ compression context belongs to one connection and sees exactly what the sender s
 are read apart from it. And once a context is lost nothing is guessed: that is said once, and what follows is counted.
 """
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 from inspector.model import ABSENT, Frame, Mark, Payload, Plane, Undecoded
 from inspector.wire import etf, jsontext
 from inspector.wire.dialect import Compression, Dialect, dialect_of, sniff
-from inspector.wire.inflate import Budget, InflateError, Zlib, Zstd, inflate_whole
+from inspector.wire.inflate import MAX_PAYLOAD, Budget, InflateError, Zlib, Zstd, inflate_whole
 from inspector.wire.packets import described, read_packet
 from inspector.wire.voice import read_binary
 
@@ -77,6 +78,11 @@ class Decoder:
         `number` is the frame's place in the recording; it comes back in `Reading.first_frame`.
         """
         data = frame.data
+        if frame.marks & Mark.WITHHELD:
+            if self.compression is None and not (frame.is_text or frame.from_client) and self.plane is Plane.GATEWAY:
+                # Only what is in no stream is withheld.
+                self.compression, self.compression_seen = Compression.NONE, Compression.NONE.value
+            return [Reading(*_why_withheld(data, number))]
         if not data:
             return [Reading(Undecoded("empty", "the message has no bytes", 0), number, 0)]
         self._budget.receive(len(data))
@@ -93,6 +99,19 @@ class Decoder:
         if self.compression is Compression.NONE:
             return [Reading(self._read_alone(frame), number, len(data))]
         return self._read_stream(data, number)
+
+    def read_alone(self, frame: Frame) -> Payload | Undecoded | None:
+        """Read a message that shares no state with others; None for one of the server's compressed stream.
+
+        Takes all frames of the connection, in order.
+        """
+        if not frame.data:
+            return Undecoded("empty", "the message has no bytes", 0)
+        if not (frame.is_text or frame.from_client or frame.marks & Mark.INJECTED or self.plane is not Plane.GATEWAY):
+            self.compression = self.compression or self._choose(frame.data)
+            if self.compression is not Compression.NONE:
+                return None
+        return self._read_alone(frame)
 
     def skip(self, received: int) -> list[Reading]:
         """Go on after messages that were not recorded, `received` of them the server's; return what was left of one."""
@@ -277,6 +296,21 @@ def read_payload(
         return read_packet_alone(data) if plane is Plane.MEDIA else read_binary(data, from_client, version)
     what, _, _ = _first_payload(data, _READ[plane])
     return what or Undecoded("truncated", f"the payload ends in the middle, after {len(data):,} bytes", len(data))
+
+
+def withheld(why: Undecoded, size: int) -> bytes:
+    """Return what is stored of a message of `size` bytes that could not be read, in place of its bytes."""
+    return json.dumps({"reason": why.reason, "text": why.text, "offset": why.offset, "bytes": size}).encode()
+
+
+def _why_withheld(data: bytes, number: int) -> tuple[Undecoded, int, int]:
+    try:
+        match json.loads(data):
+            case {"reason": str(reason), "text": str(text), "offset": int() | None as offset, "bytes": int(size)}:
+                return Undecoded(reason, text, offset), number, min(max(size, 0), MAX_PAYLOAD)
+    except (ValueError, RecursionError):
+        pass
+    return Undecoded("corrupt", "it was withheld, and what was stored instead cannot be read"), number, 0
 
 
 def read_packet_alone(data: bytes) -> Payload | Undecoded:

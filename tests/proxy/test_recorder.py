@@ -188,8 +188,8 @@ def test_what_never_says_hello_is_not_kept(stand: Stand) -> None:
 
 def test_hosts_that_the_user_names_are_believed(stand: Stand) -> None:
     stand.context.configure(stand.recorder, gwinspect_hosts=["*.example.org"])
-    stand.say(stand.open("https://chat.example.org/ws"), b"no hello")
-    assert _frames(stand.recorded()) == [(b"no hello", Mark.NONE)]
+    stand.say(stand.open("https://chat.example.org/ws"), b'"no hello"')
+    assert _frames(stand.recorded()) == [(b'"no hello"', Mark.NONE)]
 
 
 def test_tokens_of_clients_are_masked_unless_kept(tmp_path: Path) -> None:
@@ -551,6 +551,10 @@ def test_a_full_disk_costs_no_message_and_disturbs_no_traffic(
     reader.close()
 
 
+# It can be read: nothing is kept of what cannot.
+_LARGE = b'"' + b"x" * 4000 + b'"'
+
+
 def test_what_a_full_disk_costs_is_a_row_of_each_connection(
     stand: Stand, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -560,9 +564,9 @@ def test_what_a_full_disk_costs_is_a_row_of_each_connection(
     _await(lambda: Reader(stand.capture).last() == 3)
     with _full_disk(stand.capture):
         for _ in range(20):
-            stand.say(first, b"x" * 4000)
+            stand.say(first, _LARGE)
         _await(lambda: "cannot be written" in caplog.text)
-        stand.say(first, b"x" * 4000)
+        stand.say(first, _LARGE)
         _await(lambda: "no room left to hold messages" in caplog.text)
         for number in range(5):
             stand.say(second, b'{"op":11}', from_client=number < 2)
@@ -575,7 +579,7 @@ def test_what_a_full_disk_costs_is_a_row_of_each_connection(
     stand.say(third, HELLO)
     happenings = stand.recorded()
     gaps = {each.connection: each for each in happenings if isinstance(each, Gap)}
-    kept = sum(isinstance(each, Frame) and each.data == b"x" * 4000 for each in happenings)
+    kept = sum(isinstance(each, Frame) and each.data == _LARGE for each in happenings)
     counts = {number: (gap.sent, gap.received) for number, gap in gaps.items()}
     assert counts == {1: (0, 21 - kept), 2: (2, 3), 4: (0, 1)}
     assert [type(each) for each in happenings if each.connection == 2] == [Opened, Gap, Closed]

@@ -26,7 +26,7 @@ def test_where_nothing_is_written_every_field_is_offered() -> None:
         ("kind == ", ["open", "payload", "close", "undecoded", "control", "gap"]),
         ("dir != r", ["receive"]),
         ("encoding == ", ["json", "etf", "binary"]),
-        ("mark == ", ["injected", "dropped", "changed", "redacted", "told_1000", "forbidden"]),
+        ("mark == ", ["injected", "dropped", "changed", "redacted", "told_1000", "forbidden", "withheld"]),
         ("finding >= w", ["warn"]),
         ("op in ", ["("]),
         ("op not in ", ["("]),

@@ -128,7 +128,7 @@ MEANINGS: dict[str, list[int]] = {
     "url =~ /v.9/": [19],
     "client =~ 127.*": ALL,
     "mark == injected": [10],
-    "mark == redacted": [3],
+    "mark == redacted": [3, 4, 11, 17],
     "mark != redacted and mark != null": [10],
     "finding >= warn": [10, 11, 13, 19],
     "finding == error": [11, 13, 19],

@@ -11,8 +11,9 @@ from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from inspector.report.jsonl import line
 from inspector.report.present import Presenter
+from inspector.report.rows import ImportedRows
 from inspector.session.state import Connection
-from tests.conversation import DIALECTS, SESSION, TOKEN, Conversation, dispatch, usual
+from tests.conversation import DIALECTS, SESSION, TOKEN, Conversation, dispatch, identify, message, ready, usual
 from tests.wire.dave_frames import REVOKE
 from tests.wire.etf_encoder import encode
 
@@ -156,3 +157,51 @@ def test_a_voice_message_has_its_fields() -> None:
     found = records(talk.frame(REVOKE))[1]
     assert (found["encoding"], found["op"], found["seq"]) == ("binary", 27, 3)
     assert found["d"] == {"operation": "revoke", "proposal_refs": ["aa" * 32]}
+
+
+# Frames, as far as they may be shown.
+
+
+class Told(list[Any]):
+    """Stands for a file of another program."""
+
+    notes: tuple[str, ...] = ()
+
+
+def rows_with_raw(talk: Conversation, *, reveal: bool = False) -> list[dict[str, Any]]:
+    presenter = Presenter(default(), reveal=reveal)
+    rows = ImportedRows(Told(talk.happenings), default())
+    return [json.loads(line(presenter.show(event, rows), presenter.raw(event, rows))) for event in rows]
+
+
+def test_raw_has_its_secrets_masked() -> None:
+    found = rows_with_raw(Conversation().opens().server(ready()).client(identify()))
+    for row in found[1:]:
+        assert "masked-" in base64.b64decode(row["raw"]).decode()
+        assert "raw_withheld" not in row
+
+
+@pytest.mark.parametrize("compression", ["zlib-stream", "zstd-stream", "payload"])
+def test_raw_of_compressed_bytes_is_withheld(compression: str) -> None:
+    talk = Conversation(compression=compression).opens().server(ready())
+    assert rows_with_raw(talk)[1]["raw_withheld"] == "compressed"
+    assert "raw" not in rows_with_raw(talk)[1]
+    assert base64.b64decode(rows_with_raw(talk, reveal=True)[1]["raw"]) == talk.frames[0].data
+
+
+def test_raw_of_what_could_not_be_read_is_withheld() -> None:
+    talk = Conversation().opens().frame(b'{"token":"cut of', is_text=True, from_client=True)
+    assert rows_with_raw(talk)[1]["raw_withheld"] == "unreadable"
+    assert base64.b64decode(rows_with_raw(talk, reveal=True)[1]["raw"]) == talk.frames[0].data
+
+
+def test_bytes_after_a_payload_are_not_shown() -> None:
+    talk = Conversation().opens().frame(b'{"op":1} no secret shape', is_text=True, from_client=True)
+    assert base64.b64decode(rows_with_raw(talk)[1]["raw"]) == b'{"op":1} ** ****** *****'
+
+
+def test_a_summary_never_shows_part_of_a_secret() -> None:
+    """It is cut after 80 characters, and a token that was cut has no shape."""
+    text = "x" * 60 + " " + TOKEN
+    for found in rows_with_raw(Conversation().opens().server(message(text))):
+        assert TOKEN[:12] not in found["summary"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from inspector.model import ABSENT, Plane
 from inspector.protocol import registry
-from inspector.session.redact import Redactor, digest
+from inspector.session.redact import Redactor, digest, mask_headers, mask_reason, mask_text, mask_url
 
 REDACTOR = Redactor(registry.load())
 # Made up: the parts spell "invented account id", and so on.
@@ -184,8 +184,11 @@ def test_both_of_two_equal_keys_are_masked() -> None:
     assert b"second" not in hidden
 
 
-def test_json_is_written_anew_where_a_secret_is_no_text() -> None:
-    assert json.loads(mask_json({"a": 1, "token": ["one", "two"]})) == {"a": 1, "token": "••••"}
+def test_lists_and_objects_under_a_secret_key_keep_their_shape_in_json() -> None:
+    d = {"a": 1, "secret_key": [7, 255, {"x": "one", "y": [3]}], "b": [5], "phone": 10000000000}
+    hidden = mask_json(d, plane=Plane.VOICE)
+    assert json.loads(hidden) == {"a": 1, "secret_key": [0, 0, {"x": "***", "y": [0]}], "b": [5], "phone": 0}
+    assert len(hidden) == len(json.dumps(d))
 
 
 def test_bytes_without_secrets_stay_as_they_are() -> None:
@@ -306,7 +309,133 @@ def test_any_bytes_can_be_masked(data: bytes, encoding: str | None) -> None:
     assert len(REDACTOR.mask_bytes(Plane.GATEWAY, None, encoding, data, ABSENT)) == len(data)
 
 
-def test_json_too_deep_to_be_written_anew_is_lost() -> None:
+def test_json_a_hundred_thousand_deep_is_masked() -> None:
     d: Any = {"token": ["x"]}
     data = b"[" * 100_000 + json.dumps(d).encode() + b"]" * 100_000
-    assert REDACTOR.mask_bytes(Plane.GATEWAY, None, "json", data, d) == b"*" * len(data)
+    hidden = REDACTOR.mask_bytes(Plane.GATEWAY, None, "json", data, d)
+    assert hidden == b"[" * 100_000 + b'{"token": ["*"]}' + b"]" * 100_000
+
+
+# Made up, as all that is secret here.
+JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJub2JvZHkifQ.c2lnbmF0dXJlIG9mIG5vYm9keQ"
+SHAPES = {
+    "token": ("Authorization {}", TOKEN),
+    "new token": ("{}", TOKEN + "abcdefghijk"),
+    "mfa": ("it is {}.", "mfa." + "x" * 84),
+    "jwt": ("captcha P1_{}", JWT),
+    "webhook": ("https://discord.com/api/webhooks/1180000000000000042/{}", "fhjKLm_0-" + "Qx7" * 19),
+    "interaction": (
+        "https://discord.com/api/v10/interactions/1180000000000000042/{}/callback",
+        "aW50ZXJhY3Rpb246" + "Ab1" * 30,
+    ),
+    "interaction token": ("{}", "aW50ZXJhY3Rpb246MTE4MDAwMDAwMDAwMDAwMDA0Mjp4eXo="),
+    "gift": ("claim https://discord.gift/{} now", "aBcDeFgHiJkLmNoP"),
+    "gift path": ("https://discord.com/gifts/{}", "aBcDeFgHiJkLmNoPqRsTuVwX"),
+    "promotion": ("https://promos.discord.gg/{}", "aBcDeFgHiJkLmNoPqRsTuVwX"),
+    "bearer": ("Authorization: Bearer {}", "6qrZcUqja7812RVdnEKjpzOL4CvHBFG"),
+    "login": ("wss://{}@gateway.discord.gg/?v=10", "somebody:correct-horse-battery"),
+    "e-mail": ("write to {} please", "someone.invented@mail.example.org"),
+    "json": ('{{"password": "{}"}}', "correct horse battery staple"),
+    "json in json": ('{{\\"refresh_token\\":\\"{}\\"}}', "D43f5y0ahjqew82jZ4NViEr2YafMKhue"),
+    "cut json": ('{{"api_key":"{}', "cut-off-in-the-middle"),
+    "form": ("grant_type=refresh_token&client_secret={}&x=1", "937it3ow87i4ery69876wqire"),
+    "log": ("password: {}", "hunter2hunter2"),
+    "query": ("wss://gateway.discord.gg/?v=10&ticket={}", "cmVtb3RlLWF1dGgtdGlja2V0"),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_secret_in_an_unknown_field_is_found_by_its_shape(name: str) -> None:
+    around, secret = SHAPES[name]
+    text = around.format(secret)
+    d = {"unknown": [{"field": text}], text: 1}
+    for left in (json.dumps(mask(d)), mask_text(text), mask_reason(text)):
+        assert not leaks(secret, left)
+    data = json.dumps(d).encode()
+    hidden = REDACTOR.mask_bytes(Plane.GATEWAY, None, "json", data, d)
+    assert not leaks(secret, hidden.decode())
+    assert len(hidden) == len(data)
+    data = b"\x83" + etf_map(unknown=binary(text))
+    hidden = REDACTOR.mask_bytes(Plane.GATEWAY, None, "etf", data, {"unknown": text})
+    assert not leaks(secret, hidden.decode("latin-1"))
+    assert len(hidden) == len(data)
+
+
+def leaks(secret: str, text: str) -> bool:
+    return any(secret[at : at + 12] in text for at in range(max(len(secret) - 11, 1)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1180000000000000042",
+        "a_0123456789abcdef0123456789abcdef",
+        "2026-01-31T12:00:00.123456+00:00",
+        "https://cdn.discordapp.com/avatars/1180000000000000042/a_0123456789abcdef0123456789abcdef.png?size=1024",
+        "https://discord.com/channels/1180000000000000001/1180000000000000002/1180000000000000003",
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36",
+        "the Bot administrators-of-this-server are <@1180000000000000042> and @everyone",
+        "keyboard: mechanical, session: tonight, token: no",
+        "gateway-us-east1-b.discord.gg",
+        "wss://gateway-us-east1-b.discord.gg/?v=10&encoding=json&compress=zlib-stream",
+    ],
+)
+def test_what_only_looks_like_a_secret_is_left_alone(text: str) -> None:
+    assert mask_text(text) is text
+    assert mask({"content": text, text: "x"}) == {"content": text, text: "x"}
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("wss://gateway.discord.gg/?v=10&encoding=json&compress=zstd-stream", None),
+        ("ws://127.0.0.1:8080/gwinspect-resume/gateway-us-east1-b.discord.gg/?v=10", None),
+        ("wss://me:pw@host.example/p?v=10&token=abc#part", "wss://••••@host.example/p?v=10&token=••••#••••"),
+        ("wss://a@b@host.example/", "wss://••••@host.example/"),
+        ("wss://host.example/x?v=" + "9" * 30, "wss://host.example/x?v=••••"),
+        ("wss://host.example/0123456789abcdef0123456789/x", None.__class__),
+        ("", None),
+        ("no address", None),
+    ],
+)
+def test_an_address_keeps_what_says_how_the_gateway_speaks(url: str, expected: Any) -> None:
+    found = mask_url(url)
+    if expected is type(None):
+        assert "0123456789" not in found
+    else:
+        assert found == (url if expected is None else expected)
+    assert mask_url(found) == found
+
+
+def test_headers_keep_what_helps_to_read_the_rest() -> None:
+    headers = {
+        "user-agent": "DiscordBot (https://example.org 1.0) Python/3.12",
+        "sec-websocket-extensions": "permessage-deflate; client_max_window_bits",
+        "origin": "https://discord.com",
+        "gwinspect-reached-at": "ws://127.0.0.1:8080",
+        "response-cf-ray": "8f1a2b3c4d5e6f70-FRA",
+    }
+    secret = {
+        "authorization": "Bot short",
+        "cookie": "a=b",
+        "sec-websocket-protocol": "json, access.Zm9vYmFy, etf.v2",
+        "origin": "https://me:pw@discord.com/?x=y",
+    }
+    assert mask_headers(headers) == headers
+    assert mask_headers(secret) == {
+        "authorization": "••••",
+        "cookie": "••••",
+        "sec-websocket-protocol": "json, ••••, etf.v2",
+        "origin": "https://••••@discord.com/?x=••••",
+    }
+
+
+def test_a_reason_loses_what_is_left_of_a_token() -> None:
+    assert not leaks(TOKEN, mask_reason(f"bad token {TOKEN[5:40]}"))
+    for plain in (
+        "Authentication failed.",
+        "Session is no longer valid.",
+        "HTTP 403 Forbidden (cf-ray 8f1a2b3c4d5e6f70-FRA)",
+    ):
+        assert mask_reason(plain) == plain

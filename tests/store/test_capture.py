@@ -214,7 +214,7 @@ def test_a_reader_sees_what_is_committed_and_learns_of_news(path: Path) -> None:
 
 
 def test_a_message_that_was_changed_after_it_was_stored_is_marked(path: Path) -> None:
-    writer = Writer(path, default(), made_by="test")
+    writer = Writer(path, default(), made_by="test", keep_secrets=True)
     writer.write(conversation(5)[:10])
     writer.amend(9, Mark.CHANGED, b"something else")
     writer.finish()

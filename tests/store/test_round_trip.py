@@ -516,7 +516,7 @@ def test_refused_connections_leave_nothing_in_memory(path: Path) -> None:
     for number in range(1, 30):
         writer.write([Opened(number, 0, Plane.GATEWAY, "wss://g/", refusal="HTTP 403 Forbidden", status=403)])
         writer.write(usual(connection=number + 100).happenings)
-    assert writer._mask._clients == {}
+    assert writer._mask._open == {}
     writer.finish()
 
 
@@ -529,3 +529,32 @@ def test_threads_may_unpack_chunks_at_the_same_time() -> None:
     with ThreadPoolExecutor(4) as threads:
         for at, found in enumerate(threads.map(lambda at: list(unpack(chunks[at % 4])), range(400))):
             assert found == bodies[at % 4]
+
+
+@pytest.mark.parametrize("from_client", [True, False])
+@pytest.mark.parametrize(
+    ("data", "is_text", "reason"),
+    [
+        (b'{"op":2,"d":{"tok"en":"%s"}}' % TOKEN.encode(), True, "not-json"),
+        (b'{"op":2,"d":{"password":"no shape at all, in 40 bytes', True, "truncated"),
+        (b"\x83t\0\0\0\x02m\0\0\0\x05tokenm\0\0\1\0no shape at all, in 40 bytes", False, "truncated"),
+        (b"\x83t\0\0\0\x01\x07no shape at all, in 40 bytes", False, "bad-etf"),
+    ],
+)
+def test_of_a_message_that_could_not_be_read_only_the_reason_is_stored(
+    path: Path, data: bytes, is_text: bool, reason: str, from_client: bool
+) -> None:
+    writer = writer_of(path, keep_secrets=False)
+    talk = Conversation("etf" if data[0] == 131 else "json").opens()
+    writer.write([*talk.happenings, Frame(1, 5, from_client, is_text, data)])
+    writer.finish()
+    events = Reader(path).events(1)
+    assert [(event.undecoded.reason, event.wire_bytes) for event in events] == [(reason, len(data))]
+    assert events[0].marks == Mark.REDACTED | Mark.WITHHELD
+    assert b"no shape" not in everything_in(path)
+    assert TOKEN[:12].encode() not in everything_in(path)
+    before = events[0].undecoded
+    rebuilt = Writer(path, default(), made_by="test", keep_secrets=True)
+    rebuilt.rebuild()
+    rebuilt.finish()
+    assert Reader(path).events(1)[0].undecoded == before

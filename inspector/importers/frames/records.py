@@ -13,7 +13,9 @@ from functools import lru_cache
 from typing import Any
 
 from inspector.importers.source import clean, kept_headers
-from inspector.model import Mark, Plane, Side
+from inspector.model import Mark, Plane, Side, Undecoded
+from inspector.session.redact import mask_reason
+from inspector.wire.decoder import withheld
 
 MAX_LINE = 96 * 1024 * 1024
 """Bytes that a line may have: some 64 MB of message in base64, with room to spare."""
@@ -92,7 +94,9 @@ def from_client(record: Record) -> bool:
 
 def data_of(record: Record) -> tuple[bool, bytes]:
     """Return whether a message was text, and its bytes."""
-    said, encoded = record.get("text"), record.get("bytes")
+    said, encoded, why = record.get("text"), record.get("bytes"), record.get("withheld")
+    if isinstance(why, dict):
+        return record.get("is_text") is True, _withheld(why)
     if isinstance(said, str):
         return True, said.encode("utf-8", "surrogatepass")
     if isinstance(encoded, str):
@@ -103,10 +107,24 @@ def data_of(record: Record) -> tuple[bool, bytes]:
     raise ValueError("it has neither text nor bytes")
 
 
+def _withheld(said: Record) -> bytes:
+    """Return what is stored of a message that its recorder withheld."""
+    offset, size = said.get("offset"), said.get("bytes")
+    reason = Undecoded(
+        mask_reason(text(said, "reason")[:40]) or "corrupt",
+        mask_reason(text(said, "text")[:300]),
+        offset if type(offset) is int and 0 <= offset < MAX_LINE else None,
+    )
+    return withheld(reason, size if type(size) is int else 0)
+
+
 def amendment_of(record: Record) -> tuple[Mark, bytes | None]:
     """Return what a record says was done to a message, and what the other end got instead."""
     forwarded = record.get("forwarded")
-    return marks_of(record), data_of(forwarded)[1] if isinstance(forwarded, dict) else None
+    marks = marks_of(record)
+    if not isinstance(record.get("withheld"), dict):
+        marks &= ~Mark.WITHHELD
+    return marks, data_of(forwarded)[1] if isinstance(forwarded, dict) else None
 
 
 def marks_of(record: Record) -> Mark:
