@@ -1,0 +1,77 @@
+"""A user's own tables (GWINSPECT_TABLES): damaged rows, values and bytes of TOML."""
+
+import json
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from random import Random
+from typing import Any
+
+from tests.fuzz import damage
+from tests.fuzz.mutant import Call, Command, Mutant, Step
+from tests.fuzz.talks import SAMPLES
+
+_COMMANDS = (("show", "sample.gwcap"), ("explain", "op", "97"), ("diagnose", "sample.gwcap"), ("explain", "rules"))
+
+
+def make(dice: Random) -> Mutant:
+    rows = [dice.choice(_rows()) for _ in range(dice.randint(1, 3))]
+    tree: list[Any] = [[kind, dict(row)] for kind, row in rows]
+    if dice.random() < 0.8:
+        tree = damage.structure(tree, dice, 6)
+    try:
+        data = "\n".join(_written(part) for part in tree if isinstance(part, list)).encode("utf-8", "surrogatepass")
+    except RecursionError:
+        data = b"[[opcode]]\nplane = " + b"[" * 100_000
+    if dice.random() < 0.4:
+        data = damage.bytes_of(data, dice)
+    command = Command(dice.choice(_COMMANDS), environment={"GWINSPECT_TABLES": "mine.toml"})
+    sample = (SAMPLES / "hostile.gwcap").read_bytes()
+    steps: list[Step] = [Call("forget the tables", _forget), command, Call("forget the tables", _forget)]
+    return Mutant({"mine.toml": data, "sample.gwcap": sample}, steps)
+
+
+def _forget(folder: object) -> None:
+    """Let the next command read its tables, as each process does."""
+    from inspector.protocol.registry import default
+
+    default.cache_clear()
+
+
+@cache
+def _rows() -> list[tuple[str, dict[str, Any]]]:
+    """Return rows of the built-in tables, a few of each kind, with the kind."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for entry in sorted((files("inspector.protocol") / "tables").iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".toml"):
+            for kind, rows in tomllib.loads(entry.read_text("utf-8")).items():
+                found.setdefault(kind, []).extend(row for row in rows if isinstance(row, dict))
+    return [(kind, row) for kind, rows in found.items() for row in rows[:: max(len(rows) // 6, 1)]]
+
+
+def _written(part: list[Any]) -> str:
+    kind, row = (*part, "", {})[:2]
+    pairs = row.items() if isinstance(row, dict) else ()
+    return f"[[{kind}]]\n" + "".join(f"{_key(key)} = {value}\n" for key, value in _values(pairs))
+
+
+def _values(pairs: Any) -> Iterator[tuple[Any, str]]:
+    for key, value in pairs:
+        yield key, _value(value)
+
+
+def _key(key: Any) -> str:
+    return key if isinstance(key, str) and key.isidentifier() else json.dumps(str(key))
+
+
+def _value(value: Any) -> str:
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{_key(key)} = {_value(item)}" for key, item in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(_value, value)) + "]"
+        case None:
+            return "null"
+        case _:
+            return json.dumps(value)
