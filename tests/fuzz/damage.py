@@ -137,7 +137,8 @@ def _changed(tree: Any, path: tuple[Any, ...], dice: Random) -> Any:
         case 1 if isinstance(copy, dict):
             copy[text(dice) if dice.random() < 0.3 else dice.choice(KEYS)] = copy.pop(step)
         case 1 | 2 if isinstance(copy, list):
-            copy[step:step] = [copy[step]] * dice.choice((1, 2, 50))
+            # Many of what is small already: a mutant must not be a bomb by chance.
+            copy[step:step] = [copy[step]] * dice.choice((1, 2, 50 if len(_paths(copy[step])) < 50 else 3))
         case 3:
             copy[step] = copy[dice.choice(list(copy))] if isinstance(copy, dict) else dice.choice(copy)
         case 4 if isinstance(copy[step], str):
@@ -172,7 +173,7 @@ def _paths(tree: Any) -> list[tuple[Any, ...]]:
 def json_of(tree: Any, dice: Random) -> bytes:
     """Return a value as JSON text, written as one program or the other does it."""
     try:
-        written = json.dumps(tree, ensure_ascii=dice.random() < 0.5, indent=dice.choice((None, None, 1)))
+        written = json.dumps(tree, ensure_ascii=dice.random() < 0.5, indent=dice.choice((None, None, 0)))
     except (TypeError, ValueError, RecursionError):
         written = "[" * 100_000
     if dice.random() < 0.03:
