@@ -10,30 +10,30 @@ from tests.fuzz import misdeeds
 from tests.fuzz.acceptance import faults_of
 from tests.fuzz.hunt import Found, hunt, lines_of
 from tests.fuzz.kinds import KINDS
-from tests.fuzz.mutant import Command, make
+from tests.fuzz.mutant import ByDice, Command
 from tests.fuzz.shell import Outcome
 
 # With these each misdeed is among the mutants, and those that take long are there once.
-SEED, COUNT = 63, 13
+BAD, COUNT = ByDice("tests.fuzz.misdeeds", 63), 13
 SHOW = Command(("show", "bot.gwcap"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_mutant_is_the_same_each_time(kind: str) -> None:
-    first, again, other = make(kind, 7, 3), make(kind, 7, 3), make(kind, 7, 4)
+    first, again, other = (ByDice(kind, 7).make(number) for number in (3, 3, 4))
     assert [first.files, list(map(str, first.steps))] == [again.files, list(map(str, again.steps))]
     assert [first.files, list(map(str, first.steps))] != [other.files, list(map(str, other.steps))]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_mutant_has_steps(kind: str) -> None:
-    assert all(make(kind, 1, number).steps for number in range(10))
+    assert all(ByDice(kind, 1).make(number).steps for number in range(10))
 
 
 @pytest.fixture(scope="module")
 def found() -> Found:
     """What a hunt finds where every mutant does something that it must not, but for those that do nothing."""
-    return hunt("tests.fuzz.misdeeds", SEED, count=COUNT, seconds=600, workers=2, computing=1, waiting=5)
+    return hunt(BAD, count=COUNT, seconds=600, workers=2, computing=1, waiting=5)
 
 
 def test_every_misdeed_is_seen(found: Found) -> None:
@@ -52,9 +52,7 @@ def test_every_misdeed_is_seen(found: Found) -> None:
 
 
 def test_a_mutant_that_does_nothing_wrong_is_none(found: Found) -> None:
-    innocent = [
-        number for number in range(COUNT) if str(make("tests.fuzz.misdeeds", SEED, number).steps[0]) == "nothing"
-    ]
+    innocent = [number for number in range(COUNT) if str(BAD.make(number).steps[0]) == "nothing"]
     assert innocent
     assert found.outcomes["as documented"] == len(innocent)
     assert found.outcomes["fault"] == COUNT - len(innocent)
@@ -64,7 +62,7 @@ def test_each_fault_is_told_with_the_way_to_it(found: Found) -> None:
     text = "\n".join(lines_of(found, 1))
     numbers = sorted(number for number, _ in found.faults["KeyError", "outside of inspector/"])
     assert f"FAULT KeyError at outside of inspector/: {len(numbers)} mutant" in text
-    assert f"python -m tests.fuzz --kind tests.fuzz.misdeeds --seed {SEED} --number {numbers[0]}" in text
+    assert f"python -m tests.fuzz --kind tests.fuzz.misdeeds --seed {BAD.seed} --number {numbers[0]}" in text
 
 
 def test_the_place_of_a_hang_is_that_of_the_main_thread(found: Found) -> None:
@@ -91,11 +89,13 @@ def test_only_documented_outcomes_are_accepted(outcome: Outcome, what: list[str]
     assert [fault.what for fault in faults_of(SHOW, outcome)] == what
 
 
-def test_one_mutant_can_be_had_again_with_its_files(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["capture", "flow"])
+def test_one_mutant_can_be_had_again_with_its_files(tmp_path: Path, kind: str) -> None:
     root = Path(misdeeds.__file__).parents[2]
-    command = [sys.executable, "-m", "tests.fuzz", "--kind", "filter", "--seed", "7", "--number", "3"]
+    command = [sys.executable, "-m", "tests.fuzz", "--kind", kind, "--seed", "7", "--number", "3"]
     run = subprocess.run(
         command, cwd=tmp_path, env={"PYTHONPATH": str(root), "PATH": ""}, capture_output=True, text=True
     )
-    assert "1 mutant in" in run.stdout, run.stderr
-    assert (tmp_path / "fuzz-found" / "filter-7-3" / "sample.gwcap").read_bytes()[:15] == b"SQLite format 3"
+    assert "1 mutant" in run.stdout, run.stderr
+    saved = {path.name: path.read_bytes() for path in (tmp_path / "fuzz-found" / f"{kind}-7-3").iterdir()}
+    assert saved == ByDice(kind, 7).make(3).files

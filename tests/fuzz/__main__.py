@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.fuzz.hunt import Found, hunt, lines_of
 from tests.fuzz.kinds import KINDS
-from tests.fuzz.mutant import make
+from tests.fuzz.mutant import ByDice
 
 # Where the files of a single mutant are saved.
 SAVED = Path("fuzz-found")
@@ -28,8 +28,7 @@ def main() -> int:
         share = (until - time.time()) / (len(kinds) - place)
         seconds = asked.seconds if asked.count else share
         found = hunt(
-            kind,
-            asked.seed,
+            ByDice(kind, asked.seed),
             count=asked.count or sys.maxsize,
             seconds=seconds,
             workers=asked.workers,
@@ -45,18 +44,19 @@ def _one(kind: str, seed: int, number: int) -> int:
     """Try one mutant again, and save its files."""
     folder = SAVED / f"{kind}-{seed}-{number}"
     folder.mkdir(parents=True, exist_ok=True)
-    mutant = make(kind, seed, number)
+    source = ByDice(kind, seed)
+    mutant = source.make(number)
     for name, data in mutant.files.items():
         (folder / name).write_bytes(data)
     print(f"{folder}: {', '.join(mutant.files) or 'no files'}", *map(str, mutant.steps), sep="\n  ")
-    found = hunt(kind, seed, count=1, first=number, seconds=600, workers=1)
+    found = hunt(source, count=1, first=number, seconds=600, workers=1)
     print(*lines_of(found, 1), sep="\n")
     return 1 if found.faults else 0
 
 
 def _say(found: Found) -> None:
     speed = found.mutants / found.seconds
-    sys.stderr.write(f"\r{found.kind}: {found.mutants:,} ({speed:.0f}/s), {len(found.faults)} faults \r")
+    sys.stderr.write(f"\r{found.source.name}: {found.mutants:,} ({speed:.0f}/s), {len(found.faults)} faults \r")
 
 
 def _arguments() -> argparse.Namespace:

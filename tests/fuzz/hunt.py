@@ -14,6 +14,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from tests.fuzz.acceptance import Fault
+from tests.fuzz.mutant import Source
 from tests.fuzz.worker import COMPUTING, WAITING, Report, Task, dump_of, work
 
 _SPAWN = multiprocessing.get_context("spawn")
@@ -29,8 +30,7 @@ _SHARED = Path("/dev/shm")
 class Found:
     """What a hunt has come to."""
 
-    kind: str
-    seed: int
+    source: Source
     mutants: int = 0
     frames: int = 0
     seconds: float = 0.0
@@ -50,8 +50,7 @@ class Found:
 
 
 def hunt(
-    kind: str,
-    seed: int,
+    source: Source,
     *,
     count: int,
     seconds: float,
@@ -61,17 +60,16 @@ def hunt(
     waiting: float = WAITING,
     progress: Callable[[Found], None] = lambda found: None,
 ) -> Found:
-    """Try the mutants `first` to `first + count` of a kind, for so many seconds at most.
+    """Try the mutants `first` to `first + count`, for so many seconds at most.
 
     `computing`, `waiting`: as in `Task`.
     """
-    found = Found(kind, seed)
+    found = Found(source)
     began = time.time()
     with tempfile.TemporaryDirectory(prefix="gwinspect-fuzz-", dir=_SHARED if _SHARED.is_dir() else None) as folder:
         tasks = [
             Task(
-                kind,
-                seed,
+                source,
                 range(first + place, first + count, workers),
                 began + seconds,
                 Path(folder) / str(place),
@@ -133,7 +131,7 @@ class _Worker:
             return None
         dump = dump_of(self._task.folder).read_text("utf-8", "replace")
         if not self._left or not dump.startswith(f"{self._left[0]} "):
-            raise RuntimeError(f"a worker of {self._task.kind} ended with {code} between two mutants:\n{dump}")
+            raise RuntimeError(f"a worker of {self._task.source.name} ended with {code} between two mutants:\n{dump}")
         found.add(Report(self._left[0], Counter({"fault": 1}), [_fault(code, dump)]))
         return replace(self._task, numbers=rest) if (rest := self._left[1:]) else None
 
@@ -163,7 +161,7 @@ def lines_of(found: Found, most: int) -> Iterator[str]:
     frames = f", {found.frames:,} damaged frames" if found.frames else ""
     slow, number = found.slowest
     yield (
-        f"{found.kind}: {_mutants(found.mutants)}{frames} in {found.seconds:.0f} s ({speed:.0f}/s), "
+        f"{found.source.name}: {_mutants(found.mutants)}{frames} in {found.seconds:.0f} s ({speed:.0f}/s), "
         f"the slowest {slow:.1f} s (number {number})"
     )
     counts: dict[str, list[str]] = {}
@@ -175,7 +173,7 @@ def lines_of(found: Found, most: int) -> Iterator[str]:
     for (what, place), cases in sorted(found.faults.items(), key=lambda item: -len(item[1])):
         yield f"  FAULT {what} at {place}: {_mutants(len(cases))}"
         for number, fault in sorted(cases, key=lambda case: case[0])[:most]:
-            yield f"    python -m tests.fuzz --kind {found.kind} --seed {found.seed} --number {number}"
+            yield f"    {found.source.again(number)}"
             yield f"      {fault.step[:200]}"
             yield f"      {fault.detail[:600]}"
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from random import Random
+from typing import NamedTuple, Protocol
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,32 @@ class Mutant:
     """Damaged frames in it, where they are counted."""
 
 
-def make(kind: str, seed: int, number: int) -> Mutant:
-    """Make one mutant. `kind`: the name of a module in `kinds/`, or of any module with its function ``make``."""
-    module = import_module(kind if "." in kind else f"tests.fuzz.kinds.{kind}")
-    mutant = module.make(Random(f"{kind}/{seed}/{number}"))
-    assert isinstance(mutant, Mutant)
-    return mutant
+class Source(Protocol):
+    """Mutants by number."""
+
+    @property
+    def name(self) -> str:
+        """What they are called together."""
+
+    def make(self, number: int) -> Mutant:
+        """Make one; the same each time."""
+
+    def again(self, number: int) -> str:
+        """Return the command that tries one again."""
+
+
+class ByDice(NamedTuple):
+    """The mutants of a kind that a seed gives."""
+
+    name: str
+    """The name of a module in `kinds/`, or of any module with their function ``make``."""
+    seed: int
+
+    def make(self, number: int) -> Mutant:
+        module = import_module(self.name if "." in self.name else f"tests.fuzz.kinds.{self.name}")
+        mutant = module.make(Random(f"{self.name}/{self.seed}/{number}"))
+        assert isinstance(mutant, Mutant)
+        return mutant
+
+    def again(self, number: int) -> str:
+        return f"python -m tests.fuzz --kind {self.name} --seed {self.seed} --number {number}"

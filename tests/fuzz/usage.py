@@ -3,6 +3,7 @@
 from random import Random
 
 from tests.fuzz.filters import filter_of
+from tests.fuzz.kept import reindexing
 from tests.fuzz.look import on_a_screen, read_by_screens
 from tests.fuzz.mutant import Call, Command, Step
 
@@ -15,8 +16,8 @@ _STATEMENTS = (
 )  # fmt: skip
 
 
-def steps_for(name: str, dice: Random, *, capture: bool = False) -> list[Step]:
-    """Return what is done with a file. `capture`: it may be one of ours, so that commands for those make sense."""
+def steps_for(name: str, dice: Random, capture: bytes | None = None) -> list[Step]:
+    """Return what is done with a file. `capture`: what is in it, where commands for captures make sense."""
     if dice.randrange(SCREENS) == 0:
         return [on_a_screen(name, dice)]
     if dice.random() < 0.12:
@@ -28,10 +29,10 @@ def steps_for(name: str, dice: Random, *, capture: bool = False) -> list[Step]:
             steps.append(read_by_screens(name, dice))
         elif roll < 0.25:
             steps += _converting(name, dice)
-        elif capture and roll < 0.33:
-            steps += [Command(("reindex", name), changes=(name,)), Command(("show", name), changes=(name,))]
+        elif capture is not None and roll < 0.33:
+            steps += [*reindexing(name, capture), Command(("show", name))]
             break
-        elif capture and roll < 0.42:
+        elif capture is not None and roll < 0.42:
             form = ("--format", dice.choice(("text", "csv", "jsonl")), *(("--reveal",) if dice.random() < 0.3 else ()))
             steps.append(Command(("sql", name, dice.choice(_STATEMENTS), *form)))
         else:
@@ -39,8 +40,8 @@ def steps_for(name: str, dice: Random, *, capture: bool = False) -> list[Step]:
     return steps
 
 
-def all_reading(name: str, dice: Random) -> list[Step]:
-    """Return every way to read a file once."""
+def all_uses(name: str, data: bytes, dice: Random) -> list[Step]:
+    """Return every way to use a file once."""
     found: list[Step] = [
         Command(("show", name, *options))
         for options in (
@@ -55,7 +56,8 @@ def all_reading(name: str, dice: Random) -> list[Step]:
     found += [Command(("stats", name, "--format", form)) for form in ("text", "jsonl")]
     found += [Command(("diagnose", name, "--format", form)) for form in ("text", "jsonl", "junit")]
     screen: Call = read_by_screens(name, dice)
-    return [*found, screen, *_converting(name, dice)]
+    found += [screen, *_converting(name, dice)]
+    return [*found, *reindexing(name, data)] if name.endswith(".gwcap") else found
 
 
 def _reading(dice: Random, name: str) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from inspector.cli.main import COMMANDS
 from tests.fuzz.acceptance import Fault, faults_of, left_behind
-from tests.fuzz.mutant import Command, Mutant, Step, make
+from tests.fuzz.mutant import ByDice, Command, Mutant, Source, Step
 from tests.fuzz.shell import Shell
 
 # Seconds of computing that a mutant may take; and seconds in all, as it may wait for others on a busy machine.
@@ -33,8 +33,7 @@ MEMORY = 500 * 1024**2
 class Task:
     """Which mutants a worker makes."""
 
-    kind: str
-    seed: int
+    source: Source
     numbers: range
     until: float
     """When to stop, in seconds since the epoch."""
@@ -99,7 +98,7 @@ class _Bench:
         self.say(f"{number} making")
         faulthandler.dump_traceback_later(self._task.waiting, exit=True, file=self._dump)
         signal.setitimer(signal.ITIMER_PROF, self._task.computing)
-        mutant = make(self._task.kind, self._task.seed, number)
+        mutant = self._task.source.make(number)
         report.frames = mutant.frames
         self._lay_out(mutant)
         files = dict(mutant.files)
@@ -136,10 +135,9 @@ class _Bench:
 
     def _warm_up(self) -> None:
         """Import what mutants will, so that they are not charged with it."""
-        for kind in ("wire", self._task.kind):
-            for number in range(-3, 0):
-                mutant = make(kind, self._task.seed, number)
-                self._lay_out(mutant)
+        for number in range(3):
+            ByDice("wire", 0).make(number)
+            self._task.source.make(number)
         for module in ("inspector.tui.app", "mitmproxy.io", *(f"inspector.cli.{name}" for name in COMMANDS)):
             import_module(module)
 

@@ -28,12 +28,11 @@ _META = ("missing", "clock", "lost", "continues", "finished_at", "tool", "host",
 
 def make(dice: Random) -> Mutant:
     data = _seeds()[dice.randrange(len(_seeds()))]
-    steps = steps_for(_NAME, dice, capture=True)
     if dice.random() < 0.75:
         data = _changed(data, dice)
     if dice.random() < 0.35:
         data = _bytes(data, dice)
-    return Mutant({_NAME: data}, steps)
+    return Mutant({_NAME: data}, steps_for(_NAME, dice, data))
 
 
 @cache
@@ -269,7 +268,7 @@ def _table(db: sqlite3.Connection, dice: Random) -> str:
 def _bytes(data: bytes, dice: Random) -> bytes:
     """Return a capture with bytes damaged: anywhere, in its header, whole pages, or its end."""
     body = bytearray(data)
-    page = 4096
+    page = int.from_bytes(data[16:18]) or 1024
     match dice.randrange(6):
         case 0:
             for _ in range(dice.choice((1, 10, 200))):
