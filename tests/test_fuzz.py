@@ -13,27 +13,43 @@ from tests.fuzz.kinds import KINDS
 from tests.fuzz.mutant import ByDice, Command
 from tests.fuzz.shell import Outcome
 
+KIND = "tests.fuzz.misdeeds"
 # With these each misdeed is among the mutants, and those that take long are there once.
-BAD, COUNT = ByDice("tests.fuzz.misdeeds", 63), 13
+BAD, COUNT = ByDice((KIND,), 63), 13
 SHOW = Command(("show", "bot.gwcap"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_mutant_is_the_same_each_time(kind: str) -> None:
-    first, again, other = (ByDice(kind, 7).make(number) for number in (3, 3, 4))
+    first, again, other = (ByDice((kind,), 7).make(number) for number in (3, 3, 4))
     assert [first.files, list(map(str, first.steps))] == [again.files, list(map(str, again.steps))]
     assert [first.files, list(map(str, first.steps))] != [other.files, list(map(str, other.steps))]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_mutant_has_steps(kind: str) -> None:
-    assert all(ByDice(kind, 1).make(number).steps for number in range(10))
+    assert all(ByDice((kind,), 1).make(number).steps for number in range(10))
+
+
+def test_workers_that_share_the_numbers_get_all_kinds() -> None:
+    source = ByDice(KINDS, 1)
+    for workers in (1, 2, 3, 4, 9):
+        for first in range(workers):
+            numbers = range(first, 400, workers)
+            assert {source.kind(number) for number in numbers} == set(KINDS)
+
+
+def test_a_mutant_among_others_is_the_one_that_is_had_again() -> None:
+    source = ByDice(KINDS, 5)
+    kind, number = source.kind(31), 31 // len(KINDS)
+    assert source.again(31) == f"python -m tests.fuzz --kind {kind} --seed 5 --number {number}"
+    assert source.make(31).files == ByDice((kind,), 5).make(number).files
 
 
 @pytest.fixture(scope="module")
 def found() -> Found:
     """What a hunt finds where every mutant does something that it must not, but for those that do nothing."""
-    return hunt(BAD, count=COUNT, seconds=600, workers=2, computing=1, waiting=5)
+    return hunt(BAD, count=COUNT, seconds=600, workers=2, computing=1, waiting=5)[KIND]
 
 
 def test_every_misdeed_is_seen(found: Found) -> None:
@@ -59,10 +75,10 @@ def test_a_mutant_that_does_nothing_wrong_is_none(found: Found) -> None:
 
 
 def test_each_fault_is_told_with_the_way_to_it(found: Found) -> None:
-    text = "\n".join(lines_of(found, 1))
+    text = "\n".join(lines_of(found, BAD, 1))
     numbers = sorted(number for number, _ in found.faults["KeyError", "outside of inspector/"])
     assert f"FAULT KeyError at outside of inspector/: {len(numbers)} mutant" in text
-    assert f"python -m tests.fuzz --kind tests.fuzz.misdeeds --seed {BAD.seed} --number {numbers[0]}" in text
+    assert f"python -m tests.fuzz --kind {KIND} --seed {BAD.seed} --number {numbers[0]}" in text
 
 
 def test_the_place_of_a_hang_is_that_of_the_main_thread(found: Found) -> None:
@@ -98,4 +114,4 @@ def test_one_mutant_can_be_had_again_with_its_files(tmp_path: Path, kind: str) -
     )
     assert "1 mutant" in run.stdout, run.stderr
     saved = {path.name: path.read_bytes() for path in (tmp_path / "fuzz-found" / f"{kind}-7-3").iterdir()}
-    assert saved == ByDice(kind, 7).make(3).files
+    assert saved == ByDice((kind,), 7).make(3).files

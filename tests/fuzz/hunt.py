@@ -28,12 +28,13 @@ _SHARED = Path("/dev/shm")
 
 @dataclass
 class Found:
-    """What a hunt has come to."""
+    """What a hunt has come to, with the mutants of one kind."""
 
-    source: Source
+    kind: str
     mutants: int = 0
     frames: int = 0
     seconds: float = 0.0
+    """In one process."""
     slowest: tuple[float, int] = (0.0, 0)
     """Seconds of the slowest mutant, and its number."""
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -43,10 +44,15 @@ class Found:
     def add(self, report: Report) -> None:
         self.mutants += 1
         self.frames += report.frames
+        self.seconds += report.seconds
         self.outcomes += report.outcomes
         self.slowest = max(self.slowest, (report.seconds, report.number))
         for fault in report.faults:
             self.faults.setdefault((fault.what, fault.place), []).append((report.number, fault))
+
+
+Hunted = dict[str, Found]
+"""What was found, by kind."""
 
 
 def hunt(
@@ -58,13 +64,13 @@ def hunt(
     first: int = 0,
     computing: float = COMPUTING,
     waiting: float = WAITING,
-    progress: Callable[[Found], None] = lambda found: None,
-) -> Found:
-    """Try the mutants `first` to `first + count`, for so many seconds at most.
+    progress: Callable[[Hunted], None] = lambda found: None,
+) -> Hunted:
+    """Try the mutants `first` to `first + count`, for so many seconds at most, and return what was found by kind.
 
     `computing`, `waiting`: as in `Task`.
     """
-    found = Found(source)
+    found: Hunted = {}
     began = time.time()
     with tempfile.TemporaryDirectory(prefix="gwinspect-fuzz-", dir=_SHARED if _SHARED.is_dir() else None) as folder:
         tasks = [
@@ -86,17 +92,17 @@ def hunt(
                 place = places[ready]  # type: ignore[index]
                 worker = crew[place]
                 report = worker.take()
-                if report is not None:
-                    found.add(report)
-                elif (following := worker.buried(found)) is not None and time.time() < following.until:
-                    crew[place] = _Worker(following)
-                else:
+                if report is None:
+                    report, following = worker.bury()
                     del crew[place]
+                    if following is not None and time.time() < following.until:
+                        crew[place] = _Worker(following)
+                if report is not None:
+                    kind = source.kind(report.number)
+                    found.setdefault(kind, Found(kind)).add(report)
             if time.time() - told > _BEAT:
                 told = time.time()
-                found.seconds = told - began
                 progress(found)
-    found.seconds = time.time() - began
     return found
 
 
@@ -108,7 +114,7 @@ class _Worker:
         shutil.rmtree(task.folder, ignore_errors=True)
         task.folder.mkdir(parents=True)
         self.reports, theirs = _SPAWN.Pipe(duplex=False)
-        self._process: BaseProcess = _SPAWN.Process(target=work, args=(task, theirs))
+        self._process: BaseProcess = _SPAWN.Process(target=work, args=(task, theirs), daemon=True)
         self._process.start()
         theirs.close()
         self._left = task.numbers
@@ -122,18 +128,18 @@ class _Worker:
         self._left = self._left[1:]
         return report
 
-    def buried(self, found: Found) -> Task | None:
-        """Note what ended the process, and return what is left to do; None where nothing is."""
+    def bury(self) -> tuple[Report | None, Task | None]:
+        """Return what ended the process, None where it was done, and what is left to do."""
         self._process.join()
         self.reports.close()
         code = self._process.exitcode
         if code == 0:
-            return None
+            return None, None
         dump = dump_of(self._task.folder).read_text("utf-8", "replace")
         if not self._left or not dump.startswith(f"{self._left[0]} "):
-            raise RuntimeError(f"a worker of {self._task.source.name} ended with {code} between two mutants:\n{dump}")
-        found.add(Report(self._left[0], Counter({"fault": 1}), [_fault(code, dump)]))
-        return replace(self._task, numbers=rest) if (rest := self._left[1:]) else None
+            raise RuntimeError(f"a worker ended with {code} between two mutants:\n{dump}")
+        report = Report(self._left[0], Counter({"fault": 1}), [_fault(code, dump)])
+        return report, replace(self._task, numbers=rest) if (rest := self._left[1:]) else None
 
 
 def _fault(code: int | None, dump: str) -> Fault:
@@ -155,14 +161,14 @@ def _signal_name(code: int | None) -> str:
     return f"process ended with {code}"
 
 
-def lines_of(found: Found, most: int) -> Iterator[str]:
-    """Yield a report of a hunt for a person; at most so many examples of each fault."""
+def lines_of(found: Found, source: Source, most: int) -> Iterator[str]:
+    """Yield a report on a kind for a person; at most so many examples of each fault."""
     speed = found.mutants / found.seconds if found.seconds else 0
     frames = f", {found.frames:,} damaged frames" if found.frames else ""
     slow, number = found.slowest
     yield (
-        f"{found.source.name}: {_mutants(found.mutants)}{frames} in {found.seconds:.0f} s ({speed:.0f}/s), "
-        f"the slowest {slow:.1f} s (number {number})"
+        f"{found.kind}: {_mutants(found.mutants)}{frames}, {speed:.0f}/s in each process; "
+        f"the slowest took {slow:.1f} s: {source.again(number)}"
     )
     counts: dict[str, list[str]] = {}
     for name, count in sorted(found.outcomes.items()):
@@ -173,7 +179,7 @@ def lines_of(found: Found, most: int) -> Iterator[str]:
     for (what, place), cases in sorted(found.faults.items(), key=lambda item: -len(item[1])):
         yield f"  FAULT {what} at {place}: {_mutants(len(cases))}"
         for number, fault in sorted(cases, key=lambda case: case[0])[:most]:
-            yield f"    {found.source.again(number)}"
+            yield f"    {source.again(number)}"
             yield f"      {fault.step[:200]}"
             yield f"      {fault.detail[:600]}"
 

@@ -51,11 +51,10 @@ class Mutant:
 
 
 class Source(Protocol):
-    """Mutants by number."""
+    """Mutants by number, of one kind or of several."""
 
-    @property
-    def name(self) -> str:
-        """What they are called together."""
+    def kind(self, number: int) -> str:
+        """Return the kind of one."""
 
     def make(self, number: int) -> Mutant:
         """Make one; the same each time."""
@@ -65,17 +64,23 @@ class Source(Protocol):
 
 
 class ByDice(NamedTuple):
-    """The mutants of a kind that a seed gives."""
+    """The mutants of some kinds that a seed gives, of all kinds by turns."""
 
-    name: str
-    """The name of a module in `kinds/`, or of any module with their function ``make``."""
+    kinds: tuple[str, ...]
+    """Names of modules in `kinds/`, or of any modules with their function ``make``."""
     seed: int
 
+    def kind(self, number: int) -> str:
+        # Turned by one each time round, so that workers that take every second number get all kinds.
+        return self.kinds[(number + number // len(self.kinds)) % len(self.kinds)]
+
     def make(self, number: int) -> Mutant:
-        module = import_module(self.name if "." in self.name else f"tests.fuzz.kinds.{self.name}")
-        mutant = module.make(Random(f"{self.name}/{self.seed}/{number}"))
+        kind = self.kind(number)
+        module = import_module(kind if "." in kind else f"tests.fuzz.kinds.{kind}")
+        mutant = module.make(Random(f"{kind}/{self.seed}/{number // len(self.kinds)}"))
         assert isinstance(mutant, Mutant)
         return mutant
 
     def again(self, number: int) -> str:
-        return f"python -m tests.fuzz --kind {self.name} --seed {self.seed} --number {number}"
+        kind, own = self.kind(number), number // len(self.kinds)
+        return f"python -m tests.fuzz --kind {kind} --seed {self.seed} --number {own}"

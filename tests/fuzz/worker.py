@@ -135,8 +135,8 @@ class _Bench:
 
     def _warm_up(self) -> None:
         """Import what mutants will, so that they are not charged with it."""
-        for number in range(3):
-            ByDice("wire", 0).make(number)
+        ByDice(("wire",), 0).make(0)
+        for number in self._task.numbers[:20]:
             self._task.source.make(number)
         for module in ("inspector.tui.app", "mitmproxy.io", *(f"inspector.cli.{name}" for name in COMMANDS)):
             import_module(module)
