@@ -13,13 +13,13 @@ import sys
 import time
 import traceback
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from inspector.cli.main import COMMANDS
-from tests.fuzz.acceptance import Fault, faults_of, left_behind
+from tests.fuzz.acceptance import Fault, faults_of, left_behind, of_error
 from tests.fuzz.mutant import ByDice, Command, Mutant, Source, Step
 from tests.fuzz.shell import Shell
 
@@ -98,7 +98,11 @@ class _Bench:
         self.say(f"{number} making")
         faulthandler.dump_traceback_later(self._task.waiting, exit=True, file=self._dump)
         signal.setitimer(signal.ITIMER_PROF, self._task.computing)
-        mutant = self._task.source.make(number)
+        try:
+            mutant = self._task.source.make(number)
+        except Exception as error:
+            # A bug of ours, in the making: it is told like any other.
+            return Report(number, Counter({"fault": 1}), [replace(of_error(error), step="making")])
         report.frames = mutant.frames
         self._lay_out(mutant)
         files = dict(mutant.files)

@@ -85,8 +85,8 @@ def _changed(data: bytes, dice: Random) -> bytes:
             change = dice.choices(list(_CHANGES), list(_CHANGES.values()))[0]
             try:
                 change(db, dice)
-            except (sqlite3.Error, ValueError, OverflowError):
-                # What SQLite does not let happen cannot be in a file in this way.
+            except (sqlite3.Error, ValueError, TypeError, OverflowError):
+                # What SQLite does not let happen cannot be in a file in this way, nor what an earlier change took.
                 continue
         try:
             if db.in_transaction:
