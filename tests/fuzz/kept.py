@@ -38,5 +38,6 @@ def _frames(data: bytes) -> list[Any] | None:
             if kind is None or kind[0] != b"table" or b"virtual" in kind[1].lower():
                 return None
             return db.execute(f"select {FRAME_COLUMNS} from frame order by id").fetchall()
-        except (sqlite3.Error, OverflowError):
+        except (sqlite3.Error, UnicodeDecodeError):
+            # The text of an error quotes names out of the file, which need not be UTF-8.
             return None

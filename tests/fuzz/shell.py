@@ -15,6 +15,7 @@ from typing import Any
 
 from inspector.cli.main import main
 from inspector.errors import GwinspectError
+from inspector.protocol.registry import default
 from tests.fuzz.mutant import Call, Command, Step
 
 # Bytes of an output that are looked at; what a bomb prints beyond is as it begins.
@@ -68,12 +69,17 @@ class Shell:
         before, arguments = dict(os.environ), sys.argv
         sys.argv = ["gwinspect", *command.arguments]
         os.environ.update(command.environment)
+        if command.environment:
+            # Each process reads its tables, which its environment may name.
+            default.cache_clear()
         try:
             main()
         finally:
             sys.argv = arguments
             os.environ.clear()
             os.environ.update(before)
+            if command.environment:
+                default.cache_clear()
 
     @contextmanager
     def _streams(self, stdin: str | None) -> Iterator[None]:

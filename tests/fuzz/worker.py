@@ -176,10 +176,13 @@ def _left(step: Step, folder: Path) -> dict[str, bytes]:
 
 
 def _bound_memory() -> None:
-    """Let an allocation fail that would bring the process above `MEMORY`. Only Linux says what there is already."""
+    """Let an allocation fail that would bring the process above `MEMORY`. Only Linux says what there is already.
+
+    What counts is data of the process's own: address space that is only reserved, as threads do, is no memory yet.
+    """
     if sys.platform != "linux":
         return
-    pages = [int(word) for word in Path("/proc/self/statm").read_text().split()[:2]]
-    size, resident = (count * resource.getpagesize() for count in pages)
-    bound = size + MEMORY - resident
-    resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    data, resident = (int(status[name].split()[0]) * 1024 for name in ("VmData", "VmRSS"))
+    bound = data + MEMORY - resident
+    resource.setrlimit(resource.RLIMIT_DATA, (bound, bound))

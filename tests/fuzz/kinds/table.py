@@ -2,41 +2,30 @@
 
 import json
 import tomllib
-from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from random import Random
 from typing import Any
 
 from tests.fuzz import damage
-from tests.fuzz.mutant import Call, Command, Mutant, Step
+from tests.fuzz.mutant import Command, Mutant
 from tests.fuzz.talks import SAMPLES
 
 _COMMANDS = (("show", "sample.gwcap"), ("explain", "op", "97"), ("diagnose", "sample.gwcap"), ("explain", "rules"))
 
 
 def make(dice: Random) -> Mutant:
-    rows = [dice.choice(_rows()) for _ in range(dice.randint(1, 3))]
-    tree: list[Any] = [[kind, dict(row)] for kind, row in rows]
+    rows: Any = [[kind, dict(row)] for kind, row in (dice.choice(_rows()) for _ in range(dice.randint(1, 3)))]
     if dice.random() < 0.8:
-        tree = damage.structure(tree, dice, 6)
+        rows = damage.structure({"rows": rows}, dice, 6).get("rows")
     try:
-        data = "\n".join(_written(part) for part in tree if isinstance(part, list)).encode("utf-8", "surrogatepass")
+        data = _file(rows).encode("utf-8", "surrogatepass")
     except RecursionError:
         data = b"[[opcode]]\nplane = " + b"[" * 100_000
     if dice.random() < 0.4:
         data = damage.bytes_of(data, dice)
     command = Command(dice.choice(_COMMANDS), environment={"GWINSPECT_TABLES": "mine.toml"})
-    sample = (SAMPLES / "hostile.gwcap").read_bytes()
-    steps: list[Step] = [Call("forget the tables", _forget), command, Call("forget the tables", _forget)]
-    return Mutant({"mine.toml": data, "sample.gwcap": sample}, steps)
-
-
-def _forget(folder: object) -> None:
-    """Let the next command read its tables, as each process does."""
-    from inspector.protocol.registry import default
-
-    default.cache_clear()
+    return Mutant({"mine.toml": data, "sample.gwcap": (SAMPLES / "hostile.gwcap").read_bytes()}, [command])
 
 
 @cache
@@ -50,15 +39,15 @@ def _rows() -> list[tuple[str, dict[str, Any]]]:
     return [(kind, row) for kind, rows in found.items() for row in rows[:: max(len(rows) // 6, 1)]]
 
 
+def _file(rows: Any) -> str:
+    parts = [part for part in rows if isinstance(part, list)] if isinstance(rows, list) else []
+    return "\n".join(map(_written, parts))
+
+
 def _written(part: list[Any]) -> str:
     kind, row = (*part, "", {})[:2]
     pairs = row.items() if isinstance(row, dict) else ()
-    return f"[[{kind}]]\n" + "".join(f"{_key(key)} = {value}\n" for key, value in _values(pairs))
-
-
-def _values(pairs: Any) -> Iterator[tuple[Any, str]]:
-    for key, value in pairs:
-        yield key, _value(value)
+    return f"[[{kind}]]\n" + "".join(f"{_key(key)} = {_value(value)}\n" for key, value in pairs)
 
 
 def _key(key: Any) -> str:
