@@ -97,6 +97,8 @@ def test_the_place_of_a_hang_is_that_of_the_main_thread(found: Found) -> None:
         (Outcome(0, b"\x1b[2J"), ["raw characters"]),
         (Outcome(0, b"", "\u202e".encode()), ["raw characters"]),
         (Outcome(0, b"\xff"), ["not UTF-8"]),
+        (Outcome(1, b"", b"Traceback (most recent call last):\n  inspector/x.py:3 in y\nValueError"), ["crash"]),
+        (Outcome(0, b"this row could not be shown (bug in gwinspect: KeyError in x.py:3)"), ["Python in a text"]),
         (Outcome(2, b"", b"gwinspect: [Errno 2] No such file"), ["Python in a text"]),
         (Outcome(None, errors=[ValueError("x")]), ["ValueError"]),
     ],

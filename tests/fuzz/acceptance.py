@@ -13,7 +13,12 @@ CODES = (0, 1, 2)
 _PACKAGE = "/inspector/"
 # What moves a cursor, ends a line elsewhere, hides or turns text around it. Joiners belong to emoji.
 _ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]")
-_OF_PYTHON = re.compile(r"Traceback \(most recent|\bNoneType\b|<class '|\bobject at 0x|\[Errno \d|Exception ignored in")
+_OF_PYTHON = re.compile(r"\bNoneType\b|<class '|\bobject at 0x|\[Errno \d|Exception ignored in")
+# What guards put in the place of what they contain.
+_BUG = re.compile(r"\(bug in gwinspect: ")
+_CRASH = "Traceback (most recent call last)"
+# A call as `inspector.faults.report` writes it.
+_CALL = re.compile(r"^  (\S+:\d+ in \S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,14 @@ def faults_of(step: Step, outcome: Outcome) -> Iterator[Fault]:
     if not isinstance(step, Command):
         return
     name = f"gwinspect {step.arguments[0]}"
+    err = outcome.err.decode("utf-8", "replace")
+    if _CRASH in err:
+        # The command line caught it, and said so: where, and in the last line what.
+        calls = _CALL.findall(err)
+        yield Fault("crash", calls[-1] if calls else name, ascii(err[-500:]))
+        return
     if outcome.code is not None and outcome.code not in CODES:
-        yield Fault("exit code", f"{name}: {outcome.code}", outcome.err.decode("utf-8", "replace")[-400:])
+        yield Fault("exit code", f"{name}: {outcome.code}", err[-400:])
     if outcome.code == 2 and not outcome.err.strip():
         yield Fault("no sentence", name, "it exited with 2 and said nothing")
     for stream, data in (("stdout", outcome.out), ("stderr", outcome.err)):
@@ -51,7 +62,7 @@ def faults_of(step: Step, outcome: Outcome) -> Iterator[Fault]:
         if found := _ACTIVE.search(text):
             around = text[max(0, found.start() - 80) : found.end() + 40]
             yield Fault("raw characters", f"{name}: {stream}", ascii(around))
-        if stream == "stderr" and (found := _OF_PYTHON.search(text)):
+        if found := _BUG.search(text) or (_OF_PYTHON.search(text) if stream == "stderr" else None):
             yield Fault("Python in a text", f"{name}: {found[0]}", ascii(text[max(0, found.start() - 200) :][:600]))
 
 

@@ -132,6 +132,8 @@ class _Bench:
             "HOME": str(self._homes),
             "TZ": "UTC",
             "COLUMNS": "100",
+            # Guards let through what they would contain.
+            "GWINSPECT_STRICT": "1",
         }
         for name in ("FORCE_COLOR", "GWINSPECT_TABLES"):
             os.environ.pop(name, None)
