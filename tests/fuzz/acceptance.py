@@ -18,7 +18,7 @@ _OF_PYTHON = re.compile(r"\bNoneType\b|<class '|\bobject at 0x|\[Errno \d|Except
 _BUG = re.compile(r"\(bug in gwinspect: ")
 _CRASH = "Traceback (most recent call last)"
 # A call as `inspector.faults.report` writes it.
-_CALL = re.compile(r"^  (\S+:\d+ in \S+)$", re.MULTILINE)
+_CALL = re.compile(r"^(?:gwinspect: )?  (\S+:\d+ in \S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
