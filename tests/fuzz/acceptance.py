@@ -78,25 +78,40 @@ def of_error(error: BaseException) -> Fault:
     return Fault(type(error).__name__, place, f"{ascii(str(error))[:300]} ({way})")
 
 
-def left_behind(step: Step, before: Mapping[str, bytes], folder: Path, temporary: Path) -> Iterator[Fault]:
+@dataclass(frozen=True)
+class Places:
+    """Where a step may write, and where it is looked for what it wrote."""
+
+    files: Path
+    """The folder of the mutant's files."""
+    temporary: Path
+    homes: Path
+    """Of the user: caches, settings."""
+
+
+def left_behind(step: Step, before: Mapping[str, bytes], places: Places) -> Iterator[Fault]:
     """Yield what a step left or changed that it should not have. `before`: the files by name."""
     name = f"gwinspect {step.arguments[0]}" if isinstance(step, Command) else str(step)
     makes, changes = (step.makes, step.changes) if isinstance(step, Command) else ((), ())
-    for path in sorted(folder.iterdir()):
+    for path in sorted(places.files.iterdir()):
         if path.name not in before and path.name not in makes:
             yield Fault("file left", f"{name}: {_shape(path.name)}", f"{path.name}, {path.stat().st_size:,} bytes")
+        if path.stat().st_mode & 0o077:
+            yield Fault("open to others", f"{name}: {_shape(path.name)}", f"mode {path.stat().st_mode & 0o777:o}")
     for known, data in before.items():
         if known in changes:
             continue
-        path = folder / known
+        path = places.files / known
         if not path.exists():
             yield Fault("file gone", f"{name}: {known}", "it was there before")
         elif path.read_bytes() != data:
             yield Fault(
                 "file changed", f"{name}: {known}", f"{len(data):,} bytes before, {path.stat().st_size:,} after"
             )
-    for path in temporary.iterdir():
-        yield Fault("file left", f"{name}: temporary folder", path.name)
+    for path in (*places.temporary.iterdir(), *places.homes.rglob("*.part*")):
+        yield Fault(
+            "file left", f"{name}: {'temporary folder' if path.parent == places.temporary else 'cache'}", path.name
+        )
 
 
 def _shape(name: str) -> str:

@@ -32,6 +32,11 @@ def die(folder: Path) -> None:
 
 def leave_file(folder: Path) -> None:
     (folder / "left").write_text("x")
+    (folder / "left").chmod(0o600)
+
+
+def open_file(folder: Path) -> None:
+    (folder / "given").chmod(0o644)
 
 
 def leave_temporary(folder: Path) -> None:
@@ -46,7 +51,7 @@ def nothing(folder: Path) -> None:
     pass
 
 
-MISDEEDS = (raise_error, compute, nothing, wait, take_memory, die, leave_file, leave_temporary, change_file)
+MISDEEDS = (raise_error, compute, nothing, wait, take_memory, die, leave_file, leave_temporary, change_file, open_file)
 
 
 def make(dice: Random) -> Mutant:

@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from inspector.cli.main import COMMANDS
-from tests.fuzz.acceptance import Fault, faults_of, left_behind, of_error
+from tests.fuzz.acceptance import Fault, Places, faults_of, left_behind, of_error
 from tests.fuzz.mutant import ByDice, Command, Mutant, Source, Step
 from tests.fuzz.shell import Shell
 
@@ -82,6 +82,7 @@ class _Bench:
         self._files = task.folder / "files"
         self._temporary = task.folder / "tmp"
         self._homes = task.folder / "home"
+        self._places = Places(self._files, self._temporary, self._homes)
         self._dump = dump_of(task.folder).open("w", encoding="utf-8")
         self._set_up()
         self._shell = Shell(task.folder)
@@ -112,7 +113,7 @@ class _Bench:
             outcome = self._shell.run(step)
             if isinstance(step, Command):
                 report.outcomes[f"{step.arguments[0]}: {'crash' if outcome.code is None else outcome.code}"] += 1
-            found = [*faults_of(step, outcome), *left_behind(step, files, self._files, self._temporary)]
+            found = [*faults_of(step, outcome), *left_behind(step, files, self._places)]
             if found:
                 report.faults += [Fault(fault.what, fault.place, fault.detail, str(step)) for fault in found]
                 break

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from functools import cache
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,6 +24,8 @@ _NAME = "bot.gwcap"
 _TABLES = ("meta", "connection", "frame", "event", "finding", "verdict", "payload_chunk", "payload_tail", "name")
 # Records of a bomb: far more than a chunk has.
 _MANY = 1_000_000
+# Steps of SQLite's between two looks at how long it takes, and looks that are enough.
+_LOOK, _LONGEST = 10_000, 300
 _META = ("missing", "clock", "lost", "continues", "finished_at", "tool", "host", "source", "created_at", "made_by")
 
 
@@ -75,6 +78,9 @@ def _opened(data: bytes) -> sqlite3.Connection:
     db.deserialize(data)
     # Bytes that are no text are for those who read them later.
     db.text_factory = bytes
+    # A view without an end, which one change puts in, must not keep the next one busy for ever.
+    looks = count()
+    db.set_progress_handler(lambda: next(looks) > _LONGEST, _LOOK)
     return db
 
 
