@@ -17,7 +17,8 @@ _COMMANDS = (("show", "sample.gwcap"), ("explain", "op", "97"), ("diagnose", "sa
 def make(dice: Random) -> Mutant:
     rows: Any = [[kind, dict(row)] for kind, row in (dice.choice(_rows()) for _ in range(dice.randint(1, 3)))]
     if dice.random() < 0.8:
-        rows = damage.structure({"rows": rows}, dice, 6).get("rows")
+        rows = damage.structure([rows], dice, 6)
+        rows = rows[0] if isinstance(rows, list) and rows else []
     try:
         data = _file(rows).encode("utf-8", "surrogatepass")
     except RecursionError:
