@@ -53,20 +53,21 @@ def _seeds() -> tuple[bytes, ...]:
                 db.execute("update meta set value = 'here' where key not like '%_at'")
                 db.execute("vacuum")
             found.append(path.read_bytes())
-    return (*found, *(_older(data, version) for data in found[:6] for version in (1, 2)))
+    return (*found, *(_older(data, version) for data in found[:6] for version in (1, 2, 3)))
 
 
 def _older(data: bytes, version: int) -> bytes:
     """Return a capture as an older gwinspect wrote it: see the history in schema.sql."""
     with closing(_opened(data)) as db:
-        db.execute("alter table connection drop column dave")
+        db.executescript(
+            "create table names (id integer primary key, name text not null); insert into names select * from name;"
+            "drop table name; alter table names rename to name"
+        )
+        if version < 3:
+            db.execute("alter table connection drop column dave")
         if version < 2:
-            for table, column in (
-                ("connection", "parent"),
-                ("event", "answers"),
-                ("event", "latency"),
-                ("event", "severity"),
-            ):
+            later = ("connection", "parent"), ("event", "answers"), ("event", "latency"), ("event", "severity")
+            for table, column in later:
                 db.execute(f"alter table {table} drop column {column}")
             db.executescript("drop table finding; drop table verdict")
         db.execute(f"pragma user_version = {version}")
@@ -106,14 +107,10 @@ def _cell(db: sqlite3.Connection, dice: Random) -> None:
     """Let a cell, or a whole column, have any value of any type."""
     table = _table(db, dice)
     names = [row[1].decode() for row in db.execute(f"pragma table_info({table})")]
-    column = dice.choice(names)
-    which = (
-        ""
-        if dice.random() < 0.2
-        else f" where rowid in (select rowid from {table} limit 1 offset {dice.randrange(12)})"
-    )
-    if table == "meta":
-        which = "" if dice.random() < 0.2 else f" where key = '{dice.choice(_META)}'"
+    column, key = dice.choice(names), names[0]
+    which = f" where {key} in (select {key} from {table} limit 1 offset {dice.randrange(12)})"
+    if dice.random() < 0.2:
+        which = ""
     db.execute(f"update or replace {table} set {column} = ?{which}", (_value(dice, column),))
 
 
@@ -136,11 +133,12 @@ def _value(dice: Random, column: str) -> Any:
 def _row(db: sqlite3.Connection, dice: Random) -> None:
     """Take rows out, or give one another number: a very large one, one that is not after those before it."""
     table = _table(db, dice)
-    if dice.random() < 0.4 or table == "meta":
-        db.execute(f"delete from {table}" + ("" if table == "meta" or dice.random() < 0.3 else " where rowid % 3 = 1"))
+    key = db.execute(f"pragma table_info({table})").fetchone()[1].decode()
+    if dice.random() < 0.4:
+        db.execute(f"delete from {table}" + ("" if dice.random() < 0.3 else f" where {key} % 3 = 1"))
         return
     to = dice.choice((0, -1, 2**63 - 1, -(2**63), 2**32, 10**6, 7))
-    db.execute(f"update or replace {table} set rowid = ? where rowid = (select max(rowid) from {table})", (to,))
+    db.execute(f"update or replace {table} set {key} = ? where {key} = (select max({key}) from {table})", (to,))
 
 
 def _meta(db: sqlite3.Connection, dice: Random) -> None:
