@@ -1,6 +1,7 @@
 """Keeps workers going until a kind's mutants are used up or the time is, and collects what they found."""
 
 import multiprocessing
+import os
 import re
 import shutil
 import signal
@@ -68,7 +69,7 @@ def hunt(
 ) -> Hunted:
     """Try the mutants `first` to `first + count`, for so many seconds at most, and return what was found by kind.
 
-    `computing`, `waiting`: as in `Task`.
+    `computing`, `waiting`: seconds that a mutant may compute, and may take in all.
     """
     found: Hunted = {}
     began = time.time()
@@ -80,7 +81,6 @@ def hunt(
                 began + seconds,
                 Path(folder) / str(place),
                 computing,
-                waiting,
             )
             for place in range(workers)
         ]
@@ -89,10 +89,11 @@ def hunt(
         while crew:
             places = {worker.reports: place for place, worker in crew.items()}
             for ready in wait(list(places), 1):
-                place = places[ready]  # type: ignore[index]
+                place = places[ready]
                 worker = crew[place]
-                report = worker.take()
-                if report is None:
+                try:
+                    report = worker.take()
+                except EOFError:
                     report, following = worker.bury()
                     del crew[place]
                     if following is not None and time.time() < following.until:
@@ -100,6 +101,8 @@ def hunt(
                 if report is not None:
                     kind = source.kind(report.number)
                     found.setdefault(kind, Found(kind)).add(report)
+            for worker in crew.values():
+                worker.end_if_silent(waiting)
             if time.time() - told > _BEAT:
                 told = time.time()
                 progress(found)
@@ -118,15 +121,22 @@ class _Worker:
         self._process.start()
         theirs.close()
         self._left = task.numbers
+        self._heard: float | None = None
+        self._silent = False
 
     def take(self) -> Report | None:
-        """Return the next report; None once there will be no more."""
-        try:
-            report: Report = self.reports.recv()
-        except EOFError:
-            return None
-        self._left = self._left[1:]
+        """Return the next report, None when it begins. Raises EOFError once there will be no more."""
+        report: Report | None = self.reports.recv()
+        self._heard = time.monotonic()
+        if report is not None:
+            self._left = self._left[1:]
         return report
+
+    def end_if_silent(self, seconds: float) -> None:
+        """End the process where nothing has come from it for so long: faulthandler then writes down where it is."""
+        if self._heard is not None and time.monotonic() - self._heard > seconds and self._process.pid is not None:
+            os.kill(self._process.pid, signal.SIGABRT)
+            self._heard, self._silent = None, True
 
     def bury(self) -> tuple[Report | None, Task | None]:
         """Return what ended the process, None where it was done, and what is left to do."""
@@ -138,11 +148,11 @@ class _Worker:
         dump = dump_of(self._task.folder).read_text("utf-8", "replace")
         if not self._left or not dump.startswith(f"{self._left[0]} "):
             raise RuntimeError(f"a worker ended with {code} between two mutants:\n{dump}")
-        report = Report(self._left[0], Counter({"fault": 1}), [_fault(code, dump)])
+        report = Report(self._left[0], Counter({"fault": 1}), [_fault(code, dump, silent=self._silent)])
         return report, replace(self._task, numbers=rest) if (rest := self._left[1:]) else None
 
 
-def _fault(code: int | None, dump: str) -> Fault:
+def _fault(code: int | None, dump: str, *, silent: bool) -> Fault:
     """Return what a process died of."""
     head, _, traces = dump.partition("\n")
     # The main thread comes last, and where it is told which one had the signal, that one.
@@ -150,7 +160,7 @@ def _fault(code: int | None, dump: str) -> Fault:
     main = own if current else traces.rpartition("Thread 0x")[2]
     place = _PLACE.search(main) or _PLACE.search(traces)
     where = f"{place[1]}:{place[2]} {place[3]}" if place else "outside of inspector/"
-    what = "hang" if code == -signal.SIGPROF or "Timeout (" in traces else _signal_name(code)
+    what = "hang" if silent or code == -signal.SIGPROF else _signal_name(code)
     way = " < ".join(":".join(frame) for frame in _FRAME.findall(main)[:8])
     return Fault(what, where, way, head.partition(" ")[2])
 

@@ -40,7 +40,6 @@ class Task:
     folder: Path
     """The worker's own."""
     computing: float = COMPUTING
-    waiting: float = WAITING
 
 
 @dataclass
@@ -62,6 +61,8 @@ def dump_of(folder: Path) -> Path:
 def work(task: Task, reports: Connection) -> None:
     """Make the mutants, take their steps, and send a `Report` of each; the whole of a worker process."""
     bench = _Bench(task)
+    # From here on the time counts.
+    reports.send(None)
     try:
         for number in task.numbers:
             if time.time() >= task.until:
@@ -97,7 +98,6 @@ class _Bench:
         report = Report(number)
         began = time.monotonic()
         self.say(f"{number} making")
-        faulthandler.dump_traceback_later(self._task.waiting, exit=True, file=self._dump)
         signal.setitimer(signal.ITIMER_PROF, self._task.computing)
         try:
             mutant = self._task.source.make(number)
@@ -119,7 +119,6 @@ class _Bench:
                 break
             files |= _left(step, self._files)
         signal.setitimer(signal.ITIMER_PROF, 0)
-        faulthandler.cancel_dump_traceback_later()
         report.seconds = time.monotonic() - began
         report.outcomes["fault" if report.faults else "as documented"] += 1
         return report

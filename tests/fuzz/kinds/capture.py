@@ -33,7 +33,7 @@ def make(dice: Random) -> Mutant:
     data = _seeds()[dice.randrange(len(_seeds()))]
     if dice.random() < 0.75:
         data = _changed(data, dice)
-    if dice.random() < 0.35:
+    if dice.random() < 0.25:
         data = _bytes(data, dice)
     return Mutant({_NAME: data}, steps_for(_NAME, dice, data))
 
@@ -254,10 +254,10 @@ _CHANGES: dict[Callable[[sqlite3.Connection, Random], None], int] = {
     _cell: 45,
     _row: 10,
     _meta: 6,
-    _payload: 14,
+    _payload: 24,
     _chunk: 8,
-    _schema: 14,
-    _master: 3,
+    _schema: 8,
+    _master: 2,
 }
 """What may be changed, with how often."""
 
