@@ -7,7 +7,7 @@ VENV := .venv/$(VERSION)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check unit compatible clients samples bench test-lowest clean
+.PHONY: demo test check unit compatible clients samples fuzz bench test-lowest clean
 
 # The main job on a Discord of our own: simulator, real mitmproxy, real discord.py, decoded timeline.
 demo: $(VENV)/.ready
@@ -44,6 +44,12 @@ clients: $(VENV)/.ready
 samples: $(VENV)/.ready
 	$(BIN)/python sample_captures/make.py
 	$(BIN)/python -m tests.test_readme
+
+# Damaged files, frames and filters through the real commands. The seed is printed; with it the run is the same again:
+# make fuzz SECONDS=600 SEED=7 ONLY="har capture". One mutant again: python -m tests.fuzz --kind har --seed 7 --number 12
+fuzz: SECONDS ?= 120
+fuzz: $(VENV)/.ready
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ONLY:%=--kind %)
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m benchmarks

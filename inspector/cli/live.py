@@ -88,6 +88,7 @@ def live(
         trail.moved(at_once=True)
         note(f"proxy {underway.address}, certificate {underway.ca}")
         note(f"recording into {trail.path}; {'q' if screen else 'Ctrl-C'} ends it")
+        has_crashed = False
         with until_told() as ending:
             told = UnseenNote(underway.watch)
             is_over = partial(_over, underway, told)

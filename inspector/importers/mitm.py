@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from inspector.importers.candidates import MAX_FRAMES
 from inspector.importers.refusals import why_refused
 from inspector.importers.source import Source, at_ns, clean, kept_headers, refusal_of, websocket_url
+from inspector.inert import inert
 from inspector.model import REACHED_AT, Closed, Frame, Happening, Mark, Opened, Plane, Side
 from inspector.protocol.hosts import plane_of
 from inspector.session.said import udp_url
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _FIRST_FLOW = re.compile(rb"\d{1,12}:\d{1,2}:[a-z_]{1,99}[;,]")
 _LENGTH = re.compile(rb"(\d{1,12}):")
 _LENGTH_BYTES = 13
+# Characters of a reason that mitmproxy gives; it may quote the flow.
+_LONGEST_REASON = 200
 
 ENDED_BECAUSE = "gwinspect-ended-because"
 """Key of a flow's metadata: why the proxy ended the connection itself."""
@@ -134,8 +137,7 @@ class FlowFile(Source):
             # mitmproxy raises whatever a malformed flow leads it into.
             self._unreadable += 1
             if self._unreadable == 1:
-                why = f"{type(error).__name__}: {error}".removesuffix(": ")
-                self.notes.append(f"the flow at byte {start:,} of {self.path} could not be read ({why[:200]})")
+                self.notes.append(f"the flow at byte {start:,} of {self.path} could not be read ({_why(error)})")
 
     def _torn(self, rest: bytes, start: int) -> Iterator[Happening]:
         """Yield the messages of a flow of which only the beginning, `rest`, is there."""
@@ -213,6 +215,17 @@ class FlowFile(Source):
                 self._silent += 1
 
 
+def _why(error: Exception) -> str:
+    """Return why mitmproxy cannot read a flow, in its own words where they are words and not Python."""
+    from mitmproxy.exceptions import FlowReadException
+
+    if not isinstance(error, FlowReadException | ValueError):
+        return "its parts are not as mitmproxy writes them"
+    # "Invalid value for sockname. Expected <class 'str'>, got …"
+    said = str(error).partition(". Expected ")[0][:_LONGEST_REASON]
+    return "its parts are not as mitmproxy writes them" if "<class " in said else inert(said)
+
+
 def opened_of(flow: "HTTPFlow", connection: int, plane: Plane = Plane.GATEWAY) -> Opened:
     """Return how a WebSocket flow, or an upgrade that was refused, began: live or out of a file."""
     request, response = flow.request, flow.response
@@ -273,7 +286,7 @@ def frame_of(message: "WebSocketMessage", opened: Opened, original: Sequence[Any
             marks |= Mark.CHANGED
             data, forwarded = before, None if message.dropped else data
     if not isinstance(data, bytes):
-        raise TypeError(f"a message is {type(data).__name__}, not bytes")
+        raise ValueError("the data of a message is not bytes")
     at = at_ns(message.timestamp, opened.at_ns)
     return Frame(opened.connection, at, bool(message.from_client), message.is_text, data, marks, forwarded)
 

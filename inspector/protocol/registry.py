@@ -512,6 +512,9 @@ def _parse(file: Traversable | Path, called: str) -> dict[str, Any]:
         raise TableError(f"{called} cannot be read: {error.strerror or error}; expected a file of TOML") from error
     except ValueError as error:
         raise TableError(f"{called} is not TOML in UTF-8: {error}; correct it, or move it away") from error
+    except RecursionError:
+        # Without its cause, which is a thousand frames.
+        raise TableError(f"{called} is nested too deeply; correct it, or move it away") from None
 
 
 def _row_name(kind: str, place: int, row: Mapping[str, Any]) -> str:

@@ -62,6 +62,7 @@ _SIZE_UNITS = {"": 1, "k": 1000, "m": 1_000_000, "g": 1_000_000_000}
 # The largest number that SQLite compares with.
 _TOO_LARGE = 2**63
 _ALIASES = {"=": "==", "&&": "and", "||": "or", "!": "not"}
+_NOT_UNICODE = re.compile("[\ud800-\udfff]+")
 _KEYWORDS = ("and", "or", "not", "in")
 
 
@@ -131,6 +132,9 @@ def parse(text: str, registry: Registry) -> Filter:
     """Return the filter that `text` describes; no text lets everything through. Raises FilterError."""
     if len(text) > MAX_LENGTH:
         raise FilterError(text, MAX_LENGTH, 1, f"it has {len(text):,} characters; {MAX_LENGTH:,} are allowed")
+    if found := _NOT_UNICODE.search(text):
+        # Python stands them in for bytes of a command line that are not UTF-8; SQLite takes no such text.
+        raise FilterError(text, found.start(), len(found[0]), "this is not UTF-8 text; write the filter in UTF-8")
     return _Parser(text, registry).whole()
 
 

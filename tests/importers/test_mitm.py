@@ -297,12 +297,32 @@ def test_a_flow_that_cannot_be_read_costs_no_other(tmp_path: Path) -> None:
     assert notes[1] == "2 flows could not be read in all"
 
 
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        ({"client_conn": {"alpn_offers": "h2"}}, "Invalid value for alpn_offers"),
+        ({"version": 7, "client_conn": {"address": 3}}, "its parts are not as mitmproxy writes them"),
+        ({"type": "\x1b[2J"}, "Unknown flow type"),
+        ({"websocket": {"close_reason": [1]}}, "Invalid value for close_reason"),
+    ],
+)
+def test_why_a_flow_cannot_be_read_is_said_without_python(tmp_path: Path, damage: dict[str, Any], why: str) -> None:
+    state = websocket().get_state()
+    for key, value in damage.items():
+        state[key] = state[key] | value if isinstance(value, dict) else value
+    notes = read(tmp_path, tnetstring.dumps(state))[1]
+    assert notes[0].startswith("the flow at byte 0 of day.mitm could not be read (")
+    assert why in notes[0]
+    for word in ("Exception", "Error", "<class", "Expected"):
+        assert word not in notes[0]
+
+
 def test_a_flow_with_nonsense_inside_is_told(tmp_path: Path) -> None:
     state = websocket().get_state()
     state["websocket"]["messages"][1] = (1, True, "text, not bytes", START, False, False)
     happenings, notes = read(tmp_path, tnetstring.dumps(state))
     assert not any(isinstance(happening, Closed) for happening in happenings)
-    assert "a message is str, not bytes" in notes[0]
+    assert "the data of a message is not bytes" in notes[0]
 
 
 def test_a_damaged_file_gives_what_stands_before(tmp_path: Path) -> None:

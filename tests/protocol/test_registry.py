@@ -178,6 +178,7 @@ def test_later_files_override_earlier_ones(tmp_path: Path) -> None:
     ("toml", "said"),
     [
         ("[[opcode", "is not TOML in UTF-8: "),
+        pytest.param("x = " + "[" * 100_000, "is nested too deeply; ", id="nested"),
         ("[[opcodes]]\n", "no table is called 'opcodes'; expected opcode"),
         ("opcode = 1\n", "opcode is not an array of tables; begin each of its rows with [[opcode]]"),
         ("[[intent]]\nbit = 0\nname = 7\n", "[[intent]] number 1 (bit 0): its name is 7; expected text"),

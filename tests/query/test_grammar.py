@@ -94,6 +94,8 @@ WRONG = {
         "it has more than 100 comparisons and texts; `in (one, two)` takes many values",
     ),
     "op == " + "9" * 50: (6, f"there is no opcode named '{'9' * 40}…'"),
+    # A command line in another encoding than UTF-8; SQLite takes no such text.
+    "event == 'RES\udce9'": (13, "this is not UTF-8 text; write the filter in UTF-8"),
 }
 
 
