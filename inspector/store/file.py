@@ -20,6 +20,8 @@ APPLICATION_ID = 0x47574341
 SCHEMA_VERSION = 4
 
 _SQLITE_MAGIC = b"SQLite format 3\x00"
+# Versions of the format to write and to read it by, in its header.
+_IN_WAL_MODE = b"\x02\x02"
 
 
 def is_capture(path: Path) -> bool:
@@ -78,9 +80,8 @@ def connect(path: Path, *, write: bool = False) -> Database:
     """
     if not is_capture(path):
         raise NotACapture(f"{path} is not a gwinspect capture; `gwinspect convert` makes one from other formats")
-    attempts = ["mode=rw"] if write else ["mode=ro", "mode=ro&immutable=1"]
     failure: Exception | None = None
-    for attempt in attempts:
+    for attempt in ["mode=rw"] if write else _ways_to_read(path):
         try:
             db = open_database(f"file:{quote(os.fsencode(path.resolve()))}?{attempt}", uri=True)
         except sqlite3.Error as error:
@@ -109,6 +110,15 @@ def connect(path: Path, *, write: bool = False) -> Database:
     raise damaged(path, failure) from failure
 
 
+def _ways_to_read(path: Path) -> list[str]:
+    header = read_start(path.resolve(), 20)
+    log = Path(f"{path.resolve()}-wal")
+    if header[18:20] == _IN_WAL_MODE and not log.exists():
+        # The file is all there is, and SQLite would put an empty log beside it.
+        return ["mode=ro&immutable=1"]
+    return ["mode=ro", "mode=ro&immutable=1"]
+
+
 def damaged(path: Path, error: Exception | None) -> CaptureError:
     """Return the error for a capture that cannot be made sense of."""
     # A signal that was raised inside a function of ours looks like that, too.
@@ -124,9 +134,10 @@ def damaged(path: Path, error: Exception | None) -> CaptureError:
             else "the file is damaged, or something else has written it"
         )
         return CaptureError(f"{path} cannot be read: {error}; {mend}")
-    # SQLite speaks of what is in the file.
+    # SQLite speaks of what is in the file; Python, where rows lack what others refer to, only of our code.
+    why = inert(str(error)) if isinstance(error, sqlite3.Error) else "its rows do not fit together"
     return CaptureError(
-        f"{path} is a gwinspect capture but cannot be read ({inert(str(error))}); if it was cut or copied while it was "
+        f"{path} is a gwinspect capture but cannot be read ({why}); if it was cut or copied while it was "
         "written, copy it again together with its -wal file"
     )
 
