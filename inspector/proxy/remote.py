@@ -37,7 +37,9 @@ _BATCH = 500
 _STOP_LIMIT = 120
 # How far the recording stands back behind the traffic, as nice(1) counts.
 _NICENESS = 10
-_LENGTH_BYTES = 4
+_LENGTH_BYTES = 8
+# Bytes of messages that may wait for the scribe; more of them wait in the pipe, and before it.
+_MAX_WAITING = 32 * 1024 * 1024
 
 # What a message to the process begins with. Behind it: a frame's fields; a stream's key and what happened on it,
 # pickled; a stream's key, host, and whether it surely is a gateway; a connection that did not come about, pickled; a
@@ -197,6 +199,8 @@ class _Desk:
         kind, *fields = message
         if kind in (_FRAME, _HAPPENING):
             stream = self._streams.get(fields[0])
+            while self._scribe.waiting_bytes > _MAX_WAITING:
+                time.sleep(BEAT)
             if stream is not None and kind == _FRAME:
                 self._room[stream.key] = self._scribe.put(stream, _frame(stream, *fields[1:]))
             elif stream is not None:
@@ -310,7 +314,8 @@ def _frame(
 
 def _send(pipe: IO[bytes], data: bytes) -> None:
     """Write one message. Raises OSError where the other end is gone."""
-    pipe.write(len(data).to_bytes(_LENGTH_BYTES) + data)
+    pipe.write(len(data).to_bytes(_LENGTH_BYTES))
+    pipe.write(data)
     pipe.flush()
 
 
