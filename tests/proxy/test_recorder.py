@@ -1023,3 +1023,13 @@ def test_a_request_whose_first_line_is_not_whole_is_taken_for_one(stand: Stand, 
     assert decide("example.org", data) is None
     assert decide("gateway.discord.gg", b"\x16\x03\x01") is None
     assert decide("gateway.discord.gg", data + b" HTTP/1.1\r\n") is None
+
+
+def test_headers_of_any_length_leave_a_capture_that_can_be_read(stand: Stand) -> None:
+    connection = _upgrade(GATEWAY)
+    connection.response.headers["server"] = "s" * (1 << 20)
+    connection.request.headers["user-agent"] = "u" * (1 << 20)
+    stand.recorder.websocket_start(connection)
+    opened, _ = stand.recorded()
+    assert isinstance(opened, Opened)
+    assert opened.headers["response-server"] == "s" * 8000 + "…"
