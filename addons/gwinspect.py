@@ -182,7 +182,7 @@ class FrameRecorder:
         # mitmproxy listens a moment before it is running. What is said until then is taken with the next message.
         if self._file is not None:
             at = flow.response.timestamp_start or flow.request.timestamp_start
-            self._flows[flow.id] = self._open(flow, at) if is_gateway(flow.request.pretty_url) else None
+            self._flows[flow.id] = self._open(flow, at) if _leads_to_gateway(flow) else None
 
     def websocket_message(self, flow: http.HTTPFlow) -> None:
         if self._file is not None and self._file.is_gone():
@@ -221,9 +221,12 @@ class FrameRecorder:
     def response(self, flow: http.HTTPFlow) -> None:
         if flow.response.status_code != 101:
             self._refused(flow, f"HTTP {flow.response.status_code} {flow.response.reason}".rstrip())
+        elif flow.websocket is None:
+            self._refused(flow, "mitmproxy does not take the answer for a WebSocket's; what follows passes unrecorded")
 
     def error(self, flow: http.HTTPFlow) -> None:
-        if flow.websocket is None:
+        # An answer that breaks off is one to mitmproxy first, and then an error.
+        if flow.websocket is None and not (flow.response and flow.response.timestamp_end):
             self._refused(flow, flow.error.msg)
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
@@ -238,7 +241,7 @@ class FrameRecorder:
 
     def _refused(self, flow: http.HTTPFlow, why: str) -> None:
         upgrade = flow.request.headers.get("upgrade", "").lower() == "websocket"
-        if self._file is not None and upgrade and is_gateway(flow.request.pretty_url):
+        if self._file is not None and upgrade and _leads_to_gateway(flow):
             self._open(flow, flow.request.timestamp_start, refusal=why)
 
     def _open(self, flow: http.HTTPFlow, at: float, **more: Any) -> "_Flow":
@@ -248,7 +251,8 @@ class FrameRecorder:
         if response:
             found = (name for name in _RESPONSE_HEADERS if name in response.headers)
             headers |= {f"response-{name}": response.headers[name] for name in found}
-        url, status = re.sub("^http", "ws", request.pretty_url), response.status_code if response else None
+        named = request.pretty_url if is_gateway(request.pretty_url) else request.url
+        url, status = re.sub("^http", "ws", named), response.status_code if response else None
         if not ctx.options.gwinspect_keep_secrets:
             url = masked_url(url)
             headers = {name: masked_header(name, value) for name, value in headers.items()}
@@ -421,12 +425,17 @@ class _File:
         os.close(self._fd)
 
 
+def _leads_to_gateway(flow: http.HTTPFlow) -> bool:
+    """Say whether a flow does, by the name that its client gave, which may be any, or by its address."""
+    return is_gateway(flow.request.pretty_url) or is_gateway(flow.request.url)
+
+
 def is_gateway(url: str) -> bool:
     """Say whether a WebSocket's URL is one of Discord's gateways, or at one of the user's own hosts."""
     try:
         parts = urlsplit(url)
         port = parts.port or (80 if parts.scheme in ("ws", "http") else 443)
-        query = parse_qs(parts.query, max_num_fields=100)
+        query = parse_qs("&".join(parts.query.split("&", 100)[:100]))
     except ValueError:
         return False
     host = (parts.hostname or "").removesuffix(".")

@@ -13,7 +13,7 @@ mitmproxy is imported when a file is read and not before: it takes half a second
 
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -233,6 +233,9 @@ def opened_of(flow: "HTTPFlow", connection: int, plane: Plane = Plane.GATEWAY) -
     if response is None:
         address = f"{request.host}:{request.port}"
         refusal = why_refused(clean(flow.error.msg), address) if flow.error else "no answer was recorded"
+    elif response.status_code == 101 and flow.error is not None and flow.websocket is None:
+        # It began like an answer that accepts.
+        refusal = why_refused(clean(flow.error.msg), f"{request.host}:{request.port}")
     elif response.status_code == 101:
         refusal = None
     else:
@@ -244,12 +247,20 @@ def opened_of(flow: "HTTPFlow", connection: int, plane: Plane = Plane.GATEWAY) -
         connection,
         at_ns(response.timestamp_start, asked_ns) if response else asked_ns,
         plane,
-        websocket_url(request.pretty_url),
+        websocket_url(request.pretty_url) or websocket_url(request.url),
         _address(flow.client_conn.peername),
         response.status_code if response else None,
         refusal if flow.websocket is None else None,
         headers,
     )
+
+
+def plane_of_flow(flow: "HTTPFlow", hosts: Iterable[str]) -> Plane | None:
+    """Return the plane of a gateway that a flow leads to, by the name that its client gave, or by its address.
+
+    A client may write anything into its Host header. `hosts` are the user's own.
+    """
+    return plane_of(flow.request.pretty_url, hosts) or plane_of(flow.request.url, hosts)
 
 
 def udp_opened_of(flow: "UDPFlow", connection: int) -> Opened:

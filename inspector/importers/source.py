@@ -20,6 +20,9 @@ _NAMED_HOSTS = 5
 # The largest time that fits the signed 64 bits of a capture, in seconds since the epoch (the year 2262).
 _LAST_SECOND = 9.2e9
 
+# Characters of a header that are kept: servers and clients may send any number.
+_LONGEST_HEADER = 8000
+
 _REQUEST_HEADERS = frozenset({"user-agent", "origin", "sec-websocket-extensions", "sec-websocket-protocol"})
 _RESPONSE_HEADERS = frozenset({"sec-websocket-extensions", "cf-ray", "server"})
 
@@ -133,11 +136,18 @@ def websocket_url(url: str) -> str:
 
 
 def kept_headers(request: Iterable[tuple[str, str]], response: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return the headers of an upgrade that `Opened.headers` may hold. Where one came twice, the last counts."""
-    kept = {name.lower(): clean(value) for name, value in request if name.lower() in _REQUEST_HEADERS}
+    """Return the headers of an upgrade that `Opened.headers` may hold. Where one came twice, the last counts.
+
+    Of one that is too long the beginning is kept, and an ellipsis.
+    """
+    kept = {name.lower(): _kept(value) for name, value in request if name.lower() in _REQUEST_HEADERS}
     return kept | {
-        "response-" + name.lower(): clean(value) for name, value in response if name.lower() in _RESPONSE_HEADERS
+        "response-" + name.lower(): _kept(value) for name, value in response if name.lower() in _RESPONSE_HEADERS
     }
+
+
+def _kept(value: str) -> str:
+    return clean(value) if len(value) <= _LONGEST_HEADER else clean(value[:_LONGEST_HEADER]) + "…"
 
 
 def refusal_of(status: int, reason: str, headers: dict[str, str]) -> str:

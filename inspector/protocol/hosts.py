@@ -23,6 +23,8 @@ _SCHEMES = {"ws": 80, "http": 80, "wss": 443, "https": 443}
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost", "discordapp.io", "localhost.discord.media"})
 # Names below discord.media that serve a list of regions and STUN.
 _NOT_VOICE = frozenset({"latency.discord.media", "stun.discord.media", "localhost.discord.media"})
+# Fields of a query that are looked at: a hostile URL has thousands.
+_MOST_FIELDS = 100
 # Gateway and voice versions have been one or two digits since the first.
 _VERSION_DIGITS = 2
 
@@ -109,13 +111,18 @@ def host_of(url: str) -> str:
     return parts[0] if parts else ""
 
 
+def query_of(text: str) -> dict[str, list[str]]:
+    """Return the first fields of a URL's query by their names: a URL with too many is still a gateway's."""
+    return parse_qs("&".join(text.split("&", _MOST_FIELDS)[:_MOST_FIELDS]), keep_blank_values=True)
+
+
 def _split(url: str) -> tuple[str, int, dict[str, list[str]]] | None:
     try:
         parts = urlsplit(url)
         default = _SCHEMES.get(parts.scheme)
         port = parts.port
         host = (parts.hostname or "").removesuffix(".")
-        query = parse_qs(parts.query, keep_blank_values=True, max_num_fields=100)
+        query = query_of(parts.query)
     except ValueError:
         return None
     return (host, default if port is None else port, query) if default and host else None

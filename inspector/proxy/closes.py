@@ -34,6 +34,13 @@ _MASKED = 0x80
 _LONGEST_CLOSE = 131
 # What stands for a close frame without a code, and for no close frame at all.
 _NO_CODE, _BROKEN_OFF = 1005, 1006
+# What mitmproxy closes with where a message is too big for it.
+_TOO_BIG = 1009
+
+# Bytes of a message that mitmproxy is to hold until all of it has come, once it is inflated: as many as are ever
+# decoded. Each piece counts as some more, since an empty one takes memory too.
+_MAX_MESSAGE = 64 * 1024 * 1024
+_PIECE = 64
 
 # Seconds that an end has to answer a close frame whose sender has hung up since.
 _ANSWER_LIMIT = 2.0
@@ -44,7 +51,7 @@ Relay = Callable[[WebsocketLayer, events.Event], Iterator[commands.Command]]
 class _End:
     """One end of a followed WebSocket: what it has said of its own end."""
 
-    __slots__ = ("bad", "gone", "is_client", "may_begin", "said", "ws")
+    __slots__ = ("_parts", "_size", "bad", "gone", "is_client", "may_begin", "said", "ws")
 
     def __init__(self, ws: WebsocketConnection, *, is_client: bool) -> None:
         self.ws = ws
@@ -57,6 +64,32 @@ class _End:
         """What it sent last may end in the middle of a close frame."""
         self.gone = False
         """It hung up after its close frame. Perhaps it still listens."""
+        self._parts: list[Any] = []
+        self._size = 0
+
+    def collect(self, event: Any) -> Any:
+        """Take in a part of a message, and return the frame that it completes, if it does.
+
+        mitmproxy copies all that it has of a frame with each part of it. So it gets frames whole.
+        """
+        self._size = self._size + len(event.data) + _PIECE
+        if event.frame_finished and not self._parts:
+            whole = event
+        else:
+            self._parts.append(event.data)
+            if not event.frame_finished:
+                return None
+            data = event.data[:0].join(self._parts)
+            whole = type(event)(data, frame_finished=True, message_finished=event.message_finished)
+            self._parts = []
+        if event.message_finished:
+            self._size = 0
+        return whole
+
+    @property
+    def says_too_much(self) -> bool:
+        """Whether the message that is arriving is larger than any that can be held."""
+        return self._size > _MAX_MESSAGE
 
     def tell_closed(self, body: bytes) -> commands.SendData:
         """Return the command that sends it a close frame with `body`."""
@@ -115,19 +148,34 @@ class _Ends:
 
         def events_but_closes() -> Iterator[wsproto.events.Event]:
             for event in events_of():
-                if not isinstance(event, wsproto.events.CloseConnection):
+                if isinstance(event, wsproto.events.Message):
+                    whole = end.collect(event)
+                    if end.says_too_much:
+                        yield from self._refuse(end)
+                        return
+                    if whole is not None:
+                        yield whole
+                elif not isinstance(event, wsproto.events.CloseConnection):
                     yield event
                 elif end.said is not None:
                     # What the other end still has to say is to reach it.
                     end.ws._state = ConnectionState.OPEN
                 else:
-                    end.bad = True
-                    if not self.closing:
-                        self.flow.metadata[HOW_CLOSED] = BAD_FRAME
-                        yield event
+                    yield from self._found_bad(end, event)
 
         protocol._process_close = take_close
         end.ws.events = events_but_closes
+
+    def _refuse(self, end: _End) -> Iterator[wsproto.events.Event]:
+        """Have mitmproxy end a connection by which its memory would be filled, and with it all other connections."""
+        reason = f"a message of more than {_MAX_MESSAGE >> 20} MiB"
+        yield from self._found_bad(end, wsproto.events.CloseConnection(_TOO_BIG, reason))
+
+    def _found_bad(self, end: _End, close: wsproto.events.CloseConnection) -> Iterator[wsproto.events.Event]:
+        end.bad = True
+        if not self.closing:
+            self.flow.metadata[HOW_CLOSED] = BAD_FRAME
+            yield close
 
 
 class Closes:

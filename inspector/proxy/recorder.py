@@ -19,14 +19,23 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import layer, layers
 from mitmproxy.proxy import server as proxy_server
 from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.websocket import WebSocketMessage
 
 from inspector.errors import GwinspectError
-from inspector.importers.mitm import IDLE_LIMIT, closed_of, is_discovery, opened_of, packet_of, udp_opened_of
+from inspector.importers.mitm import (
+    IDLE_LIMIT,
+    closed_of,
+    is_discovery,
+    opened_of,
+    packet_of,
+    plane_of_flow,
+    udp_opened_of,
+)
 from inspector.importers.source import at_ns
 from inspector.inert import inert
 from inspector.model import Closed, Control, Frame, Mark, Opened
-from inspector.protocol.hosts import host_of, plane_of, shape_of
+from inspector.protocol.hosts import host_of, redirects, shape_of
 from inspector.proxy.closes import Closes
 from inspector.proxy.eventlog import INERT_LOG, log, make_all_inert
 from inspector.proxy.intake import Stream
@@ -35,6 +44,7 @@ from inspector.proxy.refusals import Refusals
 from inspector.proxy.remote import RemoteScribe
 from inspector.proxy.reverse import original_of
 from inspector.proxy.scribe import ALERT, Amendment, Scribe
+from inspector.proxy.upgrades import why_no_websocket, why_unreadable
 from inspector.store.file import check_target
 from inspector.store.lock import check_free, path_of
 
@@ -44,9 +54,15 @@ from inspector.store.lock import check_free, path_of
 # src/network/udp.rs), and seen with 0.10.7 and 0.12.15.
 _UDP_TIMEOUT = 90
 
+# The code of an end without a close frame.
+_BROKEN_OFF = 1006
+# How an upgrade begins.
+_UPGRADE = b"GET "
 # How DTLS begins, and bytes of its header: RFC 6347, section 4.1.
 _DTLS, _DTLS_HEADER = b"\x16\xfe", 13
 
+# What mitmproxy says where one of its own bugs ends what it does for a connection.
+_CRASHED = "mitmproxy has crashed!"
 _PING = re.compile(r"^Received WebSocket (ping|pong) from (client|server) \(payload: (b.*)\)$", re.DOTALL)
 
 
@@ -62,9 +78,10 @@ class Recorder:
         self._streams: dict[str, _Flow] = {}
         self._paths: dict[str, _Path] = {}
         self._foreign: set[str] = set()
+        self._crashed: set[object] = set()
         self._closes = Closes(lambda flow: flow.id in self._streams, self._closed, _idle_limit)
         self._refusals = Refusals(self._refused, lambda: ctx.options.gwinspect_hosts)
-        self._pings = _PingListener(self)
+        self._log = _LogListener(self)
         self.flows = RecordedFlows()
 
     @property
@@ -150,7 +167,7 @@ class Recorder:
         scribe.on_close = self.flows.close
         scribe.start()
         self._scribe = scribe
-        self._pings.install()
+        self._log.install()
         self._keep_closes()
         log.info("gwinspect: recording Discord gateways into %s", scribe.path)
 
@@ -181,11 +198,16 @@ class Recorder:
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Have media relayed as they are. Else mitmproxy would pass them by, or take DTLS for something to open.
 
+        And have the beginning of a request to a gateway taken for one. mitmproxy passes it by where its first line does
+        not come whole, in a long URL say.
+
         What it passes by should pass at once. mitmproxy 11.0.2 holds datagrams back that are too short to tell whether
         they are DTLS, until more come, and never asks whether they begin like it.
         """
         context, data = nextlayer.context, nextlayer.data_client()
         if context.client.transport_protocol != "udp":
+            if nextlayer.layer is None and _begins_request(context, data):
+                nextlayer.layer = layers.HttpLayer(context, HTTPMode.transparent)
             return
         if self._is_media(context.server, data):
             nextlayer.layer = layers.UDPLayer(context)
@@ -215,6 +237,12 @@ class Recorder:
         assert flow.response is not None
         if flow.response.status_code != 101:
             self._refusals.upgrade(flow)
+        elif flow.websocket is None:
+            self._refusals.upgrade(flow, why_no_websocket(flow))
+        elif (why := why_unreadable(flow)) is not None and self._is_gateway(flow):
+            self._refusals.upgrade(flow, why)
+            # mitmproxy would fail over it, and leave both ends waiting.
+            flow.kill()
 
     def error(self, flow: http.HTTPFlow) -> None:
         if flow.websocket is None:
@@ -231,6 +259,7 @@ class Recorder:
 
     def client_disconnected(self, client: connection.Client) -> None:
         self._refusals.left(client)
+        self._crashed.discard(client.peername)
 
     def ping(self, client: object, from_client: bool, name: str, data: bytes) -> None:
         """Record a ping or pong on the connection of the client at the address `client`."""
@@ -238,6 +267,25 @@ class Recorder:
             if seen.client == client:
                 assert name in ("ping", "pong")
                 seen.put(Control(seen.stream.connection, time.time_ns(), from_client, name, data))  # type: ignore[arg-type]
+
+    def crashed(self, client: object) -> None:
+        """End what we follow of the client at the address `client`, as mitmproxy failed over it.
+
+        mitmproxy keeps such a connection for ten minutes, does nothing more with it, and has no hook for its end.
+        """
+        # It may have failed between the answer to an upgrade and the hook for the WebSocket.
+        self._crashed.add(client)
+        for number, seen in list(self._streams.items()):
+            if client is not None and seen.client == client:
+                seen.check_last()
+                if not seen.closed:
+                    why = "mitmproxy failed over this connection, and the proxy ended it; mitmproxy's log says more"
+                    seen.put(Closed(seen.stream.connection, time.time_ns(), _BROKEN_OFF, why, "proxy"))
+                del self._streams[number]
+                _cut_off(client)
+
+    def _is_gateway(self, flow: http.HTTPFlow) -> bool:
+        return plane_of_flow(flow, ctx.options.gwinspect_hosts) is not None
 
     def _keep_closes(self) -> None:
         """Have closes pass as they are, or leave them to mitmproxy, as the option says."""
@@ -273,7 +321,7 @@ class Recorder:
             # mitmproxy listens a moment before it is running. What is said until then is taken with the next message.
             return None
         url = flow.request.pretty_url
-        plane = plane_of(url, ctx.options.gwinspect_hosts)
+        plane = plane_of_flow(flow, ctx.options.gwinspect_hosts)
         guess = plane or shape_of(url)
         if guess is None:
             self._foreign.add(flow.id)
@@ -288,6 +336,12 @@ class Recorder:
             # The addon was loaded, or loaded again, into a running mitmproxy. It still has what was said so far.
             for message in flow.websocket.messages[:-1]:
                 seen.take(message)
+        if flow.client_conn.state is connection.ConnectionState.CLOSED:
+            # mitmproxy was already through with the client, and has no hook for the end of what it asked for.
+            seen.put(Closed(stream.connection, time.time_ns(), _BROKEN_OFF, "", "client"))
+            del self._streams[flow.id]
+        elif seen.client in self._crashed:
+            self.crashed(seen.client)
         return seen
 
     def _begin_path(self, flow: udp.UDPFlow) -> "_Path | None":
@@ -326,7 +380,7 @@ class Recorder:
     def _finish(self) -> None:
         if self._scribe is None:
             return
-        self._pings.uninstall()
+        self._log.uninstall()
         self._closes.uninstall()
         self._refusals.finish()
         for seen in self._streams.values():
@@ -412,8 +466,8 @@ class _Path:
         self.put(frame)
 
 
-class _PingListener(logging.Handler):
-    """Pings have no hook in mitmproxy; its log is the one place where they show."""
+class _LogListener(logging.Handler):
+    """Pings have no hook in mitmproxy, and failures of its own neither; its log is the one place where they show."""
 
     def __init__(self, recorder: Recorder) -> None:
         super().__init__(logging.INFO)
@@ -427,12 +481,34 @@ class _PingListener(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
+        if message.startswith(_CRASHED):
+            self._recorder.crashed(getattr(record, "client", None))
+            return
         if not message.startswith("Received WebSocket p"):
             return
         found = _PING.match(message)
         if found is not None:
             data = ast.literal_eval(found[3])
             self._recorder.ping(getattr(record, "client", None), found[2] == "client", found[1], data)
+
+
+def _cut_off(client: object) -> None:
+    """Hang up on a client and on the server that it spoke to."""
+    try:
+        for handler in list(ctx.master.addons.get("proxyserver").connections.values()):
+            if handler.client.peername == client:
+                for transport in list(handler.transports.values()):
+                    transport.handler.cancel("gwinspect: mitmproxy failed over it")
+    except AttributeError as error:
+        log.error("gwinspect: mitmproxy failed over a connection, and it could not be ended (%r)", error)
+
+
+def _begins_request(context: Context, data: bytes) -> bool:
+    """Say whether a connection to a gateway begins with what may be the first line of an upgrade, not yet whole."""
+    if not context.server.address or b"\n" in data or not data or not _UPGRADE.startswith(data[: len(_UPGRADE)]):
+        return False
+    host, port = context.server.address[:2]
+    return any(each.matches(host, port) for each in redirects(ctx.options.gwinspect_hosts))
 
 
 def _is_passed_by(context: Context) -> bool:

@@ -7,10 +7,11 @@ first waits for what the client wanted, or for the client to leave.
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from weakref import WeakSet
 
 from mitmproxy import connection, http, tls
 
-from inspector.importers.mitm import opened_of
+from inspector.importers.mitm import opened_of, plane_of_flow
 from inspector.importers.refusals import why_no_tls, why_no_tls_with_client, why_refused
 from inspector.model import Opened, Plane
 from inspector.protocol.hosts import is_discord, plane_of
@@ -25,17 +26,22 @@ class Refusals:
         self._put = put
         self._hosts = hosts
         self._waiting: dict[str, Opened] = {}
+        # An answer that breaks off is one to mitmproxy first, and then an error.
+        self._told: WeakSet[http.HTTPFlow] = WeakSet()
 
-    def upgrade(self, flow: http.HTTPFlow) -> None:
-        """Take in an upgrade that was refused, by either side or the proxy."""
-        if flow.request.headers.get("upgrade", "").lower() != "websocket":
+    def upgrade(self, flow: http.HTTPFlow, why: str | None = None) -> None:
+        """Take in an upgrade that was refused, by either side or the proxy. `why`: where the answer does not say it."""
+        if flow in self._told or flow.request.headers.get("upgrade", "").lower() != "websocket":
             return
-        plane = plane_of(flow.request.pretty_url, self._hosts())
+        plane = plane_of_flow(flow, self._hosts())
         if plane is None:
             return
+        self._told.add(flow)
         failed = self._waiting.pop(flow.client_conn.id, None)
         opened = opened_of(flow, 0, plane)
-        self._put(replace(opened, refusal=failed.refusal) if failed is not None else opened)
+        if failed is not None:
+            why = failed.refusal
+        self._put(opened if why is None else replace(opened, refusal=why))
 
     def connect(self, flow: http.HTTPFlow) -> None:
         """Take in that a client asked for a tunnel to a gateway, and the proxy could not connect."""

@@ -27,6 +27,7 @@ from typing import IO, Any
 from inspector.errors import CaptureError, GwinspectError
 from inspector.faults import marked
 from inspector.model import Closed, Event, Frame, Happening, Mark, Opened
+from inspector.pipeline import MAX_LEFT
 from inspector.proxy.eventlog import log
 from inspector.proxy.intake import Intake, Stream
 from inspector.proxy.scribe import BEAT, MAX_MEDIA, Amendment, Scribe
@@ -37,7 +38,9 @@ _BATCH = 500
 _STOP_LIMIT = 120
 # How far the recording stands back behind the traffic, as nice(1) counts.
 _NICENESS = 10
-_LENGTH_BYTES = 4
+_LENGTH_BYTES = 8
+# Bytes of messages that may wait for the scribe; more of them wait in the pipe, and before it.
+_MAX_WAITING = 32 * 1024 * 1024
 
 # What a message to the process begins with. Behind it: a frame's fields; a stream's key and what happened on it,
 # pickled; a stream's key, host, and whether it surely is a gateway; a connection that did not come about, pickled; a
@@ -181,6 +184,8 @@ class _Desk:
         self._answers = answers
         self._lock = threading.Lock()
         self._streams: dict[int, Stream] = {}
+        # Those whose close has passed. The other end may still speak.
+        self._left: dict[int, Stream] = {}
         self._room: dict[int, bool] = {}
         scribe.on_close = lambda close: self.answer("closed", close)
         scribe.on_decided = self._decided
@@ -196,7 +201,9 @@ class _Desk:
         """Do what one message says; return whether it was the last."""
         kind, *fields = message
         if kind in (_FRAME, _HAPPENING):
-            stream = self._streams.get(fields[0])
+            stream = self._streams.get(fields[0]) or self._left.get(fields[0])
+            while self._scribe.waiting_bytes > _MAX_WAITING:
+                time.sleep(BEAT)
             if stream is not None and kind == _FRAME:
                 self._room[stream.key] = self._scribe.put(stream, _frame(stream, *fields[1:]))
             elif stream is not None:
@@ -229,8 +236,12 @@ class _Desk:
             return
         self._scribe.put(stream, what)
         if isinstance(what, Closed):
-            del self._streams[stream.key]
-            self._room.pop(stream.key, None)
+            self._streams.pop(stream.key, None)
+            self._left[stream.key] = stream
+            if len(self._left) > MAX_LEFT:
+                oldest = next(iter(self._left))
+                del self._left[oldest]
+                self._room.pop(oldest, None)
             self.answer("gone", stream.key, stream.refused)
 
     def _decided(self, stream: Stream) -> None:
@@ -310,7 +321,8 @@ def _frame(
 
 def _send(pipe: IO[bytes], data: bytes) -> None:
     """Write one message. Raises OSError where the other end is gone."""
-    pipe.write(len(data).to_bytes(_LENGTH_BYTES) + data)
+    pipe.write(len(data).to_bytes(_LENGTH_BYTES))
+    pipe.write(data)
     pipe.flush()
 
 

@@ -18,7 +18,7 @@ import orjson
 import zstandard
 
 from inspector.model import Payload, Plane
-from inspector.wire.decoder import MAX_PAYLOADS, read_payload
+from inspector.wire.decoder import EAGER_ATTEMPTS, MAX_PAYLOADS, read_payload
 from inspector.wire.dialect import Compression, dialect_of, sniff
 from inspector.wire.inflate import MAX_PAYLOAD, Budget, InflateError, Zlib, Zstd, inflate_whole
 
@@ -26,6 +26,9 @@ from inspector.wire.inflate import MAX_PAYLOAD, Budget, InflateError, Zlib, Zstd
 _ZLIB_LEVEL = _ZSTD_LEVEL = 1
 # Places of the key that are tried: one, but for a hostile server.
 _MAX_PLACES = 8
+# Values that a READY holds at most: that of a user account has some hundred thousand. Each takes up to 64 bytes while
+# it is read, in mitmproxy's own process.
+_MOST_VALUES = 3_000_000
 # Bytes of a client's message that may be an Identify; the gateway takes 15 KiB at most.
 _MAX_IDENTIFY = 64 * 1024
 
@@ -78,6 +81,7 @@ class Rewriter:
         self._held = bytearray()
         self._tail = b""
         self._budget = Budget()
+        self._attempts = self._next_attempt = 0
         self._ready_is_due = False
         self._broken = ""
 
@@ -125,14 +129,21 @@ class Rewriter:
             if self._tail != _ZLIB_FLUSH:
                 self._held += out
                 return Passed(None)
+        if len(self._held) + len(out) < self._next_attempt:
+            self._held += out
+            return Passed(None)
         text = bytes(self._held) + out if self._held else out
         changed = False
         if self._ready_is_due:
             text, changed, found, whole = splice(text, self._redirect)
             if not whole and len(text) < MAX_PAYLOAD:
+                # Each attempt reads it all again, so they get rarer.
+                self._attempts += 1
+                self._next_attempt = 0 if self._attempts < EAGER_ATTEMPTS else min(2 * len(text), MAX_PAYLOAD)
                 self._held = bytearray(text)
                 return Passed(None)
             self._ready_is_due = not found
+        self._attempts = self._next_attempt = 0
         self._held.clear()
         return Passed(self._deflate(text) or None, changed)
 
@@ -166,6 +177,8 @@ def splice(text: bytes, redirect: Redirect) -> Spliced:
     for _ in range(MAX_PAYLOADS):
         if at >= len(text):
             break
+        if text.count(b",", at) > _MOST_VALUES:
+            return Spliced(text)
         payload = read_payload(Plane.GATEWAY, "", text[at:] if at else text)
         if not isinstance(payload, Payload):
             return Spliced(text, whole=payload.reason != "truncated")

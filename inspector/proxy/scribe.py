@@ -113,6 +113,11 @@ class Scribe(threading.Thread):
         """Hand over what happened on `stream`, and return whether there was room. To be called by one thread only."""
         return self._intake.put(stream, what)
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of messages that were handed over and wait to be written."""
+        return self._intake.size
+
     def saw(self, host: str) -> None:
         """Note a WebSocket to `host` that is no gateway."""
         if len(self._hosts) < 1000:

@@ -6,7 +6,9 @@ The URL is a claim and the bytes are the fact: `sniff` looks at the first bytes,
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
+
+from inspector.protocol.hosts import query_of
 
 
 class Compression(StrEnum):
@@ -33,7 +35,7 @@ class Dialect:
 def dialect_of(url: str) -> Dialect:
     """Return what `url` says. Any string will do; what cannot be read is left out."""
     try:
-        query = parse_qs(urlsplit(url).query, max_num_fields=100)
+        query = query_of(urlsplit(url).query)
     except ValueError:
         return Dialect()
     version = query.get("v", [""])[-1]

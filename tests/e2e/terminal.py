@@ -80,6 +80,10 @@ class Terminal:
             time.sleep(0.05)
         raise AssertionError(f"{words} did not show up in:\n{self.text()}")
 
+    def keep_output(self, path: Path) -> None:
+        """Write all that the program sends to the terminal from now on to a file, as it is."""
+        self._run("pipe-pane", "-O", f"cat > {shlex.quote(str(path))}")
+
     def process(self) -> int:
         """Return the number of the process that draws the screen."""
         pane = self._run("display-message", "-p", "#{pane_pid}").strip()

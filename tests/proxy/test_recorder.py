@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from mitmproxy import exceptions, flow, http, optmanager, udp, websocket
+from mitmproxy.connection import ConnectionState
 from mitmproxy.proxy import layers, server
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.events import DataReceived
@@ -933,3 +934,106 @@ def test_a_bug_in_telling_of_rows_costs_none(
     _await(lambda: "a row could not be told here" in caplog.text)
     stand.say(connection, b'{"op":11}')
     assert [data for data, _ in _frames(stand.recorded())] == [HELLO, b'{"op":11}']
+
+
+def test_a_gateway_is_known_by_its_address_whatever_the_client_calls_it(stand: Stand) -> None:
+    connection = _upgrade(GATEWAY)
+    connection.request.host = "gateway.discord.gg"
+    connection.request.headers["host"] = "\x1b[31m[::1"
+    stand.recorder.websocket_start(connection)
+    stand.say(connection, HELLO)
+    opened, frame, _ = stand.recorded()
+    assert isinstance(opened, Opened)
+    assert isinstance(frame, Frame)
+    assert (opened.plane, opened.url) == (Plane.GATEWAY, GATEWAY.replace("http", "ws"))
+
+
+def test_a_url_of_very_many_fields_is_a_gateways_too(stand: Stand) -> None:
+    stand.say(stand.open(GATEWAY + "&a=b" * 5000), HELLO)
+    assert len(stand.recorded()) == 3
+
+
+def test_an_answer_that_breaks_off_is_one_row(stand: Stand) -> None:
+    """mitmproxy has a hook for what there is of it, and then one for the error."""
+    refused = _upgrade(GATEWAY)
+    refused.websocket = None
+    refused.response.status_code = 403
+    stand.recorder.response(refused)
+    refused.error = flow.Error("peer closed connection")
+    stand.recorder.error(refused)
+    assert len(stand.recorded()) == 1
+
+
+def test_an_upgrade_that_mitmproxy_takes_for_something_else_is_a_row(stand: Stand) -> None:
+    other = _upgrade(GATEWAY)
+    other.websocket = None
+    other.request.headers["upgrade"] = "websocket"
+    other.response.headers["upgrade"] = "tls"
+    stand.recorder.response(other)
+    [opened] = stand.recorded()
+    assert isinstance(opened, Opened)
+    assert "mitmproxy does not take the answer for a WebSocket's" in (opened.refusal or "")
+
+
+def test_an_upgrade_that_mitmproxy_would_fail_over_is_ended_and_a_row(stand: Stand) -> None:
+    broken = _upgrade(GATEWAY)
+    broken.live = True
+    broken.response.headers["sec-websocket-extensions"] = "permessage-deflate; server_max_window_bits=x"
+    stand.recorder.response(broken)
+    assert not broken.killable
+    [opened] = stand.recorded()
+    assert isinstance(opened, Opened)
+    assert "the proxy ended it" in (opened.refusal or "")
+
+
+def test_a_connection_over_which_mitmproxy_fails_is_ended(stand: Stand) -> None:
+    stand.recorder.running()
+    connection, other = stand.open(), stand.open()
+    connection.client_conn.peername, other.client_conn.peername = ("127.0.0.1", 1), ("127.0.0.1", 2)
+    stand.recorder._streams[connection.id].client = connection.client_conn.peername
+    stand.recorder._streams[other.id].client = other.client_conn.peername
+    log = logging.getLogger("mitmproxy.proxy.server")
+    log.error("mitmproxy has crashed!", extra={"client": ("127.0.0.1", 1)})
+    closed = [(each.connection, each.by, each.reason) for each in stand.recorded() if isinstance(each, Closed)]
+    failed, stopped = sorted(closed)
+    assert failed[:2] == (1, "proxy")
+    assert failed[2].startswith("mitmproxy failed over this connection")
+    assert stopped == (2, "proxy", "mitmproxy was stopped")
+
+
+def test_a_client_that_left_before_the_upgrade_was_answered_leaves_no_open_connection(stand: Stand) -> None:
+    connection = _upgrade(GATEWAY)
+    connection.client_conn.state = ConnectionState.CLOSED
+    stand.recorder.websocket_start(connection)
+    assert stand.recorder._streams == {}
+    _, closed = stand.recorded()
+    assert isinstance(closed, Closed)
+    assert (closed.code, closed.by) == (1006, "client")
+
+
+@pytest.mark.parametrize("data", [b"G", b"GET /" + b"x" * 70_000])
+def test_a_request_whose_first_line_is_not_whole_is_taken_for_one(stand: Stand, data: bytes) -> None:
+    """mitmproxy would pass it by, and the WebSocket unseen with it."""
+
+    def decide(host: str, data: bytes) -> Layer | None:
+        context = Context(tflow.tclient_conn(), stand.context.options)
+        context.server.address = (host, 443)
+        wanted = NextLayer(context)
+        wanted.events.append(DataReceived(context.client, data))
+        stand.recorder.next_layer(wanted)
+        return wanted.layer
+
+    assert isinstance(decide("gateway.discord.gg", data), layers.HttpLayer)
+    assert decide("example.org", data) is None
+    assert decide("gateway.discord.gg", b"\x16\x03\x01") is None
+    assert decide("gateway.discord.gg", data + b" HTTP/1.1\r\n") is None
+
+
+def test_headers_of_any_length_leave_a_capture_that_can_be_read(stand: Stand) -> None:
+    connection = _upgrade(GATEWAY)
+    connection.response.headers["server"] = "s" * (1 << 20)
+    connection.request.headers["user-agent"] = "u" * (1 << 20)
+    stand.recorder.websocket_start(connection)
+    opened, _ = stand.recorded()
+    assert isinstance(opened, Opened)
+    assert opened.headers["response-server"] == "s" * 8000 + "…"

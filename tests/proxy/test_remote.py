@@ -160,3 +160,12 @@ os.kill(os.getpid(), 9)
     assert isinstance(opened, Opened)
     assert isinstance(closed, Closed)
     assert (closed.by, closed.reason) == ("proxy", "mitmproxy was killed")
+
+
+def test_what_crosses_after_the_close_is_written_too(scribe: RemoteScribe, tmp_path: Path) -> None:
+    """The other end may say more before it has heard of the close."""
+    happenings = talk()
+    late = Frame(1, happenings[-1].at_ns + 1, False, True, b'{"op":11}')
+    tell(scribe, [*happenings, late])
+    scribe.stop()
+    assert stored(tmp_path / "remote.gwcap")[-1] == late

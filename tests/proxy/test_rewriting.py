@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector.model import Payload, Plane
+from inspector.proxy import rewriting
 from inspector.proxy.rewriting import Passed, Rewriter, splice
 from inspector.wire import inflate
 from inspector.wire.decoder import read_payload
@@ -233,3 +234,32 @@ def test_a_ready_of_megabytes_is_rewritten() -> None:
     (data,) = stand.messages(large)
     assert stand.pass_on(data).changed
     assert json.loads(stand.client.texts[0])["d"] == {**large["d"], "resume_gateway_url": HERE}
+
+
+def test_a_payload_that_never_ends_is_not_read_again_with_each_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def counting(plane: Plane, encoding: str, data: bytes, **more: Any) -> Any:
+        read.append(len(data))
+        return read_payload(plane, encoding, data, **more)
+
+    monkeypatch.setattr(rewriting, "read_payload", counting)
+    stand = Stand(compression="zstd-stream")
+    stand.identify()
+    read.clear()
+    made = zstandard.ZstdCompressor().compressobj()
+    pieces = [b'{"op":0,"d":"', *[b"x" * 1000] * 500]
+    for piece in pieces:
+        data = made.compress(piece) + made.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+        assert stand.rewriter.server_said(data, is_text=False).data is None
+    assert sum(read) < 5 * sum(map(len, pieces))
+    data = made.compress(b'"}') + made.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+    passed = stand.rewriter.server_said(data, is_text=False)
+    assert passed.data is None or zstandard.ZstdDecompressor().decompressobj().decompress(passed.data)
+
+
+def test_a_payload_of_millions_of_values_is_passed_on_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rewriting, "_MOST_VALUES", 100)
+    url = b'{"op":0,"t":"READY","d":{"resume_gateway_url":"wss://a.invented","x":[%b1]}}'
+    assert splice(url % (b"[]," * 200), lambda _: HERE).found is False
+    assert splice(url % (b"[]," * 20), lambda _: HERE).changed
