@@ -64,8 +64,8 @@ def sql(capture: Path, statement: str, output_format: str, reveal: bool, timeout
     as JSON, so that payload(id) ->> '$.content' is a message's text. Secrets in texts are masked, and the bytes of
     frames and payloads are null, unless --reveal is given.
 
-    Only questions are answered: no statement can change the capture, or write or read another file. In csv, bytes are
-    hexadecimal, and a cell that a spreadsheet would run as a formula has an apostrophe before it.
+    Only questions are answered: no statement can change the capture, or write or read another file. In csv, a cell that
+    a spreadsheet would run as a formula has an apostrophe before it, and with --reveal bytes are hexadecimal.
     """
     statement = typed(statement)
     # payload() reads what a statement may not.

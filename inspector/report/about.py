@@ -26,6 +26,7 @@ from inspector.report.present import Shown
 from inspector.report.rows import Rows
 from inspector.report.text import sentence_of
 from inspector.report.values import duration, size
+from inspector.session.redact import is_lost
 from inspector.session.state import Connection
 from inspector.wire.dialect import Compression, dialect_of
 
@@ -185,6 +186,8 @@ def _close(shown: Shown, connection: Connection, registry: Registry) -> list[Ent
 def _session(connection: Connection) -> str:
     shard = f"shard {connection.shard}" if connection.shard else ""
     session = f"{connection.session[:4]} (digest of its id)" if connection.session else ""
+    if is_lost(connection.session):
+        session = f"of row {(connection.session or '').lstrip('*')} (its id is masked)"
     return _clipped(", ".join(filter(None, (session, shard))))
 
 

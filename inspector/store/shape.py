@@ -123,9 +123,7 @@ def _check_table(name: str, columns: list[str], tail: str, version: int) -> None
             raise WrongShape(f"defines {_shown(column)!r} in its table {name}")
     if missing := needed - later - {column.partition(" ")[0] for column in columns}:
         raise WrongShape(f"lacks the column {min(missing)} in its table {name}")
-    if version < _WITHOUT_ROWID.get(name, 0):
-        own_tail = ""
-    if tail != own_tail:
+    if tail != own_tail and (tail or version >= _WITHOUT_ROWID.get(name, 0)):
         raise WrongShape(f"defines its table {name} as{_shown(tail) or ' one with rowids'}")
 
 

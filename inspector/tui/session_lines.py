@@ -13,6 +13,7 @@ from inspector.model import Plane
 from inspector.report.cells import clip
 from inspector.report.overview import ConnectionView, SessionView
 from inspector.report.values import duration, size
+from inspector.session.redact import is_lost
 from inspector.tui.lanes import lane_style
 from inspector.tui.look import Glyphs
 
@@ -173,7 +174,10 @@ def narrowing(key: Key, glyphs: Glyphs) -> tuple[str | None, str]:
 
 
 def session_name(plane: Plane, session: str | None, glyphs: Glyphs) -> str:
-    """Return what a session is called, inert: ``session 9f3a…``, ``voice 178f…``, ``rpc``."""
+    """Return what a session is called, inert: ``session 9f3a…``, ``session of row 4``, ``voice 178f…``, ``rpc``."""
+    if is_lost(session):
+        # Nothing of its id is known but where it was given out.
+        return f"session of row {inert(str(session).lstrip('*'))}"
     if session is not None:
         return f"{'session' if plane is Plane.GATEWAY else plane} {glyphs.plain(inert(session[:4]))}{glyphs.more}"
     return plane.value if plane in (Plane.REMOTE_AUTH, Plane.RPC) else f"{plane}, no session"

@@ -171,7 +171,7 @@ def _until_it_works(pid: int) -> None:
         ("'plain'", "plain"),
         ("char(27) || '[31m'", r"\x1b[31m"),
         ("char(0x202e)", r"\u202e"),
-        ("x'00ff'", "00ff"),
+        ("x'00ff'", "2 bytes"),
         ("null", ""),
     ],
 )

@@ -3,7 +3,6 @@
 import json
 import re
 import sqlite3
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -158,7 +157,7 @@ def test_a_terminal_without_our_signs_gets_ascii(run: Run, monkeypatch: pytest.M
 def test_a_terminal_decides_about_colour_and_width(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setattr(type(sys.stdout), "isatty", lambda self: True, raising=False)
+    monkeypatch.setattr("inspector.cli.streams._Stdout.isatty", lambda self: True)
     out = run("stats", sample("resume")).out
     plain = re.sub(r"\x1b\[\d*m", "", out)
     assert plain != out

@@ -121,7 +121,7 @@ def test_a_damaged_payload_is_said_of_the_capture(path: Path, tmp_path: Path) ->
     copy.write_bytes(path.read_bytes())
     with sqlite3.connect(copy) as db:
         db.execute("update payload_chunk set data = x'00'")
-    with pytest.raises(CaptureError, match=r"copy\.gwcap is a gwinspect capture but cannot be read"):
+    with pytest.raises(CaptureError, match=r"copy\.gwcap cannot be read: row \d+ of its table payload_chunk"):
         list(search("d.content").numbers(Reader(copy), 0, 3000))
 
 

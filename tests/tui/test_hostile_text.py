@@ -23,7 +23,7 @@ CANARY = f"\x1b]0;pwned\x07\x9b31m\u202e\u2028\u200b\x7f{MARKUP}"
 RAW = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 # Columns whose text is free; the others name what there is, and a row with another is not shown as what it is.
 FREE = {
-    "connection": ("url", "client", "refusal", "close_reason", "closed_by", "session", "shard", "dave", "compression"),
+    "connection": ("url", "client", "refusal", "close_reason", "session", "shard", "dave", "compression"),
     "event": ("event", "note"),
     "finding": ("rule", "text"),
     "verdict": ("cause", "advice", "then_did"),
