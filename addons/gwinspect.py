@@ -246,12 +246,12 @@ class FrameRecorder:
 
     def _open(self, flow: http.HTTPFlow, at: float, **more: Any) -> "_Flow":
         request, response = flow.request, flow.response
-        seen = self._next(flow.client_conn, request.pretty_url)
+        named = request.pretty_url if is_gateway(request.pretty_url) else request.url
+        seen = self._next(flow.client_conn, named)
         headers = {name: request.headers[name] for name in _REQUEST_HEADERS if name in request.headers}
         if response:
             found = (name for name in _RESPONSE_HEADERS if name in response.headers)
             headers |= {f"response-{name}": response.headers[name] for name in found}
-        named = request.pretty_url if is_gateway(request.pretty_url) else request.url
         url, status = re.sub("^http", "ws", named), response.status_code if response else None
         if not ctx.options.gwinspect_keep_secrets:
             url = masked_url(url)

@@ -336,8 +336,9 @@ class Recorder:
             # The addon was loaded, or loaded again, into a running mitmproxy. It still has what was said so far.
             for message in flow.websocket.messages[:-1]:
                 seen.take(message)
-        if flow.client_conn.state is connection.ConnectionState.CLOSED:
-            # mitmproxy was already through with the client, and has no hook for the end of what it asked for.
+        if flow.client_conn.state is connection.ConnectionState.CLOSED and flow.websocket.timestamp_end is None:
+            # mitmproxy was already through with the client, and has no hook for the end of what it asked for. Of a flow
+            # that was loaded from a file it has one.
             seen.put(Closed(stream.connection, time.time_ns(), _BROKEN_OFF, "", "client"))
             del self._streams[flow.id]
         elif seen.client in self._crashed:

@@ -30,10 +30,10 @@ def reindex(path: Path, registry: Registry, progress: Callable[[int, int], None]
     one until they open it again. Raises CaptureError, CaptureInUse where a recorder is writing it; then nothing has
     changed.
     """
-    # What a link leads to, and not the link.
-    path = Path(os.path.realpath(path))
     connect(path).close()
     check_target(path)
+    # What a link leads to, and not the link.
+    path = Path(os.path.realpath(path))
     with Lock(path):
         tidy(path)
         _clear(path)

@@ -91,7 +91,7 @@ def test_an_error_that_nobody_can_read_has_its_exit_code_all_the_same(home: Home
 
 def test_a_closed_stdout_is_not_a_capture(home: Home) -> None:
     """The next file that is opened gets the number of one that is closed."""
-    done = home.shell('"$@" >&- 2>&- <&-', "convert", SAMPLE, "-o", "made.gwcap")
+    done = home.shell('"$@" >&- 2>&- <&-', "convert", SAMPLE, "--keep-secrets", "-o", "made.gwcap")
     assert done.returncode == 0
     assert (
         home.run("show", "made.gwcap", "--format", "jsonl").stdout

@@ -120,6 +120,8 @@ async def _play(folder: Path) -> Played:
             modes=("regular", f"reverse:https://localhost:{house.port}@{turned}"),
             hosts=(f"localhost:{house.port}", f"localhost:{clear.port}", f"127.0.0.1:{turned}"),
             options=_options(folder, ca),
+            # The cases are named in the URLs.
+            keep_secrets=True,
             log=folder / "proxy.log",
         )
         own = trusting(house.authority.cert_pem.bytes())
@@ -301,6 +303,7 @@ async def _proxied(
             hosts=(f"localhost:{house.port}",),
             scripts=scripts,
             options=_options(folder, folder / "none.pem", **options) | {"ssl_verify_upstream_trusted_ca": ""},
+            keep_secrets=True,
             log=folder / "proxy.log",
         )
         proxy = Proxy(settings)

@@ -81,6 +81,7 @@ def test_other_websockets_are_left_alone(tmp_path: Path) -> None:
                 tmp_path / "played.gwcap",
                 port=free_port("127.0.0.1"),
                 options={"confdir": str(tmp_path), "termlog_verbosity": "warn"},
+                keep_secrets=True,
             )
             with Proxy(settings) as proxy:
                 async with aiohttp.ClientSession(proxy=f"http://{proxy.address}") as http:
@@ -98,7 +99,7 @@ def test_other_websockets_are_left_alone(tmp_path: Path) -> None:
             return plain, tls
 
     plain, _ = asyncio.run(talk())
-    reader = Reader(tmp_path / "played.gwcap")
+    reader = Reader(tmp_path / "played.gwcap", reveal=True)
     urls = [connection.opened.url for connection in reader.connections()]
     assert urls == [f"ws://127.0.0.1:{plain}/?v=10&encoding=json&first=hello"]
     assert reader.last() == 5

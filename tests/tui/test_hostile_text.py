@@ -75,8 +75,11 @@ async def look_around(app: GwinspectApp, pilot: Pilot[None]) -> str:
     return looked_at(app)
 
 
-@pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=["unicode", "ascii"])
-@pytest.mark.parametrize("sample", ["login-failure", "voice-4006", "hostile"])
+@pytest.mark.parametrize(
+    ("sample", "glyphs"),
+    [("hostile", UNICODE), ("voice-4006", ASCII), ("login-failure", UNICODE)],
+    ids=["hostile", "voice-ascii", "login-failure"],
+)
 async def test_no_screen_shows_text_raw(tmp_path: Path, sample: str, glyphs: Glyphs) -> None:
     app = app_on(hostile(tmp_path, sample), marks=glyphs)
     async with app.run_test(size=(150, 50)) as pilot:
