@@ -47,7 +47,12 @@ def guarded() -> Iterator[None]:
 
 def typed(text: str) -> str:
     """Return what a person typed on the command line as text, also where the locale knows only ASCII."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    try:
+        data = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        # Windows has arguments of UTF-16, where half a character may stand alone.
+        data = text.encode("utf-8", "backslashreplace")
+    return data.decode("utf-8", "backslashreplace")
 
 
 class _Stdout(io.FileIO):

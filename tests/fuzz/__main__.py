@@ -22,6 +22,8 @@ def main() -> int:
     source = ByDice(kinds, asked.seed)
     if asked.number is not None:
         return _one(source, asked.number)
+    # What was found quotes what was tried, which may be no text.
+    sys.stdout.reconfigure(errors="backslashreplace")
     print(f"seed {asked.seed}; kinds: {', '.join(kinds)}", flush=True)
     began = time.time()
     found = hunt(

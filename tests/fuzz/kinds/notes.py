@@ -47,7 +47,9 @@ def _use(folder: Path) -> None:
             event = reader.events(2, 1)[0]
             notes.toggle(event.n, event)
             notes.set_note(event.n, event, "a note")
-            assert Notes(path).note(event.n) == "a note"
+            again = Notes(path)
+            again.relocate(reader)
+            assert again.note(event.n) == "a note"
     finally:
         file.write_bytes(before)
 
