@@ -19,6 +19,7 @@ from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.worker import WorkerFailed
 
 from inspector import leaving
+from inspector.errors import GwinspectError
 from inspector.faults import report
 from inspector.inert import inert
 from inspector.protocol.registry import Registry, default
@@ -62,6 +63,8 @@ class GwinspectApp(App[None]):
         super().__init__()
         self.crashed = False
         """A bug has ended the screen, and was printed."""
+        self.problem: GwinspectError | None = None
+        """What has ended the screen and a person can act on, as a capture that turned out to be damaged."""
         self._loop_of_events: asyncio.AbstractEventLoop | None = None
         self._is_told_to_leave = False
         marks = marks or glyphs()
@@ -129,10 +132,14 @@ class GwinspectApp(App[None]):
         super().notify(inert(message), title=inert(title), severity=severity, timeout=timeout, markup=False)
 
     def _handle_exception(self, error: Exception) -> None:
-        # Textual prints the values of all variables, tokens among them.
-        if not self.crashed:
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        if isinstance(cause, GwinspectError):
+            self.problem = self.problem or cause
+            self.exit()
+        elif not self.crashed:
             self.crashed = True
-            super()._handle_exception(Crash(error.error if isinstance(error, WorkerFailed) else error))
+            # Textual prints the values of all variables, tokens among them.
+            super()._handle_exception(Crash(cause))
 
     def get_key_display(self, binding: Binding) -> str:
         """Name keys as the help does: in words, which every terminal can show."""

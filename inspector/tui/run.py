@@ -29,5 +29,7 @@ def run(
     app = GwinspectApp(path, source=source, follow=follow, where=where, notes_beside=notes_beside or path, title=title)
     with leaving.deferred(app.leave):
         app.run()
+    if app.problem is not None:
+        raise app.problem
     if app.return_code:
         raise ScreenCrash("the UI crashed; the error is above. It is a bug in gwinspect; please report it")

@@ -101,11 +101,19 @@ def _detail(shown: Shown, recording: Recording) -> None:
 
 async def _press(path: Path, keys: list[str]) -> None:
     # Imported here: few mutants need it.
+    from textual.pilot import WaitForScreenTimeout
+
     from inspector.tui.app import GwinspectApp
 
     app = GwinspectApp(_as_capture(path))
-    async with app.run_test(size=(110, 30)) as pilot:
-        await pilot.pause()
-        for key in keys:
-            await pilot.press(key)
-        await pilot.pause()
+    try:
+        async with app.run_test(size=(110, 30)) as pilot:
+            await pilot.pause()
+            await pilot.press(*keys)
+            await pilot.pause()
+    except WaitForScreenTimeout:
+        # It has ended meanwhile.
+        if app.problem is None:
+            raise
+    if app.problem is not None:
+        raise app.problem

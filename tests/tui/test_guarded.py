@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from inspector.errors import CaptureError
 from inspector.report import present
 from inspector.tui import columns
 from inspector.tui.app import Crash, GwinspectApp
@@ -129,6 +130,23 @@ async def test_what_ends_the_screen_prints_places_only(sample, monkeypatch: pyte
     assert "KeyError: '…'" in text
     assert SECRET not in text
     assert app.return_code == 1
+
+
+@pytest.mark.parametrize("how", ["timer", "worker"])
+async def test_damage_that_is_met_late_ends_the_screen_in_a_sentence(sample, how: str) -> None:
+    app = GwinspectApp(sample("zlib-stream"))
+
+    def met() -> None:
+        raise CaptureError("row 9 of its table event has an unknown kind")
+
+    async with app.run_test(size=SIZE) as pilot:
+        if how == "timer":
+            app.main.set_timer(0.01, met)
+        else:
+            app.main.run_worker(met, thread=True)
+        await until(pilot, lambda: app.problem is not None)
+    assert str(app.problem) == "row 9 of its table event has an unknown kind"
+    assert not app.crashed
 
 
 CRASHING = """
