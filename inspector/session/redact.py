@@ -31,6 +31,8 @@ HIDDEN = "••••"
 
 # Shorter values can be guessed, and a digest would say when a guess was right.
 MIN_DIGESTED = 16
+# Characters of the longest key about which it is remembered whether a secret may be in it.
+_LONGEST_KEY = 100
 # Whole numbers under a secret key are masked from so many digits on: a phone number, but not the code of an error.
 _LONG_NUMBER = 10**6
 # Secrets of one message that are looked for a second time in it: each is a look at all of its bytes.
@@ -411,14 +413,20 @@ def _have_long(keys: Iterable[Any]) -> bool:
         return True
 
 
-# The same few keys come again and again.
-@lru_cache(maxsize=4096)
 def _is_odd_key(key: object) -> bool:
-    return type(key) is str and len(key) >= MIN_DIGESTED and _may_hold_secret(key)
+    if type(key) is not str or len(key) < MIN_DIGESTED:
+        return False
+    return _may_hold_secret_again(key) if len(key) <= _LONGEST_KEY else _may_hold_secret(key)
 
 
 def _is_long(number: int) -> bool:
     return not -_LONG_NUMBER < number < _LONG_NUMBER
+
+
+# The same few keys come again and again.
+@lru_cache(maxsize=4096)
+def _may_hold_secret_again(text: str) -> bool:
+    return _may_hold_secret(text)
 
 
 def _may_hold_secret(text: str) -> bool:

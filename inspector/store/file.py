@@ -21,7 +21,7 @@ SCHEMA_VERSION = 4
 
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 # Versions of the format to write and to read it by, in its header.
-_IN_WAL_MODE = b"\x02\x02"
+_IN_ROLLBACK_MODE = b"\x01\x01"
 
 
 def is_capture(path: Path) -> bool:
@@ -113,7 +113,7 @@ def connect(path: Path, *, write: bool = False) -> Database:
 def _ways_to_read(path: Path) -> list[str]:
     header = read_start(path.resolve(), 20)
     log = Path(f"{path.resolve()}-wal")
-    if header[18:20] == _IN_WAL_MODE and not log.exists():
+    if header[18:20] != _IN_ROLLBACK_MODE and not log.exists():
         # The file is all there is, and SQLite would put an empty log beside it.
         return ["mode=ro&immutable=1"]
     return ["mode=ro", "mode=ro&immutable=1"]

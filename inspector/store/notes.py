@@ -185,7 +185,8 @@ class Notes:
         seen = self._look()
         try:
             with open_file(self.path) as file:
-                data = file.read(LARGEST_FILE + 1)
+                # Room is made at once for as many bytes as are asked for.
+                data = file.read(min(os.fstat(file.fileno()).st_size, LARGEST_FILE) + 1)
         except FileNotFoundError:
             self._stored, self._seen = {}, None
             return

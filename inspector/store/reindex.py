@@ -14,6 +14,7 @@ from pathlib import Path
 from inspector.errors import CaptureError
 from inspector.protocol.registry import Registry
 from inspector.store import rows
+from inspector.store.cells import BadCell
 from inspector.store.file import check_target, connect
 from inspector.store.lock import Lock
 from inspector.store.reader import Reader, explained, stored_frames
@@ -57,7 +58,10 @@ def reindex(path: Path, registry: Registry, progress: Callable[[int, int], None]
 
 def _copy(old: Reader, writer: Writer, progress: Callable[[int, int], None]) -> int:
     with explained(old.path):
-        total = int(old.db.execute("select coalesce(max(id), 0) from frame").fetchone()[0])
+        first, total = old.db.execute("select coalesce(min(id), 1), coalesce(max(id), 0) from frame").fetchone()
+        if first < 1:
+            # They are read from 1 on, and none may be lost.
+            raise BadCell("frame", first, f"has {first} as `id`, which is not the number of a row")
         known = old.db.execute(f"select {rows.CONNECTION_COLUMNS} from connection order by id").fetchall()
         for row in known:
             rows.connection_of(row)

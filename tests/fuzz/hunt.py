@@ -144,7 +144,7 @@ class _Worker:
         self.reports.close()
         code = self._process.exitcode
         if code == 0:
-            return None, None
+            return None, replace(self._task, numbers=self._left) if self._left else None
         dump = dump_of(self._task.folder).read_text("utf-8", "replace")
         if not self._left or not dump.startswith(f"{self._left[0]} "):
             raise RuntimeError(f"a worker ended with {code} between two mutants:\n{dump}")

@@ -132,7 +132,7 @@ def _websocket(opened: Opened | None, own: list[Happening]) -> HTTPFlow:
         try:
             flow.request.url = opened.url.replace("ws", "http", 1)
         except ValueError:
-            flow.request.path = opened.url
+            flow.request.path = opened.url.encode(errors="replace").decode()
     assert flow.response is not None
     flow.response.timestamp_start = own[0].at_ns / 1e9
     flow.websocket = WebSocketData()
