@@ -13,9 +13,6 @@ from inspector.report.colour import inert_but_colours
 # The variable by which a mitmproxy that we start is told that it is ours.
 INERT_LOG = "GWINSPECT_INERT_LOG"
 
-# Attribute of a record that is inert already.
-_DONE = "gwinspect_inert"
-
 log = logging.getLogger("gwinspect")
 
 
@@ -35,10 +32,7 @@ class _InertRecord(logging.LogRecord):
 
 
 def _make_inert(record: logging.LogRecord) -> bool:
-    # mitmproxy loads scripts again as they change, and us with them: a second filter must not escape our line ends.
-    if not hasattr(record, _DONE):
-        setattr(record, _DONE, True)
-        _rewrite(record, [inert(line) for line in (record.getMessage(), *_trace(record))])
+    _rewrite(record, [inert(line) for line in (record.getMessage(), *_trace(record))])
     return True
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from mitmproxy.log import MitmFormatter
 
+from inspector.proxy.eventlog import _make_inert as make_inert
 from inspector.proxy.eventlog import log, make_all_inert
 
 HOSTILE = "a\x1b]0;t\x07\x9b2J\u202e\u2028\nb"
@@ -15,8 +16,10 @@ LINES = "a\\x1b]0;t\\x07\\x9b2J\\u202e\\u2028\nb"
 
 
 @pytest.fixture
-def terminal() -> Iterator[io.StringIO]:
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     """What mitmproxy would print, without colours."""
+    # The addon alone has a filter of its own for the same logger, which other tests have put there.
+    monkeypatch.setattr(log, "filters", [make_inert])
     file = io.StringIO()
     handler = logging.StreamHandler(file)
     handler.setFormatter(MitmFormatter(False))
