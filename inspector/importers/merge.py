@@ -5,7 +5,6 @@ They come one after the other, each with connections of its own. The capture is 
 
 import os
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from inspector.importers import open_source
 from inspector.leaving import tidily
 from inspector.model import Happening
 from inspector.protocol.registry import Registry
-from inspector.store.file import check_target, is_capture
+from inspector.store.file import check_target, is_capture, passing_file
 from inspector.store.reader import Reader, explained, stored_happenings
 from inspector.store.writer import BULK_BATCH, Writer
 
@@ -96,31 +95,25 @@ def merge(
         check_target(target)
     names = ", ".join(each.path.name for each in inputs)
     try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}.", suffix=".part")
-        os.close(handle)
+        with passing_file(target.with_name(f"{target.name}.part")) as part:
+            writer = Writer(part, registry, made_by=made_by, source=names, keep_secrets=keep_secrets, bulk=True)
+            events, connections = 0, 0
+            for each in inputs:
+                with progress(each.path.name) as report:
+                    happenings = each.happenings(connections)
+                    while batch := list(islice(happenings, BULK_BATCH)):
+                        events += len(writer.write(batch))
+                        connections = max(connections, *(happening.connection for happening in batch))
+                        report(*each.progress)
+                each.close()
+                for note in each.notes:
+                    tell(note)
+            events += len(writer.finish())
+            if not connections:
+                raise CaptureError(f"there is no gateway connection in {', '.join(str(each.path) for each in inputs)}")
+            os.replace(part, target)
     except OSError as error:
         raise CaptureError(f"{target} cannot be written: {error.strerror or error}") from error
-    part = Path(name)
-    try:
-        writer = Writer(part, registry, made_by=made_by, source=names, keep_secrets=keep_secrets, bulk=True)
-        events, connections = 0, 0
-        for each in inputs:
-            with progress(each.path.name) as report:
-                happenings = each.happenings(connections)
-                while batch := list(islice(happenings, BULK_BATCH)):
-                    events += len(writer.write(batch))
-                    connections = max(connections, *(happening.connection for happening in batch))
-                    report(*each.progress)
-            each.close()
-            for note in each.notes:
-                tell(note)
-        events += len(writer.finish())
-        if not connections:
-            raise CaptureError(f"there is no gateway connection in {', '.join(str(each.path) for each in inputs)}")
-        os.replace(part, target)
-    except (sqlite3.Error, OSError) as error:
+    except sqlite3.Error as error:
         raise CaptureError(f"{target} cannot be written: {error}") from error
-    finally:
-        for leftover in (part, Path(f"{part}-wal"), Path(f"{part}-shm")):
-            leftover.unlink(missing_ok=True)
     return Merged(events, connections)

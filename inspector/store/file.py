@@ -4,7 +4,10 @@ import errno
 import os
 import sqlite3
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import IO
 from urllib.parse import quote
 
@@ -61,6 +64,22 @@ def open_file(path: Path) -> IO[bytes]:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, "it is a folder")
     raise OSError(errno.EINVAL, f"it is a {'pipe' if stat.S_ISFIFO(mode) else 'device'}, not a file")
+
+
+@contextmanager
+def passing_file(path: Path) -> Iterator[Path]:
+    """Make an empty file for its owner's eyes only. Raises OSError.
+
+    Afterwards it is gone, with all that SQLite has put beside it, unless it was renamed. Its name, with some digits
+    before the suffix of `path`, is chosen before it is made: no signal comes in between and leaves it behind.
+    """
+    made = path.with_suffix(f".{token_hex(4)}{path.suffix}")
+    try:
+        os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        yield made
+    finally:
+        for end in ("", "-wal", "-shm", "-journal"):
+            Path(f"{made}{end}").unlink(missing_ok=True)
 
 
 def make_folder(path: Path) -> None:

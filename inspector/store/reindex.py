@@ -5,7 +5,6 @@ Only what is checked gets into the new one, and the old one is as it was until t
 
 import os
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from glob import escape
@@ -15,7 +14,7 @@ from inspector.errors import CaptureError
 from inspector.protocol.registry import Registry
 from inspector.store import rows
 from inspector.store.cells import BadCell
-from inspector.store.file import check_target, connect
+from inspector.store.file import check_target, connect, passing_file
 from inspector.store.lock import Lock
 from inspector.store.reader import Reader, explained, stored_frames
 from inspector.store.settle import tidy
@@ -79,16 +78,10 @@ def _copy(old: Reader, writer: Writer, progress: Callable[[int, int], None]) -> 
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[Path]:
-    """Make an empty file beside `path`, for its owner's eyes only; it is gone afterwards, unless it was renamed."""
+    """Make an empty file beside `path`."""
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_SUFFIX)
-        os.close(handle)
-        try:
-            yield Path(name)
-        finally:
-            for end in ("", "-wal", "-shm", "-journal"):
-                with suppress(FileNotFoundError):
-                    os.unlink(f"{name}{end}")
+        with passing_file(path.with_name(f".{path.name}{_SUFFIX}")) as made:
+            yield made
     except (sqlite3.Error, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise CaptureError(f"{path} could not be reindexed ({reason or error}) and is as it was") from error
