@@ -7,7 +7,6 @@ looked at it has left: what is in the frames can be read again.
 import os
 import select
 import sqlite3
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,11 +16,12 @@ from typing import Protocol
 
 from inspector.errors import CaptureError
 from inspector.faults import marked
-from inspector.importers.cache import UNFINISHED, private_folder
+from inspector.importers.cache import private_folder
 from inspector.importers.frames.file import Amended, FramesFile
 from inspector.importers.frames.records import Lines
 from inspector.model import Frame, Happening
 from inspector.protocol.registry import Registry
+from inspector.store.file import passing_file
 from inspector.store.writer import Writer
 
 # Seconds between two looks for news.
@@ -103,20 +103,13 @@ def growing(
 
     Raises EnvironmentProblem or CaptureError where the capture cannot be made.
     """
-    folder = private_folder(folder)
-    handle, part = tempfile.mkstemp(dir=folder, prefix="growing-", suffix=".part")
-    os.close(handle)
-    path = Path(part)
-    try:
+    with passing_file(private_folder(folder) / "growing.part") as path:
         feeder = _Feeder(FramesFile(name, hosts), stream, path, registry, tell)
         feeder.start()
         try:
             yield path
         finally:
             feeder.stop()
-    finally:
-        for suffix in UNFINISHED:
-            path.with_suffix(suffix).unlink(missing_ok=True)
 
 
 class _Feeder(threading.Thread):
