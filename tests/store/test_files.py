@@ -3,7 +3,7 @@
 import os
 import re
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -195,3 +195,15 @@ def test_a_capture_whose_name_is_no_text_can_be_opened(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"odd\xff.gwcap")
     Writer(path, default(), made_by="test").finish()
     assert Reader(path).last() == 0
+
+
+@pytest.mark.parametrize("versions", [b"\x02\x02", b"\x01\x02", b"\x02\x01"])
+def test_reading_puts_no_log_beside_a_capture_that_has_none(capture: Path, versions: bytes) -> None:
+    """SQLite does so where the header says WAL, and cannot remove it again from a file that it only reads."""
+    data = bytearray(capture.read_bytes())
+    data[18:20] = versions
+    capture.write_bytes(data)
+    before = set(capture.parent.iterdir())
+    with suppress(CaptureError):
+        Reader(capture).close()
+    assert set(capture.parent.iterdir()) == before

@@ -128,3 +128,12 @@ def test_a_link_stays_a_link(capture: Path) -> None:
     reindex(link, default())
     assert link.is_symlink()
     assert len(events(link)) == 11
+
+
+def test_a_message_that_it_would_not_read_is_not_lost(capture: Path) -> None:
+    with closing(sqlite3.connect(capture)) as db, db:
+        db.execute("update frame set id = 0 where id = 1")
+    before = capture.read_bytes()
+    with pytest.raises(CaptureError, match="row 0 of its table frame has 0 as `id`"):
+        reindex(capture, default())
+    assert capture.read_bytes() == before
