@@ -104,6 +104,9 @@ class _Bench:
         signal.setitimer(signal.ITIMER_PROF, self._task.computing)
         try:
             mutant = self._task.source.make(number)
+        except MemoryError:
+            # Damage to a schema or a length may ask for more than a process has; nothing was tried then.
+            return Report(number, Counter({"too large to make": 1}))
         except Exception as error:
             # A bug of ours, in the making: it is told like any other.
             return Report(number, Counter({"fault": 1}), [replace(of_error(error), step="making")])
