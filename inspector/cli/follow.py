@@ -184,7 +184,7 @@ class Printout:
                     self._printer.print(event, rows)
                     self._printer.flush()
                 except ReaderGone:
-                    note("nobody reads the rows any more; the recording goes on")
+                    note("the reader of the rows has gone; the recording continues")
                 except OutputProblem as error:
                     note(f"{error}; the recording goes on")
                     self.problem = error

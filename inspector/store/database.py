@@ -16,8 +16,8 @@ from functools import partial
 from types import FrameType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-# Instructions of SQLite's machine between two calls back, some milliseconds of work. Measured on a scan of 153,000
-# rows: no difference to none at all.
+# Instructions of SQLite's machine between two calls back, a millisecond of work or so. They cost nothing that shows:
+# 15 scans of 400,000 rows with and without them, by turns, 0.99 times the processor time.
 BEAT = 50_000
 
 # Bytes of a value or a row of a capture: payloads and messages have at most a quarter of it.

@@ -370,7 +370,9 @@ def test_a_commands_colours_are_left_out_where_there_is_no_terminal(place: Place
     assert "  green\n" in place.err()
 
 
-@pytest.mark.parametrize(("where", "code", "word"), [("| head -n 1", 7, "nobody reads"), (">/dev/full", 2, "No space")])
+@pytest.mark.parametrize(
+    ("where", "code", "word"), [("| head -n 1", 7, "the reader of the rows has gone"), (">/dev/full", 2, "No space")]
+)
 def test_a_recording_goes_on_where_its_rows_cannot_be_printed(place: Place, where: str, code: int, word: str) -> None:
     main = [sys.executable, "-c", "from inspector.cli.main import main; main()", "live", "--plain", *place.options()]
     script = f'"$@" {where}; exit ${{PIPESTATUS[0]}}'
