@@ -186,5 +186,5 @@ class Printout:
                 except ReaderGone:
                     note("the reader of the rows has gone; the recording continues")
                 except OutputProblem as error:
-                    note(f"{error}; the recording goes on")
+                    note(f"{error}; the recording continues")
                     self.problem = error
