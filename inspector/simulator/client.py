@@ -264,9 +264,14 @@ class _Voice:
         return code
 
     async def say(self, frames: int) -> None:
-        """Speak, for so many frames of sound."""
+        """Speak, for so many frames of sound; in an encrypted call as soon as its group is there.
+
+        The word to speak comes by the gateway, and may overtake the group, which comes by the voice connection.
+        """
         if self._udp is None or self._speaker is None:
             return
+        while self._member is not None and not self._member.session.ready:
+            await asyncio.sleep(FRAME_SECONDS)
         for frame in speech(frames):
             self._udp.send(self._speaker.packet(frame if self._member is None else self._member.encrypt(frame)))
             await asyncio.sleep(FRAME_SECONDS)

@@ -68,6 +68,10 @@ async def _obey(bot: "discord.Client", message: "discord.Message") -> None:
                 print(f"discord.py cannot join: {missing}; install it and try again", file=sys.stderr)
                 await bot.close()
         case "!speak":
+            # The word comes by the gateway, and may overtake the commit that makes the group. What is said before that
+            # would go unencrypted. Of the scenarios, only encrypted calls have this word.
+            while not message.guild.voice_client.voice_privacy_code:
+                await asyncio.sleep(FRAME_SECONDS)
             for frame in speech(FRAMES):
                 message.guild.voice_client.send_audio_packet(frame, encode=False)
                 await asyncio.sleep(FRAME_SECONDS)

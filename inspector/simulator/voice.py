@@ -150,10 +150,15 @@ class VoiceSocket(Connection):
     async def hear(self, packets: int) -> None:
         """Wait until so many packets of the client's have come in all. Raises `ScriptError` where they do not."""
         for _ in range(int(PATIENCE / FRAME_SECONDS)):
-            if self._media.heard[SSRC] >= packets:
+            if self.heard >= packets:
                 return
             await asyncio.sleep(FRAME_SECONDS)
-        raise ScriptError(f"connection {self.number}: {self._media.heard[SSRC]} packets came, not {packets}")
+        raise ScriptError(f"connection {self.number}: {self.heard} packets came, not {packets}")
+
+    @property
+    def heard(self) -> int:
+        """How many packets of the client's have come in all."""
+        return self._media.heard[SSRC]
 
     async def resume(self, *, interval_ms: int = 13750) -> None:
         """Play a resume: Hello, the client's Resume, Resumed, then from version 8 what came after its ``seq_ack``."""

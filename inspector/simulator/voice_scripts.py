@@ -65,7 +65,7 @@ async def voice_resume(discord: Discord) -> None:
     await voice.execute()
     await voice.speaking(BJORN, ssrc=2002)
     await discord.pause()
-    await _leave(gateway, voice)
+    await leave(gateway, voice)
 
 
 async def dave_call(discord: Discord) -> None:
@@ -109,7 +109,7 @@ async def dave_call(discord: Discord) -> None:
     await voice.execute()
     await voice.speaking(ADA, ssrc=2001)
     await discord.pause()
-    await _leave(gateway, voice)
+    await leave(gateway, voice)
 
 
 async def dave_required(discord: Discord) -> None:
@@ -183,7 +183,7 @@ async def _let_in(gateway: GatewaySocket, token: str = "voice token") -> None:
     await gateway.dispatch("VOICE_SERVER_UPDATE", server)
 
 
-async def _leave(gateway: GatewaySocket, voice: VoiceSocket) -> None:
+async def leave(gateway: GatewaySocket, voice: VoiceSocket) -> None:
     await gateway.dispatch("MESSAGE_CREATE", message(2, "!leave"))
     await gateway.expect(Op.VOICE_STATE_UPDATE)
     await voice.gone()

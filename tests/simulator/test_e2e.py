@@ -10,15 +10,20 @@ import pytest
 from mitmproxy.http import HTTPFlow
 from mitmproxy.io import FlowReader
 
+from inspector.simulator.content import message
 from inspector.simulator.journal import Entry
+from inspector.simulator.media import FRAMES
 from inspector.simulator.scenarios import scenario
+from inspector.simulator.script import Scenario
 from inspector.simulator.server import Simulator
+from inspector.simulator.stage import Discord
+from inspector.simulator.voice_scripts import join_encrypted, leave
 from tests.simulator.proxy import mitmdump
 
 pytestmark = pytest.mark.e2e
 
 _CLIENTS = {
-    "scripted": ["-m", "inspector.simulator.client", "hello", "--proxy", "{proxy}", "--ca", "{ca}"],
+    "scripted": ["-m", "inspector.simulator.client", "{scenario}", "--proxy", "{proxy}", "--ca", "{ca}"],
     "discord.py": ["-m", "inspector.simulator.discordpy_client", "--proxy", "{proxy}", "--ca", "{ca}"],
     "hikari": [str(Path(__file__).with_name("hikari_client.py")), "{proxy}", "{ca}"],
 }
@@ -27,7 +32,7 @@ _ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize("client", _CLIENTS)
 def test_a_client_logs_in_through_mitmproxy_and_every_byte_is_seen(client: str, tmp_path: Path) -> None:
-    journal = asyncio.run(_play(_CLIENTS[client], tmp_path))
+    journal = asyncio.run(_play(_CLIENTS[client], tmp_path, scenario("hello")))
 
     events = [entry.event for entry in journal if entry.event]
     assert events[:2] == ["READY", "GUILD_CREATE"]
@@ -42,10 +47,30 @@ def test_a_client_logs_in_through_mitmproxy_and_every_byte_is_seen(client: str, 
     ]
 
 
-async def _play(command: list[str], folder: Path) -> list[Entry]:
-    async with Simulator(scenario("hello"), pace=0) as simulator:
+@pytest.mark.parametrize("client", ["scripted", "discord.py"])
+def test_a_client_that_is_told_to_speak_before_its_call_is_encrypted_waits_for_it(client: str, tmp_path: Path) -> None:
+    """It is told by the gateway, and of the group by the voice server: one may overtake the other."""
+    heard = []
+
+    async def script(discord: Discord) -> None:
+        gateway, voice, _ = await join_encrypted(discord)
+        await gateway.dispatch("MESSAGE_CREATE", message(3, "!speak"))
+        await asyncio.sleep(0.3)
+        heard.append(voice.heard)
+        await voice.commit()
+        await voice.hear(FRAMES)
+        heard.append(voice.heard)
+        await leave(gateway, voice)
+
+    asyncio.run(_play(_CLIENTS[client], tmp_path, Scenario("dave-call", "A test", "", script, media=True, dave=True)))
+    assert heard[0] == 0
+    assert heard[1] >= FRAMES
+
+
+async def _play(command: list[str], folder: Path, played: Scenario) -> list[Entry]:
+    async with Simulator(played, pace=0) as simulator:
         async with mitmdump(simulator, folder) as proxy:
-            arguments = [part.format(proxy=proxy.url, ca=proxy.ca) for part in command]
+            arguments = [part.format(scenario=played.name, proxy=proxy.url, ca=proxy.ca) for part in command]
             client = await asyncio.create_subprocess_exec(
                 sys.executable, *arguments, env=os.environ | {"PYTHONPATH": str(_ROOT)}
             )
