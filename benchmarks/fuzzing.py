@@ -11,7 +11,7 @@ from time import perf_counter
 from benchmarks.corpus import SEED
 from benchmarks.rounds import Figure, Section
 from inspector.model import Payload, Undecoded
-from inspector.simulator.media import Speaker, discovery_request, speech
+from inspector.simulator.server.media import Speaker, discovery_request, speech
 from inspector.wire.packets import described, read_packet
 from inspector.wire.unsealed import SealedError, read_trailer, reports, unseal
 from inspector.wire.voice import read_binary

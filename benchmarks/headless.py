@@ -344,7 +344,7 @@ async def _filter(app: "GwinspectApp", eye: Eye, text: str, hand: Hand | None = 
     Meanwhile the hand changes how times are shown, if there is one: that paints every line anew, wherever one is.
     """
     from inspector.query.grammar import parse
-    from inspector.tui.widgets.filter_bar import FilterBar
+    from inspector.tui.widgets.input.filter_bar import FilterBar
 
     main, timeline = app.main, app.main.timeline
     seen: list[float] = []

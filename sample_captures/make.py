@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from inspector.cli.show import show
 from inspector.cli.staging import staged
-from inspector.simulator.scenarios import scenario
+from inspector.simulator.scenarios.catalogue import scenario
 
 HERE = Path(__file__).parent
 EXPECTED = HERE / "expected"

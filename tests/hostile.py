@@ -12,6 +12,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from inspector.analysis.lanes import LaneReader
+from inspector.analysis.measure import Measures
+from inspector.analysis.overview import Overview
+from inspector.analysis.stats import Survey
+from inspector.analysis.voice import VoiceReader
 from inspector.model import ABSENT, Closed, Event, Kind, Mark, Payload, Plane
 from inspector.protocol.registry import Registry, default
 from inspector.query.grammar import parse
@@ -27,17 +32,12 @@ from inspector.report.diagnosis_text import lines as diagnosis_lines
 from inspector.report.export import FORMATS
 from inspector.report.findings import Findings
 from inspector.report.jsonl import line
-from inspector.report.lanes import LaneReader
-from inspector.report.measure import Measures
 from inspector.report.outline import Outline, body
-from inspector.report.overview import Overview
 from inspector.report.present import Presenter, Shown
 from inspector.report.pretty import text_of
 from inspector.report.rows import CaptureRows
-from inspector.report.stats import Survey
 from inspector.report.stats_jsonl import jsonl as stats_jsonl
 from inspector.report.text import TextRows
-from inspector.report.voice import VoiceReader
 from inspector.report.wiretap import wire_facts
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer

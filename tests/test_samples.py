@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from inspector.cli.reindex import reindex
-from inspector.simulator.scenarios import scenario
+from inspector.simulator.scenarios.catalogue import scenario
 from inspector.store.file import is_capture
 from inspector.store.reader import Reader
 from sample_captures.make import EXPECTED, FORMATS, HERE, SAMPLES, shown

@@ -13,7 +13,7 @@ from inspector.cli.staging import Stage, client_for, staged
 from inspector.cli.underway import Log, Underway
 from inspector.protocol.registry import default
 from inspector.report.present import Presenter
-from inspector.simulator.scenarios import SCENARIOS, scenario
+from inspector.simulator.scenarios.catalogue import SCENARIOS, scenario
 from inspector.store.file import check_target
 
 

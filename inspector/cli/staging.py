@@ -18,7 +18,7 @@ from inspector.errors import EnvironmentProblem
 from inspector.proxy.launch.environment import write_bundle
 from inspector.proxy.mitmdump import Proxy, Settings, free_port, free_udp_port
 from inspector.proxy.process import end, output_to
-from inspector.simulator.scenarios import scenario
+from inspector.simulator.scenarios.catalogue import scenario
 
 # Seconds that the simulator may take to end once its client has gone.
 SIMULATOR_LIMIT = 30
@@ -73,8 +73,8 @@ def staged(
     """
     module = [sys.executable, "-m"]
     clients = {
-        "discord.py": [*module, "inspector.simulator.discordpy_client"],
-        "scripted": [*module, "inspector.simulator.client", name],
+        "discord.py": [*module, "inspector.simulator.client.discordpy"],
+        "scripted": [*module, "inspector.simulator.client.scripted", name],
     }
     client = client or client_for(name)
     command = clients[client] if isinstance(client, str) else list(client)

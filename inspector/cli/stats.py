@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
+from inspector.analysis.stats import Survey
 from inspector.cli.filtering import search_for
 from inspector.cli.output import ascii_only, flush, note, paints, put, say
 from inspector.cli.progress import progress_bar
 from inspector.cli.stdin import STDIN, with_stdin
 from inspector.protocol.registry import default
 from inspector.report.rows import CaptureRows
-from inspector.report.stats import Survey
 from inspector.report.stats_jsonl import jsonl
 from inspector.report.stats_text import LIMIT, lines
 from inspector.store.file import is_capture

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from inspector.report.stats import (
+from inspector.analysis.stats import (
     ConnectionStats,
     HeartbeatStats,
     MediaStats,

@@ -10,12 +10,7 @@ from typing import TypeVar
 
 from wcwidth import wcswidth
 
-from inspector.inert import inert
-from inspector.model import Plane, Severity
-from inspector.report import cells
-from inspector.report.cells import clip
-from inspector.report.colour import painted
-from inspector.report.stats import (
+from inspector.analysis.stats import (
     MOST,
     ConnectionStats,
     HeartbeatStats,
@@ -25,6 +20,11 @@ from inspector.report.stats import (
     Stats,
     Traffic,
 )
+from inspector.inert import inert
+from inspector.model import Plane, Severity
+from inspector.report import cells
+from inspector.report.cells import clip
+from inspector.report.colour import painted
 from inspector.report.text import SEVERITIES, SEVERITY_COLOURS
 from inspector.report.values import clock, day, duration, percent, round_trip, size, step_length
 

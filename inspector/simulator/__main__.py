@@ -14,11 +14,11 @@ import threading
 from pathlib import Path
 
 from inspector.errors import GwinspectError
-from inspector.simulator.connection import ScriptError
 from inspector.simulator.journal import save
-from inspector.simulator.scenarios import SCENARIOS, scenario
+from inspector.simulator.scenarios.catalogue import SCENARIOS, scenario
 from inspector.simulator.script import Scenario
-from inspector.simulator.server import Simulator
+from inspector.simulator.server.connection import ScriptError
+from inspector.simulator.server.simulator import Simulator
 
 
 def main() -> int:

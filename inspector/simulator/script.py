@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from inspector.simulator.stage import Discord
+from inspector.simulator.server.stage import Discord
 
 Script = Callable[[Discord], Awaitable[None]]
 
@@ -39,6 +39,6 @@ class Scenario:
     """Whether the scripted client leaves out what it owes in an encrypted call: to say that it is ready, and a new key
     package where it could not use a commit."""
     client_fault: str | None = None
-    """What the scripted client does wrong: a key of `inspector.simulator.sick_client.FAULTS`."""
+    """What the scripted client does wrong: a key of `inspector.simulator.client.manners.FAULTS`."""
     gives: tuple[str, ...] = ()
     """Ids of what is to be noticed in it when it is played at its own pace, the worst first."""

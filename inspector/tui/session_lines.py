@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 
 from wcwidth import wcswidth
 
+from inspector.analysis.overview import ConnectionView, SessionView
 from inspector.inert import inert
 from inspector.model import Plane
 from inspector.report.cells import clip
-from inspector.report.overview import ConnectionView, SessionView
 from inspector.report.values import duration, size
 from inspector.session.redact import is_lost
 from inspector.tui.lanes import lane_style

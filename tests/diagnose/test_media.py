@@ -13,7 +13,7 @@ from inspector.protocol.registry import default
 from inspector.session.said import VoiceReady
 from inspector.session.state import Connection
 from inspector.session.world import World
-from inspector.simulator.media import answer_to, discovery_request
+from inspector.simulator.server.media import answer_to, discovery_request
 from tests.conversation import Conversation
 from tests.diagnose.finding import found, ids, one
 

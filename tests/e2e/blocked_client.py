@@ -5,7 +5,7 @@ import time
 
 import discord
 
-from inspector.simulator import discordpy_client
+from inspector.simulator.client import discordpy as discordpy_client
 
 # Seconds: longer than the server of the scenario has patience.
 _THINKING = 3.0

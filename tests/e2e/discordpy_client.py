@@ -7,7 +7,7 @@ from typing import Any
 
 import discord
 
-from inspector.simulator import discordpy_client
+from inspector.simulator.client import discordpy as discordpy_client
 
 
 class _Telling(discord.Client):

@@ -22,7 +22,7 @@ from inspector.report.rows import Rows, open_rows
 from inspector.simulator import redirect
 from inspector.simulator.journal import Entry, load
 from inspector.simulator.script import Scenario, Script
-from inspector.simulator.server import Simulator
+from inspector.simulator.server.simulator import Simulator
 from inspector.store.reader import Reader, stored_happenings
 
 ROOT = Path(__file__).parents[2]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from inspector.model import Finding, Severity, Verdict
-from inspector.simulator import client
-from inspector.simulator.sick import SICK
-from inspector.simulator.stage import Discord
+from inspector.simulator.client import scripted as client
+from inspector.simulator.scenarios.sick import SICK
+from inspector.simulator.server.stage import Discord
 from inspector.store.reader import Reader
 from tests.e2e.playing import play, simulated
 from tests.simulator.direct import PACES

@@ -10,10 +10,10 @@ import aiohttp
 import pytest
 
 from inspector.proxy.mitmdump import Proxy, Settings, free_port
-from inspector.simulator.client import trust
+from inspector.simulator.client.scripted import trust
 from inspector.simulator.script import Scenario
-from inspector.simulator.server import Simulator
-from inspector.simulator.stage import Discord
+from inspector.simulator.server.simulator import Simulator
+from inspector.simulator.server.stage import Discord
 from tests.e2e.playing import simulated, talks_of_capture
 
 pytestmark = pytest.mark.e2e

@@ -17,7 +17,7 @@ from inspector.protocol.registry import default
 from inspector.report.packets import PacketReader
 from inspector.report.rows import open_rows
 from inspector.simulator.content import ADA, BJORN, BOT
-from inspector.simulator.media import FRAMES, SILENT_FRAMES
+from inspector.simulator.server.media import FRAMES, SILENT_FRAMES
 from inspector.store.reader import Reader
 from tests.e2e.playing import SIDES, Played, assert_agree, play, records, talks_of_capture, talks_of_journal
 

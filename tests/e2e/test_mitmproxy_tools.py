@@ -25,7 +25,8 @@ from click.testing import CliRunner
 
 from inspector.cli.addon import addon
 from inspector.proxy.mitmdump import Proxy, Settings, free_port
-from inspector.simulator import client, redirect
+from inspector.simulator import redirect
+from inspector.simulator.client import scripted as client
 from inspector.simulator.client import trust
 from inspector.simulator.scenarios import scenario
 from inspector.simulator.server import Simulator

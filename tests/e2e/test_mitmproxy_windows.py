@@ -30,7 +30,8 @@ from inspector.proxy.views import Views
 from inspector.report.cells import UNICODE, direction, what
 from inspector.report.present import Presenter
 from inspector.report.rows import ImportedRows
-from inspector.simulator import client, redirect
+from inspector.simulator import redirect
+from inspector.simulator.client import scripted as client
 from inspector.simulator.scenarios import scenario
 from inspector.simulator.server import Simulator
 from tests.e2e.terminal import PATIENCE, Terminal

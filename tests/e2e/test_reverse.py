@@ -21,13 +21,13 @@ from hikari.impl import HTTPSettings
 from inspector.model import REACHED_AT, Frame, Mark
 from inspector.proxy.mitmdump import Proxy, free_port
 from inspector.proxy.reverse import PREFIX
-from inspector.simulator import content, rest
+from inspector.simulator import content
 from inspector.simulator.client import _Everywhere, trust
 from inspector.simulator.etf_encode import encode
-from inspector.simulator.gateway import RESUME_HOST
 from inspector.simulator.journal import Entry
-from inspector.simulator.server import Simulator
-from inspector.simulator.stage import Discord
+from inspector.simulator.server import Simulator, rest
+from inspector.simulator.server.gateway import RESUME_HOST
+from inspector.simulator.server.stage import Discord
 from inspector.store.reader import Reader, stored_happenings
 from inspector.wire import etf
 from tests.conversation import DIALECTS

@@ -7,12 +7,12 @@ import aiohttp
 import pytest
 
 from inspector.model import Kind
-from inspector.simulator import client
+from inspector.simulator.client import scripted as client
 from inspector.simulator.client import trust
-from inspector.simulator.gateway import Op
 from inspector.simulator.journal import Entry
 from inspector.simulator.scenarios import SCENARIOS
-from inspector.simulator.stage import Discord
+from inspector.simulator.server.gateway import Op
+from inspector.simulator.server.stage import Discord
 from inspector.store.reader import Reader
 from tests.e2e.playing import assert_agree, simulated, talks_of_capture, talks_of_journal
 

@@ -11,7 +11,7 @@ import pytest
 from inspector.protocol.registry import default
 from inspector.proxy.mitmdump import Proxy, Settings, free_udp_port
 from inspector.report.rows import open_rows
-from inspector.simulator.media import MediaServer, Speaker, discovery_request, speech
+from inspector.simulator.server.media import MediaServer, Speaker, discovery_request, speech
 from tests.e2e.playing import records
 from tests.e2e.wireguard import DEVICE, Address, Datagram, Tunnel, tunnel
 

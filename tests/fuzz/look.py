@@ -7,6 +7,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from inspector.analysis.lanes import LaneReader
+from inspector.analysis.measure import Measures
+from inspector.analysis.overview import Overview
+from inspector.analysis.voice import VoiceReader
 from inspector.importers.cache import imported
 from inspector.protocol.registry import Registry, default
 from inspector.report.about import about
@@ -14,14 +18,10 @@ from inspector.report.annotate import bits
 from inspector.report.compare import compare
 from inspector.report.explain import render
 from inspector.report.findings import Findings, speaking_of, words_of
-from inspector.report.lanes import LaneReader
-from inspector.report.measure import Measures
 from inspector.report.outline import Outline, body
-from inspector.report.overview import Overview
 from inspector.report.present import Shown
 from inspector.report.pretty import text_of
 from inspector.report.recording import Recording
-from inspector.report.voice import VoiceReader
 from inspector.report.wiretap import hexdump, wire_facts
 from inspector.store.file import is_capture
 from inspector.store.notes import Notes

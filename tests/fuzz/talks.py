@@ -11,7 +11,7 @@ from typing import Any
 from inspector.importers.merge import Input
 from inspector.model import Closed, Control, Frame, Happening, Mark, Opened, Plane
 from inspector.protocol.registry import default
-from inspector.simulator.media import Speaker, discovery_request, speech
+from inspector.simulator.server.media import Speaker, discovery_request, speech
 from inspector.wire import etf, jsontext
 from tests.conversation import (
     ACK,

@@ -18,7 +18,7 @@ from mitmproxy.websocket import WebSocketMessage
 from inspector.importers import open_source
 from inspector.importers.mitm import ENDED_BECAUSE, FlowFile
 from inspector.model import REACHED_AT, Closed, Frame, Happening, Mark, Opened, Plane
-from inspector.simulator.media import discovery_request
+from inspector.simulator.server.media import discovery_request
 
 MAIN = "https://gateway.discord.gg/?v=10&encoding=json"
 START = 1_800_000_000.0

@@ -27,7 +27,7 @@ from inspector.pipeline import Pipeline
 from inspector.proxy import intake, scribe
 from inspector.proxy.recorder import Recorder
 from inspector.report.rows import CaptureRows
-from inspector.simulator.media import discovery_request
+from inspector.simulator.server.media import discovery_request
 from inspector.store.lock import Lock
 from inspector.store.reader import Reader, stored_happenings
 from tests.conversation import dispatch, identify, ready, resume

@@ -8,7 +8,7 @@ import pytest
 from inspector.model import Frame, Opened, Plane
 from inspector.protocol.registry import default
 from inspector.report.packets import PacketReader
-from inspector.simulator.media import SILENCE, Speaker, discovery_request
+from inspector.simulator.server.media import SILENCE, Speaker, discovery_request
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
 from tests.conversation import NOON, Conversation

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from wcwidth import wcswidth
 
-from inspector.report.stats import Stats
+from inspector.analysis.stats import Stats
 from inspector.report.stats_text import lines
+from tests.analysis.test_stats import HEARD, SAMPLES, add_media, add_row, stats_of, written
 from tests.conversation import ACK, HEARTBEAT, HELLO, Conversation, dispatch, usual
-from tests.report.test_stats import HEARD, SAMPLES, add_media, add_row, stats_of, written
 
 NARROW, WIDE = 80, 140
 
@@ -92,7 +92,7 @@ def test_a_table_is_bounded_and_says_what_it_left_out(tmp_path: Path) -> None:
 
 
 def test_names_that_nobody_kept_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inspector.report.stats.MOST", 2)
+    monkeypatch.setattr("inspector.analysis.stats.MOST", 2)
     stats = stats_of(written(tmp_path / "a.gwcap", names(5)))
     assert table(said(stats), "Opcodes and events")[-1] == "  and more with 3 messages"
 

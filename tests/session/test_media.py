@@ -11,7 +11,7 @@ from inspector.model import Event, Frame, Happening, Opened, Plane
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from inspector.session.media import MAX_RUNS, Media
-from inspector.simulator.media import answer_to, discovery_request
+from inspector.simulator.server.media import answer_to, discovery_request
 from inspector.wire import jsontext
 from tests.conversation import NOON, Conversation
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from inspector.model import Closed, Frame, Happening, Opened, Plane
 from inspector.protocol.hosts import plane_of
-from inspector.simulator.client import play
+from inspector.simulator.client.scripted import play
 from inspector.simulator.journal import Entry
 from inspector.simulator.script import Scenario
-from inspector.simulator.server import Simulator
+from inspector.simulator.server.simulator import Simulator
 
 # At which pace scenarios may be played that do little but wait: their heartbeats are far apart. See `happenings_of`.
 PACES = {"unanswered-request": 0.2, "invalid-session-ignored": 0.1, "voice-stuck": 0.1, "dave-transition": 0.4}

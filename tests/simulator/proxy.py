@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspector.simulator import redirect
-from inspector.simulator.server import Simulator
+from inspector.simulator.server.simulator import Simulator
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from copy import copy
 import dave as libdave
 import pytest
 
-from inspector.simulator.connection import ScriptError
+from inspector.simulator.client.member import Member
 from inspector.simulator.content import ADA, BJORN, BOT, CHIOMA, LOUNGE, Json
-from inspector.simulator.dave import ExternalSender, Group, Proposal, append, revoke, vector
-from inspector.simulator.member import Member
+from inspector.simulator.server.connection import ScriptError
+from inspector.simulator.server.dave import ExternalSender, Group, Proposal, append, revoke, vector
 
 
 class Room:

@@ -14,8 +14,8 @@ from inspector.protocol.registry import default
 from inspector.session.dave import Dave
 from inspector.session.proposals import references
 from inspector.simulator import content
-from inspector.simulator.member import Member
-from inspector.simulator.scenarios import SCENARIOS, scenario
+from inspector.simulator.client.member import Member
+from inspector.simulator.scenarios.catalogue import SCENARIOS, scenario
 from inspector.wire.voice import read_binary
 from tests.simulator.direct import PACES, happenings_of, run
 from tests.wire.mls_writer import write_body

@@ -10,11 +10,12 @@ from typing import Any
 import dave as libdave
 import pytest
 
-from inspector.simulator import content, dave
-from inspector.simulator.call import Call, about_others
+from inspector.simulator import content
+from inspector.simulator.client.member import Member
 from inspector.simulator.content import BOT, LOUNGE, Json
-from inspector.simulator.dave import Proposal
-from inspector.simulator.member import Member
+from inspector.simulator.server import dave
+from inspector.simulator.server.call import Call, about_others
+from inspector.simulator.server.dave import Proposal
 from tests.diagnose.dave_talk import Talk, events_of, state
 from tests.diagnose.finding import found
 

@@ -12,19 +12,19 @@ from mitmproxy.io import FlowReader
 
 from inspector.simulator.content import message
 from inspector.simulator.journal import Entry
-from inspector.simulator.media import FRAMES
-from inspector.simulator.scenarios import scenario
+from inspector.simulator.scenarios.catalogue import scenario
+from inspector.simulator.scenarios.voice import join_encrypted, leave
 from inspector.simulator.script import Scenario
-from inspector.simulator.server import Simulator
-from inspector.simulator.stage import Discord
-from inspector.simulator.voice_scripts import join_encrypted, leave
+from inspector.simulator.server.media import FRAMES
+from inspector.simulator.server.simulator import Simulator
+from inspector.simulator.server.stage import Discord
 from tests.simulator.proxy import mitmdump
 
 pytestmark = pytest.mark.e2e
 
 _CLIENTS = {
-    "scripted": ["-m", "inspector.simulator.client", "{scenario}", "--proxy", "{proxy}", "--ca", "{ca}"],
-    "discord.py": ["-m", "inspector.simulator.discordpy_client", "--proxy", "{proxy}", "--ca", "{ca}"],
+    "scripted": ["-m", "inspector.simulator.client.scripted", "{scenario}", "--proxy", "{proxy}", "--ca", "{ca}"],
+    "discord.py": ["-m", "inspector.simulator.client.discordpy", "--proxy", "{proxy}", "--ca", "{ca}"],
     "hikari": [str(Path(__file__).with_name("hikari_client.py")), "{proxy}", "{ca}"],
 }
 _ROOT = Path(__file__).parents[2]

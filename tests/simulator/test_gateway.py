@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from inspector.simulator.scenarios import scenario
+from inspector.simulator.scenarios.catalogue import scenario
 from tests.simulator.direct import run, sent
 
 

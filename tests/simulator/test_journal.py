@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from inspector.simulator.journal import load, save
-from inspector.simulator.scenarios import scenario
+from inspector.simulator.scenarios.catalogue import scenario
 from tests.simulator.direct import run
 
 

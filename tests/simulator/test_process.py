@@ -17,7 +17,14 @@ def test_the_process_ends_with_the_scenario_and_leaves_the_journal(tmp_path: Pat
     with _start("etf", "--journal", str(tmp_path / "journal"), "--pace", "0") as simulator:
         assert simulator.stdout is not None
         told = json.loads(simulator.stdout.readline())
-        client = ["inspector.simulator.client", "etf", "--connect-to", f"127.0.0.1:{told['port']}", "--ca", told["ca"]]
+        client = [
+            "inspector.simulator.client.scripted",
+            "etf",
+            "--connect-to",
+            f"127.0.0.1:{told['port']}",
+            "--ca",
+            told["ca"],
+        ]
         assert subprocess.run([sys.executable, "-m", *client], cwd=_ROOT, timeout=20).returncode == 0
         assert simulator.wait(10) == 0
     assert [entry.kind for entry in load(tmp_path / "journal")][:: len(load(tmp_path / "journal")) - 1] == [

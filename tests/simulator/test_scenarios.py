@@ -2,8 +2,8 @@ import pytest
 
 from inspector.errors import UsageError
 from inspector.simulator import content
-from inspector.simulator.connection import to_json
-from inspector.simulator.scenarios import SCENARIOS, scenario
+from inspector.simulator.scenarios.catalogue import SCENARIOS, scenario
+from inspector.simulator.server.connection import to_json
 from tests.simulator.direct import closes, run, sent
 
 

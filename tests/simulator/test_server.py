@@ -5,14 +5,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from inspector.simulator.client import play, trust
-from inspector.simulator.connection import ScriptError
+from inspector.simulator.client.scripted import play, trust
 from inspector.simulator.content import TOKEN
-from inspector.simulator.gateway import Op
-from inspector.simulator.scenarios import scenario
+from inspector.simulator.scenarios.catalogue import scenario
 from inspector.simulator.script import Scenario
-from inspector.simulator.server import Simulator
-from inspector.simulator.stage import Discord
+from inspector.simulator.server.connection import ScriptError
+from inspector.simulator.server.gateway import Op
+from inspector.simulator.server.simulator import Simulator
+from inspector.simulator.server.stage import Discord
 
 
 async def _get(simulator: Simulator, path: str, token: str = TOKEN) -> tuple[int, Any]:

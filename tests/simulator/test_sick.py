@@ -10,9 +10,9 @@ from inspector.diagnose.verdicts import rule_of
 from inspector.model import Finding, Plane, Severity
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
-from inspector.simulator.scenarios import SCENARIOS, scenario
-from inspector.simulator.sick import SICK
-from inspector.simulator.sick_client import FAULTS
+from inspector.simulator.client.manners import FAULTS
+from inspector.simulator.scenarios.catalogue import SCENARIOS, scenario
+from inspector.simulator.scenarios.sick import SICK
 from tests.simulator.direct import PACES, happenings_of, run
 
 KNOWN = {rule.id for rule in RULES}

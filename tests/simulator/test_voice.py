@@ -9,19 +9,19 @@ from dataclasses import replace
 import pytest
 
 from inspector.errors import EnvironmentProblem
-from inspector.simulator.call import Call
-from inspector.simulator.client import play
-from inspector.simulator.connection import ScriptError
+from inspector.simulator.client.scripted import play
 from inspector.simulator.content import ADA, BJORN, BOT, LOUNGE
-from inspector.simulator.gateway import Op
 from inspector.simulator.journal import Entry
-from inspector.simulator.media import answer_to
-from inspector.simulator.scenarios import scenario
+from inspector.simulator.scenarios.catalogue import scenario
+from inspector.simulator.scenarios.voice import join, join_encrypted
 from inspector.simulator.script import Scenario, Script
-from inspector.simulator.server import Simulator
-from inspector.simulator.stage import Discord
-from inspector.simulator.voice import BINARY, VoiceOp
-from inspector.simulator.voice_scripts import join, join_encrypted
+from inspector.simulator.server.call import Call
+from inspector.simulator.server.connection import ScriptError
+from inspector.simulator.server.gateway import Op
+from inspector.simulator.server.media import answer_to
+from inspector.simulator.server.simulator import Simulator
+from inspector.simulator.server.stage import Discord
+from inspector.simulator.server.voice import BINARY, VoiceOp
 from tests.simulator.direct import closes, run, sent
 
 

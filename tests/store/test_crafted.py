@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from inspector.analysis.lanes import LaneReader
+from inspector.analysis.measure import Measures
+from inspector.analysis.overview import Overview
+from inspector.analysis.stats import Survey
+from inspector.analysis.voice import VoiceReader
 from inspector.errors import CaptureError
 from inspector.protocol.registry import default
 from inspector.query.grammar import parse
 from inspector.query.search import Search
 from inspector.report.findings import Findings
-from inspector.report.lanes import LaneReader
-from inspector.report.measure import Measures
-from inspector.report.overview import Overview
 from inspector.report.recording import Recording
 from inspector.report.rows import CaptureRows
-from inspector.report.stats import Survey
-from inspector.report.voice import VoiceReader
 from inspector.store.file import connect
 from inspector.store.notes import Notes
 from inspector.store.reader import Reader, explained, stored_happenings

@@ -16,7 +16,7 @@ from inspector.report.present import Shown
 from inspector.report.recording import Recording
 from inspector.tui.columns import TIME_TITLES, Columns, TimeMode
 from inspector.tui.look import ASCII, UNICODE, Glyphs
-from inspector.tui.widgets.timeline import Timeline
+from inspector.tui.widgets.timeline.timeline import Timeline
 
 SAMPLES = Path(__file__).parents[2] / "sample_captures"
 MODES: list[TimeMode] = ["clock", "start", "previous"]

@@ -14,8 +14,8 @@ from inspector.query.grammar import FilterError
 from inspector.query.tree import Compare, Everything
 from inspector.tui.history import History
 from inspector.tui.look import ASCII, UNICODE, Glyphs
-from inspector.tui.widgets.candidates import LINES, Candidates
-from inspector.tui.widgets.filter_bar import FilterBar, FilterInput
+from inspector.tui.widgets.input.candidates import LINES, Candidates
+from inspector.tui.widgets.input.filter_bar import FilterBar, FilterInput
 
 
 class Bar(App[None]):

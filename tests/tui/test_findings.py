@@ -16,7 +16,7 @@ from inspector.tui.look import ASCII, UNICODE
 from inspector.tui.screens.findings import FindingsScreen
 from inspector.tui.screens.main import MainScreen
 from inspector.tui.widgets.detail import Detail
-from inspector.tui.widgets.finding_list import FindingList
+from inspector.tui.widgets.lists.finding_list import FindingList
 from tests.conversation import HELLO, Conversation
 from tests.tui.conftest import screen_text, until
 from tests.tui.noticed import add, notice, troubled

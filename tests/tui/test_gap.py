@@ -5,7 +5,7 @@ from pathlib import Path
 from inspector.protocol.registry import default
 from inspector.store.writer import Writer
 from inspector.tui.app import GwinspectApp
-from inspector.tui.widgets.banner import Banner
+from inspector.tui.widgets.timeline.banner import Banner
 from tests.conversation import HELLO, Conversation, message
 
 from .conftest import screen_text, until

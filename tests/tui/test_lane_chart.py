@@ -11,7 +11,7 @@ from inspector.tui.app import GwinspectApp
 from inspector.tui.look import ASCII, UNICODE
 from inspector.tui.screens.lanes import LanesScreen
 from inspector.tui.screens.main import MainScreen
-from inspector.tui.widgets.lane_chart import LaneChart
+from inspector.tui.widgets.charts.lane_chart import LaneChart
 from tests.conversation import HELLO, Conversation, identify, ready
 from tests.tui.conftest import SAMPLES, screen_text, until
 from tests.tui.noticed import troubled

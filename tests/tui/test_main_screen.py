@@ -17,13 +17,13 @@ from inspector.tui.bindings import MAIN
 from inspector.tui.look import ASCII, UNICODE
 from inspector.tui.screens.help import HelpScreen, key_words
 from inspector.tui.screens.main import MainScreen
-from inspector.tui.widgets.banner import Banner
 from inspector.tui.widgets.detail import Detail
-from inspector.tui.widgets.filter_bar import FilterBar
-from inspector.tui.widgets.prompt import Prompt
-from inspector.tui.widgets.session_tree import SessionTree
-from inspector.tui.widgets.status_line import StatusLine
-from inspector.tui.widgets.timeline import Timeline
+from inspector.tui.widgets.input.filter_bar import FilterBar
+from inspector.tui.widgets.input.prompt import Prompt
+from inspector.tui.widgets.lists.session_tree import SessionTree
+from inspector.tui.widgets.timeline.banner import Banner
+from inspector.tui.widgets.timeline.status_line import StatusLine
+from inspector.tui.widgets.timeline.timeline import Timeline
 from tests.conversation import ACK, HEARTBEAT, HELLO, Conversation, identify, message, ready
 from tests.tui.conftest import Growing, screen_text, until
 

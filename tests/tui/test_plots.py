@@ -13,20 +13,20 @@ from textual.binding import Binding
 from textual.events import MouseScrollDown
 from textual.pilot import Pilot
 
+from inspector.analysis.measure import SIZES, Measured, Measures, Tally
 from inspector.model import Kind, Plane
 from inspector.protocol.registry import default
 from inspector.query.grammar import parse
 from inspector.query.search import Search
-from inspector.report.measure import SIZES, Measured, Measures, Tally
 from inspector.store.reader import Reader
 from inspector.tui.lanes import DARK, variables
 from inspector.tui.look import ASCII, UNICODE, Glyphs
 from inspector.tui.screens.plots import PlotResult, PlotsScreen
-from inspector.tui.widgets.canvas import Canvas
-from inspector.tui.widgets.chart import Chart, TimeChart, amount, eighths, nice
-from inspector.tui.widgets.chart_mix import COUNT, SORTS, MixChart, filter_of, tally_name
-from inspector.tui.widgets.chart_traffic import DECODED, WIRE, TrafficChart
-from inspector.tui.widgets.chart_trips import TripsChart
+from inspector.tui.widgets.charts.canvas import Canvas
+from inspector.tui.widgets.charts.chart import Chart, TimeChart, amount, eighths, nice
+from inspector.tui.widgets.charts.mix import COUNT, SORTS, MixChart, filter_of, tally_name
+from inspector.tui.widgets.charts.traffic import DECODED, WIRE, TrafficChart
+from inspector.tui.widgets.charts.trips import TripsChart
 from tests.conversation import ACK, HEARTBEAT, Conversation, message, usual
 from tests.tui.conftest import SAMPLES, screen_text, until
 

@@ -4,7 +4,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from inspector.tui.look import UNICODE
-from inspector.tui.widgets.prompt import Prompt
+from inspector.tui.widgets.input.prompt import Prompt
 
 
 class Bench(App[None]):

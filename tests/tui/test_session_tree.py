@@ -9,17 +9,17 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.pilot import Pilot
 
+from inspector.analysis.overview import ConnectionView, Overview, SessionView, Snapshot, Volume
 from inspector.model import Plane
 from inspector.protocol.registry import default
 from inspector.query.grammar import parse
 from inspector.query.search import Search
-from inspector.report.overview import ConnectionView, Overview, SessionView, Snapshot, Volume
 from inspector.store.reader import Reader
 from inspector.tui.lanes import DARK, LANES, LIGHT, lane_style
 from inspector.tui.look import ASCII, UNICODE, Glyphs
 from inspector.tui.session_lines import Key, narrowing
 from inspector.tui.themes import THEMES
-from inspector.tui.widgets.session_tree import MOST, SessionTree
+from inspector.tui.widgets.lists.session_tree import MOST, SessionTree
 from sample_captures.make import HERE, SAMPLES
 from tests.conversation import NOON
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from textual.app import App, ComposeResult
 
 from inspector.tui.look import ASCII, UNICODE, Glyphs
-from inspector.tui.widgets.status_line import Status, StatusLine
+from inspector.tui.widgets.timeline.status_line import Status, StatusLine
 
 FULL = Status(
     state="LIVE",

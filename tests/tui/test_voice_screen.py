@@ -9,9 +9,9 @@ from inspector.tui.app import GwinspectApp
 from inspector.tui.look import ASCII, UNICODE
 from inspector.tui.screens.main import MainScreen
 from inspector.tui.screens.voice import VoiceScreen
-from inspector.tui.widgets.dave_track import DaveTrack, short_user
-from inspector.tui.widgets.transition_table import TransitionTable
-from inspector.tui.widgets.waterfall import Waterfall
+from inspector.tui.widgets.voice.dave_track import DaveTrack, short_user
+from inspector.tui.widgets.voice.transition_table import TransitionTable
+from inspector.tui.widgets.voice.waterfall import Waterfall
 from tests.conversation import Conversation
 from tests.tui.conftest import Growing, screen_text, until
 from tests.voice_call import TOKEN, asks, introduced, join, logged_in, together, voice, whole_call, written

@@ -5,7 +5,7 @@ from textual.app import App, ComposeResult
 
 from inspector.tui.look import ASCII, UNICODE, Glyphs
 from inspector.tui.source import Advice, Source, State
-from inspector.tui.widgets.waiting import LOG_LINES, Waiting
+from inspector.tui.widgets.timeline.waiting import LOG_LINES, Waiting
 
 HOSTILE = "saw \x1b[31m[bold]x[/bold] [@click=app.quit]y[/] \u202eeman\r\n"
 

@@ -5,8 +5,8 @@ Neither shares anything with the decoder, so that each can be held against the o
 
 from dataclasses import dataclass
 
-from inspector.simulator.dave import ExternalSender, Group, append, revoke
-from inspector.simulator.member import Member
+from inspector.simulator.client.member import Member
+from inspector.simulator.server.dave import ExternalSender, Group, append, revoke
 
 CHANNEL = 1180000000000000050
 ALICE, BOB, CAROL = 1180000000000000101, 1180000000000000102, 1180000000000000103

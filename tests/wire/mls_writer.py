@@ -5,7 +5,7 @@ It goes by the decoder's own layouts, so it shows that nothing was passed over; 
 
 from typing import Any
 
-from inspector.simulator.dave import vector
+from inspector.simulator.server.dave import vector
 from inspector.wire.mls import STRUCTURES, Chosen, Items, Layout, Maybe, Number, Opaque, Type, Whole
 
 _OPERATIONS = {"append": 0, "revoke": 1}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.simulator.media import discovery_request
+from inspector.simulator.server.media import discovery_request
 from inspector.wire.packets import KINDS, described, read_packet
 
 # The request that the protocol's notes give for SSRC 12871.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.simulator.media import Speaker
+from inspector.simulator.server.media import Speaker
 from inspector.wire.packets import read_packet
 from inspector.wire.unsealed import SILENCE, SealedError, extension, read_trailer, reports, unseal
 

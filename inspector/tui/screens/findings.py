@@ -23,8 +23,8 @@ from inspector.store.reader import Reader
 from inspector.tui.look import Glyphs
 from inspector.tui.screens.reading import ReadingScreen
 from inspector.tui.widgets.detail.findings import FindingLines, Writing
-from inspector.tui.widgets.finding_list import FindingList
-from inspector.tui.widgets.prompt import Prompt
+from inspector.tui.widgets.input.prompt import Prompt
+from inspector.tui.widgets.lists.finding_list import FindingList
 
 _LEAST = {Severity.INFO: "all", Severity.WARN: "warnings and errors", Severity.ERROR: "only errors"}
 

@@ -10,13 +10,13 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.widgets import Footer, Static
 
-from inspector.report.lanes import LaneReader, Lanes
+from inspector.analysis.lanes import LaneReader, Lanes
 from inspector.report.recording import Recording
 from inspector.report.values import clock, day, duration
 from inspector.store.reader import Reader, explained
 from inspector.tui.look import Glyphs
 from inspector.tui.screens.reading import ReadingScreen
-from inspector.tui.widgets.lane_chart import LaneChart
+from inspector.tui.widgets.charts.lane_chart import LaneChart
 
 
 class LanesScreen(ReadingScreen):

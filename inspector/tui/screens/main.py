@@ -45,14 +45,14 @@ from inspector.tui.screens.plots import PlotResult, PlotsScreen
 from inspector.tui.screens.voice import VoiceScreen
 from inspector.tui.source import Source, ended
 from inspector.tui.view import View
-from inspector.tui.widgets.banner import Banner
 from inspector.tui.widgets.detail import Detail
-from inspector.tui.widgets.filter_bar import FilterBar
-from inspector.tui.widgets.prompt import Prompt
-from inspector.tui.widgets.session_tree import SessionTree
-from inspector.tui.widgets.status_line import Status, StatusLine
-from inspector.tui.widgets.timeline import ColumnTitles, Timeline
-from inspector.tui.widgets.waiting import Waiting
+from inspector.tui.widgets.input.filter_bar import FilterBar
+from inspector.tui.widgets.input.prompt import Prompt
+from inspector.tui.widgets.lists.session_tree import SessionTree
+from inspector.tui.widgets.timeline.banner import Banner
+from inspector.tui.widgets.timeline.status_line import Status, StatusLine
+from inspector.tui.widgets.timeline.timeline import ColumnTitles, Timeline
+from inspector.tui.widgets.timeline.waiting import Waiting
 from inspector.tui.workers import Exported, Failed, Found, Hit, Pulse, find, pulse, write_rows
 
 # Seconds between two looks for news; SQLite answers the question in 2 us.

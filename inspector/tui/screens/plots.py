@@ -18,19 +18,19 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
+from inspector.analysis.measure import Measured, Measures
 from inspector.errors import CaptureError
 from inspector.inert import inert
 from inspector.protocol.registry import Registry
-from inspector.report.measure import Measured, Measures
 from inspector.report.values import clock, day, duration
 from inspector.store.reader import Reader
 from inspector.tui.guarded import Guarded
 from inspector.tui.look import Glyphs
 from inspector.tui.screens.help import HelpScreen
-from inspector.tui.widgets.chart import Chart, TimeChart
-from inspector.tui.widgets.chart_mix import MixChart
-from inspector.tui.widgets.chart_traffic import DECODED, MESSAGES, WIRE, TrafficChart
-from inspector.tui.widgets.chart_trips import TripsChart
+from inspector.tui.widgets.charts.chart import Chart, TimeChart
+from inspector.tui.widgets.charts.mix import MixChart
+from inspector.tui.widgets.charts.traffic import DECODED, MESSAGES, WIRE, TrafficChart
+from inspector.tui.widgets.charts.trips import TripsChart
 
 # Seconds between two looks for news.
 BEAT = 0.25

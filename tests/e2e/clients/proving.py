@@ -21,11 +21,11 @@ from inspector.errors import GwinspectError
 from inspector.model import Kind
 from inspector.proxy.launch.reports import Report, read_reports
 from inspector.simulator import content, redirect
-from inspector.simulator.connection import ScriptError
-from inspector.simulator.gateway import GatewaySocket
 from inspector.simulator.script import Scenario
-from inspector.simulator.server import Simulator
-from inspector.simulator.stage import Discord
+from inspector.simulator.server.connection import ScriptError
+from inspector.simulator.server.gateway import GatewaySocket
+from inspector.simulator.server.simulator import Simulator
+from inspector.simulator.server.stage import Discord
 from inspector.store.reader import Reader
 
 # Seconds until a client is given up, and that everything may take to end after Ctrl-C.

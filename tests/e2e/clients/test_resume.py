@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from inspector.simulator import content, redirect
-from inspector.simulator.scenarios import scenario
-from inspector.simulator.server import Simulator
+from inspector.simulator.scenarios.catalogue import scenario
+from inspector.simulator.server.simulator import Simulator
 from inspector.store.reader import Reader
 from tests.e2e.clients.places import Missing, installed
 from tests.e2e.clients.setups import SETUPS

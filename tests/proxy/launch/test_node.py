@@ -23,11 +23,11 @@ from inspector.proxy.launch.install import launch_environment
 from inspector.proxy.launch.reports import read_reports
 from inspector.proxy.mitmdump import Proxy, Settings, free_port
 from inspector.simulator import content, redirect
-from inspector.simulator.connection import ScriptError
-from inspector.simulator.gateway import GatewaySocket
 from inspector.simulator.script import Scenario
-from inspector.simulator.server import Simulator
-from inspector.simulator.stage import Discord
+from inspector.simulator.server.connection import ScriptError
+from inspector.simulator.server.gateway import GatewaySocket
+from inspector.simulator.server.simulator import Simulator
+from inspector.simulator.server.stage import Discord
 from inspector.store.reader import Reader
 from tests.installing import made_once
 

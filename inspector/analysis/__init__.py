@@ -1,0 +1,1 @@
+"""What is computed over a capture, as values: no text, no colour."""

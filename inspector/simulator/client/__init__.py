@@ -1,0 +1,1 @@
+"""The clients that play along: one of our own, and discord.py."""

@@ -1,0 +1,1 @@
+"""Lines that one types into."""
