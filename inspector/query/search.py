@@ -83,6 +83,8 @@ class Search:
         size = _FIRST_ROWS if self.indexed else _FIRST_PAYLOADS
         while after < upto:
             end = min(reader.step(after, size), upto)
+            if end <= after:
+                return  # there are no rows up to there
             began = time.perf_counter()
             step = Step(self._read(reader, ground, after, end), end)
             took = time.perf_counter() - began

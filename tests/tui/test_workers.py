@@ -217,6 +217,10 @@ def test_a_search_that_nobody_wants_stops() -> None:
     assert len(hits("op == 97", 1, cancelled=lambda: next(asked, True))) == 2
 
 
+def test_a_search_from_beyond_the_last_row_ends() -> None:
+    assert the_hit(hits("dir == send", LAST + 1, view=array("q"))).number is None
+
+
 @given(st.integers(0, LAST + 1), st.booleans(), st.lists(st.sampled_from(range(1, LAST + 1)), unique=True).map(sorted))
 def test_a_search_finds_what_looking_at_every_row_would(start: int, forwards: bool, rows: list[int]) -> None:
     there = [n for n in SENDS if n in rows]
