@@ -4,7 +4,8 @@ Live recording, imports and `reindex` all pass through here, so a capture reads 
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar, TypeVarTuple, Unpack
 
@@ -46,6 +47,22 @@ Args = TypeVarTuple("Args")
 T = TypeVar("T")
 
 
+@dataclass(slots=True)
+class Outcome:
+    """What becomes of one happening. Most messages give one row and nothing else."""
+
+    rows: list[Event] = field(default_factory=list)
+    """None while a payload is still arriving; several where something before it ends with it."""
+    late: Sequence[Finding] = ()
+    """What was noticed at rows that were given out before."""
+    verdicts: Sequence[Verdict] = ()
+    """Verdicts on closes that are new or say more than before; of one close the last holds."""
+    changed: Sequence[Connection] = ()
+    """Connections of which something new is known. They live on: what is read of one later is newer."""
+    names: Sequence[tuple[int, str]] = ()
+    """Ids of guilds and channels with their names, where these came up."""
+
+
 class Pipeline:
     """Follows one recording. Memory grows with the connections that are open, not with what they say.
 
@@ -59,12 +76,6 @@ class Pipeline:
     def __init__(self, registry: Registry, *, first_frame: int = 1, first_event: int = 1) -> None:
         self.next_frame = first_frame
         self.next_event = first_event
-        self.names: dict[int, str] = {}
-        """Names of guilds and channels that came up, by id. Whoever keeps them elsewhere may empty it."""
-        self.changed: dict[int, Connection] = {}
-        """Connections of which something new is known, by number. To be emptied by whoever writes them down."""
-        self.late: list[Finding] = []
-        """What was noticed at rows that were given out before. To be emptied by whoever writes it down."""
         self._tracker = Tracker(registry)
         self._diagnosis = Diagnosis(registry, self._tracker.world)
         self._open: dict[int, tuple[Connection, Decoder]] = {}
@@ -79,39 +90,53 @@ class Pipeline:
         """Return the connections that are open."""
         return [connection for connection, _ in self._open.values()]
 
-    @property
-    def verdicts(self) -> dict[int, Verdict]:
-        """Verdicts on closes that are new or say more than before, by row. To be emptied by whoever keeps them."""
-        return self._diagnosis.verdicts
-
-    def feed(self, happening: Happening) -> list[Event]:
-        """Return the rows that `happening` adds: none while a payload is still arriving."""
+    def feed(self, happening: Happening) -> Outcome:
+        """Take in what happened next."""
         number = self.next_frame
         self.next_frame += 1
+        outcome = Outcome()
         try:
-            return self._rows(happening, number)
+            self._take(happening, number, outcome)
         except Exception as error:
             if not is_ours(error):
                 raise
-            return [self._unread(happening, number, error)]
+            self._unread(happening, number, error, outcome)
+        return outcome
 
-    def _rows(self, happening: Happening, number: int) -> list[Event]:
-        # Packets that have become a row: time has gone on, whatever it was that happened.
-        folded = self._folded(happening.at_ns) if self._media else []
+    def tick(self, at_ns: int) -> Outcome:
+        """Let time go by: it is `at_ns` now, in nanoseconds since the epoch, and nothing has happened."""
+        return Outcome(late=self._diagnosis.tick(at_ns))
+
+    def finish(self) -> Outcome:
+        """Say what is left at the end: of payloads that never came whole, on connections that are still open."""
+        outcome = Outcome()
+        for connection_number, media in self._media.items():
+            for run in media.finish():
+                self._run(self._open[connection_number][0], run, outcome)
+        outcome.late = self._diagnosis.tick(self.last_at_ns)
+        for connection, decoder in self._open.values():
+            for reading in decoder.finish():
+                self._read(connection, reading, connection.last_at_ns, False, self.next_frame - 1, outcome)
+        return outcome
+
+    def _take(self, happening: Happening, number: int, outcome: Outcome) -> None:
+        if self._media:
+            # Packets that have become a row: time has gone on, whatever it was that happened.
+            self._fold(happening.at_ns, outcome)
         match happening:
             case Frame():
-                return folded + self._frame(happening, number)
+                self._frame(happening, number, outcome)
             case Opened():
-                return [*folded, self._opened(happening, number)]
+                self._opened(happening, number, outcome)
             case Closed():
-                return folded + self._closed(happening, number)
+                self._closed(happening, number, outcome)
             case Control():
-                return [*folded, self._control(happening, number)]
+                self._control(happening, number, outcome)
             case Gap():
-                return folded + self._gap(happening, number)
+                self._gap(happening, number, outcome)
 
-    def _unread(self, happening: Happening, number: int, error: Exception) -> Event:
-        """Return the row for what a bug of ours keeps from being read: nothing that was seen goes without one."""
+    def _unread(self, happening: Happening, number: int, error: Exception, outcome: Outcome) -> None:
+        """Make a row for what a bug of ours keeps from being read: nothing that was seen goes without one."""
         connection = Connection.of(Opened(happening.connection, happening.at_ns, Plane.GATEWAY, "", joined_late=True))
         for known in (self._left, self._open):
             connection, _ = known.get(happening.connection, (connection, None))
@@ -119,8 +144,8 @@ class Pipeline:
             self._open.pop(happening.connection, None)
             self._media.pop(happening.connection, None)
             connection.closed = happening
-            self.changed[connection.id] = connection
-        event = self._row(connection, Kind.UNDECODED, happening.at_ns, number)
+            _note(connection, outcome)
+        event = self._row(connection, Kind.UNDECODED, happening.at_ns, number, outcome)
         if isinstance(happening, Frame):
             event.from_client, event.wire_bytes, event.marks = (
                 happening.from_client,
@@ -128,65 +153,46 @@ class Pipeline:
                 happening.marks,
             )
         event.undecoded = Undecoded("fault", marked("this could not be read", error))
-        return event
 
-    def tick(self, at_ns: int) -> None:
-        """Let time go by: it is `at_ns` now, in nanoseconds since the epoch, and nothing has happened. See `late`."""
-        self.late += self._diagnosis.tick(at_ns)
-
-    def finish(self) -> list[Event]:
-        """Return rows for payloads that never came whole on connections that are still open. See `late` too."""
-        left = [(number, run) for number, media in self._media.items() for run in media.finish()]
-        events = [self._run(self._open[number][0], run) for number, run in left]
-        self.tick(self.last_at_ns)
-        return events + [
-            self._event(connection, reading, connection.last_at_ns, False, self.next_frame - 1)
-            for connection, decoder in self._open.values()
-            for reading in decoder.finish()
-        ]
-
-    def _opened(self, opened: Opened, number: int) -> Event:
+    def _opened(self, opened: Opened, number: int, outcome: Outcome) -> None:
         connection = Connection.of(opened)
-        self.changed[opened.connection] = connection
+        _note(connection, outcome)
         if opened.refusal is None:
             decoder = Decoder(opened.plane, opened.url, joined_late=opened.joined_late)
             self._open[opened.connection] = connection, decoder
             if opened.plane is Plane.MEDIA:
                 self._media[opened.connection] = Media(partial(self._tracker.voice_of, connection))
-        event = self._row(connection, Kind.OPEN, opened.at_ns, number)
+        event = self._row(connection, Kind.OPEN, opened.at_ns, number, outcome)
         event.opened = opened
-        _step(event, self._diagnosis.examine, connection, event, None, None)
+        self._examine(connection, event, None, None, outcome)
         _step(event, self._tracker.opened, connection, event)
-        return event
 
-    def _frame(self, frame: Frame, number: int) -> list[Event]:
+    def _frame(self, frame: Frame, number: int, outcome: Outcome) -> None:
         if frame.connection in self._left:
-            return self._late(frame, number)
-        connection, decoder = self._open.get(frame.connection) or self._unannounced(frame)
+            self._late(frame, number, outcome)
+            return
+        connection, decoder = self._open.get(frame.connection) or self._unannounced(frame, outcome)
         if connection.plane is Plane.MEDIA:
-            return [self._run(connection, run) for run in self._media[frame.connection].receive(frame, number)]
-        events = [
-            self._event(connection, reading, frame.at_ns, frame.from_client, number, frame)
-            for reading in decoder.receive(frame, number)
-        ]
-        self._observe(connection, decoder)
-        return events
-
-    def _late(self, frame: Frame, number: int) -> list[Event]:
-        """Return rows for what the other end said before it knew of the close. Nothing follows from them any more."""
-        connection, decoder = self._left[frame.connection]
-        events = []
+            for run in self._media[frame.connection].receive(frame, number):
+                self._run(connection, run, outcome)
+            return
         for reading in decoder.receive(frame, number):
-            event = self._reading_row(connection, reading, frame.at_ns, frame.from_client, number, frame)
+            self._read(connection, reading, frame.at_ns, frame.from_client, number, outcome, frame)
+        self._observe(connection, decoder, outcome)
+
+    def _late(self, frame: Frame, number: int, outcome: Outcome) -> None:
+        """Make rows for what the other end said before it knew of the close. Nothing follows from them any more."""
+        connection, decoder = self._left[frame.connection]
+        for reading in decoder.receive(frame, number):
+            event = self._reading_row(connection, reading, frame.at_ns, frame.from_client, number, outcome, frame)
             event.note = "after the close"
             _step(event, self._tracker.late, connection, event)
-            events.append(event)
-        return events
 
-    def _closed(self, closed: Closed, number: int) -> list[Event]:
-        connection, decoder = self._open.get(closed.connection) or self._unannounced(closed)
+    def _closed(self, closed: Closed, number: int, outcome: Outcome) -> None:
+        connection, decoder = self._open.get(closed.connection) or self._unannounced(closed, outcome)
         media = self._media.pop(closed.connection, None)
-        events = [self._run(connection, run) for run in media.finish()] if media is not None else []
+        for run in media.finish() if media is not None else ():
+            self._run(connection, run, outcome)
         del self._open[closed.connection]
         self._left[closed.connection] = connection, decoder
         self._contexts.append(decoder)
@@ -194,94 +200,99 @@ class Pipeline:
             self._contexts.popleft().let_go()
         while len(self._left) > MAX_LEFT or self._left_too_long(closed.at_ns):
             self._left.popitem(last=False)
-        events += [self._event(connection, reading, closed.at_ns, False, number) for reading in decoder.finish()]
-        self._observe(connection, decoder)
+        for reading in decoder.finish():
+            self._read(connection, reading, closed.at_ns, False, number, outcome)
         connection.closed = closed
-        self.changed[closed.connection] = connection
-        event = self._row(connection, Kind.CLOSE, closed.at_ns, number)
+        self._observe(connection, decoder, outcome)
+        event = self._row(connection, Kind.CLOSE, closed.at_ns, number, outcome)
         event.closed, event.marks = closed, closed.marks
         event.from_client = {"client": True, "server": False}.get(closed.by or "")
         if connection.unread_frames:
             event.note = f"{connection.unread_frames:,} messages before it were kept raw, unread"
-        _step(event, self._diagnosis.examine, connection, event, None, None)
+        self._examine(connection, event, None, None, outcome)
         _step(event, self._tracker.closed, connection, event)
-        events.append(event)
-        return events
 
     def _left_too_long(self, now_ns: int) -> bool:
         first, _ = next(iter(self._left.values()))
         return first.closed is not None and now_ns - first.closed.at_ns > LEAVING_NS
 
-    def _control(self, control: Control, number: int) -> Event:
+    def _control(self, control: Control, number: int, outcome: Outcome) -> None:
         entry = self._open.get(control.connection) or self._left.get(control.connection)
-        connection, _ = entry or self._unannounced(control)
-        event = self._row(connection, Kind.CONTROL, control.at_ns, number)
+        connection, _ = entry or self._unannounced(control, outcome)
+        event = self._row(connection, Kind.CONTROL, control.at_ns, number, outcome)
         event.from_client = control.from_client
         event.event = control.name
         event.wire_bytes = len(control.data)
         event.payload = control.data
         if connection.closed is None:
-            _step(event, self._diagnosis.examine, connection, event, None, None)
-        return event
+            self._examine(connection, event, None, None, outcome)
 
-    def _gap(self, gap: Gap, number: int) -> list[Event]:
-        connection, decoder = self._open.get(gap.connection) or self._unannounced(gap)
+    def _gap(self, gap: Gap, number: int, outcome: Outcome) -> None:
+        connection, decoder = self._open.get(gap.connection) or self._unannounced(gap, outcome)
         media = self._media.get(gap.connection)
-        events = [self._run(connection, run) for run in media.skip()] if media is not None else []
-        events += [
-            self._event(connection, reading, connection.last_at_ns, False, number)
-            for reading in decoder.skip(gap.received)
-        ]
+        for run in media.skip() if media is not None else ():
+            self._run(connection, run, outcome)
+        for reading in decoder.skip(gap.received):
+            self._read(connection, reading, connection.last_at_ns, False, number, outcome)
         self._tracker.skipped(connection, gap)
-        self._observe(connection, decoder)
-        return [*events, self._gap_row(connection, gap, number)]
-
-    def _gap_row(self, connection: Connection, gap: Gap, number: int) -> Event:
-        event = self._row(connection, Kind.GAP, gap.at_ns, number)
+        self._observe(connection, decoder, outcome)
+        event = self._row(connection, Kind.GAP, gap.at_ns, number, outcome)
         event.gap = gap
         event.note = said_of(gap)
         event.payload = payload_of(gap)
-        _step(event, self._diagnosis.examine, connection, event, None, None)
-        return event
+        self._examine(connection, event, None, None, outcome)
 
-    def _unannounced(self, happening: Frame | Control | Closed | Gap) -> tuple[Connection, Decoder]:
+    def _unannounced(self, happening: Frame | Control | Closed | Gap, outcome: Outcome) -> tuple[Connection, Decoder]:
         """A connection whose opening was not recorded: read it as a main gateway that was joined late."""
         opened = Opened(happening.connection, happening.at_ns, Plane.GATEWAY, "", joined_late=True)
         connection = Connection.of(opened)
         entry = connection, Decoder(Plane.GATEWAY, "", joined_late=True)
         self._open[happening.connection] = entry
         self._tracker.world.open[happening.connection] = connection
-        self.changed[happening.connection] = connection
+        _note(connection, outcome)
         return entry
 
-    def _event(
+    def _read(
         self,
         connection: Connection,
         reading: Reading,
         at_ns: int,
         from_client: bool,
         number: int,
+        outcome: Outcome,
         frame: Frame | None = None,
-    ) -> Event:
+    ) -> None:
+        """Make a row for something that was read, ask the rules about it, and take it into the state."""
         what = reading.what
-        event = self._reading_row(connection, reading, at_ns, from_client, number, frame)
+        event = self._reading_row(connection, reading, at_ns, from_client, number, outcome, frame)
         if isinstance(what, Undecoded):
-            _step(event, self._diagnosis.examine, connection, event, None, None)
+            self._examine(connection, event, None, None, outcome)
             _step(event, self._tracker.stumbled, connection, event)
             connection.undecoded += 1
-            return event
+            return
         says = _step(event, self._said, event, what)
-        _step(event, self._diagnosis.examine, connection, event, what, says)
+        self._examine(connection, event, what, says, outcome)
         _step(event, self._tracker.follow, connection, event, what, says)
         if what.problems:
             event.note = "; ".join([event.note, *what.problems] if event.note else what.problems)
-        return event
 
     def _said(self, event: Event, payload: Payload) -> said.Said | None:
         says = said.read(event, payload)
         if isinstance(says, said.Identify | said.Resume):
             says = self._tracker.world.recognize(event.plane, says)
         return says
+
+    def _examine(
+        self,
+        connection: Connection,
+        event: Event,
+        payload: Payload | None,
+        says: said.Said | None,
+        outcome: Outcome,
+    ) -> None:
+        """Ask the rules about a row; to be called before the state takes it in."""
+        if verdicts := _step(event, self._diagnosis.examine, connection, event, payload, says):
+            outcome.verdicts = (*outcome.verdicts, *verdicts)
 
     def _reading_row(
         self,
@@ -290,12 +301,13 @@ class Pipeline:
         at_ns: int,
         from_client: bool,
         number: int,
+        outcome: Outcome,
         frame: Frame | None = None,
     ) -> Event:
-        """Return the row for something that was read, with what it says by itself."""
+        """Make the row for something that was read, with what it says by itself."""
         what = reading.what
         kind = Kind.PAYLOAD if isinstance(what, Payload) else Kind.UNDECODED
-        event = self._row(connection, kind, at_ns, reading.first_frame)
+        event = self._row(connection, kind, at_ns, reading.first_frame, outcome)
         event.last_frame = number
         event.from_client = from_client
         event.wire_bytes = reading.wire_bytes
@@ -308,29 +320,30 @@ class Pipeline:
         event.encoding = what.encoding
         event.payload = what.data
         event.decoded_bytes = len(what.data)
-        _step(event, self._locate, event, what)
+        _step(event, self._locate, event, what, outcome)
         return event
 
-    def _locate(self, event: Event, payload: Payload) -> None:
+    def _locate(self, event: Event, payload: Payload, outcome: Outcome) -> None:
         self._tracker.locate(event, payload.d)
-        if payload.event is not None:
-            self.names.update(names_in(payload.event, payload.d))
+        if payload.event is not None and (names := names_in(payload.event, payload.d)):
+            outcome.names = (*outcome.names, *names.items())
 
-    def _folded(self, at_ns: int) -> list[Event]:
-        """Return rows for the packets of sources that have paused by now."""
+    def _fold(self, at_ns: int, outcome: Outcome) -> None:
+        """Make rows for the packets of sources that have paused by now."""
         ended = [(number, run) for number, media in self._media.items() for run in media.expire(at_ns)]
-        return [self._run(self._open[number][0], run) for number, run in ended]
+        for number, run in ended:
+            self._run(self._open[number][0], run, outcome)
 
-    def _run(self, connection: Connection, run: Run) -> Event:
-        """Return the row for voice packets that belong together."""
+    def _run(self, connection: Connection, run: Run, outcome: Outcome) -> None:
+        """Make the row for voice packets that belong together."""
         self._tracker.voice_of(connection, run.ssrc)
-        self._note(connection)
+        _note_news(connection, outcome)
         if run.packet is not None:
             payload = Payload("binary", run.packet, run.kind, None, None, described(run.packet))
         else:
             d = run.body()
             payload = Payload("json", orjson.dumps({"op": run.kind, "d": d}), run.kind, None, None, d)
-        event = self._row(connection, Kind.PAYLOAD, run.last_ns, run.first_frame)
+        event = self._row(connection, Kind.PAYLOAD, run.last_ns, run.first_frame, outcome)
         event.last_frame = run.last_frame
         event.from_client = run.from_client
         event.op = run.kind
@@ -339,33 +352,40 @@ class Pipeline:
         event.encoding = payload.encoding
         event.payload = payload.data
         _step(event, self._tracker.locate, event, payload.d)
-        _step(event, self._diagnosis.examine, connection, event, payload, None)
+        self._examine(connection, event, payload, None, outcome)
         _step(event, self._tracker.follow, connection, event, payload, None)
-        return event
 
-    def _row(self, connection: Connection, kind: Kind, at_ns: int, frame: int) -> Event:
+    def _row(self, connection: Connection, kind: Kind, at_ns: int, frame: int, outcome: Outcome) -> Event:
+        """Make the next row: what is known of it is written into it afterwards."""
         event = Event(self.next_event, connection.id, at_ns, connection.opened.plane, kind)
         event.first_frame = event.last_frame = frame
         connection.last_at_ns = at_ns
         self.last_at_ns = max(self.last_at_ns, at_ns)
         connection.last_row = event.n
         self.next_event += 1
+        outcome.rows.append(event)
         return event
 
-    def _observe(self, connection: Connection, decoder: Decoder) -> None:
+    def _observe(self, connection: Connection, decoder: Decoder, outcome: Outcome) -> None:
         """Note what the bytes said about how the connection speaks."""
         if decoder.encoding is not None:
             connection.encoding = decoder.encoding
         if decoder.compression_seen is not None:
             connection.compression = decoder.compression_seen
         connection.unread_frames, connection.unread_bytes = decoder.unread_frames, decoder.unread_bytes
-        self._note(connection)
+        _note_news(connection, outcome)
 
-    def _note(self, connection: Connection) -> None:
-        """Remember that something new is known of a connection, if it is."""
-        if connection.facts != connection.noted:
-            connection.noted = connection.facts
-            self.changed[connection.id] = connection
+
+def _note(connection: Connection, outcome: Outcome) -> None:
+    """Say that something new is known of a connection."""
+    outcome.changed = (*outcome.changed, connection)
+
+
+def _note_news(connection: Connection, outcome: Outcome) -> None:
+    """Say so if it is."""
+    if connection.facts != connection.noted:
+        connection.noted = connection.facts
+        _note(connection, outcome)
 
 
 def _step(event: Event, step: Callable[[Unpack[Args]], T], *args: *Args) -> T | None:

@@ -20,11 +20,11 @@ from tests.conversation import (
     ready,
     usual,
 )
+from tests.fed import fed
 
 
 def events(talk: Conversation) -> list[Event]:
-    pipeline = Pipeline(default())
-    return [event for happening in talk.happenings for event in pipeline.feed(happening)] + pipeline.finish()
+    return fed(talk.happenings, finish=True).rows
 
 
 def test_every_happening_and_every_row_has_a_number() -> None:
@@ -36,7 +36,7 @@ def test_every_happening_and_every_row_has_a_number() -> None:
 
 def test_numbers_go_on_where_a_capture_ended() -> None:
     pipeline = Pipeline(default(), first_frame=101, first_event=51)
-    [event] = pipeline.feed(usual().happenings[0])
+    [event] = pipeline.feed(usual().happenings[0]).rows
     assert (event.n, event.first_frame, pipeline.next_frame, pipeline.next_event) == (51, 101, 102, 52)
 
 
@@ -65,13 +65,13 @@ def test_a_row_spans_its_frames_and_counts_their_bytes(encoding: str, compressio
 
 def test_connections_are_told_apart_although_they_talk_at_once() -> None:
     one, two = usual("json", "zlib-stream", connection=1), usual("etf", "zstd-stream", connection=2)
-    pipeline = Pipeline(default())
-    both = [h for pair in zip(one.happenings, two.happenings, strict=True) for h in pair]
-    found = [event for happening in both for event in pipeline.feed(happening)]
+    made = fed(each for pair in zip(one.happenings, two.happenings, strict=True) for each in pair)
     for number in (1, 2):
-        assert [event.op for event in found if event.connection == number] == [event.op for event in events(usual())]
-    assert (pipeline.changed[1].encoding, pipeline.changed[1].compression) == ("json", "zlib-stream")
-    assert (pipeline.changed[2].encoding, pipeline.changed[2].compression) == ("etf", "zstd-stream")
+        assert [event.op for event in made.rows if event.connection == number] == [
+            event.op for event in events(usual())
+        ]
+    assert (made.changed[1].encoding, made.changed[1].compression) == ("json", "zlib-stream")
+    assert (made.changed[2].encoding, made.changed[2].compression) == ("etf", "zstd-stream")
 
 
 def test_nothing_is_remembered_of_connections_that_ended() -> None:
@@ -85,10 +85,10 @@ def test_nothing_is_remembered_of_connections_that_ended() -> None:
 
 @pytest.mark.parametrize("happening", [Closed(7, 1, 1000), Control(7, 1, True, "ping"), usual(connection=7).frames[0]])
 def test_a_connection_that_was_never_announced_is_read_all_the_same(happening: Happening) -> None:
-    pipeline = Pipeline(default())
-    [event] = pipeline.feed(happening)
+    made = fed([happening])
+    [event] = made.rows
     assert (event.connection, event.plane) == (7, Plane.GATEWAY)
-    assert pipeline.changed[7].opened.joined_late
+    assert made.changed[7].opened.joined_late
 
 
 def test_a_stream_that_was_never_announced_is_unreadable_once() -> None:
@@ -137,19 +137,12 @@ def test_marks_of_a_message_are_those_of_its_row() -> None:
 
 
 def test_names_are_learned_from_guilds() -> None:
-    pipeline = Pipeline(default())
-    for happening in usual().happenings:
-        pipeline.feed(happening)
-    assert pipeline.names == {1180000000000000042: "Test Guild", 1180000000000000050: "general"}
+    assert fed(usual().happenings).names == {1180000000000000042: "Test Guild", 1180000000000000050: "general"}
 
 
 def test_a_connection_is_said_to_have_changed_only_when_it_did() -> None:
     pipeline = Pipeline(default())
-    changes = []
-    for happening in usual("etf", "payload").happenings:
-        pipeline.feed(happening)
-        changes.append(bool(pipeline.changed))
-        pipeline.changed.clear()
+    changes = [bool(pipeline.feed(happening).changed) for happening in usual("etf", "payload").happenings]
     assert changes == [True, True, True, True, *[False] * 6, True]
 
 
@@ -166,7 +159,7 @@ HAPPENINGS = st.one_of(
 @given(st.lists(HAPPENINGS, max_size=12))
 def test_whatever_happens_is_numbered_in_order(happenings: list[Happening]) -> None:
     pipeline = Pipeline(default())
-    found = [event for happening in happenings for event in pipeline.feed(happening)] + pipeline.finish()
+    found = fed(happenings, pipeline, finish=True).rows
     assert [event.n for event in found] == list(range(1, len(found) + 1))
     assert pipeline.next_frame == len(happenings) + 1
     assert all(1 <= event.first_frame <= event.last_frame <= len(happenings) for event in found)
@@ -178,8 +171,7 @@ def test_what_comes_after_a_close_is_a_row_from_which_nothing_follows() -> None:
     talk.closes(4000).server(message("on its way", 2)).pings(from_client=False)
     again = Conversation(connection=2, at_ns=NOON + 1_000_000_000).opens().server(HELLO)
     again.client({"op": 6, "d": {"token": TOKEN, "session_id": SESSION, "seq": 2}})
-    pipeline = Pipeline(default())
-    found = [event for each in (*talk.happenings, *again.happenings) for event in pipeline.feed(each)]
+    found = fed((*talk.happenings, *again.happenings)).rows
     assert [(event.kind, event.op, event.connection) for event in found[4:7]] == [
         (Kind.CLOSE, None, 1),
         (Kind.PAYLOAD, 0, 1),
@@ -224,10 +216,10 @@ def test_a_bug_in_a_step_costs_no_row(place: str, monkeypatch: pytest.MonkeyPatc
 def test_what_a_bug_keeps_from_being_read_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = Pipeline(default())
     happenings = usual().happenings
-    first = pipeline.feed(happenings[0])
+    first = pipeline.feed(happenings[0]).rows
     with monkeypatch.context() as patched:
         patched.setattr("inspector.pipeline.Decoder.receive", broken)
-        found = first + [event for happening in happenings[1:] for event in pipeline.feed(happening)]
+        found = first + fed(happenings[1:], pipeline).rows
     assert [event.n for event in found] == list(range(1, 12))
     frames = [event for event in found if event.kind is Kind.UNDECODED]
     assert len(frames) == len(usual().frames)
@@ -244,10 +236,11 @@ def test_a_close_that_a_bug_keeps_from_being_read_ends_its_connection(monkeypatc
         pipeline.feed(happening)
     with monkeypatch.context() as patched:
         patched.setattr("inspector.pipeline.Decoder.finish", broken)
-        (event,) = pipeline.feed(close)
+        outcome = pipeline.feed(close)
+    (event,) = outcome.rows
     assert (event.kind, event.n) == (Kind.UNDECODED, 11)
     assert pipeline.connections == []
-    assert pipeline.changed[1].closed == close
+    assert [each.closed for each in outcome.changed] == [close]
 
 
 def test_faults_are_let_through_to_tests(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,6 +259,27 @@ def test_the_contexts_of_connections_that_ended_are_few(compression: str) -> Non
     pipeline = Pipeline(default())
     for happening in (each for talk in talks for each in talk.happenings):
         pipeline.feed(happening)
-    left = [pipeline.feed(talk.server(message("on its way", 2)).happenings[-1]) for talk in talks]
+    left = [pipeline.feed(talk.server(message("on its way", 2)).happenings[-1]).rows for talk in talks]
     assert left[0] == []
     assert [[event.note for event in events] for events in left[1:]] == [["after the close"]] * MAX_CONTEXTS
+
+
+def test_an_outcome_holds_what_one_happening_brought_and_nothing_from_before() -> None:
+    pipeline = Pipeline(default())
+    brought = [pipeline.feed(happening) for happening in usual().happenings]
+    assert [[event.n for event in outcome.rows] for outcome in brought] == [[n] for n in range(1, 12)]
+    assert [n for n, outcome in enumerate(brought, 1) if outcome.names] == [5]
+    assert [n for n, outcome in enumerate(brought, 1) if outcome.changed] == [1, 2, 3, 4, 11]
+    assert [[verdict.event for verdict in outcome.verdicts] for outcome in brought] == [[]] * 10 + [[11]]
+
+
+@pytest.mark.usefixtures("lenient")
+def test_a_bug_between_two_rows_costs_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A close that ends a payload has two rows; what breaks at the second keeps the first, and numbers go on."""
+    talk = Conversation("json", "zlib-stream").opens().server(message("cut off " * 50), pieces=2)
+    del talk.happenings[-1]
+    pipeline = Pipeline(default())
+    fed(talk.happenings, pipeline)
+    monkeypatch.setattr("inspector.pipeline.Pipeline._observe", broken)
+    rows = pipeline.feed(talk.closes().happenings[-1]).rows
+    assert [(event.n, event.undecoded and event.undecoded.reason) for event in rows] == [(2, "truncated"), (3, "fault")]

@@ -22,6 +22,7 @@ from inspector.protocol.registry import default, load
 from inspector.query.grammar import parse
 from inspector.session.said import Hello
 from tests.conversation import HELLO, Conversation
+from tests.fed import fed
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -80,7 +81,7 @@ def test_the_rule_in_readme_notices_what_it_says() -> None:
     pipeline = Pipeline(default())
     pipeline._diagnosis = Diagnosis(default(), pipeline._tracker.world, (found,))
     talk = Conversation().opens().server(HELLO).server({"op": 10, "d": {}})
-    events = [event for happening in talk.happenings for event in pipeline.feed(happening)]
+    events = fed(talk.happenings, pipeline).rows
     assert [(event.n, finding.rule) for event in events for finding in event.findings] == [(3, found.id)]
 
 

@@ -28,39 +28,43 @@ class Diagnosis:
     """Follows one recording, beside the tracker whose `world` it reads."""
 
     def __init__(self, registry: Registry, world: World, rules: Sequence[Rule] = RULES) -> None:
-        self.verdicts: dict[int, Verdict] = {}
-        """Verdicts that are new or say more than before, by row. To be emptied by whoever keeps them."""
         self._registry = registry
         self._world = world
         self._rules = rules
         self._wanted: dict[_Key, tuple[Rule, ...]] = {}
         self._recent: dict[int, Verdict] = {}
 
-    def examine(self, connection: Connection, event: Event, payload: Payload | None, said: Said | None) -> None:
-        """Write into `event` what the rules notice; to be called before the state takes it in."""
+    def examine(
+        self, connection: Connection, event: Event, payload: Payload | None, said: Said | None
+    ) -> Sequence[Verdict]:
+        """Write into `event` what the rules notice; to be called before the state takes it in.
+
+        Return the verdicts on closes, this one or earlier ones, that are new or say more than before.
+        """
         rules, odd = self._rules_for(event, 0 if payload is None else _oddities(connection, event, payload))
         since_ns = connection.examined_ns
         if event.kind is Kind.CLOSE or event.at_ns - since_ns >= LOOK_NS:
             rules = (*rules, *self._silent(connection))
             connection.examined_ns = event.at_ns
         elif not rules and said is None and event.event not in GONE:
-            return
+            return ()
         now = Situation(event, connection, self._world, self._registry, payload, said, since_ns)
         found = list(self._ask(rules, now)) if rules else []
         if event.kind is Kind.CLOSE:
-            verdict, finding = judge(now)
+            event.verdict, finding = judge(now)
             if finding is not None:
                 found.append(finding)
-            if verdict is not None:
-                event.verdict = verdict
-                self._remember(verdict)
+            verdicts = [] if event.verdict is None else [event.verdict]
         else:
-            self._follow_up(now)
+            verdicts = list(self._follow_up(now))
+        for verdict in verdicts:
+            self._remember(verdict)
         if odd & Odd.UNKNOWN and payload is not None:
             self._world.see(event, payload, self._registry)
         if found:
             found.sort(key=lambda each: (-each.severity, each.rule))
             event.findings = tuple(found)
+        return verdicts
 
     def tick(self, at_ns: int) -> list[Finding]:
         """Look into the silence on all open connections: `at_ns` is now. What is noticed stands at their last rows."""
@@ -109,20 +113,23 @@ class Diagnosis:
             self._wanted[key] = found
         return found
 
-    def _follow_up(self, now: Situation) -> None:
-        """Say more of a close that came before, once more is known: what its client did next, what it was about."""
+    def _follow_up(self, now: Situation) -> Iterator[Verdict]:
+        """Say more of closes that came before, once more is known: what the client did next, what it was about."""
         if now.said is None and now.event.event not in GONE:
             return
         if isinstance(now.said, Identify | Resume):
             before = now.before() or self._refused_shard(now)
             verdict = self._recent.get(before[1].n) if before is not None else None
             if before is not None and verdict is not None and not verdict.then:
-                self._remember(afterwards(now, verdict, *before))
+                more = afterwards(now, verdict, *before)
+                if more is not None:
+                    yield more
         elif now.said is None or isinstance(now.said, VoiceState | VoiceServer):
             for connection, ending in self._voice_closes(now):
                 verdict = self._recent.get(ending.n)
-                if verdict is not None:
-                    self._remember(amended(now, verdict, connection, ending))
+                more = None if verdict is None else amended(now, verdict, connection, ending)
+                if more is not None:
+                    yield more
 
     def _refused_shard(self, now: Situation) -> tuple[Connection, Ending] | None:
         """Return the connection of a client that calls itself another shard now, as it had to."""
@@ -140,11 +147,9 @@ class Diagnosis:
             if connection.plane is Plane.VOICE and server_id_of(connection) is not None:
                 yield connection, ending
 
-    def _remember(self, verdict: Verdict | None) -> None:
-        if verdict is None:
-            return
+    def _remember(self, verdict: Verdict) -> None:
         self._recent.pop(verdict.event, None)
-        self.verdicts[verdict.event] = self._recent[verdict.event] = verdict
+        self._recent[verdict.event] = verdict
         if len(self._recent) > MAX_RECENT:
             del self._recent[next(iter(self._recent))]
 

@@ -15,11 +15,12 @@ from inspector.diagnose.rule import Rule
 from inspector.diagnose.rules import RULES
 from inspector.errors import CaptureError
 from inspector.importers.merge import Input, Report
-from inspector.model import Event, Finding, Plane, Severity, Verdict
-from inspector.pipeline import Pipeline
+from inspector.model import Finding, Plane, Severity, Verdict
+from inspector.pipeline import Outcome, Pipeline
 from inspector.protocol.registry import Registry
 from inspector.report.explain import close_of, rule_of
 from inspector.report.rows import notes_of
+from inspector.session.state import Connection
 from inspector.store.file import is_capture, schema_of
 from inspector.store.reader import Reader
 
@@ -141,15 +142,16 @@ def _derived(
         made.connections = collected.last
         made.notes += source.notes
     collected.take(pipeline.finish())
-    made.sessions = len({connection.session for connection in pipeline.changed.values() if connection.session})
+    made.sessions = len({connection.session for connection in collected.connections.values() if connection.session})
     made.events = pipeline.next_event - 1
     made.began_ns, made.ended_ns = collected.began_ns, collected.ended_ns
-    planes = {number: connection.plane for number, connection in pipeline.changed.items()}
-    for finding in _bounded(collected.findings + pipeline.late, made):
+    planes = {number: connection.plane for number, connection in collected.connections.items()}
+    verdicts = collected.verdicts
+    for finding in _bounded(collected.findings + collected.late, made):
         at_ns, number = collected.places.get(finding.event, (made.ended_ns, 0))
         file = made.files[bisect_right(starts, finding.event) - 1] if len(paths) > 1 else None
         plane = planes.get(number, Plane.GATEWAY)
-        made.cases.append(_case(finding, at_ns, number, plane, file, pipeline.verdicts.get(finding.event), registry))
+        made.cases.append(_case(finding, at_ns, number, plane, file, verdicts.get(finding.event), registry))
     return made
 
 
@@ -174,6 +176,9 @@ class _Collected:
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
+        self.late: list[Finding] = []
+        self.verdicts: dict[int, Verdict] = {}
+        self.connections: dict[int, Connection] = {}
         self.places: dict[int, tuple[int, int]] = {}
         """Time and connection of the rows that have findings, and of the newest row of each connection: what is noticed
         late stands there."""
@@ -184,8 +189,11 @@ class _Collected:
         self._newest: dict[int, int] = {}
         self._noticed: set[int] = set()
 
-    def take(self, events: Iterable[Event]) -> None:
-        for event in events:
+    def take(self, outcome: Outcome) -> None:
+        self.late += outcome.late
+        self.verdicts.update((each.event, each) for each in outcome.verdicts)
+        self.connections.update((each.id, each) for each in outcome.changed)
+        for event in outcome.rows:
             self.began_ns = self.began_ns or event.at_ns
             self.ended_ns = max(self.ended_ns, event.at_ns)
             self.last = max(self.last, event.connection)

@@ -130,25 +130,26 @@ class ImportedRows:
         self._pipeline = Pipeline(registry)
         self._connections: dict[int, Connection] = {}
         self._pieces: defaultdict[int, list[tuple[int, bytes]]] = defaultdict(list)
-        self.names: Mapping[int, str] = self._pipeline.names
+        self.names: dict[int, str] = {}
         self.notes = source.notes
 
     def __iter__(self) -> Iterator[Event]:
         for happening in self._source:
             number = self._pipeline.next_frame
-            events = self._pipeline.feed(happening)
-            self._connections |= self._pipeline.changed
-            self._pipeline.changed.clear()
+            outcome = self._pipeline.feed(happening)
+            self._connections.update((each.id, each) for each in outcome.changed)
+            self.names.update(outcome.names)
             if isinstance(happening, Frame):
-                self._add_raw(happening, number, events)
+                self._add_raw(happening, number, outcome.rows)
             elif isinstance(happening, Closed):
-                self._join(events)
+                self._join(outcome.rows)
                 self._pieces.pop(happening.connection, None)
-            yield from events
-        events = self._pipeline.finish()
-        self._join(events)
-        yield from events
-        late = sorted(self._pipeline.late, key=lambda finding: (-finding.severity, finding.event))
+            yield from outcome.rows
+        outcome = self._pipeline.finish()
+        self._connections.update((each.id, each) for each in outcome.changed)
+        self._join(outcome.rows)
+        yield from outcome.rows
+        late = sorted(outcome.late, key=lambda finding: (-finding.severity, finding.event))
         for finding in late[:MOST_LATE]:
             self.notes.append(f"noticed at the end, at row {finding.event}: {finding.rule}: {mask_text(finding.text)}")
         if len(late) > MOST_LATE:

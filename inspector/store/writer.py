@@ -16,7 +16,7 @@ from typing import Any
 from inspector.errors import CaptureError
 from inspector.inert import inert
 from inspector.model import Event, Finding, Gap, Happening, Mark, Opened, Verdict
-from inspector.pipeline import Pipeline
+from inspector.pipeline import Outcome, Pipeline
 from inspector.protocol.registry import Registry
 from inspector.session.state import Connection
 from inspector.store import rows
@@ -195,12 +195,11 @@ class Writer:
 
         What the rules say of the silence is stored and returned. Raises sqlite3.Error as `write` does.
         """
-        self._pipeline.tick(at_ns)
-        noticed = list(self._pipeline.late)
-        self._keep([])
+        outcome = self._pipeline.tick(at_ns)
+        self._keep(outcome)
         if self._late:
             self._save()
-        return noticed
+        return list(outcome.late)
 
     def finish(self) -> list[Event]:
         """Write what is left and make the capture one file again. Returns the last events."""
@@ -217,7 +216,7 @@ class Writer:
             pass
         self._db.close()
         self._let_go()
-        return events + last
+        return events + last.rows
 
     def trouble(self) -> Trouble | None:
         """Return what became of the file, if what is written does not get to the one of that name any more."""
@@ -264,7 +263,7 @@ class Writer:
         gaps = [gap for connection in opened if (gap := lost.gap(connection.id, self._pipeline.last_at_ns)) is not None]
         told: list[Happening] = [*(connection.opened for connection in opened), *gaps]
         pipeline = Pipeline(self._registry)
-        events = [event for happening in told for event in pipeline.feed(happening)]
+        events = [event for happening in told for event in pipeline.feed(happening).rows]
         # What is not stored yet follows them.
         before = self._shift
         self._shift = Shift(
@@ -317,16 +316,15 @@ class Writer:
     def _derive(self) -> list[Event]:
         """Decode a batch of what waits for it."""
         events: list[Event] = []
-        try:
-            for _ in range(min(len(self._waiting), self._batch)):
-                events += self._pipeline.feed(self._waiting.popleft())
-        finally:
-            self._keep(events)
+        for _ in range(min(len(self._waiting), self._batch)):
+            outcome = self._pipeline.feed(self._waiting.popleft())
+            self._keep(outcome)
+            events += outcome.rows
         return events
 
-    def _keep(self, events: Iterable[Event]) -> None:
-        """Hold `events` and what they brought with them until the next save."""
-        for event in events:
+    def _keep(self, outcome: Outcome) -> None:
+        """Hold what the pipeline made until the next save."""
+        for event in outcome.rows:
             if self._shift:
                 self._shift.event(event)
             self._events.append(event)
@@ -334,19 +332,14 @@ class Writer:
                 self._payloads.append((event.n, event.payload))
             if event.findings:
                 self._findings += event.findings
-        self._late += self._shifted(self._pipeline.late)
-        self._verdicts |= {
-            verdict.event: verdict for verdict in map(self._shift.verdict, self._pipeline.verdicts.values()) if verdict
-        }
-        self._pipeline.late.clear()
-        self._pipeline.verdicts.clear()
-        self._connections |= self._pipeline.changed
-        self._names |= self._pipeline.names
-        self._pipeline.changed.clear()
-        self._pipeline.names.clear()
-
-    def _shifted(self, findings: Iterable[Finding]) -> list[Finding]:
-        return [found for each in findings if (found := self._shift.finding(each)) is not None]
+        if outcome.late:
+            self._late += (found for each in outcome.late if (found := self._shift.finding(each)) is not None)
+        for verdict in map(self._shift.verdict, outcome.verdicts):
+            if verdict is not None:
+                self._verdicts[verdict.event] = verdict
+        for connection in outcome.changed:
+            self._connections[connection.id] = connection
+        self._names.update(outcome.names)
 
     def _save(self, *, all_payloads: bool = False) -> None:
         with self._transaction():

@@ -8,16 +8,13 @@ import pytest
 
 from benchmarks.corpus import Compression, Encoding, Stream, build, payloads, saved_happenings
 from inspector.model import Event, Kind
-from inspector.pipeline import Pipeline
-from inspector.protocol.registry import default
+from tests.fed import fed
 
 MESSAGES = 1000
 
 
 def rows(stream: Stream) -> list[Event]:
-    pipeline = Pipeline(default())
-    events = [event for happening in stream.happenings() for event in pipeline.feed(happening)]
-    return events + pipeline.finish()
+    return fed(stream.happenings(), finish=True).rows
 
 
 def test_the_same_arguments_give_the_same_bytes() -> None:

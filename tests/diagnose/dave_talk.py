@@ -3,11 +3,10 @@
 from typing import Any
 
 from inspector.model import Event, Plane
-from inspector.pipeline import Pipeline
-from inspector.protocol.registry import default
 from inspector.session.dave import Dave
 from inspector.wire.mls import CIPHER_SUITES, reference
 from tests.conversation import Conversation, Payload
+from tests.fed import fed, in_order
 from tests.wire.mls_writer import write, write_body
 
 BOT, ADA, BJORN, CHIOMA = "1180000000000000001", "1180000000000000011", "1180000000000000012", "1180000000000000013"
@@ -160,13 +159,10 @@ def pair() -> Talk:
     return talk.announces(0, commit(0, adds))
 
 
-def events_of(*talks: Conversation) -> tuple[list[Event], Pipeline]:
-    happenings = sorted((h for talk in talks for h in talk.happenings), key=lambda happening: happening.at_ns)
-    pipeline = Pipeline(default())
-    return [event for happening in happenings for event in pipeline.feed(happening)], pipeline
+def events_of(*talks: Conversation) -> list[Event]:
+    return fed(in_order(*talks)).rows
 
 
 def state(*talks: Conversation) -> Dave:
     """Return what is known of the last one's encryption."""
-    _, pipeline = events_of(*talks)
-    return pipeline.changed[talks[-1].connection].encryption
+    return fed(in_order(*talks)).changed[talks[-1].connection].encryption

@@ -4,6 +4,7 @@ from inspector.model import Finding
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from tests.conversation import Conversation
+from tests.fed import fed, in_order
 
 
 def found(*talks: Conversation, until_ms: float = 0) -> list[Finding]:
@@ -11,13 +12,14 @@ def found(*talks: Conversation, until_ms: float = 0) -> list[Finding]:
 
     `until_ms`: how long after the last happening the recording ends.
     """
-    happenings = sorted((h for talk in talks for h in talk.happenings), key=lambda happening: happening.at_ns)
+    happenings = in_order(*talks)
     pipeline = Pipeline(default())
-    findings = [finding for happening in happenings for event in pipeline.feed(happening) for finding in event.findings]
+    made = fed(happenings, pipeline)
     if until_ms:
-        pipeline.tick(happenings[-1].at_ns + int(until_ms * 1e6))
-    findings += [finding for event in pipeline.finish() for finding in event.findings]
-    return sorted(findings + pipeline.late, key=lambda finding: finding.event)
+        made.add(pipeline.tick(happenings[-1].at_ns + int(until_ms * 1e6)))
+    made.add(pipeline.finish())
+    findings = [finding for event in made.rows for finding in event.findings]
+    return sorted([*findings, *made.late], key=lambda finding: finding.event)
 
 
 def ids(*talks: Conversation, until_ms: float = 0) -> list[str]:

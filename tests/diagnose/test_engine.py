@@ -30,6 +30,7 @@ from inspector.store.reader import Reader
 from inspector.store.reindex import reindex
 from inspector.store.writer import Writer
 from tests.conversation import ACK, HEARTBEAT, HELLO, Conversation, dispatch, identify, message, ready, usual
+from tests.fed import fed
 
 SAMPLES = Path("sample_captures")
 
@@ -226,12 +227,12 @@ def test_a_rule_with_a_bug_says_so_and_the_others_go_on() -> None:
     pipeline = Pipeline(default())
     pipeline._diagnosis = Diagnosis(default(), pipeline._tracker.world, (broken, sound))
     talk = Conversation().opens().server(HELLO).client(HEARTBEAT)
-    *_, event = [event for happening in talk.happenings for event in pipeline.feed(happening)]
+    *_, event = fed(talk.happenings, pipeline).rows
     told = [(found.rule, found.severity) for found in event.findings]
     assert told == [("sound-rule", Severity.WARN), ("broken-rule", Severity.INFO)]
     text = event.findings[1].text
     assert text.startswith("This rule could not look at the row (bug in gwinspect: KeyError in ")
     assert "s3cret" not in text
     # Silence too: of that no row tells.
-    pipeline.tick(event.at_ns + 1_000_000_000)
-    assert [found.rule for found in pipeline.late] == ["broken-rule"]
+    late = pipeline.tick(event.at_ns + 1_000_000_000).late
+    assert [found.rule for found in late] == ["broken-rule"]

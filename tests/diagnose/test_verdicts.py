@@ -31,6 +31,7 @@ from tests.conversation import (
     ready,
     resume,
 )
+from tests.fed import fed, in_order
 
 RESUMED = dispatch("RESUMED", {}, 4)
 RECONNECT = {"op": 7, "d": None}
@@ -49,10 +50,8 @@ class Judged:
     """What became of some conversations, which went on at the same time."""
 
     def __init__(self, *talks: Conversation) -> None:
-        pipeline = Pipeline(default())
-        happenings = sorted((each for talk in talks for each in talk.happenings), key=lambda each: each.at_ns)
-        self.events: list[Event] = [event for happening in happenings for event in pipeline.feed(happening)]
-        self.verdicts: dict[int, Verdict] = dict(pipeline.verdicts)
+        made = fed(in_order(*talks))
+        self.events, self.verdicts = made.rows, made.verdicts
 
     def close(self, connection: int = 1) -> Event:
         return next(e for e in self.events if e.kind is Kind.CLOSE and e.connection == connection)

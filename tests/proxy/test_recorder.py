@@ -22,8 +22,8 @@ from mitmproxy.tls import TlsData
 from wsproto.frame_protocol import FrameProtocol, Opcode
 
 from inspector.importers.mitm import HOW_CLOSED, IN_FRAME
-from inspector.model import Closed, Control, Event, Frame, Gap, Happening, Kind, Mark, Opened, Plane
-from inspector.pipeline import Pipeline
+from inspector.model import Closed, Control, Frame, Gap, Happening, Kind, Mark, Opened, Plane
+from inspector.pipeline import Outcome, Pipeline
 from inspector.proxy import intake, scribe
 from inspector.proxy.recorder import Recorder
 from inspector.report.rows import CaptureRows
@@ -625,11 +625,11 @@ def test_a_bug_of_ours_costs_no_message(
 ) -> None:
     feed = Pipeline.feed
 
-    def trip(pipeline: Pipeline, happening: Happening) -> list[Event]:
-        events = feed(pipeline, happening)
+    def trip(pipeline: Pipeline, happening: Happening) -> Outcome:
+        outcome = feed(pipeline, happening)
         if isinstance(happening, Frame) and happening.data == HELLO:
             raise RuntimeError("a bug")
-        return events
+        return outcome
 
     monkeypatch.setattr(Pipeline, "feed", trip)
     connection = stand.open()

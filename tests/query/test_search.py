@@ -1,18 +1,16 @@
 """What filters mean: on captures, and on rows that are in none."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from inspector.model import Event
-from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from inspector.query.grammar import parse
 from inspector.query.search import Search
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
 from tests.conversation import DIALECTS, HEARTBEAT, HELLO, Conversation, dispatch, identify, message, ready
+from tests.fed import fed
 
 REGISTRY = default()
 SAMPLES = sorted(Path("sample_captures").glob("*.gwcap"))
@@ -118,10 +116,9 @@ def test_a_glob_with_stars_takes_little_time(talk) -> None:
 
 
 def test_rows_of_an_import_can_be_searched_as_they_come() -> None:
-    pipeline = Pipeline(REGISTRY)
     search = Search(parse("d.content =~ tea", REGISTRY), REGISTRY)
-    rows: Iterable[Event] = [event for happening in said("tea time").happenings for event in pipeline.feed(happening)]
-    assert [event.event for event in rows if search.matches(event, pipeline.changed[event.connection])] == [
+    made = fed(said("tea time").happenings)
+    assert [event.event for event in made.rows if search.matches(event, made.changed[event.connection])] == [
         "MESSAGE_CREATE"
     ]
 

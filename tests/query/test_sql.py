@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inspector.model import Mark, Plane
-from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from inspector.query.fields import FIELDS
 from inspector.query.grammar import parse
@@ -31,6 +30,7 @@ from tests.conversation import (
     ready,
     usual,
 )  # fmt: skip
+from tests.fed import fed
 
 REGISTRY = default()
 GUILD = 1180000000000000042
@@ -241,9 +241,8 @@ def test_a_capture_and_single_rows_agree_in_every_dialect(
     found = numbers(reader, text)
     # Rows as an import has them: with connections as far as they are known by then, here at the end.
     single = Search(parse(text, REGISTRY), REGISTRY)
-    pipeline = Pipeline(REGISTRY)
-    rows = [event for happening in usual(*dialect).happenings for event in pipeline.feed(happening)]
-    assert found == [event.n for event in rows if single.matches(event, pipeline.changed[event.connection])]
+    made = fed(usual(*dialect).happenings)
+    assert found == [event.n for event in made.rows if single.matches(event, made.changed[event.connection])]
     steps = list(Search(parse(text, REGISTRY), REGISTRY).backwards(reader, reader.last() + 1))
     assert [n for step in reversed(steps) for n in step.found] == found
 

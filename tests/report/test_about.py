@@ -20,6 +20,7 @@ from inspector.session.state import Connection
 from inspector.store.reader import Reader
 from inspector.wire import decoder
 from tests.conversation import HELLO, NOON, Conversation, dispatch, identify, message, usual
+from tests.fed import fed
 
 TABLES = registry.load()
 SAMPLES = sorted(Path("sample_captures").glob("*.gwcap"))
@@ -30,12 +31,9 @@ class Talk:
 
     def __init__(self, *talks: Conversation) -> None:
         self.notes: list[str] = []
-        self._connections: dict[int, Connection] = {}
-        pipeline = Pipeline(TABLES)
-        self.names = pipeline.names
-        self.events = [event for talk in talks for happening in talk.happenings for event in pipeline.feed(happening)]
-        self.events += pipeline.finish()
-        self._connections |= pipeline.changed
+        happenings = (happening for talk in talks for happening in talk.happenings)
+        made = fed(happenings, Pipeline(TABLES), finish=True)
+        self.names, self.events, self._connections = made.names, made.rows, made.changed
 
     def __iter__(self):
         return iter(self.events)

@@ -14,6 +14,7 @@ from inspector.report.present import Presenter
 from inspector.report.rows import ImportedRows
 from inspector.session.state import Connection
 from tests.conversation import DIALECTS, SESSION, TOKEN, Conversation, dispatch, identify, message, ready, usual
+from tests.fed import fed
 from tests.wire.dave_frames import REVOKE
 from tests.wire.etf_encoder import encode
 
@@ -35,7 +36,7 @@ class NoNames:
 
 def records(talk: Conversation, *, reveal: bool = False, raw: bytes | None = None) -> list[dict[str, Any]]:
     pipeline, presenter = Pipeline(default()), Presenter(default(), reveal=reveal)
-    events = [event for happening in talk.happenings for event in pipeline.feed(happening)]
+    events = fed(talk.happenings, pipeline).rows
     return [json.loads(line(presenter.show(event, NoNames(talk)), raw)) for event in events]
 
 
@@ -146,7 +147,7 @@ def test_secrets_are_masked_in_bodies_unless_revealed() -> None:
 def test_a_line_is_one_line_of_utf_8(text: str) -> None:
     talk = Conversation().opens().server(dispatch(text, {text: text}, 1))
     pipeline, presenter = Pipeline(default()), Presenter(default())
-    events = [event for happening in talk.happenings for event in pipeline.feed(happening)]
+    events = fed(talk.happenings, pipeline).rows
     written = line(presenter.show(events[1], NoNames(talk)))
     assert written.count(b"\n") == 1
     assert json.loads(written.decode())["d"] == {text: text}

@@ -3,12 +3,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.inert import inert
-from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from inspector.report import outline
 from inspector.report.outline import Outline, body, count_words, path_text, preview, said, wrapped
 from inspector.report.present import Presenter
 from tests.conversation import usual
+from tests.fed import Fed, fed
 
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=200)
 PLAIN = st.none() | st.booleans() | st.integers() | st.just(-(1 << 5_000)) | st.floats() | TEXTS | st.binary()
@@ -197,11 +197,10 @@ def test_what_a_value_is_in_words(value: object, words: str) -> None:
 
 def test_every_kind_of_row_has_its_body() -> None:
     registry = default()
-    pipeline = Pipeline(registry)
-    events = [event for happening in usual().junk(b"\xff").closes().happenings for event in pipeline.feed(happening)]
+    made = fed(usual().junk(b"\xff").closes().happenings)
     found = []
-    for event in events:
-        shown = Presenter(registry).show(event, _Rows(pipeline))
+    for event in made.rows:
+        shown = Presenter(registry).show(event, _Rows(made))
         found.append((event.kind.value, list(body(shown))))
     assert ("open", ["open"]) in found
     assert ("payload", ["d"]) in found
@@ -210,9 +209,9 @@ def test_every_kind_of_row_has_its_body() -> None:
 
 
 class _Rows:
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.names = pipeline.names
-        self.connection = pipeline.changed.__getitem__
+    def __init__(self, made: Fed) -> None:
+        self.names = made.names
+        self.connection = made.changed.__getitem__
 
 
 def test_a_number_of_many_digits_says_how_long_it_is() -> None:

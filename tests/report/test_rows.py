@@ -7,6 +7,7 @@ import pytest
 from inspector.errors import CaptureError
 from inspector.importers.source import Source
 from inspector.model import Event, Finding, Happening, Mark, Severity
+from inspector.pipeline import Outcome
 from inspector.protocol.registry import default
 from inspector.report.jsonl import line
 from inspector.report.present import Presenter
@@ -156,7 +157,7 @@ def test_a_file_that_nobody_knows_is_refused(tmp_path: Path) -> None:
 def test_a_flood_of_late_findings_is_a_few_notes(monkeypatch: pytest.MonkeyPatch) -> None:
     late = [Finding("some-rule", Severity(1 + n % 3), "This.", n) for n in range(1, 100)]
     rows = imported(Conversation().opens())
-    monkeypatch.setattr(rows._pipeline, "late", late)
+    monkeypatch.setattr(rows._pipeline, "finish", lambda: Outcome(late=late))
     list(rows)
     assert rows.notes[0] == "noticed at the end, at row 2: some-rule: This."
     assert rows.notes[10:] == ["89 more findings were noticed at the end; `gwinspect diagnose` lists them"]

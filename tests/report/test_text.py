@@ -23,6 +23,7 @@ from tests.conversation import (
     ready,
     usual,
 )
+from tests.fed import fed
 
 
 class NoNames:
@@ -34,7 +35,7 @@ class NoNames:
 
 def lines(talk: Conversation, **options) -> list[str]:
     pipeline, presenter, rows = Pipeline(default()), Presenter(default()), TextRows(zone=UTC, **options)
-    events = [event for happening in talk.happenings for event in pipeline.feed(happening)]
+    events = fed(talk.happenings, pipeline).rows
     return [text for event in events for text in rows.lines(presenter.show(event, NoNames()))]
 
 

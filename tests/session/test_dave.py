@@ -24,7 +24,7 @@ from tests.diagnose.dave_talk import (
 
 
 def notes(talk: Talk, op: int) -> list[str | None]:
-    return [event.note for event in events_of(talk)[0] if event.op == op]
+    return [event.note for event in events_of(talk) if event.op == op]
 
 
 def welcomed() -> Talk:

@@ -14,6 +14,7 @@ from inspector.session.media import MAX_RUNS, Media
 from inspector.simulator.server.media import answer_to, discovery_request
 from inspector.wire import jsontext
 from tests.conversation import NOON, Conversation
+from tests.fed import fed
 
 MS = 1_000_000
 CONNECTION = 9
@@ -153,9 +154,7 @@ def voice_call() -> Conversation:
 
 
 def rows_of(*happenings: Happening) -> list[Event]:
-    pipeline = Pipeline(default())
-    events = [event for happening in happenings for event in pipeline.feed(happening)]
-    return [event for event in events + pipeline.finish() if event.plane is Plane.MEDIA]
+    return [event for event in fed(happenings, finish=True).rows if event.plane is Plane.MEDIA]
 
 
 def opened(url: str = "udp://203.0.113.5:50001") -> Opened:
@@ -195,11 +194,9 @@ def test_who_is_announced_after_the_last_packet_and_leaves_is_named_all_the_same
 
 @pytest.mark.parametrize("url", ["udp://203.0.113.5:50001", "udp://127.0.0.1:9"])
 def test_media_belong_to_the_voice_connection_that_named_their_address_or_their_ssrc(url: str) -> None:
-    pipeline = Pipeline(default())
     request = packet(discovery_request(1001), 200, from_client=True)
-    for happening in (*voice_call().happenings, opened(url), request):
-        pipeline.feed(happening)
-    assert pipeline.changed[CONNECTION].parent == 1
+    made = fed((*voice_call().happenings, opened(url), request))
+    assert made.changed[CONNECTION].parent == 1
 
 
 def test_a_path_that_comes_after_its_voice_connection_has_ended_belongs_to_it_all_the_same() -> None:
@@ -230,7 +227,7 @@ def test_a_row_is_made_when_anything_happens_after_the_pause() -> None:
     pipeline = Pipeline(default())
     for happening in (*talk.happenings, opened(), packet(rtp(1), 200)):
         pipeline.feed(happening)
-    (row, ack) = pipeline.feed(Frame(1, NOON + 3000 * MS, False, True, b'{"op":6,"d":{"t":1}}'))
+    (row, ack) = pipeline.feed(Frame(1, NOON + 3000 * MS, False, True, b'{"op":6,"d":{"t":1}}')).rows
     assert (row.plane, ack.plane) == (Plane.MEDIA, Plane.VOICE)
     assert row.n + 1 == ack.n
 

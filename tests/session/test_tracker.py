@@ -20,13 +20,13 @@ from tests.conversation import (
     ready,
     resume,
 )
+from tests.fed import fed
 
 VOICE = "wss://invented.discord.media/?v=8"
 
 
 def events(talk: Conversation) -> list[Event]:
-    pipeline = Pipeline(default())
-    return [event for happening in talk.happenings for event in pipeline.feed(happening)]
+    return fed(talk.happenings).rows
 
 
 def notes(talk: Conversation) -> list[str | None]:
@@ -34,11 +34,8 @@ def notes(talk: Conversation) -> list[str | None]:
 
 
 def connections(*talks: Conversation) -> list[Connection]:
-    pipeline = Pipeline(default())
-    for talk in talks:
-        for happening in talk.happenings:
-            pipeline.feed(happening)
-    return [pipeline.changed[talk.connection] for talk in talks]
+    made = fed(happening for talk in talks for happening in talk.happenings)
+    return [made.changed[talk.connection] for talk in talks]
 
 
 def voice() -> Conversation:
@@ -106,10 +103,9 @@ def test_numbers_of_a_voice_connection_are_not_those_of_its_main_one() -> None:
     talk = Conversation(plane=Plane.VOICE, url=VOICE, connection=2, at_ns=main._at_ns).opens()
     talk.client({"op": 0, "d": {"server_id": "42", "session_id": SESSION}}).server({"op": 11, "d": {}, "seq": 90})
     pipeline = Pipeline(default())
-    for happening in (*main.happenings, *talk.happenings):
-        pipeline.feed(happening)
+    made = fed((*main.happenings, *talk.happenings), pipeline)
     assert pipeline._tracker.world.sessions[digest(SESSION)].seq == 1
-    assert pipeline.changed[2].seq == 90
+    assert made.changed[2].seq == 90
 
 
 def test_a_heartbeat_without_a_proper_nonce_is_paired_by_its_place() -> None:

@@ -54,12 +54,12 @@ def played(name: str) -> Played:
         journal, _ = run(scenario(name), pace)
     pipeline = Pipeline(default())
     for each in happenings_of(journal, 1 / pace if pace else 1):
-        for event in pipeline.feed(each):
+        for event in pipeline.feed(each).rows:
             made.events.append(event)
             if event.plane is Plane.VOICE and event.op in (29, 30) and event.kind is Kind.PAYLOAD:
                 known = _encryption(pipeline, event)
                 made.steps.append((event, known.epoch, known.group))
-    made.events += pipeline.finish()
+    made.events += pipeline.finish().rows
     return made
 
 

@@ -206,7 +206,7 @@ def test_the_witness_knows_the_group_that_the_library_knows(library: type[Librar
     for _ in lived(watched, Random(seed), 14):
         watched.agree()
     assert [each for each in found(watched.talk) if each.rule.startswith("dave-")] == []
-    last = [event.note for event in events_of(watched.talk)[0] if event.op == 29][-1] or ""
+    last = [event.note for event in events_of(watched.talk) if event.op == 29][-1] or ""
     assert last.startswith(f"epoch 15: {len(watched.call.group.members)} members, by ")
 
 

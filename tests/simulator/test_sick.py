@@ -8,11 +8,11 @@ import pytest
 from inspector.diagnose.rules import RULES
 from inspector.diagnose.verdicts import rule_of
 from inspector.model import Finding, Plane, Severity
-from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from inspector.simulator.client.manners import FAULTS
 from inspector.simulator.scenarios.catalogue import SCENARIOS, scenario
 from inspector.simulator.scenarios.sick import SICK
+from tests.fed import fed
 from tests.simulator.direct import PACES, happenings_of, run
 
 KNOWN = {rule.id for rule in RULES}
@@ -25,10 +25,9 @@ def noticed(name: str) -> list[list[Finding]]:
     """Play a scenario and return what is noticed, row by row."""
     pace = PACES.get(name, 1)
     journal, _ = run(scenario(name), pace)
-    pipeline = Pipeline(default())
-    rows = [event.findings for each in happenings_of(journal, 1 / pace) for event in pipeline.feed(each)]
-    rows += [event.findings for event in pipeline.finish()]
-    return [list(findings) for findings in (*rows, *((each,) for each in pipeline.late)) if findings]
+    made = fed(happenings_of(journal, 1 / pace), finish=True)
+    rows = [event.findings for event in made.rows]
+    return [list(findings) for findings in (*rows, *((each,) for each in made.late)) if findings]
 
 
 @pytest.mark.parametrize("name", [each.name for each in SCENARIOS.values() if each.gives])

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from inspector.model import Closed, Control, Event, Frame, Happening, Kind, Mark, Opened, Plane
-from inspector.pipeline import Pipeline
+from inspector.pipeline import Outcome, Pipeline
 from inspector.protocol.registry import default
 from inspector.store.file import APPLICATION_ID
 from inspector.store.reader import Reader
 from inspector.store.reindex import reindex
 from inspector.store.writer import BATCH, Writer
+from tests.fed import fed
 
 TOKEN = "MTAwMDAwMDAwMDAwMDAwMDAw.GaaaaB.invented-token-of-nobody-0123456789"
 URL = "wss://gateway.discord.gg/?v=10&encoding=json"
@@ -55,8 +56,7 @@ def write(path: Path, happenings: list[Happening], **options) -> Writer:
 
 
 def events(happenings: list[Happening]) -> list[Event]:
-    pipeline = Pipeline(default())
-    return [event for happening in happenings for event in pipeline.feed(happening)]
+    return fed(happenings).rows
 
 
 def comparable(event: Event) -> dict:
@@ -146,7 +146,7 @@ def test_a_rebuild_gives_the_same_events(path: Path) -> None:
 
 
 def test_a_large_batch_is_stored_before_it_is_decoded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(self: Pipeline, happening: Happening) -> list[Event]:
+    def fail(self: Pipeline, happening: Happening) -> Outcome:
         raise RuntimeError("a bug of ours")
 
     happenings = conversation(3 * BATCH)
@@ -184,6 +184,7 @@ from pathlib import Path
 from tests.store.test_capture import conversation
 from inspector.protocol.registry import default
 from inspector.store.writer import Writer
+from tests.fed import fed
 writer = Writer(Path(sys.argv[1]), default(), made_by="test")
 happenings = conversation(1000)
 for at in range(0, 800, 20):

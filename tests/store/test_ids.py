@@ -20,6 +20,7 @@ from inspector.store.ids import cell_of, id_of
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
 from tests.conversation import HELLO, Conversation, dispatch, identify, message, ready
+from tests.fed import fed
 
 REGISTRY = default()
 EDGE = 2**63
@@ -149,7 +150,7 @@ def _event() -> tuple[Event, object]:
 
     pipeline = Pipeline(REGISTRY)
     talk = Conversation().opens().server(message("hello"))
-    *_, event = [event for happening in talk.happenings for event in pipeline.feed(happening)]
+    *_, event = fed(talk.happenings, pipeline).rows
     return event, pipeline.connections[0]
 
 

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspector.model import Closed, Control, Event, Frame, Happening, Kind, Mark, Opened, Plane
-from inspector.pipeline import Pipeline
+from inspector.pipeline import Outcome, Pipeline
 from inspector.protocol.registry import default
 from inspector.session.redact import digest
 from inspector.store.chunks import CHUNK_BYTES, CHUNK_EVENTS, pack, unpack
@@ -39,6 +39,7 @@ from tests.conversation import (
     resume,
     usual,
 )
+from tests.fed import fed
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,12 +54,12 @@ def writer_of(path: Path, *, keep_secrets: bool = True) -> Writer:
 
 
 def derived(happenings: Sequence[Happening]) -> list[Event]:
-    pipeline = Pipeline(default())
-    events = [event for happening in happenings for event in pipeline.feed(happening)] + pipeline.finish()
-    for finding in pipeline.late:
+    made = fed(happenings, finish=True)
+    events = made.rows
+    for finding in made.late:
         event = events[finding.event - 1]
         event.findings = tuple(sorted([*event.findings, finding], key=lambda each: -each.severity))
-    for number, verdict in pipeline.verdicts.items():
+    for number, verdict in made.verdicts.items():
         events[number - 1].verdict = verdict
     return events
 
@@ -387,7 +388,7 @@ def test_a_bug_of_ours_costs_one_event_and_no_frame(path: Path, count: int, monk
     happenings = many(count).happenings
     feed = Pipeline.feed
 
-    def failing(self: Pipeline, happening: Happening) -> list[Event]:
+    def failing(self: Pipeline, happening: Happening) -> Outcome:
         found = feed(self, happening)
         if happening is happenings[10]:
             raise ZeroDivisionError

@@ -18,7 +18,7 @@ from mitmproxy.websocket import WebSocketMessage
 
 from inspector.importers.mitm import closed_of, frame_of, originals_of
 from inspector.inert import inert
-from inspector.model import Event, Frame, Kind, Opened
+from inspector.model import Event, Frame, Happening, Kind, Opened
 from inspector.pipeline import Pipeline
 from inspector.proxy.contentviews.lookup import Page, Sort
 from inspector.report import cells
@@ -71,7 +71,8 @@ class Transcript:
         self._noticed_rows = 0
         self._end: Event | None = None
         self._ending: list[str] = []
-        self._opening = self._all_rows(self._pipeline.feed(self._opened))
+        self._names: dict[int, str] = {}
+        self._opening = self._all_rows(self._feed(self._opened))
 
     @property
     def size(self) -> int:
@@ -81,7 +82,7 @@ class Transcript:
     @property
     def names(self) -> Mapping[int, str]:
         """Names of guilds and channels by id."""
-        return self._pipeline.names
+        return self._names
 
     def connection(self, number: int) -> Connection:
         """Return what is known of the one connection."""
@@ -156,8 +157,7 @@ class Transcript:
         frame = frame_of(message, self._opened, original)
         self._last_ns = frame.at_ns
         # Reverse mode lets go of pieces like this: their bytes are in a later message.
-        events = self._pipeline.feed(frame) if message.content or not message.dropped else []
-        self._follow()
+        events = self._feed(frame) if message.content or not message.dropped else []
         lines = [] if len(self._pages) else list(self._opening)
         for event in events:
             shown = self._show(event)
@@ -177,8 +177,7 @@ class Transcript:
         closed = closed_of(flow, self._opened.connection, self._last_ns)
         if closed is None:
             return
-        *left, self._end = self._pipeline.feed(closed)
-        self._follow()
+        *left, self._end = self._feed(closed)
         self._ending = self._all_rows(left)
         self._ended(flow, self._end)
 
@@ -191,10 +190,12 @@ class Transcript:
         # A copy, as this is not the last time that somebody asks.
         return self._ending + _row(copy(self._rows), self._show(end))
 
-    def _follow(self) -> None:
-        self._connection = self._pipeline.changed.get(self._opened.connection, self._connection)
-        self._pipeline.changed.clear()
-        self._pipeline.verdicts.clear()
+    def _feed(self, happening: Happening) -> list[Event]:
+        outcome = self._pipeline.feed(happening)
+        if outcome.changed:
+            self._connection = outcome.changed[-1]
+        self._names.update(outcome.names)
+        return outcome.rows
 
     def _all_rows(self, events: Iterable[Event]) -> list[str]:
         return [line for event in events for line in _row(self._rows, self._show(event))]

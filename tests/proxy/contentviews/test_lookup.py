@@ -9,7 +9,7 @@ from mitmproxy.test import tflow
 from mitmproxy.websocket import WebSocketMessage
 
 from inspector.model import Event, Mark
-from inspector.pipeline import Pipeline
+from inspector.pipeline import Outcome, Pipeline
 from inspector.protocol.registry import default
 from inspector.proxy.contentviews import lookup, transcript
 from inspector.proxy.contentviews.lookup import MAX_FLOWS, Transcripts
@@ -36,7 +36,7 @@ def fed(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     seen: list[object] = []
 
     class Watched(Pipeline):
-        def feed(self, happening: object) -> list[Event]:
+        def feed(self, happening: object) -> Outcome:
             seen.append(happening)
             return super().feed(happening)  # type: ignore[arg-type]
 
