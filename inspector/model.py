@@ -57,6 +57,27 @@ class Mark(IntFlag):
     """It could not be read, so secrets in it could not be found: why not is stored in place of its bytes."""
 
 
+class Knows(IntFlag):
+    """What the source of a connection can know of it. The bits are stored in captures, so they never change.
+
+    What a source cannot know is never concluded from: that it has no close does not say that there was none. Whether
+    it has the beginning is `Opened.joined_late`.
+    """
+
+    NOTHING = 0
+    END = 1
+    """When and how it ended. Without that its `Closed`, which has no code, only says that nothing more is known."""
+    CLOSER = 2
+    """Which end closed it."""
+    TIMES = 4
+    """When each message passed. Without that they have the time of what came before, so no time between them counts."""
+    PINGS = 8
+    """WebSocket's own pings and pongs."""
+    BOTH_SIDES = 16
+    """What the client said as well as what the server did."""
+    ALL = 31
+
+
 REACHED_AT = "gwinspect-reached-at"
 """Key of `Opened.headers` for a connection in mitmproxy's reverse mode: the address at which its client reached the
 proxy, ``ws://127.0.0.1:8080``."""
@@ -84,6 +105,8 @@ class Opened:
     Those of the response have ``response-`` in front. `REACHED_AT` is ours."""
     joined_late: bool = False
     """The recording is known to begin in the middle of this connection."""
+    knows: Knows = Knows.ALL
+    """What its source can know of it."""
 
 
 @dataclass(frozen=True, slots=True)

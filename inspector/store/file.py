@@ -20,7 +20,7 @@ from inspector.store.shape import WrongShape, check_shape, new_columns, new_tabl
 
 # "GWCA", in SQLite's application_id.
 APPLICATION_ID = 0x47574341
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 # Versions of the format to write and to read it by, in its header.
@@ -188,7 +188,7 @@ def _fill_in(db: sqlite3.Connection, version: int) -> None:
     added = list(new_columns(version))
     for table in dict.fromkeys(table for table, _ in added):
         new = ", ".join(
-            f"{'0' if 'not null' in column else 'null'} as {column.split()[0]}"
+            f"{column.partition(' default ')[2] or 'null'} as {column.split()[0]}"
             for owner, column in added
             if owner == table
         )

@@ -17,6 +17,7 @@ from inspector.model import (
     Gap,
     Happening,
     Kind,
+    Knows,
     Mark,
     Opened,
     Plane,
@@ -46,7 +47,7 @@ from inspector.store.ids import cell_of, id_of
 Row = tuple[Any, ...]
 
 CONNECTION_COLUMNS = (
-    "id, plane, url, version, encoding, compression, client, status, refusal, headers, joined_late, opened_at,"
+    "id, plane, url, version, encoding, compression, client, status, refusal, headers, joined_late, knows, opened_at,"
     " closed_at, close_code, close_reason, closed_by, session, shard, parent, dave, unread_frames,"
     " unread_bytes"
 )
@@ -64,7 +65,7 @@ _TYPES: dict[str, dict[str, Types]] = {
     "connection": {
         "id": NUMBER, "plane": TEXT, "url": TEXT, "version": MAYBE_NUMBER, "encoding": MAYBE_TEXT,
         "compression": MAYBE_TEXT, "client": MAYBE_TEXT, "status": MAYBE_NUMBER, "refusal": MAYBE_TEXT,
-        "headers": TEXT, "joined_late": NUMBER, "opened_at": NUMBER, "closed_at": MAYBE_NUMBER,
+        "headers": TEXT, "joined_late": NUMBER, "knows": NUMBER, "opened_at": NUMBER, "closed_at": MAYBE_NUMBER,
         "close_code": MAYBE_NUMBER, "close_reason": MAYBE_TEXT, "closed_by": MAYBE_TEXT, "session": MAYBE_TEXT,
         "shard": MAYBE_TEXT, "parent": MAYBE_NUMBER, "dave": MAYBE_TEXT, "unread_frames": NUMBER,
         "unread_bytes": NUMBER,
@@ -101,7 +102,7 @@ def shape(table: str, columns: str, *, counts: Sequence[str] = (), ids: Sequence
 _CONNECTION = shape(
     "connection",
     CONNECTION_COLUMNS,
-    counts=("joined_late", "opened_at", "unread_frames", "unread_bytes"),
+    counts=("joined_late", "knows", "opened_at", "unread_frames", "unread_bytes"),
     ids=("id",),
 )
 _FRAME = shape("frame", FRAME_COLUMNS, counts=("at", "kind", "marks"), ids=("id", "connection"))
@@ -176,6 +177,7 @@ def connection_row(connection: Connection) -> Row:
         _text(opened.refusal),
         json.dumps(dict(opened.headers)),
         int(opened.joined_late),
+        int(opened.knows),
         opened.at_ns,
         closed.at_ns if closed else None,
         _code(closed),
@@ -195,11 +197,11 @@ def connection_of(row: Row) -> Connection:
     _CONNECTION.check(row)
     if row[1] not in _PLANES:
         raise _CONNECTION.bad(row, "has an unknown `plane`")
-    if row[15] not in _SIDES:
+    if row[16] not in _SIDES:
         raise _CONNECTION.bad(row, "has an unknown `closed_by`")
     opened = Opened(
         connection=row[0],
-        at_ns=row[11],
+        at_ns=row[12],
         plane=_PLANES[row[1]],
         url=row[2],
         client=row[6],
@@ -207,20 +209,21 @@ def connection_of(row: Row) -> Connection:
         refusal=row[8],
         headers=texts("connection", row[0], row[9]),
         joined_late=bool(row[10]),
+        knows=Knows(row[11]),
     )
-    closed = None if row[12] is None else Closed(row[0], row[12], row[13], row[14] or "", row[15])
+    closed = None if row[13] is None else Closed(row[0], row[13], row[14], row[15] or "", row[16])
     return Connection(
         opened,
         version=row[3],
         encoding=row[4],
         compression=row[5],
         closed=closed,
-        session=row[16],
-        shard=row[17],
-        parent=row[18],
-        dave=row[19],
-        unread_frames=row[20],
-        unread_bytes=row[21],
+        session=row[17],
+        shard=row[18],
+        parent=row[19],
+        dave=row[20],
+        unread_frames=row[21],
+        unread_bytes=row[22],
     )
 
 

@@ -5,6 +5,7 @@
 --   2  what it means: `finding` and `verdict`; `event` has severity, answers and latency, `connection` has parent
 --   3  voice: `connection` has dave, and may be of the plane media
 --   4  ids of more than 64 bits, as blobs: `name` has no rowid
+--   5  what the recording can know: `connection` has knows
 --
 -- `connection` and `frame` are the truth. All other tables but `meta` are derived from them and are rebuilt by
 -- `gwinspect reindex`.
@@ -29,8 +30,11 @@ create table connection (
     refusal       text,                 -- why there was no connection; null if there was
     headers       text not null,        -- JSON: a few harmless headers of the upgrade
     joined_late   integer not null,     -- 1: the recording begins in the middle of this connection
+    knows         integer not null default 31, -- what its source records, bits: 1 ends, 2 who closed, 4 times, 8 pings
+                                        --   and pongs, 16 both directions
     opened_at     integer not null,     -- ns since the epoch
-    closed_at     integer,              -- ns since the epoch; null while open, or if the recording ended first
+    closed_at     integer,              -- ns since the epoch; null while open, or if the recording ended first; when its
+                                        --   last message passed, if its source does not record ends
     close_code    integer,              -- RFC 6455 section 7.4; 1005: none given, 1006: no close frame
     close_reason  text,                 -- what stood beside the code
     closed_by     text,                 -- client, server or proxy; null if not known

@@ -21,6 +21,7 @@ NEW_COLUMNS = (
     (2, "event", "latency integer"),
     (2, "event", "severity integer not null default 0"),
     (3, "connection", "dave text"),
+    (5, "connection", "knows integer not null default 31"),
 )
 NEW_TABLES = {
     "finding": (

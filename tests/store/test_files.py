@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from inspector.errors import CaptureError, NewerCapture, NotACapture
+from inspector.model import Knows
 from inspector.protocol.registry import default
 from inspector.store.file import SCHEMA_VERSION, check_target, is_capture
 from inspector.store.reader import Reader
 from inspector.store.reindex import reindex
 from inspector.store.writer import Writer
-from tests.conversation import usual
+from tests.conversation import Conversation, usual
 
 unprivileged = pytest.mark.skipif(os.geteuid() == 0, reason="root may do anything")
 
@@ -207,3 +208,25 @@ def test_reading_puts_no_log_beside_a_capture_that_has_none(capture: Path, versi
     with suppress(CaptureError):
         Reader(capture).close()
     assert set(capture.parent.iterdir()) == before
+
+
+def test_a_capture_of_before_schema_5_knows_all(capture: Path) -> None:
+    """Only the recorder and flow files of mitmproxy made most of them, and nothing says which."""
+    edit(capture, "alter table connection drop column knows")
+    edit(capture, "pragma user_version = 4")
+    with closing(Reader(capture)) as reader:
+        assert [connection.opened.knows for connection in reader.connections()] == [Knows.ALL]
+    reindex(capture, default())
+    with closing(Reader(capture)) as reader:
+        assert [connection.opened.knows for connection in reader.connections()] == [Knows.ALL]
+
+
+@pytest.mark.parametrize("knows", [Knows.NOTHING, Knows.ALL & ~Knows.END, Knows.ALL])
+def test_what_a_source_knows_is_kept(tmp_path: Path, knows: Knows) -> None:
+    path = tmp_path / "known.gwcap"
+    writer = Writer(path, default(), made_by="test")
+    writer.write(Conversation().opens(knows=knows).closes(None, by=None).happenings)
+    writer.finish()
+    reindex(path, default())
+    with closing(Reader(path)) as reader:
+        assert reader.connection(1).opened.knows is knows

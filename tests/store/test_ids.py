@@ -133,7 +133,7 @@ def test_an_older_capture_is_continued_with_large_ids(tmp_path: Path) -> None:
     db = sqlite3.connect(path, isolation_level=None)
     db.executescript(
         "drop table name; create table name (id integer primary key, name text not null);"
-        "insert into name values (7, 'Old'); pragma user_version = 3"
+        "insert into name values (7, 'Old'); alter table connection drop column knows; pragma user_version = 3"
     )
     db.close()
     assert dict(Reader(path).names) == {7: "Old"}
