@@ -79,12 +79,15 @@ class Budget:
 
         `held`: bytes of the same payload that came before. Raises `InflateError`.
         """
+        # Every message passes here, so this spells `left` and `spend` out.
+        left, limit = self._left, MAX_PAYLOAD - held
+        limit = left if left < limit else limit
         try:
-            inflated = how(data, max(0, min(self.left, MAX_PAYLOAD - held)))
+            inflated = how(data, limit if limit > 0 else 0)
         except InflateError as error:
             self.spend(len(error.partial))
             raise
-        self.spend(len(inflated))
+        self._left = left - len(inflated)
         return inflated
 
 
@@ -107,11 +110,13 @@ class _Stream:
     _longest_header: int
     """Bytes."""
 
+    # These stand here, and not in `__init__`, as each payload that is compressed by itself makes a stream.
+    _header = b""
+    _offset = 0
+    _lost: tuple[str, int, str] | None = None
+
     def __init__(self) -> None:
         self._context = self._new_context()
-        self._header = b""
-        self._offset = 0
-        self._lost: tuple[str, int, str] | None = None
 
     @property
     def ended(self) -> bool:
@@ -162,7 +167,7 @@ class _Stream:
         if len(inflated) > limit:
             found = f"the bytes after byte {self._offset} of the {self._name} stream inflate to more than allowed"
             raise InflateError("limit", self._offset, found, inflated[:limit])
-        taken = len(data) - len(context.unused_data)
+        taken = len(data) - len(context.unused_data) if context.eof else len(data)
         self._offset += taken
         return inflated, taken
 
