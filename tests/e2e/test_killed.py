@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from inspector.cli.reindex import reindex
 from inspector.model import Frame, Kind
 from inspector.simulator.client import scripted as client
-from inspector.simulator.scenarios import scenario
+from inspector.simulator.scenarios.catalogue import scenario
 from inspector.store.reader import Reader, stored_happenings
 from tests.e2e.playing import HERE, simulated
 

@@ -27,9 +27,9 @@ from inspector.cli.addon import addon
 from inspector.proxy.mitmdump import Proxy, Settings, free_port
 from inspector.simulator import redirect
 from inspector.simulator.client import scripted as client
-from inspector.simulator.client import trust
-from inspector.simulator.scenarios import scenario
-from inspector.simulator.server import Simulator
+from inspector.simulator.client.scripted import trust
+from inspector.simulator.scenarios.catalogue import scenario
+from inspector.simulator.server.simulator import Simulator
 from inspector.store.reader import Reader
 from tests.e2e.playing import assert_agree, talks_of_capture, talks_of_journal
 

@@ -32,8 +32,8 @@ from inspector.report.present import Presenter
 from inspector.report.rows import ImportedRows
 from inspector.simulator import redirect
 from inspector.simulator.client import scripted as client
-from inspector.simulator.scenarios import scenario
-from inspector.simulator.server import Simulator
+from inspector.simulator.scenarios.catalogue import scenario
+from inspector.simulator.server.simulator import Simulator
 from tests.e2e.terminal import PATIENCE, Terminal
 from tests.simulator.proxy import mitmdump
 

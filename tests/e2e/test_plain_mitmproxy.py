@@ -16,11 +16,11 @@ from inspector.protocol.hosts import host_of
 from inspector.proxy.mitmdump import addon_path, free_port
 from inspector.simulator import content
 from inspector.simulator.client import scripted as client
-from inspector.simulator.client import trust
-from inspector.simulator.scenarios import SCENARIOS, scenario
+from inspector.simulator.client.scripted import trust
+from inspector.simulator.scenarios.catalogue import SCENARIOS, scenario
 from inspector.simulator.script import Scenario
-from inspector.simulator.server import Simulator
 from inspector.simulator.server.gateway import Op
+from inspector.simulator.server.simulator import Simulator
 from inspector.simulator.server.stage import Discord
 from tests.e2e.plain import Plain, converted, running
 from tests.e2e.playing import assert_agree, talks_of_capture, talks_of_journal

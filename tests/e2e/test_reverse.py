@@ -22,11 +22,12 @@ from inspector.model import REACHED_AT, Frame, Mark
 from inspector.proxy.mitmdump import Proxy, free_port
 from inspector.proxy.reverse import PREFIX
 from inspector.simulator import content
-from inspector.simulator.client import _Everywhere, trust
+from inspector.simulator.client.scripted import _Everywhere, trust
 from inspector.simulator.etf_encode import encode
 from inspector.simulator.journal import Entry
-from inspector.simulator.server import Simulator, rest
+from inspector.simulator.server import rest
 from inspector.simulator.server.gateway import RESUME_HOST
+from inspector.simulator.server.simulator import Simulator
 from inspector.simulator.server.stage import Discord
 from inspector.store.reader import Reader, stored_happenings
 from inspector.wire import etf

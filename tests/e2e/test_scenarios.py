@@ -8,9 +8,9 @@ import pytest
 
 from inspector.model import Kind
 from inspector.simulator.client import scripted as client
-from inspector.simulator.client import trust
+from inspector.simulator.client.scripted import trust
 from inspector.simulator.journal import Entry
-from inspector.simulator.scenarios import SCENARIOS
+from inspector.simulator.scenarios.catalogue import SCENARIOS
 from inspector.simulator.server.gateway import Op
 from inspector.simulator.server.stage import Discord
 from inspector.store.reader import Reader
