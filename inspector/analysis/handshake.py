@@ -14,6 +14,7 @@ LULL_NS = 10_000_000_000
 AT_ONCE = 0
 
 Side = Literal["main", "voice", "udp"]
+Part = Literal["asking", "connecting", "login", "resume", "path", "encryption", "afterwards"]
 Key = Literal[
     "ask", "state", "server", "open", "hello", "identify", "resume", "ready", "resumed", "discover", "discovered",
     "select", "describe", "sender", "package", "propose", "commit", "announce", "prepared", "execute", "speak", "close",
@@ -25,6 +26,8 @@ Outcome = Literal["established", "resumed", "under way", "failed", "not recorded
 class Kind(NamedTuple):
     """What a step is."""
 
+    part: Part
+    """To which part of the handshake it belongs. A client does ``login`` or ``resume``, never both."""
     side: Side
     op: int | None
     """Its opcode; None for an event, an opening, a close, or what is no payload of a gateway."""
@@ -35,37 +38,44 @@ class Kind(NamedTuple):
 
 
 STEPS: dict[Key, Kind] = {
-    "ask": Kind("main", 4, "", True),
-    "state": Kind("main", None, "VOICE_STATE_UPDATE", False),
-    "server": Kind("main", None, "VOICE_SERVER_UPDATE", False),
-    "open": Kind("voice", None, "connection", True),
-    "hello": Kind("voice", 8, "", False),
-    "identify": Kind("voice", 0, "", True),
-    "resume": Kind("voice", 7, "", True),
-    "ready": Kind("voice", 2, "", False),
-    "resumed": Kind("voice", 9, "", False),
-    "discover": Kind("udp", None, "IP discovery", True),
-    "discovered": Kind("udp", None, "IP discovery", False),
-    "select": Kind("voice", 1, "", True),
-    "describe": Kind("voice", 4, "", False),
-    "sender": Kind("voice", 25, "", False),
-    "package": Kind("voice", 26, "", True),
-    "propose": Kind("voice", 27, "", False),
-    "commit": Kind("voice", 28, "", True),
-    "announce": Kind("voice", 29, "", False),
-    "prepared": Kind("voice", 23, "", True),
-    "execute": Kind("voice", 22, "", False),
-    "speak": Kind("voice", 5, "", True),
-    "close": Kind("voice", None, "close", False),
+    "ask": Kind("asking", "main", 4, "", True),
+    "state": Kind("asking", "main", None, "VOICE_STATE_UPDATE", False),
+    "server": Kind("asking", "main", None, "VOICE_SERVER_UPDATE", False),
+    "open": Kind("connecting", "voice", None, "connection", True),
+    "hello": Kind("connecting", "voice", 8, "", False),
+    "identify": Kind("login", "voice", 0, "", True),
+    "resume": Kind("resume", "voice", 7, "", True),
+    "ready": Kind("login", "voice", 2, "", False),
+    "resumed": Kind("resume", "voice", 9, "", False),
+    "discover": Kind("path", "udp", None, "IP discovery", True),
+    "discovered": Kind("path", "udp", None, "IP discovery", False),
+    "select": Kind("login", "voice", 1, "", True),
+    "describe": Kind("login", "voice", 4, "", False),
+    "sender": Kind("encryption", "voice", 25, "", False),
+    "package": Kind("encryption", "voice", 26, "", True),
+    "propose": Kind("encryption", "voice", 27, "", False),
+    "commit": Kind("encryption", "voice", 28, "", True),
+    "announce": Kind("encryption", "voice", 29, "", False),
+    "prepared": Kind("encryption", "voice", 23, "", True),
+    "execute": Kind("encryption", "voice", 22, "", False),
+    "speak": Kind("afterwards", "voice", 5, "", True),
+    "close": Kind("afterwards", "voice", None, "close", False),
 }
 """The steps of a handshake, in the order in which they are due."""
 _PLACES = {key: place for place, key in enumerate(STEPS)}
-_OF_PAYLOADS: dict[tuple[bool, int], Key] = {
+PAYLOADS: dict[tuple[bool, int], Key] = {
     (kind.from_client, kind.op): key for key, kind in STEPS.items() if kind.side == "voice" and kind.op is not None
 } | {(False, 30): "announce"}
+"""The step that a payload of the voice gateway is, by its sender and opcode. A Welcome announces as a commit does."""
+
+
+def _chain(*parts: Part) -> tuple[Key, ...]:
+    return tuple(key for key, kind in STEPS.items() if kind.part in parts)
+
+
+_LOGIN, _RESUME = _chain("login"), _chain("resume")
 # What a resume takes over from the connection before.
-_TAKEN_OVER = {"discover", "discovered", "select", "describe", "sender", "package", "propose", "commit", "announce"}
-_TAKEN_OVER |= {"prepared", "execute"}
+_TAKEN_OVER = frozenset(_chain("path", "encryption")) | {"select", "describe"}
 # What need not come, or comes when others come into the call.
 _OPTIONAL = {"propose", "speak"}
 
@@ -149,7 +159,7 @@ class Course:
 
     def take(self, from_client: bool, op: int, seen: Seen, transition: int | None) -> None:
         """Take in a payload of the voice gateway; `transition` is the id of a transition that it names."""
-        key = _OF_PAYLOADS.get((from_client, op))
+        key = PAYLOADS.get((from_client, op))
         if key is None or key in self.seen:
             return
         if key == "announce":
@@ -172,7 +182,7 @@ class Course:
     @property
     def is_done(self) -> bool:
         """Whether the connection was let into the call."""
-        return ("resumed" if self.is_resume else "describe") in self.seen
+        return (_RESUME if self.is_resume else _LOGIN)[-1] in self.seen
 
     def due(self) -> Iterator[Key]:
         """Yield what has not come and had to, as far as can be told."""
@@ -181,12 +191,8 @@ class Course:
             return
         if "hello" not in seen:
             yield "hello"
-        if self.is_resume:
-            chain: tuple[Key, ...] = ("resume", "resumed")
-        else:
-            chain = ("identify", "ready", "select", "describe")
         # What follows on what did not come is not due.
-        missing = next((key for key in chain if key not in seen), None)
+        missing = next((key for key in (_RESUME if self.is_resume else _LOGIN) if key not in seen), None)
         if missing is not None:
             yield missing
         elif not self.is_resume and self.is_encrypted:

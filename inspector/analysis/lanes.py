@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from inspector.analysis.measure import BEATS
+from inspector.analysis.beats import is_ack, is_heartbeat
 from inspector.analysis.overview import host_of
+from inspector.analysis.progress import MOVES, shown_phase
 from inspector.model import Plane, Severity
-from inspector.session.phases import DISPATCHES, MOVING_EVENTS, OPENED, connection_phase
+from inspector.session.phases import OPENED, connection_phase
 from inspector.session.state import Connection
 from inspector.store import rows
 from inspector.store.reader import Reader, explained, unknown_connection
@@ -33,16 +34,12 @@ MOST_BEATS = 10_000
 # Heartbeats without an ACK that are remembered as such.
 MOST_UNACKED = 1_000
 
-_SENT = {(plane.value, op) for plane, sent, _ in BEATS for op in sent}
-_ACKS = {(plane.value, ack) for plane, _, ack in BEATS}
 _IDENTIFIES = {("gateway", 2), ("voice", 0)}
 _RESUMES = {("gateway", 6), ("voice", 7)}
 
 _STEPS = f"""
     select id, connection, at, plane, kind, from_client, op, event, close_code, answers, severity from event
-    where id > ? and id <= ? and (kind in ('open', 'close') or kind = 'payload' and from_client is not null
-        and (plane <> 'gateway' or op <> 0 or event in ({", ".join(f"'{name}'" for name in sorted(MOVING_EVENTS))})))
-    order by id"""
+    where id > ? and id <= ? and (kind in ('open', 'close') or {MOVES}) order by id"""
 _LATEST = "select connection, max(at) from event where id > ? and id <= ? group by connection"
 _FINDINGS = """
     select finding.id, finding.event, event.connection, event.at, finding.severity, finding.rule
@@ -250,19 +247,15 @@ class _Way:
                                  Moment(at_ns, number, "close", "" if code is None else str(int(code))))  # fmt: skip
             return
         key = plane, op
-        if from_client and key in _SENT:
+        if is_heartbeat(plane, from_client, op):
             self._beat(at_ns, number, severity)
-        elif not from_client and key in _ACKS:
-            if answers is not None:
-                self.unacked.pop(answers, None)
-            elif self.unacked:
-                # A capture that knows no answers.
-                self.unacked.popitem(last=False)
+        elif is_ack(plane, from_client, op):
+            self.unacked.pop(answers or 0, None)
         elif from_client and (key in _IDENTIFIES or key in _RESUMES):
             self.logins.append(Moment(at_ns, number, "identify" if key in _IDENTIFIES else "resume", ""))
         elif key == ("gateway", 9) and self.phase in ("identifying", "resuming"):
             self.logins.append(Moment(at_ns, number, "rejected", "Invalid Session"))
-        phase = connection_phase(Plane(plane), self.phase, bool(from_client), event if key in _CARRIERS else op)
+        phase = connection_phase(Plane(plane), self.phase, bool(from_client), op, event)
         if phase != self.phase:
             self.phase = phase
             self.steps.append(Moment(at_ns, number, "phase", phase))
@@ -320,7 +313,7 @@ class _Way:
             last_ns=max(self.last_ns, opened_ns),
             closed=closed is not None,
             code=None if closed is None or closed.code is None else int(closed.code),
-            phase="under way" if opened.joined_late and self.phase == OPENED else self.phase,
+            phase=shown_phase(connection, self.phase),
             # Rows need not be in order of time.
             steps=tuple(sorted(steps)),
             logins=tuple(sorted(self.logins)),
@@ -331,7 +324,6 @@ class _Way:
 
 
 _MILDER = ("error", "warn", "info")
-_CARRIERS = {(plane.value, op) for plane, op in DISPATCHES}
 
 
 def _in_order(at_ns: "array[int]", numbers: "array[int]") -> Beats:

@@ -13,6 +13,7 @@ from operator import itemgetter
 from statistics import median
 from typing import Any
 
+from inspector.analysis.beats import IS_ROUND_TRIP
 from inspector.model import Kind, Plane
 from inspector.protocol.registry import Registry
 from inspector.store.reader import Reader, explained
@@ -39,15 +40,7 @@ _STEP = 62_500_000
 _STEPS_PER_SECOND = 16
 _RECENT_SECONDS = 64
 _RECENT_ROUND_TRIPS = 64
-# Heartbeats without an ACK that are remembered, as `inspector.session.tracker` has it.
-_UNACKED = 16
 
-# Plane, opcodes of a heartbeat, opcode of its ACK.
-BEATS: tuple[tuple[Plane, tuple[int | str, ...], int | str], ...] = (
-    (Plane.GATEWAY, (1, 40), 11),
-    (Plane.VOICE, (3,), 6),
-    (Plane.REMOTE_AUTH, ("heartbeat",), "heartbeat_ack"),
-)
 _PLANES = {plane.value: plane for plane in Plane}
 _KINDS = {kind.value: kind for kind in Kind}
 
@@ -59,14 +52,6 @@ def _magnitude(low: int = 0, high: int = SIZES - 1) -> str:
     middle = (low + high + 1) // 2
     below, above = _magnitude(low, middle - 1), _magnitude(middle, high)
     return f"case when wire_bytes < {1 << middle} then {below} else {above} end"
-
-
-def _beats() -> str:
-    ways = []
-    for plane, sent, ack in BEATS:
-        ops = ", ".join(map(repr, sent))
-        ways.append(f"plane = '{plane}' and (from_client = 1 and op in ({ops}) or from_client = 0 and op = {ack!r})")
-    return " or ".join(f"({way})" for way in ways)
 
 
 # Opening and closing is no message.
@@ -82,9 +67,7 @@ _MIX = f"""
     select {_magnitude()}, event, op, plane, kind,
         count(*), sum(wire_bytes), sum(decoded_bytes), max(wire_bytes), max(decoded_bytes), min(id) as first
     {_MESSAGES} group by 1, 2, 3, 4, 5 order by first"""
-_HEARTBEATS = f"""
-    select connection, at, from_client from event
-    where id > ? and id <= ? and kind = 'payload' and ({_beats()}) order by id"""
+_ROUND_TRIPS = f"select connection, at, latency from event where id > ? and id <= ? and {IS_ROUND_TRIP} order by id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +116,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class RoundTrips:
-    """How long the heartbeats of one connection took until their ACKs. An ACK answers the oldest that has none."""
+    """How long the heartbeats of one connection took until their ACKs, as stored with those."""
 
     connection: int
     at_ns: Sequence[int]
@@ -229,7 +212,7 @@ class Measures:
             {bucket: Volume(*counts) for bucket, counts in self._buckets.items()},
             tuple(tally.view(*key) for key, tally in self._tallies.items()),
             self._rest,
-            tuple(self._trips[number].view(number) for number in sorted(self._trips) if self._trips[number].count),
+            tuple(self._trips[number].view(number) for number in sorted(self._trips)),
         )
 
     def rate(self, now_ns: int) -> float:
@@ -265,7 +248,7 @@ class Measures:
             newest_ns = self._count_over_time(after, upto)
             self._count_recent(after, upto, newest_ns)
             self._count_mix(after, upto)
-            self._pair_heartbeats(after, upto)
+            self._take_round_trips(after, upto)
             self._counted = upto
         return self._counted < self._last
 
@@ -322,17 +305,14 @@ class Measures:
                 tally = self._tallies[key] = _Tally()
             tally.add(int(size), int(count), *map(int, sizes))
 
-    def _pair_heartbeats(self, after: int, upto: int) -> None:
-        for number, at_ns, from_client in self._reader.db.execute(_HEARTBEATS, (after, upto)).fetchall():
+    def _take_round_trips(self, after: int, upto: int) -> None:
+        for number, at_ns, latency in self._reader.db.execute(_ROUND_TRIPS, (after, upto)).fetchall():
             trips = self._trips.get(number)
             if trips is None:
                 trips = self._trips[int(number)] = _Trips()
-            if from_client:
-                trips.waiting.append(int(at_ns))
-            elif trips.waiting:
-                took_ns = max(int(at_ns) - trips.waiting.popleft(), 0)
-                trips.add(int(at_ns), took_ns)
-                self._latest.append(took_ns)
+            took_ns = max(int(latency), 0)
+            trips.add(int(at_ns), took_ns)
+            self._latest.append(took_ns)
 
 
 @dataclass(slots=True)
@@ -365,8 +345,6 @@ class _Tally:
 class _Trips:
     """The round trips of one connection."""
 
-    waiting: deque[int] = field(default_factory=lambda: deque(maxlen=_UNACKED))
-    """When the heartbeats that have no ACK yet were sent."""
     latest: deque[int] = field(default_factory=lambda: deque(maxlen=_RECENT_ROUND_TRIPS))
     at_ns: "array[int]" = field(default_factory=lambda: array("q"))
     took_ns: "array[int]" = field(default_factory=lambda: array("q"))

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from inspector.analysis.measure import BEATS
+from inspector.analysis.beats import is_ack
+from inspector.analysis.progress import MOVES, shown_phase
 from inspector.model import Plane, Severity
 from inspector.protocol.registry import Registry
-from inspector.session.phases import DISPATCHES, MOVING_EVENTS, OPENED, connection_phase
+from inspector.session.phases import OPENED, connection_phase
 from inspector.session.state import Connection
 from inspector.store import rows
 from inspector.store.reader import Reader, explained, unknown_connection
@@ -23,11 +24,6 @@ from inspector.store.reader import Reader, explained, unknown_connection
 SLICE = 20_000
 # Round trips that are remembered of each connection.
 ROUND_TRIPS = 16
-# Heartbeats without an ACK that are remembered; as `inspector.session.tracker` has it.
-_UNACKED = 16
-
-_HEARTBEATS = {(plane, op) for plane, sent, _ in BEATS for op in sent}
-_ACKS = {(plane, ack) for plane, _, ack in BEATS}
 
 _TOTALS = """
     select connection, count(*), max(at),
@@ -36,12 +32,9 @@ _TOTALS = """
         max(case when seq is not null and from_client = 0 then id end)
     from event where id > ? and id <= ? group by connection"""
 _SEQUENCES = "select connection, seq from event where id in (select value from json_each(?))"
-# Most of what passes is a dispatch of the gateway, and two kinds of them matter here.
 _STEPS = f"""
-    select connection, at, plane, from_client, op, event from event
-    where id > ? and id <= ? and kind = 'payload' and from_client is not null
-        and (plane <> 'gateway' or op <> 0 or event in ({", ".join(f"'{name}'" for name in sorted(MOVING_EVENTS))}))
-    order by id"""
+    select connection, plane, from_client, op, event, latency from event
+    where id > ? and id <= ? and {MOVES} order by id"""
 _CONNECTIONS = f"""
     select {rows.CONNECTION_COLUMNS} from connection where id > ? or id in (select value from json_each(?))"""
 _FINDINGS = "select severity, count(*), max(id) from finding where id > ? group by 1"
@@ -98,10 +91,7 @@ class ConnectionView:
     unread_frames: int
     """Messages kept raw after its compression context was lost, as of its last event."""
     round_trips: tuple[int, ...]
-    """Nanoseconds that the last heartbeats took until their ACK, the newest last; at most `ROUND_TRIPS`.
-
-    An ACK answers the oldest heartbeat that has none.
-    """
+    """Nanoseconds that the last heartbeats took until their ACK, the newest last; at most `ROUND_TRIPS`."""
 
     @property
     def live(self) -> bool:
@@ -236,14 +226,11 @@ class Overview:
             self._step(self._of(number), *step)
         return touched
 
-    def _step(self, count: "_Count", at_ns: int, plane: Any, from_client: int, op: Any, event: Any) -> None:
-        """Take in a payload. A name of a plane is equal to its member, so it finds what is under that."""
-        key = event if (plane, op) in DISPATCHES else op
-        count.phase = connection_phase(Plane(plane), count.phase, bool(from_client), key)
-        if from_client and (plane, op) in _HEARTBEATS:
-            count.waiting.append(int(at_ns))
-        elif not from_client and (plane, op) in _ACKS and count.waiting:
-            self._round_trip_ns = int(at_ns) - count.waiting.popleft()
+    def _step(self, count: "_Count", plane: str, from_client: int, op: Any, event: Any, latency: Any) -> None:
+        """Take in a payload."""
+        count.phase = connection_phase(Plane(plane), count.phase, bool(from_client), op, event)
+        if latency is not None and is_ack(plane, from_client, op):
+            self._round_trip_ns = max(int(latency), 0)
             count.round_trips.append(self._round_trip_ns)
 
     def _of(self, number: int) -> "_Count":
@@ -291,8 +278,6 @@ class _Count:
     last_ns: int = 0
     volumes: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     """Bytes sent, on the wire and decoded, then received."""
-    waiting: deque[int] = field(default_factory=lambda: deque(maxlen=_UNACKED))
-    """When the heartbeats that have no ACK yet were sent."""
     round_trips: deque[int] = field(default_factory=lambda: deque(maxlen=ROUND_TRIPS))
 
     def view(self, registry: Registry) -> ConnectionView:
@@ -305,7 +290,7 @@ class _Count:
         elif closed is not None:
             phase = "closed" if code is None else f"closed {code}"
         else:
-            phase = "under way" if opened.joined_late and self.phase == OPENED else self.phase
+            phase = shown_phase(connection, self.phase)
         return ConnectionView(
             id=opened.connection,
             plane=opened.plane,

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
 
-from inspector.analysis.measure import BEATS, LONGEST_NAME, SLICE, Measured, Measures, RoundTrips, name_of
+from inspector.analysis.beats import IS_HEARTBEAT
+from inspector.analysis.measure import LONGEST_NAME, SLICE, Measured, Measures, RoundTrips, name_of
 from inspector.analysis.overview import host_of
 from inspector.model import Closed, Kind, Plane, Severity
 from inspector.protocol.registry import Registry
@@ -48,14 +49,10 @@ _NAMES = f"""
         max(wire_bytes)
     from event where {_MESSAGE} group by 1, 2, 3, 4, 5"""
 _ORDERS = {"count": "6 desc, 7 desc", "bytes": "7 desc, 6 desc"}
+# An ACK that a filter leaves out has come all the same.
 _SENT_HEARTBEATS = f"""
-    select connection, count(*) from event where kind = 'payload' and from_client = 1 and ({
-    " or ".join(f"plane = '{plane}' and op in ({', '.join(map(repr, sent))})" for plane, sent, _ in BEATS)
-}) group by 1"""
-_HIDDEN_ACKS = f"""
-    select distinct connection from main.event where kind = 'payload' and from_client = 0 and ({
-    " or ".join(f"plane = '{plane}' and op = {ack!r}" for plane, _, ack in BEATS)
-}) and id not in (select id from temp.chosen)"""
+    select connection, count(*), sum(id not in (select answers from main.event where answers is not null))
+    from event where {IS_HEARTBEAT} group by 1"""
 _NOTICED = """
     select event.connection, finding.severity, count(*) from finding join event on event.id = finding.event
     group by 1, 2"""
@@ -172,6 +169,9 @@ class HeartbeatStats:
     plane: Plane
     sent: int
     answered: int
+    """ACKs of which the heartbeat is known."""
+    unanswered: int
+    """Heartbeats that got no ACK; what a filter leaves out counts as well."""
     shortest_ns: int | None
     """None, as the others, where none was answered."""
     median_ns: int | None
@@ -180,11 +180,6 @@ class HeartbeatStats:
     longest_ns: int | None
     outline: tuple[int, ...]
     """Round trips in order, for the eye: where there are many, every peak and every dip."""
-
-    @property
-    def unanswered(self) -> int:
-        """Heartbeats that got no ACK."""
-        return max(self.sent - self.answered, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,16 +432,14 @@ class Survey:
         return tuple(found), total - sum(each.count for each in found)
 
     def _heartbeats(self, measured: Measured, connections: Sequence[ConnectionStats]) -> Iterator[HeartbeatStats]:
-        sent = {number: int(count) for number, count in self._fetch(_SENT_HEARTBEATS)}
+        sent = {number: (int(count), int(unanswered)) for number, count, unanswered in self._fetch(_SENT_HEARTBEATS)}
         answered = {trips.connection: trips for trips in measured.round_trips}
-        # Where the filter leaves heartbeats without the ACKs that came, they are not to look unanswered.
-        hidden = {number for (number,) in self._fetch(_HIDDEN_ACKS)} if self._search is not None else set()
         for connection in connections:
-            number = connection.id
-            if number in hidden and number not in answered:
-                continue
-            if number in sent or number in answered:
-                yield _heartbeats(number, connection.plane, sent.get(number, 0), answered.get(number))
+            count, unanswered = sent.get(connection.id, (0, 0))
+            trips = answered.get(connection.id)
+            # Of heartbeats whose ACKs came and do not pass the filter there is nothing to tell.
+            if unanswered or trips is not None:
+                yield _heartbeats(connection, count, unanswered, trips)
 
     def _media(self) -> tuple[tuple[MediaStats, ...], int]:
         streams: dict[tuple[int, int | None, int | None], _Stream] = {}
@@ -473,13 +466,15 @@ class Survey:
             yield RuleStats(str(rule), _SEVERITIES.get(severity, Severity.INFO), int(count), int(first))
 
 
-def _heartbeats(number: int, plane: Plane, sent: int, trips: RoundTrips | None) -> HeartbeatStats:
+def _heartbeats(of: ConnectionStats, sent: int, unanswered: int, trips: RoundTrips | None) -> HeartbeatStats:
+    number, plane = of.id, of.plane
     if trips is None:
-        return HeartbeatStats(number, plane, sent, 0, None, None, None, None, ())
+        return HeartbeatStats(number, plane, sent, 0, unanswered, None, None, None, None, ())
     took = sorted(trips.took_ns)
     p95 = took[ceil(len(took) * 0.95) - 1]
     outline = tuple(ns for _, ns in trips.outline)
-    return HeartbeatStats(number, plane, sent, trips.count, took[0], trips.median_ns, p95, trips.longest_ns, outline)
+    times = took[0], trips.median_ns, p95, trips.longest_ns
+    return HeartbeatStats(number, plane, sent, trips.count, unanswered, *times, outline)
 
 
 @dataclass(slots=True)

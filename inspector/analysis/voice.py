@@ -10,11 +10,11 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from inspector.analysis.handshake import Course, Key, Seen, first_sentence
+from inspector.analysis.handshake import PAYLOADS, Course, Key, Seen, first_sentence
 from inspector.analysis.overview import host_of
 from inspector.analysis.voice_call import Call, Socket, Violation, VoiceCall, without_port
 from inspector.model import ABSENT, Event, Kind, Payload, Plane, Severity
-from inspector.session.dave import BINARY
+from inspector.session.dave import BINARY, OPS
 from inspector.session.proposals import number_in
 from inspector.session.redact import mask_reason
 from inspector.session.said import At, name
@@ -30,8 +30,14 @@ MOST_CALLS, MOST_SOCKETS, MOST_FINDINGS = 200, 1_000, 200
 # Sessions of the main gateway whose user is remembered.
 _MOST_USERS = 1_000
 
-_SENT = "0, 1, 5, 7, 23, 26, 28, 31"
-_RECEIVED = "2, 4, 8, 9, 11, 13, 21, 22, 24, 25, 27, 29, 30"
+# Who speaks under which SSRC does not matter here, and is said often.
+_OF_DAVE = OPS - {(False, 5), (False, 12)}
+
+
+def _ops(from_client: bool) -> str:
+    return ", ".join(sorted(str(op) for sent, op in PAYLOADS.keys() | _OF_DAVE if sent is from_client))
+
+
 _ROWS = f"""
     select id, connection, at, plane, kind, from_client, op, event, guild_id, channel_id, user_id, close_code, answers,
         encoding
@@ -39,7 +45,7 @@ _ROWS = f"""
         plane = 'gateway' and kind = 'payload' and (
             event in ('READY', 'VOICE_STATE_UPDATE', 'VOICE_SERVER_UPDATE') or op = 4 and from_client = 1)
         or plane = 'voice' and (kind in ('open', 'close') or kind = 'payload' and (
-            from_client = 1 and op in ({_SENT}) or from_client = 0 and op in ({_RECEIVED})))
+            from_client = 1 and op in ({_ops(True)}) or from_client = 0 and op in ({_ops(False)})))
         or plane = 'media' and op = 'discovery')
     order by id limit ?"""
 _FACTS = "id, plane, url, version, refusal, joined_late, closed_by, parent, session"
@@ -50,8 +56,8 @@ _FINDINGS = """
         finding.text
     from finding join event on event.id = finding.event where finding.id > ? order by finding.id limit ?"""
 _CAUSES = "select event, cause from verdict where event in (select value from json_each(?))"
-# Ops whose bodies matter: who it is, which version, who comes and goes, and all of DAVE.
-_READ = {(True, op) for op in (0, 7, 23, 28, 31)} | {(False, op) for op in (4, 11, 13, 21, 22, 24, 27, 29, 30)}
+# Whose bodies matter: who it is, and all of DAVE but the external sender and the key package.
+_READ = _OF_DAVE - {(False, 25), (True, 26)} | {(True, 7)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -432,3 +432,5 @@ _STEPS: dict[tuple[bool, int | str | None], Callable[[Dave, At, Any], str | None
     (False, 30): _welcomed,
     (True, 31): _reject,
 }
+OPS = frozenset(_STEPS)
+"""Payloads that change its state, by who sent them and their opcode."""

@@ -115,8 +115,9 @@ MOVING_EVENTS = frozenset(
 """Names of events that move a connection on; all others leave it alone."""
 
 
-def connection_phase(plane: Plane, phase: str, from_client: bool, key: int | str | None) -> str:
-    """Return the phase after a payload. `key` is its opcode, or the name of the event that it carries."""
+def connection_phase(plane: Plane, phase: str, from_client: bool, op: int | str | None, event: str | None) -> str:
+    """Return the phase after a payload with that opcode; `event` is the name of the event that a dispatch carries."""
+    key = event if (plane, op) in DISPATCHES else op
     if key is None:
         return phase
     phases = CONNECTION_PHASES[plane]

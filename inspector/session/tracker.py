@@ -104,8 +104,8 @@ class Tracker:
                 forms.learn(event.event, payload.d)
             self._count_contents(connection, event, payload.d)
         if not dispatch or event.event in MOVING_EVENTS:
-            key = event.event if dispatch else event.op
-            connection.phase = connection_phase(event.plane, connection.phase, bool(event.from_client), key)
+            sent = bool(event.from_client)
+            connection.phase = connection_phase(event.plane, connection.phase, sent, event.op, event.event)
         if event.guild_id is not None and connection.shard_pair is not None and not event.from_client:
             connection.strays = connection.strays or is_stray(event, connection.shard_pair)
         step = _STEPS.get((event.plane, bool(event.from_client), event.event if dispatch else event.op))
@@ -226,7 +226,8 @@ def _answered(event: Event, asked: Asked | None) -> str | None:
     """Note on `event` what it answers, and how long that took."""
     if asked is None:
         return None
-    event.answers, event.latency_ns = asked.n, event.at_ns - asked.at_ns
+    # A clock may be set back meanwhile.
+    event.answers, event.latency_ns = asked.n, max(event.at_ns - asked.at_ns, 0)
     elapsed_ms = event.latency_ns / 1e6
     return f"after {elapsed_ms:.0f} ms" if elapsed_ms >= 1 else "after less than 1 ms"
 

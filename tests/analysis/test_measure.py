@@ -110,19 +110,24 @@ def test_a_heartbeat_takes_until_its_ack(tmp_path: Path) -> None:
     assert measures.round_trips(2, 5) == []
 
 
-def test_connections_and_planes_are_paired_apart() -> None:
+def test_round_trips_are_those_stored_with_acks_by_connection() -> None:
     rows = Rows(
         {"connection": 1, "op": 1, "from_client": 1, "at": NOON},
         {"connection": 2, "op": 3, "from_client": 1, "at": NOON + 1_000_000, "plane": "voice"},
         {"connection": 3, "op": 40, "from_client": 1, "at": NOON + 2_000_000},
         {"connection": 1, "op": 1, "from_client": 0, "at": NOON + 2_500_000},
-        {"connection": 3, "op": 11, "at": NOON + 3_000_000},
-        {"connection": 2, "op": 6, "at": NOON + 4_000_000, "plane": "voice"},
+        {"connection": 3, "op": 11, "at": NOON + 3_000_000, "latency": 1_000_000},
+        {"connection": 2, "op": 6, "at": NOON + 4_000_000, "latency": 3_000_000, "plane": "voice"},
+        {"connection": 1, "op": 11, "at": NOON + 9_000_000, "latency": 9_000_000},
         {"connection": 1, "op": 11, "at": NOON + 9_000_000},
-        {"connection": 1, "op": 11, "at": NOON + 9_000_000},
+        # Another pair than that of a heartbeat.
+        {"connection": 1, "op": 0, "event": "READY", "at": NOON + 9_000_000, "latency": 70_000_000},
         {"connection": 4, "op": "heartbeat", "from_client": 1, "at": NOON, "plane": "remote-auth"},
-        {"connection": 4, "op": "heartbeat_ack", "at": NOON + 5_000_000, "plane": "remote-auth"},
-    )
+        {
+            "connection": 4, "op": "heartbeat_ack", "at": NOON + 5_000_000, "latency": 5_000_000,
+            "plane": "remote-auth",
+        },
+    )  # fmt: skip
     found = measured(rows).snapshot().round_trips
     assert [(each.connection, [*each.took_ns]) for each in found] == [
         (1, [9_000_000]), (2, [3_000_000]), (3, [1_000_000]), (4, [5_000_000]),
@@ -193,7 +198,7 @@ def test_thinned_round_trips_keep_the_longest() -> None:
     for number in range(count):
         took = 500_000_000 if number == 701 else 40_000_000
         rows.add(op=1, from_client=1, at=NOON + number * SECOND)
-        rows.add(op=11, at=NOON + number * SECOND + took)
+        rows.add(op=11, at=NOON + number * SECOND + took, latency=took)
     with patch.object(measure, "MOST_ROUND_TRIPS", count):
         (trips,) = measured(rows).snapshot().round_trips
     assert (trips.count, trips.longest_ns, trips.median_ns) == (count, 500_000_000, 40_000_000)
@@ -243,11 +248,11 @@ _ROW = st.fixed_dictionaries(
         "event": st.sampled_from([None, "A", "B", "C", "AAAAAAAA", "AAAAAAAB"]),
         "wire_bytes": st.integers(0, 5000),
         "decoded_bytes": st.integers(0, 5000),
+        "latency": st.one_of(st.none(), st.integers(-SECOND, 100 * SECOND)),
     }
 )
 _BOUNDS = {
     "MOST_BUCKETS": 8, "MOST_ROUND_TRIPS": 3, "MOST_TALLIES": 5, "LONGEST_NAME": 4, "OUTLINE": 2, "_RECENT_SECONDS": 3,
-    "_UNACKED": 2,
 }  # fmt: skip
 
 

@@ -17,7 +17,8 @@ SENT, RECEIVED = True, False
 def through(plane: Plane, *steps: tuple[bool, int | str]) -> str:
     phase = OPENED
     for from_client, key in steps:
-        phase = connection_phase(plane, phase, from_client, key)
+        event = key if plane is Plane.GATEWAY and isinstance(key, str) else None
+        phase = connection_phase(plane, phase, from_client, 0 if event else key, event)
     return phase
 
 
@@ -53,8 +54,8 @@ def test_hello_and_identify_of_voice_may_cross() -> None:
 
 
 def test_an_opcode_that_nobody_knows_moves_nothing() -> None:
-    assert connection_phase(Plane.GATEWAY, "ready", RECEIVED, 97) == "ready"
-    assert connection_phase(Plane.RPC, "ready", SENT, None) == "ready"
+    assert connection_phase(Plane.GATEWAY, "ready", RECEIVED, 97, None) == "ready"
+    assert connection_phase(Plane.RPC, "ready", SENT, None, None) == "ready"
 
 
 def test_every_plane_has_phases_and_every_phase_that_is_named_can_be_reached() -> None:
