@@ -1,25 +1,33 @@
 """Flow files of mitmproxy (``-w``, ``save_stream_file``, "save flows"): the one importer that knows mitmproxy.
 
-mitmproxy writes a flow when it ends, so a file is in the order in which connections ended. It is read one flow at a
-time, and each connection is given whole before the next: connections are numbered as they stand in the file, and time
-runs within a connection, not across them.
+mitmproxy writes a flow when it ends, so a file is in the order in which connections ended. A glance at every flow tells
+where it is and when it began; then each is read from its place, message by message, when its time comes. So happenings
+come in the order of time over all connections, and nothing is held but what was open at the same moment.
 
 A flow is one tnetstring, ``length:…}``. The length tells where the next begins, so a flow that cannot be read costs no
 other, and one that the file's end cuts off still gives the messages that were written. In a flow the messages stand
 before the address, so what was cut off is known by its Hello.
 
-mitmproxy is imported when a file is read and not before: it takes half a second.
+What mitmproxy usually writes is read by `inspector.importers.flows`. For the rest mitmproxy is imported, which takes a
+fifth of a second and holds a flow whole in memory: for flows that were edited, and for those of other versions. The
+latter are written once more, as of today's version, into a temporary file: some are whole only in the file's order.
 """
 
-import io
+import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, BinaryIO
+from tempfile import SpooledTemporaryFile
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from inspector.importers import flows
 from inspector.importers.candidates import MAX_FRAMES
+from inspector.importers.order import Timeline, Track
 from inspector.importers.refusals import why_refused
 from inspector.importers.source import Source, at_ns, clean, kept_headers, refusal_of, websocket_url
+from inspector.importers.tnetstrings import LENGTH, LENGTH_BYTES, Malformed, Part, Window
 from inspector.inert import inert
 from inspector.model import REACHED_AT, Closed, Frame, Happening, Mark, Opened, Plane, Side
 from inspector.protocol.hosts import plane_of
@@ -34,8 +42,9 @@ if TYPE_CHECKING:
 
 # A dictionary's length, and its first key: text since mitmproxy 1.0, bytes before.
 _FIRST_FLOW = re.compile(rb"\d{1,12}:\d{1,2}:[a-z_]{1,99}[;,]")
-_LENGTH = re.compile(rb"(\d{1,12}):")
-_LENGTH_BYTES = 13
+# Bytes of converted flows that are kept in memory.
+_IN_MEMORY = 32 * 1024 * 1024
+_ENDLESS = 2**63
 # Characters of a reason that mitmproxy gives; it may quote the flow.
 _LONGEST_REASON = 200
 
@@ -86,26 +95,174 @@ class FlowFile(Source):
         self._flows = 0
         self._websockets = 0
         self._unreadable = 0
+        self._torn_at = -1
+        self._torn_connections = 0
+        self._torn_messages = 0
 
     def _happenings(self) -> Iterator[Happening]:
-        with self.path.open("rb") as file:
-            while (start := self._read) < self._total:
-                file.seek(start)
-                head = file.read(_LENGTH_BYTES)
-                file.seek(start)
-                length = _LENGTH.match(head)
-                if length is None and not head.isdigit():
-                    self.notes.append(f"{self.path} is damaged at byte {start:,}, and what follows was not read")
-                    return
-                # Behind the body stands one byte more, its type.
-                end = start + length.end() + int(length[1]) + 1 if length else self._total + 1
-                if end > self._total:
-                    yield from self._torn(file.read(), start)
-                else:
-                    yield from self._flow(file, start)
-                self._read = min(end, self._total)
+        with self.path.open("rb") as self._file, SpooledTemporaryFile(_IN_MEMORY) as converted:
+            self._converted = cast(BinaryIO, converted)
+            self._window, self._converted_window = Window(self._file), Window(self._converted)
+            begins, places = self._index()
+            # For a file without connections that overlap this is their order already.
+            order = sorted(range(len(begins)), key=begins.__getitem__)
+            timeline = Timeline(Track(begins[each], partial(self._flow, places[each])) for each in order)
+            yield from timeline
+            self.notes.extend(timeline.notes())
+
+    def _index(self) -> "tuple[array[int], array[int]]":
+        """Return when each flow that is of interest begins, and its place."""
+        begins, places = array("q"), array("q")
+        start = 0
+        while start < self._total:
+            head = self._window.get(start, start + LENGTH_BYTES)
+            if LENGTH.match(head) is None and not head.isdigit():
+                self.notes.append(f"{self.path} is damaged at byte {start:,}, and what follows was not read")
+                break
+            body = self._body(start)
+            found = self._glance(start, body) if body.kind else self._glance_at_torn(start, body)
+            end = min(body.stop + 1, self._total)
+            if found is not None:
+                begins.append(found[0])
+                places.append(found[1])
+            if found is None or found[1] >= self._total:
+                self._read += end - start
+            start = end
+        return begins, places
+
+    def _body(self, place: int) -> Part:
+        """Return where the values of a flow are; their kind is 0 where it is cut off.
+
+        A place is one in the file, or behind its end in what was converted.
+        """
+        window, start, size = self._window, place, self._total
+        if place >= self._total:
+            window, start, size = self._converted_window, place - self._total, _ENDLESS
+        length = LENGTH.match(window.get(start, start + LENGTH_BYTES))
+        stop = start + length.end() + int(length[1]) if length else size
+        if length is None or stop >= size:
+            return Part(0, start + (length.end() if length else 0), size)
+        kind = window.get(stop, stop + 1)
+        return Part(kind[0] if kind else 0, start + length.end(), stop)
+
+    def _glance(self, start: int, body: Part) -> tuple[int, int] | None:
+        """Return when the flow at `start` begins, and the place to read it from; None if nothing in it is for us."""
+        try:
+            seen = flows.glance(self._window, body)
+            if seen.asks_for_one and not self._is_refused(flows.read(self._window, body)):
+                seen = flows.NOTHING_FOR_US
+        except Malformed:
+            return self._convert(start)
+        self._flows += 1
+        if seen.begins is None:
+            return None
+        self._websockets += seen.type == "http"
+        return at_ns(seen.begins, 0), start
+
+    def _glance_at_torn(self, start: int, body: Part) -> tuple[int, int] | None:
+        """The same for the flow that the end of the file cuts off."""
+        self._torn_at = start
+        try:
+            torn = flows.read_torn(self._window, body)
+        except Malformed:
+            return None
+        return (opened_of(torn, 0).at_ns, start) if torn is not None else None
+
+    def _convert(self, start: int) -> tuple[int, int] | None:
+        """Have mitmproxy read a flow, and write it as of today's version."""
+        from mitmproxy.io import FlowWriter
+
+        try:
+            flow = _mitmproxys(self._file, start)
+            self._flows += 1
+            if flow.type == "udp":
+                opened = udp_opened_of(flow, 0, _first_ns(flow))
+            elif flow.type == "http" and (flow.websocket is not None or self._is_refused(flow)):
+                opened = opened_of(flow, 0)
+                self._websockets += 1
+            else:
+                return None
+            self._converted.seek(0, os.SEEK_END)
+            place = self._total + self._converted.tell()
+            FlowWriter(self._converted).add(flow)
+        except OSError:
+            raise
+        except Exception as error:
+            # mitmproxy raises whatever a malformed flow leads it into.
+            self._cannot_read(f"the flow at byte {start:,} of {self.path} could not be read", error)
+            return None
+        return opened.at_ns, place
+
+    def _cannot_read(self, said: str, error: Exception) -> None:
+        self._unreadable += 1
+        if self._unreadable == 1:
+            self.notes.append(f"{said} ({_why(error)})")
+
+    def _flow(self, place: int) -> Iterator[Happening]:
+        """Yield what the flow at a place holds, and note where it cannot be read any further."""
+        if place == self._torn_at:
+            yield from self._torn(place)
+            return
+        is_converted = place >= self._total
+        window, file = (self._converted_window, self._converted) if is_converted else (self._window, self._file)
+        body = self._body(place)
+        left = 0 if is_converted else body.stop + 1 - place
+
+        def advance(size: int) -> None:
+            nonlocal left
+            if not is_converted:
+                left -= size
+                self._read += size
+
+        flow: Any = None
+        try:
+            try:
+                flow = flows.read(window, body)
+            except Malformed:
+                flow = _mitmproxys(file, place - self._total if is_converted else place)
+            if isinstance(flow, flows.Flow):
+                yield from self._connection(flow, partial(_frames, window, flow, advance))
+            else:
+                yield from self._connection(flow, partial(_frames_of_mitmproxy, flow))
+        except OSError:
+            raise
+        except Exception as error:
+            if isinstance(flow, flows.Flow) and not isinstance(error, Malformed):
+                raise
+            which = f"a flow of {self.path}" if is_converted else f"the flow at byte {place:,} of {self.path}"
+            self._cannot_read(f"{which} could not be read{'' if flow is None else ' to its end'}", error)
+        finally:
+            self._read += left
+
+    def _torn(self, place: int) -> Iterator[Happening]:
+        """Yield the messages of the flow that is cut off. That it lacks something is no news of its own."""
+        try:
+            flow = flows.read_torn(self._window, self._body(place))
+            if flow is not None:
+                for happening in self._connection(flow, partial(_frames, self._window, flow, lambda size: None)):
+                    self._torn_connections = 1
+                    self._torn_messages += isinstance(happening, Frame)
+                    yield happening
+        except Malformed:
+            pass
+        finally:
+            self._read += self._total - place
+
+    def _connection(
+        self, flow: "HTTPFlow | UDPFlow | flows.Flow", frames_of: Callable[[Opened], Iterator[Frame]]
+    ) -> Iterator[Happening]:
+        if flow.type == "udp":
+            return self._packets(flow, frames_of)
+        return self._upgrade(flow) if flow.websocket is None else self._websocket(flow, frames_of)
 
     def _conclude(self) -> None:
+        if self._torn_at >= 0:
+            before = self._connections - self._torn_connections
+            given = f"{before:,} connection{'' if before == 1 else 's'} before that "
+            given += f"{'was' if before == 1 else 'were'} read"
+            if self._torn_connections:
+                given += f", and {self._torn_messages:,} messages of the one that is cut off"
+            self.notes.append(f"{self.path} is torn at byte {self._torn_at:,}: {given}")
         if self._unreadable > 1:
             self.notes.append(f"{self._unreadable:,} flows could not be read in all")
         super()._conclude()
@@ -120,61 +277,18 @@ class FlowFile(Source):
             )
         return f"of its {self._websockets:,} WebSockets none went to one"
 
-    def _flow(self, file: BinaryIO, start: int) -> Iterator[Happening]:
-        """Yield what the flow at the place of `file` holds, or note why it cannot be read."""
-        from mitmproxy.io import FlowReader
-
-        try:
-            flow: Any = next(FlowReader(file).stream())
-            self._flows += 1
-            if flow.type == "udp":
-                yield from self._packets(flow)
-            elif flow.type == "http":
-                yield from self._websocket(flow) if flow.websocket is not None else self._upgrade(flow)
-        except OSError:
-            raise
-        except Exception as error:
-            # mitmproxy raises whatever a malformed flow leads it into.
-            self._unreadable += 1
-            if self._unreadable == 1:
-                self.notes.append(f"the flow at byte {start:,} of {self.path} could not be read ({_why(error)})")
-
-    def _torn(self, rest: bytes, start: int) -> Iterator[Happening]:
-        """Yield the messages of a flow of which only the beginning, `rest`, is there."""
-        before, flows, unreadable, said = self._connections, self._flows, self._unreadable, len(self.notes)
-        messages = 0
-        try:
-            mended = _mended(rest)
-        except (TypeError, RecursionError):
-            mended = b""
-        for happening in self._flow(io.BytesIO(mended), start):
-            messages += isinstance(happening, Frame)
-            yield happening
-        # That the cut-off flow lacks something is no news of its own.
-        del self.notes[said:]
-        self._flows, self._unreadable = flows, unreadable
-        given = f"{before:,} connection{'' if before == 1 else 's'} before that {'was' if before == 1 else 'were'} read"
-        if self._connections > before:
-            given += f", and {messages:,} messages of the one that is cut off"
-        self.notes.append(f"{self.path} is torn at byte {start:,}: {given}")
-
-    def _websocket(self, flow: "HTTPFlow") -> Iterator[Happening]:
-        assert flow.websocket is not None
-        self._websockets += 1
+    def _websocket(
+        self, flow: "HTTPFlow | flows.Flow", frames_of: Callable[[Opened], Iterator[Frame]]
+    ) -> Iterator[Happening]:
         opened = opened_of(flow, self._connections + 1)
-        originals = originals_of(flow)
-        frames = (
-            frame_of(message, opened, originals[i : i + 1])
-            for i, message in enumerate(flow.websocket.messages)
-            # Reverse mode lets go of pieces like this: their bytes are in a later message.
-            if message.content or not message.dropped
-        )
-        first = list(islice(frames, MAX_FRAMES))
+        frames = frames_of(opened)
+        first, damage = _first_of(frames)
         admitted = self._admit(opened, first)
         if admitted is None:
             return
         yield admitted
         last_ns = opened.at_ns
+        assert flow.websocket is not None
         # Where closes pass as they are the other end may say something after the close frame.
         closing_ns = at_ns(flow.websocket.timestamp_end, 0) if HOW_CLOSED in flow.metadata else 0
         closed = None
@@ -185,38 +299,103 @@ class FlowFile(Source):
                 yield closed
             last_ns = frame.at_ns
             yield frame
+        if damage is not None:
+            raise damage
         if closed is None and (closed := closed_of(flow, opened.connection, last_ns)) is not None:
             yield closed
 
-    def _packets(self, flow: "UDPFlow") -> Iterator[Happening]:
+    def _packets(
+        self, flow: "UDPFlow | flows.Flow", frames_of: Callable[[Opened], Iterator[Frame]]
+    ) -> Iterator[Happening]:
         """Yield the packets of a path to a voice server, which IP discovery tells from others."""
-        if not any(is_discovery(message.content) for message in flow.messages[:MAX_FRAMES]):
+        first_ns = 0 if isinstance(flow, flows.Flow) else _first_ns(flow)
+        opened = udp_opened_of(flow, self._connections + 1, first_ns)
+        frames = frames_of(opened)
+        first, damage = _first_of(frames)
+        if not any(is_discovery(frame.data) for frame in first):
             return
         self._connections += 1
-        opened = udp_opened_of(flow, self._connections)
         yield opened
         last_ns = opened.at_ns
-        for message in flow.messages:
-            yield (frame := packet_of(message, opened.connection, last_ns))
+        for frame in chain(first, frames):
             last_ns = frame.at_ns
+            yield frame
+        if damage is not None:
+            raise damage
         yield Closed(opened.connection, last_ns, None)
 
-    def _upgrade(self, flow: "HTTPFlow") -> Iterator[Happening]:
+    def _upgrade(self, flow: "HTTPFlow | flows.Flow") -> Iterator[Happening]:
         """Yield the opening of a gateway connection that mitmproxy has no messages of, mostly a refused one."""
-        wanted = flow.request.headers.get("upgrade", "").lower() == "websocket"
-        # Before mitmproxy 7 the upgrade and its messages were two flows, and the second says all of the first again.
-        if not wanted or "websocket" in flow.metadata or plane_of(flow.request.pretty_url, self._extra_hosts) is None:
-            return
-        self._websockets += 1
         opened = self._admit(opened_of(flow, self._connections + 1), ())
         if opened is not None:
             yield opened
             if opened.refusal is None:
                 self._silent += 1
 
+    def _is_refused(self, flow: "HTTPFlow | flows.Flow") -> bool:
+        """Say whether a flow without messages asked for a gateway."""
+        wanted = flow.request.headers.get("upgrade", "").lower() == "websocket"
+        # Before mitmproxy 7 the upgrade and its messages were two flows, and the second says all of the first again.
+        ours = wanted and "websocket" not in flow.metadata
+        return ours and plane_of(flow.request.pretty_url, self._extra_hosts) is not None
+
+
+def _mitmproxys(file: BinaryIO, start: int) -> Any:
+    """Return the flow at a place in a file as mitmproxy reads it. Raises whatever that leads mitmproxy into."""
+    from mitmproxy.io import FlowReader
+
+    file.seek(start)
+    return next(iter(FlowReader(file).stream()))
+
+
+def _first_ns(flow: "UDPFlow") -> int:
+    return at_ns(flow.messages[0].timestamp, 0) if flow.messages else 0
+
+
+def _first_of(frames: Iterator[Frame]) -> tuple[list[Frame], Malformed | None]:
+    """Return the first messages, and why there are no more where they are damaged."""
+    first: list[Frame] = []
+    try:
+        for frame in islice(frames, MAX_FRAMES):
+            first.append(frame)
+    except Malformed as error:
+        return first, error
+    return first, None
+
+
+def _frames(window: Window, flow: flows.Flow, advance: Callable[[int], None], opened: Opened) -> Iterator[Frame]:
+    """Yield the messages of a flow that we read ourselves."""
+
+    def unusual(values: list[Any], last_ns: int) -> Frame | None:
+        message = flows.message_of(values, flow.type)
+        if message.dropped and not message.content:
+            return None
+        return frame_of(message, opened, (), last_ns)
+
+    assert flow.messages is not None
+    return flows.frames(window, flow, opened.connection, opened.at_ns, unusual, advance)
+
+
+def _frames_of_mitmproxy(flow: Any, opened: Opened) -> Iterator[Frame]:
+    """Yield the messages of a flow that mitmproxy has read."""
+    last_ns = opened.at_ns
+    originals = [] if flow.type == "udp" else originals_of(flow)
+    for i, message in enumerate(flow.messages if flow.type == "udp" else flow.websocket.messages):
+        if flow.type == "udp":
+            frame = packet_of(message, opened.connection, last_ns)
+        # Reverse mode lets go of pieces like this: their bytes are in a later message.
+        elif message.dropped and not message.content:
+            continue
+        else:
+            frame = frame_of(message, opened, originals[i : i + 1], last_ns)
+        last_ns = frame.at_ns
+        yield frame
+
 
 def _why(error: Exception) -> str:
     """Return why mitmproxy cannot read a flow, in its own words where they are words and not Python."""
+    if isinstance(error, Malformed):
+        return str(error)
     from mitmproxy.exceptions import FlowReadException
 
     if not isinstance(error, FlowReadException | ValueError):
@@ -226,7 +405,7 @@ def _why(error: Exception) -> str:
     return "its parts are not as mitmproxy writes them" if "<class " in said else inert(said)
 
 
-def opened_of(flow: "HTTPFlow", connection: int, plane: Plane = Plane.GATEWAY) -> Opened:
+def opened_of(flow: "HTTPFlow | flows.Flow", connection: int, plane: Plane = Plane.GATEWAY) -> Opened:
     """Return how a WebSocket flow, or an upgrade that was refused, began: live or out of a file."""
     request, response = flow.request, flow.response
     headers = kept_headers(request.headers.items(multi=True), response.headers.items(multi=True) if response else ())
@@ -263,19 +442,20 @@ def plane_of_flow(flow: "HTTPFlow", hosts: Iterable[str]) -> Plane | None:
     return plane_of(flow.request.pretty_url, hosts) or plane_of(flow.request.url, hosts)
 
 
-def udp_opened_of(flow: "UDPFlow", connection: int) -> Opened:
-    """Return how a path of UDP began: live or out of a file."""
+def udp_opened_of(flow: "UDPFlow | flows.Flow", connection: int, first_ns: int = 0) -> Opened:
+    """Return how a path of UDP began: live or out of a file. `first_ns`: when, if its client does not say so."""
     host, port = (flow.server_conn.address or ("", 0))[:2]
     url = udp_url(host, port)
-    first_ns = at_ns(flow.messages[0].timestamp, 0) if flow.messages else 0
     began_ns = at_ns(flow.client_conn.timestamp_start, first_ns)
     return Opened(connection, began_ns, Plane.MEDIA, url, _address(flow.client_conn.peername), None)
 
 
-def packet_of(message: "UDPMessage", connection: int, last_ns: int) -> Frame:
+def packet_of(message: "UDPMessage | flows.Message", connection: int, last_ns: int) -> Frame:
     """Return a datagram as it was sent; `last_ns` is the time of the one before."""
+    if not isinstance(message.content, bytes):
+        raise Malformed("a packet is not bytes")
     at = at_ns(message.timestamp, last_ns)
-    return Frame(connection, at, bool(message.from_client), False, bytes(message.content))
+    return Frame(connection, at, bool(message.from_client), False, message.content)
 
 
 def is_discovery(data: bytes) -> bool:
@@ -283,8 +463,16 @@ def is_discovery(data: bytes) -> bool:
     return read_packet(data).kind == "discovery"
 
 
-def frame_of(message: "WebSocketMessage", opened: Opened, original: Sequence[Any] = ()) -> Frame:
-    """Return a message as it was sent. `original`: that of `originals_of` in a list, if there is one."""
+def frame_of(
+    message: "WebSocketMessage | flows.Message",
+    opened: Opened,
+    original: Sequence[Any] = (),
+    last_ns: int | None = None,
+) -> Frame:
+    """Return a message as it was sent. `original`: that of `originals_of` in a list, if there is one.
+
+    One without a time has that of the message before it, `last_ns`, or else of the opening.
+    """
     marks = Mark.NONE
     if message.injected:
         marks |= Mark.INJECTED
@@ -297,8 +485,8 @@ def frame_of(message: "WebSocketMessage", opened: Opened, original: Sequence[Any
             marks |= Mark.CHANGED
             data, forwarded = before, None if message.dropped else data
     if not isinstance(data, bytes):
-        raise ValueError("the data of a message is not bytes")
-    at = at_ns(message.timestamp, opened.at_ns)
+        raise Malformed("the data of a message is not bytes")
+    at = at_ns(message.timestamp, opened.at_ns if last_ns is None else last_ns)
     return Frame(opened.connection, at, bool(message.from_client), message.is_text, data, marks, forwarded)
 
 
@@ -310,7 +498,9 @@ def originals_of(flow: "HTTPFlow") -> list[Any]:
     return messages if isinstance(messages, list) else []
 
 
-def closed_of(flow: "HTTPFlow", connection: int, last_ns: int, idle_limit: float = IDLE_LIMIT) -> Closed | None:
+def closed_of(
+    flow: "HTTPFlow | flows.Flow", connection: int, last_ns: int, idle_limit: float = IDLE_LIMIT
+) -> Closed | None:
     """Return how the connection ended; None where the flow was saved while it was open.
 
     `last_ns` is the time of its last message. After `idle_limit` seconds of silence mitmproxy gives a connection up.
@@ -351,13 +541,13 @@ def is_allowed(code: int) -> bool:
     return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
 
 
-def is_reverse(client: "Client") -> bool:
+def is_reverse(client: "Client | flows.Client") -> bool:
     """Return whether a client came to a reverse mode that the user asked for, and so knows the proxy as its server."""
     mode = str(getattr(client.proxy_mode, "full_spec", ""))
     return mode.startswith("reverse:")
 
 
-def reached_at(flow: "HTTPFlow") -> str:
+def reached_at(flow: "HTTPFlow | flows.Flow") -> str:
     """Return the address at which the client of a reverse mode reached the proxy: ``ws://127.0.0.1:8080``."""
     match flow.metadata.get(REACHED_AT), flow.client_conn.sockname:
         case str(address), _:
@@ -373,58 +563,3 @@ def _address(peername: Any) -> str | None:
         case [str(host), int(port), *_] if host:
             return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return None
-
-
-def _mended(flow: bytes) -> bytes:
-    """Return a cut-off flow as a whole one of today's version: what is not there is made up, and empty."""
-    from mitmproxy.connection import Client, Server
-    from mitmproxy.http import Headers, HTTPFlow, Request
-    from mitmproxy.io import tnetstring
-
-    parts = _whole_parts(flow)
-    match parts.get("websocket"):
-        case {"messages": [[_, _, _, int() | float() as began, *_], *_]}:
-            pass
-        case _:
-            began = 0.0
-    empty = HTTPFlow(Client(peername=("", 0), sockname=("", 0), timestamp_start=began), Server(address=None))
-    empty.request = Request("", 80, b"GET", b"http", b"", b"/", b"HTTP/1.1", Headers(), b"", None, began, began)
-    mended: bytes = tnetstring.dumps(empty.get_state() | parts)
-    return mended
-
-
-def _whole_parts(flow: bytes) -> dict[str, Any]:
-    """Return as much of a cut-off flow as came through; of its messages, those that are whole."""
-    keys, rest = _values(_body(memoryview(flow)))
-    state = _pairs(keys)
-    if len(keys) % 2 and keys[-1] == "websocket":
-        inner, rest = _values(_body(rest))
-        messages = _values(_body(rest))[0] if len(inner) % 2 and inner[-1] == "messages" else []
-        if messages:
-            unknown = dict.fromkeys(("closed_by_client", "close_code", "close_reason", "timestamp_end"))
-            state["websocket"] = {"messages": messages, **unknown, **_pairs(inner)}
-    return state
-
-
-def _body(value: memoryview) -> memoryview:
-    """Return what stands behind the length of a cut-off value."""
-    length = _LENGTH.match(value)
-    return value[length.end() :] if length else value[:0]
-
-
-def _values(data: memoryview) -> tuple[list[Any], memoryview]:
-    """Return the values that are whole, and what is left."""
-    from mitmproxy.io import tnetstring
-
-    values: list[Any] = []
-    while data:
-        try:
-            value, data = tnetstring.pop(data)
-        except ValueError:
-            break
-        values.append(value)
-    return values, data
-
-
-def _pairs(values: list[Any]) -> dict[str, Any]:
-    return dict(zip(values[::2], values[1::2], strict=False))

@@ -73,6 +73,10 @@ def read(path: Path, data: bytes, extra_hosts: Sequence[str] = ()) -> tuple[list
     return happenings, [note.replace(str(path), "day.mitm") for note in source.notes]
 
 
+def of_connection(number: int, happenings: Sequence[Happening]) -> list[Happening]:
+    return [happening for happening in happenings if happening.connection == number]
+
+
 def test_a_connection_is_given_from_its_opening_to_its_close(tmp_path: Path) -> None:
     flow = websocket()
     flow.request.headers["user-agent"] = "Bot/1.0"
@@ -300,7 +304,7 @@ def test_a_flow_that_cannot_be_read_costs_no_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
-        ({"client_conn": {"alpn_offers": "h2"}}, "Invalid value for alpn_offers"),
+        ({"client_conn": {"tls": 3}}, "Invalid value for tls"),
         ({"version": 7, "client_conn": {"address": 3}}, "its parts are not as mitmproxy writes them"),
         ({"type": "\x1b[2J"}, "Unknown flow type"),
         ({"websocket": {"close_reason": [1]}}, "Invalid value for close_reason"),
@@ -337,7 +341,7 @@ def test_a_torn_file_gives_the_messages_that_were_written(tmp_path: Path) -> Non
     whole = dump(websocket())
     before = whole + dump(tflow.tflow(resp=True))
     happenings, notes = read(tmp_path, before + whole[: whole.index(READY) + 5])
-    assert happenings[5:] == [
+    assert of_connection(2, happenings) == [
         Opened(2, START_NS + 500_000_000, Plane.GATEWAY, "", None, None),
         Frame(2, START_NS + 500_000_000, False, True, HELLO),
         Frame(2, START_NS + 750_000_000, True, True, IDENTIFY),
@@ -359,12 +363,15 @@ def test_a_file_may_be_torn_anywhere(tmp_path: Path) -> None:
         source = open_source(path)
         happenings = list(source)
         whole = cut >= len(first)
-        assert [type(happening) for happening in happenings[:5]] == [Opened, Frame, Frame, Frame, Closed] or not whole
-        frames = [happening.data for happening in happenings[5 * whole :] if isinstance(happening, Frame)]
+        if whole:
+            types = [type(happening) for happening in of_connection(1, happenings)]
+            assert types == [Opened, Frame, Frame, Frame, Closed]
+        torn = of_connection(1 + whole, happenings)
+        frames = [happening.data for happening in torn if isinstance(happening, Frame)]
         given = sum(cut > len(first) * whole + first.index(data) + len(data) + 80 for data in (HELLO, IDENTIFY, READY))
         assert frames == [HELLO, IDENTIFY, READY][: len(frames)]
         assert len(frames) >= given
-        opened = [happening for happening in happenings[5 * whole :] if isinstance(happening, Opened)]
+        opened = [happening for happening in torn if isinstance(happening, Opened)]
         assert all(one.url in ("", "wss://gateway.discord.gg/?v=10&encoding=json") for one in opened)
         if cut != len(first):
             assert source.notes[0].startswith(f"{path} is torn at byte {len(first) * whole:,}: ")
@@ -485,3 +492,111 @@ def test_a_path_that_is_torn_off_costs_no_other_flow(tmp_path: Path) -> None:
     happenings, notes = read(tmp_path, dump(websocket()) + packets[: len(packets) // 2])
     assert len(happenings) == 5
     assert len(notes) == 1
+
+
+def lasting(begins: float, ends: float, *times: float, url: str = MAIN) -> HTTPFlow:
+    """A WebSocket with a message at each of `times`; all of them in seconds after `START`."""
+    flow = websocket(url, [message(HELLO, time) for time in times])
+    flow.request.timestamp_start = flow.response.timestamp_start = START + begins
+    flow.websocket.timestamp_end = START + ends
+    return flow
+
+
+def summed_up(happenings: Sequence[Happening]) -> list[tuple[str, int, float]]:
+    return [(type(each).__name__, each.connection, round((each.at_ns - START_NS) / 1e9, 6)) for each in happenings]
+
+
+VOICE = "https://us-east1.discord.media:2053/?v=8"
+
+
+def test_connections_that_overlap_come_in_the_order_of_time(tmp_path: Path) -> None:
+    """mitmproxy writes a flow when it ends: the voice server's before the main connection that led to it."""
+    packets = path_of_packets((True, discovery_request(1001)), (False, b"\x80\x78" + bytes(60)))
+    packets.client_conn.timestamp_start = START + 3.5
+    for number, packet in enumerate(packets.messages):
+        packet.timestamp = START + 4 + number
+    voice, main, next_main = lasting(3, 7, 3.25, 6, url=VOICE), lasting(1, 9, 2, 5, 6, 8), lasting(10, 12, 11)
+    happenings, notes = read(tmp_path, dump(packets, voice, main, next_main))
+    assert summed_up(happenings) == [
+        ("Opened", 1, 1),
+        ("Frame", 1, 2),
+        ("Opened", 2, 3),
+        ("Frame", 2, 3.25),
+        ("Opened", 3, 3.5),
+        ("Frame", 3, 4),
+        ("Frame", 1, 5),
+        ("Frame", 3, 5),
+        ("Closed", 3, 5),
+        ("Frame", 1, 6),
+        ("Frame", 2, 6),
+        ("Closed", 2, 7),
+        ("Frame", 1, 8),
+        ("Closed", 1, 9),
+        ("Opened", 4, 10),
+        ("Frame", 4, 11),
+        ("Closed", 4, 12),
+    ]
+    planes = {each.connection: each.plane for each in happenings if isinstance(each, Opened)}
+    assert planes == {1: Plane.GATEWAY, 2: Plane.VOICE, 3: Plane.MEDIA, 4: Plane.GATEWAY}
+    assert notes == []
+
+
+def test_a_clock_that_runs_backwards_within_a_connection_is_told(tmp_path: Path) -> None:
+    happenings, notes = read(tmp_path, dump(lasting(0, 4, 1, 3, 2, 2.5), lasting(2, 5, 4)))
+    assert [at for _, connection, at in summed_up(happenings) if connection == 1] == [0, 1, 3, 3, 3, 4]
+    assert [each.at_ns for each in happenings] == sorted(each.at_ns for each in happenings)
+    assert notes == [
+        "the clock ran backwards on 1 connection, by up to 1.000 s; 2 times were set to the time of the message before"
+    ]
+
+
+def test_foreign_connections_and_refused_ones_have_their_place_in_time(tmp_path: Path) -> None:
+    other, failed = lasting(0, 9, 1, url="https://ws.example.org/"), refused()
+    assert failed.response is not None
+    failed.response.timestamp_start = START + 2
+    happenings, _ = read(tmp_path, dump(other, lasting(1, 8, 2, 3), failed))
+    assert summed_up(happenings) == [
+        ("Opened", 1, 1),
+        ("Frame", 1, 2),
+        ("Opened", 2, 2),
+        ("Frame", 1, 3),
+        ("Closed", 1, 8),
+    ]
+
+
+def test_the_first_happening_comes_before_the_file_is_read(tmp_path: Path) -> None:
+    """A connection's messages are read one by one from their place, and progress goes with them."""
+    path = tmp_path / "day.mitm"
+    path.write_bytes(dump(lasting(0, 9000, *range(1, 5000)), lasting(10, 20, 11), tflow.tflow(resp=True)))
+    source = open_source(path)
+    seen = [(type(each).__name__, each.connection, source.progress[0]) for each in source]
+    total = path.stat().st_size
+    assert seen[0][2] < total / 10
+    assert seen[-1][2] <= total == source.progress[0]
+    assert [read for _, _, read in seen] == sorted(read for _, _, read in seen)
+    assert len({read for _, _, read in seen}) > 10
+
+
+def test_flows_of_older_versions_come_in_the_order_of_time(tmp_path: Path) -> None:
+    late, early = lasting(2, 3, 2.5), lasting(0, 9, 1, 8)
+    old = [*version_11(late), version_14(lasting(1, 6, 5)), *version_11(early)]
+    happenings, notes = read(tmp_path, b"".join(map(tnetstring.dumps, old)))
+    assert [at for _, _, at in summed_up(happenings)] == [0, 1, 1, 2, 2.5, 2.5, 5, 6, 8, 8]
+    assert [connection for _, connection, _ in summed_up(happenings)] == [1, 1, 2, 3, 3, 3, 2, 2, 1, 1]
+    assert notes == []
+
+
+def test_a_torn_connection_comes_in_the_order_of_time(tmp_path: Path) -> None:
+    torn = dump(lasting(0, 9, 1, 2, 6))
+    happenings, notes = read(tmp_path, dump(lasting(1.5, 4, 3)) + torn[: torn.index(b"8:response;")])
+    assert summed_up(happenings) == [
+        ("Opened", 1, 1),
+        ("Frame", 1, 1),
+        ("Opened", 2, 1.5),
+        ("Frame", 1, 2),
+        ("Frame", 2, 3),
+        ("Closed", 2, 4),
+        ("Frame", 1, 6),
+        ("Closed", 1, 9),
+    ]
+    assert notes[0].endswith("1 connection before that was read, and 3 messages of the one that is cut off")
