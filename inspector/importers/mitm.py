@@ -14,6 +14,7 @@ mitmproxy is imported when a file is read and not before: it takes half a second
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -21,7 +22,7 @@ from inspector.importers.candidates import MAX_FRAMES
 from inspector.importers.refusals import why_refused
 from inspector.importers.source import Source, at_ns, clean, kept_headers, refusal_of, websocket_url
 from inspector.inert import inert
-from inspector.model import REACHED_AT, Closed, Frame, Happening, Mark, Opened, Plane, Side
+from inspector.model import REACHED_AT, Closed, Frame, Happening, Knows, Mark, Opened, Plane, Side
 from inspector.protocol.hosts import plane_of
 from inspector.session.said import udp_url
 from inspector.wire.packets import read_packet
@@ -161,7 +162,7 @@ class FlowFile(Source):
     def _websocket(self, flow: "HTTPFlow") -> Iterator[Happening]:
         assert flow.websocket is not None
         self._websockets += 1
-        opened = opened_of(flow, self._connections + 1)
+        opened = replace(opened_of(flow, self._connections + 1), knows=_knows(flow))
         originals = originals_of(flow)
         frames = (
             frame_of(message, opened, originals[i : i + 1])
@@ -185,8 +186,8 @@ class FlowFile(Source):
                 yield closed
             last_ns = frame.at_ns
             yield frame
-        if closed is None and (closed := closed_of(flow, opened.connection, last_ns)) is not None:
-            yield closed
+        if closed is None:
+            yield closed_of(flow, opened.connection, last_ns) or Closed(opened.connection, last_ns, None)
 
     def _packets(self, flow: "UDPFlow") -> Iterator[Happening]:
         """Yield the packets of a path to a voice server, which IP discovery tells from others."""
@@ -208,11 +209,12 @@ class FlowFile(Source):
         if not wanted or "websocket" in flow.metadata or plane_of(flow.request.pretty_url, self._extra_hosts) is None:
             return
         self._websockets += 1
-        opened = self._admit(opened_of(flow, self._connections + 1), ())
+        opened = self._admit(replace(opened_of(flow, self._connections + 1), knows=Knows.NOTHING), ())
         if opened is not None:
             yield opened
             if opened.refusal is None:
                 self._silent += 1
+                yield Closed(opened.connection, opened.at_ns, None)
 
 
 def _why(error: Exception) -> str:
@@ -261,6 +263,12 @@ def plane_of_flow(flow: "HTTPFlow", hosts: Iterable[str]) -> Plane | None:
     A client may write anything into its Host header. `hosts` are the user's own.
     """
     return plane_of(flow.request.pretty_url, hosts) or plane_of(flow.request.url, hosts)
+
+
+def _knows(flow: "HTTPFlow") -> Knows:
+    """Return what a flow can know: its end only where it was saved after it; pings and pongs never."""
+    knows = Knows.ALL & ~Knows.PINGS
+    return knows if closed_of(flow, 0, 0) is not None else knows & ~Knows.END
 
 
 def udp_opened_of(flow: "UDPFlow", connection: int) -> Opened:
