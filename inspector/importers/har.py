@@ -1,37 +1,51 @@
 """HAR files: a browser's or a proxy's log of HTTP, with WebSocket messages where the program writes them.
 
-Messages stand in ``_webSocketMessages`` of an entry, which is no part of HAR but what Chrome began with version 76 and
+Messages are in ``_webSocketMessages`` of an entry, which is no part of HAR but what Chrome began with version 76 and
 others took up (https://developer.chrome.com/blog/new-in-devtools-76#websocket): ``type`` (``send``, ``receive``; in
-Chrome ``error`` too), ``time`` (seconds since the epoch), ``opcode`` of RFC 6455 and ``data``, base64 where it is
-binary. HTTP Toolkit adds ``_webSocketClose``; nobody else says how a connection ended.
+Chrome ``error`` too), ``time``, ``opcode`` of RFC 6455 and ``data``, base64 where it is binary. The dialects are told
+apart by what is there, not by the program's name:
+
+- Chrome, HTTP Toolkit and mitmproxy give seconds since the epoch, Playwright milliseconds, or -1 for all of them.
+- Playwright can keep the messages as JSON Lines in a file of its own, which ``response.content._file`` names: beside
+  the HAR, or in the same zip archive.
+- HTTP Toolkit adds ``_webSocketClose``. Nobody else says how a connection ended, so it counts as ended with its last
+  message, and its `Opened.knows` says that this is all that is known.
 
 A HAR is one JSON document, and the one line of it that matters may be its last, so it is read through before anything
-is given. Only the WebSockets are kept: what they are in memory, what was said on them in a temporary file once it is
-large. Of a file that breaks off, what stands before is given.
+is given. Only the WebSockets are kept: where each begins in memory, all else in a temporary file once it is large. Of a
+file that breaks off, what is before that is given.
 """
 
 import base64
 import binascii
-import heapq
 import json
 import re
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from contextlib import closing
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
-from operator import attrgetter
+from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import Any
+from typing import Any, BinaryIO
 
 from inspector.importers.candidates import MAX_FRAMES
+from inspector.importers.harfiles import Broken, HarFiles, HarFolder, HarZip, Missing
 from inspector.importers.jsonpull import MAX_TEXT, MAX_VALUES, Damaged, Pull
+from inspector.importers.order import Timeline, Track
 from inspector.importers.source import Source, at_ns, clean, kept_headers, refusal_of, websocket_url
-from inspector.model import Closed, Control, Frame, Happening, Opened, Plane
+from inspector.inert import inert
+from inspector.model import Closed, Control, Frame, Happening, Knows, Opened, Plane
 from inspector.protocol.hosts import plane_of
 
 # Bytes of messages that are kept in memory.
 _IN_MEMORY = 32 * 1024 * 1024
+# No time in seconds is as large before the year 5138, and none in milliseconds as small since 1973.
+_MILLISECONDS = 1e11
+# Files of messages that are missing and named.
+_NAMED_FILES = 3
 
 _HAR = re.compile(r'\s*\{.*?"log"\s*:\s*\{', re.DOTALL)
 _URLSAFE = str.maketrans("-_", "+/", " \t\r\n=")
@@ -52,6 +66,8 @@ class _Talk:
     """How many are there."""
     messages: int = 0
     """How many of these are no pings or pongs."""
+    untimed: int = 0
+    """How many of these have no time."""
     first_ns: int = 0
     """The first time that any of them has."""
     is_proof: bool = False
@@ -66,21 +82,23 @@ class _Talk:
 
 @dataclass(slots=True)
 class _WebSocket:
+    """An entry of a WebSocket."""
+
     opened: Opened
-    talk: _Talk | None
-    about_close: Mapping[str, Any] = field(default_factory=dict)
-    """What `_closed` looks at."""
+    talk: _Talk
+    closed: Closed | None
+    """How it ended, at the earliest; None where the HAR does not say so."""
 
 
 class HarFile(Source):
-    """Reads a HAR. Connections are numbered in the order in which they began, and time runs through all of them."""
+    """Reads a HAR, or a zip archive with one. Its connections come in the order of time."""
 
     format = "HAR"
 
     @staticmethod
     def recognizes(head: bytes) -> bool:
-        """Say whether the file is JSON whose ``log`` is an object."""
-        return _HAR.match(head.decode(json.detect_encoding(head), "replace")) is not None
+        """Say whether the file is JSON whose ``log`` is an object, or a zip archive that begins with a HAR."""
+        return HarZip.recognizes(head) or _HAR.match(head.decode(json.detect_encoding(head), "replace")) is not None
 
     def _begin(self) -> None:
         super()._begin()
@@ -91,15 +109,16 @@ class HarFile(Source):
         self._left_out = 0
         self._errors = 0
         self._first_error = ""
+        self._missing: list[str] = []
 
     def _happenings(self) -> Iterator[Happening]:
         with SpooledTemporaryFile(_IN_MEMORY) as self._said:
-            websockets = self._load()
+            index = self._load()
             self._read = self._total
-            websockets.sort(key=lambda websocket: websocket.opened.at_ns)
-            told = [told for websocket in websockets if (told := self._tell(websocket))]
-            del websockets
-            yield from heapq.merge(*told, key=attrgetter("at_ns"))
+            index.sort()
+            timeline = Timeline(Track(begins_ns, partial(self._tell, place)) for begins_ns, place in index)
+            yield from timeline
+            self.notes += timeline.notes()
 
     def _conclude(self) -> None:
         # Where the file breaks off in a message, that is no message any more.
@@ -107,6 +126,12 @@ class HarFile(Source):
             self.notes.append(f"left out of the lists of messages, as they are none: {self._left_out:,}")
         if self._errors:
             self.notes.append(f"errors that the browser noted: {self._errors:,}, the first: {self._first_error}")
+        if self._missing:
+            more = ", …" if len(self._missing) > _NAMED_FILES else ""
+            self.notes.append(
+                f"files of messages that belong to {self.path.name} and could not be read: {len(self._missing):,} "
+                f"({', '.join(self._missing[:_NAMED_FILES])}{more})"
+            )
         super()._conclude()
 
     def _why_empty(self) -> str:
@@ -122,32 +147,41 @@ class HarFile(Source):
             "load the page again and then save"
         )
 
-    def _load(self) -> list[_WebSocket]:
-        """Return the WebSockets of the file, or of as much of it as can be read."""
-        websockets: list[_WebSocket] = []
-        with self.path.open("rb") as file:
-            pull = Pull(file)
-            try:
-                for _ in _within(pull, "log"):
-                    self._read_log(pull, websockets)
-                pull.end()
-            except Damaged:
-                self._broken = True
-                place, line, total = pull.place()
-                self.notes.append(
-                    f"{self.path} breaks off or is damaged at character {place:,} of {total:,} "
-                    f"(line {line:,}): what stands before that was read"
-                )
-            except RecursionError as error:
-                self.notes.append(f"{self.path} cannot be read as JSON: {error}")
+    def _load(self) -> list[tuple[int, int]]:
+        """Keep the WebSockets of the file, or of as much of it as can be read, in the temporary file.
+
+        Return when each began, and its place there.
+        """
+        index: list[tuple[int, int]] = []
+        try:
+            with _files_of(self.path) as files, closing(files.har()) as har:
+                self._load_document(files, Pull(har), index)
+        except Broken as error:
+            self._broken = True
+            self.notes.append(f"{self.path} cannot be read to its end: {error}; what was read until then is given")
+        return index
+
+    def _load_document(self, files: HarFiles, pull: Pull, index: list[tuple[int, int]]) -> None:
+        try:
+            for _ in _within(pull, "log"):
+                self._read_log(files, pull, index)
+            pull.end()
+        except Damaged:
+            self._broken = True
+            place, line, total = pull.place()
+            self.notes.append(
+                f"{self.path} breaks off or is damaged at character {place:,} of {total:,} "
+                f"(line {line:,}): what stands before that was read"
+            )
+        except RecursionError as error:
+            self.notes.append(f"{self.path} cannot be read as JSON: {error}")
         if pull.left_out:
             self.notes.append(
                 f"left out of {self.path}, as they have more than {MAX_TEXT // 1024**2} MB of text or "
                 f"{MAX_VALUES:,} values: {pull.left_out:,} of its parts"
             )
-        return websockets
 
-    def _read_log(self, pull: Pull, websockets: list[_WebSocket]) -> None:
+    def _read_log(self, files: HarFiles, pull: Pull, index: list[tuple[int, int]]) -> None:
         if pull.kind() != "{":
             pull.value()
             return
@@ -157,30 +191,39 @@ class HarFile(Source):
             elif key == "entries" and pull.kind() == "[":
                 for _ in pull.items():
                     if pull.kind() == "{":
-                        self._read_entry(pull, websockets)
+                        self._read_entry(files, pull, index)
                     else:
                         pull.value()
+                    self._read = min(files.read, self._total)
             else:
                 pull.value()
 
-    def _read_entry(self, pull: Pull, websockets: list[_WebSocket]) -> None:
-        """Add what an entry tells of a WebSocket, even if the file breaks off in it; nothing where it is plain HTTP."""
+    def _read_entry(self, files: HarFiles, pull: Pull, index: list[tuple[int, int]]) -> None:
+        """Keep what an entry tells of a WebSocket, even if the file breaks off in it; nothing of plain HTTP."""
         entry: dict[str, Any] = {}
         talk: _Talk | None = None
         self._entries += 1
         try:
             for key in pull.members():
                 if key == "_webSocketMessages":
-                    talk = _Talk(self._said.seek(0, 2))
-                    self._has_messages = True
+                    talk = self._new_talk()
                     self._read_messages(pull, talk)
                 elif key in _KEYS:
                     entry[key] = pull.value()
                 else:
                     pull.value()
         finally:
-            if (found := _websocket(entry, talk)) is not None:
-                websockets.append(found)
+            if talk is None and entry.get("_resourceType") == "websocket":
+                talk = self._read_attached(files, entry)
+            found = _websocket(entry, talk)
+            if found is not None:
+                place = self._said.seek(0, 2)
+                self._said.write(_packed(found))
+                index.append((found.opened.at_ns, place))
+
+    def _new_talk(self) -> _Talk:
+        self._has_messages = True
+        return _Talk(self._said.seek(0, 2))
 
     def _read_messages(self, pull: Pull, talk: _Talk) -> None:
         if pull.kind() != "[":
@@ -191,10 +234,35 @@ class HarFile(Source):
             if isinstance(message, dict):
                 self._keep(message, talk)
 
+    def _read_attached(self, files: HarFiles, entry: Mapping[str, Any]) -> _Talk | None:
+        """Read the messages of an entry out of the file that it names; None where it names none."""
+        name = _object(_object(entry.get("response")).get("content")).get("_file")
+        if not isinstance(name, str):
+            return None
+        talk = self._new_talk()
+        left_out = 0
+        try:
+            with closing(files.attached(name)) as file:
+                pull = Pull(file)
+                # JSON Lines is values with white space between them.
+                while pull.kind():
+                    left_out = talk.left_out
+                    message = pull.value()
+                    if isinstance(message, dict):
+                        self._keep(message, talk)
+                talk.left_out += pull.left_out
+        except (Missing, Broken) as error:
+            self._missing.append(f"{inert(name[:100])}: {error}")
+        except (Damaged, RecursionError):
+            # What it breaks off in is no message.
+            talk.left_out = left_out
+            self._missing.append(f"{inert(name[:100])}: it breaks off after {talk.kept:,} messages")
+        return talk
+
     def _keep(self, message: Mapping[str, Any], talk: _Talk) -> None:
         """Write down a message, or what is to be known of something else in the list of messages."""
         data, opcode, side = message.get("data"), message.get("opcode"), message.get("type")
-        at = at_ns(message.get("time"), -1)
+        at = _message_ns(message.get("time"))
         if not talk.first_ns and at > 0:
             talk.first_ns = at
         talk.is_proof = talk.is_proof or side in ("send", "receive")
@@ -213,35 +281,37 @@ class HarFile(Source):
         raw = data.encode("utf-8", "surrogatepass") if opcode == _TEXT else _bytes(data)
         self._said.write(_RECORD.pack(at, side == "send", int(opcode), len(raw)) + raw)
         talk.kept += 1
+        talk.untimed += at < 0
         talk.messages += opcode in (_TEXT, _BINARY)
 
-    def _tell(self, websocket: _WebSocket) -> Iterator[Happening] | None:
-        """Return what happened on a connection, in order; nothing where it is none of Discord's."""
-        opened, talk = websocket.opened, websocket.talk or _Talk(0)
-        number = self._connections + 1
+    def _tell(self, place: int) -> Iterator[Happening]:
+        """Yield what happened on a connection, in order; nothing where it is none of Discord's.
+
+        `place`: where it is in the temporary file. The number is only for the connections of this source: `Timeline`
+        gives those that count.
+        """
+        self._said.seek(place)
+        websocket = _unpacked(self._said)
+        opened, talk = websocket.opened, websocket.talk
         if opened.refusal is not None and plane_of(opened.url, self._extra_hosts) is None:
-            return None
-        first = (each for each in self._kept(replace(opened, connection=number), talk) if isinstance(each, Frame))
+            return
+        first = (each for each in self._kept(opened, talk) if isinstance(each, Frame))
         admitted = self._admit(opened, list(islice(first, MAX_FRAMES)))
         if admitted is None:
-            return None
+            return
+        yield admitted
         if opened.refusal is not None:
-            return iter((admitted,))
+            return
         self._left_out += talk.left_out
         self._silent += not talk.messages
         self._errors += talk.errors
         self._first_error = self._first_error or talk.first_error
-        return self._conversation(admitted, talk, websocket.about_close)
-
-    def _conversation(self, opened: Opened, talk: _Talk, about_close: Mapping[str, Any]) -> Iterator[Happening]:
-        yield opened
-        last_ns = opened.at_ns
-        for happening in self._kept(opened, talk):
+        number, last_ns = admitted.connection, admitted.at_ns
+        for happening in self._kept(admitted, talk):
             yield happening
-            last_ns = happening.at_ns
-        closed = _closed(about_close, opened.connection, last_ns)
-        if closed is not None:
-            yield closed
+            last_ns = max(last_ns, happening.at_ns)
+        closed = websocket.closed or Closed(number, 0, None)
+        yield replace(closed, connection=number, at_ns=max(closed.at_ns, last_ns))
 
     def _kept(self, opened: Opened, talk: _Talk) -> Iterator[Frame | Control]:
         """Yield the messages of an entry, as they were kept."""
@@ -257,6 +327,12 @@ class HarFile(Source):
                 yield Frame(number, last_ns, from_client, opcode == _TEXT, data)
             else:
                 yield Control(number, last_ns, from_client, "ping" if opcode == _PING else "pong", data)
+
+
+def _files_of(path: Path) -> HarFiles:
+    with path.open("rb") as file:
+        is_archive = file.read(2) == b"PK"
+    return HarZip(path) if is_archive else HarFolder(path)
 
 
 def _within(pull: Pull, wanted: str) -> Iterator[None]:
@@ -275,21 +351,53 @@ def _websocket(entry: Mapping[str, Any], talk: _Talk | None) -> _WebSocket | Non
     if talk is None and entry.get("_resourceType") != "websocket" and not upgrade:
         return None
     headers = kept_headers(_headers(request), _headers(response))
-    url = request.get("url")
-    status = response.get("status")
-    first = talk.first_ns if talk else 0
-    asked = _started_ns(entry) or first
+    url, status = request.get("url"), response.get("status")
+    has_messages, talk = talk is not None, talk or _Talk(0)
+    asked = _started_ns(entry) or talk.first_ns
+    closed = _closed(entry)
+    knows = Knows.BOTH_SIDES if has_messages else Knows.NOTHING
+    knows |= Knows.NOTHING if talk.untimed else Knows.TIMES
+    knows |= Knows.PINGS if talk.kept > talk.messages else Knows.NOTHING
+    knows |= Knows.END if closed is not None else Knows.NOTHING
     opened = Opened(
         connection=0,
-        at_ns=min(asked, first) if first else asked,
+        at_ns=min(asked, talk.first_ns) if talk.first_ns else asked,
         plane=Plane.GATEWAY,
         url=websocket_url(url) if isinstance(url, str) else "",
         status=status if type(status) is int and 0 < status < 1000 else None,
-        refusal=_refusal(response, talk or _Talk(0), headers),
+        refusal=_refusal(response, talk, headers),
         headers=headers,
+        knows=knows,
     )
-    about_close = {key: entry[key] for key in ("_webSocketClose", "startedDateTime", "time") if key in entry}
-    return _WebSocket(opened, talk, about_close)
+    return _WebSocket(opened, talk, closed)
+
+
+def _packed(websocket: _WebSocket) -> bytes:
+    """Return what is known of a WebSocket as one line."""
+    opened, closed = websocket.opened, websocket.closed
+    facts = [
+        [opened.at_ns, opened.url, opened.status, opened.refusal, dict(opened.headers), int(opened.knows)],
+        astuple(websocket.talk),
+        [closed.at_ns, closed.code, closed.reason] if closed is not None else None,
+    ]
+    return json.dumps(facts).encode() + b"\n"
+
+
+def _unpacked(file: BinaryIO | SpooledTemporaryFile[bytes]) -> _WebSocket:
+    """Return the WebSocket of the line at the place of `file`."""
+    (at, url, status, refusal, headers, knows), talk, closed = json.loads(file.readline())
+    opened = Opened(0, at, Plane.GATEWAY, url, None, status, refusal, headers, knows=Knows(knows))
+    return _WebSocket(opened, _Talk(*talk), None if closed is None else Closed(0, *closed))
+
+
+def _message_ns(time: Any) -> int:
+    """Return when a message was sent, whatever the unit is; -1 where that is not known."""
+    if isinstance(time, int | float) and time >= _MILLISECONDS:
+        try:
+            time /= 1000
+        except OverflowError:
+            return -1
+    return at_ns(time, -1)
 
 
 def _refusal(response: Mapping[str, Any], talk: _Talk, headers: dict[str, str]) -> str | None:
@@ -301,11 +409,12 @@ def _refusal(response: Mapping[str, Any], talk: _Talk, headers: dict[str, str]) 
     if type(status) is int and 0 < status < 1000:
         reason = response.get("statusText")
         return refusal_of(status, reason if isinstance(reason, str) else "", headers)
-    errors = [response.get("_error"), talk.first_text]
+    # Chrome's and mitmproxy's name for it, and Playwright's.
+    errors = [response.get("_error"), response.get("_failureText"), talk.first_text]
     return next((clean(error) for error in errors if isinstance(error, str) and error), "no answer was recorded")
 
 
-def _closed(entry: Mapping[str, Any], connection: int, last_ns: int) -> Closed | None:
+def _closed(entry: Mapping[str, Any]) -> Closed | None:
     """Return what HTTP Toolkit says of the end; None where nothing is said.
 
     Its ``timestamp`` counts from when the program was started, so the entry's start and duration say when.
@@ -314,11 +423,12 @@ def _closed(entry: Mapping[str, Any], connection: int, last_ns: int) -> Closed |
     if close is None:
         return None
     # The duration is in milliseconds.
-    at = max(last_ns, _started_ns(entry) + at_ns(entry.get("time"), 0) // 1000)
+    at = _started_ns(entry) + at_ns(entry.get("time"), 0) // 1000
     if not isinstance(close, Mapping):
-        return Closed(connection, at, 1006 if close == "aborted" else None)
+        return Closed(0, at, 1006 if close == "aborted" else None)
     code, reason = close.get("code"), close.get("reason")
-    return Closed(connection, at, code if type(code) is int else 1005, clean(reason) if isinstance(reason, str) else "")
+    known = code if type(code) is int and 0 <= code < 2**16 else 1005
+    return Closed(0, at, known, clean(reason) if isinstance(reason, str) else "")
 
 
 def _started_ns(entry: Mapping[str, Any]) -> int:

@@ -9,7 +9,7 @@ import codecs
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn, Protocol
 
 # Bytes read at once.
 _BLOCK = 256 * 1024
@@ -27,6 +27,16 @@ _IN_STRING = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 _TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],"]', re.DOTALL)
 
 
+class Readable(Protocol):
+    """What a document is read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes, none at the end."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
 class Damaged(Exception):
     """The document breaks off, or is none from `Pull.place` on."""
 
@@ -37,7 +47,7 @@ class Pull:
     RecursionError comes out where values nest deeper than the program's stack has room for.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: Readable) -> None:
         head = file.read(_BLOCK)
         self._file = file
         self._decoder = codecs.getincrementaldecoder(json.detect_encoding(head))("replace")

@@ -17,6 +17,7 @@ import os
 import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from tempfile import SpooledTemporaryFile
@@ -29,7 +30,7 @@ from inspector.importers.refusals import why_refused
 from inspector.importers.source import Source, at_ns, clean, kept_headers, refusal_of, websocket_url
 from inspector.importers.tnetstrings import LENGTH, LENGTH_BYTES, Malformed, Part, Window
 from inspector.inert import inert
-from inspector.model import REACHED_AT, Closed, Frame, Happening, Mark, Opened, Plane, Side
+from inspector.model import REACHED_AT, Closed, Frame, Happening, Knows, Mark, Opened, Plane, Side
 from inspector.protocol.hosts import plane_of
 from inspector.session.said import udp_url
 from inspector.wire.packets import read_packet
@@ -280,7 +281,7 @@ class FlowFile(Source):
     def _websocket(
         self, flow: "HTTPFlow | flows.Flow", frames_of: Callable[[Opened], Iterator[Frame]]
     ) -> Iterator[Happening]:
-        opened = opened_of(flow, self._connections + 1)
+        opened = replace(opened_of(flow, self._connections + 1), knows=_knows(flow))
         frames = frames_of(opened)
         first, damage = _first_of(frames)
         admitted = self._admit(opened, first)
@@ -301,8 +302,8 @@ class FlowFile(Source):
             yield frame
         if damage is not None:
             raise damage
-        if closed is None and (closed := closed_of(flow, opened.connection, last_ns)) is not None:
-            yield closed
+        if closed is None:
+            yield closed_of(flow, opened.connection, last_ns) or Closed(opened.connection, last_ns, None)
 
     def _packets(
         self, flow: "UDPFlow | flows.Flow", frames_of: Callable[[Opened], Iterator[Frame]]
@@ -326,11 +327,12 @@ class FlowFile(Source):
 
     def _upgrade(self, flow: "HTTPFlow | flows.Flow") -> Iterator[Happening]:
         """Yield the opening of a gateway connection that mitmproxy has no messages of, mostly a refused one."""
-        opened = self._admit(opened_of(flow, self._connections + 1), ())
+        opened = self._admit(replace(opened_of(flow, self._connections + 1), knows=Knows.NOTHING), ())
         if opened is not None:
             yield opened
             if opened.refusal is None:
                 self._silent += 1
+                yield Closed(opened.connection, opened.at_ns, None)
 
     def _is_refused(self, flow: "HTTPFlow | flows.Flow") -> bool:
         """Say whether a flow without messages asked for a gateway."""
@@ -440,6 +442,12 @@ def plane_of_flow(flow: "HTTPFlow", hosts: Iterable[str]) -> Plane | None:
     A client may write anything into its Host header. `hosts` are the user's own.
     """
     return plane_of(flow.request.pretty_url, hosts) or plane_of(flow.request.url, hosts)
+
+
+def _knows(flow: "HTTPFlow | flows.Flow") -> Knows:
+    """Return what a flow can know: its end only where it was saved after it; pings and pongs never."""
+    knows = Knows.ALL & ~Knows.PINGS
+    return knows if closed_of(flow, 0, 0) is not None else knows & ~Knows.END
 
 
 def udp_opened_of(flow: "UDPFlow | flows.Flow", connection: int, first_ns: int = 0) -> Opened:

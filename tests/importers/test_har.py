@@ -4,6 +4,7 @@ import base64
 import json
 import random
 import tracemalloc
+import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inspector.importers import har as har_module
-from inspector.importers import open_source
+from inspector.importers import harfiles, open_source
 from inspector.importers.har import HarFile
-from inspector.model import Closed, Control, Frame, Happening, Opened, Plane
+from inspector.model import Closed, Control, Frame, Happening, Knows, Opened, Plane
 
 MAIN = "wss://gateway.discord.gg/?v=9&encoding=json"
 START = 1_800_000_000
@@ -85,7 +86,7 @@ def opening(happenings: list[Happening]) -> Opened:
     return happenings[0]
 
 
-def test_a_connection_of_chrome_has_no_close(tmp_path: Path) -> None:
+def test_a_connection_of_chrome_counts_as_ended_with_its_last_message(tmp_path: Path) -> None:
     assert read(tmp_path, har({"_resourceType": "document", "request": {}, "response": {}}, entry())) == (
         [
             Opened(
@@ -97,10 +98,12 @@ def test_a_connection_of_chrome_has_no_close(tmp_path: Path) -> None:
                 101,
                 None,
                 {"user-agent": "Browser/1.0", "response-cf-ray": "8f00000000000000-XYZ"},
+                knows=Knows.TIMES | Knows.BOTH_SIDES,
             ),
             Frame(1, START_NS + 500_000_000, False, True, HELLO.encode()),
             Frame(1, START_NS + 750_000_000, True, True, IDENTIFY.encode()),
             Frame(1, START_NS + 1_000_000_000, False, True, READY.encode()),
+            Closed(1, START_NS + 1_000_000_000, None),
         ],
         [],
     )
@@ -121,7 +124,9 @@ def test_http_addresses_of_mitmproxys_hars_become_websockets(tmp_path: Path) -> 
     ],
 )
 def test_a_close_of_http_toolkit_is_kept(tmp_path: Path, close: Any, closed: Closed) -> None:
-    assert read(tmp_path, har(entry(_webSocketClose=close)))[0][-1] == closed
+    happenings, _ = read(tmp_path, har(entry(_webSocketClose=close)))
+    assert happenings[-1] == closed
+    assert opening(happenings).knows == Knows.END | Knows.TIMES | Knows.BOTH_SIDES
 
 
 def test_a_close_is_never_before_the_last_message(tmp_path: Path) -> None:
@@ -155,7 +160,8 @@ def test_binary_that_is_no_base64_is_kept_as_it_is(tmp_path: Path) -> None:
 def test_pings_are_control_frames_and_what_else_is_there_is_left_out(tmp_path: Path) -> None:
     odd = [message("aGk=", 2, send=True, opcode=9), message("", 3, opcode=10), message("", 4, opcode=8), {}, "x", None]
     happenings, notes = read(tmp_path, har(entry(messages=[*TALK, *odd])))
-    assert happenings[4:] == [
+    assert Knows.PINGS in opening(happenings).knows
+    assert happenings[4:-1] == [
         Control(1, START_NS + 2_000_000_000, True, "ping", b"hi"),
         Control(1, START_NS + 3_000_000_000, False, "pong", b""),
     ]
@@ -165,7 +171,7 @@ def test_pings_are_control_frames_and_what_else_is_there_is_left_out(tmp_path: P
 def test_errors_of_the_browser_are_told(tmp_path: Path) -> None:
     error = {"type": "error", "time": START + 3, "opcode": -1, "data": "Connection reset"}
     happenings, notes = read(tmp_path, har(entry(messages=[*TALK, error])))
-    assert len(happenings) == 4
+    assert len(messages_of(happenings)) == 3
     assert notes == ["errors that the browser noted: 1, the first: Connection reset"]
 
 
@@ -181,7 +187,9 @@ def test_connections_are_merged_by_time_and_numbered_by_their_start(tmp_path: Pa
         (2, 250),
         (2, 500),
         (1, 600),
+        (1, 600),
         (2, 750),
+        (2, 1000),
         (2, 1000),
     ]
 
@@ -189,11 +197,158 @@ def test_connections_are_merged_by_time_and_numbered_by_their_start(tmp_path: Pa
 def test_messages_of_one_connection_keep_their_order(tmp_path: Path) -> None:
     """The clock may have been set back; the order in the list is that of the wire."""
     talk = [message(HELLO, 5), message(IDENTIFY, 3, send=True), message(READY, 4)]
-    assert messages_of(read(tmp_path, har(entry(messages=talk)))[0]) == [
-        HELLO.encode(),
-        IDENTIFY.encode(),
-        READY.encode(),
+    happenings, notes = read(tmp_path, har(entry(messages=talk)))
+    assert messages_of(happenings) == [HELLO.encode(), IDENTIFY.encode(), READY.encode()]
+    assert [happening.at_ns for happening in happenings][1:] == [START_NS + 5_000_000_000] * 4
+    assert notes == [
+        "the clock ran backwards on 1 connection, by up to 2.000 s; 2 times were set to the time of the message before"
     ]
+
+
+def milliseconds(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same messages as Playwright writes them."""
+    return [each | {"time": each["time"] * 1000} for each in messages]
+
+
+def test_times_of_playwright_are_milliseconds(tmp_path: Path) -> None:
+    assert read(tmp_path, har(entry(messages=milliseconds(TALK)), creator="Playwright")) == read(tmp_path, har(entry()))
+
+
+def test_a_source_without_times_says_so(tmp_path: Path) -> None:
+    """Playwright writes -1 for all of them where it was told to leave timing out."""
+    happenings, _ = read(tmp_path, har(entry(messages=[each | {"time": -1} for each in TALK]), creator="Playwright"))
+    assert {happening.at_ns for happening in happenings} == {START_NS + 250_000_000}
+    assert opening(happenings).knows == Knows.BOTH_SIDES
+
+
+def test_one_message_without_a_time_is_enough(tmp_path: Path) -> None:
+    happenings, _ = read(tmp_path, har(entry(messages=[*TALK, TALK[2] | {"time": -1}])))
+    assert Knows.TIMES not in opening(happenings).knows
+
+
+def attached(name: Any = "0123456789abcdef0123456789abcdef.jsonl", **more: Any) -> tuple[str, str]:
+    """A HAR whose messages are in a file of their own, and that file."""
+    apart = entry(**more)
+    messages = milliseconds(apart.pop("_webSocketMessages"))
+    apart["response"]["content"] = {"size": -1, "mimeType": "x-unknown", "_file": name}
+    return har(apart, creator="Playwright"), "".join(json.dumps(each) + "\n" for each in messages)
+
+
+def zipped(path: Path, files: dict[str, str | bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    with zipfile.ZipFile(path / "made.zip", "w", method) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return (path / "made.zip").read_bytes()
+
+
+NAME = "0123456789abcdef0123456789abcdef.jsonl"
+
+
+def test_messages_in_a_file_beside_it_are_read(tmp_path: Path) -> None:
+    text, lines = attached()
+    (tmp_path / NAME).write_text(lines, "utf-8")
+    assert read(tmp_path, text) == read(tmp_path, har(entry()))
+
+
+def test_messages_in_the_same_zip_archive_are_read(tmp_path: Path) -> None:
+    text, lines = attached()
+    data = zipped(tmp_path, {"har.har": text, "page.html": "<p>", NAME: lines})
+    assert read(tmp_path, data) == read(tmp_path, har(entry()))
+
+
+def test_a_file_of_messages_that_is_missing_is_named(tmp_path: Path) -> None:
+    text, _ = attached()
+    for data in (text, zipped(tmp_path, {"har.har": text})):
+        happenings, notes = read(tmp_path, data)
+        assert [type(each) for each in happenings] == [Opened, Closed]
+        assert notes == [
+            f"files of messages that belong to day.har and could not be read: 1 ({NAME}: no such file)",
+            "1 gateway connection was opened, but without messages in the file",
+        ]
+
+
+@pytest.mark.parametrize("name", ["../up.jsonl", "/etc/passwd", "a/b.jsonl", "secret", "", "\x1b[2J.jsonl", 7, None])
+def test_only_plain_names_are_looked_for(tmp_path: Path, name: Any) -> None:
+    (tmp_path / "in").mkdir()
+    text, lines = attached(name)
+    for place in (tmp_path / "up.jsonl", tmp_path / "in" / "secret"):
+        place.write_text(lines, "utf-8")
+    happenings, notes = read(tmp_path / "in", text)
+    assert messages_of(happenings) == []
+    assert not any("\x1b" in note for note in notes)
+
+
+def test_a_file_of_messages_that_is_cut_gives_what_is_whole(tmp_path: Path) -> None:
+    text, lines = attached()
+    (tmp_path / NAME).write_text(lines[:-20], "utf-8")
+    happenings, notes = read(tmp_path, text)
+    assert messages_of(happenings) == [HELLO.encode(), IDENTIFY.encode()]
+    assert notes == [
+        f"files of messages that belong to day.har and could not be read: 1 ({NAME}: it breaks off after 2 messages)"
+    ]
+
+
+def test_a_zip_archive_may_be_cut_or_changed_anywhere(tmp_path: Path) -> None:
+    text, lines = attached()
+    data = zipped(tmp_path, {"har.har": text, NAME: lines})
+    dice = random.Random(1)
+    for _ in range(60):
+        place = dice.randrange(40, len(data))
+        for broken in (data[:place], data[:place] + bytes([data[place] ^ 1 << dice.randrange(8)]) + data[place + 1 :]):
+            for happening in read_quietly(tmp_path, broken):
+                assert 0 <= happening.at_ns < 2**63
+
+
+def read_quietly(path: Path, data: bytes) -> list[Happening]:
+    (path / "day.zip").write_bytes(data)
+    return list(open_source(path / "day.zip"))
+
+
+def test_an_archive_that_unpacks_without_end_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harfiles, "_ALWAYS", 1000)
+    monkeypatch.setattr(harfiles, "_MOST_PACKED", 20)
+    text, lines = attached()
+    data = zipped(tmp_path, {"har.har": text, NAME: lines + " " * 1_000_000})
+    happenings, notes = read(tmp_path, data)
+    assert len(messages_of(happenings)) <= 3
+    assert notes[0].endswith(f"({NAME}: it unpacks to more than 20 times its size)")
+
+
+def test_an_archive_that_lists_too_much_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harfiles, "_MOST_LISTED", 1000)
+    text, lines = attached()
+    data = zipped(tmp_path, {"har.har": text, NAME: lines, **{f"{n}.html": "" for n in range(100)}})
+    happenings, notes = read(tmp_path, data)
+    assert happenings == []
+    assert (
+        notes[0]
+        == "day.har cannot be read to its end: it lists more files than a HAR needs; what was read until then is given"
+    )
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_only_what_unpacks_within_bounds_is_unpacked(tmp_path: Path, method: int) -> None:
+    happenings, notes = read(tmp_path, zipped(tmp_path, {"har.har": attached()[0]}, method))
+    assert happenings == []
+    assert "is encrypted, or packed in a way that is not read" in notes[0]
+
+
+@pytest.mark.parametrize("name", ["embed.har", "attach.zip"])
+def test_files_that_playwright_wrote_are_read(name: str) -> None:
+    source = open_source(Path(__file__).parent / "playwright" / name, ["127.0.0.1"])
+    happenings = list(source)
+    assert source.notes == []
+    opened = [each for each in happenings if isinstance(each, Opened)]
+    assert [each.knows for each in opened] == [Knows.TIMES | Knows.BOTH_SIDES] * 2
+    assert [each.joined_late for each in opened] == [False, False]
+    said = [
+        [each.from_client for each in happenings if isinstance(each, Frame) and each.connection == n] for n in (1, 2)
+    ]
+    # The first ends as its client asks for it.
+    assert said == [[False, True, False, True, False, True], [False, True, False, True, False]]
+    times = [each.at_ns for each in happenings]
+    assert times == sorted(times)
+    assert 50_000_000 < times[-1] - times[0] < 2_000_000_000
 
 
 @pytest.mark.parametrize("time", [None, "soon", -1, 10**30, float("inf"), float("nan"), True])

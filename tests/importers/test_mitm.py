@@ -17,7 +17,7 @@ from mitmproxy.websocket import WebSocketMessage
 
 from inspector.importers import open_source
 from inspector.importers.mitm import ENDED_BECAUSE, FlowFile
-from inspector.model import REACHED_AT, Closed, Frame, Happening, Mark, Opened, Plane
+from inspector.model import REACHED_AT, Closed, Frame, Happening, Knows, Mark, Opened, Plane
 from inspector.simulator.server.media import discovery_request
 
 MAIN = "https://gateway.discord.gg/?v=10&encoding=json"
@@ -96,6 +96,7 @@ def test_a_connection_is_given_from_its_opening_to_its_close(tmp_path: Path) -> 
             101,
             None,
             {"user-agent": "Bot/1.0", "origin": "https://discord.com", "response-cf-ray": "8f00000000000000-XYZ"},
+            knows=Knows.ALL & ~Knows.PINGS,
         ),
         Frame(1, START_NS + 500_000_000, False, True, HELLO),
         Frame(1, START_NS + 750_000_000, True, True, IDENTIFY),
@@ -210,11 +211,16 @@ def test_a_backup_whose_messages_were_trimmed_since_is_not_mistaken(tmp_path: Pa
     assert [(frame.data, frame.marks) for frame in frames] == [(READY, Mark.NONE)]
 
 
-def test_a_flow_saved_while_open_has_no_close(tmp_path: Path) -> None:
+def test_a_flow_saved_while_open_ends_with_its_last_message(tmp_path: Path) -> None:
+    """Nobody knows what came after; and that it has no end is said."""
     flow = websocket()
     flow.websocket.close_code = flow.websocket.close_reason = None
     flow.websocket.closed_by_client = flow.websocket.timestamp_end = None
-    assert [type(happening) for happening in read(tmp_path, dump(flow))[0]] == [Opened, Frame, Frame, Frame]
+    happenings, _ = read(tmp_path, dump(flow))
+    assert [type(happening) for happening in happenings] == [Opened, Frame, Frame, Frame, Closed]
+    assert happenings[-1] == Closed(1, START_NS + 1_000_000_000, None)
+    assert isinstance(happenings[0], Opened)
+    assert happenings[0].knows == Knows.ALL & ~Knows.PINGS & ~Knows.END
 
 
 def test_a_flow_that_failed_while_open_ends_without_a_code(tmp_path: Path) -> None:
@@ -342,7 +348,7 @@ def test_a_torn_file_gives_the_messages_that_were_written(tmp_path: Path) -> Non
     before = whole + dump(tflow.tflow(resp=True))
     happenings, notes = read(tmp_path, before + whole[: whole.index(READY) + 5])
     assert of_connection(2, happenings) == [
-        Opened(2, START_NS + 500_000_000, Plane.GATEWAY, "", None, None),
+        Opened(2, START_NS + 500_000_000, Plane.GATEWAY, "", None, None, knows=Knows.ALL & ~Knows.PINGS),
         Frame(2, START_NS + 500_000_000, False, True, HELLO),
         Frame(2, START_NS + 750_000_000, True, True, IDENTIFY),
         Closed(2, START_NS + 10_000_000_000, 1001, "bye", "client"),
