@@ -433,6 +433,8 @@ def _integer(reading: _Reading, data: bytes, at: int) -> tuple[int, int]:
 
 
 def _small_big(reading: _Reading, data: bytes, at: int) -> tuple[int, int]:
+    if data[at : at + 2] == _OF_AN_ID and at + 10 <= len(data):
+        return _uint64(data, at + 2)[0], at + 10
     return _big(data, at + 1, data[at])
 
 
