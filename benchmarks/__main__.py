@@ -15,11 +15,11 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import fuzzing, importing, proxying, reading, road, scaling, screen
+from benchmarks import decoding, fuzzing, importing, proxying, reading, road, scaling, screen
 from benchmarks.corpus import WHOLE, Stream, build
 from benchmarks.rounds import Figure, Section
 
-PARTS = ("road", "import", "scaling", "reader", "screen", "proxy", "fuzz")
+PARTS = ("road", "decoder", "import", "scaling", "reader", "screen", "proxy", "fuzz")
 QUICK = 20_000
 
 
@@ -64,6 +64,8 @@ def _sections(options: argparse.Namespace, folder: Path) -> Iterator[Section]:
     rounds = 7 if options.quick else 3
     if "road" in wanted:
         yield from road.measure(folder, options.messages, 3)
+    if "decoder" in wanted:
+        yield decoding.measure(max(1000, options.messages // 5), 2 * rounds + 1)
     if "import" in wanted:
         yield importing.measure("JSON, zlib-stream", work.stream, work.stream, work.capture, rounds)
         zstd = build(options.messages * 3 // 10, compression="zstd-stream")

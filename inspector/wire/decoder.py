@@ -61,6 +61,7 @@ class Decoder:
         """Messages that came after the context was lost."""
         self.unread_bytes = 0
         self._joined_late = joined_late
+        self._read = _READ[plane]
         self._inflater: Zlib | Zstd | None = None
         # What has arrived of a payload: its decoded bytes, its first frame, the bytes of its frames. These may be some
         # although nothing could be inflated yet.
@@ -156,7 +157,7 @@ class Decoder:
         if seen is Compression.ZSTD:
             return seen
         # The middle of a stream may begin with any byte, those of JSON and ETF among them.
-        if (claimed or self._joined_late) and not isinstance(self._first(data, _READ[self.plane])[0], Payload):
+        if (claimed or self._joined_late) and not isinstance(self._first(data, self._read)[0], Payload):
             return claimed or Compression.ZLIB
         return Compression.NONE
 
@@ -191,7 +192,7 @@ class Decoder:
     def _is_payload(self, text: bytes) -> bool:
         if text[:1] not in (b"{", b"\x83"):
             return False
-        what, rest = self._first(text, _READ[self.plane])
+        what, rest = self._first(text, self._read)
         return isinstance(what, Payload) and what.op is not None and not rest
 
     def _take(self, out: bytes, number: int) -> list[Reading]:
@@ -301,7 +302,7 @@ class Decoder:
         if claimed != encoding and encoding != self.encoding and claimed in ("json", "etf"):
             problems += (f"the URL says {claimed}, this is {encoding}",)
         self.encoding = encoding
-        return _READ[self.plane](value, encoding, data, problems)
+        return self._read(value, encoding, data, problems)
 
 
 def read_payload(

@@ -16,8 +16,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from inspector.wire import jsontext
 from inspector.wire.inflate import Budget
@@ -34,8 +33,10 @@ _COMPRESSED = 80
 _SMALL_INTEGER = 97
 _ATOM_LATIN1 = 100
 _SMALL_TUPLE = 104
+_NIL = 106
 _LIST = 108
 _BINARY = 109
+_SMALL_BIG = 110
 _SMALL_ATOM_LATIN1 = 115
 _ATOM = 118
 _SMALL_ATOM = 119
@@ -47,12 +48,23 @@ _NOT_HERE = {
     82: "a reference to the atom cache of a distribution header",
     121: "a term in an encoding local to one Erlang node",
 }
+# Keys and atoms that came before, by their bytes with tag and length: finding one is cheaper than decoding it. The real
+# ones are a few hundred, but keys may be ids, and anyone can make up more.
+_MOST_KNOWN = 4096
+_LONGEST_KNOWN = 40
+_known_keys: dict[bytes, str] = {}
+_known_atoms: dict[bytes, Any] = {}
+
 _WORDS = {b"nil": None, b"null": None, b"true": True, b"false": False}
 _FLOAT_TEXT = re.compile(rb" *[+-]?(\d+(\.\d*)?(e[+-]?\d+)?|inf|nan)")
 _FLOAT_BEGUN = re.compile(rb" *[+-]?(\d+(\.\d*)?(e[+-]?\d*)?|i(nf?)?|n(an?)?)?")
 
+# How a positive integer of eight bytes begins, after its tag.
+_OF_AN_ID = b"\x08\0"
+
 _uint16 = struct.Struct(">H").unpack_from
 _uint32 = struct.Struct(">I").unpack_from
+_uint64 = struct.Struct("<Q").unpack_from
 _int32 = struct.Struct(">i").unpack_from
 _double = struct.Struct(">d").unpack_from
 
@@ -81,8 +93,7 @@ class EtfError(ValueError):
         """Where, in bytes; for a compressed term, into what it inflates to once inflating has gone well."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(NamedTuple):
     """One term."""
 
     value: Any
@@ -111,10 +122,12 @@ class _Reading:
 
     def enter(self, elements: int, offset: int) -> None:
         """Count a container of so many elements; its reader takes one off `depth` when it is through."""
-        self.depth += 1
-        if self.depth > self.max_depth:
+        self.depth = depth = self.depth + 1
+        self.nodes = nodes = self.nodes + elements
+        if depth > self.max_depth:
             raise EtfError("limit", offset, f"terms nest deeper than {self.max_depth} levels at byte {offset}")
-        self.count(elements, offset)
+        if nodes > self.max_nodes:
+            self.count(0, offset)
 
     def count(self, elements: int, offset: int) -> None:
         self.nodes += elements
@@ -207,34 +220,86 @@ def _compressed(reading: _Reading, data: bytes, budget: Budget) -> tuple[Any, in
 
 
 def _map(reading: _Reading, data: bytes, at: int) -> tuple[dict[str, Any], int]:
+    """Read a map. Nine of ten terms are in one, so the usual kinds are read here, without the call of a reader."""
     (arity,) = _uint32(data, at)
     at += 4
     reading.enter(2 * arity, at)
-    readers, size = _READERS, len(data)
+    readers, known_keys, known_atoms, size = _READERS, _known_keys, _known_atoms, len(data)
     value: dict[str, Any] = {}
     for _ in range(arity):
-        # The two usual kinds of key are read here, without the call of a reader.
         start = at
         if data[at] == _SMALL_ATOM:
             reading.atom_keys = True
             at += 2 + data[at + 1]
-            raw = data[start + 2 : at]
         elif data[at] == _BINARY:
             at += 5 + _uint32(data, at + 1)[0]
-            raw = data[start + 5 : at]
-        else:
-            raw = b"\xff"
-        if at > size:
-            _check_end(data, start, at)
         try:
-            key = raw.decode()
-        except UnicodeDecodeError:
-            key, at = _unusual_key(reading, data, start)
+            key = known_keys[data[start:at]]
+        except KeyError:
+            key, at = _key(reading, data, start)
         if key in value:
             key = _free_key(reading, value, key, start)
-        value[key], at = readers[data[at]](reading, data, at + 1)
+        start, tag = at, data[at]
+        if tag == _SMALL_ATOM:
+            at += 2 + data[at + 1]
+            try:
+                value[key] = known_atoms[data[start:at]]
+                continue
+            except KeyError:
+                at = start
+        elif tag == _BINARY:
+            at += 5 + _uint32(data, at + 1)[0]
+            if at <= size:
+                try:
+                    value[key] = data[start + 5 : at].decode()
+                    continue
+                except UnicodeDecodeError:
+                    pass
+            at = start
+        elif tag == _NIL:
+            value[key] = []
+            at += 1
+            continue
+        elif tag == _SMALL_INTEGER:
+            value[key] = data[at + 1]
+            at += 2
+            continue
+        elif tag == _SMALL_BIG and data[at + 1 : at + 3] == _OF_AN_ID and at + 11 <= size:
+            value[key] = _uint64(data, at + 3)[0]
+            at += 11
+            continue
+        value[key], at = readers[tag](reading, data, at + 1)
     reading.depth -= 1
     return value, at
+
+
+def _key(reading: _Reading, data: bytes, start: int) -> tuple[str, int]:
+    """Read a key that is not known yet."""
+    tag = data[start]
+    if tag == _SMALL_ATOM:
+        at = start + 2 + data[start + 1]
+        raw = data[start + 2 : at]
+    elif tag == _BINARY:
+        at = start + 5 + _uint32(data, start + 1)[0]
+        raw = data[start + 5 : at]
+    else:
+        return _unusual_key(reading, data, start)
+    if at > len(data):
+        _check_end(data, start, at)
+    try:
+        key = raw.decode()
+    except UnicodeDecodeError:
+        return _unusual_key(reading, data, start)
+    _remember(_known_keys, data[start:at], key)
+    return key, at
+
+
+def _remember(known: dict[bytes, Any], raw: bytes, value: Any) -> None:
+    if len(raw) > _LONGEST_KNOWN:
+        return
+    if len(known) >= _MOST_KNOWN:
+        known.clear()
+    known[raw] = value
 
 
 def _unusual_key(reading: _Reading, data: bytes, start: int) -> tuple[str, int]:
@@ -276,6 +341,9 @@ def _sequence(reading: _Reading, data: bytes, at: int) -> tuple[Any, int]:
     if tag != _LIST:
         reading.depth -= 1
         return Tuple(items), at
+    if data[at] == _NIL:
+        reading.depth -= 1
+        return items, at + 1
     tail, at = readers[data[at]](reading, data, at + 1)
     reading.depth -= 1
     if type(tail) is not list:
@@ -320,10 +388,11 @@ def _bits(reading: _Reading, data: bytes, at: int) -> tuple[dict[str, Any], int]
 
 
 def _small_atom(reading: _Reading, data: bytes, at: int) -> tuple[Any, int]:
-    raw = data[at + 1 : at + 1 + data[at]]
-    if raw in _WORDS:
-        return _WORDS[raw], at + 1 + len(raw)
-    return _long_atom(reading, data, at)
+    atom, end = _long_atom(reading, data, at)
+    raw = data[at - 1 : end]
+    if raw.isascii() and raw[0] == _SMALL_ATOM:
+        _remember(_known_atoms, raw, atom)
+    return atom, end
 
 
 def _long_atom(reading: _Reading, data: bytes, at: int) -> tuple[Any, int]:
@@ -364,6 +433,8 @@ def _integer(reading: _Reading, data: bytes, at: int) -> tuple[int, int]:
 
 
 def _small_big(reading: _Reading, data: bytes, at: int) -> tuple[int, int]:
+    if data[at : at + 2] == _OF_AN_ID and at + 10 <= len(data):
+        return _uint64(data, at + 2)[0], at + 10
     return _big(data, at + 1, data[at])
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from inspector.wire import etf
 from inspector.wire.etf import MAX_TERM, Atom, EtfError, Tuple, decode
 from inspector.wire.inflate import SPARE, Budget
 from tests.wire.etf_encoder import atom, binary, encode, integer, table, term
@@ -183,6 +184,58 @@ def test_a_charlist_is_never_text() -> None:
 
 def test_a_list_whose_tail_is_a_list_is_one_list() -> None:
     assert decode(b"\x83l\0\0\0\1a\1k\0\2\2\3").value == [1, 2, 3]
+
+
+@given(values, st.sampled_from(["binary", "atom"]))
+@settings(max_examples=150, deadline=None)
+def test_a_value_reads_the_same_in_a_map_and_in_a_list(value: Any, keys: Any) -> None:
+    """Maps read the usual kinds of value themselves, lists leave them to the readers."""
+    inner = term(value, keys=keys)
+    in_map = decode(b"\x83" + table([(atom("k"), inner)])).value["k"]
+    [in_list] = decode(b"\x83l\0\0\0\1" + inner + b"j").value
+    assert repr(in_map) == repr(in_list)
+    assert type(in_map) is type(in_list)
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        term(0),
+        term(2**63),
+        term(2**64 - 1),
+        term(-(2**63)),
+        b"n\x08\1" + bytes(8),
+        b"n\0\0",
+        b"m\0\0\0\1\xff",
+        b"s\1\xe9",
+    ]
+    + [b"w\1\xff", b"w\2\xc3\xa9", b"w\0", atom("x" * 255), b"d\0\3nil", b"s\3nil", term(b""), term([]), term(())],
+)
+def test_odd_values_read_the_same_in_a_map_and_in_a_list(inner: bytes) -> None:
+    for _ in range(2):
+        in_map = decode(b"\x83" + table([(atom("k"), inner)]))
+        in_list = decode(b"\x83l\0\0\0\1" + inner + b"j")
+        assert repr(in_map.value["k"]) == repr(in_list.value[0])
+        assert len(in_map.problems) == len(in_list.problems)
+
+
+@given(st.lists(st.binary(max_size=3) | st.sampled_from([b"op", b"nil", "é".encode()]), max_size=6))
+@settings(max_examples=100, deadline=None)
+def test_a_map_reads_the_same_again(keys: list[bytes]) -> None:
+    """Keys and atoms are remembered, and what is wrong with one is told each time."""
+    pairs = [(b"w" + bytes([len(key)]) + key, b"w" + bytes([len(key)]) + key) for key in keys]
+    data = b"\x83" + table(pairs * 2 + [(binary(key), binary(key)) for key in keys])
+    first = decode(data)
+    assert repr(decode(data)) == repr(first)
+    for cut in range(1, len(data)):
+        assert reason(data[:cut]) == "truncated"
+
+
+def test_keys_without_number_are_not_remembered_without_end() -> None:
+    for number in range(3 * etf._MOST_KNOWN):
+        decode(encode({str(number): None, "a long key " * number: None} if number < 9 else {str(number): None}))
+    assert len(etf._known_keys) <= etf._MOST_KNOWN
+    assert max(map(len, etf._known_keys)) <= etf._LONGEST_KNOWN
 
 
 def test_keys_that_are_no_text_become_text() -> None:
@@ -407,3 +460,11 @@ def test_errors_say_what_was_found(data: bytes, offset: int, said: str) -> None:
         decode(data)
     assert str(caught.value).startswith(said)
     assert caught.value.offset == offset
+
+
+@pytest.mark.parametrize("tag", [b"w", b"s"])
+@pytest.mark.parametrize("word", [b"nil", b"null", b"true", b"false"])
+def test_a_word_that_an_atom_begins_with_is_not_the_atom(word: bytes, tag: bytes) -> None:
+    """A cut message became a whole one, with null for the text that was missing."""
+    data = b"\x83" + table([(atom("t"), tag + bytes([len(word) + 9]) + word)])
+    assert reason(data) == "truncated"
