@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from inspector.protocol.ops import GatewayOp, VoiceOp
+
 # Nobody is waited for over so long: what comes after it, and need not come at all, is no part of the handshake's time.
 LULL_NS = 10_000_000_000
 AT_ONCE = 0
@@ -35,27 +37,27 @@ class Kind(NamedTuple):
 
 
 STEPS: dict[Key, Kind] = {
-    "ask": Kind("main", 4, "", True),
+    "ask": Kind("main", GatewayOp.VOICE_STATE_UPDATE, "", True),
     "state": Kind("main", None, "VOICE_STATE_UPDATE", False),
     "server": Kind("main", None, "VOICE_SERVER_UPDATE", False),
     "open": Kind("voice", None, "connection", True),
-    "hello": Kind("voice", 8, "", False),
-    "identify": Kind("voice", 0, "", True),
-    "resume": Kind("voice", 7, "", True),
-    "ready": Kind("voice", 2, "", False),
-    "resumed": Kind("voice", 9, "", False),
+    "hello": Kind("voice", VoiceOp.HELLO, "", False),
+    "identify": Kind("voice", VoiceOp.IDENTIFY, "", True),
+    "resume": Kind("voice", VoiceOp.RESUME, "", True),
+    "ready": Kind("voice", VoiceOp.READY, "", False),
+    "resumed": Kind("voice", VoiceOp.RESUMED, "", False),
     "discover": Kind("udp", None, "IP discovery", True),
     "discovered": Kind("udp", None, "IP discovery", False),
-    "select": Kind("voice", 1, "", True),
-    "describe": Kind("voice", 4, "", False),
-    "sender": Kind("voice", 25, "", False),
-    "package": Kind("voice", 26, "", True),
-    "propose": Kind("voice", 27, "", False),
-    "commit": Kind("voice", 28, "", True),
-    "announce": Kind("voice", 29, "", False),
-    "prepared": Kind("voice", 23, "", True),
-    "execute": Kind("voice", 22, "", False),
-    "speak": Kind("voice", 5, "", True),
+    "select": Kind("voice", VoiceOp.SELECT_PROTOCOL, "", True),
+    "describe": Kind("voice", VoiceOp.SESSION_DESCRIPTION, "", False),
+    "sender": Kind("voice", VoiceOp.MLS_EXTERNAL_SENDER, "", False),
+    "package": Kind("voice", VoiceOp.MLS_KEY_PACKAGE, "", True),
+    "propose": Kind("voice", VoiceOp.MLS_PROPOSALS, "", False),
+    "commit": Kind("voice", VoiceOp.MLS_COMMIT_WELCOME, "", True),
+    "announce": Kind("voice", VoiceOp.MLS_ANNOUNCE_COMMIT, "", False),
+    "prepared": Kind("voice", VoiceOp.DAVE_TRANSITION_READY, "", True),
+    "execute": Kind("voice", VoiceOp.DAVE_EXECUTE_TRANSITION, "", False),
+    "speak": Kind("voice", VoiceOp.SPEAKING, "", True),
     "close": Kind("voice", None, "close", False),
 }
 """The steps of a handshake, in the order in which they are due."""

@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 
 from inspector.model import Kind, Plane
+from inspector.protocol.ops import HEARTBEATS, GatewayOp, VoiceOp
 from inspector.protocol.registry import Registry
 from inspector.store.reader import Reader, explained
 
@@ -44,8 +45,8 @@ _UNACKED = 16
 
 # Plane, opcodes of a heartbeat, opcode of its ACK.
 BEATS: tuple[tuple[Plane, tuple[int | str, ...], int | str], ...] = (
-    (Plane.GATEWAY, (1, 40), 11),
-    (Plane.VOICE, (3,), 6),
+    (Plane.GATEWAY, HEARTBEATS, GatewayOp.HEARTBEAT_ACK),
+    (Plane.VOICE, (VoiceOp.HEARTBEAT,), VoiceOp.HEARTBEAT_ACK),
     (Plane.REMOTE_AUTH, ("heartbeat",), "heartbeat_ack"),
 )
 _PLANES = {plane.value: plane for plane in Plane}
@@ -61,11 +62,18 @@ def _magnitude(low: int = 0, high: int = SIZES - 1) -> str:
     return f"case when wire_bytes < {1 << middle} then {below} else {above} end"
 
 
+def literal(op: int | str) -> str:
+    """Return one of our own opcodes as SQL."""
+    return f"'{op}'" if isinstance(op, str) else str(int(op))
+
+
 def _beats() -> str:
     ways = []
     for plane, sent, ack in BEATS:
-        ops = ", ".join(map(repr, sent))
-        ways.append(f"plane = '{plane}' and (from_client = 1 and op in ({ops}) or from_client = 0 and op = {ack!r})")
+        ops = ", ".join(map(literal, sent))
+        ways.append(
+            f"plane = '{plane}' and (from_client = 1 and op in ({ops}) or from_client = 0 and op = {literal(ack)})"
+        )
     return " or ".join(f"({way})" for way in ways)
 
 

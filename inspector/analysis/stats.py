@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
 
-from inspector.analysis.measure import BEATS, LONGEST_NAME, SLICE, Measured, Measures, RoundTrips, name_of
+from inspector.analysis.measure import BEATS, LONGEST_NAME, SLICE, Measured, Measures, RoundTrips, literal, name_of
 from inspector.analysis.overview import host_of
 from inspector.model import Closed, Kind, Plane, Severity
 from inspector.protocol.registry import Registry
@@ -50,11 +50,11 @@ _NAMES = f"""
 _ORDERS = {"count": "6 desc, 7 desc", "bytes": "7 desc, 6 desc"}
 _SENT_HEARTBEATS = f"""
     select connection, count(*) from event where kind = 'payload' and from_client = 1 and ({
-    " or ".join(f"plane = '{plane}' and op in ({', '.join(map(repr, sent))})" for plane, sent, _ in BEATS)
+    " or ".join(f"plane = '{plane}' and op in ({', '.join(map(literal, sent))})" for plane, sent, _ in BEATS)
 }) group by 1"""
 _HIDDEN_ACKS = f"""
     select distinct connection from main.event where kind = 'payload' and from_client = 0 and ({
-    " or ".join(f"plane = '{plane}' and op = {ack!r}" for plane, _, ack in BEATS)
+    " or ".join(f"plane = '{plane}' and op = {literal(ack)}" for plane, _, ack in BEATS)
 }) and id not in (select id from temp.chosen)"""
 _NOTICED = """
     select event.connection, finding.severity, count(*) from finding join event on event.id = finding.event

@@ -14,7 +14,7 @@ from inspector.analysis.handshake import Course, Key, Seen, first_sentence
 from inspector.analysis.overview import host_of
 from inspector.analysis.voice_call import Call, Socket, Violation, VoiceCall, without_port
 from inspector.model import ABSENT, Event, Kind, Payload, Plane, Severity
-from inspector.session.dave import BINARY
+from inspector.protocol.ops import BINARY, GatewayOp, VoiceOp
 from inspector.session.proposals import number_in
 from inspector.session.redact import mask_reason
 from inspector.session.said import At, name
@@ -30,16 +30,46 @@ MOST_CALLS, MOST_SOCKETS, MOST_FINDINGS = 200, 1_000, 200
 # Sessions of the main gateway whose user is remembered.
 _MOST_USERS = 1_000
 
-_SENT = "0, 1, 5, 7, 23, 26, 28, 31"
-_RECEIVED = "2, 4, 8, 9, 11, 13, 21, 22, 24, 25, 27, 29, 30"
+# Ops that are looked at, by whether the client sends them; and those whose bodies matter: who it is, which version, who
+# comes and goes, and all of DAVE.
+_SENT = {
+    VoiceOp.IDENTIFY,
+    VoiceOp.SELECT_PROTOCOL,
+    VoiceOp.SPEAKING,
+    VoiceOp.RESUME,
+    VoiceOp.DAVE_TRANSITION_READY,
+    VoiceOp.MLS_KEY_PACKAGE,
+    VoiceOp.MLS_COMMIT_WELCOME,
+    VoiceOp.MLS_INVALID_COMMIT_WELCOME,
+}
+_RECEIVED = {
+    VoiceOp.READY,
+    VoiceOp.SESSION_DESCRIPTION,
+    VoiceOp.HELLO,
+    VoiceOp.RESUMED,
+    VoiceOp.CLIENTS_CONNECT,
+    VoiceOp.CLIENT_DISCONNECT,
+    VoiceOp.DAVE_PREPARE_TRANSITION,
+    VoiceOp.DAVE_EXECUTE_TRANSITION,
+    VoiceOp.DAVE_PREPARE_EPOCH,
+    VoiceOp.MLS_EXTERNAL_SENDER,
+    VoiceOp.MLS_PROPOSALS,
+    VoiceOp.MLS_ANNOUNCE_COMMIT,
+    VoiceOp.MLS_WELCOME,
+}
+_READ = {(True, op) for op in _SENT - {VoiceOp.SELECT_PROTOCOL, VoiceOp.SPEAKING, VoiceOp.MLS_KEY_PACKAGE}} | {
+    (False, op) for op in _RECEIVED - {VoiceOp.READY, VoiceOp.HELLO, VoiceOp.RESUMED, VoiceOp.MLS_EXTERNAL_SENDER}
+}
 _ROWS = f"""
     select id, connection, at, plane, kind, from_client, op, event, guild_id, channel_id, user_id, close_code, answers,
         encoding
     from event where id > ? and id <= ? and (
         plane = 'gateway' and kind = 'payload' and (
-            event in ('READY', 'VOICE_STATE_UPDATE', 'VOICE_SERVER_UPDATE') or op = 4 and from_client = 1)
+            event in ('READY', 'VOICE_STATE_UPDATE', 'VOICE_SERVER_UPDATE')
+            or op = {GatewayOp.VOICE_STATE_UPDATE} and from_client = 1)
         or plane = 'voice' and (kind in ('open', 'close') or kind = 'payload' and (
-            from_client = 1 and op in ({_SENT}) or from_client = 0 and op in ({_RECEIVED})))
+            from_client = 1 and op in ({", ".join(map(str, _SENT))})
+            or from_client = 0 and op in ({", ".join(map(str, _RECEIVED))})))
         or plane = 'media' and op = 'discovery')
     order by id limit ?"""
 _FACTS = "id, plane, url, version, refusal, joined_late, closed_by, parent, session"
@@ -50,8 +80,6 @@ _FINDINGS = """
         finding.text
     from finding join event on event.id = finding.event where finding.id > ? order by finding.id limit ?"""
 _CAUSES = "select event, cause from verdict where event in (select value from json_each(?))"
-# Ops whose bodies matter: who it is, which version, who comes and goes, and all of DAVE.
-_READ = {(True, op) for op in (0, 7, 23, 28, 31)} | {(False, op) for op in (4, 11, 13, 21, 22, 24, 27, 29, 30)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +214,7 @@ class VoiceReader:
         if where is None:
             # One leaves a private call without a word about which.
             for private in self._calls:
-                if private.home == home and private.private and (is_state or row.op == 4):
+                if private.home == home and private.private and (is_state or row.op == GatewayOp.VOICE_STATE_UPDATE):
                     private.leave()
             return
         seen = Seen(int(row.at), row.id, row.connection)
@@ -262,20 +290,20 @@ class VoiceReader:
         """Take in a payload, and return the call that it turns out to belong to."""
         from_client, course = bool(row.from_client), socket.course
         d = self._body(row, Plane.VOICE, known.version) if (from_client, op) in _READ else ABSENT
-        if from_client and op in (0, 7):
+        if from_client and op in (VoiceOp.IDENTIFY, VoiceOp.RESUME):
             self._enter(socket, known, name(d.get("server_id")) if type(d) is dict else None)
         call = socket.call
         assert call is not None
-        if from_client and op in (0, 7):
+        if from_client and op in (VoiceOp.IDENTIFY, VoiceOp.RESUME):
             call.active = row.connection
-            if op == 0:
+            if op == VoiceOp.IDENTIFY:
                 call.dave.begin()
         course.take(from_client, op, seen._replace(op=op), number_in(d, "transition_id"))
         # A connection that another has replaced may still have things to say.
         if call.active in (None, row.connection):
             event = Event(row.id, row.connection, seen.at_ns, Plane.VOICE, Kind.PAYLOAD, from_client, op=op)
             call.dave.take(event, d)
-            if op == 4 and not from_client:
+            if op == VoiceOp.SESSION_DESCRIPTION and not from_client:
                 course.version = call.dave.dave.version
         return call
 
