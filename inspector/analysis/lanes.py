@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 from inspector.analysis.measure import BEATS
 from inspector.analysis.overview import host_of
 from inspector.model import Plane, Severity
+from inspector.protocol.ops import GatewayOp
 from inspector.session.phases import DISPATCHES, MOVING_EVENTS, OPENED, connection_phase
 from inspector.session.state import Connection
 from inspector.store import rows
@@ -41,7 +42,8 @@ _RESUMES = {("gateway", 6), ("voice", 7)}
 _STEPS = f"""
     select id, connection, at, plane, kind, from_client, op, event, close_code, answers, severity from event
     where id > ? and id <= ? and (kind in ('open', 'close') or kind = 'payload' and from_client is not null
-        and (plane <> 'gateway' or op <> 0 or event in ({", ".join(f"'{name}'" for name in sorted(MOVING_EVENTS))})))
+        and (plane <> 'gateway' or op <> {GatewayOp.DISPATCH}
+            or event in ({", ".join(f"'{name}'" for name in sorted(MOVING_EVENTS))})))
     order by id"""
 _LATEST = "select connection, max(at) from event where id > ? and id <= ? group by connection"
 _FINDINGS = """

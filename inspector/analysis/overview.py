@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from inspector.analysis.measure import BEATS
 from inspector.model import Plane, Severity
+from inspector.protocol.ops import GatewayOp
 from inspector.protocol.registry import Registry
 from inspector.session.phases import DISPATCHES, MOVING_EVENTS, OPENED, connection_phase
 from inspector.session.state import Connection
@@ -40,7 +41,8 @@ _SEQUENCES = "select connection, seq from event where id in (select value from j
 _STEPS = f"""
     select connection, at, plane, from_client, op, event from event
     where id > ? and id <= ? and kind = 'payload' and from_client is not null
-        and (plane <> 'gateway' or op <> 0 or event in ({", ".join(f"'{name}'" for name in sorted(MOVING_EVENTS))}))
+        and (plane <> 'gateway' or op <> {GatewayOp.DISPATCH}
+            or event in ({", ".join(f"'{name}'" for name in sorted(MOVING_EVENTS))}))
     order by id"""
 _CONNECTIONS = f"""
     select {rows.CONNECTION_COLUMNS} from connection where id > ? or id in (select value from json_each(?))"""
