@@ -4,12 +4,10 @@ Live recording, imports and `reindex` all pass through here, so a capture reads 
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar, TypeVarTuple, Unpack
-
-import orjson
 
 from inspector.diagnose.engine import Diagnosis
 from inspector.diagnose.gaps import payload_of, said_of
@@ -31,12 +29,11 @@ from inspector.model import (
 )
 from inspector.protocol.registry import Registry
 from inspector.session import said
-from inspector.session.media import Media, Run
+from inspector.session.media import Media
 from inspector.session.state import Connection
 from inspector.session.summarize import names_in
 from inspector.session.tracker import Tracker
-from inspector.wire.decoder import Decoder, Reading
-from inspector.wire.packets import described
+from inspector.wire.decoder import Decoder, Last, Reading
 
 # Connections whose end was announced and whose other end may still speak: at most so many, and for so long.
 MAX_LEFT, LEAVING_NS = 1000, 60_000_000_000
@@ -45,6 +42,8 @@ MAX_CONTEXTS = 50
 
 Args = TypeVarTuple("Args")
 T = TypeVar("T")
+_Entry = tuple[Connection, Decoder | Media]
+"""A connection with what reads it."""
 
 
 @dataclass(slots=True)
@@ -78,10 +77,11 @@ class Pipeline:
         self.next_event = first_event
         self._tracker = Tracker(registry)
         self._diagnosis = Diagnosis(registry, self._tracker.world)
-        self._open: dict[int, tuple[Connection, Decoder]] = {}
-        self._media: dict[int, Media] = {}
-        self._left: OrderedDict[int, tuple[Connection, Decoder]] = OrderedDict()
-        self._contexts: deque[Decoder] = deque()
+        self._open: dict[int, _Entry] = {}
+        self._left: OrderedDict[int, _Entry] = OrderedDict()
+        self._media: dict[int, tuple[Connection, Media]] = {}
+        """Those of the open ones that fold packets: a row of theirs ends when time has gone on."""
+        self._contexts: deque[Decoder | Media] = deque()
         self.last_at_ns = 0
         """When the newest of it all happened, in nanoseconds since the epoch."""
 
@@ -110,19 +110,22 @@ class Pipeline:
     def finish(self) -> Outcome:
         """Say what is left at the end: of payloads that never came whole, on connections that are still open."""
         outcome = Outcome()
-        for connection_number, media in self._media.items():
-            for run in media.finish():
-                self._run(self._open[connection_number][0], run, outcome)
+        # Packets came whole: silence counts from them.
+        self._finish(self._media.values(), outcome)
         outcome.late = self._diagnosis.tick(self.last_at_ns)
-        for connection, decoder in self._open.values():
-            for reading in decoder.finish():
-                self._read(connection, reading, connection.last_at_ns, False, self.next_frame - 1, outcome)
+        self._finish(self._open.values(), outcome)
         return outcome
 
+    def _finish(self, entries: Iterable[_Entry], outcome: Outcome) -> None:
+        for connection, reader in entries:
+            last = Last(self.next_frame - 1, connection.last_at_ns, False)
+            self._read_all(connection, reader, reader.finish(), last, outcome)
+
     def _take(self, happening: Happening, number: int, outcome: Outcome) -> None:
-        if self._media:
+        for connection, media in self._media.values():
             # Packets that have become a row: time has gone on, whatever it was that happened.
-            self._fold(happening.at_ns, outcome)
+            if ended := media.expire(happening.at_ns):
+                self._read_all(connection, media, ended, Last(number, happening.at_ns, False), outcome)
         match happening:
             case Frame():
                 self._frame(happening, number, outcome)
@@ -158,52 +161,50 @@ class Pipeline:
         connection = Connection.of(opened)
         _note(connection, outcome)
         if opened.refusal is None:
-            decoder = Decoder(opened.plane, opened.url, joined_late=opened.joined_late)
-            self._open[opened.connection] = connection, decoder
-            if opened.plane is Plane.MEDIA:
-                self._media[opened.connection] = Media(partial(self._tracker.voice_of, connection))
+            self._open[opened.connection] = connection, self._reader(connection)
         event = self._row(connection, Kind.OPEN, opened.at_ns, number, outcome)
         event.opened = opened
         self._examine(connection, event, None, None, outcome)
         _step(event, self._tracker.opened, connection, event)
 
+    def _reader(self, connection: Connection) -> Decoder | Media:
+        opened = connection.opened
+        if opened.plane is not Plane.MEDIA:
+            return Decoder(opened.plane, opened.url, joined_late=opened.joined_late)
+        media = Media(partial(self._tracker.voice_of, connection))
+        self._media[connection.id] = connection, media
+        return media
+
     def _frame(self, frame: Frame, number: int, outcome: Outcome) -> None:
         if frame.connection in self._left:
             self._late(frame, number, outcome)
             return
-        connection, decoder = self._open.get(frame.connection) or self._unannounced(frame, outcome)
-        if connection.plane is Plane.MEDIA:
-            for run in self._media[frame.connection].receive(frame, number):
-                self._run(connection, run, outcome)
-            return
-        for reading in decoder.receive(frame, number):
-            self._read(connection, reading, frame.at_ns, frame.from_client, number, outcome, frame)
-        self._observe(connection, decoder, outcome)
+        connection, reader = self._open.get(frame.connection) or self._unannounced(frame, outcome)
+        last = Last(number, frame.at_ns, frame.from_client, frame.marks)
+        self._read_all(connection, reader, reader.receive(frame, number), last, outcome)
 
     def _late(self, frame: Frame, number: int, outcome: Outcome) -> None:
         """Make rows for what the other end said before it knew of the close. Nothing follows from them any more."""
-        connection, decoder = self._left[frame.connection]
-        for reading in decoder.receive(frame, number):
-            event = self._reading_row(connection, reading, frame.at_ns, frame.from_client, number, outcome, frame)
+        connection, reader = self._left[frame.connection]
+        last = Last(number, frame.at_ns, frame.from_client, frame.marks)
+        for reading in reader.receive(frame, number):
+            event = self._reading_row(connection, reading, last, outcome)
             event.note = "after the close"
             _step(event, self._tracker.late, connection, event)
 
     def _closed(self, closed: Closed, number: int, outcome: Outcome) -> None:
-        connection, decoder = self._open.get(closed.connection) or self._unannounced(closed, outcome)
-        media = self._media.pop(closed.connection, None)
-        for run in media.finish() if media is not None else ():
-            self._run(connection, run, outcome)
+        connection, reader = self._open.get(closed.connection) or self._unannounced(closed, outcome)
+        self._media.pop(closed.connection, None)
         del self._open[closed.connection]
-        self._left[closed.connection] = connection, decoder
-        self._contexts.append(decoder)
+        self._left[closed.connection] = connection, reader
+        self._contexts.append(reader)
         if len(self._contexts) > MAX_CONTEXTS:
             self._contexts.popleft().let_go()
         while len(self._left) > MAX_LEFT or self._left_too_long(closed.at_ns):
             self._left.popitem(last=False)
-        for reading in decoder.finish():
-            self._read(connection, reading, closed.at_ns, False, number, outcome)
+        self._read_all(connection, reader, reader.finish(), Last(number, closed.at_ns, False), outcome)
         connection.closed = closed
-        self._observe(connection, decoder, outcome)
+        _note_news(connection, outcome)
         event = self._row(connection, Kind.CLOSE, closed.at_ns, number, outcome)
         event.closed, event.marks = closed, closed.marks
         event.from_client = {"client": True, "server": False}.get(closed.by or "")
@@ -228,43 +229,42 @@ class Pipeline:
             self._examine(connection, event, None, None, outcome)
 
     def _gap(self, gap: Gap, number: int, outcome: Outcome) -> None:
-        connection, decoder = self._open.get(gap.connection) or self._unannounced(gap, outcome)
-        media = self._media.get(gap.connection)
-        for run in media.skip() if media is not None else ():
-            self._run(connection, run, outcome)
-        for reading in decoder.skip(gap.received):
-            self._read(connection, reading, connection.last_at_ns, False, number, outcome)
+        connection, reader = self._open.get(gap.connection) or self._unannounced(gap, outcome)
+        last = Last(number, connection.last_at_ns, False)
+        self._read_all(connection, reader, reader.skip(gap.received), last, outcome)
         self._tracker.skipped(connection, gap)
-        self._observe(connection, decoder, outcome)
         event = self._row(connection, Kind.GAP, gap.at_ns, number, outcome)
         event.gap = gap
         event.note = said_of(gap)
         event.payload = payload_of(gap)
         self._examine(connection, event, None, None, outcome)
 
-    def _unannounced(self, happening: Frame | Control | Closed | Gap, outcome: Outcome) -> tuple[Connection, Decoder]:
+    def _unannounced(self, happening: Frame | Control | Closed | Gap, outcome: Outcome) -> _Entry:
         """A connection whose opening was not recorded: read it as a main gateway that was joined late."""
         opened = Opened(happening.connection, happening.at_ns, Plane.GATEWAY, "", joined_late=True)
         connection = Connection.of(opened)
-        entry = connection, Decoder(Plane.GATEWAY, "", joined_late=True)
-        self._open[happening.connection] = entry
+        entry = self._open[happening.connection] = connection, self._reader(connection)
         self._tracker.world.open[happening.connection] = connection
         _note(connection, outcome)
         return entry
 
-    def _read(
-        self,
-        connection: Connection,
-        reading: Reading,
-        at_ns: int,
-        from_client: bool,
-        number: int,
-        outcome: Outcome,
-        frame: Frame | None = None,
+    def _read_all(
+        self, connection: Connection, reader: Decoder | Media, readings: Sequence[Reading], last: Last, outcome: Outcome
     ) -> None:
-        """Make a row for something that was read, ask the rules about it, and take it into the state."""
+        """Make the rows of what was read, ask the rules about them, take them into the state."""
+        for reading in readings:
+            self._read(connection, reading, last, outcome)
+        # What the bytes said about how the connection speaks.
+        if reader.encoding is not None:
+            connection.encoding = reader.encoding
+        if reader.compression_seen is not None:
+            connection.compression = reader.compression_seen
+        connection.unread_frames, connection.unread_bytes = reader.unread_frames, reader.unread_bytes
+        _note_news(connection, outcome)
+
+    def _read(self, connection: Connection, reading: Reading, last: Last, outcome: Outcome) -> None:
         what = reading.what
-        event = self._reading_row(connection, reading, at_ns, from_client, number, outcome, frame)
+        event = self._reading_row(connection, reading, last, outcome)
         if isinstance(what, Undecoded):
             self._examine(connection, event, None, None, outcome)
             _step(event, self._tracker.stumbled, connection, event)
@@ -294,32 +294,24 @@ class Pipeline:
         if verdicts := _step(event, self._diagnosis.examine, connection, event, payload, says):
             outcome.verdicts = (*outcome.verdicts, *verdicts)
 
-    def _reading_row(
-        self,
-        connection: Connection,
-        reading: Reading,
-        at_ns: int,
-        from_client: bool,
-        number: int,
-        outcome: Outcome,
-        frame: Frame | None = None,
-    ) -> Event:
+    def _reading_row(self, connection: Connection, reading: Reading, last: Last, outcome: Outcome) -> Event:
         """Make the row for something that was read, with what it says by itself."""
         what = reading.what
+        number, at_ns, from_client, marks = reading.last or last
         kind = Kind.PAYLOAD if isinstance(what, Payload) else Kind.UNDECODED
         event = self._row(connection, kind, at_ns, reading.first_frame, outcome)
         event.last_frame = number
         event.from_client = from_client
         event.wire_bytes = reading.wire_bytes
-        if frame is not None and frame.marks:
-            event.marks = frame.marks
+        event.marks = marks
         if isinstance(what, Undecoded):
             event.undecoded = what
             return event
         event.op, event.event, event.seq = what.op, what.event, what.seq
         event.encoding = what.encoding
         event.payload = what.data
-        event.decoded_bytes = len(what.data)
+        # Of packets nothing was decoded: they are encrypted, and the payload is our own account of them.
+        event.decoded_bytes = 0 if event.plane is Plane.MEDIA else len(what.data)
         _step(event, self._locate, event, what, outcome)
         return event
 
@@ -327,33 +319,6 @@ class Pipeline:
         self._tracker.locate(event, payload.d)
         if payload.event is not None and (names := names_in(payload.event, payload.d)):
             outcome.names = (*outcome.names, *names.items())
-
-    def _fold(self, at_ns: int, outcome: Outcome) -> None:
-        """Make rows for the packets of sources that have paused by now."""
-        ended = [(number, run) for number, media in self._media.items() for run in media.expire(at_ns)]
-        for number, run in ended:
-            self._run(self._open[number][0], run, outcome)
-
-    def _run(self, connection: Connection, run: Run, outcome: Outcome) -> None:
-        """Make the row for voice packets that belong together."""
-        self._tracker.voice_of(connection, run.ssrc)
-        _note_news(connection, outcome)
-        if run.packet is not None:
-            payload = Payload("binary", run.packet, run.kind, None, None, described(run.packet))
-        else:
-            d = run.body()
-            payload = Payload("json", orjson.dumps({"op": run.kind, "d": d}), run.kind, None, None, d)
-        event = self._row(connection, Kind.PAYLOAD, run.last_ns, run.first_frame, outcome)
-        event.last_frame = run.last_frame
-        event.from_client = run.from_client
-        event.op = run.kind
-        # What was sent is encrypted, so nothing was decoded; the payload is our own account of it.
-        event.wire_bytes = run.wire_bytes
-        event.encoding = payload.encoding
-        event.payload = payload.data
-        _step(event, self._tracker.locate, event, payload.d)
-        self._examine(connection, event, payload, None, outcome)
-        _step(event, self._tracker.follow, connection, event, payload, None)
 
     def _row(self, connection: Connection, kind: Kind, at_ns: int, frame: int, outcome: Outcome) -> Event:
         """Make the next row: what is known of it is written into it afterwards."""
@@ -365,15 +330,6 @@ class Pipeline:
         self.next_event += 1
         outcome.rows.append(event)
         return event
-
-    def _observe(self, connection: Connection, decoder: Decoder, outcome: Outcome) -> None:
-        """Note what the bytes said about how the connection speaks."""
-        if decoder.encoding is not None:
-            connection.encoding = decoder.encoding
-        if decoder.compression_seen is not None:
-            connection.compression = decoder.compression_seen
-        connection.unread_frames, connection.unread_bytes = decoder.unread_frames, decoder.unread_bytes
-        _note_news(connection, outcome)
 
 
 def _note(connection: Connection, outcome: Outcome) -> None:

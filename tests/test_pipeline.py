@@ -280,6 +280,6 @@ def test_a_bug_between_two_rows_costs_neither(monkeypatch: pytest.MonkeyPatch) -
     del talk.happenings[-1]
     pipeline = Pipeline(default())
     fed(talk.happenings, pipeline)
-    monkeypatch.setattr("inspector.pipeline.Pipeline._observe", broken)
+    monkeypatch.setattr("inspector.pipeline._note_news", broken)
     rows = pipeline.feed(talk.closes().happenings[-1]).rows
     assert [(event.n, event.undecoded and event.undecoded.reason) for event in rows] == [(2, "truncated"), (3, "fault")]

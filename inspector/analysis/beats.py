@@ -5,19 +5,25 @@ with the ACK, and so is how long it took. Nothing pairs them again.
 """
 
 from inspector.model import Plane
+from inspector.protocol.ops import HEARTBEATS, GatewayOp, VoiceOp
 
 # Plane, opcodes of a heartbeat, opcode of its ACK.
 _BEATS: tuple[tuple[Plane, tuple[int | str, ...], int | str], ...] = (
-    (Plane.GATEWAY, (1, 40), 11),
-    (Plane.VOICE, (3,), 6),
+    (Plane.GATEWAY, HEARTBEATS, GatewayOp.HEARTBEAT_ACK),
+    (Plane.VOICE, (VoiceOp.HEARTBEAT,), VoiceOp.HEARTBEAT_ACK),
     (Plane.REMOTE_AUTH, ("heartbeat",), "heartbeat_ack"),
 )
 _SENT = {(plane.value, op) for plane, sent, _ in _BEATS for op in sent}
 _ACKS = {(plane.value, ack) for plane, _, ack in _BEATS}
 
 
+def literal(op: int | str) -> str:
+    """Return one of our own opcodes as SQL."""
+    return f"'{op}'" if isinstance(op, str) else str(int(op))
+
+
 def _one_of(kinds: set[tuple[str, int | str]]) -> str:
-    return " or ".join(f"plane = '{plane}' and op = {op!r}" for plane, op in sorted(kinds, key=repr))
+    return " or ".join(sorted(f"plane = '{plane}' and op = {literal(op)}" for plane, op in kinds))
 
 
 IS_HEARTBEAT = f"kind = 'payload' and from_client = 1 and ({_one_of(_SENT)})"

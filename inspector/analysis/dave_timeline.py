@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from inspector.model import Event
+from inspector.protocol.ops import VoiceOp
 from inspector.session.dave import AT_ONCE, NEW_GROUP, Dave
 from inspector.session.dave import Transition as Announced
 from inspector.session.proposals import number_in
@@ -25,7 +26,24 @@ State = Literal["group", "forming", "off", "apart"]
 """In a group, before there is one, without encryption, and without a connection."""
 What = Literal["commit", "welcome", "downgrade", "version", "new group"]
 
-_MOVES_PEOPLE = {(False, op) for op in (4, 9, 11, 13, 22, 24, 27, 29, 30)} | {(True, 31)}
+_ANNOUNCES = {
+    VoiceOp.DAVE_PREPARE_TRANSITION,
+    VoiceOp.DAVE_PREPARE_EPOCH,
+    VoiceOp.MLS_ANNOUNCE_COMMIT,
+    VoiceOp.MLS_WELCOME,
+}
+_MOVES_PEOPLE = {
+    (True, VoiceOp.MLS_INVALID_COMMIT_WELCOME),
+    (False, VoiceOp.SESSION_DESCRIPTION),
+    (False, VoiceOp.RESUMED),
+    (False, VoiceOp.CLIENTS_CONNECT),
+    (False, VoiceOp.CLIENT_DISCONNECT),
+    (False, VoiceOp.DAVE_EXECUTE_TRANSITION),
+    (False, VoiceOp.DAVE_PREPARE_EPOCH),
+    (False, VoiceOp.MLS_PROPOSALS),
+    (False, VoiceOp.MLS_ANNOUNCE_COMMIT),
+    (False, VoiceOp.MLS_WELCOME),
+}
 
 
 class Change(NamedTuple):
@@ -147,7 +165,7 @@ class DaveRecorder:
         op, from_client, at = event.op, bool(event.from_client), At(event.n, event.at_ns)
         self.dave.take(event, d)
         self._own = self.dave.user or self._own
-        if not from_client and op in (21, 24, 29, 30):
+        if not from_client and op in _ANNOUNCES:
             self._announce(event, at, d)
         if (from_client, op) in _MOVES_PEOPLE:
             self._note(at)
@@ -169,16 +187,16 @@ class DaveRecorder:
 
     def _announce(self, event: Event, at: At, d: Any) -> None:
         dave, number = self.dave, number_in(d, "transition_id")
-        told = dave.transitions.get(number) if number is not None and event.op != 24 else None
+        told = dave.transitions.get(number) if number is not None and event.op != VoiceOp.DAVE_PREPARE_EPOCH else None
         version = number_in(d, "protocol_version") if told is None else told.version
         record = _Record("commit", event.connection, at, number, version, told)
-        if event.op == 21:
+        if event.op == VoiceOp.DAVE_PREPARE_TRANSITION:
             record.what = "version" if version else "downgrade"
-        elif event.op == 24:
+        elif event.op == VoiceOp.DAVE_PREPARE_EPOCH:
             epoch = number_in(d, "epoch")
             record.what, record.epoch = ("new group", None) if epoch == NEW_GROUP else ("version", epoch)
         else:
-            record.what = "welcome" if event.op == 30 else "commit"
+            record.what = "welcome" if event.op == VoiceOp.MLS_WELCOME else "commit"
             record.epoch = dave.epoch
             record.members = None if dave.group is None else tuple(dave.group.values())
             self._group = (*self._selves(), *dave.members) if record.members is None else record.members

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from inspector.protocol.ops import GatewayOp, VoiceOp
+
 # Nobody is waited for over so long: what comes after it, and need not come at all, is no part of the handshake's time.
 LULL_NS = 10_000_000_000
 AT_ONCE = 0
@@ -38,27 +40,27 @@ class Kind(NamedTuple):
 
 
 STEPS: dict[Key, Kind] = {
-    "ask": Kind("asking", "main", 4, "", True),
+    "ask": Kind("asking", "main", GatewayOp.VOICE_STATE_UPDATE, "", True),
     "state": Kind("asking", "main", None, "VOICE_STATE_UPDATE", False),
     "server": Kind("asking", "main", None, "VOICE_SERVER_UPDATE", False),
     "open": Kind("connecting", "voice", None, "connection", True),
-    "hello": Kind("connecting", "voice", 8, "", False),
-    "identify": Kind("login", "voice", 0, "", True),
-    "resume": Kind("resume", "voice", 7, "", True),
-    "ready": Kind("login", "voice", 2, "", False),
-    "resumed": Kind("resume", "voice", 9, "", False),
+    "hello": Kind("connecting", "voice", VoiceOp.HELLO, "", False),
+    "identify": Kind("login", "voice", VoiceOp.IDENTIFY, "", True),
+    "resume": Kind("resume", "voice", VoiceOp.RESUME, "", True),
+    "ready": Kind("login", "voice", VoiceOp.READY, "", False),
+    "resumed": Kind("resume", "voice", VoiceOp.RESUMED, "", False),
     "discover": Kind("path", "udp", None, "IP discovery", True),
     "discovered": Kind("path", "udp", None, "IP discovery", False),
-    "select": Kind("login", "voice", 1, "", True),
-    "describe": Kind("login", "voice", 4, "", False),
-    "sender": Kind("encryption", "voice", 25, "", False),
-    "package": Kind("encryption", "voice", 26, "", True),
-    "propose": Kind("encryption", "voice", 27, "", False),
-    "commit": Kind("encryption", "voice", 28, "", True),
-    "announce": Kind("encryption", "voice", 29, "", False),
-    "prepared": Kind("encryption", "voice", 23, "", True),
-    "execute": Kind("encryption", "voice", 22, "", False),
-    "speak": Kind("afterwards", "voice", 5, "", True),
+    "select": Kind("login", "voice", VoiceOp.SELECT_PROTOCOL, "", True),
+    "describe": Kind("login", "voice", VoiceOp.SESSION_DESCRIPTION, "", False),
+    "sender": Kind("encryption", "voice", VoiceOp.MLS_EXTERNAL_SENDER, "", False),
+    "package": Kind("encryption", "voice", VoiceOp.MLS_KEY_PACKAGE, "", True),
+    "propose": Kind("encryption", "voice", VoiceOp.MLS_PROPOSALS, "", False),
+    "commit": Kind("encryption", "voice", VoiceOp.MLS_COMMIT_WELCOME, "", True),
+    "announce": Kind("encryption", "voice", VoiceOp.MLS_ANNOUNCE_COMMIT, "", False),
+    "prepared": Kind("encryption", "voice", VoiceOp.DAVE_TRANSITION_READY, "", True),
+    "execute": Kind("encryption", "voice", VoiceOp.DAVE_EXECUTE_TRANSITION, "", False),
+    "speak": Kind("afterwards", "voice", VoiceOp.SPEAKING, "", True),
     "close": Kind("afterwards", "voice", None, "close", False),
 }
 """The steps of a handshake, in the order in which they are due."""

@@ -10,11 +10,13 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from inspector.analysis.beats import literal
 from inspector.analysis.handshake import PAYLOADS, Course, Key, Seen, first_sentence
 from inspector.analysis.overview import host_of
 from inspector.analysis.voice_call import Call, Socket, Violation, VoiceCall, without_port
 from inspector.model import ABSENT, Event, Kind, Payload, Plane, Severity
-from inspector.session.dave import BINARY, OPS
+from inspector.protocol.ops import BINARY, GatewayOp, VoiceOp
+from inspector.session.dave import OPS
 from inspector.session.proposals import number_in
 from inspector.session.redact import mask_reason
 from inspector.session.said import At, name
@@ -31,11 +33,13 @@ MOST_CALLS, MOST_SOCKETS, MOST_FINDINGS = 200, 1_000, 200
 _MOST_USERS = 1_000
 
 # Who speaks under which SSRC does not matter here, and is said often.
-_OF_DAVE = OPS - {(False, 5), (False, 12)}
+_OF_DAVE = OPS - {(False, VoiceOp.SPEAKING), (False, VoiceOp.VIDEO)}
 
 
 def _ops(from_client: bool) -> str:
-    return ", ".join(sorted(str(op) for sent, op in PAYLOADS.keys() | _OF_DAVE if sent is from_client))
+    return ", ".join(
+        sorted(literal(op) for sent, op in PAYLOADS.keys() | _OF_DAVE if sent is from_client and op is not None)
+    )
 
 
 _ROWS = f"""
@@ -43,7 +47,8 @@ _ROWS = f"""
         encoding
     from event where id > ? and id <= ? and (
         plane = 'gateway' and kind = 'payload' and (
-            event in ('READY', 'VOICE_STATE_UPDATE', 'VOICE_SERVER_UPDATE') or op = 4 and from_client = 1)
+            event in ('READY', 'VOICE_STATE_UPDATE', 'VOICE_SERVER_UPDATE')
+            or op = {GatewayOp.VOICE_STATE_UPDATE} and from_client = 1)
         or plane = 'voice' and (kind in ('open', 'close') or kind = 'payload' and (
             from_client = 1 and op in ({_ops(True)}) or from_client = 0 and op in ({_ops(False)})))
         or plane = 'media' and op = 'discovery')
@@ -57,7 +62,7 @@ _FINDINGS = """
     from finding join event on event.id = finding.event where finding.id > ? order by finding.id limit ?"""
 _CAUSES = "select event, cause from verdict where event in (select value from json_each(?))"
 # Whose bodies matter: who it is, and all of DAVE but the external sender and the key package.
-_READ = _OF_DAVE - {(False, 25), (True, 26)} | {(True, 7)}
+_READ = _OF_DAVE - {(False, VoiceOp.MLS_EXTERNAL_SENDER), (True, VoiceOp.MLS_KEY_PACKAGE)} | {(True, VoiceOp.RESUME)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +197,7 @@ class VoiceReader:
         if where is None:
             # One leaves a private call without a word about which.
             for private in self._calls:
-                if private.home == home and private.private and (is_state or row.op == 4):
+                if private.home == home and private.private and (is_state or row.op == GatewayOp.VOICE_STATE_UPDATE):
                     private.leave()
             return
         seen = Seen(int(row.at), row.id, row.connection)
@@ -268,20 +273,20 @@ class VoiceReader:
         """Take in a payload, and return the call that it turns out to belong to."""
         from_client, course = bool(row.from_client), socket.course
         d = self._body(row, Plane.VOICE, known.version) if (from_client, op) in _READ else ABSENT
-        if from_client and op in (0, 7):
+        if from_client and op in (VoiceOp.IDENTIFY, VoiceOp.RESUME):
             self._enter(socket, known, name(d.get("server_id")) if type(d) is dict else None)
         call = socket.call
         assert call is not None
-        if from_client and op in (0, 7):
+        if from_client and op in (VoiceOp.IDENTIFY, VoiceOp.RESUME):
             call.active = row.connection
-            if op == 0:
+            if op == VoiceOp.IDENTIFY:
                 call.dave.begin()
         course.take(from_client, op, seen._replace(op=op), number_in(d, "transition_id"))
         # A connection that another has replaced may still have things to say.
         if call.active in (None, row.connection):
             event = Event(row.id, row.connection, seen.at_ns, Plane.VOICE, Kind.PAYLOAD, from_client, op=op)
             call.dave.take(event, d)
-            if op == 4 and not from_client:
+            if op == VoiceOp.SESSION_DESCRIPTION and not from_client:
                 course.version = call.dave.dave.version
         return call
 

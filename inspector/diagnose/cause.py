@@ -7,12 +7,13 @@ from inspector.diagnose.rule import SECOND, Situation
 from inspector.diagnose.words import opcode, took
 from inspector.inert import inert
 from inspector.model import ABSENT, Absent, Closed, Severity
+from inspector.protocol.ops import HEARTBEATS, GatewayOp
 from inspector.protocol.registry import CloseCode
 from inspector.session.redact import HIDDEN, is_lost
 from inspector.session.state import SEND_WINDOW_NS, Sent
 
 # Heartbeats, and what a client introduces itself with: the opcodes that need no session on the main gateway.
-NEED_NO_SESSION = (1, 2, 6, 40)
+NEED_NO_SESSION = (*HEARTBEATS, GatewayOp.IDENTIFY, GatewayOp.RESUME)
 
 # Time within which a session can be resumed, by experience; nobody documents it.
 RESUMABLE_NS = 300 * SECOND

@@ -23,6 +23,7 @@ from inspector.diagnose.rule import SECOND, Situation
 from inspector.diagnose.words import counted, listed, mixture, opcode, quoted, took
 from inspector.inert import inert
 from inspector.model import Plane, Severity
+from inspector.protocol.ops import GatewayOp, VoiceOp
 from inspector.session.said import Identify, Resume
 from inspector.session.state import MAX_SENDS, Connection
 
@@ -206,7 +207,8 @@ def refused_token(now: Situation) -> Cause:
 def already_authenticated(now: Situation) -> Cause:
     """4005, on the voice gateway too."""
     connection = now.connection
-    ops = (0, 7) if now.event.plane is Plane.VOICE else (2, 6)
+    is_voice = now.event.plane is Plane.VOICE
+    ops = (VoiceOp.IDENTIFY, VoiceOp.RESUME) if is_voice else (GatewayOp.IDENTIFY, GatewayOp.RESUME)
     rows = {sent.n: opcode(now.registry, now.event.plane, sent.op) for sent in connection.sends if sent.op in ops}
     rows |= {login.n: "op 2 Identify" for login in now.world.logins if login.connection == connection.id}
     for asked in (connection.identify, connection.resume):

@@ -19,6 +19,7 @@ from inspector.diagnose.cause import (
 )
 from inspector.diagnose.rule import MS, SECOND, Situation
 from inspector.diagnose.words import counted, listed, mixture, quoted, took
+from inspector.protocol.ops import VoiceOp
 from inspector.session.said import At, Selected
 from inspector.session.state import Connection
 from inspector.session.tracker import GONE
@@ -29,7 +30,7 @@ NEAR_NS = 5 * SECOND
 # Time within which a main connection that ended takes its voice connections with it.
 LOST_NS = 60 * SECOND
 # Opcodes that need no voice session: Identify, Heartbeat, Resume.
-NEED_NO_SESSION = (0, 3, 7)
+NEED_NO_SESSION = (VoiceOp.IDENTIFY, VoiceOp.HEARTBEAT, VoiceOp.RESUME)
 # Protocols that can be selected.
 PROTOCOLS = ("udp", "webrtc")
 # Voice connections of one call within a minute that are a loop.

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from inspector.diagnose.rule import SECOND, Noticed, Situation, dispatches, receives, rule, sends, silence
 from inspector.diagnose.words import listed, mixture, opcode, quoted, took
 from inspector.model import Plane, Severity
+from inspector.protocol.ops import GatewayOp
 from inspector.session.said import Chunk, Join, Members, VoiceServer, whole
 from inspector.session.state import SEND_WINDOW_NS, Sent
 
@@ -71,7 +72,7 @@ def oversize_payload(now: Situation) -> Iterator[Noticed]:
 @rule(
     "presence-flood",
     Severity.WARN,
-    sends(GATEWAY, 3),
+    sends(GATEWAY, GatewayOp.PRESENCE_UPDATE),
     remedy="Change the presence at most five times in twenty seconds, and not at all if nothing has changed.",
     source=("official-events", "community-gateway"),
 )
@@ -80,7 +81,7 @@ def presence_flood(now: Situation) -> Iterator[Noticed]:
 
     Until a change has spread, other events wait.
     """
-    changes = [sent for sent in now.connection.sends if sent.op == 3]
+    changes = [sent for sent in now.connection.sends if sent.op == GatewayOp.PRESENCE_UPDATE]
     recent = [sent for sent in changes if now.at_ns - sent.at_ns < PRESENCES_NS]
     # Said where the number is reached, not where it stays.
     before = [sent for sent in changes if changes[-1].at_ns - sent.at_ns < PRESENCES_NS]
@@ -95,7 +96,7 @@ def presence_flood(now: Situation) -> Iterator[Noticed]:
 @rule(
     "members-malformed",
     Severity.ERROR,
-    sends(GATEWAY, 8),
+    sends(GATEWAY, GatewayOp.REQUEST_GUILD_MEMBERS),
     remedy="Send guild_id with either query and limit, or user_ids.",
     source=("official-events",),
 )
@@ -113,7 +114,7 @@ def members_malformed(now: Situation) -> Iterator[Noticed]:
 @rule(
     "members-over-limit",
     Severity.WARN,
-    sends(GATEWAY, 8),
+    sends(GATEWAY, GatewayOp.REQUEST_GUILD_MEMBERS),
     remedy="Ask for at most 100 users or 100 hits of one guild, with a nonce of at most 32 bytes.",
     source=("official-events",),
 )
@@ -139,7 +140,7 @@ def members_over_limit(now: Situation) -> Iterator[Noticed]:
 @rule(
     "members-without-nonce",
     Severity.INFO,
-    sends(GATEWAY, 8),
+    sends(GATEWAY, GatewayOp.REQUEST_GUILD_MEMBERS),
     remedy="Give each request a nonce of its own; the chunks repeat it.",
     source=("official-events",),
 )
@@ -155,7 +156,7 @@ def members_without_nonce(now: Situation) -> Iterator[Noticed]:
 @rule(
     "members-need-intent",
     Severity.ERROR,
-    sends(GATEWAY, 8),
+    sends(GATEWAY, GatewayOp.REQUEST_GUILD_MEMBERS),
     remedy="Ask for the intent in Identify, and switch it on in the developer portal; both intents are privileged.",
     source=("official-events", "official-gateway"),
 )
@@ -240,7 +241,7 @@ def join_unanswered(now: Situation) -> Iterator[Noticed]:
 @rule(
     "join-needs-intent",
     Severity.WARN,
-    sends(GATEWAY, 4),
+    sends(GATEWAY, GatewayOp.VOICE_STATE_UPDATE),
     remedy="Ask for GUILD_VOICE_STATES in Identify; without it the session id for voice never comes.",
     source=("official-gateway", "official-voice"),
 )
@@ -278,7 +279,11 @@ def receive_only_opcode_sent(now: Situation) -> Iterator[Noticed]:
     """The client sends an opcode that only the server may send."""
     row = now.registry.opcode(now.event.plane, now.event.op, from_client=True)
     # A client's Heartbeat ACK has a rule of its own.
-    if row is not None and row.direction == "receive" and (now.event.plane, now.event.op) != (GATEWAY, 11):
+    if (
+        row is not None
+        and row.direction == "receive"
+        and (now.event.plane, now.event.op) != (GATEWAY, GatewayOp.HEARTBEAT_ACK)
+    ):
         yield Noticed(f"Op {row.number} {row.name} is for the server to send.")
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from inspector.diagnose.rule import MS, SECOND, Noticed, Situation, closes, receives, rule, sends, silence
 from inspector.diagnose.words import opcode, took
 from inspector.model import Plane, Severity
-from inspector.session.dave import AT_ONCE, BINARY, NEW_GROUP, Transition
+from inspector.protocol.ops import BINARY, VoiceOp
+from inspector.session.dave import AT_ONCE, NEW_GROUP, Transition
 from inspector.session.proposals import number_in
 
 VOICE = Plane.VOICE
@@ -21,7 +22,17 @@ PROMPT_NS = 3 * SECOND
 # Less is not worth a word: the two ends' messages cross each other.
 CROSSING_NS = 50 * MS
 
-_ANNOUNCED = {21: "a change of version", 29: "a commit", 30: "a welcome"}
+# What speaks of one transition that was announced.
+_ABOUT_ONE = (
+    VoiceOp.DAVE_EXECUTE_TRANSITION,
+    VoiceOp.DAVE_TRANSITION_READY,
+    VoiceOp.MLS_INVALID_COMMIT_WELCOME,
+)
+_ANNOUNCED = {
+    VoiceOp.DAVE_PREPARE_TRANSITION: "a change of version",
+    VoiceOp.MLS_ANNOUNCE_COMMIT: "a commit",
+    VoiceOp.MLS_WELCOME: "a welcome",
+}
 
 
 def _what(transition: Transition) -> str:
@@ -45,7 +56,7 @@ def _overdue(now: Situation) -> Iterator[Transition]:
 
 def _answers(now: Situation, transition: Transition) -> bool:
     """Return whether this row is the answer, or makes it idle."""
-    is_about = now.payload is not None and now.event.op in (22, 23, 31)
+    is_about = now.payload is not None and now.event.op in _ABOUT_ONE
     return is_about and number_in(now.d, "transition_id") == transition.id
 
 
@@ -62,7 +73,7 @@ def dave_transition_not_ready(now: Situation) -> Iterator[Noticed]:
     The server waits some two seconds and switches over without it; the client then hears nothing.
     """
     for transition in _overdue(now):
-        if transition.by == 21:
+        if transition.by == VoiceOp.DAVE_PREPARE_TRANSITION:
             yield Noticed(
                 f"No op 23 came for {_what(transition)} within {took(now.at_ns - transition.announced.at_ns)}.",
                 (transition.announced.n,),
@@ -83,7 +94,7 @@ def dave_commit_ignored(now: Situation) -> Iterator[Noticed]:
     It stays in an epoch that is over: it cannot hear the others, nor they it.
     """
     for transition in _overdue(now):
-        if transition.by != 21:
+        if transition.by != VoiceOp.DAVE_PREPARE_TRANSITION:
             yield Noticed(
                 f"Neither op 23 nor op 31 came for {_what(transition)} within "
                 f"{took(now.at_ns - transition.announced.at_ns)}.",
@@ -94,7 +105,7 @@ def dave_commit_ignored(now: Situation) -> Iterator[Noticed]:
 @rule(
     "dave-ready-late",
     Severity.WARN,
-    sends(VOICE, 23),
+    sends(VOICE, VoiceOp.DAVE_TRANSITION_READY),
     remedy="Be ready before the server switches over: process commits and welcomes as soon as they arrive.",
     source=("dave",),
 )
@@ -115,7 +126,7 @@ def dave_ready_late(now: Situation) -> Iterator[Noticed]:
 @rule(
     "dave-ready-twice",
     Severity.WARN,
-    sends(VOICE, 23),
+    sends(VOICE, VoiceOp.DAVE_TRANSITION_READY),
     remedy="Send op 23 once for each transition.",
     source=("dave",),
 )
@@ -129,7 +140,7 @@ def dave_ready_twice(now: Situation) -> Iterator[Noticed]:
 @rule(
     "dave-ready-unknown",
     Severity.WARN,
-    sends(VOICE, 23),
+    sends(VOICE, VoiceOp.DAVE_TRANSITION_READY),
     remedy="Repeat the transition_id of the announcement; libraries have lost it on the way, or kept an old one.",
     source=("dave",),
 )
@@ -147,7 +158,7 @@ def dave_ready_unknown(now: Situation) -> Iterator[Noticed]:
 @rule(
     "dave-ready-for-zero",
     Severity.WARN,
-    sends(VOICE, 23),
+    sends(VOICE, VoiceOp.DAVE_TRANSITION_READY),
     remedy="Do not answer transition 0, but read it: 0 is a number like any other, and not the same as none.",
     source=("dave",),
 )
@@ -161,7 +172,7 @@ def dave_ready_for_zero(now: Situation) -> Iterator[Noticed]:
 @rule(
     "dave-execute-unannounced",
     Severity.WARN,
-    receives(VOICE, 22),
+    receives(VOICE, VoiceOp.DAVE_EXECUTE_TRANSITION),
     remedy="Look at what came before: a message was lost, or the connection was taken over without its state.",
     source=("dave",),
 )
@@ -179,7 +190,7 @@ def dave_execute_unannounced(now: Situation) -> Iterator[Noticed]:
 @rule(
     "dave-executed-unready",
     Severity.ERROR,
-    receives(VOICE, 22),
+    receives(VOICE, VoiceOp.DAVE_EXECUTE_TRANSITION),
     remedy="Send op 23 as soon as a commit, welcome or version was taken in, or op 31 and a fresh key package (op 26) "
     "where that failed.",
     source=("dave", "community-voice"),
@@ -201,7 +212,7 @@ def dave_executed_unready(now: Situation) -> Iterator[Noticed]:
         connection.examined_ns >= transition.announced.at_ns + READY_NS
     )
     if not is_told:
-        missing = "op 23" if transition.by == 21 else "op 23 or op 31"
+        missing = "op 23" if transition.by == VoiceOp.DAVE_PREPARE_TRANSITION else "op 23 or op 31"
         yield Noticed(
             f"{_what(transition).capitalize()} is executed {took(now.at_ns - transition.announced.at_ns)} after it was "
             f"announced, without {missing} from the client.",
@@ -223,7 +234,11 @@ def dave_key_package_missing(now: Situation) -> Iterator[Noticed]:
     Without one nobody can add the client to the group: it stays out and hears nothing.
     """
     due = now.connection.encryption.key_package_due
-    if due is None or not now.connection.is_whole or (now.event.from_client and now.event.op == 26):
+    if (
+        due is None
+        or not now.connection.is_whole
+        or (now.event.from_client and now.event.op == VoiceOp.MLS_KEY_PACKAGE)
+    ):
         return
     if now.passed(due.at_ns + PROMPT_NS):
         yield Noticed(f"No key package came within {took(now.at_ns - due.at_ns)} of {due.why}.", (due.n,))
@@ -232,7 +247,7 @@ def dave_key_package_missing(now: Situation) -> Iterator[Noticed]:
 @rule(
     "dave-commit-rejected",
     Severity.WARN,
-    sends(VOICE, 31),
+    sends(VOICE, VoiceOp.MLS_INVALID_COMMIT_WELCOME),
     remedy="Find out why the commit or welcome did not fit: proposals that were missed, or the wrong epoch. The client "
     "must send a fresh key package with it, and is removed and added again.",
     source=("dave",),
@@ -247,7 +262,7 @@ def dave_commit_rejected(now: Situation) -> Iterator[Noticed]:
 @rule(
     "dave-downgrade",
     Severity.INFO,
-    receives(VOICE, 21),
+    receives(VOICE, VoiceOp.DAVE_PREPARE_TRANSITION),
     remedy="Nothing, if somebody without DAVE joined; the call goes on unencrypted end to end until they leave.",
     source=("dave",),
 )
@@ -263,7 +278,13 @@ def dave_downgrade(now: Situation) -> Iterator[Noticed]:
 @rule(
     "dave-passthrough",
     Severity.INFO,
-    receives(VOICE, 21, 22, 29, 30),
+    receives(
+        VOICE,
+        VoiceOp.DAVE_PREPARE_TRANSITION,
+        VoiceOp.DAVE_EXECUTE_TRANSITION,
+        VoiceOp.MLS_ANNOUNCE_COMMIT,
+        VoiceOp.MLS_WELCOME,
+    ),
     closes(VOICE),
     remedy="Nothing, if somebody without DAVE was there meanwhile. If nobody was, look for what made the server give "
     "it up; and do not take what was said in that time for confidential.",
@@ -305,7 +326,7 @@ def dave_passthrough(now: Situation) -> Iterator[Noticed]:
 @rule(
     "dave-group-anew",
     Severity.INFO,
-    receives(VOICE, 24),
+    receives(VOICE, VoiceOp.DAVE_PREPARE_EPOCH),
     remedy="Nothing by itself: the server has its reasons, such as a client that lost step and could not be let in.",
     source=("dave",),
 )
@@ -327,13 +348,18 @@ def dave_group_anew(now: Situation) -> Iterator[Noticed]:
 @rule(
     "dave-version-not-offered",
     Severity.ERROR,
-    receives(VOICE, 4, 21, 24),
+    receives(
+        VOICE,
+        VoiceOp.SESSION_DESCRIPTION,
+        VoiceOp.DAVE_PREPARE_TRANSITION,
+        VoiceOp.DAVE_PREPARE_EPOCH,
+    ),
     remedy="Offer in max_dave_protocol_version what the library can speak and no less; or update the library.",
     source=("dave", "official-voice"),
 )
 def dave_version_not_offered(now: Situation) -> Iterator[Noticed]:
     """The server asks for a version of DAVE above what the client offers."""
-    key = "dave_protocol_version" if now.event.op == 4 else "protocol_version"
+    key = "dave_protocol_version" if now.event.op == VoiceOp.SESSION_DESCRIPTION else "protocol_version"
     version, encryption = number_in(now.d, key), now.connection.encryption
     asked = now.connection.identify
     if version is None or not encryption.introduced:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, receives, rule, sends, silence
 from inspector.diagnose.words import counted, took
 from inspector.model import Plane, Severity
+from inspector.protocol.ops import HEARTBEATS, GatewayOp, VoiceOp
 from inspector.session.said import Beat
 
 GATEWAY, VOICE = Plane.GATEWAY, Plane.VOICE
@@ -29,8 +30,8 @@ def allowed_ns(interval_ns: int) -> int:
 @rule(
     "heartbeat-late",
     Severity.WARN,
-    sends(GATEWAY, 1, 40),
-    sends(VOICE, 3),
+    sends(GATEWAY, *HEARTBEATS),
+    sends(VOICE, VoiceOp.HEARTBEAT),
     remedy="Send heartbeats from a task or thread that nothing can block, and move slow work (files, databases, "
     "computing) off the event loop.",
     source=("official-gateway", "community-gateway"),
@@ -112,7 +113,7 @@ def heartbeat_never_began(now: Situation) -> Iterator[Noticed]:
 @rule(
     "first-heartbeat-late",
     Severity.WARN,
-    sends(GATEWAY, 1, 40),
+    sends(GATEWAY, *HEARTBEATS),
     remedy="Send the first heartbeat after the interval times a random number between 0 and 1.",
     source=("official-gateway",),
 )
@@ -132,7 +133,7 @@ def first_heartbeat_late(now: Situation) -> Iterator[Noticed]:
 @rule(
     "first-heartbeat-unjittered",
     Severity.INFO,
-    sends(GATEWAY, 1, 40),
+    sends(GATEWAY, *HEARTBEATS),
     remedy="Wait for the interval times a random number between 0 and 1 before the first heartbeat.",
     source=("official-gateway",),
 )
@@ -154,7 +155,7 @@ def first_heartbeat_unjittered(now: Situation) -> Iterator[Noticed]:
 @rule(
     "heartbeat-ack-missing",
     Severity.ERROR,
-    sends(GATEWAY, 1, 40),
+    sends(GATEWAY, *HEARTBEATS),
     remedy="When a heartbeat is due while the one before has no ACK, close with a code other than 1000 and 1001, and "
     "resume.",
     source=("official-gateway",),
@@ -221,7 +222,7 @@ def heartbeat_request_unanswered(now: Situation) -> Iterator[Noticed]:
 @rule(
     "heartbeat-request-acknowledged",
     Severity.WARN,
-    sends(GATEWAY, 11),
+    sends(GATEWAY, GatewayOp.HEARTBEAT_ACK),
     remedy="Answer the server's Heartbeat with a Heartbeat (op 1); Heartbeat ACK is the server's word alone.",
     source=("official-gateway",),
 )
@@ -234,7 +235,7 @@ def heartbeat_request_acknowledged(now: Situation) -> Iterator[Noticed]:
 @rule(
     "heartbeat-seq-wrong",
     Severity.WARN,
-    sends(GATEWAY, 1, 40),
+    sends(GATEWAY, *HEARTBEATS),
     remedy="Send the highest s that was received in this session, and null only before the first dispatch.",
     source=("official-gateway",),
 )
@@ -260,7 +261,7 @@ def heartbeat_seq_wrong(now: Situation) -> Iterator[Noticed]:
 @rule(
     "heartbeat-flood",
     Severity.WARN,
-    sends(GATEWAY, 1, 40),
+    sends(GATEWAY, *HEARTBEATS),
     remedy="Keep one timer a connection, and stop it when the connection ends.",
     source=("official-gateway", "community-gateway"),
 )
@@ -272,7 +273,7 @@ def heartbeat_flood(now: Situation) -> Iterator[Noticed]:
     connection = now.connection
     if connection.interval_ns < 20 * GRAIN_NS:
         return
-    beats = [sent for sent in connection.sends if sent.op in (1, 40)]
+    beats = [sent for sent in connection.sends if sent.op in HEARTBEATS]
     expected = 60 * SECOND // connection.interval_ns + 2
     # Said once, when the bound is reached.
     if len(beats) == 3 * expected:
@@ -286,7 +287,7 @@ def heartbeat_flood(now: Situation) -> Iterator[Noticed]:
 @rule(
     "ack-without-heartbeat",
     Severity.INFO,
-    receives(GATEWAY, 11),
+    receives(GATEWAY, GatewayOp.HEARTBEAT_ACK),
     remedy="Nothing, unless it is a server of your own: an ACK answers one heartbeat.",
     source=("official-gateway",),
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from inspector.diagnose.rule import Noticed, Situation, dispatches, rule, sends
 from inspector.diagnose.words import listed
 from inspector.model import Plane, Severity
+from inspector.protocol.ops import GatewayOp
 from inspector.session.said import Identify
 from inspector.session.tracker import is_blank
 
@@ -25,7 +26,7 @@ def _is_user(now: Situation) -> bool:
 @rule(
     "intents-undefined",
     Severity.ERROR,
-    sends(GATEWAY, 2),
+    sends(GATEWAY, GatewayOp.IDENTIFY),
     remedy="Add up the values of the intents that are wanted: gwinspect explain intents NUMBER.",
     source=("official-gateway",),
 )
@@ -43,7 +44,7 @@ def intents_undefined(now: Situation) -> Iterator[Noticed]:
 @rule(
     "intents-user-only",
     Severity.ERROR,
-    sends(GATEWAY, 2),
+    sends(GATEWAY, GatewayOp.IDENTIFY),
     remedy="Leave them out; only users' clients have them.",
     source=("community-gateway",),
 )

@@ -10,6 +10,7 @@ from inspector.diagnose.cause import RESUMABLE_NS
 from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, receives, rule, sends, silence
 from inspector.diagnose.words import counted, listed, opcode, quoted, took
 from inspector.model import Plane, Severity
+from inspector.protocol.ops import HEARTBEATS, GatewayOp
 from inspector.session.redact import is_lost
 from inspector.session.said import Identify, Refused, Resume
 from inspector.session.tracker import DESTROYING, host_of
@@ -17,7 +18,7 @@ from inspector.session.world import DAY_NS, Login, Session
 
 GATEWAY = Plane.GATEWAY
 # What may be sent before READY.
-_BEFORE_READY = frozenset({1, 2, 6, 40, 41})
+_BEFORE_READY = frozenset({*HEARTBEATS, GatewayOp.IDENTIFY, GatewayOp.RESUME, GatewayOp.UPDATE_TIME_SPENT_SESSION_ID})
 # Logins in so short a time are a storm; so many of a day's budget are worth a warning.
 STORM, STORM_NS = 5, 60 * SECOND
 BUDGET, BUDGET_WARNS = 1000, 800
@@ -33,7 +34,7 @@ LOOP = 3
 @rule(
     "identify-before-hello",
     Severity.INFO,
-    sends(GATEWAY, 2, 6),
+    sends(GATEWAY, GatewayOp.IDENTIFY, GatewayOp.RESUME),
     remedy="Wait for Hello; it is the first message and says how often to send heartbeats.",
     source=("official-gateway", "community-gateway"),
 )
@@ -51,7 +52,7 @@ def _opcode(now: Situation) -> str:
 @rule(
     "identify-twice",
     Severity.ERROR,
-    sends(GATEWAY, 2, 6),
+    sends(GATEWAY, GatewayOp.IDENTIFY, GatewayOp.RESUME),
     remedy="Send one Identify or Resume a connection, and another only after Invalid Session (op 9).",
     source=("official-gateway", "official-opcodes"),
 )
@@ -70,7 +71,7 @@ def identify_twice(now: Situation) -> Iterator[Noticed]:
 @rule(
     "identify-malformed",
     Severity.ERROR,
-    sends(GATEWAY, 2),
+    sends(GATEWAY, GatewayOp.IDENTIFY),
     remedy="Compare d with the fields that Identify has: gwinspect explain op 2.",
     source=("official-events",),
 )
@@ -98,7 +99,7 @@ def identify_malformed(now: Situation) -> Iterator[Noticed]:
 @rule(
     "identify-without-intents",
     Severity.ERROR,
-    sends(GATEWAY, 2),
+    sends(GATEWAY, GatewayOp.IDENTIFY),
     remedy="Send the sum of the intents whose events the bot wants.",
     source=("official-gateway",),
 )
@@ -151,7 +152,7 @@ def _is_command(op: int | str | None) -> bool:
 @rule(
     "resume-unknown-session",
     Severity.WARN,
-    sends(GATEWAY, 6),
+    sends(GATEWAY, GatewayOp.RESUME),
     remedy="Keep session_id, resume_gateway_url and seq together for each shard, and replace all three on READY.",
     source=("official-gateway",),
 )
@@ -186,7 +187,7 @@ def _is_alone(identify: Identify) -> bool:
 @rule(
     "resume-wrong-seq",
     Severity.ERROR,
-    sends(GATEWAY, 6),
+    sends(GATEWAY, GatewayOp.RESUME),
     remedy="Keep the highest s that came, per session, and begin anew with each READY.",
     source=("official-gateway",),
 )
@@ -216,7 +217,7 @@ def _was_read(now: Situation, session: Session) -> bool:
 @rule(
     "resume-stale-seq",
     Severity.INFO,
-    sends(GATEWAY, 6),
+    sends(GATEWAY, GatewayOp.RESUME),
     remedy="Take the number over as soon as a dispatch has been received, not when it has been worked off.",
     source=("official-gateway",),
 )
@@ -243,7 +244,7 @@ def resume_stale_seq(now: Situation) -> Iterator[Noticed]:
 @rule(
     "resume-at-wrong-url",
     Severity.WARN,
-    sends(GATEWAY, 6),
+    sends(GATEWAY, GatewayOp.RESUME),
     remedy="Connect to resume_gateway_url of READY for a resume, and to the first URL for an Identify.",
     source=("official-gateway",),
 )
@@ -267,7 +268,7 @@ def _port_less(host: str) -> str:
 @rule(
     "resume-parameters-changed",
     Severity.WARN,
-    sends(GATEWAY, 6),
+    sends(GATEWAY, GatewayOp.RESUME),
     remedy="Put the same v, encoding and compress into the resume URL as into the first.",
     source=("official-gateway",),
 )
@@ -297,7 +298,7 @@ def _value(value: int | str | None) -> str:
 @rule(
     "resume-after-destroying",
     Severity.ERROR,
-    sends(GATEWAY, 6),
+    sends(GATEWAY, GatewayOp.RESUME),
     remedy="Close with a code from 4000 to 4999 to keep the session, and with 1000 only to give it up.",
     source=("official-gateway",),
 )
@@ -317,7 +318,7 @@ def resume_after_destroying(now: Situation) -> Iterator[Noticed]:
 @rule(
     "resume-after-end",
     Severity.WARN,
-    sends(GATEWAY, 6),
+    sends(GATEWAY, GatewayOp.RESUME),
     remedy="Forget session_id after op 9 with false and after closes that forbid a resume, and identify.",
     source=("official-gateway", "official-opcodes"),
 )
@@ -337,7 +338,7 @@ def resume_after_end(now: Situation) -> Iterator[Noticed]:
 @rule(
     "identify-instead-of-resume",
     Severity.WARN,
-    sends(GATEWAY, 2),
+    sends(GATEWAY, GatewayOp.IDENTIFY),
     remedy="Resume first; an op 9 tells if that is not possible. An Identify costs one of 1000 a day and loses events.",
     source=("official-gateway",),
 )
@@ -371,7 +372,7 @@ def identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
 @rule(
     "resume-loop",
     Severity.ERROR,
-    sends(GATEWAY, 6),
+    sends(GATEWAY, GatewayOp.RESUME),
     remedy="Give up after the second failure: forget the session, wait, and identify.",
     source=("derived",),
 )
@@ -390,7 +391,7 @@ def resume_loop(now: Situation) -> Iterator[Noticed]:
 @rule(
     "identify-storm",
     Severity.ERROR,
-    sends(GATEWAY, 2),
+    sends(GATEWAY, GatewayOp.IDENTIFY),
     remedy="Wait longer after each failure (1 s, 2 s, 4 s … with some randomness), and stop at closes that forbid a "
     "reconnect.",
     source=("official-gateway",),
@@ -425,7 +426,7 @@ def _crosses(logins: Sequence[Login], at_ns: int, bound: int, span_ns: int) -> b
 @rule(
     "identify-budget",
     Severity.WARN,
-    sends(GATEWAY, 2),
+    sends(GATEWAY, GatewayOp.IDENTIFY),
     remedy="Resume instead of identifying, and find out what makes the bot begin anew so often.",
     source=("official-gateway",),
 )
@@ -471,7 +472,7 @@ def invalid_session_ignored(now: Situation) -> Iterator[Noticed]:
 @rule(
     "invalid-session-answered-too-soon",
     Severity.INFO,
-    sends(GATEWAY, 2),
+    sends(GATEWAY, GatewayOp.IDENTIFY),
     remedy="Wait a random one to five seconds before identifying again on the same connection.",
     source=("community-gateway",),
 )
@@ -485,7 +486,7 @@ def invalid_session_answered_too_soon(now: Situation) -> Iterator[Noticed]:
 @rule(
     "invalid-session",
     Severity.INFO,
-    receives(GATEWAY, 9),
+    receives(GATEWAY, GatewayOp.INVALID_SESSION),
     remedy="Identify anew if d is false, resume if it is true. In answer to Identify: leave 5 seconds between logins.",
     source=("official-gateway", "community-gateway"),
 )
@@ -494,7 +495,11 @@ def invalid_session(now: Situation) -> Iterator[Noticed]:
     connection, asked = now.connection, now.connection.asked
     why = None
     if connection.accepted is not None:
-        members = [sent for sent in connection.sends if sent.op == 8 and now.at_ns - sent.at_ns < 5 * SECOND]
+        members = [
+            sent
+            for sent in connection.sends
+            if sent.op == GatewayOp.REQUEST_GUILD_MEMBERS and now.at_ns - sent.at_ns < 5 * SECOND
+        ]
         after = f", {took(now.at_ns - members[-1].at_ns)} after a Request Guild Members" if members else ""
         why = Noticed(f"The server cancelled the live session{after}.", (members[-1].n if members else None,))
     elif connection.refused is not None:
@@ -547,7 +552,7 @@ def _why_not_identified(now: Situation, identify: Identify) -> Noticed:
 @rule(
     "identify-spacing",
     Severity.INFO,
-    sends(GATEWAY, 2),
+    sends(GATEWAY, GatewayOp.IDENTIFY),
     remedy="Start shards in buckets of max_concurrency (GET /gateway/bot says how many), five seconds apart.",
     source=("official-gateway",),
 )

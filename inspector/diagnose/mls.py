@@ -11,6 +11,7 @@ from inspector.diagnose.dave import is_known
 from inspector.diagnose.rule import SECOND, Noticed, Situation, receives, rule, sends, silence
 from inspector.diagnose.words import counted, listed, quoted, took
 from inspector.model import Plane, Severity
+from inspector.protocol.ops import VoiceOp
 from inspector.session.dave import Dave
 from inspector.session.proposals import MAX_MEMBERS, Proposed, inner, number_in, read_proposals, references
 from inspector.session.said import At, name
@@ -98,14 +99,21 @@ def dave_proposals_unanswered(now: Situation) -> Iterator[Noticed]:
 
 def _takes_up(now: Situation) -> bool:
     """Return whether this row is somebody's commit, or a new beginning."""
-    return now.payload is not None and not now.event.from_client and now.event.op in (24, 27, 29, 30)
+    op = now.event.op
+    is_change = op in (
+        VoiceOp.DAVE_PREPARE_EPOCH,
+        VoiceOp.MLS_PROPOSALS,
+        VoiceOp.MLS_ANNOUNCE_COMMIT,
+        VoiceOp.MLS_WELCOME,
+    )
+    return now.payload is not None and not now.event.from_client and is_change
 
 
 @rule(
     "dave-commit-incomplete",
     Severity.WARN,
-    sends(VOICE, 28),
-    receives(VOICE, 29),
+    sends(VOICE, VoiceOp.MLS_COMMIT_WELCOME),
+    receives(VOICE, VoiceOp.MLS_ANNOUNCE_COMMIT),
     remedy="Keep every proposal of the epoch (op 27) until it is committed or taken back, and commit all of them: the "
     "server does not take a commit that leaves one out.",
     source=("dave",),
@@ -148,8 +156,8 @@ def _concerns_itself(encryption: Dave, proposal: Proposed) -> bool:
 @rule(
     "dave-commit-unknown-proposal",
     Severity.WARN,
-    sends(VOICE, 28),
-    receives(VOICE, 29),
+    sends(VOICE, VoiceOp.MLS_COMMIT_WELCOME),
+    receives(VOICE, VoiceOp.MLS_ANNOUNCE_COMMIT),
     remedy="Look for proposals (op 27) that did not arrive, for instance while the connection was down on a version "
     "below 8. The client can only reject such a commit (op 31) and be let in anew.",
     source=("dave", "rfc9420"),
@@ -181,7 +189,7 @@ def dave_commit_unknown_proposal(now: Situation) -> Iterator[Noticed]:
 @rule(
     "dave-epoch-jump",
     Severity.WARN,
-    receives(VOICE, 27, 29),
+    receives(VOICE, VoiceOp.MLS_PROPOSALS, VoiceOp.MLS_ANNOUNCE_COMMIT),
     remedy="Look for a commit (op 29) that did not arrive. A client that missed one must reject the next (op 31) and "
     "send a fresh key package.",
     source=("rfc9420", "dave"),
@@ -191,7 +199,7 @@ def dave_epoch_jump(now: Situation) -> Iterator[Noticed]:
     encryption, epoch = now.connection.encryption, number_in(now.d, "epoch")
     if epoch is None or encryption.epoch is None or epoch == encryption.epoch or not is_known(now):
         return
-    what = "The proposals are" if now.event.op == 27 else f"The commit{_transition(now.d)} is"
+    what = "The proposals are" if now.event.op == VoiceOp.MLS_PROPOSALS else f"The commit{_transition(now.d)} is"
     entered = encryption.entered
     yield Noticed(f"{what} of epoch {epoch}; the group is in epoch {encryption.epoch}.", (entered and entered.n,))
 
@@ -199,7 +207,7 @@ def dave_epoch_jump(now: Situation) -> Iterator[Noticed]:
 @rule(
     "dave-add-unknown-user",
     Severity.WARN,
-    receives(VOICE, 27),
+    receives(VOICE, VoiceOp.MLS_PROPOSALS),
     remedy="Do not commit it: whoever is added can hear the call. A client must take only those for users that Clients "
     "Connect (op 11) named.",
     source=("dave",),
@@ -224,7 +232,7 @@ def dave_add_unknown_user(now: Situation) -> Iterator[Noticed]:
 @rule(
     "dave-external-sender-changed",
     Severity.WARN,
-    receives(VOICE, 25),
+    receives(VOICE, VoiceOp.MLS_EXTERNAL_SENDER),
     remedy="Keep the first: a group has one external sender, and proposals by another cannot be checked.",
     source=("dave",),
 )
@@ -241,7 +249,7 @@ def dave_external_sender_changed(now: Situation) -> Iterator[Noticed]:
 @rule(
     "dave-credential-mismatch",
     Severity.ERROR,
-    sends(VOICE, 26),
+    sends(VOICE, VoiceOp.MLS_KEY_PACKAGE),
     remedy="Make the key package in the name of the account that joins: its user id in eight bytes, big-endian.",
     source=("dave",),
 )
@@ -259,8 +267,14 @@ def dave_credential_mismatch(now: Situation) -> Iterator[Noticed]:
 @rule(
     "dave-parameters-wrong",
     Severity.WARN,
-    sends(VOICE, 26, 28),
-    receives(VOICE, 25, 27, 29, 30),
+    sends(VOICE, VoiceOp.MLS_KEY_PACKAGE, VoiceOp.MLS_COMMIT_WELCOME),
+    receives(
+        VOICE,
+        VoiceOp.MLS_EXTERNAL_SENDER,
+        VoiceOp.MLS_PROPOSALS,
+        VoiceOp.MLS_ANNOUNCE_COMMIT,
+        VoiceOp.MLS_WELCOME,
+    ),
     remedy="Use MLS 1.0 with cipher suite 2, basic credentials and public messages; only the server proposes, only Add "
     "and Remove, and commits take proposals by reference.",
     source=("dave",),
@@ -284,11 +298,11 @@ def _transition_at_end(d: Any) -> str:
 
 def _foreign(op: int | str | None, d: Any) -> Iterator[str]:
     """Yield what in a body is not as version 1 has it."""
-    if op == 25:
+    if op == VoiceOp.MLS_EXTERNAL_SENDER:
         yield from _unlike(d, ("credential", "credential_type"), "basic", "credential")
-    elif op == 26:
+    elif op == VoiceOp.MLS_KEY_PACKAGE:
         yield from _foreign_package(inner(d, "key_package"))
-    elif op == 27:
+    elif op == VoiceOp.MLS_PROPOSALS:
         proposals = inner(d, "proposals")
         for each in proposals if type(proposals) is list else ():
             message = inner(each, "message")
@@ -326,7 +340,7 @@ def _other(value: Any, allowed: tuple[str, ...]) -> Iterator[str]:
 @rule(
     "dave-key-package-reused",
     Severity.WARN,
-    receives(VOICE, 27, 30),
+    receives(VOICE, VoiceOp.MLS_PROPOSALS, VoiceOp.MLS_WELCOME),
     remedy="Send a fresh key package each time one is due; each lets in once.",
     source=("rfc9420", "dave"),
 )
@@ -339,7 +353,7 @@ def dave_key_package_reused(now: Situation) -> Iterator[Noticed]:
         if proposal.package is not None and proposal.revoked is None
     }
     for ref, user in _lets_in(now):
-        before = encryption.used.get(ref) or (opened.get(ref) if now.event.op == 27 else None)
+        before = encryption.used.get(ref) or (opened.get(ref) if now.event.op == VoiceOp.MLS_PROPOSALS else None)
         if before is not None:
             whom = "" if user is None else f" of {quoted(user)}"
             yield Noticed(f"The key package {_short(ref)}{whom} was used in row {before.n} already.", (before.n,))
@@ -347,7 +361,7 @@ def dave_key_package_reused(now: Situation) -> Iterator[Noticed]:
 
 def _lets_in(now: Situation) -> Iterator[tuple[str, str | None]]:
     """Yield the key packages by which somebody is let in, and whose they are."""
-    if now.event.op == 27:
+    if now.event.op == VoiceOp.MLS_PROPOSALS:
         packages = {each.package: each.user for _, each in read_proposals(now.d, At(0, 0)) if each.package is not None}
         yield from packages.items()
         return
@@ -359,7 +373,7 @@ def _lets_in(now: Situation) -> Iterator[tuple[str, str | None]]:
 @rule(
     "dave-key-package-repeated",
     Severity.WARN,
-    sends(VOICE, 26),
+    sends(VOICE, VoiceOp.MLS_KEY_PACKAGE),
     remedy="Make a new key package each time one is due, and send it once: after Session Description with a version "
     "above 0, after Prepare Epoch with epoch 1, and after your own op 31.",
     source=("dave", "rfc9420"),
@@ -380,7 +394,7 @@ def dave_key_package_repeated(now: Situation) -> Iterator[Noticed]:
 @rule(
     "dave-welcome-mismatch",
     Severity.WARN,
-    receives(VOICE, 30),
+    receives(VOICE, VoiceOp.MLS_WELCOME),
     remedy="Keep the private keys of a key package until it was used or another was sent; the client can only reject "
     "this welcome (op 31) and send a fresh one.",
     source=("rfc9420", "dave"),

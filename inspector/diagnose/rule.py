@@ -10,6 +10,7 @@ from enum import IntFlag
 from typing import Any, NamedTuple, TypeVar
 
 from inspector.model import ABSENT, Event, Kind, Payload, Plane, Severity
+from inspector.protocol.ops import GatewayOp
 from inspector.protocol.registry import Registry
 from inspector.session.said import Identify, Resume, Said
 from inspector.session.state import Connection
@@ -139,7 +140,10 @@ def receives(plane: Plane, *ops: int | str) -> tuple[Trigger, ...]:
 
 def dispatches(*names: str, odd: Odd = Odd.NONE) -> tuple[Trigger, ...]:
     """Events of the main gateway: those with these names, or all; only those that are `odd`."""
-    return tuple(Trigger(Plane.GATEWAY, from_client=False, op=0, event=name, odd=odd) for name in names or (None,))
+    return tuple(
+        Trigger(Plane.GATEWAY, from_client=False, op=GatewayOp.DISPATCH, event=name, odd=odd)
+        for name in names or (None,)
+    )
 
 
 def payloads(*planes: Plane, odd: Odd = Odd.NONE) -> tuple[Trigger, ...]:

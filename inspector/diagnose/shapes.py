@@ -6,6 +6,7 @@ from inspector.diagnose.rule import Noticed, Odd, Situation, dispatches, opens, 
 from inspector.diagnose.words import listed, quoted
 from inspector.inert import inert
 from inspector.model import Plane, Severity
+from inspector.protocol.ops import GatewayOp
 from inspector.session.said import Identify
 from inspector.session.tracker import comes_anyway
 from inspector.session.world import MAX_SEEN, unknown_names
@@ -65,7 +66,7 @@ def odd_payload(now: Situation) -> Iterator[Noticed]:
 @rule(
     "payload-compression-ignored",
     Severity.INFO,
-    sends(GATEWAY, 2),
+    sends(GATEWAY, GatewayOp.IDENTIFY),
     remedy="Leave one of the two out; with compress in the URL the other has no effect.",
     source=("official-gateway",),
 )

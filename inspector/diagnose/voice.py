@@ -5,9 +5,11 @@ Source: https://docs.discord.com/developers/topics/voice-connections
 
 from collections.abc import Iterator
 
+from inspector.diagnose.closes_voice import NEED_NO_SESSION
 from inspector.diagnose.rule import SECOND, Noticed, Situation, receives, rule, sends, silence
 from inspector.diagnose.words import counted, listed, opcode, quoted, took
 from inspector.model import ABSENT, Plane, Severity
+from inspector.protocol.ops import VoiceOp
 from inspector.session.said import Beat, Identify, Resume, Selected
 from inspector.session.state import Connection
 from inspector.session.tracker import host_of
@@ -34,7 +36,7 @@ def _is_numbered(connection: Connection) -> bool:
 @rule(
     "voice-version-old",
     Severity.WARN,
-    sends(VOICE, 0),
+    sends(VOICE, VoiceOp.IDENTIFY),
     remedy="Connect with v=8: it has sequence numbers, and a resume then sends again what was missed.",
     source=("official-voice", "community-voice"),
 )
@@ -48,7 +50,7 @@ def voice_version_old(now: Situation) -> Iterator[Noticed]:
 @rule(
     "voice-heartbeat-shape",
     Severity.ERROR,
-    sends(VOICE, 3),
+    sends(VOICE, VoiceOp.HEARTBEAT),
     remedy="From version 8 on send {t, seq_ack}, before that a bare number.",
     source=("official-voice",),
 )
@@ -66,7 +68,7 @@ def voice_heartbeat_shape(now: Situation) -> Iterator[Noticed]:
 @rule(
     "voice-seq-ack-missing",
     Severity.WARN,
-    sends(VOICE, 3, 7),
+    sends(VOICE, VoiceOp.HEARTBEAT, VoiceOp.RESUME),
     remedy="Put the last seq that came, JSON and binary messages alike, into seq_ack.",
     source=("official-voice",),
 )
@@ -98,7 +100,7 @@ def _counted(now: Situation) -> int | None:
 @rule(
     "voice-seq-ack-wrong",
     Severity.ERROR,
-    sends(VOICE, 3, 7),
+    sends(VOICE, VoiceOp.HEARTBEAT, VoiceOp.RESUME),
     remedy="Acknowledge the seq of the newest message that came; 0 is a number too.",
     source=("official-voice",),
 )
@@ -137,7 +139,7 @@ def voice_seq_ack_wrong(now: Situation) -> Iterator[Noticed]:
 @rule(
     "voice-seq-ack-unsupported",
     Severity.WARN,
-    sends(VOICE, 7),
+    sends(VOICE, VoiceOp.RESUME),
     remedy="Connect with v=8 or above, or do not count on what was missed being sent again.",
     source=("official-voice",),
 )
@@ -178,7 +180,7 @@ def voice_seq_gap(now: Situation) -> Iterator[Noticed]:
 @rule(
     "voice-identify-twice",
     Severity.ERROR,
-    sends(VOICE, 0, 7),
+    sends(VOICE, VoiceOp.IDENTIFY, VoiceOp.RESUME),
     remedy="Send one Identify or Resume a connection.",
     source=("official-voice", "official-opcodes"),
 )
@@ -200,7 +202,7 @@ def voice_identify_twice(now: Situation) -> Iterator[Noticed]:
 def voice_command_too_early(now: Situation) -> Iterator[Noticed]:
     """The client sent a command before it had introduced itself; the voice server closes with 4003."""
     connection, op = now.connection, now.event.op
-    if op in (0, 3, 7, None) or not connection.is_whole:
+    if op is None or op in NEED_NO_SESSION or not connection.is_whole:
         return
     if connection.identify is None and connection.resume is None:
         yield Noticed(f"{opcode(now.registry, VOICE, op)} was sent before Identify or Resume.")
@@ -209,7 +211,7 @@ def voice_command_too_early(now: Situation) -> Iterator[Noticed]:
 @rule(
     "voice-mode-not-offered",
     Severity.ERROR,
-    sends(VOICE, 1),
+    sends(VOICE, VoiceOp.SELECT_PROTOCOL),
     remedy="Choose from the modes in Ready; aead_xchacha20_poly1305_rtpsize is always among them.",
     source=("official-voice",),
 )
@@ -227,7 +229,7 @@ def voice_mode_not_offered(now: Situation) -> Iterator[Noticed]:
 @rule(
     "voice-protocol-unknown",
     Severity.ERROR,
-    sends(VOICE, 1),
+    sends(VOICE, VoiceOp.SELECT_PROTOCOL),
     remedy="Choose udp, or webrtc.",
     source=("official-voice", "community-voice"),
 )
@@ -292,7 +294,7 @@ def _missing_step(connection: Connection) -> tuple[str, int | None] | None:
 @rule(
     "voice-identify-instead-of-resume",
     Severity.WARN,
-    sends(VOICE, 0),
+    sends(VOICE, VoiceOp.IDENTIFY),
     remedy="After a drop send Resume (op 7) first; with a session that is still there, Identify leads to 4006.",
     source=("official-voice", "community-voice"),
 )
@@ -323,7 +325,7 @@ def voice_identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
 @rule(
     "voice-rejoin-loop",
     Severity.ERROR,
-    sends(VOICE, 0),
+    sends(VOICE, VoiceOp.IDENTIFY),
     remedy="Stop after the second time, and look at what ended the connections before.",
     source=("derived",),
 )
@@ -355,7 +357,7 @@ def voice_rejoin_loop(now: Situation) -> Iterator[Noticed]:
 @rule(
     "voice-stale-credentials",
     Severity.WARN,
-    sends(VOICE, 0),
+    sends(VOICE, VoiceOp.IDENTIFY),
     remedy="Wait for both VOICE_STATE_UPDATE and VOICE_SERVER_UPDATE after op 4, and use the newest of each.",
     source=("official-voice",),
 )
@@ -393,7 +395,7 @@ def _call_of(now: Situation, asked: Identify | Resume) -> Call | None:
 @rule(
     "voice-wrong-endpoint",
     Severity.WARN,
-    sends(VOICE, 0, 7),
+    sends(VOICE, VoiceOp.IDENTIFY, VoiceOp.RESUME),
     remedy="Connect to the endpoint exactly as VOICE_SERVER_UPDATE names it, with its port.",
     source=("official-voice",),
 )
@@ -414,7 +416,7 @@ def voice_wrong_endpoint(now: Situation) -> Iterator[Noticed]:
 @rule(
     "voice-without-dave",
     Severity.INFO,
-    sends(VOICE, 0),
+    sends(VOICE, VoiceOp.IDENTIFY),
     remedy="Update the library, or install what it needs for DAVE, so that it offers version 1.",
     source=("official-voice",),
 )

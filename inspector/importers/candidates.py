@@ -9,12 +9,17 @@ from dataclasses import replace
 
 from inspector.model import Frame, Mark, Opened, Payload, Plane, Undecoded
 from inspector.protocol.hosts import plane_of, shape_of
+from inspector.protocol.ops import GatewayOp, VoiceOp
 from inspector.wire.decoder import Decoder
 
 MAX_FRAMES = 16
 """Messages after which a connection that has not said Hello is none of Discord's."""
 
-_HELLO: dict[Plane, int | str] = {Plane.GATEWAY: 10, Plane.VOICE: 8, Plane.REMOTE_AUTH: "hello"}
+_HELLO: dict[Plane, int | str] = {
+    Plane.GATEWAY: GatewayOp.HELLO,
+    Plane.VOICE: VoiceOp.HELLO,
+    Plane.REMOTE_AUTH: "hello",
+}
 
 
 def identify(opened: Opened, first: Sequence[Frame], hosts: Iterable[str] = ()) -> Opened | None:

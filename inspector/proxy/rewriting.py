@@ -18,6 +18,7 @@ import orjson
 import zstandard
 
 from inspector.model import Payload, Plane
+from inspector.protocol.ops import GatewayOp
 from inspector.wire.decoder import EAGER_ATTEMPTS, MAX_PAYLOADS, read_payload
 from inspector.wire.dialect import Compression, dialect_of, sniff
 from inspector.wire.inflate import MAX_PAYLOAD, Budget, InflateError, Zlib, Zstd, inflate_whole
@@ -34,7 +35,6 @@ _MAX_IDENTIFY = 64 * 1024
 
 _ZLIB_FLUSH = b"\x00\x00\xff\xff"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_IDENTIFY = 2
 _KEY = "resume_gateway_url"
 # In JSON no quote stands in a string without a backslash before it, so this is a key and never a part of a text.
 _JSON_PLACE = re.compile(rb'"resume_gateway_url"[ \t\r\n]*+:[ \t\r\n]*+("(?:[^"\\]|\\.)*+")', re.DOTALL)
@@ -89,7 +89,7 @@ class Rewriter:
         """Take note of a client's message: after an Identify comes a READY."""
         if b"token" in data and len(data) <= _MAX_IDENTIFY:
             payload = read_payload(Plane.GATEWAY, "", data, from_client=True)
-            if isinstance(payload, Payload) and payload.op == _IDENTIFY:
+            if isinstance(payload, Payload) and payload.op == GatewayOp.IDENTIFY:
                 self._ready_is_due = True
 
     def server_said(self, data: bytes, *, is_text: bool) -> Passed:
@@ -182,7 +182,7 @@ def splice(text: bytes, redirect: Redirect) -> Spliced:
         payload = read_payload(Plane.GATEWAY, "", text[at:] if at else text)
         if not isinstance(payload, Payload):
             return Spliced(text, whole=payload.reason != "truncated")
-        if payload.op == 0 and payload.event == "READY":
+        if payload.op == GatewayOp.DISPATCH and payload.event == "READY":
             edited = _edited(payload, redirect)
             if edited is None:
                 return Spliced(text, found=True)

@@ -19,6 +19,7 @@ from inspector.errors import CaptureError
 from inspector.faults import is_ours, marked
 from inspector.importers.candidates import confirm
 from inspector.model import Closed, Event, Finding, Frame, Gap, Happening, Kind, Mark, Opened, Payload, Plane, Severity
+from inspector.protocol.ops import VoiceOp
 from inspector.protocol.registry import Registry
 from inspector.proxy.clock import Clock
 from inspector.proxy.eventlog import log
@@ -47,7 +48,6 @@ MOST_TOLD = 5
 
 # Addresses for media that are remembered.
 MAX_MEDIA = 10_000
-_VOICE_READY = 2
 
 # mitmproxy's level for what a person should see although it is no warning.
 ALERT = logging.INFO + 1
@@ -409,7 +409,7 @@ class Scribe(threading.Thread):
             what = f"{code} {row.name}: {row.sent_by(event.closed.by).meaning}" if row else f"{code}"
             log.log(ALERT, "gwinspect: #%d closed by %s, %s", event.connection, event.closed.by or "?", what)
             self.on_close(event)
-        elif event.plane is Plane.VOICE and event.op == _VOICE_READY and not event.from_client:
+        elif event.plane is Plane.VOICE and event.op == VoiceOp.READY and not event.from_client:
             self._read_ready(event)
         for finding in event.findings:
             self._tell_finding(finding, f"#{event.connection} ")

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from inspector.inert import short
 from inspector.model import Event, Kind, Mark, Opened, Plane, Undecoded
+from inspector.protocol.ops import GatewayOp
 from inspector.protocol.registry import Registry
 from inspector.report.explain import (
     Entry,
@@ -110,7 +111,7 @@ def _payload(shown: Shown, registry: Registry) -> Iterator[Entry]:
         if event.plane is Plane.GATEWAY:
             yield explain_event(_clipped(event.event), registry)
         yield opcode
-    if event.plane is Plane.GATEWAY and event.op == _IDENTIFY and isinstance(shown.d, dict):
+    if event.plane is Plane.GATEWAY and event.op == GatewayOp.IDENTIFY and isinstance(shown.d, dict):
         for key, explain in (("intents", explain_intents), ("capabilities", explain_capabilities)):
             value = shown.d.get(key)
             if type(value) is int and 0 <= value < 1 << 64:
@@ -322,8 +323,6 @@ def _control(event: Event) -> Entry:
 def _clipped(text: str, limit: int = _LONGEST) -> str:
     return short(text, limit, "...")
 
-
-_IDENTIFY = 2
 
 _PLANES = {
     Plane.GATEWAY: "main gateway",

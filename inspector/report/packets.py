@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from inspector.inert import inert
 from inspector.model import Event, Payload, Plane
+from inspector.protocol.ops import VoiceOp
 from inspector.report.values import clock, duration, iso
 from inspector.store.reader import Reader, StoredFrame, explained
 from inspector.wire.decoder import read_payload
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
     from inspector.wire.unsealed import Unsealed
 
 # Session Descriptions of a connection, and of those that belong to the same session.
-_KEYS = """
+_KEYS = f"""
     select event.id, event.at from event join connection on connection.id = event.connection
-    where typeof(event.at) = 'integer' and event.plane = 'voice' and event.op = 4 and event.from_client = 0
+    where typeof(event.at) = 'integer' and event.plane = 'voice' and event.from_client = 0
+        and event.op = {VoiceOp.SESSION_DESCRIPTION}
         and (event.connection = ?1 or connection.session is not null
             and connection.session = (select session from connection where id = ?1))
     order by event.id"""

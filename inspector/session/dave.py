@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from inspector.model import Event
+from inspector.protocol.ops import VoiceOp
 from inspector.session.proposals import MAX_MEMBERS, Proposed, changed, inner, number_in, read_proposals, references
 from inspector.session.said import At, name, whole
 
@@ -27,8 +28,6 @@ AT_ONCE = 0
 """The transition id that needs no readiness."""
 NEW_GROUP = 1
 """The epoch that a new group begins in, as op 24 names it; what makes the group is of epoch 0."""
-BINARY = frozenset(range(25, 31))
-"""Opcodes that cross in binary messages."""
 
 
 @dataclass(slots=True)
@@ -36,8 +35,8 @@ class Transition:
     """One change of keys or version."""
 
     id: int
-    by: int
-    """The opcode that announced it: 21 a version, 29 a commit, 30 a welcome."""
+    by: VoiceOp
+    """What announced it: a version, a commit or a welcome."""
     announced: At
     version: int | None = None
     """The version of the protocol that it leads to, where op 21 said so, or op 24 before a new group."""
@@ -153,14 +152,16 @@ class Dave:
 
     def puts_in_force(self, op: int | str | None, d: Any) -> int | None:
         """Return the version that a message of the server puts in force; None where it changes nothing about that."""
-        if op == 4:
+        if op == VoiceOp.SESSION_DESCRIPTION:
             return number_in(d, "dave_protocol_version")
-        if op == 22:
+        if op == VoiceOp.DAVE_EXECUTE_TRANSITION:
             transition = self.transition(d)
             return transition.version if transition is not None and transition.executed is None else None
         if number_in(d, "transition_id") != AT_ONCE:
             return None
-        return number_in(d, "protocol_version") if op == 21 else self.next_version if op in (29, 30) else None
+        if op == VoiceOp.DAVE_PREPARE_TRANSITION:
+            return number_in(d, "protocol_version")
+        return self.next_version if op in (VoiceOp.MLS_ANNOUNCE_COMMIT, VoiceOp.MLS_WELCOME) else None
 
 
 def _introduce(dave: Dave, at: At, d: Any) -> None:
@@ -168,7 +169,7 @@ def _introduce(dave: Dave, at: At, d: Any) -> None:
     dave.user, dave.offered = name(inner(d, "user_id")), number_in(d, "max_dave_protocol_version")
 
 
-def _announce(dave: Dave, at: At, d: Any, by: int, version: int | None = None) -> None:
+def _announce(dave: Dave, at: At, d: Any, by: VoiceOp, version: int | None = None) -> None:
     number = number_in(d, "transition_id")
     if number is None:
         return
@@ -209,7 +210,7 @@ def _prepare(dave: Dave, at: At, d: Any) -> None:
     version = number_in(d, "protocol_version")
     if version == 0:
         dave.next_version = None
-    _announce(dave, at, d, 21, version)
+    _announce(dave, at, d, VoiceOp.DAVE_PREPARE_TRANSITION, version)
     if number_in(d, "transition_id") == AT_ONCE:
         # Some begin anew at this too.
         dave.packages_due += 1
@@ -318,7 +319,7 @@ def _commit(dave: Dave, at: At, d: Any) -> None:
 
 
 def _committed(dave: Dave, at: At, d: Any) -> str | None:
-    _announce(dave, at, d, 29, dave.next_version)
+    _announce(dave, at, d, VoiceOp.MLS_ANNOUNCE_COMMIT, dave.next_version)
     message = inner(d, "commit", "public_message")
     before, signature = number_in(d, "epoch"), inner(message, "signature")
     taken = [dave.open_proposals.get(ref) for ref in references(d)]
@@ -338,7 +339,7 @@ def _committed(dave: Dave, at: At, d: Any) -> str | None:
 
 
 def _welcomed(dave: Dave, at: At, d: Any) -> str | None:
-    _announce(dave, at, d, 30, dave.next_version)
+    _announce(dave, at, d, VoiceOp.MLS_WELCOME, dave.next_version)
     proposed = [each for each in dave.open_proposals.values() if each.revoked is None]
     made = bool(proposed) and all(each.epoch == 0 and each.kind == "add" for each in proposed)
     dave.group = None
@@ -414,23 +415,23 @@ def _send(dave: Dave, at: At, d: Any) -> None:
 
 _STEPS: dict[tuple[bool, int | str | None], Callable[[Dave, At, Any], str | None]] = {
     # Whether the client sent it, opcode.
-    (True, 0): _introduce,
-    (False, 4): _describe,
-    (False, 5): _speaks,
-    (False, 11): _connected,
-    (False, 12): _shows,
-    (False, 13): _left,
-    (False, 21): _prepare,
-    (False, 22): _execute,
-    (True, 23): _ready,
-    (False, 24): _prepare_epoch,
-    (False, 25): _send,
-    (True, 26): _package,
-    (False, 27): _propose,
-    (True, 28): _commit,
-    (False, 29): _committed,
-    (False, 30): _welcomed,
-    (True, 31): _reject,
+    (True, VoiceOp.IDENTIFY): _introduce,
+    (False, VoiceOp.SESSION_DESCRIPTION): _describe,
+    (False, VoiceOp.SPEAKING): _speaks,
+    (False, VoiceOp.CLIENTS_CONNECT): _connected,
+    (False, VoiceOp.VIDEO): _shows,
+    (False, VoiceOp.CLIENT_DISCONNECT): _left,
+    (False, VoiceOp.DAVE_PREPARE_TRANSITION): _prepare,
+    (False, VoiceOp.DAVE_EXECUTE_TRANSITION): _execute,
+    (True, VoiceOp.DAVE_TRANSITION_READY): _ready,
+    (False, VoiceOp.DAVE_PREPARE_EPOCH): _prepare_epoch,
+    (False, VoiceOp.MLS_EXTERNAL_SENDER): _send,
+    (True, VoiceOp.MLS_KEY_PACKAGE): _package,
+    (False, VoiceOp.MLS_PROPOSALS): _propose,
+    (True, VoiceOp.MLS_COMMIT_WELCOME): _commit,
+    (False, VoiceOp.MLS_ANNOUNCE_COMMIT): _committed,
+    (False, VoiceOp.MLS_WELCOME): _welcomed,
+    (True, VoiceOp.MLS_INVALID_COMMIT_WELCOME): _reject,
 }
 OPS = frozenset(_STEPS)
 """Payloads that change its state, by who sent them and their opcode."""

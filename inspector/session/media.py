@@ -12,9 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from inspector.model import Frame
+import orjson
+
+from inspector.model import Frame, Payload
 from inspector.session.said import Codec, Selected
 from inspector.session.state import Connection
+from inspector.wire.decoder import Last, Reading
 from inspector.wire.packets import RTCP_TYPES, Packet, Rtp, described, read_packet
 
 SECOND = 1_000_000_000
@@ -139,7 +142,13 @@ class Run:
 
 
 class Media:
-    """Folds the packets of one UDP connection. `find_voice` returns its voice connection, given one of its SSRCs."""
+    """Reads one UDP connection, as a `Decoder` reads others: packets are folded, and a run of them is a reading.
+
+    `find_voice` returns its voice connection, given one of its SSRCs.
+    """
+
+    encoding = compression_seen = None
+    unread_frames = unread_bytes = 0
 
     def __init__(self, find_voice: Callable[[int | None], Connection | None]) -> None:
         self._find_voice = find_voice
@@ -149,8 +158,9 @@ class Media:
         self._runs: OrderedDict[Key, Run] = OrderedDict()
         self._sources: OrderedDict[tuple[bool, int], Source] = OrderedDict()
         self._pings: OrderedDict[tuple[bool, str, int], int] = OrderedDict()
+        self._is_over = False
 
-    def receive(self, frame: Frame, number: int) -> list[Run]:
+    def receive(self, frame: Frame, number: int) -> list[Reading]:
         """Take one packet, the `number`-th of all happenings, and return the runs that it ends, in order."""
         data, from_client, at_ns = frame.data, frame.from_client, frame.at_ns
         packet = read_packet(data)
@@ -159,21 +169,20 @@ class Media:
                 "discovery", from_client, packet.ssrc, number, at_ns, last_frame=number, last_ns=at_ns, packet=data
             )
             run.packets, run.wire_bytes = 1, len(data)
-            return [run]
+            return [self._read(run)]
         key = from_client, packet.kind, packet.ssrc
-        ended: list[Run] = []
+        ended: list[Reading] = []
         if key in self._runs and _has_ended(self._runs[key], at_ns):
-            ended.append(self._runs.pop(key))
+            ended.append(self._read(self._runs.pop(key)))
         if key in self._runs:
             run = self._runs[key]
         else:
             if len(self._runs) >= MAX_RUNS:
-                ended.append(self._runs.popitem(last=False)[1])
+                ended.append(self._read(self._runs.popitem(last=False)[1]))
             run = self._runs[key] = Run(packet.kind, from_client, packet.ssrc, number, at_ns, last_ns=at_ns)
             if packet.kind == "unknown":
                 run.begins = described(data)["begins"]
-            if self._voice is None:
-                self._voice = self._find_voice(packet.ssrc)
+            self._meet(run)
         self._attribute(run)
         if packet.rtp is not None:
             self._count(run, packet.rtp, at_ns)
@@ -185,24 +194,42 @@ class Media:
         run.last_frame, run.last_ns = number, max(at_ns, run.last_ns)
         run.packets += 1
         run.wire_bytes += len(data)
-        return ended
+        return ended + self._end() if self._is_over else ended
 
-    def expire(self, at_ns: int) -> list[Run]:
+    def expire(self, at_ns: int) -> list[Reading]:
         """Return the runs that have ended, as it is `at_ns` now."""
         ended = [key for key, run in self._runs.items() if _has_ended(run, at_ns)]
-        return [self._attribute(self._runs.pop(key)) for key in ended]
+        return [self._read(self._runs.pop(key)) for key in ended]
 
-    def skip(self) -> list[Run]:
+    def skip(self, received: int) -> list[Reading]:
         """Go on behind packets that were not recorded, so that they do not count as lost; return the runs so far."""
         self._sources.clear()
         self._pings.clear()
-        return self.finish()
+        return self._end()
 
-    def finish(self) -> list[Run]:
-        """Return the runs that are left."""
-        left = [self._attribute(run) for run in self._runs.values()]
+    def finish(self) -> list[Reading]:
+        """Return the runs that are left. What comes after the end is a run by itself, packet by packet."""
+        self._is_over = True
+        return self._end()
+
+    def let_go(self) -> None:
+        """Give up what a `Decoder` has to; there is nothing here."""
+
+    def _end(self) -> list[Reading]:
+        left = [self._read(run) for run in self._runs.values()]
         self._runs.clear()
         return left
+
+    def _read(self, run: Run) -> Reading:
+        """Return what a row says of a run: one packet as it is, or our own account of many, which were encrypted."""
+        self._meet(run)
+        self._attribute(run)
+        if run.packet is not None:
+            payload = Payload("binary", run.packet, run.kind, None, None, described(run.packet))
+        else:
+            d = run.body()
+            payload = Payload("json", orjson.dumps({"op": run.kind, "d": d}), run.kind, None, None, d)
+        return Reading(payload, run.first_frame, run.wire_bytes, Last(run.last_frame, run.last_ns, run.from_client))
 
     def _count(self, run: Run, rtp: Rtp, at_ns: int) -> None:
         assert run.ssrc is not None
@@ -261,11 +288,15 @@ class Media:
         source.jitter += (abs(off) - source.jitter) / 16
         run.jitter_ns = source.jitter * SECOND / clock
 
-    def _attribute(self, run: Run) -> Run:
+    def _attribute(self, run: Run) -> None:
         """Note whose packets a run has, once that is known: the word of it may come after the first of them."""
         if run.user_id is None and run.ssrc is not None:
             run.user_id = self._owner(run.from_client, run.ssrc)
-        return run
+
+    def _meet(self, run: Run) -> None:
+        """Look for the voice connection, at the beginning and at the end of each run while it is not found."""
+        if self._voice is None:
+            self._voice = self._find_voice(run.ssrc)
 
     def _owner(self, from_client: bool, ssrc: int) -> str | None:
         voice = self._voice

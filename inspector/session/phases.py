@@ -11,6 +11,7 @@ and https://docs.discord.com/developers/topics/rpc
 from typing import NamedTuple
 
 from inspector.model import Plane
+from inspector.protocol.ops import GatewayOp, VoiceOp
 
 
 class Trigger(NamedTuple):
@@ -36,28 +37,32 @@ OPENED = "opened"
 
 CONNECTION_PHASES: dict[Plane, dict[str, dict[Trigger, str]]] = {
     Plane.GATEWAY: {
-        OPENED: {_sent(2): "identifying", _sent(6): "resuming", _received(10): "hello"},
-        "hello": {_sent(2): "identifying", _sent(6): "resuming"},
-        "invalid session": {_sent(2): "identifying", _sent(6): "resuming"},
+        OPENED: {
+            _sent(GatewayOp.IDENTIFY): "identifying",
+            _sent(GatewayOp.RESUME): "resuming",
+            _received(GatewayOp.HELLO): "hello",
+        },
+        "hello": {_sent(GatewayOp.IDENTIFY): "identifying", _sent(GatewayOp.RESUME): "resuming"},
+        "invalid session": {_sent(GatewayOp.IDENTIFY): "identifying", _sent(GatewayOp.RESUME): "resuming"},
         ANYWHERE: {
             _received("READY"): "ready",
             _received("RESUMED"): "resumed",
-            _received(7): "reconnect asked",
-            _received(9): "invalid session",
+            _received(GatewayOp.RECONNECT): "reconnect asked",
+            _received(GatewayOp.INVALID_SESSION): "invalid session",
         },
     },
     Plane.VOICE: {
-        OPENED: {_received(8): "hello"},
+        OPENED: {_received(VoiceOp.HELLO): "hello"},
         # Hello and Identify cross each other: either may come first.
-        "identified": {_received(8): "identified"},
-        "resuming": {_received(8): "resuming"},
+        "identified": {_received(VoiceOp.HELLO): "identified"},
+        "resuming": {_received(VoiceOp.HELLO): "resuming"},
         ANYWHERE: {
-            _sent(0): "identified",
-            _sent(7): "resuming",
-            _received(2): "ready",
-            _sent(1): "protocol selected",
-            _received(4): "session described",
-            _received(9): "resumed",
+            _sent(VoiceOp.IDENTIFY): "identified",
+            _sent(VoiceOp.RESUME): "resuming",
+            _received(VoiceOp.READY): "ready",
+            _sent(VoiceOp.SELECT_PROTOCOL): "protocol selected",
+            _received(VoiceOp.SESSION_DESCRIPTION): "session described",
+            _received(VoiceOp.RESUMED): "resumed",
         },
     },
     Plane.REMOTE_AUTH: {
@@ -103,7 +108,7 @@ outlives. ``may resume``: Invalid Session with d true. ``invalidated``: with d f
 closed for good.
 """
 
-DISPATCHES = {(Plane.GATEWAY, 0), (Plane.RPC, "DISPATCH")}
+DISPATCHES: set[tuple[Plane, int | str]] = {(Plane.GATEWAY, GatewayOp.DISPATCH), (Plane.RPC, "DISPATCH")}
 """What carries events, by plane and opcode."""
 MOVING_EVENTS = frozenset(
     trigger.key

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from inspector.model import Event, Payload, Plane
+from inspector.protocol.ops import GatewayOp, VoiceOp
 from inspector.protocol.snowflake import number_of
 from inspector.session.redact import digest
 
@@ -235,7 +236,7 @@ Said = (
 def read(event: Event, payload: Payload) -> Said | None:
     """Return what a payload says, None where it is nothing that sessions are made of."""
     key: int | str | None = payload.op
-    if key == 0 and event.plane is Plane.GATEWAY:
+    if key == GatewayOp.DISPATCH and event.plane is Plane.GATEWAY:
         key = payload.event
     reader = _READERS.get((event.plane, bool(event.from_client), key))
     return None if reader is None else reader(event, payload.d)
@@ -440,28 +441,28 @@ def _described(event: Event, d: Any) -> Described:
 
 _READERS: dict[tuple[Plane, bool, int | str | None], Callable[[Event, Any], Said]] = {
     # Plane, whether the client sent it, opcode or event.
-    (Plane.GATEWAY, False, 10): _hello,
-    (Plane.GATEWAY, True, 1): _beat,
-    (Plane.GATEWAY, True, 40): _beat,
-    (Plane.GATEWAY, False, 11): _ack,
-    (Plane.GATEWAY, True, 2): _identify,
-    (Plane.GATEWAY, True, 6): _resume,
-    (Plane.GATEWAY, False, 9): _refused,
-    (Plane.GATEWAY, True, 8): _members,
-    (Plane.GATEWAY, True, 4): _join,
+    (Plane.GATEWAY, False, GatewayOp.HELLO): _hello,
+    (Plane.GATEWAY, True, GatewayOp.HEARTBEAT): _beat,
+    (Plane.GATEWAY, True, GatewayOp.QOS_HEARTBEAT): _beat,
+    (Plane.GATEWAY, False, GatewayOp.HEARTBEAT_ACK): _ack,
+    (Plane.GATEWAY, True, GatewayOp.IDENTIFY): _identify,
+    (Plane.GATEWAY, True, GatewayOp.RESUME): _resume,
+    (Plane.GATEWAY, False, GatewayOp.INVALID_SESSION): _refused,
+    (Plane.GATEWAY, True, GatewayOp.REQUEST_GUILD_MEMBERS): _members,
+    (Plane.GATEWAY, True, GatewayOp.VOICE_STATE_UPDATE): _join,
     (Plane.GATEWAY, False, "READY"): _ready,
     (Plane.GATEWAY, False, "GUILD_MEMBERS_CHUNK"): _chunk,
     (Plane.GATEWAY, False, "RATE_LIMITED"): _rate_limited,
     (Plane.GATEWAY, False, "VOICE_STATE_UPDATE"): _voice_state,
     (Plane.GATEWAY, False, "VOICE_SERVER_UPDATE"): _voice_server,
-    (Plane.VOICE, False, 8): _hello,
-    (Plane.VOICE, True, 3): _voice_beat,
-    (Plane.VOICE, False, 6): _voice_ack,
-    (Plane.VOICE, True, 0): _voice_identify,
-    (Plane.VOICE, True, 7): _voice_resume,
-    (Plane.VOICE, False, 2): _voice_ready,
-    (Plane.VOICE, True, 1): _selected,
-    (Plane.VOICE, False, 4): _described,
+    (Plane.VOICE, False, VoiceOp.HELLO): _hello,
+    (Plane.VOICE, True, VoiceOp.HEARTBEAT): _voice_beat,
+    (Plane.VOICE, False, VoiceOp.HEARTBEAT_ACK): _voice_ack,
+    (Plane.VOICE, True, VoiceOp.IDENTIFY): _voice_identify,
+    (Plane.VOICE, True, VoiceOp.RESUME): _voice_resume,
+    (Plane.VOICE, False, VoiceOp.READY): _voice_ready,
+    (Plane.VOICE, True, VoiceOp.SELECT_PROTOCOL): _selected,
+    (Plane.VOICE, False, VoiceOp.SESSION_DESCRIPTION): _described,
     (Plane.REMOTE_AUTH, True, "heartbeat"): _beat,
     (Plane.REMOTE_AUTH, False, "heartbeat_ack"): _ack,
 }

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
 
 from inspector.model import Closed, Event, Payload, Plane
+from inspector.protocol.ops import GatewayOp
 from inspector.protocol.registry import Registry
 from inspector.session.forms import Forms
 from inspector.session.phases import session_phase
@@ -176,7 +177,7 @@ def unknown_names(event: Event, payload: Payload, registry: Registry) -> Iterato
     op, name = payload.op, payload.event
     if op is not None and registry.opcode(event.plane, op, from_client=event.from_client) is None:
         yield f"op {op}"
-    if name is not None and event.plane is Plane.GATEWAY and op == 0 and name not in registry.events:
+    if name is not None and event.plane is Plane.GATEWAY and op == GatewayOp.DISPATCH and name not in registry.events:
         yield f"event {mask_text(name)[:80]}"
     for key in payload.extra:
         yield f"key {mask_text(str(key))[:80]} of the envelope"

@@ -34,13 +34,24 @@ _ZLIB_FLUSH = b"\x00\x00\xff\xff"
 _MISSING = object()
 
 
+class Last(NamedTuple):
+    """The last frame that a reading came from."""
+
+    number: int
+    at_ns: int
+    from_client: bool
+    marks: Mark = Mark.NONE
+
+
 class Reading(NamedTuple):
     """One thing read, and where it came from."""
 
     what: Payload | Undecoded
     first_frame: int
-    """Number of the first frame it came from; the frame just fed is the last."""
+    """Number of the first frame it came from."""
     wire_bytes: int
+    last: Last | None = None
+    """The last; None where that is the frame just fed."""
 
 
 class Decoder:

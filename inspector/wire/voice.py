@@ -26,10 +26,18 @@ from collections.abc import Callable
 from typing import Any
 
 from inspector.model import Payload, Undecoded
+from inspector.protocol.ops import VoiceOp
 from inspector.wire.mls import Cursor, MlsError
 
 # Binary opcodes that only the server sends: they tell where the opcode stands when the version is unknown.
-_FROM_SERVER = frozenset({25, 27, 29, 30})
+_FROM_SERVER = frozenset(
+    {
+        VoiceOp.MLS_EXTERNAL_SENDER,
+        VoiceOp.MLS_PROPOSALS,
+        VoiceOp.MLS_ANNOUNCE_COMMIT,
+        VoiceOp.MLS_WELCOME,
+    }
+)
 _OPERATIONS = {0: "append", 1: "revoke"}
 # An MLSMessage that begins so holds the structure that DAVE also sends bare.
 _WRAPPED_KEY_PACKAGE, _WRAPPED_WELCOME = b"\x00\x01\x00\x05", b"\x00\x01\x00\x03"
@@ -172,10 +180,10 @@ def _user_of(key_package: dict[str, Any]) -> str | None:
 
 
 _BODIES: dict[int, Callable[[Cursor, dict[str, Any]], None]] = {
-    25: _external_sender,
-    26: _key_package,
-    27: _proposals,
-    28: _commit_welcome,
-    29: _announced_commit,
-    30: _welcome,
+    VoiceOp.MLS_EXTERNAL_SENDER: _external_sender,
+    VoiceOp.MLS_KEY_PACKAGE: _key_package,
+    VoiceOp.MLS_PROPOSALS: _proposals,
+    VoiceOp.MLS_COMMIT_WELCOME: _commit_welcome,
+    VoiceOp.MLS_ANNOUNCE_COMMIT: _announced_commit,
+    VoiceOp.MLS_WELCOME: _welcome,
 }

@@ -13,13 +13,13 @@ import pytest
 from inspector.importers.merge import Input
 from inspector.model import Control, Opened
 from inspector.protocol.hosts import host_of
+from inspector.protocol.ops import GatewayOp
 from inspector.proxy.mitmdump import addon_path, free_port
 from inspector.simulator import content
 from inspector.simulator.client import scripted as client
 from inspector.simulator.client.scripted import trust
 from inspector.simulator.scenarios.catalogue import SCENARIOS, scenario
 from inspector.simulator.script import Scenario
-from inspector.simulator.server.gateway import Op
 from inspector.simulator.server.simulator import Simulator
 from inspector.simulator.server.stage import Discord
 from tests.e2e.plain import Plain, converted, running
@@ -96,7 +96,7 @@ def test_pings_refusals_and_a_certificate_that_is_not_trusted_are_recorded(tmp_p
                 async with aiohttp.ClientSession(proxy=plain.url) as http:
                     async with http.ws_connect(url, ssl=trust([plain.ca])) as ws:
                         await ws.ping(b"\x00'")
-                        await ws.send_json({"op": Op.IDENTIFY, "d": {}})
+                        await ws.send_json({"op": GatewayOp.IDENTIFY, "d": {}})
                         async for _ in ws:
                             pass
                     await simulator.finished()

@@ -7,11 +7,11 @@ import aiohttp
 import pytest
 
 from inspector.model import Kind
+from inspector.protocol.ops import GatewayOp
 from inspector.simulator.client import scripted as client
 from inspector.simulator.client.scripted import trust
 from inspector.simulator.journal import Entry
 from inspector.simulator.scenarios.catalogue import SCENARIOS
-from inspector.simulator.server.gateway import Op
 from inspector.simulator.server.stage import Discord
 from inspector.store.reader import Reader
 from tests.e2e.playing import assert_agree, simulated, talks_of_capture, talks_of_journal
@@ -57,7 +57,7 @@ def test_two_gateways_at_once_are_kept_apart_and_pings_are_seen(tmp_path: Path) 
             async with http.ws_connect(url, ssl=tls) as first, http.ws_connect(url, ssl=tls) as second:
                 await second.ping(b"\x00'")
                 for ws in (first, second):
-                    await ws.send_json({"op": Op.IDENTIFY, "d": {}})
+                    await ws.send_json({"op": GatewayOp.IDENTIFY, "d": {}})
                 await asyncio.gather(*(_read_all(ws) for ws in (first, second)))
             await simulator.finished()
             return list(simulator.journal)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspector.model import Event, Frame, Happening, Opened, Plane
+from inspector.model import Closed, Event, Frame, Happening, Kind, Opened, Payload, Plane
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from inspector.session.media import MAX_RUNS, Media
@@ -35,8 +35,8 @@ def packet(data: bytes, ms: float, *, from_client: bool = False) -> Frame:
 def folded(*packets: Frame) -> list[dict[str, Any]]:
     """What the rows of these packets say."""
     media = Media(lambda ssrc: None)
-    runs = [run for number, each in enumerate(packets, 1) for run in media.receive(each, number)]
-    return [run.body() for run in runs + media.finish()]
+    readings = [reading for number, each in enumerate(packets, 1) for reading in media.receive(each, number)]
+    return [reading.what.d for reading in readings + media.finish() if isinstance(reading.what, Payload)]
 
 
 def numbered(*sequences: int) -> dict[str, Any]:
@@ -127,8 +127,8 @@ def test_what_is_unknown_shows_how_it_begins() -> None:
 
 def test_no_more_rows_are_kept_open_than_the_limit() -> None:
     media = Media(lambda ssrc: None)
-    ended = [run for ssrc in range(MAX_RUNS + 5) for run in media.receive(packet(rtp(1, ssrc=ssrc + 1), 0), ssrc)]
-    assert [run.ssrc for run in ended] == [1, 2, 3, 4, 5]
+    ended = [each for ssrc in range(MAX_RUNS + 5) for each in media.receive(packet(rtp(1, ssrc=ssrc + 1), 0), ssrc)]
+    assert [each.what.d["ssrc"] for each in ended if isinstance(each.what, Payload)] == [1, 2, 3, 4, 5]
     assert len(media.finish()) == MAX_RUNS
 
 
@@ -236,3 +236,10 @@ def test_a_row_is_made_when_anything_happens_after_the_pause() -> None:
 def test_any_datagrams_become_rows(datagrams: list[bytes]) -> None:
     rows = rows_of(opened(), *(packet(data, at) for at, data in enumerate(datagrams)))
     assert rows[0].opened is not None
+
+
+def test_a_packet_after_the_end_is_a_row_of_packets_all_the_same() -> None:
+    """It is no JSON that cannot be read, which is what other planes would make of it."""
+    close = Closed(CONNECTION, NOON + 300 * MS, None)
+    *_, row = rows_of(*voice_call().happenings, opened(), packet(rtp(1), 200), close, packet(rtp(2), 310))
+    assert (row.kind, row.op, row.note, row.wire_bytes) == (Kind.PAYLOAD, "rtp", "after the close", 72)

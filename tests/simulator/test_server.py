@@ -5,12 +5,12 @@ from typing import Any
 import aiohttp
 import pytest
 
+from inspector.protocol.ops import GatewayOp
 from inspector.simulator.client.scripted import play, trust
 from inspector.simulator.content import TOKEN
 from inspector.simulator.scenarios.catalogue import scenario
 from inspector.simulator.script import Scenario
 from inspector.simulator.server.connection import ScriptError
-from inspector.simulator.server.gateway import Op
 from inspector.simulator.server.simulator import Simulator
 from inspector.simulator.server.stage import Discord
 
@@ -62,7 +62,7 @@ def test_a_client_that_does_not_play_along_fails_the_script() -> None:
         gateway = await discord.gateway()
         await gateway.login()
         await gateway.invalid_session(resumable=False)
-        await gateway.expect(Op.PRESENCE_UPDATE)
+        await gateway.expect(GatewayOp.PRESENCE_UPDATE)
 
     async def run() -> None:
         chosen = Scenario("unfair", "", "", script)

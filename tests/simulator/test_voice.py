@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from inspector.errors import EnvironmentProblem
+from inspector.protocol.ops import BINARY, GatewayOp, VoiceOp
 from inspector.simulator.client.scripted import play
 from inspector.simulator.content import ADA, BJORN, BOT, LOUNGE
 from inspector.simulator.journal import Entry
@@ -17,11 +18,9 @@ from inspector.simulator.scenarios.voice import join, join_encrypted
 from inspector.simulator.script import Scenario, Script
 from inspector.simulator.server.call import Call
 from inspector.simulator.server.connection import ScriptError
-from inspector.simulator.server.gateway import Op
 from inspector.simulator.server.media import answer_to
 from inspector.simulator.server.simulator import Simulator
 from inspector.simulator.server.stage import Discord
-from inspector.simulator.server.voice import BINARY, VoiceOp
 from tests.simulator.direct import closes, run, sent
 
 
@@ -79,7 +78,7 @@ def test_the_loop_of_a_bot_without_encryption_goes_on_and_on() -> None:
     identifies = [each.payload["d"] for each in journal if each.op == VoiceOp.IDENTIFY and "media" in each.host]
     assert {each["max_dave_protocol_version"] for each in identifies} == {0}
     assert len({each["token"] for each in identifies}) == 3
-    asked = [each for each in journal if each.op == Op.VOICE_STATE_UPDATE and each.connection == 1]
+    asked = [each for each in journal if each.op == GatewayOp.VOICE_STATE_UPDATE and each.connection == 1]
     assert len(asked) == 4
 
 

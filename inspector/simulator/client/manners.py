@@ -6,9 +6,9 @@ The rule: one fault, one row of `FAULTS`. What a row does not mention is done as
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from inspector.protocol.ops import GatewayOp
 from inspector.simulator import content
 from inspector.simulator.server.connection import Json
-from inspector.simulator.server.gateway import Op
 
 # All that a bot may ask for up to bit 21, less the two in between that bots have not.
 _INTENTS = 3276799
@@ -69,20 +69,20 @@ def manners(fault: str | None) -> Manners:
     return Manners() if fault is None else FAULTS[fault]
 
 
-def _flood() -> list[tuple[Op, Json]]:
-    return [(Op.PRESENCE_UPDATE, content.status(f"{100 * step // 125} % done")) for step in range(125)]
+def _flood() -> list[tuple[GatewayOp, Json]]:
+    return [(GatewayOp.PRESENCE_UPDATE, content.status(f"{100 * step // 125} % done")) for step in range(125)]
 
 
-def _chronicle() -> list[tuple[Op, Json]]:
-    return [(Op.PRESENCE_UPDATE, content.status("a chronicle: " + "and then it rained, " * 800))]
+def _chronicle() -> list[tuple[GatewayOp, Json]]:
+    return [(GatewayOp.PRESENCE_UPDATE, content.status("a chronicle: " + "and then it rained, " * 800))]
 
 
-def _roll_call() -> list[tuple[Op, Json]]:
+def _roll_call() -> list[tuple[GatewayOp, Json]]:
     everyone = {"guild_id": content.GUILD_ID, "query": "", "limit": 0, "presences": False}
-    return [(Op.REQUEST_GUILD_MEMBERS, everyone | {"nonce": f"roll call {number}"}) for number in range(1, 4)]
+    return [(GatewayOp.REQUEST_GUILD_MEMBERS, everyone | {"nonce": f"roll call {number}"}) for number in range(1, 4)]
 
 
-EXCESSES: dict[str, Callable[[], list[tuple[Op, Json]]]] = {
+EXCESSES: dict[str, Callable[[], list[tuple[GatewayOp, Json]]]] = {
     "!flood": _flood,
     "!chronicle": _chronicle,
     "!roll-call": _roll_call,

@@ -26,15 +26,15 @@ import zstandard
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from inspector.errors import GwinspectError
+from inspector.protocol.ops import BINARY, GatewayOp, VoiceOp
 from inspector.simulator import content, etf_encode
 from inspector.simulator.client.manners import EXCESSES, manners
 from inspector.simulator.client.member import VERSION, Member, need_davey
 from inspector.simulator.scenarios.catalogue import scenario
 from inspector.simulator.script import Scenario
 from inspector.simulator.server.connection import Json, to_json
-from inspector.simulator.server.gateway import Op
 from inspector.simulator.server.media import FRAME_SECONDS, FRAMES, Speaker, discovery_request, speech
-from inspector.simulator.server.voice import BINARY, RESUMABLE, VoiceOp
+from inspector.simulator.server.voice import RESUMABLE
 from inspector.wire import etf
 from inspector.wire.packets import DISCOVERY
 
@@ -130,21 +130,21 @@ class _Client:
         if payload["s"] is not None:
             self._seq = payload["s"]
         match payload["op"]:
-            case Op.HELLO:
+            case GatewayOp.HELLO:
                 start_beating(payload["d"]["heartbeat_interval"], lambda: self._beat(ws), self._manners.beats)
                 await self._identify_or_resume(ws)
-            case Op.HEARTBEAT if self._manners.answers:
-                await self._send(ws, Op.HEARTBEAT, self._seq)
-            case Op.RECONNECT if self._manners.reconnects:
+            case GatewayOp.HEARTBEAT if self._manners.answers:
+                await self._send(ws, GatewayOp.HEARTBEAT, self._seq)
+            case GatewayOp.RECONNECT if self._manners.reconnects:
                 await ws.close(code=self._manners.leaves_with, message=b"reconnecting")
-            case Op.INVALID_SESSION if not self._manners.minds_invalid_session:
+            case GatewayOp.INVALID_SESSION if not self._manners.minds_invalid_session:
                 pass
-            case Op.INVALID_SESSION if payload["d"]:
+            case GatewayOp.INVALID_SESSION if payload["d"]:
                 await ws.close(code=4000, message=b"resuming")
-            case Op.INVALID_SESSION:
+            case GatewayOp.INVALID_SESSION:
                 self._forget()
                 await ws.close(code=1000)
-            case Op.DISPATCH:
+            case GatewayOp.DISPATCH:
                 await self._take(ws, payload["t"], payload["d"])
 
     async def _take(self, ws: aiohttp.ClientWebSocketResponse, event: str, d: Any) -> None:
@@ -163,10 +163,10 @@ class _Client:
     async def _obey(self, ws: aiohttp.ClientWebSocketResponse, text: str) -> None:
         match text:
             case "!status":
-                await self._send(ws, Op.PRESENCE_UPDATE, content.status("the gateway"))
+                await self._send(ws, GatewayOp.PRESENCE_UPDATE, content.status("the gateway"))
             case "!members":
                 asked = {"guild_id": self._guild_id, "query": "", "limit": 0, "presences": False, "nonce": "members"}
-                await self._send(ws, Op.REQUEST_GUILD_MEMBERS, asked)
+                await self._send(ws, GatewayOp.REQUEST_GUILD_MEMBERS, asked)
             case "!join":
                 await self._be_in(ws, content.LOUNGE)
             case "!leave":
@@ -192,11 +192,11 @@ class _Client:
             self._leaving = asyncio.ensure_future(ws.close(code=4000, message=b"no ACK"))
             return
         self._heard = False
-        await self._send(ws, Op.HEARTBEAT, self._seq)
+        await self._send(ws, GatewayOp.HEARTBEAT, self._seq)
 
     async def _be_in(self, ws: aiohttp.ClientWebSocketResponse, channel_id: str | None) -> None:
         state = {"channel_id": channel_id, "self_mute": False, "self_deaf": False}
-        await self._send(ws, Op.VOICE_STATE_UPDATE, {"guild_id": self._guild_id} | state)
+        await self._send(ws, GatewayOp.VOICE_STATE_UPDATE, {"guild_id": self._guild_id} | state)
 
     async def _speak(self, ws: aiohttp.ClientWebSocketResponse, voice: "_Voice") -> None:
         code = await voice.play()
@@ -206,7 +206,7 @@ class _Client:
     async def _identify_or_resume(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         if self._session_id is not None:
             resume = {"token": content.TOKEN, "session_id": self._session_id, "seq": self._seq}
-            await self._send(ws, Op.RESUME, resume)
+            await self._send(ws, GatewayOp.RESUME, resume)
             return
         properties = {"os": "linux", "browser": "gwinspect simulator", "device": "gwinspect simulator"}
         identify = {
@@ -219,11 +219,11 @@ class _Client:
             "intents": self._manners.intents,
         }
         for _ in range(self._manners.identifies):
-            await self._send(ws, Op.IDENTIFY, identify)
+            await self._send(ws, GatewayOp.IDENTIFY, identify)
         if not self._manners.waits_for_ready:
-            await self._send(ws, Op.PRESENCE_UPDATE, content.status("a game that has begun already"))
+            await self._send(ws, GatewayOp.PRESENCE_UPDATE, content.status("a game that has begun already"))
 
-    async def _send(self, ws: aiohttp.ClientWebSocketResponse, op: Op, d: Any) -> None:
+    async def _send(self, ws: aiohttp.ClientWebSocketResponse, op: GatewayOp, d: Any) -> None:
         payload = {"op": int(op), "d": d}
         if self._scenario.encoding == "etf":
             await ws.send_bytes(etf_encode.encode(payload))

@@ -7,12 +7,13 @@ import difflib
 import re
 
 from inspector.errors import UsageError
+from inspector.protocol.ops import GatewayOp
 from inspector.simulator import content
 from inspector.simulator.content import ADA, BJORN, CHIOMA, LOUNGE, message
 from inspector.simulator.scenarios import voice as voice_scripts
 from inspector.simulator.scenarios.sick import SICK
 from inspector.simulator.script import Scenario
-from inspector.simulator.server.gateway import GatewaySocket, Op
+from inspector.simulator.server.gateway import GatewaySocket
 from inspector.simulator.server.stage import Discord
 from inspector.simulator.server.voice import RESUMABLE, VoiceSocket
 
@@ -55,13 +56,13 @@ async def hello(discord: Discord) -> None:
     await gateway.dispatch("MESSAGE_REACTION_ADD", content.reaction(2, "🎉", ADA))
     await discord.pause()
     await gateway.dispatch("MESSAGE_CREATE", message(3, "!status", ADA))
-    await gateway.expect(Op.PRESENCE_UPDATE)
+    await gateway.expect(GatewayOp.PRESENCE_UPDATE)
     await gateway.dispatch("MESSAGE_CREATE", message(4, "!members", ADA))
-    await gateway.expect(Op.REQUEST_GUILD_MEMBERS)
+    await gateway.expect(GatewayOp.REQUEST_GUILD_MEMBERS)
     await discord.pause()
     await gateway.dispatch("VOICE_STATE_UPDATE", content.voice_state(CHIOMA, LOUNGE, content.invented_hex("chioma")))
     await gateway.ask_for_heartbeat()
-    await gateway.expect(Op.HEARTBEAT)
+    await gateway.expect(GatewayOp.HEARTBEAT)
     await discord.pause(0.9)
     await gateway.reconnect()
     await gateway.gone()
@@ -83,7 +84,7 @@ async def healthy(discord: Discord) -> None:
     await gateway.login(content.guild(members=20), interval_ms=400)
     await _live_on(discord, gateway)
     await gateway.ask_for_heartbeat()
-    await gateway.expect(Op.HEARTBEAT)
+    await gateway.expect(GatewayOp.HEARTBEAT)
     await discord.pause()
     await gateway.reconnect()
     await gateway.gone()
@@ -105,7 +106,7 @@ async def healthy(discord: Discord) -> None:
     gateway = await discord.gateway()
     await gateway.resume(interval_ms=400)
     await gateway.dispatch("MESSAGE_CREATE", message(7, "!members", ADA))
-    await gateway.expect(Op.REQUEST_GUILD_MEMBERS)
+    await gateway.expect(GatewayOp.REQUEST_GUILD_MEMBERS)
     await _live_on(discord, gateway)
     await gateway.goodbye()
 
@@ -129,7 +130,7 @@ async def resume(discord: Discord) -> None:
     gateway = await discord.gateway()
     await gateway.login(content.guild(), interval_ms=1000)
     await gateway.dispatch("MESSAGE_CREATE", message(1, "!status"))
-    await gateway.expect(Op.PRESENCE_UPDATE)
+    await gateway.expect(GatewayOp.PRESENCE_UPDATE)
     gateway.abort()
 
     gateway.miss("MESSAGE_CREATE", message(2, "This is said while the line is down."))
@@ -155,7 +156,7 @@ async def reconnect(discord: Discord) -> None:
 async def invalid_session(discord: Discord) -> None:
     gateway = await discord.gateway()
     await gateway.hello(1000)
-    await gateway.expect(Op.IDENTIFY)
+    await gateway.expect(GatewayOp.IDENTIFY)
     await gateway.invalid_session(resumable=False)
     await gateway.gone()
 
@@ -172,14 +173,14 @@ async def invalid_session(discord: Discord) -> None:
 async def login_failure(discord: Discord) -> None:
     gateway = await discord.gateway()
     await gateway.hello()
-    await gateway.expect(Op.IDENTIFY)
+    await gateway.expect(GatewayOp.IDENTIFY)
     await gateway.close(4004, "Authentication failed.")
 
 
 async def disallowed_intents(discord: Discord) -> None:
     gateway = await discord.gateway()
     await gateway.hello()
-    await gateway.expect(Op.IDENTIFY)
+    await gateway.expect(GatewayOp.IDENTIFY)
     await gateway.close(4014, "Disallowed intent(s).")
 
 
@@ -203,7 +204,7 @@ async def large(discord: Discord) -> None:
     gateway = await discord.gateway()
     await gateway.login(content.guild(members=750, extra_channels=100), interval_ms=1000)
     await gateway.dispatch("MESSAGE_CREATE", message(1, "!members"))
-    await gateway.expect(Op.REQUEST_GUILD_MEMBERS)
+    await gateway.expect(GatewayOp.REQUEST_GUILD_MEMBERS)
     await gateway.goodbye()
 
 
@@ -221,7 +222,7 @@ async def _live_on(discord: Discord, gateway: GatewaySocket) -> None:
         await discord.pause()
     await gateway.dispatch("PRESENCE_UPDATE", content.presence(BJORN, "dnd"))
     await gateway.dispatch("MESSAGE_CREATE", message(1, "!status"))
-    await gateway.expect(Op.PRESENCE_UPDATE)
+    await gateway.expect(GatewayOp.PRESENCE_UPDATE)
 
 
 async def _talk(gateway: GatewaySocket) -> None:
@@ -229,9 +230,9 @@ async def _talk(gateway: GatewaySocket) -> None:
         await gateway.dispatch("MESSAGE_CREATE", each)
     await gateway.dispatch("PRESENCE_UPDATE", content.presence(BJORN, "dnd"))
     await gateway.dispatch("MESSAGE_CREATE", message(1, "!status"))
-    await gateway.expect(Op.PRESENCE_UPDATE)
+    await gateway.expect(GatewayOp.PRESENCE_UPDATE)
     await gateway.ask_for_heartbeat()
-    await gateway.expect(Op.HEARTBEAT)
+    await gateway.expect(GatewayOp.HEARTBEAT)
 
 
 def _burst(name: str, count: int) -> Scenario:

@@ -4,12 +4,13 @@ The rule: each says in `gives` what is to be noticed when it is played at its ow
 for that and hardly longer. Which side is at fault stands beside the script, in `client_fault`, or in the script itself.
 """
 
+from inspector.protocol.ops import GatewayOp, VoiceOp
 from inspector.simulator import content
 from inspector.simulator.content import ADA, BJORN, BOT, LOUNGE, message
 from inspector.simulator.script import Scenario
-from inspector.simulator.server.gateway import GatewaySocket, Op
+from inspector.simulator.server.gateway import GatewaySocket
 from inspector.simulator.server.stage import Discord
-from inspector.simulator.server.voice import ENDPOINT, VoiceOp, VoiceSocket
+from inspector.simulator.server.voice import ENDPOINT, VoiceSocket
 
 # Milliseconds between heartbeats, where a script is about them: as short as a real client can keep to.
 _QUICK = 300
@@ -30,7 +31,7 @@ async def blocked_loop(discord: Discord) -> None:
 async def zombie(discord: Discord) -> None:
     gateway = await discord.gateway()
     await gateway.login(content.guild(), interval_ms=_QUICK)
-    await gateway.expect(Op.HEARTBEAT)
+    await gateway.expect(GatewayOp.HEARTBEAT)
     await _chatter(discord, gateway, 2, 0.2)
     gateway.answers_heartbeats = False
     await gateway.gone()
@@ -44,10 +45,10 @@ async def zombie(discord: Discord) -> None:
 async def zombie_unnoticed(discord: Discord) -> None:
     gateway = await discord.gateway()
     await gateway.login(content.guild(), interval_ms=_QUICK)
-    await gateway.expect(Op.HEARTBEAT)
+    await gateway.expect(GatewayOp.HEARTBEAT)
     gateway.answers_heartbeats = False
     for _ in range(5):
-        await gateway.expect(Op.HEARTBEAT)
+        await gateway.expect(GatewayOp.HEARTBEAT)
     gateway.abort()
     await _go_on(discord)
 
@@ -55,7 +56,7 @@ async def zombie_unnoticed(discord: Discord) -> None:
 async def unanswered_request(discord: Discord) -> None:
     gateway = await discord.gateway()
     await gateway.login(content.guild())
-    await gateway.expect(Op.HEARTBEAT)
+    await gateway.expect(GatewayOp.HEARTBEAT)
     await gateway.ask_for_heartbeat()
     await _chatter(discord, gateway, 6, 0.9)
     await gateway.goodbye()
@@ -64,15 +65,15 @@ async def unanswered_request(discord: Discord) -> None:
 async def double_identify(discord: Discord) -> None:
     gateway = await discord.gateway()
     await gateway.login(content.guild())
-    await gateway.expect(Op.IDENTIFY)
+    await gateway.expect(GatewayOp.IDENTIFY)
     await gateway.close(4005, "Already authenticated.")
 
 
 async def command_before_ready(discord: Discord) -> None:
     gateway = await discord.gateway()
     await gateway.hello()
-    await gateway.expect(Op.IDENTIFY)
-    await gateway.expect(Op.PRESENCE_UPDATE)
+    await gateway.expect(GatewayOp.IDENTIFY)
+    await gateway.expect(GatewayOp.PRESENCE_UPDATE)
     await gateway.close(4003, "Not authenticated.")
 
 
@@ -91,7 +92,7 @@ async def resume_after_1000(discord: Discord) -> None:
 
     gateway = await discord.gateway()
     await gateway.hello()
-    await gateway.expect(Op.RESUME)
+    await gateway.expect(GatewayOp.RESUME)
     await gateway.invalid_session(resumable=False)
     await gateway.gone()
     await _begin_anew(discord)
@@ -104,7 +105,7 @@ async def resume_loop(discord: Discord) -> None:
     for _ in range(4):
         gateway = await discord.gateway()
         await gateway.hello()
-        await gateway.expect(Op.RESUME)
+        await gateway.expect(GatewayOp.RESUME)
         await gateway.close(4000, "Unknown error.")
     await _go_on(discord)
 
@@ -121,7 +122,7 @@ async def identify_storm(discord: Discord) -> None:
     for _ in range(5):
         gateway = await discord.gateway()
         await gateway.hello()
-        await gateway.expect(Op.IDENTIFY)
+        await gateway.expect(GatewayOp.IDENTIFY)
         await gateway.close(4000, "Unknown error.")
     await _begin_anew(discord)
 
@@ -138,7 +139,7 @@ async def reconnect_ignored(discord: Discord) -> None:
 async def invalid_session_ignored(discord: Discord) -> None:
     gateway = await discord.gateway()
     await gateway.hello()
-    await gateway.expect(Op.IDENTIFY)
+    await gateway.expect(GatewayOp.IDENTIFY)
     await gateway.invalid_session(resumable=False)
     await discord.pause(10.5)
     await gateway.close(1001, "Going away.")
@@ -149,7 +150,7 @@ async def send_flood(discord: Discord) -> None:
     await gateway.login(content.guild(members=0))
     await gateway.dispatch("MESSAGE_CREATE", message(1, "!flood"))
     for _ in range(125):
-        await gateway.expect(Op.PRESENCE_UPDATE)
+        await gateway.expect(GatewayOp.PRESENCE_UPDATE)
     await gateway.close(4008, "Rate limited.")
     await _come_back(discord)
 
@@ -158,7 +159,7 @@ async def oversize(discord: Discord) -> None:
     gateway = await discord.gateway()
     await gateway.login(content.guild())
     await gateway.dispatch("MESSAGE_CREATE", message(1, "!chronicle"))
-    await gateway.expect(Op.PRESENCE_UPDATE)
+    await gateway.expect(GatewayOp.PRESENCE_UPDATE)
     await gateway.close(4002, "Decode error.")
     await _come_back(discord)
 
@@ -168,16 +169,16 @@ async def members_flood(discord: Discord) -> None:
     await gateway.login(content.guild(members=20))
     gateway.answers_members = False
     await gateway.dispatch("MESSAGE_CREATE", message(1, "!roll-call"))
-    await gateway.send_members((await gateway.expect(Op.REQUEST_GUILD_MEMBERS))["d"])
+    await gateway.send_members((await gateway.expect(GatewayOp.REQUEST_GUILD_MEMBERS))["d"])
     for retry_after in (29.9, 29.8):
-        await gateway.refuse_members((await gateway.expect(Op.REQUEST_GUILD_MEMBERS))["d"], retry_after)
+        await gateway.refuse_members((await gateway.expect(GatewayOp.REQUEST_GUILD_MEMBERS))["d"], retry_after)
     await gateway.goodbye()
 
 
 async def bad_intents(discord: Discord) -> None:
     gateway = await discord.gateway()
     await gateway.hello()
-    await gateway.expect(Op.IDENTIFY)
+    await gateway.expect(GatewayOp.IDENTIFY)
     await gateway.close(4013, "Invalid intent(s).")
 
 
@@ -273,7 +274,7 @@ async def _ask_to_join(discord: Discord) -> tuple[GatewaySocket, VoiceSocket]:
     gateway = await discord.gateway()
     await gateway.login(content.guild())
     await gateway.dispatch("MESSAGE_CREATE", message(1, "!join"))
-    await gateway.expect(Op.VOICE_STATE_UPDATE)
+    await gateway.expect(GatewayOp.VOICE_STATE_UPDATE)
     await gateway.dispatch("VOICE_STATE_UPDATE", content.voice_state(BOT, LOUNGE, _VOICE_SESSION))
     return gateway, await _let_in(discord, gateway, ENDPOINT)
 

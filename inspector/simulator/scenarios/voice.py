@@ -6,13 +6,14 @@ a call: they live here, and come and go between the lines.
 
 import asyncio
 
+from inspector.protocol.ops import GatewayOp, VoiceOp
 from inspector.simulator import content
 from inspector.simulator.content import ADA, BJORN, BOT, CHIOMA, LOUNGE, message
 from inspector.simulator.server.call import Call
-from inspector.simulator.server.gateway import GatewaySocket, Op
+from inspector.simulator.server.gateway import GatewaySocket
 from inspector.simulator.server.media import FRAMES
 from inspector.simulator.server.stage import Discord
-from inspector.simulator.server.voice import ENDPOINT, VoiceOp, VoiceSocket
+from inspector.simulator.server.voice import ENDPOINT, VoiceSocket
 
 # Seconds that Discord waits for a client to be ready, roughly; then it goes on without.
 _READY_LIMIT = 2.0
@@ -117,13 +118,13 @@ async def dave_required(discord: Discord) -> None:
     await gateway.login(content.guild(), interval_ms=1000)
     await gateway.dispatch("MESSAGE_CREATE", message(1, "!join"))
     for attempt in range(3):
-        await gateway.expect(Op.VOICE_STATE_UPDATE)
+        await gateway.expect(GatewayOp.VOICE_STATE_UPDATE)
         await _let_in(gateway, token=f"voice token {attempt}")
         voice = await discord.voice()
         await voice.identify(interval_ms=1000)
         await voice.close(4017, "E2EE/DAVE protocol required")
         await discord.pause()
-    await gateway.expect(Op.VOICE_STATE_UPDATE)
+    await gateway.expect(GatewayOp.VOICE_STATE_UPDATE)
     await gateway.goodbye()
 
 
@@ -158,7 +159,7 @@ async def join(discord: Discord, call: Call | None = None) -> tuple[GatewaySocke
     gateway = await discord.gateway()
     await gateway.login(content.guild(), interval_ms=1000)
     await gateway.dispatch("MESSAGE_CREATE", message(1, "!join"))
-    await gateway.expect(Op.VOICE_STATE_UPDATE)
+    await gateway.expect(GatewayOp.VOICE_STATE_UPDATE)
     await _let_in(gateway)
     voice = await discord.voice()
     await voice.connect(ADA, call=call, interval_ms=1000)
@@ -185,7 +186,7 @@ async def _let_in(gateway: GatewaySocket, token: str = "voice token") -> None:
 
 async def leave(gateway: GatewaySocket, voice: VoiceSocket) -> None:
     await gateway.dispatch("MESSAGE_CREATE", message(2, "!leave"))
-    await gateway.expect(Op.VOICE_STATE_UPDATE)
+    await gateway.expect(GatewayOp.VOICE_STATE_UPDATE)
     await voice.gone()
     await gateway.dispatch("VOICE_STATE_UPDATE", content.voice_state(BOT, None, _SESSION))
     await gateway.goodbye()

@@ -6,11 +6,11 @@ The rule: a dispatch gets its number from the session and stays in its memory, s
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import Any
 
 import zstandard
 
+from inspector.protocol.ops import GatewayOp
 from inspector.simulator import content, etf_encode
 from inspector.simulator.server.connection import Connection, Json, ScriptError, to_json
 from inspector.wire import etf
@@ -20,22 +20,6 @@ RESUME_HOST = "gateway-us-east1-b.discord.gg"
 _WORTH_COMPRESSING = 256
 # Members in one GUILD_MEMBERS_CHUNK.
 _CHUNK = 1000
-
-
-class Op(IntEnum):
-    """The gateway's opcodes that a script speaks of."""
-
-    DISPATCH = 0
-    HEARTBEAT = 1
-    IDENTIFY = 2
-    PRESENCE_UPDATE = 3
-    VOICE_STATE_UPDATE = 4
-    RESUME = 6
-    RECONNECT = 7
-    REQUEST_GUILD_MEMBERS = 8
-    INVALID_SESSION = 9
-    HELLO = 10
-    HEARTBEAT_ACK = 11
 
 
 @dataclass(slots=True)
@@ -68,19 +52,19 @@ class GatewaySocket(Connection):
 
     async def hello(self, interval_ms: int = 41250) -> None:
         trace = '["simulator-prd-us-east1-b-0",{"micros":0.0}]'
-        await self._say(Op.HELLO, {"heartbeat_interval": interval_ms, "_trace": [trace]})
+        await self._say(GatewayOp.HELLO, {"heartbeat_interval": interval_ms, "_trace": [trace]})
 
     async def login(self, *guilds: Json, interval_ms: int = 41250) -> None:
         """Play a login from Hello to the last GUILD_CREATE."""
         await self.hello(interval_ms)
-        await self.expect(Op.IDENTIFY)
+        await self.expect(GatewayOp.IDENTIFY)
         await self.ready(*guilds)
 
     async def welcome(self, *guilds: Json, interval_ms: int = 41250) -> None:
         """Take the client in, whether it comes with an Identify or a Resume."""
         await self.hello(interval_ms)
-        asked = await self.expect(Op.IDENTIFY, Op.RESUME)
-        if asked["op"] == Op.IDENTIFY:
+        asked = await self.expect(GatewayOp.IDENTIFY, GatewayOp.RESUME)
+        if asked["op"] == GatewayOp.IDENTIFY:
             await self.ready(*guilds)
         else:
             await self._resume(asked["d"])
@@ -117,7 +101,7 @@ class GatewaySocket(Connection):
         A session that nobody knows is refused with Invalid Session.
         """
         await self.hello(interval_ms)
-        await self._resume((await self.expect(Op.RESUME))["d"])
+        await self._resume((await self.expect(GatewayOp.RESUME))["d"])
 
     async def dispatch(self, event: str, d: Any) -> None:
         """Send an event of the session, numbered and kept for a replay."""
@@ -127,24 +111,24 @@ class GatewaySocket(Connection):
         """Number an event and keep it. Alone, it is one that the client is no longer there to receive."""
         if self.session is None:
             raise ScriptError(f"{event} needs a session: call ready() or resume() first")
-        dispatch = {"t": event, "s": len(self.session.dispatches) + 1, "op": int(Op.DISPATCH), "d": d}
+        dispatch = {"t": event, "s": len(self.session.dispatches) + 1, "op": int(GatewayOp.DISPATCH), "d": d}
         self.session.dispatches.append(dispatch)
         return dispatch
 
     async def ask_for_heartbeat(self) -> None:
-        await self._say(Op.HEARTBEAT, None)
+        await self._say(GatewayOp.HEARTBEAT, None)
 
     async def reconnect(self) -> None:
-        await self._say(Op.RECONNECT, None)
+        await self._say(GatewayOp.RECONNECT, None)
 
     async def invalid_session(self, *, resumable: bool) -> None:
-        await self._say(Op.INVALID_SESSION, resumable)
+        await self._say(GatewayOp.INVALID_SESSION, resumable)
 
     async def refuse_members(self, asked: Json, retry_after: float) -> None:
         """Answer a request for members with RATE_LIMITED. `retry_after`: in seconds."""
         meta = {"guild_id": asked["guild_id"], "nonce": asked["nonce"]}
         await self.dispatch(
-            "RATE_LIMITED", {"opcode": int(Op.REQUEST_GUILD_MEMBERS), "retry_after": retry_after, "meta": meta}
+            "RATE_LIMITED", {"opcode": int(GatewayOp.REQUEST_GUILD_MEMBERS), "retry_after": retry_after, "meta": meta}
         )
 
     async def goodbye(self) -> None:
@@ -162,17 +146,17 @@ class GatewaySocket(Connection):
             await self.send(missed)
         await self.dispatch("RESUMED", {"_trace": ['["simulator-prd-us-east1-b-1",{"micros":321}]']})
 
-    async def _say(self, op: Op, d: Any) -> None:
+    async def _say(self, op: GatewayOp, d: Any) -> None:
         await self.send({"t": None, "s": None, "op": int(op), "d": d})
 
     async def _answer(self, payload: Json) -> None:
         match payload.get("op"):
-            case Op.HEARTBEAT if self.answers_heartbeats:
-                await self._say(Op.HEARTBEAT_ACK, None)
-            case Op.IDENTIFY:
+            case GatewayOp.HEARTBEAT if self.answers_heartbeats:
+                await self._say(GatewayOp.HEARTBEAT_ACK, None)
+            case GatewayOp.IDENTIFY:
                 wants = bool(payload["d"].get("compress"))
                 self._compresses_payloads = wants and not self._etf and self._compression is None
-            case Op.REQUEST_GUILD_MEMBERS if self.answers_members:
+            case GatewayOp.REQUEST_GUILD_MEMBERS if self.answers_members:
                 await self.send_members(payload["d"])
 
     async def send_members(self, asked: Json) -> None:

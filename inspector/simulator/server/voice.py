@@ -8,9 +8,9 @@ import asyncio
 import base64
 from collections.abc import Container
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import Any
 
+from inspector.protocol.ops import BINARY, VoiceOp
 from inspector.simulator import content
 from inspector.simulator.client.member import VERSION
 from inspector.simulator.server import dave
@@ -28,38 +28,6 @@ SSRC = 1001
 KEY = bytes.fromhex(content.invented_hex("key") * 2)
 """Of the transport encryption."""
 MODES = ["aead_aes256_gcm_rtpsize", "aead_xchacha20_poly1305_rtpsize"]
-
-
-class VoiceOp(IntEnum):
-    """The voice gateway's opcodes that a script speaks of."""
-
-    IDENTIFY = 0
-    SELECT_PROTOCOL = 1
-    READY = 2
-    HEARTBEAT = 3
-    SESSION_DESCRIPTION = 4
-    SPEAKING = 5
-    HEARTBEAT_ACK = 6
-    RESUME = 7
-    HELLO = 8
-    RESUMED = 9
-    CLIENTS_CONNECT = 11
-    CLIENT_DISCONNECT = 13
-    DAVE_PREPARE_TRANSITION = 21
-    DAVE_EXECUTE_TRANSITION = 22
-    DAVE_TRANSITION_READY = 23
-    DAVE_PREPARE_EPOCH = 24
-    MLS_EXTERNAL_SENDER = 25
-    MLS_KEY_PACKAGE = 26
-    MLS_PROPOSALS = 27
-    MLS_COMMIT_WELCOME = 28
-    MLS_ANNOUNCE_COMMIT = 29
-    MLS_WELCOME = 30
-    MLS_INVALID_COMMIT_WELCOME = 31
-
-
-BINARY = frozenset(range(VoiceOp.MLS_EXTERNAL_SENDER, VoiceOp.MLS_WELCOME + 1))
-"""Opcodes whose messages are binary; their ``d`` is ``{"base64": …}`` here, so that a journal can hold it."""
 
 
 @dataclass(slots=True)

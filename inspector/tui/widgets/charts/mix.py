@@ -11,6 +11,7 @@ from textual.binding import Binding
 from inspector.analysis.measure import LONGEST_NAME, Measured, Tally, name_of
 from inspector.inert import inert
 from inspector.model import Kind, Plane
+from inspector.protocol.ops import GatewayOp
 from inspector.protocol.registry import Registry
 from inspector.report.cells import clip
 from inspector.report.values import percent, size
@@ -278,7 +279,7 @@ def filter_of(row: Tally, measured: Measured, registry: Registry) -> str | None:
         terms.append("kind == payload and op == null")
     elif isinstance(row.op, int) and 0 <= row.op < 10**9:
         # What has an event is a dispatch, unless it says otherwise.
-        if row.event is None or row.op != 0:
+        if row.event is None or row.op != GatewayOp.DISPATCH:
             terms.append(f"op == {row.op}")
     elif isinstance(row.op, str) and registry.opcode(row.plane, row.op):
         terms.append(f"op == {_quoted(row.op)}")
@@ -288,7 +289,7 @@ def filter_of(row: Tally, measured: Measured, registry: Registry) -> str | None:
         if len(row.event) >= LONGEST_NAME:
             return None
         terms.append(f"event == {_quoted(row.event)}")
-    elif row.op == 0 and row.plane is Plane.GATEWAY:
+    elif row.op == GatewayOp.DISPATCH and row.plane is Plane.GATEWAY:
         terms.append("event == null")
     return " and ".join(terms)
 
