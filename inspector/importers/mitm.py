@@ -25,6 +25,7 @@ from inspector.model import REACHED_AT, Closed, Frame, Happening, Mark, Opened, 
 from inspector.protocol.hosts import plane_of
 from inspector.session.said import udp_url
 from inspector.wire.packets import read_packet
+from inspector.words import counted
 
 if TYPE_CHECKING:
     from mitmproxy.connection import Client
@@ -153,7 +154,7 @@ class FlowFile(Source):
         # That the cut-off flow lacks something is no news of its own.
         del self.notes[said:]
         self._flows, self._unreadable = flows, unreadable
-        given = f"{before:,} connection{'' if before == 1 else 's'} before that {'was' if before == 1 else 'were'} read"
+        given = f"{counted(before, 'connection before that was/connections before that were')} read"
         if self._connections > before:
             given += f", and {messages:,} messages of the one that is cut off"
         self.notes.append(f"{self.path} is torn at byte {start:,}: {given}")
