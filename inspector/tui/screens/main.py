@@ -19,13 +19,13 @@ from textual.widgets import Footer, Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from inspector.errors import CaptureError
+from inspector.export.file import FORMATS
 from inspector.faults import marked
 from inspector.inert import inert
 from inspector.protocol.registry import Registry
 from inspector.query.grammar import FilterError
 from inspector.query.moments import EXPECTED, parse_moment
 from inspector.query.tree import Text
-from inspector.report.export import FORMATS
 from inspector.report.jsonl import line
 from inspector.report.recording import Recording
 from inspector.store.notes import Notes
