@@ -17,6 +17,7 @@ from inspector.analysis.measure import Measures
 from inspector.analysis.overview import Overview
 from inspector.analysis.stats import Survey
 from inspector.analysis.voice import VoiceReader
+from inspector.export.file import FORMATS
 from inspector.model import ABSENT, Closed, Event, Kind, Mark, Payload, Plane
 from inspector.protocol.registry import Registry, default
 from inspector.query.grammar import parse
@@ -29,7 +30,6 @@ from inspector.report.diagnosis import diagnose
 from inspector.report.diagnosis_files import jsonl as diagnosis_jsonl
 from inspector.report.diagnosis_files import junit
 from inspector.report.diagnosis_text import lines as diagnosis_lines
-from inspector.report.export import FORMATS
 from inspector.report.findings import Findings
 from inspector.report.jsonl import line
 from inspector.report.outline import Outline, body

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from mitmproxy.io import FlowWriter
 
+from inspector.export.file import export
 from inspector.model import Closed, Control, Frame, Opened
 from inspector.protocol.registry import default
 from inspector.proxy.contentviews.lookup import Transcripts
@@ -22,7 +23,6 @@ from inspector.proxy.intake import Stream
 from inspector.proxy.scribe import Scribe
 from inspector.report.about import about
 from inspector.report.compare import compare
-from inspector.report.export import export
 from inspector.report.outline import Outline, body
 from inspector.report.present import Shown
 from inspector.report.pretty import text_of

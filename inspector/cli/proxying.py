@@ -29,6 +29,7 @@ from inspector.store.lock import check_free
 from inspector.store.parts import Trail
 from inspector.store.reader import Reader
 from inspector.store.settle import settle
+from inspector.words import counted
 
 # Options of mitmproxy that have one of ours, by which the rest of us knows of them too.
 _OURS = {
@@ -281,14 +282,12 @@ def sum_up(capture: Path, command: str | None, *, missed: int = 0) -> bool:
     worth_telling = "select count(*) from finding where severity >= ?"
     findings = reader.db.execute(worth_telling, (int(Severity.WARN),)).fetchone()[0]
     reader.close()
-    counts = (
-        f"{connections:,} connection{'' if connections == 1 else 's'}, {events:,} event{'' if events == 1 else 's'}"
-    )
+    counts = f"{counted(connections, 'connection')}, {counted(events, 'event')}"
     note(f"{capture}: {counts}; gwinspect {command} {shlex.quote(str(capture))}" if command else counts)
     if findings and command:
-        note(f"{findings:,} finding{'' if findings == 1 else 's'}; gwinspect diagnose {shlex.quote(str(capture))}")
+        note(f"{counted(findings, 'finding')}; gwinspect diagnose {shlex.quote(str(capture))}")
     if missing := int(meta.get("missing", 0)) - missed:
-        note(f"{missing:,} message{' is' if missing == 1 else 's are'} missing from it; its rows say where and why")
+        note(f"{counted(missing, 'message is/messages are')} missing from it; its rows say where and why")
     if "finished_at" not in meta:
         note("its end is missing: the proxy could not finish it")
     return not missing and "finished_at" in meta

@@ -13,9 +13,9 @@ import click
 from inspector.cli.output import note, put, say
 from inspector.cli.streams import typed
 from inspector.errors import UsageError
+from inspector.export import csv as table
 from inspector.inert import inert
 from inspector.protocol.registry import default
-from inspector.report.export import csv_line
 from inspector.report.present import Presenter
 from inspector.report.rows import CaptureRows
 from inspector.session.redact import mask_headers, mask_text, mask_url
@@ -151,10 +151,10 @@ def _write_jsonl(columns: list[str], batches: Iterator[list[Row]]) -> None:
 
 def _write_csv(columns: list[str], batches: Iterator[list[Row]]) -> None:
     if columns:
-        put(csv_line(columns, "\n"))
+        put(table.line(columns, "\n"))
     for batch in batches:
         for row in batch:
-            put(csv_line(row, "\n"))
+            put(table.line(row, "\n"))
 
 
 def _write_text(columns: list[str], batches: Iterator[list[Row]]) -> None:

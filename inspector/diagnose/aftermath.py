@@ -6,13 +6,13 @@ from dataclasses import replace
 from inspector.diagnose.cause import RESUMABLE_NS
 from inspector.diagnose.closes_voice import GO_ON, OVER, call_of, server_id_of
 from inspector.diagnose.rule import SECOND, Situation, bounded
-from inspector.diagnose.words import listed, took
 from inspector.model import Plane, Verdict
 from inspector.session.redact import is_lost
 from inspector.session.said import Identify, Resume, VoiceServer, VoiceState
 from inspector.session.state import Connection
 from inspector.session.tracker import GONE, concerns
 from inspector.session.world import Ending
+from inspector.words import listed, took
 
 # Sooner than this after a rate limit is too soon.
 PAUSE_NS = 30 * SECOND

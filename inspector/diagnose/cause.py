@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from inspector.diagnose.rule import SECOND, Situation
-from inspector.diagnose.words import opcode, took
+from inspector.diagnose.words import opcode
 from inspector.inert import inert
 from inspector.model import ABSENT, Absent, Closed, Severity
 from inspector.protocol.ops import HEARTBEATS, GatewayOp
 from inspector.protocol.registry import CloseCode
 from inspector.session.redact import HIDDEN, is_lost
 from inspector.session.state import SEND_WINDOW_NS, Sent
+from inspector.words import took
 
 # Heartbeats, and what a client introduces itself with: the opcodes that need no session on the main gateway.
 NEED_NO_SESSION = (*HEARTBEATS, GatewayOp.IDENTIFY, GatewayOp.RESUME)

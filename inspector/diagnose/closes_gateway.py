@@ -20,12 +20,13 @@ from inspector.diagnose.cause import (
 )
 from inspector.diagnose.heartbeats import allowed_ns
 from inspector.diagnose.rule import SECOND, Situation
-from inspector.diagnose.words import counted, listed, mixture, opcode, quoted, took
+from inspector.diagnose.words import mixture, opcode, quoted
 from inspector.inert import inert
 from inspector.model import Plane, Severity
 from inspector.protocol.ops import GatewayOp, VoiceOp
 from inspector.session.said import Identify, Resume
 from inspector.session.state import MAX_SENDS, Connection
+from inspector.words import counted, listed, took
 
 # What a client may send within a minute.
 MAX_A_MINUTE = 120
@@ -335,7 +336,7 @@ def too_few_shards(now: Situation) -> Cause:
     if asked.shard is None:
         return Cause("the Identify named no shard, so this one connection would have to carry all guilds.", (asked.n,))
     number, count = asked.shard
-    few = f"{counted(count, 'shard')} {'is' if count == 1 else 'are'} not enough"
+    few = f"{counted(count, 'shard is/shards are')} not enough"
     return Cause(f"the Identify asked for shard [{number}, {count}]: {few}.", (asked.n,))
 
 

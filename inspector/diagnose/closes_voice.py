@@ -18,12 +18,13 @@ from inspector.diagnose.cause import (
     usual,
 )
 from inspector.diagnose.rule import MS, SECOND, Situation
-from inspector.diagnose.words import counted, listed, mixture, quoted, took
+from inspector.diagnose.words import mixture, quoted
 from inspector.protocol.ops import VoiceOp
 from inspector.session.said import At, Selected
 from inspector.session.state import Connection
 from inspector.session.tracker import GONE
 from inspector.session.world import Call, World
+from inspector.words import counted, listed, took
 
 NEAR_NS = 5 * SECOND
 """Time within which what happens on the main connection belongs to a close of a voice connection."""

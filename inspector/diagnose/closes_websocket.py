@@ -15,9 +15,10 @@ from inspector.diagnose.cause import (
     usual,
 )
 from inspector.diagnose.rule import SECOND, Situation
-from inspector.diagnose.words import counted, quoted, took
+from inspector.diagnose.words import quoted
 from inspector.inert import inert
 from inspector.model import Plane, Severity
+from inspector.words import counted, took
 
 # What wsproto, and so mitmproxy, says to frames that break the rules.
 _ANSWERS_TO_BAD_FRAMES = (1002, 1003, 1007, 1009)

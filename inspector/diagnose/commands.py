@@ -7,11 +7,12 @@ https://docs.discord.com/developers/events/gateway-events
 from collections.abc import Iterator
 
 from inspector.diagnose.rule import SECOND, Noticed, Situation, dispatches, receives, rule, sends, silence
-from inspector.diagnose.words import listed, mixture, opcode, quoted, took
+from inspector.diagnose.words import mixture, opcode, quoted
 from inspector.model import Plane, Severity
 from inspector.protocol.ops import GatewayOp
 from inspector.session.said import Chunk, Join, Members, VoiceServer, whole
 from inspector.session.state import SEND_WINDOW_NS, Sent
+from inspector.words import listed, took
 
 GATEWAY, VOICE = Plane.GATEWAY, Plane.VOICE
 # Messages of a client in a minute: from how many on it is told, and how many are allowed.

@@ -8,11 +8,12 @@ https://docs.discord.com/developers/topics/voice-connections#endtoend-encryption
 from collections.abc import Iterator
 
 from inspector.diagnose.rule import MS, SECOND, Noticed, Situation, closes, receives, rule, sends, silence
-from inspector.diagnose.words import opcode, took
+from inspector.diagnose.words import opcode
 from inspector.model import Plane, Severity
 from inspector.protocol.ops import BINARY, VoiceOp
 from inspector.session.dave import AT_ONCE, NEW_GROUP, Transition
 from inspector.session.proposals import number_in
+from inspector.words import took
 
 VOICE = Plane.VOICE
 # Time after which nobody waits any longer for a client to be ready: the server goes on after some two seconds.

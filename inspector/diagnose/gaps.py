@@ -8,9 +8,9 @@ import json
 from collections.abc import Iterator
 
 from inspector.diagnose.rule import Noticed, Situation, Trigger, rule
-from inspector.diagnose.words import counted, took
 from inspector.inert import inert
 from inspector.model import Event, Gap, Kind, Severity
+from inspector.words import counted, took
 
 _REASONS = {
     "disk": "the capture could not be written",

@@ -6,10 +6,10 @@ Source of the limits: https://docs.discord.com/developers/events/gateway#sending
 from collections.abc import Iterator
 
 from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, receives, rule, sends, silence
-from inspector.diagnose.words import counted, took
 from inspector.model import Plane, Severity
 from inspector.protocol.ops import HEARTBEATS, GatewayOp, VoiceOp
 from inspector.session.said import Beat
+from inspector.words import counted, took
 
 GATEWAY, VOICE = Plane.GATEWAY, Plane.VOICE
 # How much later than the interval a heartbeat may come: timers and networks are not exact.

@@ -6,11 +6,11 @@ Source: https://docs.discord.com/developers/events/gateway#gateway-intents
 from collections.abc import Iterator
 
 from inspector.diagnose.rule import Noticed, Situation, dispatches, rule, sends
-from inspector.diagnose.words import listed
 from inspector.model import Plane, Severity
 from inspector.protocol.ops import GatewayOp
 from inspector.session.said import Identify
 from inspector.session.tracker import is_blank
+from inspector.words import listed
 
 GATEWAY = Plane.GATEWAY
 # Messages without content, and none with, that make a pattern.

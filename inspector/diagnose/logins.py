@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 
 from inspector.diagnose.cause import RESUMABLE_NS
 from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, receives, rule, sends, silence
-from inspector.diagnose.words import counted, listed, opcode, quoted, took
+from inspector.diagnose.words import opcode, quoted
 from inspector.model import Plane, Severity
 from inspector.protocol.ops import HEARTBEATS, GatewayOp
 from inspector.session.redact import is_lost
 from inspector.session.said import Identify, Refused, Resume
 from inspector.session.tracker import DESTROYING, host_of
 from inspector.session.world import DAY_NS, Login, Session
+from inspector.words import counted, listed, took
 
 GATEWAY = Plane.GATEWAY
 # What may be sent before READY.

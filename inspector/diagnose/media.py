@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from inspector.diagnose.rule import MS, SECOND, Noticed, Situation, receives, rule, sends, silence
-from inspector.diagnose.words import counted, took
 from inspector.model import Plane, Severity
+from inspector.words import counted, took
 
 MEDIA = Plane.MEDIA
 # Time in which the voice server tells a client its address, generously.

@@ -9,13 +9,14 @@ from typing import Any
 
 from inspector.diagnose.dave import is_known
 from inspector.diagnose.rule import SECOND, Noticed, Situation, receives, rule, sends, silence
-from inspector.diagnose.words import counted, listed, quoted, took
+from inspector.diagnose.words import quoted
 from inspector.model import Plane, Severity
 from inspector.protocol.ops import VoiceOp
 from inspector.session.dave import Dave
 from inspector.session.proposals import MAX_MEMBERS, Proposed, inner, number_in, read_proposals, references
 from inspector.session.said import At, name
 from inspector.wire.mls import CIPHER_SUITES
+from inspector.words import counted, listed, took
 
 VOICE = Plane.VOICE
 # Time within which a proposal and a client's commit may have crossed each other.

@@ -6,9 +6,9 @@ Contiguous numbers are promised nowhere, so a gap is a note and no more.
 from collections.abc import Iterator
 
 from inspector.diagnose.rule import Noticed, Odd, Situation, dispatches, rule
-from inspector.diagnose.words import counted
 from inspector.model import Severity
 from inspector.session.tracker import is_stray
+from inspector.words import counted
 
 # Gaps that are told of one connection.
 MOST_GAPS = 5

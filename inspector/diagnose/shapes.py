@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from inspector.diagnose.rule import Noticed, Odd, Situation, dispatches, opens, payloads, rule, sends
-from inspector.diagnose.words import listed, quoted
+from inspector.diagnose.words import quoted
 from inspector.inert import inert
 from inspector.model import Plane, Severity
 from inspector.protocol.ops import GatewayOp
@@ -11,6 +11,7 @@ from inspector.session.said import Identify
 from inspector.session.tracker import comes_anyway
 from inspector.session.world import MAX_SEEN, unknown_names
 from inspector.wire.dialect import dialect_of
+from inspector.words import listed
 
 GATEWAY, VOICE = Plane.GATEWAY, Plane.VOICE
 # Versions of the gateway that are served, that are on their way out, and the highest that is no longer served.

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 
 from inspector.diagnose.closes_voice import NEED_NO_SESSION
 from inspector.diagnose.rule import SECOND, Noticed, Situation, receives, rule, sends, silence
-from inspector.diagnose.words import counted, listed, opcode, quoted, took
+from inspector.diagnose.words import opcode, quoted
 from inspector.model import ABSENT, Plane, Severity
 from inspector.protocol.ops import VoiceOp
 from inspector.session.said import Beat, Identify, Resume, Selected
 from inspector.session.state import Connection
 from inspector.session.tracker import host_of
 from inspector.session.world import Call
+from inspector.words import counted, listed, took
 
 VOICE = Plane.VOICE
 # The first version with sequence numbers, and with objects in heartbeats.

@@ -1,9 +1,8 @@
-"""Numbers and lists as findings say them."""
+"""What crossed the wire as findings name it."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from inspector.diagnose.rule import MS, SECOND
 from inspector.inert import inert
 from inspector.protocol.registry import Registry
 from inspector.session.redact import mask_text
@@ -11,28 +10,6 @@ from inspector.session.state import Sent
 
 # Characters of a text in which secrets are looked for.
 _LOOKED_AT = 2000
-
-
-def took(ns: int) -> str:
-    """Say a time: ``850 ms``, ``41.2 s``, ``3 min``."""
-    if abs(ns) < SECOND:
-        return f"{ns / MS:.0f} ms"
-    seconds = ns / SECOND
-    if abs(seconds) < 120:
-        return f"{seconds:.1f}".removesuffix(".0") + " s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if abs(minutes) < 120 else f"{minutes / 60:.0f} h"
-
-
-def listed(names: Iterable[str], word: str = "and") -> str:
-    """Say ``a``, ``a and b``, ``a, b and c``."""
-    found = list(names)
-    return f" {word} ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
-
-
-def counted(number: int, noun: str) -> str:
-    """Say ``1 guild``, ``2 guilds``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def quoted(text: str, limit: int = 60) -> str:

@@ -34,6 +34,7 @@ from inspector.model import REACHED_AT, Closed, Frame, Happening, Knows, Mark, O
 from inspector.protocol.hosts import plane_of
 from inspector.session.said import udp_url
 from inspector.wire.packets import read_packet
+from inspector.words import counted
 
 if TYPE_CHECKING:
     from mitmproxy.connection import Client
@@ -259,8 +260,7 @@ class FlowFile(Source):
     def _conclude(self) -> None:
         if self._torn_at >= 0:
             before = self._connections - self._torn_connections
-            given = f"{before:,} connection{'' if before == 1 else 's'} before that "
-            given += f"{'was' if before == 1 else 'were'} read"
+            given = f"{counted(before, 'connection before that was/connections before that were')} read"
             if self._torn_connections:
                 given += f", and {self._torn_messages:,} messages of the one that is cut off"
             self.notes.append(f"{self.path} is torn at byte {self._torn_at:,}: {given}")

@@ -28,6 +28,7 @@ from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
 from inspector.model import Happening
+from inspector.words import counted
 
 _NEVER_NS = 2**63
 
@@ -89,8 +90,8 @@ class Timeline:
         """Return sentences about what was put right, for a person; complete once the iteration has ended."""
         if not self._clamped:
             return []
-        where = "1 connection" if self._clamped_connections == 1 else f"{self._clamped_connections:,} connections"
-        times = "1 time was" if self._clamped == 1 else f"{self._clamped:,} times were"
+        where = counted(self._clamped_connections, "connection")
+        times = counted(self._clamped, "time was/times were")
         farthest = f"{self._farthest_ns / 1e9:,.3f} s"
         return [
             f"the clock ran backwards on {where}, by up to {farthest}; {times} set to the time of the message before"

@@ -14,6 +14,7 @@ from inspector.errors import CaptureError
 from inspector.importers.candidates import identify
 from inspector.model import Frame, Happening, Opened
 from inspector.protocol.hosts import host_of
+from inspector.words import counted
 
 # How many names of hosts a note lists.
 _NAMED_HOSTS = 5
@@ -98,7 +99,7 @@ class Source(ABC):
     def _conclude(self) -> None:
         """Note what can only be said at the end."""
         if self._silent:
-            subject = "1 gateway connection was" if self._silent == 1 else f"{self._silent:,} gateway connections were"
+            subject = counted(self._silent, "gateway connection was/gateway connections were")
             self.notes.append(f"{subject} opened, but without messages in the file")
         if self._foreign:
             subject = "1 WebSocket was not a Discord gateway"

@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, ParamSpec
 
-from inspector.diagnose.words import took
 from inspector.errors import CaptureError
 from inspector.faults import is_ours, marked
 from inspector.importers.candidates import confirm
@@ -29,6 +28,7 @@ from inspector.session.redact import mask_event, mask_text
 from inspector.store.parts import LOOK
 from inspector.store.writer import Writer
 from inspector.wire.decoder import read_payload
+from inspector.words import took
 
 # Seconds between two looks at the queue; with the commit it keeps a row from waiting more than 50 ms.
 BEAT = 0.04

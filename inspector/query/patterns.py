@@ -2,7 +2,8 @@ r"""What ``=~`` looks for, in time that grows with the text and no faster.
 
 Python's own regular expressions can take hours over a few dozen characters (``(a+)+b``), and texts come from the wire.
 So an expression becomes an automaton whose states are made as they are met: each character of a text costs one look-up.
-That rules out what looks back or ahead (``\1``, ``(?=…)``); such an expression is refused, in a sentence.
+That rules out what looks back or ahead (``\1``, ``(?=…)``); such an expression is refused, in a sentence. A text that
+lacks a literal which every match has is not read at all.
 
 The method: https://swtch.com/~rsc/regexp/regexp1.html
 """
@@ -66,6 +67,8 @@ class _One:
     """One character."""
 
     fits: Callable[[str], object]
+    literal: str
+    """The only one that fits, in its case or another; empty where several do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ _ATOM = re.compile(
     r"|(?P<one>\[\^?\]?(?:[^\]\\]|\\.)*\]|\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.|[^()|*+?])",
     re.DOTALL,
 )
+_ESCAPED = re.compile(r"\\[^\w\s]")
 _TOO_MUCH = "this regular expression repeats too much; use smaller numbers"
 _TIMES = re.compile(r"(?:([*+?])|\{(\d+)\}|\{(\d*),(\d*)\})([?+]?)")
 
@@ -107,7 +111,7 @@ class _Reading:
     """Reads an expression that Python takes for one, from left to right."""
 
     def __init__(self, pattern: str) -> None:
-        self._flags = re.IGNORECASE if pattern.startswith("(?i)") else re.NOFLAG
+        self.flags = re.IGNORECASE if pattern.startswith("(?i)") else re.NOFLAG
         self._text = pattern.removeprefix("(?i)")
         self._at = 0
 
@@ -139,7 +143,9 @@ class _Reading:
             return inner
         if found["at"]:
             return _At(found["at"])
-        return _One(re.compile(found["one"], self._flags).fullmatch)
+        one = found["one"]
+        literal = one if len(one) == 1 and one != "." else one[1:] if _ESCAPED.fullmatch(one) else ""
+        return _One(re.compile(one, self.flags).fullmatch, literal)
 
     def _repeat(self, part: _Part, times: re.Match[str]) -> _Part:
         sign, exactly, least, most, more = times.groups()
@@ -152,6 +158,25 @@ class _Reading:
         if max(repeat.least, repeat.most or 0) > _MAX_TIMES:
             raise ValueError(_TOO_MUCH)
         return repeat
+
+
+def _needed(part: _Part) -> list[str]:
+    """Return literals that stand in whatever `part` matches."""
+    match part:
+        case _One(_, literal):
+            return [literal] if literal else []
+        case _Row(parts):
+            found, run = [], ""
+            for inner in parts:
+                if isinstance(inner, _One) and inner.literal:
+                    run += inner.literal
+                elif not isinstance(inner, _At):
+                    found += [run, *_needed(inner)]
+                    run = ""
+            return [literal for literal in [*found, run] if literal]
+        case _Repeat(inner, least):
+            return _needed(inner) if least else []
+    return []
 
 
 class _State(dict[str, "_State"]):
@@ -180,12 +205,17 @@ class _Automaton:
         # The first part is the end: whoever comes to it has found the pattern.
         self._parts: list[_One | _At | None] = [None]
         self._next: list[tuple[int, ...]] = [()]
-        self._begin = self._build(_Reading(pattern).choice(), 0)
+        reading = _Reading(pattern)
+        whole = reading.choice()
+        self._needed = [re.compile(re.escape(literal), reading.flags).search for literal in _needed(whole)]
+        self._begin = self._build(whole, 0)
         self._states: dict[tuple[frozenset[int], str], _State] = {}
         self._start = _State(frozenset((self._begin,)), "start")
 
     def search(self, text: str) -> bool:
         """Say whether the pattern stands anywhere in `text`."""
+        if not all(find(text) for find in self._needed):
+            return False
         state = self._start
         for character in text:
             after = state.get(character)

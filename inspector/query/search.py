@@ -21,6 +21,7 @@ from inspector.session.state import Connection
 from inspector.store import rows
 from inspector.store.database import open_database
 from inspector.store.reader import Reader, explained
+from inspector.words import counted
 
 # Seconds of work after which a step ends, and rows of the first step.
 STEP = 0.03
@@ -132,7 +133,7 @@ class Search:
         """The sentence on rows that could not be tested; empty where all were."""
         if not self.faults:
             return ""
-        rows = "1 row" if self.faults == 1 else f"{self.faults:,} rows"
+        rows = counted(self.faults, "row")
         return (
             f"the filter could not be tested on {rows}, shown anyway (bug in gwinspect: {self.fault}; please report it)"
         )

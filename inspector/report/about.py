@@ -26,10 +26,10 @@ from inspector.report.explain import (
 from inspector.report.present import Shown
 from inspector.report.rows import Rows
 from inspector.report.text import sentence_of
-from inspector.report.values import duration, size
 from inspector.session.redact import is_lost
 from inspector.session.state import Connection
 from inspector.wire.dialect import Compression, dialect_of
+from inspector.words import duration, size
 
 # Characters of one text from the wire, and how many of a kind are named.
 _LONGEST, _MOST = 120, 8

@@ -15,7 +15,7 @@ from inspector.model import Plane
 from inspector.protocol import snowflake
 from inspector.protocol.flags import Member, Places, choice
 from inspector.protocol.registry import Registry, ValueSet
-from inspector.report.values import size
+from inspector.words import counted, exact, size
 
 MAX_NOTE = 240
 """Characters of a note."""
@@ -116,27 +116,12 @@ def _said(member: Member) -> str:
     return f"{member.name}: {member.meaning}" if member.meaning else member.name
 
 
-def _span(unit_ms: int) -> "_Reader":
+def _span(unit_s: float) -> "_Reader":
     def say(value: Any, row: ValueSet, registry: Registry, now_ns: int | None) -> str | None:
         number = _measure(value)
-        return None if number is None or number < 0 else _duration(number * unit_ms)
+        return None if number is None or number < 0 else exact(number * unit_s)
 
     return say
-
-
-def _duration(ms: float) -> str:
-    """Say a span of milliseconds: ``41.25 s``, ``5 min``, ``1 h 30 min``, ``7 d``."""
-    if ms < 1000:
-        return f"{ms:g} ms" if ms else "0 s"
-    if ms < 120_000 and ms % 60_000:
-        return f"{ms / 1000:.2f}".rstrip("0").rstrip(".") + " s"
-    seconds = round(ms / 1000)
-    parts = []
-    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
-        count, seconds = divmod(seconds, length)
-        if count:
-            parts.append(f"{count:,} {unit}")
-    return " ".join(parts[:2])
 
 
 def _bytes(value: Any, row: ValueSet, registry: Registry, now_ns: int | None) -> str | None:
@@ -194,7 +179,7 @@ def _ago(seconds: float) -> str:
     for unit, length in _UNITS:
         if amount >= length:
             count = int(amount // length)
-            said = f"{count} {unit}" + "s" * (count > 1)
+            said = counted(count, unit)
             return f"{said} ago" if seconds > 0 else f"in {said}"
     return "now"
 
@@ -226,9 +211,9 @@ _READ: dict[str, _Reader] = {
     "intents": _bits,
     "capabilities": _bits,
     "choice": _choice,
-    "ms": _span(1),
-    "seconds": _span(1000),
-    "minutes": _span(60_000),
+    "ms": _span(0.001),
+    "seconds": _span(1),
+    "minutes": _span(60),
     "bytes": _bytes,
     "bits-per-second": _bits_per_second,
     "colour": _colour,

@@ -7,7 +7,7 @@ from wcwidth import wcswidth, wcwidth
 from inspector.inert import cut, inert
 from inspector.model import Event, Kind, Mark
 from inspector.report.present import Shown
-from inspector.report.values import size
+from inspector.words import size
 
 # Columns of an event's name. Those of Discord's are shorter; the wire may claim any.
 LONGEST_NAME = 60

@@ -9,8 +9,8 @@ from inspector.model import Severity
 from inspector.report.diagnosis import Case, Diagnosis
 from inspector.report.explain import rule_of
 from inspector.report.jsonl import finding_record, verdict_record
-from inspector.report.values import iso
 from inspector.wire import jsontext
+from inspector.words import iso
 
 
 def jsonl(diagnosis: Diagnosis) -> Iterator[bytes]:

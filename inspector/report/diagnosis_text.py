@@ -10,7 +10,7 @@ from inspector.model import Severity
 from inspector.report.colour import painted
 from inspector.report.diagnosis import Case, Diagnosis
 from inspector.report.text import SEVERITIES, SEVERITY_COLOURS, sentence_of
-from inspector.report.values import clock, day, duration
+from inspector.words import clock, counted, day, duration
 
 _BOLD, _DIM = "1", "2"
 # Cases of one rule that are told one by one.
@@ -68,8 +68,8 @@ def _in_order(diagnosis: Diagnosis) -> list[Case]:
 def _head(diagnosis: Diagnosis, zone: tzinfo | None) -> str:
     parts = [
         ", ".join(map(inert, diagnosis.files)),
-        f"{_counted(diagnosis.connections, 'connection')}, {_counted(diagnosis.sessions, 'session')}, "
-        f"{_counted(diagnosis.events, 'row')}",
+        f"{counted(diagnosis.connections, 'connection')}, {counted(diagnosis.sessions, 'session')}, "
+        f"{counted(diagnosis.events, 'row')}",
     ]
     if diagnosis.began_ns:
         parts.append(f"{duration(diagnosis.ended_ns - diagnosis.began_ns)} from {day(diagnosis.began_ns, zone)}")
@@ -106,7 +106,7 @@ def _rows(numbers: list[int] | tuple[int, ...]) -> str:
 
 def _foot(diagnosis: Diagnosis) -> str:
     found = [
-        _counted(count, noun)
+        counted(count, noun)
         for severity, noun in ((Severity.ERROR, "error"), (Severity.WARN, "warning"), (Severity.INFO, "note"))
         if (count := diagnosis.count(severity))
     ]
@@ -117,10 +117,6 @@ def _foot(diagnosis: Diagnosis) -> str:
         return f"nothing found, {found[0]}. {checked}"
     rule = diagnosis.cases[0].finding.rule
     return f"{', '.join(found)}. {checked} More: gwinspect explain {rule}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + "s" * (number != 1)
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:

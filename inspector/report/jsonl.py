@@ -7,8 +7,8 @@ from typing import Any
 from inspector.model import ABSENT, Closed, Event, Finding, Gap, Kind, Mark, Opened, Plane, Undecoded, Verdict
 from inspector.protocol.registry import CloseCode
 from inspector.report.present import Shown, rendered
-from inspector.report.values import iso
 from inspector.wire import jsontext
+from inspector.words import iso
 
 
 def line(shown: Shown, raw: bytes | str | None = None, packets: Iterable[dict[str, Any]] | None = None) -> bytes:

@@ -16,8 +16,8 @@ from inspector.inert import cut, inert, short
 from inspector.model import ABSENT
 from inspector.report.jsonl import record
 from inspector.report.present import Shown
-from inspector.report.values import size
 from inspector.report.wiretap import hex_lines, hexdump
+from inspector.words import counted, size
 
 MAX_LINES = 5_000
 """Lines that unfolding everything may make."""
@@ -287,9 +287,9 @@ def count_words(value: Any) -> str:
     sort = sort_of(value)
     if sort in ("object", "list"):
         unit = "key" if sort == "object" else "item"
-        return f"{sort}, {len(value):,} {unit}{'' if len(value) == 1 else 's'}"
+        return f"{sort}, {counted(len(value), unit)}"
     if sort == "string":
-        return f"string, {len(value):,} character{'' if len(value) == 1 else 's'}" if len(value) > LONG_TEXT else sort
+        return f"string, {counted(len(value), 'character')}" if len(value) > LONG_TEXT else sort
     return f"bytes, {size(len(value))}" if sort == "bytes" else sort
 
 
@@ -357,7 +357,7 @@ def _preview(value: Any, room: int) -> tuple[str, bool]:
         inner.append(text)
     if len(inner) == len(value):
         return f"[{', '.join(inner)}]", True
-    return f"[{len(value):,} item{'' if len(value) == 1 else 's'}]", False
+    return f"[{counted(len(value), 'item')}]", False
 
 
 def _object_preview(value: Mapping[Any, Any], room: int) -> tuple[str, bool]:
@@ -372,7 +372,7 @@ def _object_preview(value: Mapping[Any, Any], room: int) -> tuple[str, bool]:
         inner.append(text)
     if len(inner) < len(value):
         if not inner:
-            return f"{{{len(value):,} key{'' if len(value) == 1 else 's'}}}", False
+            return f"{{{counted(len(value), 'key')}}}", False
         inner.append("…")
         whole = False
     return f"{{{', '.join(inner)}}}", whole

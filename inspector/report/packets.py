@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from inspector.inert import inert
 from inspector.model import Event, Payload, Plane
 from inspector.protocol.ops import VoiceOp
-from inspector.report.values import clock, duration, iso
 from inspector.store.reader import Reader, StoredFrame, explained
 from inspector.wire.decoder import read_payload
 from inspector.wire.packets import described, read_packet
+from inspector.words import clock, delta, iso
 
 if TYPE_CHECKING:
     from inspector.wire.unsealed import Unsealed
@@ -63,7 +63,7 @@ class PacketReader:
         """Yield the packets of a row as lines of text, inert."""
         before: int | None = None
         for frame, packet in zip(self._reader.frames(event), self.of(event), strict=False):
-            since = "" if before is None else f"+{duration(frame.at_ns - before)}"
+            since = "" if before is None else delta(frame.at_ns - before)
             before = frame.at_ns
             yield f"{clock(frame.at_ns)}  {since:>8}  {line_of(packet)}"
 

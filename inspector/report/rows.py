@@ -7,17 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from inspector.diagnose.words import counted
 from inspector.importers import Source, open_source
 from inspector.inert import inert
 from inspector.model import Closed, Event, Frame, Kind, Mark, Opened, Plane
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import Registry
-from inspector.report.values import duration, iso
 from inspector.session.redact import mask_text
 from inspector.session.state import Connection
 from inspector.store.file import is_capture
 from inspector.store.reader import Reader, explained
+from inspector.words import counted, duration, iso
 
 # Findings at rows given out before that a note of their own tells of, the worst ones.
 MOST_LATE = 10
@@ -103,7 +102,7 @@ def notes_of(reader: Reader) -> list[str]:
 def _notes_of(path: Path, meta: Mapping[str, str]) -> Iterator[str]:
     if missing := int(meta.get("missing", 0)):
         yield (
-            f"{missing:,} message{' is' if missing == 1 else 's are'} missing from this recording; "
+            f"{counted(missing, 'message is/messages are')} missing from this recording; "
             f"`gwinspect show {shlex.quote(str(path))} --where 'kind == gap'` says where"
         )
     if lost := meta.get("lost"):

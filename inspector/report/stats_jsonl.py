@@ -12,8 +12,8 @@ from inspector.analysis.stats import (
     Stats,
     Traffic,
 )
-from inspector.report.values import iso
 from inspector.wire import jsontext
+from inspector.words import iso
 
 _WAYS = {True: "send", False: "receive", None: None}
 
@@ -42,7 +42,7 @@ def _capture(stats: Stats) -> dict[str, Any]:
     return {
         "began_at": iso(stats.began_ns) if stats.rows else None,
         "ended_at": iso(stats.ended_ns) if stats.rows else None,
-        "duration_ms": _ms(stats.ended_ns - stats.began_ns),
+        "duration_ms": _ms(max(stats.ended_ns - stats.began_ns, 0)),
         "filtered": stats.filtered,
         "connections": len(stats.connections),
         "sessions": stats.sessions,

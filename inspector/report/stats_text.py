@@ -26,7 +26,7 @@ from inspector.report import cells
 from inspector.report.cells import clip
 from inspector.report.colour import painted
 from inspector.report.text import SEVERITIES, SEVERITY_COLOURS
-from inspector.report.values import clock, day, duration, percent, round_trip, size, step_length
+from inspector.words import clock, counted, day, duration, percent, round_trip, size, step_length
 
 LIMIT = 20
 """Lines that a table has, unless more are asked for."""
@@ -125,14 +125,14 @@ class _Writer:
 
     def _capture(self, stats: Stats, name: str) -> Iterator[str]:
         yield self._paint(name, _BOLD)
-        counted = [
-            _counted(len(stats.connections), "connection"),
-            _counted(stats.sessions, "session"),
-            _counted(stats.rows, "row") + (" (filtered)" if stats.filtered else ""),
+        amounts = [
+            counted(len(stats.connections), "connection"),
+            counted(stats.sessions, "session"),
+            counted(stats.rows, "row") + (" (filtered)" if stats.filtered else ""),
         ]
         if stats.frames is not None:
-            counted.append(_counted(stats.frames, "frame"))
-        yield _GAP + ", ".join(counted)
+            amounts.append(counted(stats.frames, "frame"))
+        yield _GAP + ", ".join(amounts)
         if stats.rows:
             began, ended = stats.began_ns, stats.ended_ns
             until = clock(ended, self._zone)
@@ -233,7 +233,7 @@ class _Writer:
             ],
         )
         rest = total - sum(each.count for each in shown)
-        yield from self._more(names, shown, "name", f" with {_counted(rest, 'message')}", beyond=bool(stats.unnamed))
+        yield from self._more(names, shown, "name", f" with {counted(rest, 'message')}", beyond=bool(stats.unnamed))
 
     def _heartbeats(self, heartbeats: Sequence[HeartbeatStats]) -> Iterator[str]:
         shown = self._first(heartbeats)
@@ -286,7 +286,7 @@ class _Writer:
                 _Column("max", [_jitter(each.largest_jitter_ms) for each in shown]),
             ],
         )
-        more = f", and {_counted(stats.unheard, 'row')} of more than {MOST} streams" if stats.unheard else ""
+        more = f", and {counted(stats.unheard, 'row')} of more than {MOST} streams" if stats.unheard else ""
         yield from self._more(stats.media, shown, "stream", more, beyond=bool(stats.unheard))
 
     def _rules(self, rules: Sequence[RuleStats]) -> Iterator[str]:
@@ -313,7 +313,7 @@ class _Writer:
         """Say what the table above has left out; `beyond`: there are more than are known by name."""
         left = len(items) - len(shown)
         if left:
-            yield self._paint(f"{_GAP}and {_counted(left, f'more {noun}')}{words}; --limit 0 shows all", _DIM)
+            yield self._paint(f"{_GAP}and {counted(left, f'more {noun}')}{words}; --limit 0 shows all", _DIM)
         elif beyond:
             yield self._paint(f"{_GAP}and more{words}", _DIM)
 
@@ -500,7 +500,3 @@ def _findings(connections: Sequence[ConnectionStats]) -> Iterator[_Column]:
 def _called(name: NameStats) -> str:
     """Return what a line is called; those beside the main gateway say where they belong, as in the plots."""
     return inert(name.name if name.plane is Plane.GATEWAY else f"{name.plane.value}: {name.name}")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + "s" * (number != 1)

@@ -15,7 +15,7 @@ from inspector.protocol.registry import CloseCode
 from inspector.report import cells
 from inspector.report.colour import painted
 from inspector.report.present import Shown, rendered
-from inspector.report.values import clock, day, duration
+from inspector.words import clock, day, delta
 
 # One colour per connection, in turn; chosen to be told apart on dark and light backgrounds.
 _CONNECTION_COLOURS = ("36", "35", "34", "33", "32")
@@ -88,17 +88,14 @@ class TextRows:
     def _head(self, shown: Shown) -> tuple[str, str]:
         """Return the columns before the summary, as they are printed and without colour."""
         event = shown.event
-        delta = ""
-        if self._last_ns is not None:
-            elapsed = event.at_ns - self._last_ns
-            delta = duration(elapsed) if elapsed < 0 else "+" + duration(elapsed)
+        since = "" if self._last_ns is None else delta(event.at_ns - self._last_ns)
         self._last_ns = event.at_ns
         mark, word, sort = cells.direction(event, self._marks)
         number, name = cells.what(shown, self._marks.more)
         seq = "" if event.seq is None else str(event.seq)
         columns = [(clock(event.at_ns, self._zone), _DIM)]
         if self._has_room(_DELTA_FROM):
-            columns.append((f"{delta:>8}", _DIM))
+            columns.append((f"{since:>8}", _DIM))
         columns.append((f"#{event.connection:<2}", _CONNECTION_COLOURS[event.connection % len(_CONNECTION_COLOURS)]))
         columns.append((f"{mark} {word:<7}", _DIRECTION_COLOURS[sort]))
         columns.append((f"{f'{number:>2} {name}':<{30 if self._has_room(_WIDE_FROM) else 26}}", _BOLD))

@@ -13,13 +13,13 @@ from inspector.protocol.registry import Registry
 from inspector.report.packets import line_of
 from inspector.report.present import Shown
 from inspector.report.rows import CaptureRows
-from inspector.report.values import size
 from inspector.session.redact import Redactor, mask_reason, mask_unknown
 from inspector.session.state import Connection
 from inspector.store.reader import StoredFrame, explained
 from inspector.wire.decoder import read_payload
 from inspector.wire.dialect import Compression, sniff
 from inspector.wire.packets import described
+from inspector.words import size
 
 ROW = 16
 """Bytes of one line of a hexdump."""

@@ -19,6 +19,7 @@ from inspector.model import Event
 from inspector.protocol.ops import VoiceOp
 from inspector.session.proposals import MAX_MEMBERS, Proposed, changed, inner, number_in, read_proposals, references
 from inspector.session.said import At, name, whole
+from inspector.words import counted, took
 
 # Transitions and streams of media that are remembered of a call.
 MAX_TRANSITIONS, MAX_SSRCS = 64, 256
@@ -250,8 +251,7 @@ def _execute(dave: Dave, at: At, d: Any) -> str | None:
         return None
     transition.executed = at
     _put_in_force(dave, at, transition.version)
-    took = (at.at_ns - transition.announced.at_ns) / 1e6
-    return f"{took:.0f} ms after it was announced"
+    return f"{took(at.at_ns - transition.announced.at_ns)} after it was announced"
 
 
 def _ready(dave: Dave, at: At, d: Any) -> str | None:
@@ -259,7 +259,7 @@ def _ready(dave: Dave, at: At, d: Any) -> str | None:
     if transition is None or transition.ready is not None:
         return None
     transition.ready = at
-    return f"{(at.at_ns - transition.announced.at_ns) / 1e6:.0f} ms after it was announced"
+    return f"{took(at.at_ns - transition.announced.at_ns)} after it was announced"
 
 
 def _package(dave: Dave, at: At, d: Any) -> None:
@@ -360,7 +360,7 @@ def _where(dave: Dave, whose: str) -> str | None:
     if dave.epoch is None:
         return None
     size = None if dave.group is None else len(dave.group)
-    members = "" if size is None else f": {size} {'member' if size == 1 else 'members'}"
+    members = "" if size is None else f": {counted(size, 'member')}"
     return f"epoch {dave.epoch}{members}{whose}"
 
 

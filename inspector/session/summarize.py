@@ -28,6 +28,7 @@ from inspector.protocol.registry import Registry
 from inspector.protocol.snowflake import MOST_DIGITS, number_of
 from inspector.session.redact import mask_text, shown
 from inspector.wire.dialect import dialect_of
+from inspector.words import counted, exact, size
 
 MAX_TEXT = 80
 """Characters of one value, and of a name that is remembered."""
@@ -300,9 +301,7 @@ def _hex(data: bytes) -> str:
 
 
 def _counted(number: int, noun: str) -> str:
-    """Say ``1 guild``, ``2 guilds``; a noun may bring its plural: ``entry/entries``."""
-    one, _, many = noun.partition("/")
-    return f"{_text(number)} {one if number == 1 else many or one + 's'}" if one else _text(number)
+    return counted(number, noun) if noun and abs(number) < _LARGEST else f"{_text(number)} {noun}".strip()
 
 
 def _short(value: Any) -> str:
@@ -356,29 +355,12 @@ def _measure(value: Any) -> float | None:
 
 def _duration(value: Any, unit: float) -> str:
     amount = _measure(value)
-    if amount is None:
-        return _text(value)
-    seconds = amount * unit
-    if abs(seconds) < 1:
-        return f"{seconds * 1000:.3g} ms" if seconds else "0 s"
-    if abs(seconds) < 120:
-        return f"{seconds:.2f}".rstrip("0").rstrip(".") + " s"
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = ((days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s"))
-    return " ".join([f"{number} {unit}" for number, unit in parts if number][:2])
+    return _text(value) if amount is None or amount < 0 else exact(amount * unit)
 
 
 def _size(value: Any) -> str:
     amount = _measure(len(value) if isinstance(value, bytes | str) else value)
-    if amount is None:
-        return _text(value)
-    units = ["B", "kB", "MB", "GB"]
-    while abs(amount) >= 1000 and len(units) > 1:
-        amount /= 1000
-        del units[0]
-    return f"{amount:.3g} {units[0]}" if abs(amount) < 1000 else f"{amount:.0f} {units[0]}"
+    return _text(value) if amount is None or amount < 0 else size(int(amount))
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -17,6 +17,7 @@ from inspector.session.redact import is_lost
 from inspector.session.said import At, Said, name
 from inspector.session.state import SEND_WINDOW_NS, Connection, Sent, remember
 from inspector.session.world import Call, Ending, Login, Session, World
+from inspector.words import took
 
 _DEFAULT_PATHS = {
     "guild": ("guild_id",),
@@ -229,8 +230,7 @@ def _answered(event: Event, asked: Asked | None) -> str | None:
         return None
     # A clock may be set back meanwhile.
     event.answers, event.latency_ns = asked.n, max(event.at_ns - asked.at_ns, 0)
-    elapsed_ms = event.latency_ns / 1e6
-    return f"after {elapsed_ms:.0f} ms" if elapsed_ms >= 1 else "after less than 1 ms"
+    return f"after {took(event.latency_ns)}" if event.latency_ns >= 1_000_000 else "after less than 1 ms"
 
 
 def _hello(world: World, connection: Connection, event: Event, what: Said | None) -> None:

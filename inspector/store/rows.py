@@ -341,7 +341,8 @@ def event_of(row: Row, connection: Callable[[int], Connection], payload: bytes |
         event.undecoded = Undecoded(row[19] or "", row[21] or "", row[20])
     else:
         event.note = row[21]
-    event.answers, event.latency_ns = row[22], row[23]
+    # Captures of older versions may say less than 0, where a clock was set back.
+    event.answers, event.latency_ns = row[22], None if row[23] is None else max(row[23], 0)
     if kind is Kind.OPEN:
         event.opened = connection(row[1]).opened
     elif kind is Kind.CLOSE:

@@ -10,9 +10,9 @@ from typing import Literal
 
 from inspector.report import cells
 from inspector.report.present import Shown
-from inspector.report.values import clock, duration
 from inspector.tui.lanes import lane_style
 from inspector.tui.look import Glyphs
+from inspector.words import clock, delta
 
 TimeMode = Literal["clock", "start", "previous"]
 TIME_TITLES: dict[TimeMode, str] = {"clock": "time", "start": "since start", "previous": "since row"}
@@ -74,10 +74,10 @@ class Columns:
         yield Cell(mark or " ", "timeline--mark")
         yield Cell(found.name[0] if found else " ", f"timeline--{found.name.lower()}" if found else "timeline--time")
         yield Cell(" ", "timeline--time")
-        elapsed = "" if previous_ns is None else _signed(event.at_ns - previous_ns)
+        elapsed = "" if previous_ns is None else delta(event.at_ns - previous_ns)
         time = {
             "clock": clock(event.at_ns, self._zone) if self._mode == "clock" else "",
-            "start": f"{_signed(event.at_ns - start_ns):>12}" if self._mode == "start" else "",
+            "start": f"{delta(event.at_ns - start_ns):>12}" if self._mode == "start" else "",
             "previous": f"{elapsed:>12}",
         }[self._mode]
         yield Cell(f"{time:<12} ", "timeline--time")
@@ -97,7 +97,3 @@ class Columns:
             sizes = cells.sizes(event, self._glyphs.to, both=self._both_sizes)
             yield Cell(f"{sizes:>{self._sizes}}", "timeline--size")
         yield Cell("  ", "timeline--time")
-
-
-def _signed(ns: int) -> str:
-    return duration(ns) if ns < 0 else "+" + duration(ns)

@@ -12,10 +12,10 @@ from inspector.analysis.overview import ConnectionView, SessionView
 from inspector.inert import inert
 from inspector.model import Plane
 from inspector.report.cells import clip
-from inspector.report.values import duration, size
 from inspector.session.redact import is_lost
 from inspector.tui.lanes import lane_style
 from inspector.tui.look import Glyphs
+from inspector.words import duration, size
 
 Key = int | tuple[Plane, str | None] | None
 """What a line stands for: a connection by its number, a session by plane and digest, None for everything."""
@@ -188,7 +188,7 @@ def _age(view: ConnectionView, now_ns: int) -> str:
     if view.refusal is not None:
         return ""
     if view.closed_ns is not None:
-        return duration(max(view.closed_ns - view.opened_ns, 0))
+        return duration(view.closed_ns - view.opened_ns)
     seconds = max(now_ns - view.opened_ns, 0) // 1_000_000_000
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 

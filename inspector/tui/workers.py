@@ -17,11 +17,11 @@ from textual.message import Message
 
 from inspector.analysis.overview import Overview, Snapshot
 from inspector.errors import CaptureError, GwinspectError
+from inspector.export.file import export
 from inspector.faults import is_ours, marked
 from inspector.protocol.registry import Registry
 from inspector.query.search import Search, Step
 from inspector.query.tree import Filter
-from inspector.report.export import export
 from inspector.report.recording import Recording
 from inspector.store.reader import Reader
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from inspector.words import counted
+
 # Fields that are read of one message, and how deep they may stand in each other. Real messages have some hundred.
 MAX_FIELDS, MAX_DEPTH = 20_000, 24
 
@@ -432,9 +434,7 @@ class Cursor:
 
     def _bytes(self, size: int, path: str) -> bytes:
         if size > self.left:
-            raise self._error(
-                path, f"{size:,} {'byte was' if size == 1 else 'bytes were'} expected, {self.left:,} are there"
-            )
+            raise self._error(path, f"{counted(size, 'byte was/bytes were')} expected, {self.left:,} are there")
         self.at += size
         return self.data[self.at - size : self.at]
 

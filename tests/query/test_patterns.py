@@ -5,6 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from inspector.query import patterns
 from inspector.query.patterns import matcher
 
 ATOMS = [
@@ -25,12 +26,16 @@ ATOMS = [
     "1",
     "_",
     r"\.",
+    "ab",
+    "(?:(?:a1)+b)",
 ]
 TIMES = ["", "", "", "*", "+", "?", "{2}", "{0,2}", "{1,}", "{,2}", "*?", "|"]
 EXPRESSIONS = st.lists(st.tuples(st.sampled_from(ATOMS), st.sampled_from(TIMES)).map("".join), min_size=1, max_size=6)
 
 
-@given(EXPRESSIONS.map("".join), st.text("ab1 _.é", max_size=10))
+@given(
+    st.tuples(st.sampled_from(["", "(?i)"]), EXPRESSIONS.map("".join)).map("".join), st.text("abA1 _.é", max_size=10)
+)
 def test_an_expression_finds_what_pythons_own_finds(expression: str, text: str) -> None:
     try:
         expected = re.compile(expression).search(text) is not None
@@ -93,3 +98,17 @@ def test_names_of_groups_are_as_good_as_none() -> None:
 def test_many_different_characters_do_not_fill_the_memory() -> None:
     text = "".join(map(chr, range(0x100, 0x9000)))
     assert matcher(r"\w\w\W?\w$", regex=True)(text * 2)
+
+
+@pytest.mark.parametrize(
+    ("expression", "needed"),
+    [
+        ("guild.*brown", ["guild", "brown"]),
+        ("MESSAGE_(CREATE|UPDATE)", ["MESSAGE_"]),
+        (r"a\.b\d(cd)+e?", ["a.b", "cd"]),
+        (r"\bab^c\n", ["abc"]),
+        ("a|b", []),
+    ],
+)
+def test_a_text_without_what_every_match_has_is_not_read(expression: str, needed: list[str]) -> None:
+    assert patterns._needed(patterns._Reading(expression).choice()) == needed

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from inspector.errors import CaptureError
+from inspector.export.file import export
 from inspector.model import Event
 from inspector.protocol.registry import default
 from inspector.report import cells, jsonl, present
-from inspector.report.export import export
 from inspector.report.jsonl import line
 from inspector.report.present import Presenter, rendered
 from inspector.report.recording import Recording

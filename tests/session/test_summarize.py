@@ -226,7 +226,7 @@ def test_other_rows_in_words() -> None:
         ("{a:guild}", {"a": {"id": GUILD}}, "Test Guild"),
         ("{a:count entry/entries}", {"a": [1, 2]}, "2 entries"),
         ("{a:ms} {b:ms} {c:seconds}", {"a": 41250, "b": 87, "c": 3725}, "41.25 s 87 ms 1 h 2 min"),
-        ("{a:bytes} {b:bytes}", {"a": 412, "b": 3_140_000}, "412 B 3.14 MB"),
+        ("{a:bytes} {b:bytes}", {"a": 412, "b": 3_140_000}, "412 B 3.1 MB"),
         (
             "{a:time} {b:time}",
             {"a": "2026-01-31T12:00:05+01:00", "b": 1769860805000},

@@ -9,7 +9,6 @@ from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
 from inspector.protocol.registry import default
-from inspector.report.values import size
 from inspector.store.notes import Notes
 from inspector.store.reader import Reader
 from inspector.tui.app import GwinspectApp
@@ -24,6 +23,7 @@ from inspector.tui.widgets.lists.session_tree import SessionTree
 from inspector.tui.widgets.timeline.banner import Banner
 from inspector.tui.widgets.timeline.status_line import StatusLine
 from inspector.tui.widgets.timeline.timeline import Timeline
+from inspector.words import size
 from tests.conversation import ACK, HEARTBEAT, HELLO, Conversation, identify, message, ready
 from tests.tui.conftest import Growing, screen_text, until
 

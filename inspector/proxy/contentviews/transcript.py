@@ -25,8 +25,8 @@ from inspector.report import cells
 from inspector.report.present import Presenter, Shown, rendered
 from inspector.report.pretty import text_of
 from inspector.report.text import TextRows
-from inspector.report.values import clock, size
 from inspector.session.state import Connection
+from inspector.words import clock, size
 
 # Pages that are compressed together; one that is asked for costs the inflating of all of them, once.
 _TOGETHER = 64

@@ -13,7 +13,6 @@ from textual.content import Content
 from textual.widgets import Footer, Static
 
 from inspector.diagnose.rules import RULES
-from inspector.diagnose.words import counted
 from inspector.errors import CaptureError
 from inspector.inert import inert
 from inspector.model import Kind, Severity, Verdict
@@ -25,6 +24,7 @@ from inspector.tui.screens.reading import ReadingScreen
 from inspector.tui.widgets.detail.findings import FindingLines, Writing
 from inspector.tui.widgets.input.prompt import Prompt
 from inspector.tui.widgets.lists.finding_list import FindingList
+from inspector.words import counted
 
 _LEAST = {Severity.INFO: "all", Severity.WARN: "warnings and errors", Severity.ERROR: "only errors"}
 

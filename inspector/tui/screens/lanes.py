@@ -12,11 +12,11 @@ from textual.widgets import Footer, Static
 
 from inspector.analysis.lanes import LaneReader, Lanes
 from inspector.report.recording import Recording
-from inspector.report.values import clock, day, duration
 from inspector.store.reader import Reader, explained
 from inspector.tui.look import Glyphs
 from inspector.tui.screens.reading import ReadingScreen
 from inspector.tui.widgets.charts.lane_chart import LaneChart
+from inspector.words import clock, day, duration
 
 
 class LanesScreen(ReadingScreen):

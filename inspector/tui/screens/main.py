@@ -19,16 +19,15 @@ from textual.widgets import Footer, Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from inspector.errors import CaptureError
+from inspector.export.file import FORMATS
 from inspector.faults import marked
 from inspector.inert import inert
 from inspector.protocol.registry import Registry
 from inspector.query.grammar import FilterError
 from inspector.query.moments import EXPECTED, parse_moment
 from inspector.query.tree import Text
-from inspector.report.export import FORMATS
 from inspector.report.jsonl import line
 from inspector.report.recording import Recording
-from inspector.report.values import day
 from inspector.store.notes import Notes
 from inspector.store.parts import Trail
 from inspector.tui.bindings import MAIN
@@ -54,6 +53,7 @@ from inspector.tui.widgets.timeline.status_line import Status, StatusLine
 from inspector.tui.widgets.timeline.timeline import ColumnTitles, Timeline
 from inspector.tui.widgets.timeline.waiting import Waiting
 from inspector.tui.workers import Exported, Failed, Found, Hit, Pulse, find, pulse, write_rows
+from inspector.words import counted, day
 
 # Seconds between two looks for news; SQLite answers the question in 2 us.
 BEAT = 0.05
@@ -565,7 +565,7 @@ class MainScreen(Guarded, Screen[None]):
             return
         name = Path(self._title).stem or "rows"
         self.query_one(Prompt).ask(
-            f"export {len(numbers):,} row{'' if len(numbers) == 1 else 's'} to",
+            f"export {counted(len(numbers), 'row')} to",
             partial(self._export, numbers),
             value=f"{name}-{numbers[0]}-{numbers[-1]}.jsonl",
             hint=f"a file whose name ends in {', '.join('.' + name for name in FORMATS)}",

@@ -22,7 +22,6 @@ from inspector.analysis.measure import Measured, Measures
 from inspector.errors import CaptureError
 from inspector.inert import inert
 from inspector.protocol.registry import Registry
-from inspector.report.values import clock, day, duration
 from inspector.store.reader import Reader
 from inspector.tui.guarded import Guarded
 from inspector.tui.look import Glyphs
@@ -31,6 +30,7 @@ from inspector.tui.widgets.charts.chart import Chart, TimeChart
 from inspector.tui.widgets.charts.mix import MixChart
 from inspector.tui.widgets.charts.traffic import DECODED, MESSAGES, WIRE, TrafficChart
 from inspector.tui.widgets.charts.trips import TripsChart
+from inspector.words import clock, day, duration
 
 # Seconds between two looks for news.
 BEAT = 0.25

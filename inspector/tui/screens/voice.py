@@ -9,10 +9,8 @@ from textual.widgets import Footer, Static
 
 from inspector.analysis.voice import VoiceCalls, VoiceReader
 from inspector.analysis.voice_call import VoiceCall
-from inspector.diagnose.words import counted
 from inspector.inert import inert
 from inspector.report.recording import Recording
-from inspector.report.values import duration
 from inspector.store.reader import Reader
 from inspector.tui.look import Glyphs
 from inspector.tui.screens.reading import ReadingScreen
@@ -20,6 +18,7 @@ from inspector.tui.widgets.voice.dave_track import DaveTrack
 from inspector.tui.widgets.voice.listing import Painted
 from inspector.tui.widgets.voice.transition_table import TransitionTable
 from inspector.tui.widgets.voice.waterfall import Waterfall
+from inspector.words import counted, duration
 
 # Lines from which on tracks and table have room beside each other.
 _TALL = 44

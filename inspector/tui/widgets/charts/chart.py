@@ -12,10 +12,10 @@ from textual.content import Content
 from textual.message import Message
 
 from inspector.analysis.measure import Measured
-from inspector.report.values import clock
 from inspector.tui.lanes import LANE_CLASSES, LANES_CSS
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.charts.canvas import Canvas, CanvasWidget
+from inspector.words import clock
 
 # Columns for the numbers left of a chart.
 GUTTER = 9

@@ -10,16 +10,15 @@ from textual.binding import Binding
 from textual.message import Message
 
 from inspector.analysis.lanes import Group, Lane, Lanes, Moment, Sort, beats_between, between
-from inspector.diagnose.words import counted
 from inspector.inert import inert
 from inspector.protocol.registry import Registry
 from inspector.report.cells import clip
-from inspector.report.values import clock
 from inspector.session.phases import OPENED
 from inspector.tui.lanes import LANE_CLASSES, LANES_CSS, lane_style
 from inspector.tui.look import Glyphs
 from inspector.tui.session_lines import session_name
 from inspector.tui.widgets.charts.canvas import Canvas, CanvasWidget
+from inspector.words import clock, counted
 
 # Columns of the names beside the lanes, and from which width on they have the larger room.
 GUTTER, NARROW_GUTTER, ROOMY = 30, 24, 100

@@ -14,10 +14,10 @@ from inspector.model import Kind, Plane
 from inspector.protocol.ops import GatewayOp
 from inspector.protocol.registry import Registry
 from inspector.report.cells import clip
-from inspector.report.values import percent, size
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.charts.canvas import Canvas
 from inspector.tui.widgets.charts.chart import Chart
+from inspector.words import counted, percent, size
 
 # Columns of the shortest bar that is worth drawing, and of a name.
 _LEAST_BAR = 8
@@ -113,7 +113,7 @@ class MixChart(Chart):
         if not names:
             return "event mix"
         where = "decoded" if self.decoded else "on the wire"
-        return f"event mix by {self.sort.title}, {names:,} name{'' if names == 1 else 's'}, sizes {where}"
+        return f"event mix by {self.sort.title}, {counted(names, 'name')}, sizes {where}"
 
     def draw(self, canvas: Canvas) -> None:
         if not self._rows:

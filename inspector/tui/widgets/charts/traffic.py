@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from inspector.analysis.measure import Volume
-from inspector.report.values import size, step_length
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.charts.canvas import Canvas
 from inspector.tui.widgets.charts.chart import GUTTER, TimeChart, amount, eighths, nice
+from inspector.words import size, step_length
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from bisect import bisect_left
 from statistics import median
 
-from inspector.report.values import round_trip
 from inspector.tui.lanes import lane_style
 from inspector.tui.widgets.charts.canvas import Canvas
 from inspector.tui.widgets.charts.chart import GUTTER, TimeChart, nice
+from inspector.words import counted, round_trip
 
 # Connections from which on not every point of each is drawn.
 MANY = 8
@@ -20,7 +20,7 @@ class TripsChart(TimeChart):
         if not trips:
             return "heartbeat round trips"
         count = sum(each.count for each in trips)
-        return f"heartbeat round trips, {count:,} on {len(trips):,} connection{'' if len(trips) == 1 else 's'}"
+        return f"heartbeat round trips, {count:,} on {counted(len(trips), 'connection')}"
 
     def name_at(self, step: int) -> str:
         start = self._columns.start_ns + step * self._columns.width_ns

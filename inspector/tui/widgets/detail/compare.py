@@ -8,9 +8,9 @@ from inspector.report.compare import Change, Comparison, compare, place
 from inspector.report.outline import body, said, wrapped
 from inspector.report.present import Shown
 from inspector.report.recording import Recording
-from inspector.report.values import duration
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.detail.lines import Lines, Piece
+from inspector.words import duration
 
 # Columns to which paths are filled up, so that short values stand below each other.
 _ALIGNED = 32
@@ -103,7 +103,7 @@ class CompareTab(Lines):
                 yield [("There is no earlier row of this kind on this connection.", "muted")]
             return
         elapsed = self._shown.event.at_ns - self._others[-1].event.at_ns
-        before = f"{'less than 1 ms' if 0 <= elapsed < 1_000_000 else duration(elapsed)} before"
+        before = f"{'less than 1 ms' if elapsed < 1_000_000 else duration(elapsed)} before"
         yield [(f"Compared with row {self._others[-1].event.n:,}", "title"), (f", {before}", "muted")]
         counts = [f"{found.count(kind):,} {kind}" for kind in ("changed", "added", "removed") if found.count(kind)]
         yield [(", ".join([*counts, f"{found.equal:,} the same"]), "muted")]

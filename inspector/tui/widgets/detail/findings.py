@@ -16,10 +16,10 @@ from inspector.report.findings import speaking_of, words_of
 from inspector.report.outline import wrapped
 from inspector.report.present import Shown
 from inspector.report.recording import Recording
-from inspector.report.values import clock
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.detail.explain import linked
 from inspector.tui.widgets.detail.lines import Lines, Piece
+from inspector.words import clock
 
 # Columns: of the widest line that reads well, and of the labels.
 _WIDEST, _LABEL = 110, 8

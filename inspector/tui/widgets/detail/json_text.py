@@ -8,6 +8,7 @@ from inspector.report.pretty import coloured, text_of
 from inspector.report.recording import Recording
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.detail.lines import LONGEST, Lines, Piece
+from inspector.words import counted
 
 
 class JsonTab(Lines):
@@ -48,4 +49,4 @@ class JsonTab(Lines):
 
     def say(self) -> None:
         count = len(self._lines)
-        self.post_message(self.Said(self, "" if not count else f"{count:,} line{'' if count == 1 else 's'}"))
+        self.post_message(self.Said(self, counted(count, "line") if count else ""))

@@ -8,10 +8,10 @@ from inspector.model import Mark
 from inspector.report.outline import wrapped
 from inspector.report.present import Shown
 from inspector.report.recording import Recording
-from inspector.report.values import clock, size
 from inspector.report.wiretap import HexLine, WireFacts, WireFrame, hex_lines, hexdump, wire_facts
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.detail.lines import Lines, Piece
+from inspector.words import clock, counted, size
 
 # Columns of a line of a hexdump, with the space around it.
 _HEX_WIDTH = 2 + 8 + 2 + 48 + 2 + 16
@@ -99,7 +99,7 @@ class WireTab(Lines):
 
 def _facts(facts: WireFacts, width: int) -> Iterator[list[Piece]]:
     if facts.frames:
-        frames = f"{len(facts.frames):,} frame{'' if len(facts.frames) == 1 else 's'}"
+        frames = counted(len(facts.frames), "frame")
         yield _fact("wire", f"{size(facts.wire_bytes)} in {frames}")
     else:
         yield _fact("wire", "nothing: this row is no message")

@@ -32,6 +32,7 @@ from inspector.tui.history import History
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.input.candidates import Candidates
 from inspector.tui.widgets.input.typed import Typed
+from inspector.words import counted
 
 _HINT = "Tab completes  Up/Down history  Ctrl+R searches it  Enter applies  Esc leaves"
 # Columns of what stands before the input.
@@ -355,7 +356,7 @@ class FilterBar(Guarded):
         if writing:
             item = self._read(box.value)
         words = "" if isinstance(item, Everything) else say(item)
-        numbers = "" if writing or self.count is None else f"{self.count:,} {'row' if self.count == 1 else 'rows'}"
+        numbers = "" if writing or self.count is None else counted(self.count, "row")
         if self.progress is not None and not writing:
             # A scan that is not done has not reached 100 %.
             percent = f"{min(int(self.progress * 100), 99)} %"

@@ -15,11 +15,11 @@ from textual.strip import Strip
 
 from inspector.inert import inert
 from inspector.report.findings import Listed
-from inspector.report.values import clock
 from inspector.tui.guarded import Guarded
 from inspector.tui.lanes import LANE_CLASSES, LANES_CSS, lane_style
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.detail.findings import severity_words
+from inspector.words import clock
 
 # Columns of a rule's name, and from which on it, and milliseconds, have room.
 _RULE, _ROOMY = 26, 110

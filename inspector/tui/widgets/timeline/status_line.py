@@ -8,11 +8,10 @@ from rich.segment import Segment
 from textual.reactive import reactive
 from textual.strip import Strip
 
-from inspector.diagnose.words import counted
 from inspector.inert import inert
-from inspector.report.values import size
 from inspector.tui.guarded import Guarded
 from inspector.tui.look import Glyphs
+from inspector.words import counted, size
 
 # Parts up to this rank are always said; the file's name is shortened for them, to no fewer columns than this.
 _ALWAYS, _SHORTEST = 4, 8
@@ -108,7 +107,7 @@ class StatusLine(Guarded):
             (f"{status.rate:,.0f} msg/s" if status.growing else "", "plain", 3),
             (self._bars(status.rates) if status.growing else "", "live", 7),
             ("" if status.round_trip is None else f"RTT {status.round_trip:.0f} ms", "plain", 5),
-            (f"{status.connections:,} connection{'' if status.connections == 1 else 's'}", "quiet", 6),
+            (counted(status.connections, "connection"), "quiet", 6),
             (_noticed(status, short), "error" if status.errors else "alert", 2),
             ("filtered" if status.filtered else "", "alert", 4),
             ("SECRETS SHOWN" if status.revealed else "", "alert", 1),

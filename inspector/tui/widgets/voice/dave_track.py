@@ -14,15 +14,14 @@ from textual.geometry import Size
 from inspector.analysis.dave_timeline import Change, Member, Stretch, Transition
 from inspector.analysis.handshake import Handshake
 from inspector.analysis.voice_call import VoiceCall
-from inspector.diagnose.words import counted
 from inspector.inert import inert
 from inspector.report.cells import clip
-from inspector.report.values import clock
 from inspector.session.said import At
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.charts.canvas import Canvas
 from inspector.tui.widgets.voice.listing import Painted, severity_mark
 from inspector.tui.widgets.voice.waterfall import ROOMY, between
+from inspector.words import clock, counted
 
 # Columns of the names beside the tracks.
 _GUTTER, _NARROW_GUTTER = 26, 20

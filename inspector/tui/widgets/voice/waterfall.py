@@ -11,11 +11,11 @@ from inspector.inert import inert
 from inspector.model import Plane
 from inspector.protocol.registry import Registry
 from inspector.report.cells import clip
-from inspector.report.values import clock, duration
 from inspector.tui.lanes import lane_style
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.charts.canvas import Canvas
 from inspector.tui.widgets.voice.listing import Listing, severity_mark
+from inspector.words import clock, duration, round_trip
 
 # Columns of sockets, of names, and from which width on names have the larger room; of spans and of rows.
 _LANE, _NAME, _SHORT_NAME, ROOMY, _SPAN, _ROW = 9, 40, 27, 100, 9, 11
@@ -37,7 +37,7 @@ _ASCII = Signs("#", "-", ".", "|")
 
 def between(ns: int) -> str:
     """Return how much later something came: ``+0.4 ms``, ``+41 ms``."""
-    return f"+{ns / 1e6:.1f} ms" if ns < 9_950_000 else f"+{duration(ns)}"
+    return f"+{round_trip(ns)}"
 
 
 class Waterfall(Listing):

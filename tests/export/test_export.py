@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from inspector.errors import CaptureError, UsageError
+from inspector.export import csv as csv_format
+from inspector.export.file import FORMATS, export
 from inspector.model import Event, Kind, Plane
 from inspector.protocol.registry import default
-from inspector.report.export import CSV_COLUMNS, FORMATS, export, to_csv
 from inspector.report.jsonl import line
 from inspector.report.present import Shown
 from inspector.report.recording import Recording
@@ -69,20 +70,19 @@ def test_a_table_has_its_columns_and_a_line_for_each_row(recording: Recording, t
     target = tmp_path / "out.csv"
     export(recording, range(1, recording.reader.last() + 1), target, "csv")
     rows = table(target)
-    assert tuple(rows[0]) == CSV_COLUMNS
+    assert tuple(rows[0]) == csv_format.COLUMNS
     assert [int(row["n"]) for row in rows] == list(range(1, recording.reader.last() + 1))
     shown = recording.shown(2)
     assert shown
     said = json.loads(line(shown))
-    assert rows[1] == {name: "" if said[name] is None else str(said[name]) for name in CSV_COLUMNS}
+    assert rows[1] == {name: "" if said[name] is None else str(said[name]) for name in csv_format.COLUMNS}
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])
 def test_a_table_runs_no_formulas(start: str) -> None:
     event = Event(1, 1, 0, Plane.RPC, Kind.PAYLOAD, op=f"{start}a1", event=f"{start}cmd()", from_client=True)
     shown = Shown(event, f"{start}a1", f"{start}cmd()")
-    _, row = to_csv(iter([shown]), lambda shown: b"")
-    found = next(csv.reader([row.decode()]))
+    found = next(csv.reader([csv_format.row(shown).decode()]))
     assert not [cell for cell in found if cell.startswith(start)]
     assert [cell[0] for cell in (found[6], found[7], found[8], found[12])] == ["'"] * 4
 
@@ -159,7 +159,7 @@ def test_an_export_that_is_stopped_leaves_nothing(recording: Recording, tmp_path
 def test_a_full_disk_is_said_and_leaves_nothing(
     recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(rows: object, raw: object) -> object:
+    def full(chosen: object) -> object:
         yield b"begun"
         raise OSError(28, "No space left on device")
 

@@ -1,5 +1,9 @@
-"""How numbers, sizes and times read, the same wherever they are shown."""
+"""How numbers, sizes, spans of time and lists read, the same wherever they are shown.
 
+No span is shown as negative: a clock may be set back, but nothing ends before it began.
+"""
+
+from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 
 
@@ -14,10 +18,21 @@ def size(count: int) -> str:
     return f"{value:.1f} {units[-1]}" if value < 9.95 else f"{value:.0f} {units[-1]}"
 
 
+def took(ns: int) -> str:
+    """Return a span of nanoseconds as a sentence says it: ``850 ms``, ``41.2 s``, ``3 min``."""
+    ns = max(ns, 0)
+    if ns < 1_000_000_000:
+        return f"{ns / 1e6:.0f} ms"
+    seconds = ns / 1e9
+    if seconds < 120:
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h"
+
+
 def duration(ns: int) -> str:
-    """Return a span of nanoseconds: ``7 ms``, ``1.50 s``, ``4:05``, ``2 h 10 min``."""
-    if ns < 0:
-        return "-" + duration(-ns)
+    """Return a span of nanoseconds as a column shows it: ``7 ms``, ``1.50 s``, ``4:05``, ``2 h 10 min``."""
+    ns = max(ns, 0)
     seconds = ns / 1e9
     if seconds < 0.9995:
         return f"{ns / 1e6:.0f} ms"
@@ -29,19 +44,50 @@ def duration(ns: int) -> str:
     return f"{minutes // 60} h {minutes % 60:02} min"
 
 
+def delta(ns: int) -> str:
+    """Return how long after another row something came: ``+7 ms``."""
+    return f"+{duration(ns)}"
+
+
 def round_trip(ns: int) -> str:
     """Return what a heartbeat took: what is less than 10 ms has a decimal."""
-    return f"{ns / 1e6:.1f} ms" if ns < 9_950_000 else duration(ns)
+    return f"{max(ns, 0) / 1e6:.1f} ms" if ns < 9_950_000 else duration(ns)
 
 
 def step_length(ns: int) -> str:
-    """Return how long a step of a plot takes; never as ``4:05``, which beside a time of day looks like one."""
+    """Return how long a step of a plot takes; never as ``4:05``, which next to a time of day looks like one."""
     if ns < 9_500_000:
-        return f"{ns / 1e6:.1f} ms"
+        return round_trip(ns)
     minutes, seconds = divmod(round(ns / 1e9), 60)
     if 0 < minutes < 60:
         return f"{minutes} min {seconds} s" if seconds else f"{minutes} min"
     return duration(ns).replace(".00 s", " s")
+
+
+def exact(seconds: float) -> str:
+    """Return a span that a payload names, at least 0: ``41.25 s``, ``5 min``, ``1 h 30 min``, ``7 d``."""
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms" if seconds > 0 else "0 s"
+    if seconds < 120 and seconds % 60:
+        return f"{seconds:.2f}".rstrip("0").rstrip(".") + " s"
+    rest, parts = round(seconds), []
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, rest = divmod(rest, length)
+        if count:
+            parts.append(f"{count:,} {unit}")
+    return " ".join(parts[:2])
+
+
+def counted(number: int, noun: str) -> str:
+    """Return ``1 guild``, ``2,000 guilds``; a noun may bring its plural: ``entry/entries``."""
+    one, _, many = noun.partition("/")
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def listed(names: Iterable[str], word: str = "and") -> str:
+    """Return ``a``, ``a and b``, ``a, b and c``."""
+    found = list(names)
+    return f" {word} ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
 
 
 def percent(value: float, total: float) -> str:
