@@ -33,12 +33,6 @@ def is_capture(path: Path) -> bool:
     return header.startswith(_SQLITE_MAGIC) and header[68:72] == APPLICATION_ID.to_bytes(4)
 
 
-def schema_of(path: Path) -> int:
-    """Return the schema version of a capture. Raises CaptureError where it cannot be read."""
-    # SQLite's user_version, in its header.
-    return int.from_bytes(read_start(path, 64)[60:64])
-
-
 def read_start(path: Path, size: int) -> bytes:
     """Return the first `size` bytes. Raises CaptureError, in one sentence, where that cannot be done."""
     try:

@@ -12,7 +12,9 @@
 -- What the file is and how it came about.
 create table meta (
     key   text primary key,      -- tool, created_at, host, made_by, source, finished_at;
-                                 --   missing: messages in gaps; clock: JSON, how the machine's clock was set meanwhile
+                                 --   missing: messages in gaps; clock: JSON, how the machine's clock was set meanwhile;
+                                 --   of what was made of other files: notes: JSON, what was left out; files: JSON, their
+                                 --   names; file_of: JSON, for each connection the place of its file in that, from 0
     value text not null          -- text, times in ISO 8601
 ) without rowid;
 
