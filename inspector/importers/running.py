@@ -155,9 +155,10 @@ def watched(
             Input(path, hosts).close()
     with passing_file((passing / "import.part") if passing else place.path.with_suffix(".part")) as part:
         names = ", ".join(path.name for path in paths)
-        # Open until the end: where nobody has it open, SQLite takes the log away by which viewers know it as growing.
+        # Open until the end, and the log there from the start: by that viewers know that it grows.
         with closing(create(part, MADE_BY, names)) as held:
             held.execute("pragma journal_mode=wal")
+            held.execute("select count(*) from meta").fetchone()
             running = Running(part, _Job(tuple(map(Path.absolute, paths)), registry, hosts, part, target))
             is_whole = False
             try:

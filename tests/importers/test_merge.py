@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from inspector.errors import CaptureError
-from inspector.importers.merge import Input, merge
+from inspector.importers.merge import Input, fill, merge
 from inspector.protocol.registry import default
 from inspector.report.rows import notes_of
 from inspector.store.reader import Reader
@@ -91,6 +91,23 @@ def test_a_clock_that_runs_backwards_is_put_right_and_told(tmp_path: Path) -> No
         assert notes_of(reader) == [note]
     again = merge([Input(tmp_path / "out.gwcap")], tmp_path / "again.gwcap", default(), made_by="test")
     assert again.notes == made.notes
+
+
+def test_rows_of_a_capture_that_is_followed_can_be_read_while_it_is_filled(tmp_path: Path) -> None:
+    source = written(tmp_path / "source.gwcap", talk(1, after_s=0, said=3000))
+    target = tmp_path / "out.part"
+    seen: list[int] = []
+
+    def look(done: int, total: int, happenings: int) -> None:
+        with closing(Reader(target)) as reader:
+            seen.append(reader.last())
+            assert reader.events(reader.last() - 1)[0].payload is not None or happenings > 6000
+
+    made = fill([Input(source)], target, default(), made_by="test", followed=True, report=look)
+    assert made.events == 6003
+    assert seen[0] < 100
+    assert seen == sorted(set(seen))
+    assert len(seen) > 5
 
 
 def test_the_collector_of_cycles_is_as_it_was(tmp_path: Path) -> None:

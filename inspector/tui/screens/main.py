@@ -253,6 +253,7 @@ class MainScreen(Guarded, Screen[None]):
             return
         self._beat()
         self._filling = None
+        self.timeline.unseen = 0
         # Some of those that they are at were not there yet.
         self.notes.relocate(self.recording.reader)
         self._show_marks()
@@ -292,7 +293,8 @@ class MainScreen(Guarded, Screen[None]):
             filtered=bool(self.filtering.narrowing.text),
             revealed=self.recording.reveal,
             following=self.timeline.following and self._growing,
-            unseen=self.timeline.unseen,
+            # Whoever looks at an import is not waiting for its newest row.
+            unseen=0 if self._filling else self.timeline.unseen,
             growing=self._growing,
             rate=pulse.rate if pulse and self._growing else 0.0,
             rates=pulse.rates if pulse else (),
