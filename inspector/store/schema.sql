@@ -1,9 +1,7 @@
 -- A gwinspect capture. `application_id` is 0x47574341 ("GWCA"), `user_version` the schema version.
 --
 -- Version history
---   1  first
---   2  what it means: `finding` and `verdict`; `event` has severity, answers and latency, `connection` has parent
---   3  voice: `connection` has dave, and may be of the plane media
+--   3  the first that was released
 --   4  ids of more than 64 bits, as blobs: `name` has no rowid
 --
 -- `connection` and `frame` are the truth. All other tables but `meta` are derived from them and are rebuilt by
