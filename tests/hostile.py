@@ -329,7 +329,7 @@ def _survey(path: Path, reader: Reader, registry: Registry) -> None:
     survey = Survey(reader, registry).take(lambda done, total: None)
     list(stats_jsonl(survey, "x"))
     list(stats_text.lines(survey, "x", limit=20, width=100, colour=False, ascii_only=False))
-    found = diagnose([path], registry)
+    found = diagnose(path, registry)
     list(diagnosis_jsonl(found))
     junit(found, None)
     list(diagnosis_lines(found, width=100, colour=False, ascii_only=False))

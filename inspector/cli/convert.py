@@ -23,20 +23,14 @@ from inspector.store.lock import Lock
 def convert(captures: tuple[Path, ...], output: Path, hosts: tuple[str, ...], keep_secrets: bool, force: bool) -> None:
     """Make a capture from frames, mitmproxy flows, a HAR or other captures.
 
-    Several files become one capture, one after the other, each with connections of its own. - is a file on stdin.
+    Several files become one capture in the order of time, each with connections of its own. - is a file on stdin.
     """
     tidy_up()
     inputs = [Input(path, hosts) for path in with_stdin(captures)]
     if output.exists() and not force:
         raise CaptureError(f"{output} exists; --force replaces it")
-    with Lock(output):
-        made = merge(
-            inputs,
-            output,
-            default(),
-            made_by="gwinspect convert",
-            keep_secrets=keep_secrets,
-            progress=progress_bar,
-            tell=note,
-        )
+    with Lock(output), progress_bar(f"reading {', '.join(each.path.name for each in inputs)}") as report:
+        made = merge(inputs, output, default(), made_by="gwinspect convert", keep_secrets=keep_secrets, report=report)
+    for text in made.notes:
+        note(text)
     note(f"{output} has {made.events:,} events of {made.connections:,} connections")

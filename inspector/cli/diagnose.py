@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from inspector.cli.output import ascii_only, flush, note, paints, put, say
-from inspector.cli.progress import progress_bar
-from inspector.cli.stdin import with_stdin
+from inspector.cli.reading import as_capture, import_options
+from inspector.cli.stdin import STDIN
 from inspector.cli.streams import ReaderGone
 from inspector.model import Severity
 from inspector.protocol.registry import default
@@ -35,16 +35,20 @@ _LEVELS = {severity.name.lower(): severity for severity in Severity}
 @click.option(
     "--format", "output_format", type=click.Choice(["text", "jsonl", "junit"]), default="text", show_default=True
 )
-@click.option("--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated")
-def diagnose(captures: tuple[Path, ...], fail_on: str, output_format: str, hosts: tuple[str, ...]) -> int:
+@import_options
+def diagnose(
+    captures: tuple[Path, ...], fail_on: str, output_format: str, hosts: tuple[str, ...], no_cache: bool
+) -> int:
     """Say what went wrong, why, and what to do.
 
     Each finding names its rule and the rows that prove it; `gwinspect explain RULE` says more, `explain rules` lists
-    them all. Of several recordings, sessions are followed from one to the next, in the order given. Exits with 1
-    if something was found that --fail-on asks for, so a test run of a bot can end with this command.
-    CAPTURE may be - for a recording on stdin.
+    them all. Several recordings are read together, in the order of time, so that sessions are followed from one to the
+    next. Exits with 1 if something was found that --fail-on asks for, so a test run of a bot can end with this command.
+    CAPTURE is a file as `gwinspect show` reads it, or - for one on stdin.
     """
-    found = look_into(with_stdin(captures), default(), hosts=hosts, progress=progress_bar)
+    path = as_capture(captures, hosts, no_cache=no_cache)
+    names = ["stdin" if each == STDIN else each.name for each in captures]
+    found = look_into(path, default(), files=names)
     level = _LEVELS.get(fail_on)
     # What was found counts, also where its reader has seen enough.
     with suppress(ReaderGone):

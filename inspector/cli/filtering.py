@@ -7,7 +7,7 @@ from inspector.model import Event
 from inspector.protocol.registry import default
 from inspector.query.grammar import parse
 from inspector.query.search import Search
-from inspector.report.rows import CaptureRows, Rows
+from inspector.report.rows import CaptureRows
 from inspector.store.reader import BATCH, Reader
 
 
@@ -16,19 +16,15 @@ def search_for(where: str) -> Search | None:
     return Search(parse(typed(where), default()), default()) if where.strip() else None
 
 
-def passing(rows: Rows, search: Search | None) -> Iterator[Event]:
-    """Yield the rows that pass, all where there is no search. Those of a capture are found without reading the rest."""
+def passing(rows: CaptureRows, search: Search | None) -> Iterator[Event]:
+    """Yield the rows that pass, all where there is no search. They are found without reading the rest."""
     if search is None:
         yield from rows
-    elif isinstance(rows, CaptureRows):
-        for step in search.numbers(rows.reader, 0, rows.reader.last()):
-            yield from _events(rows.reader, step.found)
-        rows.conclude()
-    else:
-        for event in rows:
-            if search.matches(event, rows.connection(event.connection)):
-                yield event
-    if search is not None and search.problem:
+        return
+    for step in search.numbers(rows.reader, 0, rows.reader.last()):
+        yield from _events(rows.reader, step.found)
+    rows.conclude()
+    if search.problem:
         rows.notes.append(search.problem)
 
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "diagnose": "Say what went wrong, why, and what to do.",
     "explain": "Say what an opcode, close code, event, intent, id or rule means.",
     "convert": "Make a capture from frames, mitmproxy flows, a HAR or other captures.",
+    "cache": "List or clear the imports that are kept of other formats.",
     "reindex": "Decode a capture's stored frames anew.",
     "sql": "Ask a capture in SQL.",
     "addon": "Print the path of the addon for mitmproxy -s.",

@@ -1,7 +1,9 @@
 """``gwinspect open``: the timeline on recordings of any format."""
 
 import hashlib
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -9,9 +11,10 @@ from inspector.cli.ending import tidy_up
 from inspector.cli.filtering import search_for
 from inspector.cli.follow import followed
 from inspector.cli.output import note, on_screen
-from inspector.cli.progress import progress_bar
+from inspector.cli.reading import import_options
 from inspector.cli.stdin import STDIN, keys_from_terminal, with_stdin
 from inspector.errors import UsageError
+from inspector.report.rows import notes_of
 from inspector.store.file import is_capture
 from inspector.store.reader import Reader
 
@@ -25,14 +28,16 @@ _LONGEST_NAME = 50
 @click.option(
     "--where", default="", metavar="FILTER", help="Only rows that pass, e.g. 'dir == send and op != heartbeat'"
 )
-@click.option("--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated")
-def open(captures: tuple[Path, ...], following: bool, where: str, hosts: tuple[str, ...]) -> None:  # noqa: A001
+@import_options
+def open(  # noqa: A001
+    captures: tuple[Path, ...], following: bool, where: str, hosts: tuple[str, ...], no_cache: bool
+) -> None:
     """Open recordings in the timeline.
 
     CAPTURE is a .gwcap, also one that is still being recorded, frames (.frames.jsonl), a mitmproxy flow file or a HAR
-    with WebSocket messages; its content decides, not its name. - reads one from stdin. What is no .gwcap is imported
-    once into a private cache; frames that still grow are shown live with --follow. Several become one timeline, one
-    after the other.
+    with WebSocket messages; its content decides, not its name. - reads one from stdin. Other formats than .gwcap are
+    imported once into a private cache (see `gwinspect cache`), and shown while that goes on; frames that still grow are
+    shown live with --follow. Several become one timeline in the order of time.
     """
     tidy_up()
     search_for(where)
@@ -42,6 +47,7 @@ def open(captures: tuple[Path, ...], following: bool, where: str, hosts: tuple[s
     title = ", ".join("stdin" if each == STDIN else each.name for each in captures)
     late: list[str] = []
     notes_beside: Path | None = captures[0]
+    running, is_import = None, False
     if following:
         if len(captures) > 1:
             raise UsageError("--follow takes one capture, as there is one newest row")
@@ -51,11 +57,16 @@ def open(captures: tuple[Path, ...], following: bool, where: str, hosts: tuple[s
         path = captures[0]
         following = _grows(path)
     else:
-        # Imported here: they bring mitmproxy along.
-        from inspector.importers.cache import imported
+        # Imported here: captures have no need of it.
+        from inspector.importers.running import watched
         from inspector.protocol.registry import default
 
-        path = imported(with_stdin(captures, piped), default(), hosts, progress=progress_bar, tell=note)
+        context = click.get_current_context()
+        passing = Path(context.with_resource(TemporaryDirectory(prefix="gwinspect-"))) if no_cache else None
+        paths = with_stdin(captures, piped)
+        found = context.with_resource(watched(paths, default(), hosts, passing=passing))
+        path, running = found.path, found.running
+        is_import = True
         notes_beside = _together(captures)
     if STDIN in captures:
         # There is no file beside which marks and notes could be; the import is found again by what is in it.
@@ -63,7 +74,10 @@ def open(captures: tuple[Path, ...], following: bool, where: str, hosts: tuple[s
 
     from inspector.tui.run import run
 
-    run(path, follow=following, where=where, notes_beside=notes_beside, title=title)
+    run(path, follow=following, where=where, notes_beside=notes_beside, title=title, filling=running)
+    if is_import:
+        with closing(Reader(path)) as reader:
+            late += notes_of(reader)
     for text in late:
         note(text)
 

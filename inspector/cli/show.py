@@ -9,13 +9,13 @@ import click
 from inspector.cli.filtering import passing, search_for
 from inspector.cli.follow import follow, followed
 from inspector.cli.output import Printer, last, note
-from inspector.cli.stdin import with_stdin
+from inspector.cli.reading import as_capture, import_options
 from inspector.errors import UsageError
 from inspector.protocol.registry import default
 from inspector.query.search import Search
 from inspector.report.packets import PacketReader
 from inspector.report.present import Presenter
-from inspector.report.rows import CaptureRows, open_rows
+from inspector.report.rows import CaptureRows
 from inspector.store.parts import Trail
 from inspector.store.reader import Reader
 
@@ -37,7 +37,7 @@ from inspector.store.reader import Reader
 @click.option(
     "--where", default="", metavar="FILTER", help="Only rows that pass, e.g. 'dir == send and op != heartbeat'"
 )
-@click.option("--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated")
+@import_options
 @click.option("--reveal", is_flag=True, help="Show tokens and other secrets instead of masking them")
 @click.option("--raw", is_flag=True, help="Add each row's frames to JSON lines, in base64")
 @click.option("--packets", is_flag=True, help="Add the packets behind each row of voice media, one by one")
@@ -53,14 +53,17 @@ def show(
     raw: bool,
     packets: bool,
     decrypt: bool,
+    no_cache: bool,
 ) -> None:
     """Print recordings as an annotated timeline.
 
     CAPTURE is a .gwcap, frames (.frames.jsonl), a mitmproxy flow file or a HAR with WebSocket messages; its content
-    decides, not its name. - reads one from stdin. --follow takes a .gwcap or frames, from stdin too.
+    decides, not its name. - reads one from stdin. Several become one timeline in the order of time. Other formats than
+    .gwcap are imported once into a private cache (see `gwinspect cache`). --follow takes a .gwcap or frames, from stdin
+    too.
     """
     if following and len(captures) > 1:
-        raise UsageError("--follow takes one capture, as they would be printed one after the other")
+        raise UsageError("--follow takes one capture")
     if raw and output_format != "jsonl":
         raise UsageError("--raw goes with --format jsonl; text has no room for it")
     search = search_for(where)
@@ -68,16 +71,11 @@ def show(
     if following:
         _follow(followed(captures[0], hosts), printer, search, packets=packets, decrypt=decrypt, reveal=reveal)
         return
-    for path in with_stdin(captures):
-        if len(captures) > 1:
-            note(f"{path}:")
-        rows = open_rows(path, default(), hosts, reveal=reveal)
+    path = as_capture(captures, hosts, no_cache=no_cache, keep_secrets=reveal)
+    with closing(Reader(path, reveal=reveal)) as reader:
+        rows = CaptureRows(reader)
         if packets or decrypt:
-            if not isinstance(rows, CaptureRows):
-                raise UsageError(
-                    f"{path} is no capture of gwinspect's: 'gwinspect convert' makes one, which has packets"
-                )
-            printer.packets = PacketReader(rows.reader, decrypt=decrypt)
+            printer.packets = PacketReader(reader, decrypt=decrypt)
         for event in last(passing(rows, search), limit):
             printer.print(event, rows)
         printer.flush()

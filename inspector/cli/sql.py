@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from inspector.cli.output import note, put, say
+from inspector.cli.reading import as_capture, import_options
 from inspector.cli.streams import typed
 from inspector.errors import UsageError
 from inspector.export import csv as table
@@ -57,7 +58,16 @@ Row = tuple[Any, ...]
     metavar="SECONDS",
     help="Stop a query that takes longer",
 )
-def sql(capture: Path, statement: str, output_format: str, reveal: bool, timeout: float | None) -> None:
+@import_options
+def sql(
+    capture: Path,
+    statement: str,
+    output_format: str,
+    reveal: bool,
+    timeout: float | None,
+    hosts: tuple[str, ...],
+    no_cache: bool,
+) -> None:
     """Ask a capture in SQL, read-only.
 
     Tables are described in the capture itself: select sql from sqlite_master. payload(id) gives the payload of an event
@@ -66,8 +76,11 @@ def sql(capture: Path, statement: str, output_format: str, reveal: bool, timeout
 
     Only questions are answered: no statement can change the capture, or write or read another file. In csv, a cell that
     a spreadsheet would run as a formula has an apostrophe before it, and with --reveal bytes are hexadecimal.
+
+    Other formats than .gwcap are imported once into a private cache (see `gwinspect cache`). - is a file on stdin.
     """
     statement = typed(statement)
+    capture = as_capture([capture], hosts, no_cache=no_cache, keep_secrets=reveal)
     # payload() reads what a statement may not.
     with closing(Reader(capture, reveal=reveal)) as reader, closing(Reader(capture, reveal=reveal)) as behind:
         rows = CaptureRows(behind)

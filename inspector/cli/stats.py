@@ -11,12 +11,12 @@ from inspector.analysis.stats import Survey
 from inspector.cli.filtering import search_for
 from inspector.cli.output import ascii_only, flush, note, paints, put, say
 from inspector.cli.progress import progress_bar
-from inspector.cli.stdin import STDIN, with_stdin
+from inspector.cli.reading import as_capture, import_options
+from inspector.cli.stdin import STDIN
 from inspector.protocol.registry import default
 from inspector.report.rows import CaptureRows
 from inspector.report.stats_jsonl import jsonl
 from inspector.report.stats_text import LIMIT, lines
-from inspector.store.file import is_capture
 from inspector.store.reader import Reader
 
 # Columns beyond which a line is hard to follow.
@@ -47,22 +47,28 @@ _LONG = 100_000
 @click.option(
     "--where", default="", metavar="FILTER", help="Only rows that pass, e.g. 'dir == send and op != heartbeat'"
 )
-@click.option("--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated")
+@import_options
 def stats(
-    captures: tuple[Path, ...], output_format: str, by: str, limit: int, where: str, hosts: tuple[str, ...]
+    captures: tuple[Path, ...],
+    output_format: str,
+    by: str,
+    limit: int,
+    where: str,
+    hosts: tuple[str, ...],
+    no_cache: bool,
 ) -> None:
     """Count what recordings hold.
 
     Traffic by connection, direction, opcode and event, with sizes, rates and compression; round trips of heartbeats;
     voice media; findings by rule. CAPTURE is a .gwcap, frames (.frames.jsonl), a mitmproxy flow file or a HAR with
-    WebSocket messages; its content decides, not its name, and - is stdin. Each is counted by itself; what is no .gwcap
-    is imported once into a private cache.
+    WebSocket messages; its content decides, not its name, and - is stdin. Each is counted by itself. Other formats than
+    .gwcap are imported once into a private cache (see `gwinspect cache`).
     """
     search = search_for(where)
     width = min(shutil.get_terminal_size((100, 40)).columns, _WIDEST) if sys.stdout.isatty() else 100
-    for number, (named, path) in enumerate(zip(captures, with_stdin(captures), strict=True)):
-        name = "stdin" if named == STDIN else str(named)
-        with closing(Reader(_as_capture(path, hosts))) as reader:
+    for number, path in enumerate(captures):
+        name = "stdin" if path == STDIN else str(path)
+        with closing(Reader(as_capture([path], hosts, no_cache=no_cache))) as reader:
             with progress_bar(path.name) if reader.last() >= _LONG else nullcontext(_tell_nobody) as progress:
                 found = Survey(reader, default(), search, by=by).take(progress)
             rows = CaptureRows(reader)
@@ -78,16 +84,6 @@ def stats(
         flush()
         for text in rows.notes:
             note(text)
-
-
-def _as_capture(path: Path, hosts: tuple[str, ...]) -> Path:
-    """Return a capture with what is in a file: the file itself, or one that it is imported into."""
-    if is_capture(path):
-        return path
-    # Imported here: it may bring mitmproxy along.
-    from inspector.importers.cache import imported
-
-    return imported([path], default(), hosts, progress=progress_bar, tell=note)
 
 
 def _tell_nobody(done: int, total: int) -> None:

@@ -1,23 +1,25 @@
 """Imports that are kept, so that a file has to be read through only the first time it is looked at.
 
-An import is found again by what is in the files, never by their names: what changed is imported anew. Two programs may
+An import is found again by what is in the files, never by their names: what changed is imported again. Two programs may
 be at it at once. Each makes a file of its own, and the last one done stays; they are the same.
 """
 
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
 from inspector import __version__
-from inspector.errors import EnvironmentProblem
+from inspector.errors import CaptureError, EnvironmentProblem
 from inspector.importers.merge import Input, Report, merge
 from inspector.protocol.registry import Registry
 from inspector.store.file import SCHEMA_VERSION, make_folder
+from inspector.store.reader import Reader
 
 # Bytes that all imports together may have; those not used for longest go first.
 LIMIT = 2 * 1024**3
@@ -25,6 +27,54 @@ LIMIT = 2 * 1024**3
 UNFINISHED = (".part", ".part-wal", ".part-shm")
 # Seconds after which an import that is not finished is taken for abandoned.
 _ABANDONED = 24 * 3600
+# What imports say of who made them.
+MADE_BY = "gwinspect import"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An import in the cache."""
+
+    path: Path
+    source: str
+    """Names of the files that were imported; empty where it cannot be read any more."""
+    bytes: int
+    used: float
+    """When it was last used, in seconds since the epoch."""
+    rows: int
+
+
+class Place:
+    """Where the import of some files is kept, once it is made.
+
+    `hosts` are more hosts that are gateways; `folder` is where imports are kept, by default below the user's cache
+    folder. Raises CaptureError where a file cannot be read, EnvironmentProblem where the folder cannot be made.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], registry: Registry, hosts: Iterable[str] = (), *, folder: Path | None = None
+    ) -> None:
+        hosts = tuple(hosts)
+        self.inputs = [Input(path, hosts) for path in paths]
+        try:
+            self.folder = private_folder(folder)
+            self.path = self.folder / f"{_key(paths, registry, hosts)}.gwcap"
+        except BaseException:
+            self.close()
+            raise
+
+    def is_filled(self) -> bool:
+        """Say whether the import is there, and note that it is used now."""
+        try:
+            os.utime(self.path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for each in self.inputs:
+            each.close()
 
 
 def imported(
@@ -32,41 +82,73 @@ def imported(
     registry: Registry,
     hosts: Iterable[str] = (),
     *,
-    progress: Callable[[str], AbstractContextManager[Report]] = lambda name: nullcontext(lambda done, total: None),
-    tell: Callable[[str], None] = lambda note: None,
+    report: Report = lambda done, total, happenings: None,
     folder: Path | None = None,
     limit: int = LIMIT,
 ) -> Path:
     """Return a capture of what is in the files `paths`, captures among them: one made before, or a new one.
 
-    It stays at least until another is made. `hosts` are more hosts that are gateways; `progress` and `tell` are for the
-    import, as `merge` takes them. `folder` is where imports are kept, by default below the user's cache folder.
+    It stays at least until another is made. `report` is as for `merge`, the rest as for `Place`.
 
     Raises:
-        CaptureError: where a file cannot be read, or nothing in them is of use.
+        CaptureError: where a file cannot be read, or there is no gateway connection in any.
         EnvironmentProblem: where the folder cannot be made.
     """
-    hosts = tuple(hosts)
-    inputs = [Input(path, hosts) for path in paths]
+    place = Place(paths, registry, hosts, folder=folder)
     try:
-        folder = private_folder(folder)
-        target = folder / f"{_key(paths, registry, hosts)}.gwcap"
-        if not _use(target):
-            merge(inputs, target, registry, made_by="gwinspect open", progress=progress, tell=tell)
-            _trim(folder, target, limit)
+        if not place.is_filled():
+            merge(place.inputs, place.path, registry, made_by=MADE_BY, report=report)
+            trim(place.path, limit)
     finally:
-        for each in inputs:
-            each.close()
-    return target
+        place.close()
+    return place.path
 
 
-def _use(path: Path) -> bool:
-    """Note that an import is used now, and say whether there is one."""
-    try:
-        os.utime(path)
-    except FileNotFoundError:
-        return False
-    return True
+def trim(newest: Path, limit: int = LIMIT) -> None:
+    """Remove imports until they fit in `limit` bytes, those first that were not used for longest, never `newest`.
+
+    Parts that nobody finished go too, once they are old.
+    """
+    _remove_abandoned(newest.parent)
+    size = 0
+    for path, bytes_, _ in sorted(_kept(newest.parent), key=lambda each: (each[0] == newest, each[2]), reverse=True):
+        size += bytes_
+        if size > limit and path != newest:
+            path.unlink(missing_ok=True)
+
+
+def kept(folder: Path | None = None) -> list[Kept]:
+    """Return the imports that are kept, the one used last first."""
+    found = []
+    for path, bytes_, used in _kept(cache_folder(folder)):
+        try:
+            with closing(Reader(path)) as reader:
+                source, rows = reader.meta().get("source", ""), reader.last()
+        except CaptureError:
+            source, rows = "", 0
+        found.append(Kept(path, source, bytes_, used, rows))
+    return sorted(found, key=lambda each: each.used, reverse=True)
+
+
+def clear(folder: Path | None = None) -> tuple[int, int]:
+    """Remove what is kept, and return how many imports that was, and their bytes. Those being made are left alone."""
+    folder = cache_folder(folder)
+    count = size = 0
+    for path, bytes_, _ in _kept(folder):
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise EnvironmentProblem(f"{path} cannot be removed: {error.strerror or error}") from error
+        count, size = count + 1, size + bytes_
+    _remove_abandoned(folder)
+    return count, size
+
+
+def cache_folder(folder: Path | None = None) -> Path:
+    """Return the folder for imports, which need not be there."""
+    return folder or user_cache_path("gwinspect") / "imports"
 
 
 def private_folder(folder: Path | None = None) -> Path:
@@ -74,14 +156,14 @@ def private_folder(folder: Path | None = None) -> Path:
 
     Raises EnvironmentProblem where it cannot be made.
     """
-    folder = folder or user_cache_path("gwinspect") / "imports"
+    folder = cache_folder(folder)
     try:
         make_folder(folder)
         folder.chmod(0o700)
     except OSError as error:
         raise EnvironmentProblem(
             f"{folder}, where imports are kept, cannot be made ({error.strerror or error}); set XDG_CACHE_HOME to "
-            "another folder, or make a capture with `gwinspect convert` and open that"
+            "another folder, or pass --no-cache"
         ) from error
     return folder
 
@@ -90,7 +172,9 @@ def _key(paths: Sequence[Path], registry: Registry, hosts: Sequence[str]) -> str
     """Return the name for an import: a digest of all that makes it what it is."""
     # What is masked, and which ids are found, is in the tables, and users may add to them.
     tables = (sorted((name, row.ids) for name, row in registry.events.items()), registry.secrets)
-    about = (__version__, SCHEMA_VERSION, sorted(hosts), tables)
+    # The capture says which of several files each connection came from.
+    names = [path.name for path in paths] if len(paths) > 1 else []
+    about = (__version__, SCHEMA_VERSION, sorted(hosts), tables, names)
     digest = hashlib.sha256(repr(about).encode())
     for path in paths:
         # The newest rows of a capture that is being written are not in the file itself yet.
@@ -107,20 +191,26 @@ def _digest(path: Path) -> bytes:
         return bytes(32)
 
 
-def _trim(folder: Path, newest: Path, limit: int) -> None:
-    """Remove imports until they fit, those first that were not used for longest, and what was left unfinished."""
-    kept = []
-    for path in folder.iterdir():
+def _kept(folder: Path) -> Iterator[tuple[Path, int, float]]:
+    """Yield finished imports with their bytes, and when they were last used."""
+    for path, found in _files(folder):
+        if path.suffix == ".gwcap":
+            yield path, found.st_size, found.st_mtime
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for path, found in _files(folder):
+        if path.suffix in UNFINISHED and time.time() - found.st_mtime > _ABANDONED:
+            path.unlink(missing_ok=True)
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    try:
+        paths = list(folder.iterdir())
+    except FileNotFoundError:
+        return
+    for path in paths:
         try:
-            found = path.stat()
+            yield path, path.stat()
         except FileNotFoundError:
             continue
-        if path.suffix == ".gwcap":
-            kept.append((path == newest, found.st_mtime, found.st_size, path))
-        elif path.suffix in UNFINISHED and time.time() - found.st_mtime > _ABANDONED:
-            path.unlink(missing_ok=True)
-    size = 0
-    for is_newest, _, bytes_, path in sorted(kept, reverse=True):
-        size += bytes_
-        if size > limit and not is_newest:
-            path.unlink(missing_ok=True)

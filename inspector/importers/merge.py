@@ -1,27 +1,35 @@
-"""Any files that hold happenings, captures and other people's alike, made into one capture.
+"""Any files that hold happenings, captures and other people's alike, made into one capture, in the order of time.
 
-They come one after the other, each with connections of its own. The capture is there whole or not at all.
+Each connection of each file has a number of its own, by the time at which it was opened. The capture is there whole or
+not at all.
 """
 
+import gc
+import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from itertools import islice
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from inspector.errors import CaptureError
 from inspector.importers import open_source
+from inspector.importers.order import Timeline, Track
 from inspector.leaving import tidily
-from inspector.model import Happening
+from inspector.model import Frame, Happening
 from inspector.protocol.registry import Registry
 from inspector.store.file import check_target, is_capture, passing_file
 from inspector.store.reader import Reader, explained, stored_happenings
 from inspector.store.writer import BULK_BATCH, Writer
 
-Report = Callable[[int, int], None]
-"""Is told how much is done, and how much there is."""
+Report = Callable[[int, int, int], None]
+"""Is told how many bytes are read, how many there are, and how many happenings were in them."""
+
+# Happenings of the first batch; each further one has twice as many, so that the first rows can be seen at once.
+_FIRST_BATCH = 32
+# Bytes of messages after which a batch ends.
+_BATCH_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,8 @@ class Merged:
 
     events: int
     connections: int
+    notes: tuple[str, ...]
+    """Sentences about what was left out or put right. They are kept in the capture, too."""
 
 
 class Input:
@@ -39,25 +49,30 @@ class Input:
         self.path = path
         self._reader = Reader(path) if is_capture(path) else None
         self._foreign = None if self._reader else open_source(path, hosts)
-        self.notes: list[str] = []
+        self._bytes = path.stat().st_size
+        self._done = (0, 1)
+        self._said = self._reader.notes() if self._reader is not None else []
+
+    @property
+    def notes(self) -> list[str]:
         """Sentences about what was left out, once all was read."""
-        self.progress = (0, 0)
-        """How much was read, and how much there is; bytes, or messages of a capture."""
+        return self._foreign.notes if self._foreign is not None else self._said
 
-    def happenings(self, connections: int) -> Iterator[Happening]:
-        """Yield all there is, with the numbers of connections moved up by `connections`."""
-        for happening in self._all():
-            yield replace(happening, connection=happening.connection + connections) if connections else happening
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many bytes of it were read, and how many it has."""
+        if self._foreign is not None:
+            return self._foreign.progress
+        done, total = self._done
+        return self._bytes * done // total, self._bytes
 
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._reader is not None:
-            self._reader.close()
-
-    def _all(self) -> Iterator[Happening]:
-        if self._reader is not None:
+    def happenings(self) -> Iterator[Happening]:
+        """Yield all there is, in the order of time as far as the file allows."""
+        if self._foreign is not None:
+            yield from self._foreign
+        elif self._reader is not None:
             with explained(self.path):
-                total = self._reader.db.execute("select coalesce(max(id), 0) from frame").fetchone()[0]
+                total = self._reader.db.execute("select count(*) from frame").fetchone()[0]
             done = 0
             batches = stored_happenings(self._reader.db)
             while True:
@@ -66,13 +81,13 @@ class Input:
                 if batch is None:
                     break
                 done += len(batch)
-                self.progress = (done, total)
+                self._done = (done, max(total, done))
                 yield from batch
-        elif self._foreign is not None:
-            for happening in self._foreign:
-                self.progress = self._foreign.progress
-                yield happening
-            self.notes = self._foreign.notes
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._reader is not None:
+            self._reader.close()
 
 
 @tidily()
@@ -83,37 +98,112 @@ def merge(
     *,
     made_by: str,
     keep_secrets: bool = False,
-    progress: Callable[[str], AbstractContextManager[Report]] = lambda name: nullcontext(lambda done, total: None),
-    tell: Callable[[str], None] = lambda note: None,
+    report: Report = lambda done, total, happenings: None,
 ) -> Merged:
     """Make the capture `target`, in place of what is there, and return what is in it.
 
-    `progress` is entered with each file's name, `tell` is told what could not be read of it. Raises CaptureError, and
-    leaves `target` as it is, where a file cannot be read, none has a gateway connection, or there is no room.
+    Raises CaptureError, and leaves `target` as it is, where a file cannot be read, none has a gateway connection, or
+    there is no room.
     """
     if not target.exists():
         check_target(target)
-    names = ", ".join(each.path.name for each in inputs)
     try:
         with passing_file(target.with_name(f"{target.name}.part")) as part:
-            writer = Writer(part, registry, made_by=made_by, source=names, keep_secrets=keep_secrets, bulk=True)
-            events, connections = 0, 0
-            for each in inputs:
-                with progress(each.path.name) as report:
-                    happenings = each.happenings(connections)
-                    while batch := list(islice(happenings, BULK_BATCH)):
-                        events += len(writer.write(batch))
-                        connections = max(connections, *(happening.connection for happening in batch))
-                        report(*each.progress)
-                each.close()
-                for note in each.notes:
-                    tell(note)
-            events += len(writer.finish())
-            if not connections:
-                raise CaptureError(f"there is no gateway connection in {', '.join(str(each.path) for each in inputs)}")
+            made = fill(inputs, part, registry, made_by=made_by, keep_secrets=keep_secrets, report=report)
             os.replace(part, target)
     except OSError as error:
         raise CaptureError(f"{target} cannot be written: {error.strerror or error}") from error
+    return made
+
+
+def fill(
+    inputs: Sequence[Input],
+    path: Path,
+    registry: Registry,
+    *,
+    made_by: str,
+    keep_secrets: bool = False,
+    followed: bool = False,
+    report: Report = lambda done, total, happenings: None,
+) -> Merged:
+    """Write what is in `inputs` into the empty file or capture `path`, and finish that. As `merge` otherwise.
+
+    `followed`: somebody looks at it meanwhile, and sees rows as they come.
+    """
+    names = ", ".join(each.path.name for each in inputs)
+    timeline = Timeline([Track(0, each.happenings) for each in inputs])
+    events = happenings = 0
+    try:
+        writer = Writer(
+            path, registry, made_by=made_by, source=names, keep_secrets=keep_secrets, bulk=True, followed=followed
+        )
+        try:
+            with _without_collector():
+                for batch in _batches(timeline):
+                    events += len(writer.write(batch))
+                    happenings += len(batch)
+                    done, total = (sum(numbers) for numbers in zip(*(each.progress for each in inputs), strict=True))
+                    report(done, total, happenings)
+            notes = [note for each in inputs for note in each.notes] + timeline.notes()
+            if not timeline.places:
+                raise _nothing(inputs, notes)
+            writer.take_over(_about(inputs, timeline, notes), ())
+            events += len(writer.finish())
+        except BaseException:
+            writer.abandon()
+            raise
     except sqlite3.Error as error:
-        raise CaptureError(f"{target} cannot be written: {error}") from error
-    return Merged(events, connections)
+        raise CaptureError(f"{path} cannot be written: {error}") from error
+    finally:
+        for each in inputs:
+            each.close()
+    return Merged(events, len(timeline.places), tuple(notes))
+
+
+def _batches(happenings: Iterable[Happening]) -> Iterator[list[Happening]]:
+    """Yield `happenings` in batches, small ones first."""
+    batch: list[Happening] = []
+    size, limit = 0, _FIRST_BATCH
+    for happening in happenings:
+        batch.append(happening)
+        if isinstance(happening, Frame):
+            size += len(happening.data)
+        if len(batch) >= limit or size >= _BATCH_BYTES:
+            yield batch
+            batch, size, limit = [], 0, min(limit * 2, BULK_BATCH)
+    if batch:
+        yield batch
+
+
+def _nothing(inputs: Sequence[Input], notes: Sequence[str]) -> CaptureError:
+    error = CaptureError(
+        f"there is no gateway connection in {', '.join(str(each.path) for each in inputs)}; see that the client went "
+        "through the proxy"
+    )
+    error.shown = "\n".join(notes)
+    return error
+
+
+def _about(inputs: Sequence[Input], timeline: Timeline, notes: Sequence[str]) -> dict[str, str]:
+    """Return what the capture is to say of its making, for `Reader.notes` and `Reader.files`."""
+    # The folder is nobody's business to whom the capture is given.
+    said = list(notes)
+    for each in inputs:
+        said = [note.replace(str(each.path), each.path.name) for note in said]
+    about = {"notes": json.dumps(said)} if said else {}
+    if len(inputs) > 1:
+        about["files"] = json.dumps([each.path.name for each in inputs])
+        about["file_of"] = json.dumps(timeline.places)
+    return about
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Let Python not look for cycles meanwhile: what is made is let go of by itself, and looking takes its time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

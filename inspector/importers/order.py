@@ -52,8 +52,8 @@ class Timeline:
 
     def __init__(self, tracks: Iterable[Track]) -> None:
         self._tracks = tracks
-        self.connections = 0
-        """How many there are so far."""
+        self.places: list[int] = []
+        """Of each connection so far, in order of number: which of the tracks it came from, counted from 0."""
         self._clamped = 0
         self._clamped_connections = 0
         self._farthest_ns = 0
@@ -67,8 +67,8 @@ class Timeline:
         heads: list[tuple[int, int, Happening, _Line, _Lane]] = []
         while heads or coming is not None:
             if coming is not None and (not heads or coming.begins_ns <= heads[0][0]):
-                lane = _Lane(iter(coming.read()))
                 opened += 1
+                lane = _Lane(opened - 1, iter(coming.read()))
                 for happening in lane.rest:
                     line, happening = self._placed(lane, happening)
                     heappush(heads, (line.last_ns, opened, happening, line, lane))
@@ -101,7 +101,7 @@ class Timeline:
         """Return the connection of a happening, and the happening at a time that is not before the last one's."""
         line = lane.lines.get(happening.connection)
         if line is None:
-            line = lane.lines[happening.connection] = _Line(happening.at_ns)
+            line = lane.lines[happening.connection] = _Line(lane.place, happening.at_ns)
         elif happening.at_ns >= line.last_ns:
             line.last_ns = happening.at_ns
         else:
@@ -114,8 +114,8 @@ class Timeline:
 
     def _numbered(self, line: "_Line", happening: Happening) -> Happening:
         if not line.number:
-            self.connections += 1
-            line.number = self.connections
+            self.places.append(line.place)
+            line.number = len(self.places)
         return happening if line.number == happening.connection else replace(happening, connection=line.number)
 
 
@@ -123,6 +123,7 @@ class Timeline:
 class _Line:
     """What is known of one connection of a track."""
 
+    place: int
     last_ns: int
     number: int = 0
     clamped: bool = False
@@ -131,8 +132,9 @@ class _Line:
 class _Lane:
     """A track that is open: what is left of it, and its connections by their number in it."""
 
-    __slots__ = ("lines", "rest")
+    __slots__ = ("lines", "place", "rest")
 
-    def __init__(self, rest: Iterator[Happening]) -> None:
+    def __init__(self, place: int, rest: Iterator[Happening]) -> None:
+        self.place = place
         self.rest = rest
         self.lines: dict[int, _Line] = {}

@@ -1,27 +1,21 @@
 """What the rules noticed in recordings, collected: for the command, for CI, and to be pasted into an issue.
 
-One capture that has its findings in it is read; whatever else there is goes through one pipeline, so that a session is
-followed over several files. Row numbers are then those of all files together.
+Of a capture that was made of several files, row numbers are those of all of them together.
 """
 
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from inspector.diagnose.rule import Rule
 from inspector.diagnose.rules import RULES
 from inspector.errors import CaptureError
-from inspector.importers.merge import Input, Report
 from inspector.model import Finding, Plane, Severity, Verdict
-from inspector.pipeline import Outcome, Pipeline
 from inspector.protocol.registry import Registry
 from inspector.report.explain import close_of, rule_of
 from inspector.report.rows import notes_of
-from inspector.session.state import Connection
-from inspector.store.file import is_capture, schema_of
 from inspector.store.reader import Reader
 
 # Findings of each severity that are reported. A recording with more of them is broken through and through.
@@ -72,86 +66,36 @@ class Diagnosis:
         return sum(case.finding.severity is severity for case in self.cases)
 
 
-def diagnose(
-    paths: Sequence[Path],
-    registry: Registry,
-    *,
-    hosts: Iterable[str] = (),
-    progress: Callable[[str], AbstractContextManager[Report]] = lambda name: nullcontext(lambda done, total: None),
-) -> Diagnosis:
-    """Return what the rules say of the recordings `paths`, of any format.
+def diagnose(path: Path, registry: Registry, *, files: Sequence[str] = ()) -> Diagnosis:
+    """Return what the rules say of the capture `path`. `files`: names of those that it was made of, if it was.
 
-    Raises CaptureError where one cannot be read, and where there is no gateway connection in any: that nothing was
-    looked at must not pass for all being well.
-
-    `hosts` are hosts of the user's own that count as gateways; `progress` is entered with the name of each file.
+    Raises CaptureError where it cannot be read, and where there is no gateway connection in it: that nothing was looked
+    at must not pass for all being well.
     """
-    if len(paths) == 1 and is_capture(paths[0]) and schema_of(paths[0]) >= 2:
-        with closing(Reader(paths[0])) as reader:
-            made = _stored(reader, registry)
-    else:
-        made = _derived(paths, registry, hosts, progress)
-    if not made.connections:
-        raise CaptureError(
-            f"there is no gateway connection in {', '.join(map(str, paths))}, so there was nothing to check; "
-            "see that the client went through the proxy"
-        )
+    made = Diagnosis(tuple(files) or (path.name,))
+    with closing(Reader(path)) as reader:
+        connections = {connection.id: connection for connection in reader.connections()}
+        if not connections:
+            raise CaptureError(
+                f"there is no gateway connection in {path}, so there was nothing to check; see that the client went "
+                "through the proxy"
+            )
+        made.connections = len(connections)
+        made.sessions = len({connection.session for connection in connections.values() if connection.session})
+        made.events = reader.last()
+        made.began_ns, made.ended_ns = reader.span()
+        verdicts, places, file_of = reader.verdicts(), reader.places(), reader.files()
+        findings = [finding for severity in Severity for finding in reader.findings_of(severity, MOST + 1)]
+        for finding in _bounded(findings, made):
+            at_ns, number = places.get(finding.event, (made.began_ns, 0))
+            plane = connections[number].plane if number in connections else Plane.GATEWAY
+            verdict, file = verdicts.get(finding.event), file_of.get(number)
+            made.cases.append(_case(finding, at_ns, number, plane, file, verdict, registry))
+        made.notes += notes_of(reader)
+        waiting = reader.undecoded_frames()
+        if waiting:
+            made.notes.append(f"{waiting:,} messages are stored but not decoded yet: `gwinspect reindex {reader.path}`")
     made.cases.sort(key=lambda case: (-case.finding.severity, case.finding.event, case.finding.rule))
-    return made
-
-
-def _stored(reader: Reader, registry: Registry) -> Diagnosis:
-    made = Diagnosis((reader.path.name,))
-    connections = {connection.id: connection for connection in reader.connections()}
-    made.connections = len(connections)
-    made.sessions = len({connection.session for connection in connections.values() if connection.session})
-    made.events = reader.last()
-    made.began_ns, made.ended_ns = reader.span()
-    verdicts = reader.verdicts()
-    places = reader.places()
-    findings = [finding for severity in Severity for finding in reader.findings_of(severity, MOST + 1)]
-    for finding in _bounded(findings, made):
-        at_ns, number = places.get(finding.event, (made.began_ns, 0))
-        plane = connections[number].plane if number in connections else Plane.GATEWAY
-        made.cases.append(_case(finding, at_ns, number, plane, None, verdicts.get(finding.event), registry))
-    made.notes += notes_of(reader)
-    waiting = reader.undecoded_frames()
-    if waiting:
-        made.notes.append(f"{waiting:,} messages are stored but not decoded yet: `gwinspect reindex {reader.path}`")
-    return made
-
-
-def _derived(
-    paths: Sequence[Path],
-    registry: Registry,
-    hosts: Iterable[str],
-    progress: Callable[[str], AbstractContextManager[Report]],
-) -> Diagnosis:
-    made = Diagnosis(tuple(path.name for path in paths))
-    pipeline = Pipeline(registry)
-    collected = _Collected()
-    starts: list[int] = []
-    for path in paths:
-        source = Input(path, hosts)
-        starts.append(pipeline.next_event)
-        with progress(path.name) as report:
-            for happening in source.happenings(made.connections):
-                collected.take(pipeline.feed(happening))
-                report(*source.progress)
-        source.close()
-        made.connections = collected.last
-        made.notes += source.notes
-    collected.take(pipeline.finish())
-    made.sessions = len({connection.session for connection in collected.connections.values() if connection.session})
-    made.events = pipeline.next_event - 1
-    made.began_ns, made.ended_ns = collected.began_ns, collected.ended_ns
-    planes = {number: connection.plane for number, connection in collected.connections.items()}
-    verdicts = collected.verdicts
-    for finding in _bounded(collected.findings + collected.late, made):
-        at_ns, number = collected.places.get(finding.event, (made.ended_ns, 0))
-        file = made.files[bisect_right(starts, finding.event) - 1] if len(paths) > 1 else None
-        plane = planes.get(number, Plane.GATEWAY)
-        made.cases.append(_case(finding, at_ns, number, plane, file, verdicts.get(finding.event), registry))
     return made
 
 
@@ -169,44 +113,6 @@ def _bounded(findings: Iterable[Finding], made: Diagnosis) -> list[Finding]:
             "them all"
         )
     return kept
-
-
-class _Collected:
-    """What is kept of rows while they pass."""
-
-    def __init__(self) -> None:
-        self.findings: list[Finding] = []
-        self.late: list[Finding] = []
-        self.verdicts: dict[int, Verdict] = {}
-        self.connections: dict[int, Connection] = {}
-        self.places: dict[int, tuple[int, int]] = {}
-        """Time and connection of the rows that have findings, and of the newest row of each connection: what is noticed
-        late stands there."""
-        self.began_ns = self.ended_ns = 0
-        self.last = 0
-        """The highest number of a connection."""
-        self._counts: Counter[Severity] = Counter()
-        self._newest: dict[int, int] = {}
-        self._noticed: set[int] = set()
-
-    def take(self, outcome: Outcome) -> None:
-        self.late += outcome.late
-        self.verdicts.update((each.event, each) for each in outcome.verdicts)
-        self.connections.update((each.id, each) for each in outcome.changed)
-        for event in outcome.rows:
-            self.began_ns = self.began_ns or event.at_ns
-            self.ended_ns = max(self.ended_ns, event.at_ns)
-            self.last = max(self.last, event.connection)
-            before = self._newest.get(event.connection, 0)
-            if before not in self._noticed:
-                self.places.pop(before, None)
-            self._newest[event.connection] = event.n
-            self.places[event.n] = event.at_ns, event.connection
-            wanted = [finding for finding in event.findings if self._counts[finding.severity] <= MOST]
-            if wanted:
-                self._counts.update(finding.severity for finding in wanted)
-                self.findings += wanted
-                self._noticed.add(event.n)
 
 
 def _case(

@@ -1,27 +1,21 @@
-"""The rows of any recording, whatever file it is in: a capture is read, everything else goes through the pipeline."""
+"""The rows of a capture, and what is to be said of it as a whole."""
 
 import json
 import shlex
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from inspector.importers import Source, open_source
 from inspector.inert import inert
-from inspector.model import Closed, Event, Frame, Kind, Mark, Opened, Plane
-from inspector.pipeline import Pipeline
-from inspector.protocol.registry import Registry
+from inspector.model import Event
 from inspector.session.redact import mask_text
 from inspector.session.state import Connection
-from inspector.store.file import is_capture
 from inspector.store.reader import Reader, explained
 from inspector.words import counted, duration, iso
 
-# Findings at rows given out before that a note of their own tells of, the worst ones.
-MOST_LATE = 10
-# Settings of the clock that are told.
+# Settings of the clock that are told, and notes of an import, with their characters.
 MOST_STEPS = 10
+MOST_NOTES, _LONGEST_NOTE = 50, 2000
 
 
 class Known(Protocol):
@@ -45,17 +39,6 @@ class Rows(Known, Protocol):
 
     def raw(self, event: Event) -> bytes:
         """Return the bytes of the frames that `event` came from, joined."""
-
-
-def open_rows(path: Path, registry: Registry, hosts: Iterable[str] = (), *, reveal: bool = False) -> Rows:
-    """Return the rows of `path`: a capture, or any format that the importers know. Raises CaptureError.
-
-    `hosts` are hosts of the user's own that count as gateways in other people's formats. `reveal` shows secrets in what
-    is said of connections.
-    """
-    if is_capture(path):
-        return CaptureRows(Reader(path, reveal=reveal))
-    return ImportedRows(open_source(path, hosts), registry)
 
 
 class CaptureRows:
@@ -94,9 +77,10 @@ def notes_of(reader: Reader) -> list[str]:
     with explained(reader.path):
         # Anybody may have written it.
         try:
-            return list(_notes_of(reader.path, reader.meta()))
+            found = list(_notes_of(reader.path, reader.meta()))
         except (AttributeError, KeyError, OverflowError, RecursionError):
-            return []
+            found = []
+    return found + [mask_text(note[:_LONGEST_NOTE]) for note in reader.notes()[:MOST_NOTES]]
 
 
 def _notes_of(path: Path, meta: Mapping[str, str]) -> Iterator[str]:
@@ -119,69 +103,6 @@ def _notes_of(path: Path, meta: Mapping[str, str]) -> Iterator[str]:
             f"the machine's clock was set {way} by {duration(abs(by_ns))} at {iso(at_ns)}; times after that go on by "
             "the clock before"
         )
-
-
-class ImportedRows:
-    """Rows out of someone else's file, decoded while they are read."""
-
-    def __init__(self, source: Source, registry: Registry) -> None:
-        self._source = source
-        self._pipeline = Pipeline(registry)
-        self._connections: dict[int, Connection] = {}
-        self._pieces: defaultdict[int, list[tuple[int, bytes]]] = defaultdict(list)
-        self.names: dict[int, str] = {}
-        self.notes = source.notes
-
-    def __iter__(self) -> Iterator[Event]:
-        for happening in self._source:
-            number = self._pipeline.next_frame
-            outcome = self._pipeline.feed(happening)
-            self._connections.update((each.id, each) for each in outcome.changed)
-            self.names.update(outcome.names)
-            if isinstance(happening, Frame):
-                self._add_raw(happening, number, outcome.rows)
-            elif isinstance(happening, Closed):
-                self._join(outcome.rows)
-                self._pieces.pop(happening.connection, None)
-            yield from outcome.rows
-        outcome = self._pipeline.finish()
-        self._connections.update((each.id, each) for each in outcome.changed)
-        self._join(outcome.rows)
-        yield from outcome.rows
-        late = sorted(outcome.late, key=lambda finding: (-finding.severity, finding.event))
-        for finding in late[:MOST_LATE]:
-            self.notes.append(f"noticed at the end, at row {finding.event}: {finding.rule}: {mask_text(finding.text)}")
-        if len(late) > MOST_LATE:
-            self.notes.append(
-                f"{len(late) - MOST_LATE:,} more findings were noticed at the end; `gwinspect diagnose` lists them"
-            )
-        for connection in self._connections.values():
-            _note_unread(connection, self.notes)
-
-    def connection(self, number: int) -> Connection:
-        unknown = Opened(number, 0, Plane.GATEWAY, "")
-        return self._connections.get(number) or Connection.of(unknown)
-
-    def raw(self, event: Event) -> bytes:
-        return event.raw or b""
-
-    def _add_raw(self, frame: Frame, number: int, events: list[Event]) -> None:
-        """Give `events` the bytes they came from, and keep those in which the next may have begun."""
-        if frame.from_client or frame.marks & Mark.INJECTED:
-            for event in events:
-                event.raw = frame.data
-            return
-        pieces = self._pieces[frame.connection]
-        pieces.append((number, frame.data))
-        self._join(events)
-        if events or self.connection(frame.connection).unread_frames:
-            del pieces[:-1]
-
-    def _join(self, events: list[Event]) -> None:
-        for event in events:
-            if event.kind is not Kind.CLOSE:
-                pieces = self._pieces[event.connection]
-                event.raw = b"".join(data for number, data in pieces if number >= event.first_frame)
 
 
 def _note_unread(connection: Connection, notes: list[str]) -> None:

@@ -16,11 +16,16 @@ from inspector.errors import CaptureError, NewerCapture, NotACapture
 from inspector.inert import inert
 from inspector.store.cells import BadCell
 from inspector.store.database import MAX_LENGTH, Database, open_database
-from inspector.store.shape import WrongShape, check_shape, new_columns, new_tables
+from inspector.store.shape import WrongShape, check_shape, new_columns
 
 # "GWCA", in SQLite's application_id.
 APPLICATION_ID = 0x47574341
 SCHEMA_VERSION = 5
+# The oldest that was released.
+OLDEST_SCHEMA = 3
+
+# Characters of a reason that SQLite gives.
+_LONGEST_REASON = 300
 
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 # Versions of the format to write and to read it by, in its header.
@@ -31,12 +36,6 @@ def is_capture(path: Path) -> bool:
     """Return whether `path` begins as a capture does. Raises CaptureError where it cannot be read."""
     header = read_start(path, 100)
     return header.startswith(_SQLITE_MAGIC) and header[68:72] == APPLICATION_ID.to_bytes(4)
-
-
-def schema_of(path: Path) -> int:
-    """Return the schema version of a capture. Raises CaptureError where it cannot be read."""
-    # SQLite's user_version, in its header.
-    return int.from_bytes(read_start(path, 64)[60:64])
 
 
 def read_start(path: Path, size: int) -> bytes:
@@ -155,6 +154,9 @@ def damaged(path: Path, error: Exception | None) -> CaptureError:
         return CaptureError(f"{path} cannot be read: {error}; {mend}")
     # SQLite speaks of what is in the file; Python, where rows lack what others refer to, only of our code.
     why = inert(str(error)) if isinstance(error, sqlite3.Error) else "its rows do not fit together"
+    if len(why) > _LONGEST_REASON:
+        # SQLite quotes statements that are in the file whole.
+        why = f"{why[:_LONGEST_REASON]}…"
     return CaptureError(
         f"{path} is a gwinspect capture but cannot be read ({why}); if it was cut or copied while it was "
         "written, copy it again together with its -wal file"
@@ -166,10 +168,7 @@ def upgrade(db: sqlite3.Connection) -> None:
     version = int(db.execute("pragma user_version").fetchone()[0])
     if version >= SCHEMA_VERSION:
         return
-    changes = [f"create table {name} ({columns})" for name, columns in new_tables(version)]
-    changes += [f"alter table {table} add column {column}" for table, column in new_columns(version)]
-    if version < 2:
-        changes.append("create index finding_event on finding (event)")
+    changes = [f"alter table {table} add column {column}" for table, column in new_columns(version)]
     if version < 4:
         # Its ids could not be blobs.
         changes += [
@@ -183,8 +182,6 @@ def upgrade(db: sqlite3.Connection) -> None:
 
 def _fill_in(db: sqlite3.Connection, version: int) -> None:
     """Let an older capture, open for reading, look like one of today in which nothing was noticed."""
-    for name, columns in new_tables(version):
-        db.execute(f"create temp table {name} ({columns})")
     added = list(new_columns(version))
     for table in dict.fromkeys(table for table, _ in added):
         new = ", ".join(
@@ -201,6 +198,11 @@ def _check_version(path: Path, db: sqlite3.Connection) -> int:
         raise NewerCapture(
             f"{path} was written by a newer gwinspect (schema {version}, this one reads up to {SCHEMA_VERSION}); "
             "upgrade to open it"
+        )
+    if version < OLDEST_SCHEMA:
+        raise CaptureError(
+            f"{path} has schema {version}, and captures that were ever released have {OLDEST_SCHEMA} or a later one; "
+            "record it again"
         )
     return int(version)
 

@@ -3,6 +3,7 @@
 Nothing here writes, and no cursor stays open between calls: an idle one would let the write-ahead log grow without end.
 """
 
+import json
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -258,6 +259,24 @@ class Reader:
                 rows.META.check(row)
             return dict(found)
 
+    def notes(self) -> list[str]:
+        """Return what was noted of the files that the capture was made of. They may say anything."""
+        try:
+            found = json.loads(self.meta().get("notes", "[]"))
+        except (ValueError, RecursionError):
+            return []
+        return [note for note in found if isinstance(note, str)] if isinstance(found, list) else []
+
+    def files(self) -> dict[int, str]:
+        """Return the name of the file that each connection came from, where the capture was made of several."""
+        meta = self.meta()
+        try:
+            names, places = json.loads(meta.get("files", "[]")), json.loads(meta.get("file_of", "[]"))
+            return {number: str(names[place]) for number, place in enumerate(places, 1)}
+        except (ValueError, TypeError, LookupError, RecursionError):
+            # Anybody may have written it.
+            return {}
+
     def changed(self) -> bool:
         """Return whether anything was written since the last call (the first call always says so); takes 2 us."""
         version = self._one("pragma data_version")
@@ -376,26 +395,56 @@ class _Names(Mapping[int, str]):
 
 
 def stored_happenings(db: sqlite3.Connection) -> Iterator[list[Happening]]:
-    """Yield, in batches, all that was recorded, in order."""
-    for batch in stored_frames(db):
+    """Yield, in batches, all that was recorded, in the order of time; each connection keeps its own order.
+
+    A capture that was made of other files by an older version may have them one after the other.
+    """
+    for batch in _batches(db, "frame", "id") if _is_in_order(db) else _batches_in_order(db):
         yield [happening for _, happening in batch]
 
 
 def stored_frames(db: sqlite3.Connection) -> Iterator[list[tuple[rows.Row, Happening]]]:
     """Yield, in batches, all rows of the table `frame` in order, each with what it recorded. Raises BadCell."""
+    return _batches(db, "frame", "id")
+
+
+def _is_in_order(db: sqlite3.Connection) -> bool:
+    found = db.execute(
+        "select exists (select 1 from (select at, lag(at) over (order by id) as before from frame) where at < before)"
+    ).fetchone()
+    return not found[0]
+
+
+def _batches_in_order(db: sqlite3.Connection) -> Iterator[list[tuple[rows.Row, Happening]]]:
+    """Yield all rows by time, within a connection by number. SQLite sorts what it has no room for in a file."""
+    db.execute("create temp table if not exists in_order (place integer primary key, frame integer)")
+    db.execute("delete from in_order")
+    db.execute(
+        "insert into in_order (frame) select id from"
+        " (select id, max(at) over (partition by connection order by id) as reached from frame) order by reached, id"
+    )
+    return _batches(db, "temp.in_order join frame on frame.id = in_order.frame", "place")
+
+
+def _batches(db: sqlite3.Connection, table: str, place: str) -> Iterator[list[tuple[rows.Row, Happening]]]:
+    """Yield rows of `table` in the order of `place`, a column that rises from 1."""
     known = {row[0]: rows.connection_of(row) for row in db.execute(f"select {rows.CONNECTION_COLUMNS} from connection")}
     after = 0
     while True:
-        asked = db.execute(f"select {rows.FRAME_COLUMNS} from frame where id > ? order by id limit ?", (after, BATCH))
+        asked = db.execute(
+            f"select {rows.FRAME_COLUMNS}, {place} from {table} where {place} > ? order by {place} limit ?",
+            (after, BATCH),
+        )
         batch: list[tuple[rows.Row, Happening]] = []
         size = 0
-        while size < _BATCH_BYTES and (row := asked.fetchone()):
-            happening = rows.happening_of(row, known.get(row[1]) or unknown_connection(row[1]))
-            if row[0] <= after:
+        while size < _BATCH_BYTES and (found := asked.fetchone()):
+            *row, at = found
+            happening = rows.happening_of(tuple(row), known.get(row[1]) or unknown_connection(row[1]))
+            if at <= after:
                 raise BadCell("frame", row[0], "comes twice")
-            after = row[0]
+            after = at
             size += len(row[7] or b"") + len(row[8] or b"")
-            batch.append((row, happening))
+            batch.append((tuple(row), happening))
         # A cursor that is left open would let the log grow.
         asked.close()
         if not batch:

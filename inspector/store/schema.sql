@@ -1,9 +1,7 @@
 -- A gwinspect capture. `application_id` is 0x47574341 ("GWCA"), `user_version` the schema version.
 --
 -- Version history
---   1  first
---   2  what it means: `finding` and `verdict`; `event` has severity, answers and latency, `connection` has parent
---   3  voice: `connection` has dave, and may be of the plane media
+--   3  the first that was released
 --   4  ids of more than 64 bits, as blobs: `name` has no rowid
 --   5  what the recording can know: `connection` has knows
 --
@@ -13,7 +11,9 @@
 -- What the file is and how it came about.
 create table meta (
     key   text primary key,      -- tool, created_at, host, made_by, source, finished_at;
-                                 --   missing: messages in gaps; clock: JSON, how the machine's clock was set meanwhile
+                                 --   missing: messages in gaps; clock: JSON, how the machine's clock was set meanwhile;
+                                 --   of what was made of other files: notes: JSON, what was left out; files: JSON, their
+                                 --   names; file_of: JSON, for each connection the place of its file in that, from 0
     value text not null          -- text, times in ISO 8601
 ) without rowid;
 

@@ -14,27 +14,10 @@ from importlib.resources import files
 from inspector.inert import inert
 from inspector.store.database import BEAT, Database
 
-# What came after schema 1, and with which version; schema.sql says what it is.
-NEW_COLUMNS = (
-    (2, "connection", "parent integer"),
-    (2, "event", "answers integer"),
-    (2, "event", "latency integer"),
-    (2, "event", "severity integer not null default 0"),
-    (3, "connection", "dave text"),
-    (5, "connection", "knows integer not null default 31"),
-)
-NEW_TABLES = {
-    "finding": (
-        2,
-        "id integer primary key, event integer not null, rule text not null, severity integer not null,"
-        " text text not null, evidence text not null",
-    ),
-    "verdict": (
-        2,
-        "event integer primary key, cause text not null, evidence text not null, reconnect integer,"
-        " resume integer, advice text not null, was_right integer, then_did text not null, then_event integer",
-    ),
-}
+# What came after the oldest schema that was released, 3, and with which version; schema.sql says what it is.
+NEW_COLUMNS: tuple[tuple[int, str, str], ...] = ((5, "connection", "knows integer not null default 31"),)
+# How columns are defined in captures that were brought up to that schema, as some samples were.
+_BROUGHT_UP = {"event": frozenset({"severity integer not null default 0"})}
 # Tables that had rowids before a schema version.
 _WITHOUT_ROWID = {"name": 4}
 
@@ -85,13 +68,8 @@ def check_shape(db: Database, version: int) -> None:
         if text is not None and (name := _check(text, version)):
             found.add(name)
     for name in _ours():
-        if name not in found and (name not in NEW_TABLES or NEW_TABLES[name][0] <= version):
+        if name not in found:
             raise WrongShape(f"lacks the table {name}")
-
-
-def new_tables(version: int) -> Iterator[tuple[str, str]]:
-    """Yield the tables, with their columns, that came after a schema version."""
-    return ((name, columns) for name, (since, columns) in NEW_TABLES.items() if since > version)
 
 
 def new_columns(version: int) -> Iterator[tuple[str, str]]:
@@ -140,7 +118,11 @@ def _ours() -> dict[str, tuple[frozenset[str], frozenset[str], str]]:
         columns = set(table[2].split(","))
         added = {_plain(column) for _, owner, column in NEW_COLUMNS if owner == table[1]}
         needed = {column.partition(" ")[0] for column in columns}
-        found[table[1]] = frozenset(columns | added), frozenset(needed), table[3]
+        found[table[1]] = (
+            frozenset(columns | added) | _BROUGHT_UP.get(table[1], frozenset()),
+            frozenset(needed),
+            table[3],
+        )
     return found
 
 

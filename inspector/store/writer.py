@@ -59,8 +59,8 @@ class Writer:
 
     `made_by` and `source` say how it came about. Secrets in what clients send are masked before anything is stored
     unless `keep_secrets`. `bulk` is for a file that is worth nothing before it is finished: a tenth faster, and lost if
-    the program is killed. Raises CaptureError where the file cannot be made or continued, CaptureInUse where another
-    gwinspect writes it.
+    the program is killed; `followed`: others read it meanwhile all the same. Raises CaptureError where the file cannot
+    be made or continued, CaptureInUse where another gwinspect writes it.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Writer:
         source: str = "",
         keep_secrets: bool = False,
         bulk: bool = False,
+        followed: bool = False,
     ) -> None:
         self.path = path
         self._registry = registry
@@ -104,7 +105,7 @@ class Writer:
             if exists:
                 make_private(path)
             self._db = connect(path, write=True) if exists else create(path, made_by, source)
-            self._db.execute(f"pragma journal_mode={'off' if bulk else 'wal'}")
+            self._db.execute(f"pragma journal_mode={'off' if bulk and not followed else 'wal'}")
             self._db.execute(f"pragma synchronous={'off' if bulk else 'normal'}")
             upgrade(self._db)
             self._db.execute("delete from meta where key = 'finished_at'")

@@ -28,7 +28,7 @@ from inspector.tui.lanes import DARK, LIGHT, variables
 from inspector.tui.look import Glyphs, glyphs
 from inspector.tui.screens.help import key_words
 from inspector.tui.screens.main import MainScreen, WentOn
-from inspector.tui.source import Source
+from inspector.tui.source import Filling, Source
 from inspector.tui.terminal import Terminal
 from inspector.tui.themes import THEMES
 
@@ -57,6 +57,7 @@ class GwinspectApp(App[None]):
         where: str = "",
         notes_beside: Path | None = None,
         title: str | None = None,
+        filling: Filling | None = None,
         registry: Registry | None = None,
         marks: Glyphs | None = None,
     ) -> None:
@@ -81,6 +82,7 @@ class GwinspectApp(App[None]):
             where=where,
             notes_beside=notes_beside or path,
             title=title or path.name,
+            filling=filling,
         )
 
     def get_driver_class(self) -> type[Driver]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from inspector import leaving
 from inspector.errors import ScreenCrash
-from inspector.tui.source import Source
+from inspector.tui.source import Filling, Source
 
 
 def run(
@@ -15,18 +15,29 @@ def run(
     where: str = "",
     notes_beside: Path | None = None,
     title: str | None = None,
+    filling: Filling | None = None,
 ) -> None:
     """Show the capture at `path` until the person quits.
 
     `source` is the recording that fills it; with it, or with `follow`, the newest rows stay in sight. `where` is the
     filter to begin with. Marks and notes are kept beside `notes_beside`, by default `path`; `title` is said instead of
-    the file's name, for captures that are a cache of something else. Raises CaptureError where it cannot be read,
-    ScreenCrash where a bug of ours ended the screen; a terminal that goes away ends it as SIGHUP does.
+    the file's name, for captures that are a cache of something else; `filling` is the import that fills it.
+
+    Raises CaptureError where it cannot be read, ScreenCrash where a bug of ours ended the screen; a terminal that goes
+    away ends it as SIGHUP does.
     """
     # Imported here: Textual takes 0.2 s, and those who mistyped a name should hear of it sooner.
     from inspector.tui.app import GwinspectApp
 
-    app = GwinspectApp(path, source=source, follow=follow, where=where, notes_beside=notes_beside or path, title=title)
+    app = GwinspectApp(
+        path,
+        source=source,
+        follow=follow,
+        where=where,
+        notes_beside=notes_beside or path,
+        title=title,
+        filling=filling,
+    )
     with leaving.deferred(app.leave):
         app.run()
     if app.problem is not None:

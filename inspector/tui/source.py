@@ -1,11 +1,13 @@
-"""What a screen may know of the recording behind a capture: where its proxy listens, and whether it still lives.
+"""What a screen may know of what fills a capture: a proxy, where it listens and whether it lives, or an import.
 
-Whoever started the proxy implements this; the screen only asks. Every call answers at once.
+Who started it implements this; the screen only asks. Every call answers at once.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from inspector.importers.running import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +55,10 @@ class Source(Protocol):
 
     def state(self) -> State:
         """Return how it is doing now."""
+
+
+class Filling(Protocol):
+    """An import that is going on."""
+
+    def progress(self) -> Progress:
+        """Return how far it has come."""

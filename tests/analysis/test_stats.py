@@ -191,23 +191,6 @@ def test_a_reader_is_as_before_once_it_was_counted(talked: Path) -> None:
     reader.close()
 
 
-@pytest.mark.parametrize("where", ["", "dir == send"])
-def test_captures_of_schema_1_are_counted_too(talked: Path, where: str) -> None:
-    wanted = stats_of(talked, where)
-    db = sqlite3.connect(talked)
-    for table, column in (
-        ("connection", "parent"),
-        ("connection", "dave"),
-        *(("event", name) for name in ("answers", "latency", "severity")),
-    ):
-        db.execute(f"alter table {table} drop column {column}")
-    db.executescript("drop table finding; drop table verdict; pragma user_version = 1")
-    db.close()
-    found = stats_of(talked, where)
-    assert (found.rows, found.names, found.sent) == (wanted.rows, wanted.names, wanted.sent)
-    assert found.rules == ()
-
-
 def test_an_empty_capture_has_nothing(tmp_path: Path) -> None:
     found = stats_of(written(tmp_path / "empty.gwcap"))
     assert (found.rows, found.frames, found.began_ns, found.sessions) == (0, 0, 0, 0)

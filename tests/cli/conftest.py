@@ -44,8 +44,9 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Run:
+def run(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path) -> Run:
     monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setattr("inspector.importers.cache.user_cache_path", lambda name: tmp_path / "cache")
     monkeypatch.setattr("signal.signal", lambda *arguments: None)
 
     def call(*arguments: str | Path) -> Result:

@@ -85,7 +85,7 @@ def test_a_file_that_may_not_be_read(run, capture: Path, command: str) -> None:
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        (["show", "a", "b", "--follow"], "--follow takes one capture, as they would be printed one after the other"),
+        (["show", "a", "b", "--follow"], "--follow takes one capture"),
         (["show", "a", "--raw"], "--raw goes with --format jsonl; text has no room for it"),
         (["record", "--listen", "8080x"], "--listen wants HOST:PORT, such as 127.0.0.1:8080, not '8080x'"),
         (["demo", "helo"], "there is no scenario 'helo'; did you mean hello?"),

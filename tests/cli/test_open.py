@@ -1,6 +1,8 @@
 """``gwinspect open``: what is opened, under which name. A function stands in place of the screen."""
 
 import sys
+import time
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from inspector.protocol.registry import load
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
 from inspector.tui import run as screen
+from inspector.tui.source import Filling
 
 from .conftest import happenings
 
@@ -18,11 +21,18 @@ SAMPLES = Path(__file__).parents[2] / "sample_captures"
 
 @pytest.fixture
 def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict]:
-    """What the screen was opened with."""
+    """What the screen was opened with, and what was on it in the end."""
     calls: list[dict] = []
+
+    def show(path: Path, *, filling: Filling | None, **options) -> None:
+        while filling is not None and not filling.progress().is_over:
+            time.sleep(0.02)
+        with closing(Reader(path)) as reader:
+            seen = reader.last(), len(reader.connections())
+        calls.append({"path": path, "imported": filling is not None, "seen": seen, **options})
+
     monkeypatch.setattr(import_module("inspector.cli.open"), "on_screen", lambda: True)
-    monkeypatch.setattr(screen, "run", lambda path, **options: calls.append({"path": path, **options}))
-    monkeypatch.setattr("inspector.importers.cache.user_cache_path", lambda name: tmp_path / "cache")
+    monkeypatch.setattr(screen, "run", show)
     return calls
 
 
@@ -41,7 +51,8 @@ def har(tmp_path: Path) -> Path:
 
 def test_a_capture_is_opened_as_it_is(run, opened: list[dict], capture: Path) -> None:
     assert run("open", capture).code == 0
-    assert opened == [{"path": capture, "follow": False, "where": "", "notes_beside": capture, "title": capture.name}]
+    options = {"follow": False, "where": "", "notes_beside": capture, "title": capture.name}
+    assert opened == [{"path": capture, "imported": False, "seen": (6, 1), **options}]
 
 
 def test_the_newest_row_is_followed_where_asked_and_where_the_capture_grows(run, opened, capture: Path) -> None:
@@ -58,21 +69,29 @@ def test_another_format_is_imported_once_and_keeps_its_name(run, opened: list[di
     for _ in range(2):
         assert run("open", har).code == 0
     first, second = opened
+    assert (first.pop("imported"), second.pop("imported")) == (True, False)
+    growing, kept = first.pop("path"), second.pop("path")
     assert first == second
-    assert first["path"].is_relative_to(har.parent / "cache" / "imports")
+    assert list(kept.parent.iterdir()) == [kept]
+    assert kept.is_relative_to(har.parent / "cache" / "imports")
+    assert growing.parent == kept.parent
     assert (first["title"], first["notes_beside"], first["follow"]) == ("traffic.har", har, False)
-    reader = Reader(first["path"])
-    assert reader.last() == 2
-    reader.close()
+    assert first["seen"] == (2, 1)
+
+
+def test_with_no_cache_nothing_is_kept(run, opened: list[dict], har: Path) -> None:
+    for _ in range(2):
+        assert run("open", har, "--no-cache").code == 0
+    assert [(call["imported"], call["seen"]) for call in opened] == [(True, (2, 1))] * 2
+    assert not any(call["path"].parent.exists() for call in opened)
+    assert not (har.parent / "cache").exists()
 
 
 def test_several_become_one_timeline_with_notes_of_its_own(run, opened: list[dict], har: Path, capture: Path) -> None:
     run("open", har, capture)
     (call,) = opened
     assert (call["title"], call["notes_beside"]) == ("traffic.har, bot.gwcap", har.with_name("traffic.har+bot.gwcap"))
-    reader = Reader(call["path"])
-    assert len(reader.connections()) == 2
-    reader.close()
+    assert call["seen"] == (8, 2)
 
 
 def test_many_long_names_still_make_a_name(run, opened: list[dict], har: Path) -> None:
@@ -87,7 +106,8 @@ def test_notes_of_an_import_are_said(run, opened: list[dict], har: Path) -> None
     foreign = text[text.index("[{") + 1 : text.rindex("]}}")].replace("gateway.discord.gg", "chat.example")
     foreign = foreign.replace("?v=10&encoding=json", "")
     har.write_text(text.replace('"entries": [', f'"entries": [{foreign},'))
-    assert "1 WebSocket was not a Discord gateway: chat.example" in run("open", har).err
+    for _ in range(2):
+        assert "1 WebSocket was not a Discord gateway: chat.example" in run("open", har).err
 
 
 def test_the_filter_is_handed_on_and_looked_at_before(run, opened: list[dict], capture: Path) -> None:

@@ -1,6 +1,14 @@
 import json
 from pathlib import Path
 
+import pytest
+from mitmproxy.io import tnetstring
+
+from inspector.importers.merge import Input
+from tests.conversation import HELLO, Conversation, identify
+from tests.fuzz.writing import flows_of, record_of
+from tests.importers.test_frames import HEADER, OPEN, SAID
+
 from .conftest import TOKEN
 
 
@@ -53,9 +61,50 @@ def test_following_ends_with_the_recording(run, capture: Path) -> None:
     assert run("show", "--follow", capture).out == run("show", capture).out
 
 
-def test_several_captures_are_told_apart(run, capture: Path) -> None:
-    result = run("show", capture, capture)
-    assert result.err.count(f"{capture}:") == 2
+def test_several_captures_are_one_timeline(run, capture: Path) -> None:
+    rows = [json.loads(line) for line in run("show", capture, capture, "--format", "jsonl").out.splitlines()]
+    assert [row["n"] for row in rows] == list(range(1, 13))
+    assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
+    assert sorted(row["connection"] for row in rows) == [1] * 6 + [2] * 6
+
+
+@pytest.mark.parametrize("output_format", ["text", "jsonl"])
+def test_a_file_of_another_program_reads_as_the_capture_made_of_it(run, tmp_path: Path, output_format: str) -> None:
+    """What became known of a row later, as what the client did after a close, is there too."""
+    path = tmp_path / "resume.frames.jsonl"
+    sample = Input(Path("sample_captures/resume.gwcap"))
+    records = [HEADER, *map(record_of, sample.happenings())]
+    sample.close()
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    made = tmp_path / "made.gwcap"
+    assert run("convert", path, "-o", made).code == 0
+    wanted = run("show", made, "--format", output_format)
+    for _ in range(2):
+        assert run("show", path, "--format", output_format) == wanted
+    assert "It resumed 18 ms later" in " ".join(wanted.out.split())
+    told = run("diagnose", path).out
+    assert told.partition("\n")[2] == run("diagnose", made).out.partition("\n")[2]
+    assert told.startswith("resume.frames.jsonl ")
+
+
+def test_what_was_noted_of_a_file_is_said_each_time(run, tmp_path: Path) -> None:
+    path = tmp_path / "cut.frames.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in (HEADER, OPEN, SAID)) + '{"kind":"mess')
+    for command in ("show", "stats", "diagnose"):
+        for _ in range(2):
+            assert "cut.frames.jsonl breaks off in line 4" in run(command, path).err
+
+
+def test_secrets_of_another_program_s_file_are_shown_if_that_is_asked_for_and_kept_by_nobody(
+    run, tmp_path: Path
+) -> None:
+    path = tmp_path / "bot.frames.jsonl"
+    talk = Conversation().opens().server(HELLO).client(identify())
+    path.write_text("".join(json.dumps(record) + "\n" for record in (HEADER, *map(record_of, talk.happenings))))
+    assert TOKEN not in run("show", path).out
+    assert TOKEN in run("show", path, "--reveal", "--format", "jsonl").out
+    assert TOKEN in run("sql", path, "select payload(3)", "--reveal").out
+    assert not any(TOKEN.encode() in kept.read_bytes() for kept in (tmp_path / "cache").rglob("*") if kept.is_file())
 
 
 def test_packets_of_a_call_are_listed_and_opened_if_that_is_asked_for(run) -> None:
@@ -80,9 +129,10 @@ def test_packets_are_in_json_lines_too(run) -> None:
     assert {"dave" in each or "silence" in each for each in inside[:100]} == {True}
 
 
-def test_packets_need_a_capture(run, tmp_path: Path) -> None:
-    har = tmp_path / "a.har"
-    har.write_text('{"log": {"version": "1.2", "entries": []}}', "utf-8")
-    result = run("show", har, "--packets")
-    assert result.code == 2
-    assert "gwinspect convert" in result.err
+def test_packets_of_other_formats_are_listed_as_well(run, tmp_path: Path) -> None:
+    sample = Input(Path("sample_captures/dave-call.gwcap"))
+    flows = tmp_path / "call.mitm"
+    flows.write_bytes(b"".join(map(tnetstring.dumps, flows_of(list(sample.happenings())))))
+    sample.close()
+    sound = ("show", flows, "--where", "op == rtp and dir == send")
+    assert len(run(*sound, "--packets").out.splitlines()) > len(run(*sound).out.splitlines()) > 1

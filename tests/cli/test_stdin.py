@@ -21,9 +21,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def piped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[Path], None]]:
+def piped() -> Iterator[Callable[[Path], None]]:
     """Gives a function that has stdin come from a file."""
-    monkeypatch.setattr("inspector.importers.cache.user_cache_path", lambda name: tmp_path / "cache")
     before = os.dup(0)
 
     def pipe(path: Path) -> None:
@@ -70,8 +69,11 @@ def test_what_came_on_stdin_is_kept_by_nobody(run, piped, frames: Path, tmp_path
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     piped(frames)
-    assert run("show", "-").code == 0
+    for command in (["show", "-"], ["stats", "-"], ["diagnose", "-"], ["sql", "-", "select 1"]):
+        piped(frames)
+        assert run(*command).code == 0
     assert list((tmp_path / "temporary").iterdir()) == []
+    assert not list((tmp_path / "cache").rglob("*.gwcap"))
 
 
 def test_what_is_wrong_with_it_is_said_in_a_sentence(run, piped, tmp_path: Path) -> None:
@@ -105,7 +107,7 @@ def test_frames_that_have_ended_are_followed_to_their_end(run, piped, frames: Pa
     append(frames, {"kind": "end", "at": AT})
     result = run("show", "--follow", frames)
     assert (result.code, result.out) == (0, run("show", frames).out)
-    assert list((frames.parent / "cache" / "gwinspect" / "imports").glob("*")) == []
+    assert [path for path in (frames.parent / "cache").rglob("*") if path.suffix != ".gwcap" and path.is_file()] == []
 
 
 def test_a_pipe_is_followed_to_its_end(run, piped, frames: Path) -> None:

@@ -25,7 +25,6 @@ from inspector.model import Event, Finding, Kind, Plane, Severity
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from inspector.session.world import World
-from inspector.store.file import SCHEMA_VERSION
 from inspector.store.reader import Reader
 from inspector.store.reindex import reindex
 from inspector.store.writer import Writer
@@ -158,47 +157,6 @@ def test_silence_that_is_noticed_later_marks_the_row_before_it(tmp_path: Path) -
     assert [(finding.rule, finding.event) for finding in findings] == [("heartbeat-never-began", 3)]
     assert severities == {3: 3}
     writer.finish()
-
-
-def test_a_capture_of_schema_1_opens_with_nothing_noticed_and_is_brought_up_by_a_reindex(tmp_path: Path) -> None:
-    path = tmp_path / "old.gwcap"
-    writer = Writer(path, default(), made_by="test")
-    writer.write(blocked().happenings)
-    writer.finish()
-    new = stored(path)
-    db = sqlite3.connect(path)
-    for change in (
-        "drop table finding", "drop table verdict", "alter table event drop column severity",
-        "alter table event drop column latency", "alter table event drop column answers",
-        "alter table connection drop column parent", "alter table connection drop column dave",
-        "pragma user_version = 1",
-    ):  # fmt: skip
-        db.execute(change)
-    db.commit()
-    db.close()
-    assert stored(path) == ([], {})
-    assert Reader(path).connection(1).parent is None
-    assert [event.op for event in Reader(path).events()] == [None, 10, 2, 0, 1, 11, 0, 1]
-    reindex(path, default())
-    assert stored(path) == new
-    assert sqlite3.connect(path).execute("pragma user_version").fetchone() == (SCHEMA_VERSION,)
-
-
-def test_a_capture_of_schema_2_opens_as_it_is_and_is_brought_up_by_whoever_writes(tmp_path: Path) -> None:
-    path = tmp_path / "old.gwcap"
-    writer = Writer(path, default(), made_by="test")
-    writer.write(blocked().happenings)
-    writer.finish()
-    new = stored(path)
-    db = sqlite3.connect(path)
-    drops = "".join(f"alter table connection drop column {name};" for name in ("dave", "knows"))
-    db.executescript(f"{drops} pragma user_version = 2;")
-    db.close()
-    assert stored(path) == new
-    assert Reader(path).connection(1).dave is None
-    Writer(path, default(), made_by="test").finish()
-    assert stored(path) == new
-    assert sqlite3.connect(path).execute("pragma user_version").fetchone() == (SCHEMA_VERSION,)
 
 
 def test_evidence_is_stored_as_json(tmp_path: Path) -> None:

@@ -124,9 +124,8 @@ def running(
 def converted(frames: Path) -> Path:
     """Return a capture of what is in the file, as it is there."""
     capture = frames.with_name("converted.gwcap")
-    notes: list[str] = []
-    merge([Input(frames)], capture, default(), made_by="test", keep_secrets=True, tell=notes.append)
-    assert notes == []
+    made = merge([Input(frames)], capture, default(), made_by="test", keep_secrets=True)
+    assert made.notes == ()
     return capture
 
 

@@ -18,12 +18,13 @@ from inspector.protocol.registry import default
 from inspector.proxy.mitmdump import Proxy, Settings, free_port
 from inspector.report.jsonl import record
 from inspector.report.present import Presenter
-from inspector.report.rows import Rows, open_rows
+from inspector.report.rows import Rows
 from inspector.simulator import redirect
 from inspector.simulator.journal import Entry, load
 from inspector.simulator.script import Scenario, Script
 from inspector.simulator.server.simulator import Simulator
 from inspector.store.reader import Reader, stored_happenings
+from tests.rows import rows_in
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -148,7 +149,7 @@ def talks_of_capture(capture: Path) -> list[Talk]:
     """Return the WebSockets as they were recorded."""
     reader = Reader(capture)
     happenings = [each for batch in stored_happenings(reader.db) for each in batch]
-    rows = list(records(open_rows(capture, default())))
+    rows = list(records(rows_in(capture)))
     reader.close()
     talks = []
     for opened in (each for each in happenings if isinstance(each, Opened) and each.plane is not Plane.MEDIA):

@@ -13,13 +13,12 @@ import pytest
 
 from inspector.cli.staging import Stage
 from inspector.model import Kind, Plane
-from inspector.protocol.registry import default
 from inspector.report.packets import PacketReader
-from inspector.report.rows import open_rows
 from inspector.simulator.content import ADA, BJORN, BOT
 from inspector.simulator.server.media import FRAMES, SILENT_FRAMES
 from inspector.store.reader import Reader
 from tests.e2e.playing import SIDES, Played, assert_agree, play, records, talks_of_capture, talks_of_journal
+from tests.rows import rows_in
 
 pytestmark = pytest.mark.e2e
 
@@ -79,7 +78,7 @@ def test_discord_py_in_an_encrypted_call_is_in_the_capture(tmp_path: Path, monke
     assert {0, 1, 5, 23, 26, 28} <= from_client
     assert {2, 4, 21, 22, 24, 25, 27, 29, 30} <= from_server
     assert 31 not in from_client
-    rows = open_rows(played.capture, default())
+    rows = rows_in(played.capture)
     notes = [event.note for event in rows if event.plane is Plane.VOICE and event.op in (29, 30)]
     own = ", by the client's own commit"
     assert notes == [
@@ -121,8 +120,8 @@ def test_the_capture_agrees_with_what_the_client_saw_itself(played: Played) -> N
 
 
 def test_mitmproxys_own_file_of_the_same_traffic_reads_the_same(played: Played) -> None:
-    ours = list(map(_at_once, records(open_rows(played.capture, default()))))
-    theirs = list(map(_at_once, records(open_rows(played.folder / "flows.mitm", default()))))
+    ours = list(map(_at_once, records(rows_in(played.capture))))
+    theirs = list(map(_at_once, records(rows_in(played.folder / "flows.mitm"))))
     assert theirs == ours
 
 
@@ -169,7 +168,7 @@ def _times(connections: list[list[dict[str, Any]]]) -> list[datetime]:
 def _by_url(path: Path) -> list[list[dict[str, Any]]]:
     """Return the rows of each connection, without the numbers that depend on the order of the connections."""
     connections: dict[int, list[dict[str, Any]]] = {}
-    for row in records(open_rows(path, default())):
+    for row in records(rows_in(path)):
         connections.setdefault(row.pop("connection"), []).append(row)
         # What rules say speaks of other rows, by their numbers.
         for key in ("n", "answers", "findings"):

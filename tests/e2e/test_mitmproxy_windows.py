@@ -21,7 +21,6 @@ from mitmproxy.http import HTTPFlow
 from mitmproxy.io import FlowReader
 from mitmproxy.test import taddons
 
-from inspector.importers import open_source
 from inspector.model import Kind
 from inspector.protocol.registry import default
 from inspector.proxy.mitmdump import addon_path, free_port
@@ -29,12 +28,12 @@ from inspector.proxy.process import end
 from inspector.proxy.views import Views
 from inspector.report.cells import UNICODE, direction, what
 from inspector.report.present import Presenter
-from inspector.report.rows import ImportedRows
 from inspector.simulator import redirect
 from inspector.simulator.client import scripted as client
 from inspector.simulator.scenarios.catalogue import scenario
 from inspector.simulator.server.simulator import Simulator
 from tests.e2e.terminal import PATIENCE, Terminal
+from tests.rows import rows_in
 from tests.simulator.proxy import mitmdump
 
 pytestmark = pytest.mark.e2e
@@ -58,7 +57,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_message_of_a_flow_file_reads_as_its_row(name: str, recorded: dict[str, Path]) -> None:
-    rows = ImportedRows(open_source(recorded[name]), default())
+    rows = rows_in(recorded[name])
     presenter = Presenter(default())
     payloads = [presenter.show(event, rows) for event in rows if event.kind is Kind.PAYLOAD]
     wanted = [(direction(each.event, UNICODE)[1], *what(each, "…"), each.event.at_ns) for each in payloads]

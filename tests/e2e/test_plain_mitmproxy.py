@@ -106,7 +106,7 @@ def test_pings_refusals_and_a_certificate_that_is_not_trusted_are_recorded(tmp_p
                         await http.ws_connect(url, ssl=trust([]))
 
     asyncio.run(play())
-    happenings = list(Input(tmp_path / "by-hand.frames.jsonl").happenings(0))
+    happenings = list(Input(tmp_path / "by-hand.frames.jsonl").happenings())
     controls = [(each.name, each.from_client, each.data) for each in happenings if isinstance(each, Control)]
     assert controls == [("ping", True, b"\x00'"), ("pong", False, b"\x00'")]
     _, refused, distrusted = (each for each in happenings if isinstance(each, Opened))

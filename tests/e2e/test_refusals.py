@@ -11,9 +11,8 @@ import pytest
 import trustme
 
 from inspector.model import Event
-from inspector.protocol.registry import default
 from inspector.proxy.mitmdump import Proxy, Settings, free_port
-from inspector.report.rows import open_rows
+from tests.rows import rows_in
 
 pytestmark = pytest.mark.e2e
 
@@ -138,7 +137,7 @@ async def test_each_attempt_is_one_row_that_says_whose_side_it_is(tmp_path: Path
             await there.attempt(name, trust=name != "distrusted")
     names = {str(port): name for name, port in there.ports.items()}
     rows: dict[str, list[Event]] = {name: [] for name in there.ports}
-    for event in open_rows(there.proxy.settings.capture, default()):
+    for event in rows_in(there.proxy.settings.capture):
         assert event.opened is not None
         name = names.get(event.opened.url.split("/")[2].partition(":")[2], "nowhere")
         rows[name].append(event)
@@ -181,6 +180,6 @@ async def test_a_client_that_leaves_after_the_servers_tls_failed_leaves_a_row(tm
         await writer.start_tls(context, server_hostname="localhost")
         writer.close()
         await writer.wait_closed()
-    [event] = open_rows(there.proxy.settings.capture, default())
+    [event] = rows_in(there.proxy.settings.capture)
     assert event.opened is not None
     assert "certificate has expired" in (event.opened.refusal or "")

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from inspector.protocol.registry import default
 from inspector.proxy.mitmdump import Proxy, Settings, free_udp_port
-from inspector.report.rows import open_rows
 from inspector.simulator.server.media import MediaServer, Speaker, discovery_request, speech
 from tests.e2e.playing import records
 from tests.e2e.wireguard import DEVICE, Address, Datagram, Tunnel, tunnel
+from tests.rows import rows_in
 
 pytestmark = pytest.mark.e2e
 
@@ -121,4 +120,4 @@ async def _next(device: Tunnel) -> Datagram:
 
 
 def _rows(folder: Path) -> list[dict[str, Any]]:
-    return list(records(open_rows(folder / "played.gwcap", default())))
+    return list(records(rows_in(folder / "played.gwcap")))

@@ -231,7 +231,7 @@ def _sampled() -> list[list[Happening]]:
     found: list[list[Happening]] = []
     for path in sorted(SAMPLES.glob("*.gwcap")):
         read = Input(path)
-        happenings = list(read.happenings(0))
+        happenings = list(read.happenings())
         read.close()
         for number in sorted({each.connection for each in happenings})[:2]:
             own = [replace(each, connection=1) for each in happenings if each.connection == number]

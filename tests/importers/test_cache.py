@@ -2,13 +2,14 @@
 
 import os
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from inspector.errors import CaptureError, EnvironmentProblem
 from inspector.importers import cache
-from inspector.importers.cache import imported
+from inspector.importers.cache import clear, imported, kept
 from inspector.protocol.registry import default, load
 from inspector.store.reader import Reader
 
@@ -51,13 +52,20 @@ def test_the_same_content_is_imported_once_whatever_its_name(tmp_path: Path, fol
     assert rows(first) == rows(RESUME)
 
 
-def test_several_files_become_one_in_their_order(folder: Path) -> None:
+def test_several_files_become_one(folder: Path) -> None:
     both = imported([RESUME, VOICE], default(), folder=folder)
     assert rows(both) == tuple(map(sum, zip(rows(RESUME), rows(VOICE), strict=True)))
-    assert imported([VOICE, RESUME], default(), folder=folder) != both
+    with closing(Reader(both)) as reader:
+        assert set(reader.files().values()) == {"resume.gwcap", "voice.gwcap"}
 
 
-def test_changed_content_is_imported_anew(tmp_path: Path, folder: Path) -> None:
+def test_several_files_of_other_names_are_imported_again(tmp_path: Path, folder: Path) -> None:
+    """What is found says in which of them."""
+    copy = Path(shutil.copy(VOICE, tmp_path / "other.gwcap"))
+    assert imported([RESUME, copy], default(), folder=folder) != imported([RESUME, VOICE], default(), folder=folder)
+
+
+def test_changed_content_is_imported_again(tmp_path: Path, folder: Path) -> None:
     path = tmp_path / "file"
     shutil.copy(RESUME, path)
     before = imported([path], default(), folder=folder)
@@ -116,11 +124,29 @@ def test_what_was_left_unfinished_is_removed_when_it_is_old(folder: Path) -> Non
 def test_a_failed_import_leaves_nothing(tmp_path: Path, folder: Path) -> None:
     har = tmp_path / "empty.har"
     har.write_text('{"log": {"version": "1.2", "creator": {"name": "invented"}, "entries": []}}')
-    said: list[str] = []
-    with pytest.raises(CaptureError, match="there is no gateway connection in"):
-        imported([har], default(), folder=folder, tell=said.append)
+    with pytest.raises(CaptureError, match="there is no gateway connection in") as failed:
+        imported([har], default(), folder=folder)
     assert list(folder.iterdir()) == []
-    assert "no gateway WebSocket in it" in said[0]
+    assert "no gateway WebSocket in it" in failed.value.shown
+
+
+def test_what_is_kept_is_listed_the_newest_first_and_cleared(folder: Path) -> None:
+    assert (kept(folder), clear(folder)) == ([], (0, 0))
+    made = [imported([path], default(), folder=folder) for path in (RESUME, VOICE)]
+    os.utime(made[0], (0, 1000))
+    broken = folder / "broken.gwcap"
+    broken.write_text("no capture")
+    os.utime(broken, (0, 500))
+    (folder / "going-on.part").touch()
+    sizes = [path.stat().st_size for path in made]
+    found = kept(folder)
+    assert [each.path for each in found] == [made[1], made[0], broken]
+    assert [each.source for each in found] == ["voice.gwcap", "resume.gwcap", ""]
+    assert [each.rows for each in found] == [rows(VOICE)[0], rows(RESUME)[0], 0]
+    assert [each.bytes for each in found] == [sizes[1], sizes[0], 10]
+    assert found[1].used == 1000
+    assert clear(folder) == (3, sum(sizes) + 10)
+    assert [path.name for path in folder.iterdir()] == ["going-on.part"]
 
 
 def test_a_missing_file_is_said_before_anything_is_made(tmp_path: Path, folder: Path) -> None:

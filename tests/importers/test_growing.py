@@ -14,9 +14,9 @@ from inspector.importers.frames import growing as module
 from inspector.importers.frames.growing import FileTail, PipeTail, growing
 from inspector.model import Event, Mark
 from inspector.protocol.registry import default
-from inspector.report.rows import open_rows
 from inspector.store.reader import Reader
 from tests.conversation import ACK, HEARTBEAT, HELLO, Conversation, identify, ready, usual
+from tests.rows import rows_in
 
 from .test_frames import AT, HEADER, OPEN, OURS, SAID, written
 
@@ -88,8 +88,8 @@ def test_the_rows_are_those_of_the_file_read_whole(recorder: Recorder) -> None:
     with followed(recorder) as capture:
         recorder.put(*map(written, talk.happenings), END)
         await_end(capture)
-        live = [(e.kind, e.op, e.event, e.payload) for e in open_rows(capture, default())]
-    whole = [(e.kind, e.op, e.event, e.payload) for e in open_rows(recorder.path, default())]
+        live = [(e.kind, e.op, e.event, e.payload) for e in rows_in(capture)]
+    whole = [(e.kind, e.op, e.event, e.payload) for e in rows_in(recorder.path)]
     assert len(live) == len(whole) == len(talk.happenings)
     assert [row[:3] for row in live] == [row[:3] for row in whole]
 

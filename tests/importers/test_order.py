@@ -92,6 +92,12 @@ def test_a_clock_that_runs_backwards_stands_still_and_is_told() -> None:
     assert early.at_ns == 15
 
 
+def test_each_connection_is_known_by_its_track() -> None:
+    timeline = Timeline([track(frame(5, connection=3), frame(9, connection=1)), track(frame(7), begins_ns=0)])
+    list(timeline)
+    assert timeline.places == [0, 1, 0]
+
+
 def test_one_such_time_is_told_as_one() -> None:
     timeline = Timeline([track(frame(5_000_000), frame(4_000_000))])
     assert len(list(timeline)) == 2

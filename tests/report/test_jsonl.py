@@ -2,6 +2,8 @@
 
 import base64
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -11,10 +13,10 @@ from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from inspector.report.jsonl import line
 from inspector.report.present import Presenter
-from inspector.report.rows import ImportedRows
 from inspector.session.state import Connection
 from tests.conversation import DIALECTS, SESSION, TOKEN, Conversation, dispatch, identify, message, ready, usual
 from tests.fed import fed
+from tests.rows import rows_of
 from tests.wire.dave_frames import REVOKE
 from tests.wire.etf_encoder import encode
 
@@ -163,16 +165,11 @@ def test_a_voice_message_has_its_fields() -> None:
 # Frames, as far as they may be shown.
 
 
-class Told(list[Any]):
-    """Stands for a file of another program."""
-
-    notes: tuple[str, ...] = ()
-
-
 def rows_with_raw(talk: Conversation, *, reveal: bool = False) -> list[dict[str, Any]]:
     presenter = Presenter(default(), reveal=reveal)
-    rows = ImportedRows(Told(talk.happenings), default())
-    return [json.loads(line(presenter.show(event, rows), presenter.raw(event, rows))) for event in rows]
+    with TemporaryDirectory() as folder:
+        rows = rows_of(talk.happenings, Path(folder) / "x.gwcap")
+        return [json.loads(line(presenter.show(event, rows), presenter.raw(event, rows))) for event in rows]
 
 
 def test_raw_has_its_secrets_masked() -> None:

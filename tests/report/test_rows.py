@@ -1,57 +1,19 @@
-"""Rows of a file read at once, and of the same conversation out of a capture, are the same in every byte."""
+"""Rows of a capture: the bytes they came from, and what is said of the whole."""
 
+import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from inspector.errors import CaptureError
-from inspector.importers.source import Source
-from inspector.model import Event, Finding, Happening, Mark, Severity
-from inspector.pipeline import Outcome
+from inspector.model import Kind, Mark
 from inspector.protocol.registry import default
-from inspector.report.jsonl import line
-from inspector.report.present import Presenter
-from inspector.report.rows import CaptureRows, ImportedRows, Rows, open_rows
+from inspector.report.rows import CaptureRows, notes_of
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
-from tests.conversation import ACK, DIALECTS, HELLO, Conversation, message, usual
-
-
-class Spoken(Source):
-    """Stands for someone else's file."""
-
-    format = "a conversation"
-
-    def __init__(self, happenings: list[Happening]) -> None:
-        super().__init__(Path(__file__))
-        self.spoken = happenings
-
-    def _happenings(self):
-        self._connections = 1
-        yield from self.spoken
-
-    def _why_empty(self) -> str:
-        return ""
-
-    @staticmethod
-    def recognizes(head: bytes) -> bool:
-        return True
-
-
-def imported(talk: Conversation) -> ImportedRows:
-    return ImportedRows(Spoken(talk.happenings), default())
-
-
-def captured(talk: Conversation, path: Path) -> CaptureRows:
-    writer = Writer(path, default(), made_by="test", keep_secrets=True)
-    writer.write(talk.happenings)
-    writer.finish()
-    return CaptureRows(Reader(path))
-
-
-def lines(rows: Rows) -> list[bytes]:
-    presenter = Presenter(default())
-    return [line(presenter.show(event, rows), rows.raw(event)) for event in rows]
+from tests.conversation import ACK, DIALECTS, HELLO, TOKEN, Conversation, message, usual
+from tests.rows import rows_of
 
 
 def several_in_one() -> Conversation:
@@ -84,43 +46,26 @@ ODD = [several_in_one, interrupted, lost, unfinished]
 
 
 @pytest.mark.parametrize(("encoding", "compression"), DIALECTS)
-def test_rows_read_at_once_are_those_of_a_capture(tmp_path: Path, encoding: str, compression: str) -> None:
+def test_rows_have_the_bytes_of_their_messages(tmp_path: Path, encoding: str, compression: str) -> None:
     talk = usual(encoding, compression)
-    assert lines(imported(talk)) == lines(captured(talk, tmp_path / "x.gwcap"))
+    rows = rows_of(talk.happenings, tmp_path / "x.gwcap")
+    raw = [rows.raw(event) for event in rows if event.kind is Kind.PAYLOAD]
+    assert b"".join(raw) == b"".join(frame.data for frame in talk.frames)
 
 
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("closed", [True, False])
-def test_so_they_are_where_the_conversation_is_odd(tmp_path: Path, odd, closed: bool) -> None:
+def test_bytes_of_a_row_are_all_that_were_counted(tmp_path: Path, odd, closed: bool) -> None:
     talk = odd().closes(1006, by=None) if closed else odd()
-    rows, kept = imported(talk), captured(talk, tmp_path / "x.gwcap")
-    assert lines(rows) == lines(kept)
-    assert rows.notes == kept.notes
-
-
-@pytest.mark.parametrize("odd", ODD)
-def test_bytes_of_a_row_are_all_that_were_counted(odd) -> None:
-    rows = imported(odd())
+    rows = rows_of(talk.happenings, tmp_path / "x.gwcap")
     for event in rows:
-        if event.kind not in ("open", "control") and event.wire_bytes:
+        if event.kind in (Kind.PAYLOAD, Kind.UNDECODED) and event.wire_bytes:
             assert len(rows.raw(event)) >= event.wire_bytes
 
 
-def test_bytes_that_no_row_will_need_are_let_go() -> None:
+def test_messages_that_could_not_be_read_are_counted_in_a_note(tmp_path: Path) -> None:
     talk = lost()
-    for _ in range(50):
-        talk.server(message("never to be read"))
-    rows = imported(talk)
-    held = [sum(map(len, rows._pieces.values())) for _ in rows]
-    assert max(held) <= 1
-    rows = imported(talk.closes())
-    list(rows)
-    assert not rows._pieces
-
-
-def test_messages_that_could_not_be_read_are_counted_in_a_note() -> None:
-    talk = lost()
-    rows = imported(talk)
+    rows = rows_of(talk.happenings, tmp_path / "x.gwcap")
     list(rows)
     unread = sum(len(frame.data) for frame in talk.frames[2:4])
     text = f"2 messages ({unread} bytes) came after its stream could no longer be read; they are kept raw"
@@ -128,7 +73,7 @@ def test_messages_that_could_not_be_read_are_counted_in_a_note() -> None:
 
 
 def test_messages_that_were_never_decoded_are_counted_in_a_note(tmp_path: Path) -> None:
-    rows = captured(usual(), tmp_path / "x.gwcap")
+    rows = rows_of(usual().happenings, tmp_path / "x.gwcap")
     assert (list(rows)[-1].n, rows.notes) == (11, [])
     writer = Writer(tmp_path / "x.gwcap", default(), made_by="test")
     writer._db.execute("delete from event where id > 5")
@@ -138,26 +83,27 @@ def test_messages_that_were_never_decoded_are_counted_in_a_note(tmp_path: Path) 
     writer.finish()
 
 
-def test_what_was_never_opened_is_an_unknown_gateway() -> None:
-    assert imported(Conversation()).connection(5).opened.connection == 5
+def test_what_was_never_opened_is_an_unknown_gateway(tmp_path: Path) -> None:
+    assert rows_of([], tmp_path / "x.gwcap").connection(5).opened.connection == 5
 
 
 def test_the_marks_of_a_row_come_along(tmp_path: Path) -> None:
-    talk = Conversation().opens().injected(ACK)
-    found: list[Event] = [*imported(talk), *captured(talk, tmp_path / "x.gwcap")]
-    assert [event.marks for event in found] == [Mark.NONE, Mark.INJECTED] * 2
+    rows = rows_of(Conversation().opens().injected(ACK).happenings, tmp_path / "x.gwcap")
+    assert [event.marks for event in rows] == [Mark.NONE, Mark.INJECTED]
 
 
-def test_a_file_that_nobody_knows_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "x").write_bytes(b"something else")
-    with pytest.raises(CaptureError):
-        open_rows(tmp_path / "x", default())
+@pytest.mark.parametrize("notes", ["[", "{}", "7", '[["x"], 5]', "[" * 100_000])
+def test_notes_that_somebody_else_wrote_do_no_harm(tmp_path: Path, notes: str) -> None:
+    rows = rows_of(usual().happenings, tmp_path / "x.gwcap")
+    with closing(sqlite3.connect(tmp_path / "x.gwcap", isolation_level=None)) as db:
+        db.execute("insert into meta values ('notes', ?)", (notes,))
+    assert all(isinstance(note, str) for note in notes_of(rows.reader))
 
 
-def test_a_flood_of_late_findings_is_a_few_notes(monkeypatch: pytest.MonkeyPatch) -> None:
-    late = [Finding("some-rule", Severity(1 + n % 3), "This.", n) for n in range(1, 100)]
-    rows = imported(Conversation().opens())
-    monkeypatch.setattr(rows._pipeline, "finish", lambda: Outcome(late=late))
-    list(rows)
-    assert rows.notes[0] == "noticed at the end, at row 2: some-rule: This."
-    assert rows.notes[10:] == ["89 more findings were noticed at the end; `gwinspect diagnose` lists them"]
+def test_notes_of_an_import_hold_no_secret_and_are_no_flood(tmp_path: Path) -> None:
+    rows = rows_of(usual().happenings, tmp_path / "x.gwcap")
+    with closing(sqlite3.connect(tmp_path / "x.gwcap", isolation_level=None)) as db:
+        db.execute("insert into meta values ('notes', ?)", (json.dumps([f"{TOKEN} {'x' * 9000}"] * 900),))
+    notes = notes_of(rows.reader)
+    assert len(notes) == 50
+    assert all(TOKEN not in note and len(note) < 2100 for note in notes)

@@ -74,6 +74,14 @@ def test_a_newer_schema_asks_for_an_upgrade(capture: Path) -> None:
         Writer(capture, default(), made_by="test")
 
 
+@pytest.mark.parametrize("schema", [0, 1, 2])
+def test_a_schema_that_was_never_released_is_refused(capture: Path, schema: int) -> None:
+    edit(capture, f"pragma user_version = {schema}")
+    assert f"has schema {schema}, and captures that were ever released have 3 or a later one" in refusal(capture)
+    with pytest.raises(CaptureError):
+        Writer(capture, default(), made_by="test")
+
+
 @pytest.mark.parametrize("size", [100, 4096, 9000])
 def test_a_torn_file_says_so(capture: Path, size: int) -> None:
     os.truncate(capture, size)

@@ -21,6 +21,7 @@ from textual.worker import Worker, WorkerState, get_current_worker
 from inspector.errors import CaptureError
 from inspector.export.file import FORMATS
 from inspector.faults import marked
+from inspector.importers.running import Progress
 from inspector.inert import inert
 from inspector.protocol.registry import Registry
 from inspector.query.grammar import FilterError
@@ -42,7 +43,7 @@ from inspector.tui.screens.help import HelpScreen
 from inspector.tui.screens.lanes import LanesScreen
 from inspector.tui.screens.plots import PlotResult, PlotsScreen
 from inspector.tui.screens.voice import VoiceScreen
-from inspector.tui.source import Source, ended
+from inspector.tui.source import Filling, Source, ended
 from inspector.tui.view import View
 from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.input.filter_bar import FilterBar
@@ -53,7 +54,7 @@ from inspector.tui.widgets.timeline.status_line import Status, StatusLine
 from inspector.tui.widgets.timeline.timeline import ColumnTitles, Timeline
 from inspector.tui.widgets.timeline.waiting import Waiting
 from inspector.tui.workers import Exported, Failed, Found, Hit, Pulse, find, pulse, write_rows
-from inspector.words import counted, day
+from inspector.words import counted, day, size
 
 # Seconds between two looks for news; SQLite answers the question in 2 us.
 BEAT = 0.05
@@ -119,6 +120,7 @@ class MainScreen(Guarded, Screen[None]):
         notes_beside: Path,
         title: str,
         said: str = "",
+        filling: Filling | None = None,
     ) -> None:
         super().__init__(classes="plain" if glyphs.ascii else "")
         self.path = path
@@ -131,6 +133,8 @@ class MainScreen(Guarded, Screen[None]):
         self.history = History()
         self._following = follow or source is not None
         self._growing = self._following
+        self._filling = filling
+        self._filled = Progress()
         self._title = title
         self._last = 0
         self._needle = ""
@@ -191,7 +195,8 @@ class MainScreen(Guarded, Screen[None]):
         try:
             if self.recording.reader.changed():
                 last = self.recording.reader.last()
-                settled = self._last - UNSETTLED
+                # An import is so fast that verdicts and late findings reach far back.
+                settled = 0 if self._filling else self._last - UNSETTLED
                 self._last = last
                 self.recording.forget(settled)
                 self.timeline.forget(settled)
@@ -213,6 +218,9 @@ class MainScreen(Guarded, Screen[None]):
         if (self._growing and self._trail.moved()) or self._trail.path != self.path:
             self._go_on()
         state = "FOLLOWING" if self._growing else ""
+        if self._filling is not None:
+            state = "IMPORTING"
+            self._look_at_import(self._filling)
         if self.source is not None:
             state = "LIVE"
             found = self.source.state()
@@ -228,7 +236,7 @@ class MainScreen(Guarded, Screen[None]):
         try:
             if self._growing and "finished_at" in self.recording.reader.meta():
                 self._growing = False
-            if not self._growing and state != "PROXY DEAD":
+            if not self._growing and state not in ("PROXY DEAD", "IMPORTING"):
                 state = "FINISHED" if self._following else ""
         except CaptureError as error:
             self.query_one(Banner).say(str(error), trouble=True)
@@ -237,6 +245,23 @@ class MainScreen(Guarded, Screen[None]):
             self._show_sides()
         if self.has_class("empty"):
             self._show_empty()
+
+    def _look_at_import(self, filling: Filling) -> None:
+        """See how far the import has come that fills the capture; where it failed, say why."""
+        self._filled = filling.progress()
+        if not self._filled.is_over:
+            return
+        self._beat()
+        self._filling = None
+        self.timeline.unseen = 0
+        # Some of those that they are at were not there yet.
+        self.notes.relocate(self.recording.reader)
+        self._show_marks()
+        problem = self._filled.problem
+        if problem is not None and not self._last:
+            raise problem
+        if problem is not None:
+            self.query_one(Banner).say(f"The import broke off, and these rows are not kept: {problem}", trouble=True)
 
     def _go_on(self) -> None:
         """Have the file shown in which the recording goes on, unless there is something else on the screen."""
@@ -248,29 +273,41 @@ class MainScreen(Guarded, Screen[None]):
     def _show_status(self, state: str) -> None:
         pulse = self._pulse
         try:
-            size = sum(
+            held = sum(
                 Path(f"{self.path}{end}").stat().st_size for end in ("", "-wal") if Path(f"{self.path}{end}").exists()
             )
         except OSError:
-            size = 0
+            held = 0
         round_trip = pulse.snapshot.round_trip_ns if pulse else None
+        share, progress = self._imported()
         self.query_one(StatusLine).status = Status(
             state=state,
+            share=share,
+            progress=progress,
             address=self.source.address if self.source else "",
             title=self._title,
-            bytes=size,
+            bytes=held,
             connections=pulse.snapshot.connections if pulse else 0,
             errors=pulse.snapshot.errors if pulse else 0,
             warnings=pulse.snapshot.warnings if pulse else 0,
             filtered=bool(self.filtering.narrowing.text),
             revealed=self.recording.reveal,
             following=self.timeline.following and self._growing,
-            unseen=self.timeline.unseen,
+            # Whoever looks at an import is not waiting for its newest row.
+            unseen=0 if self._filling else self.timeline.unseen,
             growing=self._growing,
             rate=pulse.rate if pulse and self._growing else 0.0,
             rates=pulse.rates if pulse else (),
             round_trip=round_trip / 1e6 if round_trip is not None else None,
         )
+
+    def _imported(self) -> tuple[float | None, str]:
+        """Return how much of an import is done, and the same in numbers."""
+        if self._filling is None:
+            return None, ""
+        done, total = self._filled.done, self._filled.total
+        said = f"{size(done)} of {size(total)}, {self._filled.happenings:,} messages" if total else ""
+        return done / total if total else 0.0, said
 
     def _watch(self) -> None:
         worker = get_current_worker()
@@ -329,7 +366,8 @@ class MainScreen(Guarded, Screen[None]):
         empty = not self.timeline.view and self.filtering.progress is None
         if empty:
             filtered = bool(self.filtering.narrowing.text) and self._last > 0
-            self.query_one(Waiting).tell(self.source, growing=self._growing, filtered=filtered)
+            importing = self._filling is not None
+            self.query_one(Waiting).tell(self.source, growing=self._growing, filtered=filtered, importing=importing)
         if empty != self.has_class("empty"):
             self.set_class(empty, "empty")
             if not empty and self.focused is None:

@@ -53,7 +53,7 @@ def _seeds() -> tuple[bytes, ...]:
                 db.execute("update meta set value = 'here' where key not like '%_at'")
                 db.execute("vacuum")
             found.append(path.read_bytes())
-    return (*found, *(_older(data, version) for data in found[:6] for version in (1, 2, 3)))
+    return (*found, *(_older(data, version) for data in found[:6] for version in (2, 3)))
 
 
 def _older(data: bytes, version: int) -> bytes:
@@ -63,13 +63,6 @@ def _older(data: bytes, version: int) -> bytes:
             "create table names (id integer primary key, name text not null); insert into names select * from name;"
             "drop table name; alter table names rename to name"
         )
-        if version < 3:
-            db.execute("alter table connection drop column dave")
-        if version < 2:
-            later = ("connection", "parent"), ("event", "answers"), ("event", "latency"), ("event", "severity")
-            for table, column in later:
-                db.execute(f"alter table {table} drop column {column}")
-            db.executescript("drop table finding; drop table verdict")
         db.execute(f"pragma user_version = {version}")
         return db.serialize()
 

@@ -1,38 +1,15 @@
-"""Damaged frames through decoder, session model, rules and printing, without a file."""
+"""Damaged frames through decoder, session model, rules, capture and printing, without a file of another program."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-from inspector.importers.source import Source
-from inspector.model import Happening
 from inspector.protocol.registry import default
 from inspector.report.jsonl import line
 from inspector.report.present import Presenter
-from inspector.report.rows import ImportedRows
 from inspector.report.text import TextRows
 from tests.fuzz import talks
 from tests.fuzz.mutant import Call, Mutant
-
-
-class _Told(Source):
-    """Happenings that are in no file."""
-
-    format = "happenings"
-
-    def __init__(self, happenings: list[Happening]) -> None:
-        super().__init__(Path("nowhere"))
-        self._told = happenings
-
-    @staticmethod
-    def recognizes(head: bytes) -> bool:
-        return False
-
-    def _happenings(self) -> Iterator[Happening]:
-        yield from self._told
-
-    def _why_empty(self) -> str:
-        return ""
+from tests.rows import rows_of
 
 
 def make(dice: Random) -> Mutant:
@@ -40,7 +17,7 @@ def make(dice: Random) -> Mutant:
     reveal = dice.random() < 0.3
 
     def show(folder: Path) -> None:
-        rows = ImportedRows(_Told(happenings), default())
+        rows = rows_of(happenings, folder / "happenings.gwcap")
         presenter, text = Presenter(default(), reveal=reveal), TextRows(colour=False, width=None, ascii_only=False)
         for event in rows:
             shown = presenter.show(event, rows)

@@ -29,12 +29,14 @@ class Waiting(VerticalScroll):
     def compose(self) -> ComposeResult:
         yield Static()
 
-    def tell(self, source: Source | None, *, growing: bool, filtered: bool) -> None:
+    def tell(self, source: Source | None, *, growing: bool, filtered: bool, importing: bool = False) -> None:
         """Say why there is nothing to see."""
         if filtered:
             lines = ["No row passes the filter.", "", "f changes it, 0 takes it away."]
         elif source is not None:
             lines = list(self._advice(source))
+        elif importing:
+            lines = ["No rows yet.", "", "They appear here as soon as the first ones are imported."]
         elif growing:
             lines = ["No rows yet.", "", "They appear here as soon as the recorder writes them."]
         else:
