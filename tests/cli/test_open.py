@@ -76,13 +76,13 @@ def test_another_format_is_imported_once_and_keeps_its_name(run, opened: list[di
     assert kept.is_relative_to(har.parent / "cache" / "imports")
     assert growing.parent == kept.parent
     assert (first["title"], first["notes_beside"], first["follow"]) == ("traffic.har", har, False)
-    assert first["seen"] == (2, 1)
+    assert first["seen"] == (3, 1)
 
 
 def test_with_no_cache_nothing_is_kept(run, opened: list[dict], har: Path) -> None:
     for _ in range(2):
         assert run("open", har, "--no-cache").code == 0
-    assert [(call["imported"], call["seen"]) for call in opened] == [(True, (2, 1))] * 2
+    assert [(call["imported"], call["seen"]) for call in opened] == [(True, (3, 1))] * 2
     assert not any(call["path"].parent.exists() for call in opened)
     assert not (har.parent / "cache").exists()
 
@@ -91,7 +91,7 @@ def test_several_become_one_timeline_with_notes_of_its_own(run, opened: list[dic
     run("open", har, capture)
     (call,) = opened
     assert (call["title"], call["notes_beside"]) == ("traffic.har, bot.gwcap", har.with_name("traffic.har+bot.gwcap"))
-    assert call["seen"] == (8, 2)
+    assert call["seen"] == (9, 2)
 
 
 def test_many_long_names_still_make_a_name(run, opened: list[dict], har: Path) -> None:
