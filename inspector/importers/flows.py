@@ -176,14 +176,13 @@ class Glance:
     """What a flow is, seen without reading it."""
 
     type: str
-    is_websocket: bool
     asks_for_one: bool
     """Its request asks for a WebSocket, and there is none."""
     begins: float | None
     """A time that is not after its first happening, in seconds; None where none is needed."""
 
 
-NOTHING_FOR_US = Glance("http", False, False, None)
+NOTHING_FOR_US = Glance("http", False, None)
 
 
 def glance(window: Window, body: Part) -> Glance:
@@ -192,22 +191,24 @@ def glance(window: Window, body: Part) -> Glance:
     kind = _type(window, found)
     if kind == "udp":
         client = parts(window, *_span(found, "client_conn", MAPPING))
-        return Glance(kind, False, False, _get(window, client, "timestamp_start", INTEGER, FLOAT))
+        return Glance(kind, False, _get(window, client, "timestamp_start", INTEGER, FLOAT))
     if kind in ("tcp", "dns"):
-        return Glance(kind, False, False, None)
+        return Glance(kind, False, None)
     if kind != "http":
         raise Malformed("it is of an unknown type")
-    request = parts(window, *_span(found, "request", MAPPING))
     is_websocket = _part(found, "websocket", NOTHING, MAPPING).kind == MAPPING
-    asks = not is_websocket and b":upgrade," in window.get(*_span(request, "headers", LIST)).lower()
-    if not is_websocket and not asks:
-        return Glance(kind, False, False, None)
+    has_answer = _part(found, "response", NOTHING, MAPPING).kind == MAPPING
+    within: Mapping[str, Part] = {}
+    asks = False
+    if not is_websocket or not has_answer:
+        within = parts(window, *_span(found, "request", MAPPING))
+        asks = not is_websocket and b":upgrade," in window.get(*_span(within, "headers", LIST)).lower()
+        if not is_websocket and not asks:
+            return NOTHING_FOR_US
     # The connection is open from its answer on. Where that has no time, it is the request's.
-    begins = _get(window, request, "timestamp_start", INTEGER, FLOAT)
-    if _part(found, "response", NOTHING, MAPPING).kind == MAPPING:
-        response = parts(window, *_span(found, "response", MAPPING))
-        begins = _get(window, response, "timestamp_start", INTEGER, FLOAT)
-    return Glance(kind, is_websocket, asks, begins)
+    if has_answer:
+        within = parts(window, *_span(found, "response", MAPPING))
+    return Glance(kind, asks, _get(window, within, "timestamp_start", INTEGER, FLOAT))
 
 
 def read(window: Window, body: Part) -> Flow:
@@ -227,13 +228,13 @@ def read(window: Window, body: Part) -> Flow:
     if kind != "http":
         raise Malformed("it is of another type")
     websocket = _part(found, "websocket", NOTHING, MAPPING)
-    inner = parts(window, websocket.start, websocket.stop) if websocket.kind == MAPPING else {}
+    inner = parts(window, websocket.start, websocket.stop) if websocket.kind == MAPPING else None
     return Flow(
         kind,
         _request(window, found),
         _response(window, found),
-        _ending(window, inner) if inner else None,
-        _part(inner, "messages", LIST) if inner else None,
+        None if inner is None else _ending(window, inner),
+        None if inner is None else _part(inner, "messages", LIST),
         _failure(window, found),
         client,
         server,
@@ -335,9 +336,9 @@ def frames(
 def message_of(values: Any, kind: str) -> Message:
     """Return the message of a flow of a kind that consists of `values`. Raises Malformed."""
     match kind, values:
-        case "http", [int(opcode), bool(from_client), data, *rest] if opcode in _OPCODES and len(rest) <= 3:
+        case "http", [opcode, from_client, data, *rest] if opcode in _OPCODES and len(rest) <= 3:
             return Message(opcode, from_client, data, *rest)
-        case "udp", [bool(from_client), data, *rest] if len(rest) <= 1:
+        case "udp", [from_client, data, *rest] if len(rest) <= 1:
             return Message(2, from_client, data, *rest)
     raise Malformed("a message is not as mitmproxy writes them")
 

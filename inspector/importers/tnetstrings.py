@@ -5,6 +5,7 @@ writes is taken; anything else is `Malformed`, and whoever asked has mitmproxy r
 """
 
 import re
+from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple
 
 LENGTH = re.compile(rb"(\d{1,12}):")
@@ -14,7 +15,7 @@ LENGTH_BYTES = 13
 # Bytes that are read at once.
 _AHEAD = 16 * 1024
 # A dictionary's key and the length of its value.
-_KEY = re.compile(rb"(\d{1,2}):([a-z0-9_]{1,40});(\d{1,12}):")
+_KEY = re.compile(rb"(\d{1,2}:[a-z0-9_]{1,40};)(\d{1,12}):")
 _KEY_BYTES = 58
 _MAX_KEYS = 100
 _MAX_DEPTH = 20
@@ -65,27 +66,38 @@ def parts(window: Window, start: int, stop: int, *, torn: bool = False) -> dict[
     `torn`: `stop` is where the file ends in the middle of it; the last value may be cut off. Raises Malformed.
     """
     found: dict[str, Part] = {}
-    at = start
-    while at < stop:
-        key = _KEY.match(window.get(at, min(at + _KEY_BYTES, stop)))
-        if key is None and torn:
-            break
-        if key is None or len(key[2]) != int(key[1]) or len(found) == _MAX_KEYS:
+    # What is at hand of it, from where on in the file, and how far it is read.
+    data, base, at = b"", start, 0
+    while base + at < stop:
+        if len(data) - at < _KEY_BYTES and base + len(data) < stop:
+            base, at = base + at, 0
+            data = window.get(base, min(base + _AHEAD, stop))
+        key = _KEY.match(data, at)
+        name = _name(key[1]) if key else None
+        if key is None or name is None or name in found or len(found) == _MAX_KEYS:
+            if torn and base + at + _KEY_BYTES > stop:
+                break
             raise Malformed("there is no key")
-        begin = at + key.end()
-        end = begin + int(key[3])
-        name = key[2].decode()
-        if end >= stop:
+        begin = key.end()
+        at = begin + int(key[2])
+        if base + at >= stop:
             if not torn:
                 raise Malformed("a value is too long")
-            found[name] = Part(0, begin, stop)
+            found[name] = Part(0, base + begin, stop)
             break
-        kind = window.get(end, end + 1)
-        if not kind or name in found:
-            raise Malformed("a value has no kind, or comes twice")
-        found[name] = Part(kind[0], begin, end)
-        at = end + 1
+        kind = data[at : at + 1] or window.get(base + at, base + at + 1)
+        if not kind:
+            raise Malformed("the file became shorter")
+        found[name] = Part(kind[0], base + begin, base + at)
+        at += 1
     return found
+
+
+@lru_cache(256)
+def _name(key: bytes) -> str | None:
+    """Return the name that ``length:name;`` is, if its length is right."""
+    length, _, name = key.partition(b":")
+    return name[:-1].decode() if int(length) == len(name) - 1 else None
 
 
 def load(window: Window, part: Part) -> Any:

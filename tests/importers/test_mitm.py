@@ -335,6 +335,24 @@ def test_a_flow_with_nonsense_inside_is_told(tmp_path: Path) -> None:
     assert "the data of a message is not bytes" in notes[0]
 
 
+def test_a_connection_is_read_up_to_a_damaged_message(tmp_path: Path) -> None:
+    state = websocket(messages=[message(HELLO, 1), *(message(READY, n) for n in range(2, 40))]).get_state()
+    data = tnetstring.dumps(state)
+    at = data.index(b"12:1800000030.0^")
+    happenings, notes = read(tmp_path, data[:at] + b"99" + data[at + 2 :] + dump(websocket()))
+    first = of_connection(1, happenings)
+    assert [type(each) for each in first] == [Opened, *[Frame] * 29]
+    assert [type(each) for each in of_connection(2, happenings)] == [Opened, Frame, Frame, Frame, Closed]
+    assert notes == ["the flow at byte 0 of day.mitm could not be read to its end (a value is too long)"]
+
+
+def test_damage_where_nobody_looks_costs_nothing(tmp_path: Path) -> None:
+    """mitmproxy refuses a flow whose certificate is none."""
+    data = dump(websocket())
+    broken = data.replace(b"7:TLSv1.2;", b"7:TLSv0.0;").replace(b"certificate_list;0:]", b"certificate_list;0:}")
+    assert read(tmp_path, broken) == read(tmp_path, data)
+
+
 def test_a_damaged_file_gives_what_stands_before(tmp_path: Path) -> None:
     whole = dump(websocket())
     happenings, notes = read(tmp_path, whole + b"garbage" + whole)
