@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from inspector.diagnose.rule import SECOND, Noticed, Situation, receives, rule, sends, silence
 from inspector.diagnose.words import counted, listed, opcode, quoted, took
-from inspector.model import ABSENT, Plane, Severity
+from inspector.model import ABSENT, Knows, Plane, Severity
 from inspector.session.said import Beat, Identify, Resume, Selected
 from inspector.session.state import Connection
 from inspector.session.tracker import host_of
@@ -69,6 +69,7 @@ def voice_heartbeat_shape(now: Situation) -> Iterator[Noticed]:
     sends(VOICE, 3, 7),
     remedy="Put the last seq that came, JSON and binary messages alike, into seq_ack.",
     source=("official-voice",),
+    needs=Knows.TIMES,
 )
 def voice_seq_ack_missing(now: Situation) -> Iterator[Noticed]:
     """A heartbeat or Resume does not say what was received last, so a resume cannot send again what was missed."""
@@ -91,7 +92,9 @@ def _counted(now: Situation) -> int | None:
     """Return up to where the server has counted; for a Resume, on the connection before. None where that is unknown."""
     if isinstance(now.said, Resume) and now.connection.seq is None:
         before = now.before()
-        return before[0].seq if before is not None and before[0].session == now.said.session else None
+        if before is None or before[0].session != now.said.session or not before[0].is_whole:
+            return None
+        return before[0].seq
     return now.connection.seq
 
 
@@ -101,6 +104,7 @@ def _counted(now: Situation) -> int | None:
     sends(VOICE, 3, 7),
     remedy="Acknowledge the seq of the newest message that came; 0 is a number too.",
     source=("official-voice",),
+    needs=Knows.TIMES,
 )
 def voice_seq_ack_wrong(now: Situation) -> Iterator[Noticed]:
     """A heartbeat or Resume acknowledges what the server never sent, or long ago."""
@@ -295,6 +299,7 @@ def _missing_step(connection: Connection) -> tuple[str, int | None] | None:
     sends(VOICE, 0),
     remedy="After a drop send Resume (op 7) first; with a session that is still there, Identify leads to 4006.",
     source=("official-voice", "community-voice"),
+    needs=Knows.TIMES,
 )
 def voice_identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
     """The client identifies with its old session after a drop, where a Resume was due."""
@@ -302,7 +307,7 @@ def voice_identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
     if before is None or identify.session is None or identify.session != before[0].session:
         return
     connection, ending = before
-    if connection.missing:
+    if not connection.is_whole:
         return
     call = _call_of(now, identify)
     # A voice server that was named since is a new beginning.
@@ -326,6 +331,7 @@ def voice_identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
     sends(VOICE, 0),
     remedy="Stop after the second time, and look at what ended the connections before.",
     source=("derived",),
+    needs=Knows.TIMES,
 )
 def voice_rejoin_loop(now: Situation) -> Iterator[Noticed]:
     """The client joins a call again and again."""
@@ -333,7 +339,9 @@ def voice_rejoin_loop(now: Situation) -> Iterator[Noticed]:
     lately = [
         (connection, ending)
         for connection, ending in now.world.ended.values()
-        if connection.identity == identity and now.at_ns - ending.at_ns < LOOP_NS and ending.closed.code != 1000
+        if connection.identity == identity
+        and now.at_ns - ending.at_ns < LOOP_NS
+        and ending.closed.code not in (None, 1000)
     ]
     if not lately:
         return
@@ -341,7 +349,7 @@ def voice_rejoin_loop(now: Situation) -> Iterator[Noticed]:
     ended = [
         ending
         for connection, ending in lately
-        if connection.accepted is None or (ending.closed.code == code and code not in PUT_OUT)
+        if (connection.accepted is None and connection.is_whole) or (ending.closed.code == code and code not in PUT_OUT)
     ]
     if len(ended) >= LOOP and len(ended) % LOOP == 0:
         codes = listed(dict.fromkeys(str(ending.closed.code) for ending in ended))
@@ -358,6 +366,7 @@ def voice_rejoin_loop(now: Situation) -> Iterator[Noticed]:
     sends(VOICE, 0),
     remedy="Wait for both VOICE_STATE_UPDATE and VOICE_SERVER_UPDATE after op 4, and use the newest of each.",
     source=("official-voice",),
+    needs=Knows.TIMES,
 )
 def voice_stale_credentials(now: Situation) -> Iterator[Noticed]:
     """Identify has another token or session id than the main gateway named last; 4004 or 4006 follows."""
@@ -396,6 +405,7 @@ def _call_of(now: Situation, asked: Identify | Resume) -> Call | None:
     sends(VOICE, 0, 7),
     remedy="Connect to the endpoint exactly as VOICE_SERVER_UPDATE names it, with its port.",
     source=("official-voice",),
+    needs=Knows.TIMES,
 )
 def voice_wrong_endpoint(now: Situation) -> Iterator[Noticed]:
     """The client connected to another host or port than the main gateway named; 4006 follows."""
