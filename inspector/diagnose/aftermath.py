@@ -6,7 +6,7 @@ from dataclasses import replace
 from inspector.diagnose.cause import RESUMABLE_NS
 from inspector.diagnose.closes_voice import GO_ON, OVER, call_of, server_id_of
 from inspector.diagnose.rule import SECOND, Situation, bounded
-from inspector.model import Plane, Verdict
+from inspector.model import Knows, Plane, Verdict
 from inspector.session.redact import is_lost
 from inspector.session.said import Identify, Resume, VoiceServer, VoiceState
 from inspector.session.state import Connection
@@ -21,6 +21,8 @@ _VOICE_ANEW = frozenset({4004, 4006, 4009, 4011})
 """Voice codes after which only the main gateway can give what is needed to come back."""
 _UNWANTED = frozenset({4014, 4022})
 """Voice codes that take a client out of its call."""
+# Codes that say the same whoever closed: there was no close frame, or no code in it.
+_OF_NEITHER = (1005, 1006)
 OTHER_SHARD = frozenset({4010, 4011})
 """Codes after which the same client had better call itself another shard."""
 
@@ -35,7 +37,8 @@ def afterwards(now: Situation, verdict: Verdict, connection: Connection, ending:
     if not isinstance(said, Identify | Resume):
         return None
     elapsed = max(now.at_ns - ending.at_ns, 0)
-    then = f"{'resumed' if isinstance(said, Resume) else 'identified anew'} {took(elapsed)} later"
+    how = "resumed" if isinstance(said, Resume) else "identified anew"
+    then = how if (connection.lacks | now.connection.lacks) & Knows.TIMES.value else f"{how} {took(elapsed)} later"
     if verdict.reconnect is False:
         right, more = _after_the_end(now, said, connection, ending, elapsed)
     elif isinstance(said, Resume):
@@ -44,6 +47,10 @@ def afterwards(now: Situation, verdict: Verdict, connection: Connection, ending:
         right, more = _identified(now, verdict, said, connection, ending)
     if connection.missing or now.connection.missing:
         right, more = None, ["messages are missing in between"]
+    elif not connection.is_whole and right is not None:
+        right, more = None, ["not everything before it could be read"]
+    elif ending.closed.code is None or (ending.closed.by is None and ending.closed.code not in _OF_NEITHER):
+        right, more = None, []
     if elapsed > RESUMABLE_NS and right is not True:
         # It may be another run of the program, with other settings.
         right, more = None, [*more, "very late"]

@@ -90,7 +90,8 @@ def burst(now: Situation) -> list[Sent]:
 def unanswered_ns(now: Situation) -> int:
     """Return for how long the oldest heartbeat has had no ACK, where that is longer than it may be; else 0."""
     connection = now.connection
-    if not connection.heartbeats or not connection.interval_ns:
+    # An ACK may be among what could not be read.
+    if not connection.heartbeats or not connection.interval_ns or not connection.is_whole:
         return 0
     waited = now.at_ns - connection.heartbeats[0].at_ns
     return waited if waited >= int(connection.interval_ns * 0.9) else 0

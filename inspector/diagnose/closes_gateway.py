@@ -60,7 +60,8 @@ def left(now: Situation) -> Cause:
         )
     seen = "neither op 7 nor op 9 came, and no heartbeat was overdue an ACK"
     if not connection.is_whole:
-        seen = "in what was recorded " + seen
+        # The reason may be in the rest.
+        return Cause(f"no reason shows in what could be read: {seen}.", (), severity=Severity.INFO)
     return Cause(f"no reason shows: {seen}. It decided that by itself.", (), severity=Severity.INFO)
 
 
@@ -167,6 +168,8 @@ def not_authenticated(now: Situation) -> Cause:
     if refused is not None and commands:
         when = f"after the session had been refused with op 9 {ago(now, refused.at_ns)}"
         return Cause(f"the client sent {sent_said(now, commands[-1])}, {when}.", (refused.n, *rows_of(commands)))
+    if connection.accepted is None and not connection.is_whole:
+        return usual(now, f"READY or RESUMED may be in what could not be read ({last_sent_said(now)})")
     if connection.accepted is None and commands:
         asked = connection.identify or connection.resume
         when = "ahead of READY or RESUMED" if asked is not None else "ahead of any Identify or Resume"
@@ -195,7 +198,7 @@ def refused_token(now: Situation) -> Cause:
     worked = _accepted_with(now, token)
     if worked:
         words.append(f"It had worked on {counted(len(worked), 'earlier connection')}, so it was reset or revoked since")
-    else:
+    elif not now.world.has_unread:
         words.append("No other connection in this recording got in with it")
     logins = now.world.logins.of(token)
     if len(logins) >= MAX_LOGINS:
@@ -249,6 +252,8 @@ def wrong_seq(now: Situation) -> Cause:
     if session is None or session.ready is None or session.seq is None:
         return usual(now, f"{asked}; how far the session had counted was not recorded", resume.n)
     evidence = (session.ready.n, resume.n)
+    if not now.world.was_read(session):
+        return usual(now, f"{asked}; not everything that the server sent in the session could be read", *evidence)
     if resume.seq > session.seq:
         return Cause(f"{asked}, and the server had counted up to {session.seq:,}: that is ahead of it.", evidence)
     if resume.seq < 0:
@@ -294,6 +299,8 @@ def timed_out(now: Situation) -> Cause:
         )
     gap = max(now.at_ns - last.at_ns, 0)
     said = f"the last heartbeat was sent {took(gap)} before"
+    if not connection.is_whole:
+        return usual(now, f"{said}, as far as the messages could be read", last.n)
     if not interval:
         return usual(now, f"{said}; the interval was not recorded", last.n)
     said += f", and one is due every {took(interval)}"
@@ -418,6 +425,9 @@ def too_many_sessions(now: Situation) -> Cause:
         session.ready.n
         for session in now.world.sessions.values()
         if session.phase != "ended"
+        # How it ended must be known.
+        and (session.ending is None or session.ending.closed.code is not None)
+        and now.world.was_read(session)
         and session.ready is not None
         and session.id != now.connection.session
         and token is not None
@@ -437,7 +447,8 @@ def too_many_sessions(now: Situation) -> Cause:
 def request_cancelled(now: Situation) -> Cause:
     """4016."""
     accepted = now.connection.accepted
-    when = f"the session had been granted {ago(now, accepted.at_ns)}" if accepted is not None else "no READY had come"
+    when = "no READY had come" if now.connection.is_whole else "no READY could be read"
+    when = when if accepted is None else f"the session had been granted {ago(now, accepted.at_ns)}"
     return usual(now, f"{when}; who called it off does not show on this connection", accepted and accepted.n)
 
 

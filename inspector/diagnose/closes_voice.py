@@ -19,6 +19,7 @@ from inspector.diagnose.cause import (
 )
 from inspector.diagnose.rule import MS, SECOND, Situation
 from inspector.diagnose.words import mixture, quoted
+from inspector.model import Knows
 from inspector.protocol.ops import VoiceOp
 from inspector.session.said import At, Selected
 from inspector.session.state import Connection
@@ -84,6 +85,8 @@ def not_authenticated(now: Situation) -> Cause:
     connection = now.connection
     early = [sent for sent in connection.sends if sent.op not in NEED_NO_SESSION]
     asked = connection.identify or connection.resume
+    if not connection.is_whole:
+        return usual(now, f"not everything on this connection could be read ({last_sent_said(now)})")
     if asked is None and early:
         return Cause(
             f"the client sent {sent_said(now, early[0])}, and had neither identified nor resumed.", rows_of(early)
@@ -417,6 +420,9 @@ def _main_lost(now: Situation) -> Cause | None:
         said = f"the main session was ended by op 9 {ago(now, main.refused.at_ns)}, and the call with it."
         return Cause(said, (main.refused.n,), REJOIN)
     before = now.world.ended.get(parent)
+    if before is not None and before[0].lacks & Knows.END.value and before[1].closed.code is None:
+        # Its end was not recorded, so it may have lived on.
+        return None
     if before is None or now.at_ns - before[1].at_ns > LOST_NS:
         return None
     session = now.world.session_of(before[0])

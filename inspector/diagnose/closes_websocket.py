@@ -15,9 +15,9 @@ from inspector.diagnose.cause import (
     usual,
 )
 from inspector.diagnose.rule import SECOND, Situation
-from inspector.diagnose.words import quoted
+from inspector.diagnose.words import opcode, quoted
 from inspector.inert import inert
-from inspector.model import Plane, Severity
+from inspector.model import Knows, Plane, Severity
 from inspector.words import counted, took
 
 # What wsproto, and so mitmproxy, says to frames that break the rules.
@@ -49,7 +49,7 @@ def _routine(now: Situation, advice: str) -> Cause:
         said = f"it had asked for a reconnect (op 7) {ago(now, asked.at_ns)}, and the client was still there."
         return Cause(said, (asked.n,), advice, Severity.INFO)
     seen = "that is how it ends a conversation that it has no complaint about"
-    if now.event.plane is Plane.GATEWAY:
+    if now.event.plane is Plane.GATEWAY and now.connection.is_whole:
         seen += "; no op 7 came before"
     return Cause(f"{seen}.", (), advice, Severity.INFO)
 
@@ -65,9 +65,12 @@ def broke_off(now: Situation) -> Cause:
         evidence.append(newest.n)
         quiet = max(now.at_ns - newest.at_ns, 0)
         side = "the server" if newest is connection.last_received else "the client"
-        words.append(f"the last message, of {side}, came {took(quiet)} before")
-    else:
+        which = "the last message" if connection.is_whole else "the last message that could be read"
+        words.append(f"{which}, of {side}, came {took(quiet)} before")
+    elif connection.is_whole:
         words.append("no message had crossed it")
+    else:
+        words.append("no message could be read")
     waited = unanswered_ns(now)
     if connection.reconnect is not None:
         evidence.append(connection.reconnect.n)
@@ -162,11 +165,17 @@ def listed(now: Situation) -> Cause:
 
 def not_recorded(now: Situation) -> Cause:
     """No code at all: the recording does not say how it ended."""
+    last = now.connection.last_sent
+    if last is not None and now.connection.lacks & Knows.TIMES.value:
+        return Cause(f"the client's last was {opcode(now.registry, now.event.plane, last.op)}.", (last.n,), _FULL)
     return Cause(
         f"{_last(now)}.",
         (_last_row(now),),
-        "Nothing follows from it. A recording made with 'gwinspect record' has the codes.",
+        _FULL,
     )
+
+
+_FULL = "Nothing follows from it. A recording made with 'gwinspect record' has the codes."
 
 
 def by_proxy(now: Situation) -> Cause:

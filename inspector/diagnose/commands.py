@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from inspector.diagnose.rule import SECOND, Noticed, Situation, dispatches, receives, rule, sends, silence
 from inspector.diagnose.words import mixture, opcode, quoted
-from inspector.model import Plane, Severity
+from inspector.model import Knows, Plane, Severity
 from inspector.protocol.ops import GatewayOp
 from inspector.session.said import Chunk, Join, Members, VoiceServer, whole
 from inspector.session.state import SEND_WINDOW_NS, Sent
@@ -32,6 +32,7 @@ CHUNKS_NS, JOIN_NS = 30 * SECOND, 10 * SECOND
     remedy="Queue what is sent, and keep some of the 120 messages a minute for heartbeats. Look first at what there is "
     "most of.",
     source=("official-gateway",),
+    needs=Knows.TIMES,
 )
 def send_budget(now: Situation) -> Iterator[Noticed]:
     """The client sends more than 120 messages in a minute, or nearly so.
@@ -76,6 +77,7 @@ def oversize_payload(now: Situation) -> Iterator[Noticed]:
     sends(GATEWAY, GatewayOp.PRESENCE_UPDATE),
     remedy="Change the presence at most five times in twenty seconds, and not at all if nothing has changed.",
     source=("official-events", "community-gateway"),
+    needs=Knows.TIMES,
 )
 def presence_flood(now: Situation) -> Iterator[Noticed]:
     """The presence is changed so often that the gateway stops for it.
@@ -144,12 +146,13 @@ def members_over_limit(now: Situation) -> Iterator[Noticed]:
     sends(GATEWAY, GatewayOp.REQUEST_GUILD_MEMBERS),
     remedy="Give each request a nonce of its own; the chunks repeat it.",
     source=("official-events",),
+    needs=Knows.TIMES,
 )
 def members_without_nonce(now: Situation) -> Iterator[Noticed]:
     """A second request for members of a guild has no nonce: nobody can tell which chunk answers which."""
     asked = now.expect(Members)
     other = now.connection.members.get(asked.key) if asked.nonce is None and asked.guild else None
-    if other is not None and now.at_ns - other.at_ns < CHUNKS_NS:
+    if other is not None and now.at_ns - other.at_ns < CHUNKS_NS and now.connection.is_whole:
         since = took(now.at_ns - other.at_ns)
         yield Noticed(f"A request for the same guild from {since} ago has no nonce either and waits too.", (other.n,))
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from inspector.diagnose.rule import MS, SECOND, Noticed, Situation, closes, receives, rule, sends, silence
 from inspector.diagnose.words import opcode
-from inspector.model import Plane, Severity
+from inspector.model import Knows, Plane, Severity
 from inspector.protocol.ops import BINARY, VoiceOp
 from inspector.session.dave import AT_ONCE, NEW_GROUP, Transition
 from inspector.session.proposals import number_in
@@ -109,6 +109,7 @@ def dave_commit_ignored(now: Situation) -> Iterator[Noticed]:
     sends(VOICE, VoiceOp.DAVE_TRANSITION_READY),
     remedy="Be ready before the server switches over: process commits and welcomes as soon as they arrive.",
     source=("dave",),
+    needs=Knows.TIMES,
 )
 def dave_ready_late(now: Situation) -> Iterator[Noticed]:
     """The client said that it is ready when the server had switched over already."""

@@ -8,7 +8,7 @@ from inspector.diagnose.rule import Noticed, Odd, Rule, Situation, Trigger, boun
 from inspector.diagnose.rules import RULES
 from inspector.diagnose.verdicts import judge
 from inspector.faults import is_ours, marked
-from inspector.model import Event, Finding, Kind, Payload, Plane, Severity, Verdict
+from inspector.model import Event, Finding, Kind, Knows, Payload, Plane, Severity, Verdict
 from inspector.protocol.registry import Registry
 from inspector.session.said import Identify, Resume, Said, VoiceServer, VoiceState
 from inspector.session.state import Connection
@@ -17,6 +17,8 @@ from inspector.session.world import Ending, World
 
 # Closes of which more may still come to light.
 MAX_RECENT = 256
+# What a source may not know.
+_END, _TIMES = Knows.END.value, Knows.TIMES.value
 # Time between two looks into the silence on a connection that is not silent.
 LOOK_NS = 500_000_000
 
@@ -42,6 +44,9 @@ class Diagnosis:
         Return the verdicts on closes, this one or earlier ones, that are new or say more than before.
         """
         rules, odd = self._rules_for(event, 0 if payload is None else _oddities(connection, event, payload))
+        if event.kind is Kind.CLOSE and connection.lacks & _END:
+            # Nothing more was recorded, which says nothing of what came.
+            rules = ()
         since_ns = connection.examined_ns
         if event.kind is Kind.CLOSE or event.at_ns - since_ns >= LOOK_NS:
             rules = (*rules, *self._silent(connection))
@@ -80,6 +85,8 @@ class Diagnosis:
 
     def _ask(self, rules: Iterable[Rule], now: Situation) -> Iterator[Finding]:
         for rule in rules:
+            if rule.needs & now.connection.lacks:
+                continue
             try:
                 found = list(rule.check(now))
             except Exception as error:
@@ -104,6 +111,8 @@ class Diagnosis:
         return self._matching((event.plane, event.kind, event.from_client, op, name, odd)), odd
 
     def _silent(self, connection: Connection) -> tuple[Rule, ...]:
+        if connection.lacks & _TIMES:
+            return ()
         return self._matching((connection.plane, None, None, None, None, 0))
 
     def _matching(self, key: _Key) -> tuple[Rule, ...]:

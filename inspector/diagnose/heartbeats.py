@@ -6,7 +6,7 @@ Source of the limits: https://docs.discord.com/developers/events/gateway#sending
 from collections.abc import Iterator
 
 from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, receives, rule, sends, silence
-from inspector.model import Plane, Severity
+from inspector.model import Knows, Plane, Severity
 from inspector.protocol.ops import HEARTBEATS, GatewayOp, VoiceOp
 from inspector.session.said import Beat
 from inspector.words import counted, took
@@ -35,6 +35,7 @@ def allowed_ns(interval_ns: int) -> int:
     remedy="Send heartbeats from a task or thread that nothing can block, and move slow work (files, databases, "
     "computing) off the event loop.",
     source=("official-gateway", "community-gateway"),
+    needs=Knows.TIMES,
 )
 def heartbeat_late(now: Situation) -> Iterator[Noticed]:
     """A heartbeat came later than the interval allows.
@@ -116,6 +117,7 @@ def heartbeat_never_began(now: Situation) -> Iterator[Noticed]:
     sends(GATEWAY, *HEARTBEATS),
     remedy="Send the first heartbeat after the interval times a random number between 0 and 1.",
     source=("official-gateway",),
+    needs=Knows.TIMES,
 )
 def first_heartbeat_late(now: Situation) -> Iterator[Noticed]:
     """The first heartbeat came later than one interval after Hello."""
@@ -136,6 +138,7 @@ def first_heartbeat_late(now: Situation) -> Iterator[Noticed]:
     sends(GATEWAY, *HEARTBEATS),
     remedy="Wait for the interval times a random number between 0 and 1 before the first heartbeat.",
     source=("official-gateway",),
+    needs=Knows.TIMES,
 )
 def first_heartbeat_unjittered(now: Situation) -> Iterator[Noticed]:
     """The first heartbeat came after exactly one interval, without jitter.
@@ -159,6 +162,7 @@ def first_heartbeat_unjittered(now: Situation) -> Iterator[Noticed]:
     remedy="When a heartbeat is due while the one before has no ACK, close with a code other than 1000 and 1001, and "
     "resume.",
     source=("official-gateway",),
+    needs=Knows.TIMES,
 )
 def heartbeat_ack_missing(now: Situation) -> Iterator[Noticed]:
     """The client went on although its heartbeat was never acknowledged: a zombie connection.
@@ -190,6 +194,8 @@ def zombie_closed(now: Situation) -> Iterator[Noticed]:
     """The client closed a connection on which its heartbeat was not acknowledged, as it should."""
     connection, closed = now.connection, now.event.closed
     if closed is None or closed.by != "client" or not connection.heartbeats or not connection.interval_ns:
+        return
+    if not connection.is_whole:
         return
     oldest = connection.heartbeats[0]
     waited = now.at_ns - oldest.at_ns
@@ -238,6 +244,7 @@ def heartbeat_request_acknowledged(now: Situation) -> Iterator[Noticed]:
     sends(GATEWAY, *HEARTBEATS),
     remedy="Send the highest s that was received in this session, and null only before the first dispatch.",
     source=("official-gateway",),
+    needs=Knows.TIMES,
 )
 def heartbeat_seq_wrong(now: Situation) -> Iterator[Noticed]:
     """A heartbeat carried a sequence number that does not fit what the server sent."""
@@ -245,6 +252,8 @@ def heartbeat_seq_wrong(now: Situation) -> Iterator[Noticed]:
     session = now.session
     known = connection.seq if session is None else session.seq
     if known is None or not connection.is_whole or connection.accepted is None:
+        return
+    if session is not None and not now.world.was_read(session):
         return
     if beat.seq is None:
         if now.at_ns - connection.accepted.at_ns > SECOND:
@@ -264,6 +273,7 @@ def heartbeat_seq_wrong(now: Situation) -> Iterator[Noticed]:
     sends(GATEWAY, *HEARTBEATS),
     remedy="Keep one timer a connection, and stop it when the connection ends.",
     source=("official-gateway", "community-gateway"),
+    needs=Knows.TIMES,
 )
 def heartbeat_flood(now: Situation) -> Iterator[Noticed]:
     """Heartbeats come far more often than the interval asks for.

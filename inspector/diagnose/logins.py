@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from inspector.diagnose.cause import RESUMABLE_NS
 from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, receives, rule, sends, silence
 from inspector.diagnose.words import opcode, quoted
-from inspector.model import Plane, Severity
+from inspector.model import Knows, Plane, Severity
 from inspector.protocol.ops import HEARTBEATS, GatewayOp
 from inspector.session.redact import is_lost
 from inspector.session.said import Identify, Refused, Resume
 from inspector.session.tracker import DESTROYING, host_of
-from inspector.session.world import DAY_NS, Login, Session
+from inspector.session.world import DAY_NS, Login
 from inspector.words import counted, listed, took
 
 GATEWAY = Plane.GATEWAY
@@ -61,7 +61,8 @@ def identify_twice(now: Situation) -> Iterator[Noticed]:
     """The client introduced itself twice on one connection; the gateway closes it with 4005."""
     connection = now.connection
     asked = connection.asked
-    if asked is not None and connection.refused is None and not connection.missing:
+    # An op 9 that could not be read would have asked for it.
+    if asked is not None and connection.refused is None and connection.is_whole:
         before = 6 if isinstance(asked, Resume) else 2
         yield Noticed(
             f"{_opcode(now)} was sent although {opcode(now.registry, GATEWAY, before)} had been, and was not refused.",
@@ -164,7 +165,7 @@ def resume_unknown_session(now: Situation) -> Iterator[Noticed]:
         missing = [name for name, value in (("session_id", resume.session), ("token", resume.token)) if value is None]
         yield Noticed(f"Resume has no {listed(missing, 'and no')}.", severity=Severity.ERROR)
         return
-    if resume.session in world.sessions or is_lost(resume.session) or world.has_gaps:
+    if resume.session in world.sessions or is_lost(resume.session):
         return
     own = [
         session
@@ -172,7 +173,8 @@ def resume_unknown_session(now: Situation) -> Iterator[Noticed]:
         if session.identify is not None and session.identify.token == resume.token and session.phase != "ended"
     ]
     # Resume does not say its shard: where there are several, it may be one whose session began before the recording.
-    if own and all(session.identify is not None and _is_alone(session.identify) for session in own):
+    # What was not read may have been the READY of that session.
+    if own and not world.has_unread and all(each.identify is not None and _is_alone(each.identify) for each in own):
         ready = own[-1].ready
         yield Noticed(
             f"The session ••••{resume.session[:4]} is not one that this account was given here; "
@@ -191,6 +193,7 @@ def _is_alone(identify: Identify) -> bool:
     sends(GATEWAY, GatewayOp.RESUME),
     remedy="Keep the highest s that came, per session, and begin anew with each READY.",
     source=("official-gateway",),
+    needs=Knows.TIMES,
 )
 def resume_wrong_seq(now: Situation) -> Iterator[Noticed]:
     """Resume asks to go on from a number that the server never reached, or from none."""
@@ -198,7 +201,7 @@ def resume_wrong_seq(now: Situation) -> Iterator[Noticed]:
     session = now.world.sessions.get(resume.session or "")
     if resume.seq is None:
         yield Noticed("Resume has no seq, or one that is no whole number.")
-    elif session is None or session.ready is None or session.seq is None or not _was_read(now, session):
+    elif session is None or session.ready is None or session.seq is None or not now.world.was_read(session):
         return
     elif resume.seq > session.seq:
         yield Noticed(
@@ -207,20 +210,13 @@ def resume_wrong_seq(now: Situation) -> Iterator[Noticed]:
         )
 
 
-def _was_read(now: Situation, session: Session) -> bool:
-    """Return whether all that the server sent in a session so far could be read."""
-    world = now.world
-    ended = (world.ended[number][0] for number in session.connections if number in world.ended)
-    opened = (world.open[number] for number in session.connections if number in world.open)
-    return all(connection.is_whole for connection in (*ended, *opened))
-
-
 @rule(
     "resume-stale-seq",
     Severity.INFO,
     sends(GATEWAY, GatewayOp.RESUME),
     remedy="Take the number over as soon as a dispatch has been received, not when it has been worked off.",
     source=("official-gateway",),
+    needs=Knows.TIMES,
 )
 def resume_stale_seq(now: Situation) -> Iterator[Noticed]:
     """Resume goes back behind what the client had received, so it gets events twice."""
@@ -322,6 +318,7 @@ def resume_after_destroying(now: Situation) -> Iterator[Noticed]:
     sends(GATEWAY, GatewayOp.RESUME),
     remedy="Forget session_id after op 9 with false and after closes that forbid a resume, and identify.",
     source=("official-gateway", "official-opcodes"),
+    needs=Knows.TIMES,
 )
 def resume_after_end(now: Situation) -> Iterator[Noticed]:
     """The client resumes a session that the server had ended."""
@@ -342,6 +339,7 @@ def resume_after_end(now: Situation) -> Iterator[Noticed]:
     sends(GATEWAY, GatewayOp.IDENTIFY),
     remedy="Resume first; an op 9 tells if that is not possible. An Identify costs one of 1000 a day and loses events.",
     source=("official-gateway",),
+    needs=Knows.TIMES,
 )
 def identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
     """The client identified anew although its session could have been resumed.
@@ -353,7 +351,10 @@ def identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
         return
     connection, ending = before
     session = now.world.session_of(connection)
-    if session is None or session.phase != "dropped" or connection.accepted is None or connection.missing:
+    if session is None or session.phase != "dropped" or connection.accepted is None:
+        return
+    # An op 9 that could not be read may have ended it.
+    if not connection.is_whole:
         return
     # What the proxy did to the connection is not the client's fault.
     if ending.closed.by == "proxy" or ending.closed.told is not None:
@@ -380,7 +381,7 @@ def identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
 def resume_loop(now: Situation) -> Iterator[Noticed]:
     """The client resumes again and again, and never gets through."""
     session = now.world.sessions.get(now.expect(Resume).session or "")
-    if now.world.has_gaps:
+    if now.world.has_gaps or (session is not None and not now.world.was_read(session)):
         return
     if session is not None and session.failures >= LOOP and session.failures % LOOP == 0:
         yield Noticed(
@@ -396,6 +397,7 @@ def resume_loop(now: Situation) -> Iterator[Noticed]:
     remedy="Wait longer after each failure (1 s, 2 s, 4 s … with some randomness), and stop at closes that forbid a "
     "reconnect.",
     source=("official-gateway",),
+    needs=Knows.TIMES,
 )
 def identify_storm(now: Situation) -> Iterator[Noticed]:
     """The client identifies over and over within a short time."""
@@ -430,6 +432,7 @@ def _crosses(logins: Sequence[Login], at_ns: int, bound: int, span_ns: int) -> b
     sends(GATEWAY, GatewayOp.IDENTIFY),
     remedy="Resume instead of identifying, and find out what makes the bot begin anew so often.",
     source=("official-gateway",),
+    needs=Knows.TIMES,
 )
 def identify_budget(now: Situation) -> Iterator[Noticed]:
     """Most of the logins that a bot has in a day are spent.
@@ -460,7 +463,9 @@ def identify_budget(now: Situation) -> Iterator[Noticed]:
 )
 def invalid_session_ignored(now: Situation) -> Iterator[Noticed]:
     """The session was declared invalid, and the client did nothing about it."""
-    refused, closed = now.connection.refused, now.event.closed
+    refused, closed = now.connection.refused, now.closed
+    if not now.connection.is_whole:
+        return
     if refused is None or isinstance(now.said, Identify | Resume) or (closed is not None and closed.by != "server"):
         return
     if now.passed(refused.at_ns + REACT_NS):
@@ -476,6 +481,7 @@ def invalid_session_ignored(now: Situation) -> Iterator[Noticed]:
     sends(GATEWAY, GatewayOp.IDENTIFY),
     remedy="Wait a random one to five seconds before identifying again on the same connection.",
     source=("community-gateway",),
+    needs=Knows.TIMES,
 )
 def invalid_session_answered_too_soon(now: Situation) -> Iterator[Noticed]:
     """The client identified at once after Invalid Session."""
@@ -556,6 +562,7 @@ def _why_not_identified(now: Situation, identify: Identify) -> Noticed:
     sends(GATEWAY, GatewayOp.IDENTIFY),
     remedy="Start shards in buckets of max_concurrency (GET /gateway/bot says how many), five seconds apart.",
     source=("official-gateway",),
+    needs=Knows.TIMES,
 )
 def identify_spacing(now: Situation) -> Iterator[Noticed]:
     """Two logins of one account within five seconds; that is allowed only with a max_concurrency above 1."""
@@ -582,7 +589,7 @@ def reconnect_ignored(now: Situation) -> Iterator[Noticed]:
     asked = now.connection.reconnect
     if asked is None:
         return
-    closed, stayed = now.event.closed, now.at_ns - asked.at_ns
+    closed, stayed = now.closed, now.at_ns - asked.at_ns
     # A server that closes at once leaves nobody the time to go.
     too_late = closed is not None and closed.by == "server" and SECOND < stayed <= LEAVE_NS
     if too_late or now.passed(asked.at_ns + LEAVE_NS):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from inspector.diagnose.rule import MS, SECOND, Noticed, Situation, receives, rule, sends, silence
-from inspector.model import Plane, Severity
+from inspector.model import Knows, Plane, Severity
 from inspector.words import counted, took
 
 MEDIA = Plane.MEDIA
@@ -62,6 +62,7 @@ def media_loss(now: Situation) -> Iterator[Noticed]:
     sends(MEDIA, "rtp"),
     remedy="Send Speaking (op 5) with your SSRC before the first packet of sound.",
     source=("official-voice", "community-voice"),
+    needs=Knows.TIMES,
 )
 def media_before_speaking(now: Situation) -> Iterator[Noticed]:
     """The client sent sound before it had said that it speaks.

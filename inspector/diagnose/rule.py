@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntFlag
 from typing import Any, NamedTuple, TypeVar
 
-from inspector.model import ABSENT, Event, Kind, Payload, Plane, Severity
+from inspector.model import ABSENT, Closed, Event, Kind, Knows, Payload, Plane, Severity
 from inspector.protocol.ops import GatewayOp
 from inspector.protocol.registry import Registry
 from inspector.session.said import Identify, Resume, Said
@@ -62,6 +62,11 @@ class Situation:
     def session(self) -> Session | None:
         """The session that the connection belongs to so far."""
         return self.world.session_of(self.connection)
+
+    @property
+    def closed(self) -> Closed | None:
+        """How the connection ended; None for all other rows, and where its source does not know ends."""
+        return None if self.connection.lacks & Knows.END.value else self.event.closed
 
     def passed(self, deadline_ns: int) -> bool:
         """Return whether a deadline has passed since silence was last looked into: true once for each."""
@@ -184,16 +189,25 @@ class Rule:
     """Ids of sources in the registry."""
     triggers: tuple[Trigger, ...]
     check: Check
+    needs: int = 0
+    """Bits of `Knows`: what the source of a connection must know, or the rule is not asked about it. That a look into
+    silence needs times, and one at a close ends, goes without saying."""
 
 
 def rule(
-    name: str, severity: Severity, *when: tuple[Trigger, ...], remedy: str, source: tuple[str, ...]
+    name: str,
+    severity: Severity,
+    *when: tuple[Trigger, ...],
+    remedy: str,
+    source: tuple[str, ...],
+    needs: Knows = Knows.NOTHING,
 ) -> Callable[[Callable[[Situation], Iterator[Noticed]]], Rule]:
     """Make a rule of a function; its docstring says what it notices."""
 
     def made(check: Callable[[Situation], Iterator[Noticed]]) -> Rule:
         title, _, why = (check.__doc__ or "").partition("\n")
         triggers = tuple(trigger for group in when for trigger in group)
-        return Rule(name, severity, title.strip().rstrip("."), " ".join(why.split()), remedy, source, triggers, check)
+        title, why = title.strip().rstrip("."), " ".join(why.split())
+        return Rule(name, severity, title, why, remedy, source, triggers, check, needs.value)
 
     return made

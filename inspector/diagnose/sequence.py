@@ -49,6 +49,9 @@ def seq_not_rising(now: Situation) -> Iterator[Noticed]:
     connection, seq = now.connection, now.event.seq
     if seq is None or connection.seq is None or now.event.event == "READY" or connection.is_replaying:
         return
+    # Numbers start over with a READY, and that may be what could not be read.
+    if not connection.is_whole:
+        return
     if seq <= connection.seq and not connection.disorders:
         what = "comes again" if seq == connection.seq else f"follows {connection.seq:,}"
         yield Noticed(f"Number {seq:,} {what}. More of these are not told on this connection.")

@@ -4,12 +4,14 @@
 registry. A session can know better than a table: what cannot be resumed there is not to be resumed.
 """
 
+from dataclasses import replace
+
 from inspector.diagnose import closes_gateway as gateway
 from inspector.diagnose import closes_voice as voice
 from inspector.diagnose import closes_websocket as websocket
 from inspector.diagnose.cause import Cause, Explain, row_of
 from inspector.diagnose.rule import Situation, bounded
-from inspector.model import Absent, Closed, Finding, Mark, Plane, Severity, Verdict
+from inspector.model import Absent, Closed, Finding, Knows, Mark, Plane, Severity, Side, Verdict
 from inspector.protocol.registry import CloseCode
 from inspector.session.tracker import DESTROYING
 
@@ -93,8 +95,78 @@ def judge(now: Situation) -> tuple[Verdict | None, Finding | None]:
     """
     closed = now.event.closed
     # Nothing ends a path of UDP but silence.
-    cause = None if closed is None or now.event.plane is Plane.MEDIA else _explainer(now, closed)(now)
-    if closed is None or cause is None:
+    if closed is None or now.event.plane is Plane.MEDIA:
+        return None, None
+    if closed.code is None and now.connection.lacks & Knows.END.value:
+        return _unrecorded(now), None
+    if closed.by is None and closed.code is not None and not closed.marks & Mark.FORBIDDEN:
+        return _either(now, closed)
+    return _judged(now, closed)
+
+
+def _unrecorded(now: Situation) -> Verdict:
+    """Return the verdict on an end that is not in the recording."""
+    cause = websocket.not_recorded(now)
+    text = f"The end of this connection was not recorded; it counts as ended with its last message: {cause.text}"
+    return Verdict(now.event.n, text, bounded(cause.evidence, now.event.n), advice=cause.advice)
+
+
+def _either(now: Situation, closed: Closed) -> tuple[Verdict | None, Finding | None]:
+    """Return the verdict where either end may have closed: what follows if the one did, and if the other did."""
+    by_server, by_client = (_judged(_closed_by(now, side), replace(closed, by=side)) for side in _ENDS)
+    (server, of_server), (client, of_client) = by_server, by_client
+    if server is None and client is None:
+        return None, None
+    if server is not None and client is not None and _without_lead(server) == _without_lead(client):
+        # It makes no difference who it was.
+        return _judged(now, closed)
+    lead = _lead(closed, row_of(now))
+    read = [
+        f"If the {side} closed it: {_reading(verdict)}" for side, verdict in zip(_ENDS, (server, client), strict=True)
+    ]
+    reconnects, resumes = ({getattr(each, key, None) for each in (server, client)} for key in ("reconnect", "resume"))
+    verdict = Verdict(
+        now.event.n,
+        f"{lead}. {' '.join(read)}",
+        bounded((n for each in (server, client) if each is not None for n in each.evidence), now.event.n),
+        reconnects.pop() if len(reconnects) == 1 else None,
+        resumes.pop() if len(resumes) == 1 else None,
+        _advice(server, client),
+    )
+    if of_server is None or of_client is None:
+        return verdict, None
+    severity = min(of_server.severity, of_client.severity)
+    return verdict, replace(of_server, severity=severity, text=verdict.cause, evidence=verdict.evidence)
+
+
+_ENDS: tuple[Side, Side] = ("server", "client")
+
+
+def _closed_by(now: Situation, side: Side) -> Situation:
+    """Return the same situation in which `side` closed."""
+    assert now.event.closed is not None
+    return replace(now, event=replace(now.event, closed=replace(now.event.closed, by=side)))
+
+
+def _without_lead(verdict: Verdict) -> tuple[str, bool | None, bool | None, str]:
+    return verdict.cause.partition(": ")[2], verdict.reconnect, verdict.resume, verdict.advice
+
+
+def _reading(verdict: Verdict | None) -> str:
+    return "that is the plain end of a conversation." if verdict is None else _without_lead(verdict)[0]
+
+
+def _advice(server: Verdict | None, client: Verdict | None) -> str:
+    advised = [each.advice if each is not None else "" for each in (server, client)]
+    if advised[0] == advised[1]:
+        return advised[0]
+    said = [f"If the {side} closed it: {advice}" for side, advice in zip(_ENDS, advised, strict=True) if advice]
+    return " ".join(said)
+
+
+def _judged(now: Situation, closed: Closed) -> tuple[Verdict | None, Finding | None]:
+    cause = _explainer(now, closed)(now)
+    if cause is None:
         return None, None
     row = row_of(now)
     known = row.sent_by(closed.by) if row is not None else None
@@ -149,6 +221,9 @@ def _verdict(now: Situation, closed: Closed, cause: Cause, row: CloseCode | None
             anew = f"Connect again and identify: {nothing_left}."
             # Where the client is at fault, that comes after what it has to mend.
             advice = f"{advice} {anew}" if closed.code in _ERRORS[now.event.plane] else anew
+    elif resume and now.event.plane is Plane.GATEWAY and now.connection.session is None:
+        # There may be one, in what could not be read.
+        resume = None
     elif now.event.plane not in _ERRORS:
         # Nothing is ever resumed there, whatever WebSocket's own codes mean elsewhere.
         resume = False

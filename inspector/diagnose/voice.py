@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from inspector.diagnose.closes_voice import NEED_NO_SESSION
 from inspector.diagnose.rule import SECOND, Noticed, Situation, receives, rule, sends, silence
 from inspector.diagnose.words import opcode, quoted
-from inspector.model import ABSENT, Plane, Severity
+from inspector.model import ABSENT, Knows, Plane, Severity
 from inspector.protocol.ops import VoiceOp
 from inspector.session.said import Beat, Identify, Resume, Selected
 from inspector.session.state import Connection
@@ -72,6 +72,7 @@ def voice_heartbeat_shape(now: Situation) -> Iterator[Noticed]:
     sends(VOICE, VoiceOp.HEARTBEAT, VoiceOp.RESUME),
     remedy="Put the last seq that came, JSON and binary messages alike, into seq_ack.",
     source=("official-voice",),
+    needs=Knows.TIMES,
 )
 def voice_seq_ack_missing(now: Situation) -> Iterator[Noticed]:
     """A heartbeat or Resume does not say what was received last, so a resume cannot send again what was missed."""
@@ -94,7 +95,9 @@ def _counted(now: Situation) -> int | None:
     """Return up to where the server has counted; for a Resume, on the connection before. None where that is unknown."""
     if isinstance(now.said, Resume) and now.connection.seq is None:
         before = now.before()
-        return before[0].seq if before is not None and before[0].session == now.said.session else None
+        if before is None or before[0].session != now.said.session or not before[0].is_whole:
+            return None
+        return before[0].seq
     return now.connection.seq
 
 
@@ -104,6 +107,7 @@ def _counted(now: Situation) -> int | None:
     sends(VOICE, VoiceOp.HEARTBEAT, VoiceOp.RESUME),
     remedy="Acknowledge the seq of the newest message that came; 0 is a number too.",
     source=("official-voice",),
+    needs=Knows.TIMES,
 )
 def voice_seq_ack_wrong(now: Situation) -> Iterator[Noticed]:
     """A heartbeat or Resume acknowledges what the server never sent, or long ago."""
@@ -298,6 +302,7 @@ def _missing_step(connection: Connection) -> tuple[str, int | None] | None:
     sends(VOICE, VoiceOp.IDENTIFY),
     remedy="After a drop send Resume (op 7) first; with a session that is still there, Identify leads to 4006.",
     source=("official-voice", "community-voice"),
+    needs=Knows.TIMES,
 )
 def voice_identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
     """The client identifies with its old session after a drop, where a Resume was due."""
@@ -305,7 +310,7 @@ def voice_identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
     if before is None or identify.session is None or identify.session != before[0].session:
         return
     connection, ending = before
-    if connection.missing:
+    if not connection.is_whole:
         return
     call = _call_of(now, identify)
     # A voice server that was named since is a new beginning.
@@ -329,6 +334,7 @@ def voice_identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
     sends(VOICE, VoiceOp.IDENTIFY),
     remedy="Stop after the second time, and look at what ended the connections before.",
     source=("derived",),
+    needs=Knows.TIMES,
 )
 def voice_rejoin_loop(now: Situation) -> Iterator[Noticed]:
     """The client joins a call again and again."""
@@ -336,7 +342,9 @@ def voice_rejoin_loop(now: Situation) -> Iterator[Noticed]:
     lately = [
         (connection, ending)
         for connection, ending in now.world.ended.values()
-        if connection.identity == identity and now.at_ns - ending.at_ns < LOOP_NS and ending.closed.code != 1000
+        if connection.identity == identity
+        and now.at_ns - ending.at_ns < LOOP_NS
+        and ending.closed.code not in (None, 1000)
     ]
     if not lately:
         return
@@ -344,7 +352,7 @@ def voice_rejoin_loop(now: Situation) -> Iterator[Noticed]:
     ended = [
         ending
         for connection, ending in lately
-        if connection.accepted is None or (ending.closed.code == code and code not in PUT_OUT)
+        if (connection.accepted is None and connection.is_whole) or (ending.closed.code == code and code not in PUT_OUT)
     ]
     if len(ended) >= LOOP and len(ended) % LOOP == 0:
         codes = listed(dict.fromkeys(str(ending.closed.code) for ending in ended))
@@ -361,6 +369,7 @@ def voice_rejoin_loop(now: Situation) -> Iterator[Noticed]:
     sends(VOICE, VoiceOp.IDENTIFY),
     remedy="Wait for both VOICE_STATE_UPDATE and VOICE_SERVER_UPDATE after op 4, and use the newest of each.",
     source=("official-voice",),
+    needs=Knows.TIMES,
 )
 def voice_stale_credentials(now: Situation) -> Iterator[Noticed]:
     """Identify has another token or session id than the main gateway named last; 4004 or 4006 follows."""
@@ -399,6 +408,7 @@ def _call_of(now: Situation, asked: Identify | Resume) -> Call | None:
     sends(VOICE, VoiceOp.IDENTIFY, VoiceOp.RESUME),
     remedy="Connect to the endpoint exactly as VOICE_SERVER_UPDATE names it, with its port.",
     source=("official-voice",),
+    needs=Knows.TIMES,
 )
 def voice_wrong_endpoint(now: Situation) -> Iterator[Noticed]:
     """The client connected to another host or port than the main gateway named; 4006 follows."""

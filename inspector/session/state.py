@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from inspector.model import Closed, Opened, Plane
+from inspector.model import Closed, Knows, Opened, Plane
 from inspector.session.dave import Dave
 from inspector.session.phases import OPENED
 from inspector.session.said import (
@@ -75,6 +75,8 @@ class Connection:
     unread_bytes: int = 0
 
     # From here on: what rules ask about. Not stored.
+    lacks: int = 0
+    """Bits of `Knows`: what its source cannot know."""
     undecoded: int = 0
     """Messages that could not be decoded; those kept raw after that are not among them."""
     missing: int = 0
@@ -199,6 +201,8 @@ class Connection:
     @property
     def is_whole(self) -> bool:
         """Whether all of it was recorded and could be read: then what is missing was never sent."""
+        if self.lacks & Knows.BOTH_SIDES.value:
+            return False
         return not (self.opened.joined_late or self.undecoded or self.unread_frames or self.missing)
 
     @property
@@ -229,6 +233,7 @@ class Connection:
         compression = dialect.compression
         made = cls(opened, dialect.version, dialect.encoding, compression.value if compression else None)
         made.last_at_ns = made.examined_ns = opened.at_ns
+        made.lacks = int(Knows.ALL & ~opened.knows)
         return made
 
 

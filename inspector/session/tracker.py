@@ -151,6 +151,8 @@ class Tracker:
         """Take in a message that could not be decoded: its sender sent it all the same."""
         if event.from_client and event.undecoded is not None:
             _count_send(connection, event, event.undecoded.text)
+        elif not event.from_client and event.plane is Plane.GATEWAY:
+            self._forget_calls(connection)
 
     def late(self, connection: Connection, event: Event) -> None:
         """Take in what came after a close frame: the client may have read it, and resume from there."""
@@ -164,6 +166,10 @@ class Tracker:
         connection.forget_pending()
         connection.examined_ns = max(connection.examined_ns, gap.at_ns)
         self.world.has_gaps = True
+        self._forget_calls(connection)
+
+    def _forget_calls(self, connection: Connection) -> None:
+        """Forget what the server said of calls: there may be news of them that were not recorded, or not read."""
         for key, call in list(self.world.calls.items()):
             if call.main == connection.id:
                 del self.world.calls[key]
@@ -183,7 +189,8 @@ class Tracker:
         else:
             code = connection.closed.code
             row = None if code is None else self._registry.close_code(event.plane, code)
-            if row is not None and row.sent_by(connection.closed.by).resume is False:
+            # Where nobody knows who closed, it may have been a client that means to come back.
+            if row is not None and connection.closed.by and row.sent_by(connection.closed.by).resume is False:
                 _destroy(session, "destroyed", event)
             else:
                 session.befell("dropped")
@@ -473,7 +480,7 @@ def _enter_call(world: World, connection: Connection, what: said.Identify | said
     before = world.ended.get(connection.previous or 0)
     if before is not None and before[0].session == connection.session and connection.seq is None:
         # Numbers go on over a resume.
-        connection.seq = before[0].seq if isinstance(what, said.Resume) else None
+        connection.seq = before[0].seq if isinstance(what, said.Resume) and before[0].is_whole else None
         if isinstance(what, said.Resume):
             connection.encryption = before[0].encryption
             connection.encryption.whole = connection.encryption.whole and before[0].is_whole

@@ -216,6 +216,17 @@ class World:
         """Return the session that a connection of the main gateway belongs to."""
         return None if connection.session is None else self.sessions.get(connection.session)
 
+    def was_read(self, session: Session) -> bool:
+        """Return whether all that was said in a session so far could be read."""
+        ended = (self.ended[number][0] for number in session.connections if number in self.ended)
+        opened = (self.open[number] for number in session.connections if number in self.open)
+        return all(connection.is_whole for connection in (*ended, *opened))
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether some of the main gateway's messages are missing, or could not be read."""
+        return self.has_gaps or not all(each.is_whole for each in self.known() if each.plane is Plane.GATEWAY)
+
     def known(self) -> list[Connection]:
         """Return the connections that have ended lately, then the newest of those that are open, in their order."""
         newest = list(islice(reversed(self.open.values()), MAX_ENDED))
