@@ -43,12 +43,13 @@ class Mask:
         return happening
 
     def _mask_frame(self, frame: Frame) -> Frame:
-        data = frame.data if frame.marks & Mark.WITHHELD else self._masked(frame)
+        is_withheld = frame.marks is not Mark.NONE and frame.marks & Mark.WITHHELD
+        data = frame.data if is_withheld else self._masked(frame)
         forwarded = self._forwarded(frame)
         if isinstance(data, Undecoded):
             marks = frame.marks | Mark.REDACTED | Mark.WITHHELD
             return replace(frame, data=withheld(data, len(frame.data)), forwarded=forwarded, marks=marks)
-        if data == frame.data and forwarded == frame.forwarded:
+        if (data is frame.data or data == frame.data) and forwarded == frame.forwarded:
             return frame
         return replace(frame, data=data, forwarded=forwarded, marks=frame.marks | Mark.REDACTED)
 

@@ -125,7 +125,8 @@ class Decoder:
         """
         if not frame.data:
             return Undecoded("empty", "the message has no bytes", 0)
-        if not (frame.is_text or frame.from_client or frame.marks & Mark.INJECTED or self.plane is not Plane.GATEWAY):
+        injected = frame.marks is not Mark.NONE and frame.marks & Mark.INJECTED
+        if not (frame.is_text or frame.from_client or injected or self.plane is not Plane.GATEWAY):
             self.compression = self.compression or self._choose(frame.data)
             if self.compression is not Compression.NONE:
                 return None
