@@ -1,6 +1,7 @@
 """Secrets are masked wherever they stand, and nothing else is."""
 
 import json
+import re
 import zlib
 from hashlib import sha256
 from typing import Any
@@ -11,7 +12,10 @@ from hypothesis import strategies as st
 
 from inspector.model import ABSENT, Plane
 from inspector.protocol import registry
-from inspector.session.redact import Redactor, digest, mask_headers, mask_reason, mask_text, mask_url
+from inspector.session.redact import Redactor, digest, mask_headers, mask_reason, mask_text, mask_url, shown
+from inspector.session.redact.bodies import Keys
+from inspector.session.redact.digests import MIN_DIGESTED
+from inspector.session.redact.shapes import may_hold_secret, shown_shapes
 
 REDACTOR = Redactor(registry.load())
 # Made up: the parts spell "invented account id", and so on.
@@ -293,8 +297,8 @@ def test_no_secret_outlives_masking(d: Any, ascii_only: bool) -> None:
     data = json.dumps(d, ensure_ascii=ascii_only).encode()
     hidden = REDACTOR.mask_bytes(Plane.GATEWAY, None, "json", data, d)
     left = json.loads(hidden)
-    for shown in (left, mask(d)):
-        text = json.dumps(shown, ensure_ascii=False)
+    for whole in (left, mask(d)):
+        text = json.dumps(whole, ensure_ascii=False)
         assert TOKEN not in text
         assert all(len(secret) < 16 or secret not in text or "*" in secret for secret in secrets_in(d))
     assert mask(mask(left)) == mask(left)
@@ -439,3 +443,117 @@ def test_a_reason_loses_what_is_left_of_a_token() -> None:
         "HTTP 403 Forbidden (cf-ray 8f1a2b3c4d5e6f70-FRA)",
     ):
         assert mask_reason(plain) == plain
+
+
+# The quick ways, against one that takes no short cut.
+
+KEYS = ["id", "content", "user", "token", "Session_ID", "email", "nonce", "a key of more than sixteen letters", 7, True]
+PIECES = [
+    *(
+        TOKEN,
+        f"Bot {TOKEN}",
+        "not a bot at all",
+        f"Bearer {SESSION}",
+        "Basic c29tZW9uZTpzb21ldGhpbmc=",
+        "mfa." + "x" * 20,
+    ),
+    *(
+        "https://discord.com/api/webhooks/123456789012345678/abcdefghijkl",
+        "https://discord.gift/abcdefgh",
+        "eyJhbGciOi",
+    ),
+    *(
+        "https://someone:pass@example.org/",
+        "someone@example.org",
+        "<@123456789012345678>",
+        "@everyone",
+        "eyJhbGciOiJI.abc",
+    ),
+    *(
+        "token=abcdefghijkl",
+        '"token": "abcdefgh"',
+        "password : swordfish",
+        "API-KEY=0123456789",
+        "my phone",
+        "ticket=12345678",
+    ),
+    *(
+        "encrypted_nonce=abcdefghijk",
+        "a=ice-pwd:0123456789abcdef012345",
+        "masked-0123abcd****",
+        "aW50ZXJhY3Rpb24" + "x" * 20,
+    ),
+    *(
+        SESSION,
+        "2026-01-31T12:05:33.123456+00:00",
+        "\n",
+        " ",
+        "'",
+        '"',
+        "\\",
+        ".",
+        ":",
+        "=",
+        "é",
+        "K",
+        "İ",
+        "🎲",
+        "\ud800",
+    ),
+]
+TEXTS = st.lists(st.sampled_from(PIECES) | st.text(max_size=6), max_size=5).map("".join)
+SCALARS = st.none() | st.booleans() | st.integers(-(10**8), 10**8) | st.floats() | st.binary(max_size=30) | TEXTS
+BODIES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS) | TEXTS, inner, max_size=5),
+    max_leaves=12,
+)
+
+
+def plainly_masked(d: Any, keys: Keys) -> Any:
+    """Look at every key and every text."""
+    if isinstance(d, dict):
+        found = {}
+        for key, value in d.items():
+            name = shown_shapes(key) if isinstance(key, str) and len(key) >= MIN_DIGESTED else key
+            correlate = keys.correlate.get(name.lower()) if isinstance(name, str) else None
+            is_number = isinstance(value, int) and abs(value) >= 10**6
+            if correlate is not None and value and (is_number or isinstance(value, str | bytes | list | dict)):
+                found[name] = shown(value, correlate=correlate)
+            else:
+                found[name] = value if correlate is not None else plainly_masked(value, keys)
+        return found
+    if isinstance(d, list):
+        return [plainly_masked(value, keys) for value in d]
+    if isinstance(d, bytes):
+        return shown(d, correlate=False) if re.search(rb"[\x20-\x7e]{12,}", d) else d
+    return shown_shapes(d) if isinstance(d, str) and len(d) >= MIN_DIGESTED else d
+
+
+@given(st.lists(BODIES, max_size=4))
+def test_the_quick_way_to_mask_a_body_gives_what_looking_at_everything_gives(bodies: list[Any]) -> None:
+    """Also with what it remembers of the bodies before."""
+    redactor = Redactor(registry.default())
+    for d in bodies:
+        whole = plainly_masked(d, redactor._keys_for("gateway", None))
+        assert repr(redactor.mask("gateway", None, d)) == repr(whole)
+
+
+@given(TEXTS)
+def test_a_text_in_which_something_is_masked_is_looked_at(text: str) -> None:
+    if shown_shapes(text) != text:
+        assert may_hold_secret(text)
+
+
+@pytest.mark.parametrize("text", ["encrypted_nonce=abcdefghijkl", "x" + "aW50ZXJhY3Rpb24" + "0" * 20])
+def test_what_has_the_shape_of_a_secret_is_masked_whatever_is_around_it(text: str) -> None:
+    assert "••••" in mask_text(text)
+
+
+def test_keys_that_are_remembered_are_few() -> None:
+    redactor = Redactor(registry.default())
+    for number in range(5000):
+        redactor.mask("gateway", None, {f"key {number}": 1, "x" * 200 + str(number): 2})
+    harmless = redactor._keys_for("gateway", None).harmless
+    assert 0 < len(harmless) <= 2000
+    assert max(map(len, harmless)) <= 100

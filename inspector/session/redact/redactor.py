@@ -6,9 +6,16 @@ from typing import Any
 
 from inspector.model import ABSENT
 from inspector.protocol.registry import Registry
-from inspector.session.redact.bodies import Keys, Place, secrets_in
+from inspector.session.redact.bodies import Keys, Place, is_clean, secrets_in
 from inspector.session.redact.digests import MIN_DIGESTED, mask, shown
-from inspector.session.redact.sent import SHAPE_IN_BYTES, is_clean, is_compressed, mask_etf, mask_json, without_unread
+from inspector.session.redact.sent import (
+    SHAPE_IN_BYTES,
+    is_clean_json,
+    is_compressed,
+    mask_etf,
+    mask_json,
+    without_unread,
+)
 from inspector.session.redact.shapes import shown_shapes
 
 # Secrets of one message that are looked for a second time in it: each is a look at all of its bytes.
@@ -16,7 +23,7 @@ _SOUGHT_AGAIN = 32
 
 
 class Redactor:
-    """Masks what the registry calls secret. Keeps nothing of what it sees."""
+    """Masks what the registry calls secret. Keeps nothing of what it sees but keys that are not."""
 
     def __init__(self, registry: Registry) -> None:
         self._rows = registry.secrets
@@ -30,8 +37,11 @@ class Redactor:
         Texts, bytes, long whole numbers, lists and objects are masked; short numbers and booleans under a secret key
         are not.
         """
+        keys = self._keys_for(plane, name)
+        if is_clean(d, keys):
+            return d
         root = Place(None, 0, [d])
-        for place, correlate in secrets_in(root, self._keys_for(plane, name), rename=True):
+        for place, correlate in secrets_in(root, keys, rename=True):
             if correlate is not None:
                 place.replace(shown(place.value, correlate=correlate))
             else:
@@ -47,7 +57,7 @@ class Redactor:
         first bytes, if there is a secret in it or it could not be read.
         """
         keys = self._keys_for(plane, name)
-        if encoding == "json" and is_clean(data, keys):
+        if encoding == "json" and is_clean_json(data, keys):
             return data
         secrets = list(secrets_in(Place(None, 0, [d]), keys))
         if is_compressed(data):

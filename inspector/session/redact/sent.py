@@ -30,7 +30,7 @@ def without_unread(data: bytes, values: Iterable[Any]) -> bytes:
     return data
 
 
-def is_clean(data: bytes, keys: Keys) -> bool:
+def is_clean_json(data: bytes, keys: Keys) -> bool:
     """Return whether JSON has no secrets, where that is soon told: it is written as tight as it can be.
 
     Then its values are all there is: a key that came twice, of which but one is left, would make them shorter.

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 
 from inspector.session.redact.digests import mask, shown
 
@@ -68,38 +67,57 @@ def _is_random(run: str) -> bool:
     return "digit" in kinds and ({"small", True} <= kinds or ("." not in run and not kinds.isdisjoint({"small", True})))
 
 
-# The same few keys come again and again.
-@lru_cache(maxsize=4096)
-def _may_hold_secret_again(text: str) -> bool:
-    return may_hold_secret(text)
-
-
 def may_hold_secret(text: str) -> bool:
     """Return whether it is worth looking: most text has none of these in it, and that is soon told.
 
-    Every text of a payload passes here, so a look costs less than a microsecond: ids, hashes and most names end at the
-    first line.
+    What is true of a text is true of every text that it is part of. All texts of a payload pass here, so what looks for
+    a word is `in`, which takes a hundredth of the time of a regular expression with the same words.
     """
     if text.isalnum():
-        return text.startswith(("aW50ZXJhY3Rpb24", "eyJ"))
-    if "@" in text:
+        return "aW50ZXJhY3Rpb24" in text
+    # "<@" mentions somebody.
+    if "@" in text and text.count("@") > text.count("<@"):
         return True
-    if "." in text and (_DOTTED.search(text) is not None or "gift" in text or "promos." in text):
+    if "." in text and ("gift" in text or "promos." in text or "mfa." in text or "eyJ" in text or _is_dotted(text)):
         return True
     if "/" in text and ("webhooks/" in text or "interactions/" in text or "gifts/" in text):
         return True
-    if (":" in text or "=" in text) and _ANNOUNCER.search(text) is not None:
+    if (":" in text or "=" in text) and _announces(text):
         return True
-    if " " in text and ("earer " in text or "ot " in text or "asic " in text):
+    if " " in text and ("earer " in text or "asic " in text or ("ot " in text and _is_bot(text))):
         return True
     return "masked-" in text or "aW50ZXJhY3Rpb24" in text
 
 
-_DOTTED = re.compile(r"\.[\w-]{6}\.[\w-]{27}|mfa\.|eyJ[\w-]{8,}\.", re.ASCII)
-_ANNOUNCER = re.compile(
-    r"ice-pwd|token|secret|passw|passp|authoriz|api.?key|captcha|private_key|session_id|code_verifier|ticket|cookie|nonce_|pwd|phone",
-    re.IGNORECASE | re.ASCII,
-)
+def _is_dotted(text: str) -> bool:
+    return _DOTTED.search(text) is not None
+
+
+def _is_bot(text: str) -> bool:
+    return _BOT.search(text) is not None
+
+
+def _announces(text: str) -> bool:
+    """Return whether a word of `_ANNOUNCED` is in `text`, or something that is in one."""
+    text = text.lower()
+    # Written out, as a loop over the words would take twice as long.
+    return (
+        "token" in text
+        or "secret" in text
+        or "pass" in text
+        or "authoriz" in text
+        or "key" in text
+        or "ticket" in text
+        or "cookie" in text
+        or "nonce" in text
+        or "pwd" in text
+        or "phone" in text
+        or ("_" in text and ("session_id" in text or "code_verifier" in text or "captcha_rqdata" in text))
+    )
+
+
+_DOTTED = re.compile(r"\.[\w-]{6}\.[\w-]{27}", re.ASCII)
+_BOT = re.compile(r"ot [\w.~+/-]{20}", re.ASCII)
 
 
 _Way = Callable[[str, bool], str]
@@ -117,7 +135,7 @@ def in_place(secret: str, correlate: bool) -> str:
 def in_shapes(text: str, way: _Way) -> str:
     """Return `text` with all in it that has the shape of a secret masked in that way."""
     text = _SHAPE_IN_TEXT.sub(lambda found: way(found[0], found["guessable"] is None), text)
-    if _ANNOUNCER.search(text) is None:
+    if not _announces(text):
         return text
     return _ANNOUNCED.sub(lambda found: _announced(found, way), text)
 
