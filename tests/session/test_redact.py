@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.model import ABSENT, Plane
@@ -287,7 +287,6 @@ def secrets_in(d: Any) -> list[str]:
     return [found for value in d for found in secrets_in(value)] if isinstance(d, list) else []
 
 
-@settings(max_examples=150, deadline=None)
 @given(d=BODIES, ascii_only=st.booleans())
 def test_no_secret_outlives_masking(d: Any, ascii_only: bool) -> None:
     data = json.dumps(d, ensure_ascii=ascii_only).encode()
@@ -300,7 +299,6 @@ def test_no_secret_outlives_masking(d: Any, ascii_only: bool) -> None:
     assert mask(mask(left)) == mask(left)
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     data=st.binary(max_size=200) | st.text(max_size=100).map(str.encode),
     encoding=st.sampled_from(["json", "etf", None]),
