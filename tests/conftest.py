@@ -1,12 +1,12 @@
 """For all tests: a bug that gwinspect would say and live with fails the test, in every process that it starts.
 
-How long an example of hypothesis takes is no part of what is tested; machines may be busy. Nothing is left behind.
+How long anything takes is no part of what is tested; machines may be busy. Nothing is left behind.
 """
 
 import os
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from inspector.faults import STRICT
 from tests.leftovers import Leftovers
@@ -20,8 +20,15 @@ def lenient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(STRICT)
 
 
-settings.register_profile("gwinspect", deadline=None)
-settings.load_profile("gwinspect")
+# The same few examples in every run, so that a landing fails for what it changed; `make thorough` looks for new ones.
+settings.register_profile(
+    "thorough",
+    deadline=None,
+    max_examples=300,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.register_profile("usual", settings.get_profile("thorough"), max_examples=15, derandomize=True)
+settings.load_profile("usual")
 
 _LEFTOVERS = pytest.StashKey[Leftovers]()
 

@@ -4,14 +4,13 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conversation import HELLO, Conversation, dispatch, identify, ready
 from tests.hostile import Hostile, follow
 
 
-@settings(max_examples=60)
 @given(st.integers(0, 2**32))
 def test_no_message_breaks_anything_on_its_way(seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

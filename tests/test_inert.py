@@ -5,7 +5,7 @@ import sys
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.inert import cut, inert, inert_json, short
@@ -81,7 +81,6 @@ def test_what_unicode_says_is_invisible_is_written_out() -> None:
             assert code in (0x115F, 0x1160, 0x3164, 0xFFA0), hex(code)
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.text() | st.text("a\u0301\u0e47\u200d\ufe0f\u2764\U0001f469\U0001f3fd\U0001f3f4\U000e0067\n\x1b1\u20e3"))
 def test_inert_text_stays_as_it_is(text: str) -> None:
     once = inert(text)
@@ -104,7 +103,6 @@ def test_a_short_text_keeps_to_its_limit(text: str, limit: int, shown: str) -> N
     assert short(text, limit) == shown
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     st.recursive(
         st.text() | st.text("\x7f\x9b\u2028\u202e\u200d\u0301\U000e0041\U0001f469"),

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.model import Closed, Control, Event, Frame, Happening, Kind, Mark, Opened, Plane
@@ -155,7 +155,6 @@ HAPPENINGS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=100)
 @given(st.lists(HAPPENINGS, max_size=12))
 def test_whatever_happens_is_numbered_in_order(happenings: list[Happening]) -> None:
     pipeline = Pipeline(default())

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.analysis import lanes
@@ -127,7 +127,6 @@ def test_whatever_comes_what_is_kept_has_a_bound(tmp_path: Path, monkeypatch: py
     assert lane.steps[0].sort == "open"
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, 50)).map(sorted), st.integers(-5, 60), st.integers(0, 30))
 def test_what_lies_between_two_times_is_found(times: list[int], start: int, span: int) -> None:
     moments = [Moment(at, row, "phase", "") for row, at in enumerate(times)]

@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.analysis import measure
@@ -256,7 +256,6 @@ _BOUNDS = {
 }  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     rows=st.lists(
         st.one_of(_ROW, _ROW.map(lambda row: row | {"plane": "gateway", "kind": "payload", "op": 11})), max_size=30

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.analysis.overview import ConnectionView, Overview, Snapshot, Volume
@@ -189,7 +189,6 @@ STEPS = (
 )
 
 
-@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from(STEPS)), max_size=30), st.lists(st.integers(1, 5)))
 def test_a_capture_that_grows_is_counted_as_one_that_does_not(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, tuple[str, dict]]], limits: list[int]

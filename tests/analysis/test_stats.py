@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.analysis import stats as module
@@ -343,7 +343,6 @@ ODD = st.one_of(
 
 
 @given(d=st.one_of(ODD, st.fixed_dictionaries({}, optional=dict.fromkeys(HEARD, ODD))))
-@settings(max_examples=60)
 def test_media_may_say_anything(d: Any) -> None:
     stream = module._Stream()
     stream.add(d if isinstance(d, dict) else {})

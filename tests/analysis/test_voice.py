@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.analysis import voice, voice_call
@@ -277,7 +277,6 @@ BODIES = ODD | st.dictionaries(
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 33), BODIES), max_size=8))
-@settings(max_examples=20)
 def test_no_payload_is_too_odd(tmp_path_factory: pytest.TempPathFactory, steps: list) -> None:
     main, talk = logged_in(), talk_of_voice()
     for on_main, from_client, op, d in steps:

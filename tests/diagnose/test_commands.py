@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.model import Finding, Plane, Severity
@@ -354,7 +354,6 @@ STEPS = [(True, op) for op in (0, 3, 4, 8, 9, 12, 997)] + [
 ]
 
 
-@settings(max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from(STEPS), ODD, st.integers(0, 40_000)), max_size=8))
 def test_no_command_is_too_odd(steps: list[tuple[tuple[bool, int | str], Any, int]]) -> None:
     talk = session()

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.diagnose.intents import BLANKS
@@ -126,7 +126,6 @@ ODD = st.recursive(
 )
 
 
-@settings(max_examples=60)
 @given(st.lists(ODD, max_size=5), ODD)
 def test_no_intents_are_too_odd(bodies: list[Any], intents: Any) -> None:
     talk = session()

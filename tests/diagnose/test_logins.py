@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.model import Finding, Severity
@@ -568,7 +568,6 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([2, 6, 9, 7, 10, 3, 0]), JSON, st.booleans()), max_size=6))
 def test_no_body_makes_a_rule_about_logins_stumble(steps: list[tuple[int, Any, bool]]) -> None:
     first, second = greeted(), greeted(2, 4000)

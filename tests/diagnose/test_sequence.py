@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.model import Finding, Severity
@@ -189,7 +189,6 @@ def test_event_outside_shard_is_still_told_after_a_purchase() -> None:
 NUMBERS = st.none() | st.integers(-3, 9) | st.sampled_from([2**63, 2**64, -(2**64), 1.5, True, "7", [1], {"s": 1}])
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.lists(
         st.tuples(

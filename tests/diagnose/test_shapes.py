@@ -2,7 +2,7 @@ import zlib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.diagnose.shapes import DEPRECATED
@@ -210,7 +210,6 @@ ODD = st.recursive(
 )
 
 
-@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.booleans(), st.dictionaries(st.sampled_from(["op", "d", "s", "t", "x"]), ODD)), max_size=6)
 )

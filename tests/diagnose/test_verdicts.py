@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.diagnose.engine import MAX_RECENT
@@ -1032,7 +1032,6 @@ _SIDES = st.sampled_from(["client", "server", "proxy", None])
 _TALKS = st.tuples(_PLANES, st.lists(_STEPS, max_size=12), _CODES, st.text(max_size=20), _SIDES)
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.lists(_TALKS, min_size=1, max_size=4))
 def test_no_end_is_too_odd(ends: list[tuple[Plane, list[Any], int | None, str, Side | None]]) -> None:
     talks = []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.importers import open_source
@@ -292,7 +292,6 @@ def test_nothing_in_it_is_told(tmp_path: Path) -> None:
 # Any input
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=400), st.lists(st.integers(1, 60)))
 def test_lines_are_the_same_however_the_bytes_come(data: bytes, sizes: list[int]) -> None:
     data = data.replace(b"\x00", b"\n")
@@ -322,7 +321,6 @@ RECORDS = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(RECORDS, max_size=8))
 def test_any_records_are_read_or_skipped(tmp_path: Path, odd: Iterable[dict[str, Any]]) -> None:
     happenings, _ = read(file_of(tmp_path, HEADER, *odd))

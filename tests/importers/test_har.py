@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.importers import har as har_module
@@ -562,7 +562,6 @@ ENTRY_FIELDS = st.sampled_from(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(ENTRY_FIELDS, JSON), st.dictionaries(FIELDS, JSON), st.dictionaries(FIELDS, JSON))
 def test_any_json_in_any_place_is_read(tmp_path: Path, odd: Any, first: Any, second: Any) -> None:
     messages = [TALK[0] | first, TALK[1] | second, {"request": odd}]

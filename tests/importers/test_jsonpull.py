@@ -6,7 +6,7 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.importers import jsonpull
@@ -33,7 +33,6 @@ def test_a_document_reads_the_same_in_pieces_of_any_size(
     monkeypatch.setattr(jsonpull, "_BLOCK", block)
     monkeypatch.setattr(jsonpull, "_SHORT", short)
 
-    @settings(max_examples=100, deadline=None)
     @given(value=st.dictionaries(st.text(max_size=5), JSON, max_size=4), indent=st.sampled_from([None, 1]))
     def check(value: Any, indent: int | None) -> None:
         text = json.dumps(value, indent=indent, ensure_ascii=False).encode("utf-8", "backslashreplace")

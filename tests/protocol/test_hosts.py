@@ -1,7 +1,7 @@
 """Which URLs are Discord's."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.model import Plane
@@ -119,7 +119,6 @@ def test_host_is_read_off_in_lower_case() -> None:
     assert host_of("no url") == ""
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.one_of(st.text(max_size=60), st.text(max_size=60).map("wss://".__add__)), st.text(max_size=20))
 def test_any_text_is_answered(url: str, extra: str) -> None:
     assert plane_of(url, [extra]) in {None, *Plane}

@@ -1,6 +1,6 @@
 """Ids taken apart."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.protocol import snowflake
@@ -16,7 +16,6 @@ def test_zero_is_the_first_moment_of_2015() -> None:
     assert snowflake.split(0) == (1420070400000, 0, 0, 0)
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**63 - 1))
 def test_the_parts_make_up_the_id(number: int) -> None:
     made = snowflake.split(number)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.model import Payload, Plane
@@ -97,7 +97,6 @@ def test_what_is_no_stream_keeps_its_bytes(compression: str) -> None:
             assert (stand.pass_on(data).data is data) == (said is not READY)
 
 
-@settings(max_examples=60, deadline=None)
 @given(data=st.data(), dialect=st.sampled_from([d for d in DIALECTS if d[1].endswith("stream")]))
 def test_any_split_of_the_stream_says_the_same_to_the_client(data: st.DataObject, dialect: tuple[str, str]) -> None:
     encoding, compression = dialect
@@ -114,7 +113,6 @@ def test_any_split_of_the_stream_says_the_same_to_the_client(data: st.DataObject
         assert stand.client.texts == texts
 
 
-@settings(max_examples=200, deadline=None)
 @given(messages=st.lists(st.binary(max_size=60)), claim=st.sampled_from(["none", "zlib-stream", "zstd-stream"]))
 def test_any_bytes_are_passed_on_or_given_up(messages: list[bytes], claim: str) -> None:
     rewriter = Rewriter(Conversation("json", claim).url, lambda url: HERE)
@@ -124,7 +122,6 @@ def test_any_bytes_are_passed_on_or_given_up(messages: list[bytes], claim: str) 
         assert not passed.changed
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_may_be_a_clients(data: bytes) -> None:
     Rewriter("", lambda url: HERE).client_said(b'"token"' + data)

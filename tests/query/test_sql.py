@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.model import Mark, Plane
@@ -233,7 +233,6 @@ FILTERS = st.recursive(
 
 
 @given(FILTERS, st.sampled_from(DIALECTS))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_a_capture_and_single_rows_agree_in_every_dialect(
     captures: dict[tuple[str, str], Reader], text: str, dialect: tuple[str, str]
 ) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.inert import inert
@@ -209,7 +209,6 @@ any_json = st.recursive(
 )
 
 
-@settings(max_examples=50)
 @given(st.lists(any_json, min_size=1, max_size=3), st.sampled_from(Plane), st.booleans())
 def test_whatever_is_said_can_be_explained(payloads: Iterable[object], plane: Plane, from_client: bool) -> None:
     talk = Conversation(plane=plane, at_ns=NOON).opens()

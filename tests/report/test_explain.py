@@ -1,7 +1,7 @@
 """What `explain` says of what."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.protocol import registry
@@ -195,7 +195,6 @@ def test_where_facts_come_from_is_said_with_an_address() -> None:
     assert "https://docs.discord.com/developers/topics/opcodes-and-status-codes" in told("gateway 4014")
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.one_of(st.text(max_size=40), st.from_regex(r"(gateway|voice|op|close|intents|id|error) [0-9]{0,22}")))
 def test_any_topic_is_answered_or_not(topic: str) -> None:
     explanation = explain(topic, TABLES)

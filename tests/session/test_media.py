@@ -4,7 +4,7 @@ import struct
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.model import Closed, Event, Frame, Happening, Kind, Opened, Payload, Plane
@@ -132,7 +132,6 @@ def test_no_more_rows_are_kept_open_than_the_limit() -> None:
     assert len(media.finish()) == MAX_RUNS
 
 
-@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 70_000), st.sampled_from((0, 1, 20, 2000)), st.booleans(), st.integers(1, 3))))
 def test_every_packet_is_counted_once(sent: list[tuple[int, int, bool, int]]) -> None:
     at = 0

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.model import ABSENT, Plane
@@ -291,7 +291,6 @@ def secrets_in(d: Any) -> list[str]:
     return [found for value in d for found in secrets_in(value)] if isinstance(d, list) else []
 
 
-@settings(max_examples=150, deadline=None)
 @given(d=BODIES, ascii_only=st.booleans())
 def test_no_secret_outlives_masking(d: Any, ascii_only: bool) -> None:
     data = json.dumps(d, ensure_ascii=ascii_only).encode()
@@ -304,7 +303,6 @@ def test_no_secret_outlives_masking(d: Any, ascii_only: bool) -> None:
     assert mask(mask(left)) == mask(left)
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     data=st.binary(max_size=200) | st.text(max_size=100).map(str.encode),
     encoding=st.sampled_from(["json", "etf", None]),

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.errors import TableError
@@ -279,7 +279,6 @@ BODIES = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(d=BODIES)
 def test_a_template_gives_one_line_whatever_the_body_is(d: Any) -> None:
     for template in TEMPLATES:
@@ -287,7 +286,6 @@ def test_a_template_gives_one_line_whatever_the_body_is(d: Any) -> None:
         assert inert(text) == text
 
 
-@settings(max_examples=60, deadline=None)
 @given(value=BODIES)
 def test_a_format_takes_any_value(value: Any) -> None:
     formats = [
@@ -336,7 +334,6 @@ def test_names_come_from_no_other_event() -> None:
     assert names_in("GUILD_ROLE_CREATE", {"id": "1", "name": "role"}) == {}
 
 
-@settings(max_examples=60, deadline=None)
 @given(d=NAMED)
 def test_names_are_looked_for_in_anything(d: Any) -> None:
     for name in ("READY", "GUILD_CREATE", "CHANNEL_CREATE", "THREAD_LIST_SYNC"):

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.simulator.etf_encode import encode, with_integer_ids
@@ -34,7 +34,6 @@ def test_a_server_writes_keys_as_atoms() -> None:
     assert encode({"op": 11}, atom_keys=True).hex() == "8374000000017702" + b"op".hex() + "610b"
 
 
-@settings(max_examples=60, deadline=None)
 @given(_VALUES)
 def test_what_is_written_reads_back(value: object) -> None:
     assert etf.decode(encode(value)).value == value

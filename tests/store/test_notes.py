@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.errors import CaptureError
@@ -240,7 +240,6 @@ def test_notes_and_rows_are_bounded(capture: Path, events: dict[int, Event], mon
     assert Notes(capture).marked == {3}
 
 
-@settings(max_examples=50, deadline=None)
 @given(text=st.text(alphabet=st.characters(), max_size=50))
 def test_any_note_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     capture = tmp_path_factory.mktemp("notes") / "bot.gwcap"

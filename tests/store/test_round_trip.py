@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.model import Closed, Control, Event, Frame, Happening, Kind, Mark, Opened, Plane
@@ -122,7 +122,6 @@ def recordings(draw: st.DrawFn) -> list[Happening]:
     return kept
 
 
-@settings(deadline=None, max_examples=60)
 @given(recordings(), st.integers(1, 4))
 def test_what_is_written_is_what_is_read(happenings: list[Happening], step: int) -> None:
     with TemporaryDirectory() as folder:

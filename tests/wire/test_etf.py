@@ -74,7 +74,6 @@ def test_vectors(vector: str) -> None:
 
 
 @given(values, st.sampled_from(["binary", "atom"]), st.booleans())
-@settings(max_examples=150, deadline=None)
 def test_what_is_encoded_decodes_to_the_same(value: Any, keys: Any, charlists: bool) -> None:
     data = encode(value, keys=keys, charlists=charlists)
     decoded = decode(data + b"rest")
@@ -84,7 +83,6 @@ def test_what_is_encoded_decodes_to_the_same(value: Any, keys: Any, charlists: b
 
 
 @given(values)
-@settings(max_examples=50, deadline=None)
 def test_erlpack_agrees(value: Any) -> None:
     erlpack = pytest.importorskip("erlpack")
     try:
@@ -95,7 +93,6 @@ def test_erlpack_agrees(value: Any) -> None:
 
 
 @given(values, st.data())
-@settings(max_examples=100, deadline=None)
 def test_a_proper_prefix_is_truncated(value: Any, data: st.DataObject) -> None:
     whole = encode(value, keys="atom")
     cut = data.draw(st.integers(0, len(whole) - 1))
@@ -119,7 +116,7 @@ def test_a_proper_prefix_of_a_rare_term_is_truncated(whole: bytes) -> None:
 
 
 @given(soup)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 def test_truncated_means_that_more_bytes_can_complete_it(data: bytes) -> None:
     """A stream waits for more after ``truncated``, so it must not be said of what is lost already."""
     limits = {"max_nodes": 100}
@@ -139,7 +136,6 @@ def test_truncated_means_that_more_bytes_can_complete_it(data: bytes) -> None:
 
 
 @given(st.binary(max_size=80) | soup)
-@settings(max_examples=300, deadline=None)
 def test_any_bytes_give_a_value_or_an_error_with_a_known_reason(data: bytes) -> None:
     assert reason(data) in ("ok", "truncated", "bad-etf", "limit")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.wire.inflate import MAX_RATIO, SPARE, WINDOW_LOG_MAX, Budget, InflateError, Zlib, Zstd, inflate_whole
@@ -71,7 +71,6 @@ def test_a_message_may_be_cut_in_two() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(messages=st.lists(st.binary(max_size=200), max_size=6), cuts=st.lists(st.integers(0, 500)))
-@settings(max_examples=60, deadline=None)
 def test_any_split_of_a_stream_inflates_to_the_same(kind: Kind, messages: list[bytes], cuts: list[int]) -> None:
     data = b"".join(compress(kind, messages))
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
@@ -82,7 +81,6 @@ def test_any_split_of_a_stream_inflates_to_the_same(kind: Kind, messages: list[b
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.binary(max_size=60), at=st.integers(0, 200), limit=st.integers(0, 400))
-@settings(max_examples=150, deadline=None)
 def test_any_bytes_give_output_within_the_limit_or_an_error(kind: Kind, data: bytes, at: int, limit: int) -> None:
     stream = kind()
     good = b"".join(compress(kind, MESSAGES))

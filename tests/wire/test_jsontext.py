@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.wire.etf import Atom, Tuple
@@ -45,7 +45,6 @@ def reason(data: bytes) -> str:
 
 
 @given(values)
-@settings(max_examples=200, deadline=None)
 def test_what_is_written_reads_as_the_same(value: Any) -> None:
     written = dumps(value)
     assert loads(written) == value
@@ -53,20 +52,17 @@ def test_what_is_written_reads_as_the_same(value: Any) -> None:
 
 
 @given(values)
-@settings(max_examples=100, deadline=None)
 def test_a_value_reads_the_same_from_any_spelling(value: Any) -> None:
     assert loads(json.dumps(value, indent=1).encode()) == value
     assert loads(b"\xef\xbb\xbf" + dumps(value)) == value
 
 
 @given(st.binary(max_size=40) | soup)
-@settings(max_examples=300, deadline=None)
 def test_any_bytes_give_a_value_or_an_error_with_a_known_reason(data: bytes) -> None:
     assert reason(data) in ("ok", "truncated", "not-json", "limit")
 
 
 @given(values, st.data())
-@settings(max_examples=100, deadline=None)
 def test_a_proper_prefix_is_truncated(value: Any, data: st.DataObject) -> None:
     whole = dumps([value])
     cut = data.draw(st.integers(0, len(whole) - 1))
@@ -74,7 +70,6 @@ def test_a_proper_prefix_is_truncated(value: Any, data: st.DataObject) -> None:
 
 
 @given(soup)
-@settings(max_examples=300, deadline=None)
 def test_truncated_means_that_more_text_can_complete_it(data: bytes) -> None:
     """An assembler waits for more after ``truncated``, so it must not be said of what is lost already."""
     for _ in range(40):
@@ -85,7 +80,6 @@ def test_truncated_means_that_more_text_can_complete_it(data: bytes) -> None:
 
 
 @given(st.lists(st.lists(values, max_size=3), min_size=1, max_size=4), st.sampled_from([b"", b" ", b"\r\n"]))
-@settings(max_examples=100, deadline=None)
 def test_documents_back_to_back_are_read_one_by_one(documents: list[Any], between: bytes) -> None:
     data = between.join(map(dumps, documents))
     read, at = [], 0

@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rfc9420 import DefaultCryptoProvider
 from rfc9420.messages.refs import make_key_package_ref, make_proposal_ref
@@ -258,7 +258,6 @@ def test_layouts_name_only_structures_and_fields_that_there_are() -> None:
         check(layout, set())
 
 
-@settings(max_examples=300, deadline=None)
 @given(name=st.sampled_from(sorted(STRUCTURES)), data=st.binary(max_size=120))
 def test_any_bytes_are_read_or_refused_and_none_are_lost(name: str, data: bytes) -> None:
     cursor = Cursor(data)

@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.model import Frame, Mark, Payload, Plane, Undecoded
@@ -49,7 +49,6 @@ def compressed(compression: str, texts: list[bytes]) -> list[bytes]:
     return [zstd.compress(text) + zstd.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK) for text in texts]
 
 
-@settings(deadline=None, max_examples=300)
 @given(
     plane=st.sampled_from(Plane),
     url=URLS,
@@ -67,7 +66,6 @@ def test_any_bytes_become_payloads_or_reasons(plane: Plane, url: str, late: bool
     decoder.finish()
 
 
-@settings(deadline=None, max_examples=100)
 @given(
     envelopes=st.lists(ENVELOPES, min_size=1, max_size=4),
     compression=st.sampled_from(["zlib-stream", "zstd-stream"]),

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.model import Payload, Undecoded
@@ -270,13 +270,11 @@ def test_what_is_unknown_is_kept(data: bytes) -> None:
     assert read(data).d["rest"].endswith("0102")
 
 
-@settings(max_examples=300, deadline=None)
 @given(data=st.binary(max_size=400), client=st.booleans(), version=st.sampled_from([None, 4, 8]))
 def test_any_bytes_are_read(data: bytes, client: bool, version: int | None) -> None:
     read_binary(data, client, version)
 
 
-@settings(max_examples=300, deadline=None)
 @given(op=st.integers(25, 30), data=st.binary(max_size=200))
 def test_any_body_is_kept_where_it_is_not_understood(op: int, data: bytes) -> None:
     what = read_binary(b"\0\0" + bytes([op]) + data, False, 8)
@@ -286,7 +284,6 @@ def test_any_body_is_kept_where_it_is_not_understood(op: int, data: bytes) -> No
     assert what.problems or not rest
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     frame=st.sampled_from(list(FRAMES.values())),
     at=st.integers(0, 400),
