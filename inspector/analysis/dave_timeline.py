@@ -12,8 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from inspector.model import Event
 from inspector.protocol.ops import VoiceOp
-from inspector.session.dave import AT_ONCE, NEW_GROUP, Dave
-from inspector.session.dave import Transition as Announced
+from inspector.session.dave import AT_ONCE, NEW_GROUP, Dave, Transition
 from inspector.session.proposals import number_in
 from inspector.session.said import At
 
@@ -22,7 +21,7 @@ MOST_CHANGES, MOST_TRANSITIONS = 1_000, 500
 # Users of a call that are followed, and stretches of time kept of each.
 MOST_MEMBERS, MOST_STRETCHES = 256, 100
 
-State = Literal["group", "forming", "off", "apart"]
+GroupState = Literal["group", "forming", "off", "apart"]
 """In a group, before there is one, without encryption, and without a connection."""
 What = Literal["commit", "welcome", "downgrade", "version", "new group"]
 
@@ -46,13 +45,13 @@ _MOVES_PEOPLE = {
 }
 
 
-class Change(NamedTuple):
+class StateChange(NamedTuple):
     """What holds from a time on."""
 
     at_ns: int
     """Nanoseconds since the epoch, as all times here."""
     row: int
-    state: State
+    state: GroupState
     epoch: int | None
     """Of the group; None outside of one, and where it cannot be told."""
 
@@ -66,7 +65,7 @@ class Stretch(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class MemberView:
     """A user over time."""
 
     user: str
@@ -79,7 +78,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Transition:
+class TransitionView:
     """A change of keys or version, or the wish for a new group."""
 
     id: int | None
@@ -107,10 +106,10 @@ class Transition:
 class DaveTimeline:
     """All of one call. Never changes."""
 
-    changes: tuple[Change, ...] = ()
-    members: tuple[Member, ...] = ()
+    changes: tuple[StateChange, ...] = ()
+    members: tuple[MemberView, ...] = ()
     """The client's own user first, then in the order in which they came."""
-    transitions: tuple[Transition, ...] = ()
+    transitions: tuple[TransitionView, ...] = ()
     left_out: int = 0
     """Older transitions that are not kept."""
 
@@ -124,15 +123,15 @@ class _Record:
     at: At
     id: int | None
     version: int | None = None
-    told: Announced | None = None
+    told: Transition | None = None
     epoch: int | None = None
     members: tuple[str, ...] | None = None
 
-    def view(self) -> Transition:
+    def view(self) -> TransitionView:
         told = self.told
         executed = None if told is None or told.id == AT_ONCE else told.executed
         ready, rejected = (None, None) if told is None else (told.ready, told.rejected)
-        return Transition(
+        return TransitionView(
             self.id, self.what, self.version, self.connection, self.at, ready, executed, rejected, self.epoch,
             self.members,
         )  # fmt: skip
@@ -149,7 +148,7 @@ class DaveRecorder:
 
     def __init__(self) -> None:
         self.dave = Dave()
-        self._changes: list[Change] = []
+        self._changes: list[StateChange] = []
         self._tracks: dict[str, _Track] = {}
         self._records: list[_Record] = []
         self._left_out = 0
@@ -178,7 +177,7 @@ class DaveRecorder:
     def view(self) -> DaveTimeline:
         """Return what has been seen so far."""
         members = [
-            Member(user, user == self._own, tuple(track.present), tuple(track.grouped))
+            MemberView(user, user == self._own, tuple(track.present), tuple(track.grouped))
             for user, track in self._tracks.items()
         ]
         members.sort(key=lambda member: not member.own)
@@ -220,10 +219,10 @@ class DaveRecorder:
             self._change(at, "forming" if version else "off", None)
         self._sync(at.at_ns, (*self._selves(), *self.dave.members), self._group if grouped else ())
 
-    def _change(self, at: At, state: State, epoch: int | None) -> None:
+    def _change(self, at: At, state: GroupState, epoch: int | None) -> None:
         last = self._changes[-1] if self._changes else None
         if last is None or (last.state, last.epoch) != (state, epoch):
-            self._changes.append(Change(at.at_ns, at.n, state, epoch))
+            self._changes.append(StateChange(at.at_ns, at.n, state, epoch))
             if len(self._changes) > MOST_CHANGES:
                 del self._changes[: MOST_CHANGES // 2]
 

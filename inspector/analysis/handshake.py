@@ -15,9 +15,9 @@ from inspector.protocol.ops import GatewayOp, VoiceOp
 LULL_NS = 10_000_000_000
 AT_ONCE = 0
 
-Side = Literal["main", "voice", "udp"]
+StepSide = Literal["main", "voice", "udp"]
 Part = Literal["asking", "connecting", "login", "resume", "path", "encryption", "afterwards"]
-Key = Literal[
+StepKey = Literal[
     "ask", "state", "server", "open", "hello", "identify", "resume", "ready", "resumed", "discover", "discovered",
     "select", "describe", "sender", "package", "propose", "commit", "announce", "prepared", "execute", "speak", "close",
 ]  # fmt: skip
@@ -25,12 +25,12 @@ Outcome = Literal["established", "resumed", "under way", "failed", "not recorded
 """``not recorded``: the recording began after it."""
 
 
-class Kind(NamedTuple):
+class StepKind(NamedTuple):
     """What a step is."""
 
     part: Part
     """To which part of the handshake it belongs. A client does ``login`` or ``resume``, never both."""
-    side: Side
+    side: StepSide
     op: int | None
     """Its opcode; None for an event, an opening, a close, or what is no payload of a gateway."""
     word: str
@@ -39,39 +39,39 @@ class Kind(NamedTuple):
     """Who has to do it."""
 
 
-STEPS: dict[Key, Kind] = {
-    "ask": Kind("asking", "main", GatewayOp.VOICE_STATE_UPDATE, "", True),
-    "state": Kind("asking", "main", None, "VOICE_STATE_UPDATE", False),
-    "server": Kind("asking", "main", None, "VOICE_SERVER_UPDATE", False),
-    "open": Kind("connecting", "voice", None, "connection", True),
-    "hello": Kind("connecting", "voice", VoiceOp.HELLO, "", False),
-    "identify": Kind("login", "voice", VoiceOp.IDENTIFY, "", True),
-    "resume": Kind("resume", "voice", VoiceOp.RESUME, "", True),
-    "ready": Kind("login", "voice", VoiceOp.READY, "", False),
-    "resumed": Kind("resume", "voice", VoiceOp.RESUMED, "", False),
-    "discover": Kind("path", "udp", None, "IP discovery", True),
-    "discovered": Kind("path", "udp", None, "IP discovery", False),
-    "select": Kind("login", "voice", VoiceOp.SELECT_PROTOCOL, "", True),
-    "describe": Kind("login", "voice", VoiceOp.SESSION_DESCRIPTION, "", False),
-    "sender": Kind("encryption", "voice", VoiceOp.MLS_EXTERNAL_SENDER, "", False),
-    "package": Kind("encryption", "voice", VoiceOp.MLS_KEY_PACKAGE, "", True),
-    "propose": Kind("encryption", "voice", VoiceOp.MLS_PROPOSALS, "", False),
-    "commit": Kind("encryption", "voice", VoiceOp.MLS_COMMIT_WELCOME, "", True),
-    "announce": Kind("encryption", "voice", VoiceOp.MLS_ANNOUNCE_COMMIT, "", False),
-    "prepared": Kind("encryption", "voice", VoiceOp.DAVE_TRANSITION_READY, "", True),
-    "execute": Kind("encryption", "voice", VoiceOp.DAVE_EXECUTE_TRANSITION, "", False),
-    "speak": Kind("afterwards", "voice", VoiceOp.SPEAKING, "", True),
-    "close": Kind("afterwards", "voice", None, "close", False),
+STEPS: dict[StepKey, StepKind] = {
+    "ask": StepKind("asking", "main", GatewayOp.VOICE_STATE_UPDATE, "", True),
+    "state": StepKind("asking", "main", None, "VOICE_STATE_UPDATE", False),
+    "server": StepKind("asking", "main", None, "VOICE_SERVER_UPDATE", False),
+    "open": StepKind("connecting", "voice", None, "connection", True),
+    "hello": StepKind("connecting", "voice", VoiceOp.HELLO, "", False),
+    "identify": StepKind("login", "voice", VoiceOp.IDENTIFY, "", True),
+    "resume": StepKind("resume", "voice", VoiceOp.RESUME, "", True),
+    "ready": StepKind("login", "voice", VoiceOp.READY, "", False),
+    "resumed": StepKind("resume", "voice", VoiceOp.RESUMED, "", False),
+    "discover": StepKind("path", "udp", None, "IP discovery", True),
+    "discovered": StepKind("path", "udp", None, "IP discovery", False),
+    "select": StepKind("login", "voice", VoiceOp.SELECT_PROTOCOL, "", True),
+    "describe": StepKind("login", "voice", VoiceOp.SESSION_DESCRIPTION, "", False),
+    "sender": StepKind("encryption", "voice", VoiceOp.MLS_EXTERNAL_SENDER, "", False),
+    "package": StepKind("encryption", "voice", VoiceOp.MLS_KEY_PACKAGE, "", True),
+    "propose": StepKind("encryption", "voice", VoiceOp.MLS_PROPOSALS, "", False),
+    "commit": StepKind("encryption", "voice", VoiceOp.MLS_COMMIT_WELCOME, "", True),
+    "announce": StepKind("encryption", "voice", VoiceOp.MLS_ANNOUNCE_COMMIT, "", False),
+    "prepared": StepKind("encryption", "voice", VoiceOp.DAVE_TRANSITION_READY, "", True),
+    "execute": StepKind("encryption", "voice", VoiceOp.DAVE_EXECUTE_TRANSITION, "", False),
+    "speak": StepKind("afterwards", "voice", VoiceOp.SPEAKING, "", True),
+    "close": StepKind("afterwards", "voice", None, "close", False),
 }
 """The steps of a handshake, in the order in which they are due."""
 _PLACES = {key: place for place, key in enumerate(STEPS)}
-PAYLOADS: dict[tuple[bool, int], Key] = {
+PAYLOADS: dict[tuple[bool, int], StepKey] = {
     (kind.from_client, kind.op): key for key, kind in STEPS.items() if kind.side == "voice" and kind.op is not None
 } | {(False, 30): "announce"}
 """The step that a payload of the voice gateway is, by its sender and opcode. A Welcome announces as a commit does."""
 
 
-def _chain(*parts: Part) -> tuple[Key, ...]:
+def _chain(*parts: Part) -> tuple[StepKey, ...]:
     return tuple(key for key, kind in STEPS.items() if kind.part in parts)
 
 
@@ -92,11 +92,11 @@ class Seen(NamedTuple):
     op: int | None = None
 
 
-class Step(NamedTuple):
+class HandshakeStep(NamedTuple):
     """One line of a handshake."""
 
-    key: Key
-    side: Side
+    key: StepKey
+    side: StepSide
     connection: int | None
     """None for a connection that never was."""
     op: int | None
@@ -120,11 +120,11 @@ class Handshake:
 
     connection: int | None
     """The voice connection; None where it has not come to one."""
-    steps: tuple[Step, ...]
+    steps: tuple[HandshakeStep, ...]
     outcome: Outcome
     start_ns: int
     end_ns: int
-    """When its own time ended: the last step that is not `Step.later`."""
+    """When its own time ended: the last step that is not `HandshakeStep.later`."""
     closed: bool
     """Nothing more can come."""
     code: int | None
@@ -148,7 +148,7 @@ class Course:
     connection: int
     joined_late: bool = False
     refusal: str | None = None
-    seen: dict[Key, Seen] = field(default_factory=dict)
+    seen: dict[StepKey, Seen] = field(default_factory=dict)
     """The first of each."""
     version: int | None = None
     """Of DAVE, as Session Description says."""
@@ -186,7 +186,7 @@ class Course:
         """Whether the connection was let into the call."""
         return (_RESUME if self.is_resume else _LOGIN)[-1] in self.seen
 
-    def due(self) -> Iterator[Key]:
+    def due(self) -> Iterator[StepKey]:
         """Yield what has not come and had to, as far as can be told."""
         seen = self.seen
         if self.joined_late or self.refusal is not None:
@@ -200,7 +200,7 @@ class Course:
         elif not self.is_resume and self.is_encrypted:
             yield from self._due_of_dave()
 
-    def _due_of_dave(self) -> Iterator[Key]:
+    def _due_of_dave(self) -> Iterator[StepKey]:
         seen = self.seen
         if "sender" not in seen:
             yield "sender"
@@ -217,20 +217,20 @@ class Course:
 
 
 def handshake(
-    asked: Mapping[Key, Seen], course: Course | None, *, endpoint: bool = True, over: bool = False
+    asked: Mapping[StepKey, Seen], course: Course | None, *, endpoint: bool = True, over: bool = False
 ) -> Handshake:
     """Return what came of an attempt, of which at least one row was seen.
 
     `asked` is what was said on the main gateway, `course` the voice connection, `endpoint` whether a server was named,
     `over` whether nothing more can come although there is no connection.
     """
-    seen: list[tuple[Key, Seen]] = [*asked.items(), *(course.seen.items() if course else ())]
+    seen: list[tuple[StepKey, Seen]] = [*asked.items(), *(course.seen.items() if course else ())]
     if course is not None and course.is_resume:
         seen = [each for each in seen if each[0] not in _TAKEN_OVER]
     seen.sort(key=lambda each: (each[0] == "close", each[1].at_ns, each[1].row))
-    due: list[Key] = []
+    due: list[StepKey] = []
     if "ask" in asked:
-        wanted: tuple[Key, ...] = ("state", "server")
+        wanted: tuple[StepKey, ...] = ("state", "server")
         due += [key for key in wanted if key not in asked]
     if course is None and "server" in asked and endpoint:
         due.append("open")
@@ -261,9 +261,9 @@ def handshake(
     )
 
 
-def _steps(seen: list[tuple[Key, Seen]], *, whole: bool) -> list[Step]:
+def _steps(seen: list[tuple[StepKey, Seen]], *, whole: bool) -> list[HandshakeStep]:
     """Return the steps that were seen, each from the end of the one before; `whole`: all that was due has come."""
-    steps: list[Step] = []
+    steps: list[HandshakeStep] = []
     before, later = seen[0][1].at_ns, False
     for key, (at_ns, row, connection, op) in seen:
         kind = STEPS[key]
@@ -272,7 +272,7 @@ def _steps(seen: list[tuple[Key, Seen]], *, whole: bool) -> list[Step]:
         elif key in _OPTIONAL:
             later = later or at_ns - before > LULL_NS
         steps.append(
-            Step(
+            HandshakeStep(
                 key,
                 kind.side,
                 connection,
@@ -289,7 +289,7 @@ def _steps(seen: list[tuple[Key, Seen]], *, whole: bool) -> list[Step]:
     return steps
 
 
-def _insert(steps: list[Step], key: Key, connection: int | None, end_ns: int) -> None:
+def _insert(steps: list[HandshakeStep], key: StepKey, connection: int | None, end_ns: int) -> None:
     """Put in what did not come, after the last of those that come before it."""
     kind, place = STEPS[key], _PLACES[key]
     at = max((at + 1 for at, step in enumerate(steps) if _PLACES[step.key] < place and not step.later), default=0)
@@ -298,7 +298,9 @@ def _insert(steps: list[Step], key: Key, connection: int | None, end_ns: int) ->
         connection = next((step.connection for step in steps if step.side == "main"), None)
     steps.insert(
         at,
-        Step(key, kind.side, connection, kind.op, kind.word, kind.from_client, None, min(before, end_ns), end_ns),
+        HandshakeStep(
+            key, kind.side, connection, kind.op, kind.word, kind.from_client, None, min(before, end_ns), end_ns
+        ),
     )
 
 

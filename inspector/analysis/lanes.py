@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from inspector.analysis.beats import is_ack, is_heartbeat
-from inspector.analysis.overview import host_of
 from inspector.analysis.progress import MOVES, shown_phase
 from inspector.model import Plane, Severity
+from inspector.protocol.hosts import address_of
 from inspector.session.phases import OPENED, connection_phase
 from inspector.session.state import Connection
 from inspector.store import rows
@@ -47,7 +47,7 @@ _FINDINGS = """
 _CONNECTIONS = f"""
     select {rows.CONNECTION_COLUMNS} from connection where id > ? or id in (select value from json_each(?))"""
 
-Sort = Literal["open", "refused", "phase", "close", "identify", "resume", "rejected", "info", "warn", "error"]
+MomentSort = Literal["open", "refused", "phase", "close", "identify", "resume", "rejected", "info", "warn", "error"]
 """What a moment is: a ``refused`` connection never was, a ``rejected`` Identify or Resume came to nothing."""
 
 
@@ -58,7 +58,7 @@ class Moment(NamedTuple):
     """Nanoseconds since the epoch, as all times here."""
     row: int
     """Number of its row in the timeline."""
-    sort: Sort
+    sort: MomentSort
     text: str
     """The phase, the close code, or the rule; as it came, so whoever shows it makes it inert."""
 
@@ -200,7 +200,7 @@ class LaneReader:
         noticed = db.execute(_FINDINGS, (self._last_finding, limit)).fetchall()
         for number, event, connection, at_ns, severity, rule in noticed:
             self._last_finding = int(number)
-            sort: Sort = {1: "info", 2: "warn"}.get(severity, "error")  # type: ignore[assignment]
+            sort: MomentSort = {1: "info", 2: "warn"}.get(severity, "error")  # type: ignore[assignment]
             self._way(connection).find(Moment(int(at_ns), int(event), sort, str(rule)))
         while len(self._ways) > MOST_LANES:
             del self._ways[min(self._ways)]
@@ -306,7 +306,7 @@ class _Way:
         return Lane(
             id=opened.connection,
             plane=opened.plane,
-            host=host_of(opened.url),
+            host=address_of(opened.url),
             shard=connection.shard,
             refusal=opened.refusal,
             opened_ns=opened_ns,

@@ -97,7 +97,7 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class NameTally:
     """All messages of one name. Its texts are as they came: whoever shows them makes them inert."""
 
     plane: Plane
@@ -143,7 +143,7 @@ class Measured:
     """How long a bucket takes."""
     buckets: Mapping[int, Volume] = field(default_factory=dict)
     """Traffic by time: bucket i begins at ``i * bucket_ns``. Those in which nothing passed are left out."""
-    tallies: tuple[Tally, ...] = ()
+    tallies: tuple[NameTally, ...] = ()
     """Names, in the order in which they came up."""
     rest: int = 0
     """Messages of further names, when there were `MOST_TALLIES` already."""
@@ -334,9 +334,9 @@ class _Tally:
         self.largest_decoded = max(self.largest_decoded, largest_decoded)
         self.sizes[size] += count
 
-    def view(self, plane: Plane, kind: Kind, op: int | str | None, event: str | None) -> Tally:
+    def view(self, plane: Plane, kind: Kind, op: int | str | None, event: str | None) -> NameTally:
         largest = self.largest_wire, self.largest_decoded
-        return Tally(
+        return NameTally(
             plane, kind, op, event, self.count, self.wire_bytes, self.decoded_bytes, *largest, tuple(self.sizes)
         )
 

@@ -9,11 +9,11 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from inspector.analysis.beats import is_ack
 from inspector.analysis.progress import MOVES, shown_phase
 from inspector.model import Plane, Severity
+from inspector.protocol.hosts import address_of
 from inspector.protocol.registry import Registry
 from inspector.session.phases import OPENED, connection_phase
 from inspector.session.state import Connection
@@ -41,7 +41,7 @@ _FINDINGS = "select severity, count(*), max(id) from finding where id > ? group 
 
 
 @dataclass(frozen=True, slots=True)
-class Volume:
+class Amount:
     """What one end sent."""
 
     wire_bytes: int = 0
@@ -86,8 +86,8 @@ class ConnectionView:
     """The last sequence number that the server gave."""
     events: int
     """Rows of the timeline."""
-    sent: Volume
-    received: Volume
+    sent: Amount
+    received: Amount
     unread_frames: int
     """Messages kept raw after its compression context was lost, as of its last event."""
     round_trips: tuple[int, ...]
@@ -294,7 +294,7 @@ class _Count:
         return ConnectionView(
             id=opened.connection,
             plane=opened.plane,
-            host=host_of(opened.url),
+            host=address_of(opened.url),
             version=connection.version,
             encoding=connection.encoding,
             compression=connection.compression,
@@ -313,17 +313,8 @@ class _Count:
             dave=connection.dave,
             seq=self.seq,
             events=self.events,
-            sent=Volume(*self.volumes[:2]),
-            received=Volume(*self.volumes[2:]),
+            sent=Amount(*self.volumes[:2]),
+            received=Amount(*self.volumes[2:]),
             unread_frames=connection.unread_frames,
             round_trips=tuple(self.round_trips),
         )
-
-
-def host_of(url: str) -> str:
-    """Return name and port of a URL; empty where it cannot be read."""
-    try:
-        # Not what stands before an @, which would be a password.
-        return urlsplit(url).netloc.rpartition("@")[2]
-    except ValueError:
-        return ""

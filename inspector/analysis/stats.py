@@ -14,8 +14,8 @@ from typing import Any
 
 from inspector.analysis.beats import IS_HEARTBEAT
 from inspector.analysis.measure import LONGEST_NAME, SLICE, Measured, Measures, RoundTrips, name_of
-from inspector.analysis.overview import host_of
 from inspector.model import Closed, Kind, Plane, Severity
+from inspector.protocol.hosts import address_of
 from inspector.protocol.registry import Registry
 from inspector.protocol.snowflake import number_of
 from inspector.query.payloads import body
@@ -398,7 +398,7 @@ class Survey:
         return ConnectionStats(
             id=opened.connection,
             plane=opened.plane,
-            host=host_of(opened.url),
+            host=address_of(opened.url),
             # A column may hold anything in a file that someone else made.
             version=connection.version if isinstance(connection.version, int) else None,
             encoding=_text(connection.encoding),

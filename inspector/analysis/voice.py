@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from inspector.analysis.beats import literal
-from inspector.analysis.handshake import PAYLOADS, Course, Key, Seen, first_sentence
-from inspector.analysis.overview import host_of
+from inspector.analysis.handshake import PAYLOADS, Course, Seen, StepKey, first_sentence
 from inspector.analysis.voice_call import Call, Socket, Violation, VoiceCall, without_port
 from inspector.model import ABSENT, Event, Kind, Payload, Plane, Severity
+from inspector.protocol.hosts import address_of
 from inspector.protocol.ops import BINARY, GatewayOp, VoiceOp
 from inspector.session.dave import OPS
 from inspector.session.proposals import number_in
@@ -292,7 +292,7 @@ class VoiceReader:
 
     def _place(self, socket: Socket, known: "_Connection") -> None:
         """Find the call of a connection by its host, as long as it has not said more; else it has one of its own."""
-        host = without_port(host_of(known.url))
+        host = without_port(address_of(known.url))
         home, _ = self._home(known.parent)
         for call in reversed(self._calls):
             if host and call.host == host and not call.left and (home is None or call.home == home):
@@ -320,7 +320,7 @@ class VoiceReader:
     def _on_media(self, row: "_Row") -> None:
         socket = self._sockets.get(self._of(row.connection).parent or 0)
         if socket is not None:
-            key: Key = "discover" if row.from_client else "discovered"
+            key: StepKey = "discover" if row.from_client else "discovered"
             socket.course.seen.setdefault(key, Seen(int(row.at), row.id, row.connection))
             self._touch(socket)
 

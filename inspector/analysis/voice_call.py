@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from inspector.analysis.dave_timeline import DaveRecorder, DaveTimeline
-from inspector.analysis.handshake import Course, Handshake, Key, Seen, handshake
+from inspector.analysis.handshake import Course, Handshake, Seen, StepKey, handshake
 from inspector.model import Severity
 
 # Attempts that are kept: the first and the newest.
@@ -70,7 +70,7 @@ class Socket:
 class Attempt:
     """What was said on the main gateway, and the voice connection that came of it."""
 
-    asked: Mapping[Key, Seen]
+    asked: Mapping[StepKey, Seen]
     socket: Socket | None
     endpoint: bool = True
     """The main gateway named a server."""
@@ -92,7 +92,7 @@ class Call:
     left: bool = False
     active: int | None = None
     """Number of the voice connection that said last who it is."""
-    pending: dict[Key, Seen] = field(default_factory=dict)
+    pending: dict[StepKey, Seen] = field(default_factory=dict)
     """What was said on the main gateway since the last connection."""
     attempts: list[Attempt] = field(default_factory=list)
     left_out: int = 0
@@ -190,7 +190,7 @@ class Call:
             for each in self.attempts[-1:]
         )
 
-    def _note(self, key: Key, seen: Seen) -> None:
+    def _note(self, key: StepKey, seen: Seen) -> None:
         self.pending[key] = seen
         self.last_ns = max(self.last_ns, seen.at_ns)
         self.shown = None

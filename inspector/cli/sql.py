@@ -38,7 +38,7 @@ _BYTES = frozenset({"frame.raw", "frame.forwarded", "payload_chunk.data", "paylo
 _OF_HEADERS, _MOST = ("sec-websocket-protocol", "origin", "authorization", "cookie"), 20_000
 _ADDRESS = re.compile(r"[a-z]+://\S+$")
 
-Row = tuple[Any, ...]
+Values = tuple[Any, ...]
 
 
 @click.command(
@@ -147,7 +147,7 @@ def _distinct(names: list[str]) -> list[str]:
     return found
 
 
-def _fetched(cursor: sqlite3.Cursor) -> Iterator[list[Row]]:
+def _fetched(cursor: sqlite3.Cursor) -> Iterator[list[Values]]:
     """Yield the rows in batches, small ones where rows are large."""
     size = 1
     while batch := cursor.fetchmany(size):
@@ -156,13 +156,13 @@ def _fetched(cursor: sqlite3.Cursor) -> Iterator[list[Row]]:
         size = min(size * 2, _FETCHED) if held < _FETCHED_BYTES else 1
 
 
-def _write_jsonl(columns: list[str], batches: Iterator[list[Row]]) -> None:
+def _write_jsonl(columns: list[str], batches: Iterator[list[Values]]) -> None:
     for batch in batches:
         for row in batch:
             put(jsontext.line(dict(zip(columns, row, strict=True))))
 
 
-def _write_csv(columns: list[str], batches: Iterator[list[Row]]) -> None:
+def _write_csv(columns: list[str], batches: Iterator[list[Values]]) -> None:
     if columns:
         put(table.line(columns, "\n"))
     for batch in batches:
@@ -170,7 +170,7 @@ def _write_csv(columns: list[str], batches: Iterator[list[Row]]) -> None:
             put(table.line(row, "\n"))
 
 
-def _write_text(columns: list[str], batches: Iterator[list[Row]]) -> None:
+def _write_text(columns: list[str], batches: Iterator[list[Values]]) -> None:
     head: list[list[str]] = [[inert(column) for column in columns]] if columns else []
     for batch in batches:
         head += [[_text_cell(cell) for cell in row] for row in batch]
@@ -193,7 +193,7 @@ def _text_cell(value: Any) -> str:
     return f"{len(value)} bytes" if isinstance(value, bytes) else inert(str(value))
 
 
-_WRITERS: dict[str, Callable[[list[str], Iterator[list[Row]]], None]] = {
+_WRITERS: dict[str, Callable[[list[str], Iterator[list[Values]]], None]] = {
     "text": _write_text,
     "csv": _write_csv,
     "jsonl": _write_jsonl,

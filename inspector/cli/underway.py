@@ -12,7 +12,7 @@ from inspector.proxy.launch.runtimes import can_capture_locally
 from inspector.proxy.launch.watch import Watch
 from inspector.proxy.mitmdump import Settings
 from inspector.proxy.process import Process, exit_code
-from inspector.tui.source import Advice, State
+from inspector.tui.live_proxy import Advice, ProxyState
 
 # Lines of a log that are kept.
 _LINES = 200
@@ -61,7 +61,7 @@ class Log:
 
 
 class Underway:
-    """A recording that goes on; a `inspector.tui.source.Source`."""
+    """A recording that goes on; a `inspector.tui.live_proxy.LiveProxy`."""
 
     def __init__(
         self,
@@ -88,12 +88,12 @@ class Underway:
         """Return how to point clients at the proxy."""
         return list(self._advice)
 
-    def state(self) -> State:
+    def state(self) -> ProxyState:
         """Return how the processes are doing. Exit codes are as a shell has them, -1 where nobody was told."""
         proxy = self.proxy.poll()
         client = self.client.poll() if self.client is not None else None
         unseen = self.watch.unseen if self.watch is not None else None
-        return State(
+        return ProxyState(
             proxy=None if proxy is None else exit_code(proxy),
             client=None if client is None else exit_code(client),
             client_running=self.client is not None and client is None,

@@ -10,10 +10,11 @@ from inspector.diagnose.cause import RESUMABLE_NS
 from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, receives, rule, sends, silence
 from inspector.diagnose.words import opcode, quoted
 from inspector.model import Knows, Plane, Severity
+from inspector.protocol.hosts import address_of
 from inspector.protocol.ops import HEARTBEATS, GatewayOp
 from inspector.session.redact import is_lost
 from inspector.session.said import Identify, Refused, Resume
-from inspector.session.tracker import DESTROYING, host_of
+from inspector.session.tracker import DESTROYING
 from inspector.session.world import DAY_NS, Login
 from inspector.words import counted, listed, took
 
@@ -251,8 +252,8 @@ def resume_at_wrong_url(now: Situation) -> Iterator[Noticed]:
     It works at times, and the connection drops more often.
     """
     session = now.world.sessions.get(now.expect(Resume).session or "")
-    host = host_of(now.connection.opened.url)
-    if session is None or session.resume_host is None or host is None or session.ready is None:
+    host = address_of(now.connection.opened.url)
+    if session is None or session.resume_host is None or not host or session.ready is None:
         return
     if _port_less(host) != _port_less(session.resume_host):
         yield Noticed(f"Resumed at {quoted(host)}; READY had named {quoted(session.resume_host)}.", (session.ready.n,))

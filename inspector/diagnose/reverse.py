@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from inspector.diagnose.rule import Noticed, Situation, closes, dispatches, rule
 from inspector.diagnose.words import quoted
 from inspector.model import REACHED_AT, Mark, Plane, Severity
+from inspector.protocol.hosts import address_of
 from inspector.session.said import Ready
-from inspector.session.tracker import DESTROYING, host_of
+from inspector.session.tracker import DESTROYING
 
 _REMEDY = (
     "Leave --no-rewrite out, so that gwinspect tells the client to resume at the proxy. Or use a way in that does not "
@@ -28,9 +29,9 @@ def resume_past_proxy(now: Situation) -> Iterator[Noticed]:
     on nothing of the session is recorded.
     """
     if isinstance(now.said, Ready) and not now.event.marks & Mark.CHANGED:
-        host = host_of(now.said.resume_url or "")
+        host = address_of(now.said.resume_url or "")
         if _is_elsewhere(now, host):
-            yield Noticed(f"A resume will go to {quoted(host or '')}, past this proxy: READY tells the client so.")
+            yield Noticed(f"A resume will go to {quoted(host)}, past this proxy: READY tells the client so.")
 
 
 @rule(
@@ -63,4 +64,4 @@ def session_left_proxy(now: Situation) -> Iterator[Noticed]:
 def _is_elsewhere(now: Situation, host: str | None) -> bool:
     """Return whether a host is not the listener of reverse mode that the client came to; False in other modes."""
     reached_at = now.connection.opened.headers.get(REACHED_AT)
-    return reached_at is not None and host is not None and host != host_of(reached_at)
+    return reached_at is not None and bool(host) and host != address_of(reached_at)

@@ -9,10 +9,10 @@ from inspector.diagnose.closes_voice import NEED_NO_SESSION
 from inspector.diagnose.rule import SECOND, Noticed, Situation, receives, rule, sends, silence
 from inspector.diagnose.words import opcode, quoted
 from inspector.model import ABSENT, Knows, Plane, Severity
+from inspector.protocol.hosts import address_of
 from inspector.protocol.ops import VoiceOp
 from inspector.session.said import Beat, Identify, Resume, Selected
 from inspector.session.state import Connection
-from inspector.session.tracker import host_of
 from inspector.session.world import Call
 from inspector.words import counted, listed, took
 
@@ -413,11 +413,11 @@ def _call_of(now: Situation, asked: Identify | Resume) -> Call | None:
 def voice_wrong_endpoint(now: Situation) -> Iterator[Noticed]:
     """The client connected to another host or port than the main gateway named; 4006 follows."""
     assert isinstance(now.said, Identify | Resume)
-    call, place = _call_of(now, now.said), host_of(now.connection.opened.url)
-    if call is None or call.endpoint is None or place is None:
+    call, place = _call_of(now, now.said), address_of(now.connection.opened.url)
+    if call is None or call.endpoint is None or not place:
         return
-    endpoint = host_of(f"wss://{call.endpoint.rpartition('://')[2]}")
-    if endpoint is not None and endpoint.removesuffix(":443") != place.removesuffix(":443"):
+    endpoint = address_of(f"wss://{call.endpoint.rpartition('://')[2]}")
+    if endpoint and endpoint.removesuffix(":443") != place.removesuffix(":443"):
         yield Noticed(
             f"The endpoint is {quoted(endpoint)}, and this connection is to {quoted(place)}.",
             (call.server.n if call.server else None,),

@@ -111,6 +111,15 @@ def host_of(url: str) -> str:
     return parts[0] if parts else ""
 
 
+def address_of(url: str) -> str:
+    """Return the host name in `url` and the port that it names, in lower case; empty where it cannot be read."""
+    try:
+        # Not what is before an @, which would be a password.
+        return urlsplit(url).netloc.rpartition("@")[2].lower()
+    except ValueError:
+        return ""
+
+
 def query_of(text: str) -> dict[str, list[str]]:
     """Return the first fields of a URL's query by their names: a URL with too many is still a gateway's."""
     return parse_qs("&".join(text.split("&", _MOST_FIELDS)[:_MOST_FIELDS]), keep_blank_values=True)

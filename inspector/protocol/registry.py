@@ -40,7 +40,7 @@ Names = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Reference:
     """Where facts come from; rows name it by its `id`."""
 
     id: str
@@ -231,8 +231,8 @@ class ErrorNote:
     remedy: str
 
 
-Row = (
-    Source
+TableRow = (
+    Reference
     | Opcode
     | CloseCode
     | DispatchEvent
@@ -250,8 +250,8 @@ Row = (
 _USER_DEFAULTS: dict[str, Any] = {"status": "current", "category": "Own", "audience": "user"}
 
 # Sources first: the rows of the others are checked against them.
-_KINDS: dict[str, tuple[type[Row], Names]] = {
-    "source": (Source, ("id",)),
+_KINDS: dict[str, tuple[type[TableRow], Names]] = {
+    "source": (Reference, ("id",)),
     "opcode": (Opcode, ("plane", "number", "direction")),
     "close_code": (CloseCode, ("plane", "number")),
     "event": (DispatchEvent, ("name",)),
@@ -274,9 +274,9 @@ B = TypeVar("B", Intent, Capability)
 class Registry:
     """All tables, ready to be asked. Holds nothing that changes; `load` and `default` make one."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[TableRow]) -> None:
         every = list(rows)
-        self.sources: Mapping[str, Source] = {row.id: row for row in _of(every, Source)}
+        self.sources: Mapping[str, Reference] = {row.id: row for row in _of(every, Reference)}
         self.events: Mapping[str, DispatchEvent] = {row.name: row for row in _of(every, DispatchEvent)}
         self.intents = tuple(sorted(_of(every, Intent), key=lambda row: row.bit))
         self.capabilities = tuple(sorted(_of(every, Capability), key=lambda row: row.bit))
@@ -392,9 +392,9 @@ class _Tables:
     """Rows on their way into a registry, by kind and key."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, dict[tuple[object, ...], Row]] = {kind: {} for kind in _KINDS}
+        self._rows: dict[str, dict[tuple[object, ...], TableRow]] = {kind: {} for kind in _KINDS}
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[TableRow]:
         for rows in self._rows.values():
             yield from rows.values()
 
@@ -430,14 +430,14 @@ class _Tables:
         missing = [] if old else [name for name, column in columns.items() if column.required and name not in values]
         if missing:
             raise ValueError(f"a new row lacks {', '.join(missing)}; add what is missing")
-        made: Row = replace(old, **values) if old else cls(**values)
+        made: TableRow = replace(old, **values) if old else cls(**values)
         key = tuple(getattr(made, name) for name in key_names)
         if key in taken:
             raise ValueError("it is there twice; keep one of them")
         taken.add(key)
         self._rows[kind][key] = made
 
-    def _overridden(self, kind: str, values: Mapping[str, Any]) -> Row | None:
+    def _overridden(self, kind: str, values: Mapping[str, Any]) -> TableRow | None:
         """Return the row that a user's row changes; None where it is a new one."""
         cls, key_names = _KINDS[kind]
         if cls is Opcode and "direction" not in values:

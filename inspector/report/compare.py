@@ -24,7 +24,7 @@ class ById(NamedTuple):
 
 
 Path = tuple[str | int | ById, ...]
-Kind = Literal["added", "removed", "changed"]
+Difference = Literal["added", "removed", "changed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Change:
     """One value that is not what it was."""
 
     path: Path
-    kind: Kind
+    kind: Difference
     old: Any = ABSENT
     new: Any = ABSENT
 
@@ -47,7 +47,7 @@ class Comparison:
     whole: bool
     """False where there are more changes than are listed, or more values than were looked at."""
 
-    def count(self, kind: Kind) -> int:
+    def count(self, kind: Difference) -> int:
         """Return how many changes are of a kind."""
         return sum(change.kind == kind for change in self.changes)
 
@@ -89,7 +89,7 @@ class _Comparing:
                     break
                 if len(self._changes) >= self._limit:
                     return self._result(whole=False)
-                kind: Kind = "added" if pair.old is ABSENT else "removed" if pair.new is ABSENT else "changed"
+                kind: Difference = "added" if pair.old is ABSENT else "removed" if pair.new is ABSENT else "changed"
                 self._changes.append(Change(pair.path[1:], kind, pair.old, pair.new))
             else:
                 pending.pop()

@@ -40,7 +40,7 @@ _TELLING = ("id", "name", "username", "type", "content", "user", "status", "op",
 
 Path = tuple[str | int, ...]
 """Steps from the name of a root: ``("d", "author", "id")``."""
-Sort = Literal["object", "list", "string", "number", "boolean", "null", "bytes", "text", "hex", "words", "more"]
+ValueSort = Literal["object", "list", "string", "number", "boolean", "null", "bytes", "text", "hex", "words", "more"]
 """What stands in a line: a value of that type; a line of an unfolded text, of bytes, or of words on a value; or the
 offer of more lines."""
 Spelling = Callable[[Any, Path], Sequence[str]]
@@ -57,7 +57,7 @@ class Line:
     value: Any
     """The value itself; how many lines are left (None: some) for ``more``, the line's own text for others that are
     about a value."""
-    sort: Sort
+    sort: ValueSort
     folded: bool | None
     """None where there is nothing to unfold."""
     label_width: int
@@ -248,7 +248,7 @@ class Outline:
         words = self._spelling(value, path)
         return words if len(words) > 1 else ()
 
-    def _pieces(self, path: Path, sort: Sort, pieces: Iterator[str], count: int | None) -> list[Line]:
+    def _pieces(self, path: Path, sort: ValueSort, pieces: Iterator[str], count: int | None) -> list[Line]:
         shown = list(islice(pieces, self._portion(path)))
         found = [Line((*path, at), "", text, sort, None, 0) for at, text in enumerate(shown)]
         if count is None and next(pieces, None) is None:
@@ -267,7 +267,7 @@ def body(shown: Shown) -> dict[str, Any]:
     return found
 
 
-def sort_of(value: Any) -> Sort:
+def sort_of(value: Any) -> ValueSort:
     """Return which type of value it is, by JSON's names, and ``bytes``."""
     if isinstance(value, str):
         return "string"
@@ -412,7 +412,7 @@ def _label(key: Any) -> str:
     return text if len(text) <= _LONGEST_KEY else cut(text, _LONGEST_KEY) + "…"
 
 
-def _foldable(value: Any, sort: Sort) -> bool:
+def _foldable(value: Any, sort: ValueSort) -> bool:
     if sort == "string":
         return len(value) > LONG_TEXT or "\n" in value
     return sort in ("object", "list", "bytes") and len(value) > 0

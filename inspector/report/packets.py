@@ -32,7 +32,7 @@ _KEYS = f"""
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class TransportKey:
     """The key of a call's transport encryption."""
 
     at_ns: int
@@ -90,7 +90,7 @@ class PacketReader:
                 why = why or str(error)
         return {"sealed": why}
 
-    def _read_keys(self, connection: int) -> tuple[Key, ...]:
+    def _read_keys(self, connection: int) -> tuple[TransportKey, ...]:
         """Return the keys that were told on a voice connection, and on those that belong to the same session."""
         with explained(self._reader.path):
             found = self._reader.db.execute(_KEYS, (connection,)).fetchall()
@@ -99,7 +99,7 @@ class PacketReader:
             payload = read_payload(Plane.VOICE, "json", self._reader.payload(number) or b"{}")
             match payload.d if isinstance(payload, Payload) else None:
                 case {"mode": str(mode), "secret_key": [*numbers]} if all(_is_byte(each) for each in numbers):
-                    keys.append(Key(int(at_ns), mode, bytes(numbers)))
+                    keys.append(TransportKey(int(at_ns), mode, bytes(numbers)))
         return tuple(keys)
 
 

@@ -5,10 +5,10 @@ Time comes with the data; nothing here reads a clock.
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from inspector.model import REACHED_AT, Event, Gap, Mark, Payload, Plane
 from inspector.protocol import snowflake
+from inspector.protocol.hosts import address_of
 from inspector.protocol.ops import GatewayOp, VoiceOp
 from inspector.protocol.registry import Registry
 from inspector.session import said
@@ -325,7 +325,7 @@ def _ready(world: World, connection: Connection, event: Event, what: Said | None
         connection.session = number
         session = Session(number, connection.identity or f"session {number}")
         session.ready, session.length = connection.accepted, what.session_length
-        session.resume_host = host_of(what.resume_url or "")
+        session.resume_host = address_of(what.resume_url or "") or None
         session.stays = bool(event.marks & Mark.CHANGED) and REACHED_AT in connection.opened.headers
         session.version, session.encoding = connection.version, connection.encoding
         session.seq = event.seq
@@ -572,15 +572,6 @@ def is_stray(event: Event, shard: tuple[int, int]) -> bool:
     if event.guild_id is None or count < 2 or (event.event or "").startswith(_PURCHASES):
         return False
     return (event.guild_id >> 22) % count != number
-
-
-def host_of(url: str) -> str | None:
-    """Return host and port of a URL, in lower case; None where there is none."""
-    try:
-        # Not what stands before an @, which would be a password.
-        return urlsplit(url).netloc.rpartition("@")[2].lower() or None
-    except ValueError:
-        return None
 
 
 _STEPS: dict[tuple[Plane, bool, int | str | None], Callable[[World, Connection, Event, Said | None], str | None]] = {

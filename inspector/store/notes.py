@@ -30,14 +30,14 @@ MOST_ROWS = 100_000
 # Bytes of a file.
 LARGEST_FILE = 64 * 1024 * 1024
 
-# Characters of an opcode or an event's name in `Row.what`; the wire may claim any.
+# Characters of an opcode or an event's name in `NotedRow.what`; the wire may claim any.
 _LONGEST_WORD = 60
 
 _Key = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class NotedRow:
     """What is said of one row. Its fields are the keys in the file."""
 
     n: int
@@ -56,7 +56,7 @@ class Row:
         return self.connection, self.frame, self.at_ns, self.n
 
 
-_TYPES: dict[str, Any] = {field.name: field.type for field in fields(Row)}
+_TYPES: dict[str, Any] = {field.name: field.type for field in fields(NotedRow)}
 
 
 class Notes:
@@ -69,8 +69,8 @@ class Notes:
 
     def __init__(self, beside: Path) -> None:
         self.path = beside.with_name(beside.name + ".notes")
-        self._stored: dict[_Key, Row] = {}
-        self._unsaved: dict[_Key, Row | None] = {}
+        self._stored: dict[_Key, NotedRow] = {}
+        self._unsaved: dict[_Key, NotedRow | None] = {}
         self._lost: set[_Key] = set()
         self._seen: tuple[int, ...] | None = None
         self.reload()
@@ -145,12 +145,12 @@ class Notes:
         self._index()
         return len(self._lost)
 
-    def _row(self, number: int, event: Event) -> Row:
+    def _row(self, number: int, event: Event) -> NotedRow:
         """Return what is said of a row so far."""
         row = replace(_row_at(event), n=number)
         return self._rows().get(row.key, row)
 
-    def _put(self, row: Row) -> None:
+    def _put(self, row: NotedRow) -> None:
         """Take over what is said of a row, and save it."""
         if row.key not in self._rows() and len(self._rows()) >= MOST_ROWS:
             raise CaptureError(f"{self.path} has room for {MOST_ROWS:,} rows and is full; remove marks to set others")
@@ -163,7 +163,7 @@ class Notes:
         finally:
             self._index()
 
-    def _rows(self) -> dict[_Key, Row]:
+    def _rows(self) -> dict[_Key, NotedRow]:
         return {key: row for key, row in (self._stored | self._unsaved).items() if row is not None}
 
     def _index(self) -> None:
@@ -194,7 +194,7 @@ class Notes:
             raise self._damaged(str(error.strerror or error)) from error
         self._stored, self._seen = self._parse(data), seen
 
-    def _parse(self, data: bytes) -> dict[_Key, Row]:
+    def _parse(self, data: bytes) -> dict[_Key, NotedRow]:
         if len(data) > LARGEST_FILE:
             raise self._damaged(f"more than {LARGEST_FILE // 1024**2} MB")
         try:
@@ -242,7 +242,7 @@ def _what(*said: str | int | None) -> str:
     return " ".join(str(part)[:_LONGEST_WORD] for part in said if part is not None)
 
 
-def _row_of(item: Any) -> Row | None:
+def _row_of(item: Any) -> NotedRow | None:
     """Return the row that an item of the file stands for, None if it is not quite one."""
     if not isinstance(item, dict) or not item.keys() <= _TYPES.keys():
         return None
@@ -250,14 +250,14 @@ def _row_of(item: Any) -> Row | None:
     if any(type(value) is not _TYPES[name] for name, value in item.items()):
         return None
     try:
-        row = Row(**item)
+        row = NotedRow(**item)
     except TypeError:
         return None
     in_range = all(0 < number < 1 << 63 for number in (row.n, row.frame))
     return row if in_range and len(row.note) <= LONGEST_NOTE else None
 
 
-def _text(rows: Iterable[Row]) -> bytes:
+def _text(rows: Iterable[NotedRow]) -> bytes:
     """Return the file: JSON with a line for each row, so that people can read and compare it."""
     lines = ",\n".join("  " + _line(row) for row in sorted(rows, key=lambda row: row.n))
     text = f'{{"gwinspect_notes": {VERSION}, "rows": [\n{lines}\n]}}\n'
@@ -265,7 +265,7 @@ def _text(rows: Iterable[Row]) -> bytes:
     return text.encode(errors="backslashreplace")
 
 
-def _line(row: Row) -> str:
+def _line(row: NotedRow) -> str:
     return json.dumps(
         {key: value for key, value in asdict(row).items() if value not in ("", False)}, ensure_ascii=False
     )
@@ -285,7 +285,7 @@ def _replace(path: Path, data: bytes) -> None:
         raise
 
 
-def _astray(reader: Reader, rows: Collection[Row]) -> Iterator[tuple[Row, Row | None]]:
+def _astray(reader: Reader, rows: Collection[NotedRow]) -> Iterator[tuple[NotedRow, NotedRow | None]]:
     """Yield the rows that are not at their numbers, with the same where it is now, or None."""
     there = {row.n: row for row in _events(reader, "id", {row.n for row in rows})}
     astray = [row for row in rows if replace(row, marked=False, note="") != there.get(row.n)]
@@ -300,7 +300,7 @@ def _astray(reader: Reader, rows: Collection[Row]) -> Iterator[tuple[Row, Row | 
         yield row, best and replace(best, marked=row.marked, note=row.note)
 
 
-def _events(reader: Reader, column: str, numbers: set[int]) -> Iterator[Row]:
+def _events(reader: Reader, column: str, numbers: set[int]) -> Iterator[NotedRow]:
     """Yield the events whose `column` is among `numbers`, each as a row of which nothing is said."""
     sql = f"select {EVENT_COLUMNS} from event where {column} in (select value from json_each(?)) order by id"
     with explained(reader.path):
@@ -308,6 +308,6 @@ def _events(reader: Reader, column: str, numbers: set[int]) -> Iterator[Row]:
         return iter([_row_at(event_of(row, unknown_connection)) for row in found])
 
 
-def _row_at(event: Event) -> Row:
+def _row_at(event: Event) -> NotedRow:
     what = _what(event.kind.value, event.op, event.event, event.seq)
-    return Row(event.n, event.connection, event.first_frame, event.at_ns, what)
+    return NotedRow(event.n, event.connection, event.first_frame, event.at_ns, what)

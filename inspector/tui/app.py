@@ -24,11 +24,11 @@ from inspector.faults import report
 from inspector.inert import inert
 from inspector.protocol.registry import Registry, default
 from inspector.tui.bindings import MAIN
-from inspector.tui.lanes import DARK, LIGHT, variables
+from inspector.tui.lane_colours import DARK, LIGHT, variables
+from inspector.tui.live_proxy import Filling, LiveProxy
 from inspector.tui.look import Glyphs, glyphs
 from inspector.tui.screens.help import key_words
 from inspector.tui.screens.main import MainScreen, WentOn
-from inspector.tui.source import Filling, Source
 from inspector.tui.terminal import Terminal
 from inspector.tui.themes import THEMES
 
@@ -52,7 +52,7 @@ class GwinspectApp(App[None]):
         self,
         path: Path,
         *,
-        source: Source | None = None,
+        source: LiveProxy | None = None,
         follow: bool = False,
         where: str = "",
         notes_beside: Path | None = None,

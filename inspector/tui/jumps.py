@@ -5,7 +5,7 @@ from typing import Literal
 from inspector.model import Severity
 from inspector.report.recording import Recording
 from inspector.store.reader import explained
-from inspector.tui.view import View
+from inspector.tui.widgets.timeline.view import View
 
 Jump = Literal["close", "error", "finding"]
 

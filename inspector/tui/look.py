@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from inspector.report.cells import Marks
 
+Piece = tuple[str, str]
+"""A piece of a line: its text, and the name of its style."""
+
 
 @dataclass(frozen=True, slots=True)
 class Glyphs(Marks):

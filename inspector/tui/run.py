@@ -4,13 +4,13 @@ from pathlib import Path
 
 from inspector import leaving
 from inspector.errors import ScreenCrash
-from inspector.tui.source import Filling, Source
+from inspector.tui.live_proxy import Filling, LiveProxy
 
 
 def run(
     path: Path,
     *,
-    source: Source | None = None,
+    source: LiveProxy | None = None,
     follow: bool = False,
     where: str = "",
     notes_beside: Path | None = None,

@@ -2,7 +2,7 @@
 
 from textual.theme import Theme
 
-from inspector.tui.lanes import DARK, LIGHT, variables
+from inspector.tui.lane_colours import DARK, LIGHT, variables
 
 THEMES = (
     Theme(

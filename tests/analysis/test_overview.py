@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.analysis.overview import ConnectionView, Overview, Snapshot, Volume
+from inspector.analysis.overview import Amount, ConnectionView, Overview, Snapshot
 from inspector.errors import CaptureError
 from inspector.model import Finding, Plane, Severity
 from inspector.protocol.registry import default
@@ -103,8 +103,8 @@ def test_the_resumed_sample_is_one_session_over_two_connections() -> None:
             dave=None,
             seq=3,
             events=10,
-            sent=Volume(437, 437),
-            received=Volume(1767, 5904),
+            sent=Amount(437, 437),
+            received=Amount(1767, 5904),
             unread_frames=0,
             round_trips=(2140000,),
         ),
@@ -129,8 +129,8 @@ def test_the_resumed_sample_is_one_session_over_two_connections() -> None:
             dave=None,
             seq=9,
             events=12,
-            sent=Volume(154, 154),
-            received=Volume(816, 4063),
+            sent=Amount(154, 154),
+            received=Amount(816, 4063),
             unread_frames=0,
             round_trips=(3113000,),
         ),

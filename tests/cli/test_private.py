@@ -12,7 +12,7 @@ from inspector.model import Frame
 from inspector.protocol.registry import default
 from inspector.proxy.mitmdump import Proxy, Settings, free_udp_port
 from inspector.store.writer import Writer
-from inspector.tui.history import History
+from inspector.tui.widgets.input.history import History
 
 from .conftest import START, happenings
 from .processes import PATIENCE, ROOT, Home, code_of, end_all, until

@@ -7,7 +7,7 @@ import pytest
 
 from inspector.cli.underway import Log, Underway, advice_for
 from inspector.proxy.mitmdump import Settings
-from inspector.tui.source import State
+from inspector.tui.live_proxy import ProxyState
 
 
 def test_a_log_is_read_as_it_grows(tmp_path: Path) -> None:
@@ -48,13 +48,13 @@ def test_the_state_is_that_of_the_processes(tmp_path: Path) -> None:
     proxy = subprocess.Popen(["sleep", "100"])
     client = subprocess.Popen(["sleep", "100"])
     underway = Underway("127.0.0.1:8080", None, proxy, client=client, command="sleep", log=Log(tmp_path / "log"))
-    assert underway.state() == State(client_running=True)
+    assert underway.state() == ProxyState(client_running=True)
     client.kill()
     client.wait()
-    assert underway.state() == State(client=137)
+    assert underway.state() == ProxyState(client=137)
     proxy.terminate()
     proxy.wait()
-    assert underway.state() == State(proxy=143, client=137)
+    assert underway.state() == ProxyState(proxy=143, client=137)
 
 
 def test_advice_has_the_address() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.model import Plane
-from inspector.protocol.hosts import host_of, is_discord, plane_of, shape_of
+from inspector.protocol.hosts import address_of, host_of, is_discord, plane_of, shape_of
 
 
 @pytest.mark.parametrize(
@@ -117,6 +117,11 @@ def test_other_names_are_not(host: str) -> None:
 def test_host_is_read_off_in_lower_case() -> None:
     assert host_of("wss://User@WS.Example.Org:8443/x?y") == "ws.example.org"
     assert host_of("no url") == ""
+
+
+def test_the_address_of_a_url_has_its_port_and_no_password() -> None:
+    assert address_of("wss://User:secret@WS.Example.Org:8443/x?y") == "ws.example.org:8443"
+    assert address_of("wss://[half") == address_of("no url") == ""
 
 
 @given(st.one_of(st.text(max_size=60), st.text(max_size=60).map("wss://".__add__)), st.text(max_size=20))

@@ -31,8 +31,8 @@ from textual.widgets import Input
 from inspector.protocol.registry import default
 from inspector.store.writer import Writer
 from inspector.tui.app import GwinspectApp
+from inspector.tui.live_proxy import Advice, ProxyState
 from inspector.tui.look import ASCII, UNICODE, Glyphs
-from inspector.tui.source import Advice, State
 from tests.tui.noticed import troubled
 from tests.voice_call import whole_call, written
 
@@ -62,8 +62,8 @@ class FakeSource:
             Advice("this machine", "gwinspect live --mode local:Discord"),
         ]
 
-    def state(self) -> State:
-        return State(log=("saw websockets to ws.example.org (not a Discord gateway)",))
+    def state(self) -> ProxyState:
+        return ProxyState(log=("saw websockets to ws.example.org (not a Discord gateway)",))
 
 
 Drive = Callable[[GwinspectApp, Pilot[None]], Awaitable[None]]

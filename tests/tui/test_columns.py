@@ -14,8 +14,8 @@ from inspector.model import Finding, Severity
 from inspector.protocol.registry import default
 from inspector.report.present import Shown
 from inspector.report.recording import Recording
-from inspector.tui.columns import TIME_TITLES, Columns, TimeMode
 from inspector.tui.look import ASCII, UNICODE, Glyphs
+from inspector.tui.widgets.timeline.columns import TIME_TITLES, Columns, TimeMode
 from inspector.tui.widgets.timeline.timeline import Timeline
 
 SAMPLES = Path(__file__).parents[2] / "sample_captures"

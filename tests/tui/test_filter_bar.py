@@ -12,10 +12,10 @@ from textual.widgets import Button, Input, Static
 from inspector.protocol.registry import default
 from inspector.query.grammar import FilterError
 from inspector.query.tree import Compare, Everything
-from inspector.tui.history import History
 from inspector.tui.look import ASCII, UNICODE, Glyphs
 from inspector.tui.widgets.input.candidates import LINES, Candidates
 from inspector.tui.widgets.input.filter_bar import FilterBar, FilterInput
+from inspector.tui.widgets.input.history import History
 
 
 class Bar(App[None]):

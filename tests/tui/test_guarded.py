@@ -13,11 +13,11 @@ import pytest
 
 from inspector.errors import CaptureError
 from inspector.report import present
-from inspector.tui import columns
 from inspector.tui.app import Crash, GwinspectApp
 from inspector.tui.widgets.detail.explain import ExplainTab
 from inspector.tui.widgets.detail.lines import Lines
 from inspector.tui.widgets.lists.session_tree import SessionTree
+from inspector.tui.widgets.timeline import columns
 from inspector.tui.widgets.timeline.timeline import Timeline
 from tests.tui.conftest import screen_text, until
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.tui.history import MOST, History
+from inspector.tui.widgets.input.history import MOST, History
 
 
 @pytest.fixture
@@ -78,5 +78,7 @@ def test_the_newest_that_contain_a_text_come_first(path: Path) -> None:
 
 
 def test_it_is_kept_in_the_state_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("inspector.tui.history.user_state_path", lambda *names, **options: tmp_path / names[0])
+    monkeypatch.setattr(
+        "inspector.tui.widgets.input.history.user_state_path", lambda *names, **options: tmp_path / names[0]
+    )
     assert History().path == tmp_path / "gwinspect" / "filters"

@@ -9,7 +9,7 @@ from inspector.protocol.registry import default
 from inspector.report.recording import Recording
 from inspector.tui import jumps
 from inspector.tui.jumps import Jump, nearest
-from inspector.tui.view import View
+from inspector.tui.widgets.timeline.view import View
 from tests.conversation import HELLO, Conversation
 from tests.tui.conftest import Growing
 from tests.tui.noticed import notice

@@ -13,13 +13,13 @@ from textual.binding import Binding
 from textual.events import MouseScrollDown
 from textual.pilot import Pilot
 
-from inspector.analysis.measure import SIZES, Measured, Measures, Tally
+from inspector.analysis.measure import SIZES, Measured, Measures, NameTally
 from inspector.model import Kind, Plane
 from inspector.protocol.registry import default
 from inspector.query.grammar import parse
 from inspector.query.search import Search
 from inspector.store.reader import Reader
-from inspector.tui.lanes import DARK, variables
+from inspector.tui.lane_colours import DARK, variables
 from inspector.tui.look import ASCII, UNICODE, Glyphs
 from inspector.tui.screens.plots import PlotResult, PlotsScreen
 from inspector.tui.widgets.charts.canvas import Canvas
@@ -342,9 +342,11 @@ def test_every_name_leads_to_its_rows_and_no_others(path: Path) -> None:
     reader.close()
 
 
-def tally(**what: Any) -> Tally:
+def tally(**what: Any) -> NameTally:
     row = {"plane": Plane.GATEWAY, "kind": Kind.PAYLOAD, "op": 0, "event": None, **what}
-    return Tally(**row, count=1, wire_bytes=1, decoded_bytes=1, largest_wire=1, largest_decoded=1, sizes=(1,) * SIZES)
+    return NameTally(
+        **row, count=1, wire_bytes=1, decoded_bytes=1, largest_wire=1, largest_decoded=1, sizes=(1,) * SIZES
+    )
 
 
 @pytest.mark.parametrize(
@@ -366,7 +368,7 @@ def tally(**what: Any) -> Tally:
         (tally(event="X" * 80), None),
     ],
 )
-def test_a_filter_names_what_a_line_counts(row: Tally, text: str | None) -> None:
+def test_a_filter_names_what_a_line_counts(row: NameTally, text: str | None) -> None:
     assert filter_of(row, Measured(tallies=(row,)), default()) == text
     if text:
         parse(text, default())

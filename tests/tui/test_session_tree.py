@@ -9,16 +9,16 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.pilot import Pilot
 
-from inspector.analysis.overview import ConnectionView, Overview, SessionView, Snapshot, Volume
+from inspector.analysis.overview import Amount, ConnectionView, Overview, SessionView, Snapshot
 from inspector.model import Plane
 from inspector.protocol.registry import default
 from inspector.query.grammar import parse
 from inspector.query.search import Search
 from inspector.store.reader import Reader
-from inspector.tui.lanes import DARK, LANES, LIGHT, lane_style
+from inspector.tui.lane_colours import DARK, LANES, LIGHT, lane_style
 from inspector.tui.look import ASCII, UNICODE, Glyphs
-from inspector.tui.session_lines import Key, narrowing
 from inspector.tui.themes import THEMES
+from inspector.tui.widgets.lists.session_lines import TreeKey, narrowing
 from inspector.tui.widgets.lists.session_tree import MOST, SessionTree
 from sample_captures.make import HERE, SAMPLES
 from tests.conversation import NOON
@@ -51,8 +51,8 @@ def connection(number: int, **more: object) -> ConnectionView:
         dave=None,
         seq=1842,
         events=1389,
-        sent=Volume(3000, 3000),
-        received=Volume(3_100_000, 12_000_000),
+        sent=Amount(3000, 3000),
+        received=Amount(3_100_000, 12_000_000),
         unread_frames=0,
         round_trips=(41_000_000, 40_000_000, 60_000_000, 41_000_000),
     )
@@ -202,7 +202,7 @@ async def test_the_cursor_goes_down_and_up(down: str, up: str) -> None:
 async def test_the_cursor_goes_by_pages_and_to_both_ends() -> None:
     async with Bench().run_test(size=(80, 24)) as pilot:
         tree = await shown(pilot, WORN)
-        places: list[Key] = []
+        places: list[TreeKey] = []
         for key in ("pagedown", "pagedown", "pageup", "G", "g", "end", "home"):
             await pilot.press(key)
             places.append(tree.cursor)
@@ -354,7 +354,7 @@ def test_the_filter_of_a_line_finds_what_the_line_counted(name: str) -> None:
     overview = Overview(reader, default())
     while overview.advance():
         pass
-    expected: dict[Key, int] = {None: reader.last()}
+    expected: dict[TreeKey, int] = {None: reader.last()}
     for group in overview.sessions:
         expected[group.key] = sum(view.events for view in group.connections)
         expected |= {view.id: view.events for view in group.connections}
@@ -375,7 +375,7 @@ def test_the_filter_of_a_line_finds_what_the_line_counted(name: str) -> None:
         ((Plane.GATEWAY, 'a" or \\'), r'session == "a\" or \\"', 'session a" o…'),
     ],
 )
-def test_every_kind_of_line_has_a_filter(key: Key, text: str, words: str) -> None:
+def test_every_kind_of_line_has_a_filter(key: TreeKey, text: str, words: str) -> None:
     assert narrowing(key, UNICODE) == (text, words)
     parse(text, default())
 

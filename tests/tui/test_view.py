@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.tui.view import View
+from inspector.tui.widgets.timeline.view import View
 
 rows = st.lists(st.integers(1, 10_000), unique=True, max_size=60).map(sorted)
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from textual.app import App, ComposeResult
 
+from inspector.tui.live_proxy import Advice, LiveProxy, ProxyState
 from inspector.tui.look import ASCII, UNICODE, Glyphs
-from inspector.tui.source import Advice, Source, State
 from inspector.tui.widgets.timeline.waiting import LOG_LINES, Waiting
 
 HOSTILE = "saw \x1b[31m[bold]x[/bold] [@click=app.quit]y[/] \u202eeman\r\n"
@@ -13,10 +13,10 @@ HOSTILE = "saw \x1b[31m[bold]x[/bold] [@click=app.quit]y[/] \u202eeman\r\n"
 class Proxy:
     address = "127.0.0.1:8080"
 
-    def __init__(self, state: State | None = None, **more: object) -> None:
+    def __init__(self, state: ProxyState | None = None, **more: object) -> None:
         self.ca: Path | None = Path("/home/ada/.mitmproxy/mitmproxy-ca-cert.pem")
         self.command: str | None = None
-        self.now = state or State()
+        self.now = state or ProxyState()
         self.ways = [Advice("any command", "gwinspect run -- python bot.py"), Advice("a browser", "127.0.0.1:8080")]
         for name, value in more.items():
             setattr(self, name, value)
@@ -24,7 +24,7 @@ class Proxy:
     def advice(self) -> list[Advice]:
         return self.ways
 
-    def state(self) -> State:
+    def state(self) -> ProxyState:
         return self.now
 
 
@@ -44,7 +44,7 @@ class Bench(App[None]):
 
 
 async def told(
-    source: Source | None, *, growing: bool = True, filtered: bool = False, marks: Glyphs = UNICODE
+    source: LiveProxy | None, *, growing: bool = True, filtered: bool = False, marks: Glyphs = UNICODE
 ) -> list[str]:
     app = Bench(marks)
     async with app.run_test(size=(100, 40)) as pilot:
@@ -70,23 +70,23 @@ async def test_without_a_certificate_or_advice_nothing_is_said_of_them() -> None
 
 
 async def test_a_command_that_runs_is_named() -> None:
-    lines = await told(Proxy(State(client_running=True), command="python bot.py"))
+    lines = await told(Proxy(ProxyState(client_running=True), command="python bot.py"))
     assert "python bot.py is running." in lines
 
 
 async def test_a_command_that_ended_is_told_with_how() -> None:
-    lines = await told(Proxy(State(client=3), command="python bot.py"))
+    lines = await told(Proxy(ProxyState(client=3), command="python bot.py"))
     assert any(line.startswith("python bot.py ended") and "3" in line for line in lines)
 
 
 async def test_the_end_of_what_was_said_is_shown() -> None:
-    lines = await told(Proxy(State(log=tuple(f"line {number}" for number in range(100)))))
+    lines = await told(Proxy(ProxyState(log=tuple(f"line {number}" for number in range(100)))))
     assert [line for line in lines if line.startswith("line ")] == [f"line {n}" for n in range(100 - LOG_LINES, 100)]
 
 
 async def test_hostile_lines_are_inert() -> None:
     """A host's name is in them, which anyone can choose."""
-    lines = await told(Proxy(State(log=(HOSTILE, "next"), client_running=True), command=HOSTILE))
+    lines = await told(Proxy(ProxyState(log=(HOSTILE, "next"), client_running=True), command=HOSTILE))
     written = "saw \\x1b[31m[bold]x[/bold] [@click=app.quit]y[/] \\u202eeman\\r\\n"
     assert written in lines
     assert f"{written} is running." in lines
@@ -102,14 +102,14 @@ async def test_hostile_lines_are_inert() -> None:
         (Proxy(), True, True, "No row passes the filter."),
     ],
 )
-async def test_why_there_is_no_row_is_said(source: Source | None, growing: bool, filtered: bool, said: str) -> None:
+async def test_why_there_is_no_row_is_said(source: LiveProxy | None, growing: bool, filtered: bool, said: str) -> None:
     assert (await told(source, growing=growing, filtered=filtered))[0] == said
 
 
 async def test_what_is_said_changes_as_it_goes_on() -> None:
     app, proxy = Bench(), Proxy()
     async with app.run_test(size=(100, 40)) as pilot:
-        for now in (State(), State(log=("a client refused our certificate",))):
+        for now in (ProxyState(), ProxyState(log=("a client refused our certificate",))):
             proxy.now = now
             app.waiting.tell(proxy, growing=True, filtered=False)
             await pilot.pause()
@@ -117,6 +117,6 @@ async def test_what_is_said_changes_as_it_goes_on() -> None:
 
 
 async def test_without_unicode_all_is_ascii() -> None:
-    lines = await told(Proxy(State(log=("größer → kleiner",))), marks=ASCII)
+    lines = await told(Proxy(ProxyState(log=("größer → kleiner",))), marks=ASCII)
     assert all(line.isascii() for line in lines)
     assert lines[-1] == "gr\\xf6\\xdfer > kleiner"

@@ -34,8 +34,8 @@ from inspector.store.parts import Trail
 from inspector.tui.bindings import MAIN
 from inspector.tui.filtering import Filtering
 from inspector.tui.guarded import Guarded
-from inspector.tui.history import History
 from inspector.tui.jumps import Jump, nearest
+from inspector.tui.live_proxy import LiveProxy, ended
 from inspector.tui.look import Glyphs
 from inspector.tui.presets import PRESETS
 from inspector.tui.screens.findings import FindingsScreen
@@ -43,15 +43,15 @@ from inspector.tui.screens.help import HelpScreen
 from inspector.tui.screens.lanes import LanesScreen
 from inspector.tui.screens.plots import PlotResult, PlotsScreen
 from inspector.tui.screens.voice import VoiceScreen
-from inspector.tui.source import Filling, Source, ended
-from inspector.tui.view import View
 from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.input.filter_bar import FilterBar
+from inspector.tui.widgets.input.history import History
 from inspector.tui.widgets.input.prompt import Prompt
 from inspector.tui.widgets.lists.session_tree import SessionTree
 from inspector.tui.widgets.timeline.banner import Banner
 from inspector.tui.widgets.timeline.status_line import Status, StatusLine
 from inspector.tui.widgets.timeline.timeline import ColumnTitles, Timeline
+from inspector.tui.widgets.timeline.view import View
 from inspector.tui.widgets.timeline.waiting import Waiting
 from inspector.tui.workers import Exported, Failed, Found, Hit, Pulse, find, pulse, write_rows
 from inspector.words import counted, day, size
@@ -114,7 +114,7 @@ class MainScreen(Guarded, Screen[None]):
         registry: Registry,
         glyphs: Glyphs,
         *,
-        source: Source | None,
+        source: LiveProxy | None,
         follow: bool,
         where: str,
         notes_beside: Path,

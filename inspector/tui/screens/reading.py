@@ -27,7 +27,7 @@ from inspector.tui.screens.help import HelpScreen
 BEAT = 0.25
 
 
-class Reading(Protocol):
+class GrowingView(Protocol):
     """Something that reads a capture, as far as it goes. Belongs to one thread; what it hands over does not."""
 
     def advance(self) -> bool:
@@ -80,7 +80,7 @@ class ReadingScreen(Guarded, Screen[int | None]):
         self._gone = Event()
 
     @abstractmethod
-    def reading(self, reader: Reader) -> Reading:
+    def reading(self, reader: Reader) -> GrowingView:
         """Return what reads the capture; called in the thread."""
 
     @abstractmethod

@@ -11,7 +11,7 @@ from rich.segment import Segment
 from textual.strip import Strip
 
 from inspector.tui.guarded import Guarded
-from inspector.tui.lanes import LANE_CLASSES
+from inspector.tui.lane_colours import LANE_CLASSES
 from inspector.tui.look import Glyphs
 
 

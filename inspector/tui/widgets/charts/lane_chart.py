@@ -9,15 +9,15 @@ from textual import events
 from textual.binding import Binding
 from textual.message import Message
 
-from inspector.analysis.lanes import Group, Lane, Lanes, Moment, Sort, beats_between, between
+from inspector.analysis.lanes import Group, Lane, Lanes, Moment, MomentSort, beats_between, between
 from inspector.inert import inert
 from inspector.protocol.registry import Registry
 from inspector.report.cells import clip
 from inspector.session.phases import OPENED
-from inspector.tui.lanes import LANE_CLASSES, LANES_CSS, lane_style
+from inspector.tui.lane_colours import LANE_CLASSES, LANES_CSS, lane_style
 from inspector.tui.look import Glyphs
-from inspector.tui.session_lines import session_name
 from inspector.tui.widgets.charts.canvas import Canvas, CanvasWidget
+from inspector.tui.widgets.lists.session_lines import session_name
 from inspector.words import clock, counted
 
 # Columns of the names beside the lanes, and from which width on they have the larger room.
@@ -40,8 +40,8 @@ LIVE = {
 }
 ENDING = {"reconnect asked", "invalid session", "turned down"}
 
-Row = Literal["title", "lane", "beats", "logins", "findings"]
-_NAMES: dict[Row, str] = {"beats": "heartbeats", "logins": "identify, resume", "findings": "findings"}
+LaneLine = Literal["title", "lane", "beats", "logins", "findings"]
+_NAMES: dict[LaneLine, str] = {"beats": "heartbeats", "logins": "identify, resume", "findings": "findings"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ _UNICODE = Signs("─", "━", "┅", "├", "┥", "✕", "●", "◌", "×", "
 _ASCII = Signs("-", "=", "~", "[", "]", "x", "*", "o", "x", ".")
 
 # The heaviest of the moments in one cell is the one that shows.
-_WEIGHTS: dict[Sort, int] = {
+_WEIGHTS: dict[MomentSort, int] = {
     "phase": 1, "open": 2, "identify": 3, "resume": 4, "rejected": 5, "close": 6, "refused": 7, "info": 1, "warn": 2,
     "error": 3,
 }  # fmt: skip
@@ -83,7 +83,7 @@ _WEIGHTS: dict[Sort, int] = {
 class Line:
     """One line of the chart."""
 
-    row: Row
+    row: LaneLine
     group: Group
     lane: Lane | None = None
 

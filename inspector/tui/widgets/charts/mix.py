@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from textual import events
 from textual.binding import Binding
 
-from inspector.analysis.measure import LONGEST_NAME, Measured, Tally, name_of
+from inspector.analysis.measure import LONGEST_NAME, Measured, NameTally, name_of
 from inspector.inert import inert
 from inspector.model import Kind, Plane
 from inspector.protocol.ops import GatewayOp
@@ -30,7 +30,7 @@ class Column:
 
     title: str
     width: int
-    value: Callable[[Tally, bool], float]
+    value: Callable[[NameTally, bool], float]
     """Of a tally; by the decoded bytes, or by those on the wire."""
     said: Callable[[float], str]
 
@@ -77,12 +77,12 @@ class MixChart(Chart):
         self.sort = COUNT
         self.decoded = False
         """Whether sizes are those of the decoded payloads, and not those on the wire."""
-        self._rows: list[Tally] = []
-        self._chosen: Tally | None = None
+        self._rows: list[NameTally] = []
+        self._chosen: NameTally | None = None
         self._top = 0
 
     @property
-    def rows(self) -> Sequence[Tally]:
+    def rows(self) -> Sequence[NameTally]:
         """What is listed, in this order."""
         return self._rows
 
@@ -175,7 +175,7 @@ class MixChart(Chart):
                 x -= _SHARE
 
     def _draw_numbers(
-        self, canvas: Canvas, y: int, row: Tally, columns: Sequence[Column], total: float, style: str
+        self, canvas: Canvas, y: int, row: NameTally, columns: Sequence[Column], total: float, style: str
     ) -> None:
         x = canvas.width
         for column in reversed(columns):
@@ -189,7 +189,7 @@ class MixChart(Chart):
                     canvas.put(x - len(share), y, share, style)
                 x -= _SHARE
 
-    def _draw_sizes(self, canvas: Canvas, y: int, row: Tally) -> None:
+    def _draw_sizes(self, canvas: Canvas, y: int, row: NameTally) -> None:
         """Say how the sizes on the wire of one name spread."""
         some = [power for power, count in enumerate(row.sizes) if count]
         first, last = some[0], some[-1]
@@ -209,7 +209,7 @@ class MixChart(Chart):
         if x + len(words) <= canvas.width:
             canvas.put(x, y, words, "quiet")
 
-    def _called(self, row: Tally) -> str:
+    def _called(self, row: NameTally) -> str:
         """Return what a line is called, inert."""
         return self.glyphs.plain(tally_name(row, self._registry))
 
@@ -262,13 +262,13 @@ class MixChart(Chart):
 _SHARE = 8
 
 
-def tally_name(row: Tally, registry: Registry) -> str:
+def tally_name(row: NameTally, registry: Registry) -> str:
     """Return what the messages of a tally are called, inert; those beside the main gateway say where they belong."""
     name = name_of(row.plane, row.kind, row.op, row.event, registry)
     return inert(name if row.plane is Plane.GATEWAY else f"{row.plane.value}: {name}")
 
 
-def filter_of(row: Tally, measured: Measured, registry: Registry) -> str | None:
+def filter_of(row: NameTally, measured: Measured, registry: Registry) -> str | None:
     """Return the filter that lets through the rows of a tally and no others; None where there is none."""
     terms = []
     if row.plane is not Plane.GATEWAY or any(other.plane is not Plane.GATEWAY for other in measured.tallies):
@@ -300,5 +300,5 @@ def _quoted(text: str) -> str:
     return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
 
 
-def _same(one: Tally, other: Tally) -> bool:
+def _same(one: NameTally, other: NameTally) -> bool:
     return (one.plane, one.kind, one.op, one.event) == (other.plane, other.kind, other.op, other.event)

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from statistics import median
 
-from inspector.tui.lanes import lane_style
+from inspector.tui.lane_colours import lane_style
 from inspector.tui.widgets.charts.canvas import Canvas
 from inspector.tui.widgets.charts.chart import GUTTER, TimeChart, nice
 from inspector.words import counted, round_trip

@@ -8,8 +8,8 @@ from inspector.report.compare import Change, Comparison, compare, place
 from inspector.report.outline import body, said, wrapped
 from inspector.report.present import Shown
 from inspector.report.recording import Recording
-from inspector.tui.look import Glyphs
-from inspector.tui.widgets.detail.lines import Lines, Piece
+from inspector.tui.look import Glyphs, Piece
+from inspector.tui.widgets.detail.lines import Lines
 from inspector.words import duration
 
 # Columns to which paths are filled up, so that short values stand below each other.

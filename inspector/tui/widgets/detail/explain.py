@@ -8,8 +8,8 @@ from inspector.report.explain import Entry, Explanation, render
 from inspector.report.outline import wrapped
 from inspector.report.present import Shown
 from inspector.report.recording import Recording
-from inspector.tui.look import Glyphs
-from inspector.tui.widgets.detail.lines import Lines, Piece
+from inspector.tui.look import Glyphs, Piece
+from inspector.tui.widgets.detail.lines import Lines
 
 # Columns: of the widest line that reads well, and from which on labels stand beside what they label.
 _WIDEST, _BESIDE = 100, 52

@@ -16,9 +16,9 @@ from inspector.report.findings import speaking_of, words_of
 from inspector.report.outline import wrapped
 from inspector.report.present import Shown
 from inspector.report.recording import Recording
-from inspector.tui.look import Glyphs
+from inspector.tui.look import Glyphs, Piece
 from inspector.tui.widgets.detail.explain import linked
-from inspector.tui.widgets.detail.lines import Lines, Piece
+from inspector.tui.widgets.detail.lines import Lines
 from inspector.words import clock
 
 # Columns: of the widest line that reads well, and of the labels.

@@ -6,8 +6,8 @@ from inspector.inert import inert
 from inspector.report.present import Shown
 from inspector.report.pretty import coloured, text_of
 from inspector.report.recording import Recording
-from inspector.tui.look import Glyphs
-from inspector.tui.widgets.detail.lines import LONGEST, Lines, Piece
+from inspector.tui.look import Glyphs, Piece
+from inspector.tui.widgets.detail.lines import LONGEST, Lines
 from inspector.words import counted
 
 

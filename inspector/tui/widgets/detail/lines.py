@@ -17,10 +17,7 @@ from textual.strip import Strip
 from inspector.report.present import Shown
 from inspector.report.recording import Recording
 from inspector.tui.guarded import Guarded
-from inspector.tui.look import Glyphs
-
-Piece = tuple[str, str]
-"""Text, and what it is: one of `STYLES`."""
+from inspector.tui.look import Glyphs, Piece
 
 # Painted lines that are kept.
 KEPT = 1000

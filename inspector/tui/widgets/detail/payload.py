@@ -20,8 +20,8 @@ from inspector.report.present import Shown
 from inspector.report.pretty import pretty
 from inspector.report.recording import Recording
 from inspector.session.redact import HIDDEN
-from inspector.tui.look import Glyphs
-from inspector.tui.widgets.detail.lines import Lines, Piece
+from inspector.tui.look import Glyphs, Piece
+from inspector.tui.widgets.detail.lines import Lines
 
 # Columns to which labels are filled up, so that short values stand below each other.
 _ALIGNED = 28

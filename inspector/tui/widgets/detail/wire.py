@@ -9,8 +9,8 @@ from inspector.report.outline import wrapped
 from inspector.report.present import Shown
 from inspector.report.recording import Recording
 from inspector.report.wiretap import HexLine, WireFacts, WireFrame, hex_lines, hexdump, wire_facts
-from inspector.tui.look import Glyphs
-from inspector.tui.widgets.detail.lines import Lines, Piece
+from inspector.tui.look import Glyphs, Piece
+from inspector.tui.widgets.detail.lines import Lines
 from inspector.words import clock, counted, size
 
 # Columns of a line of a hexdump, with the space around it.

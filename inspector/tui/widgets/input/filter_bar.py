@@ -28,9 +28,9 @@ from inspector.query.tree import Everything, Filter
 from inspector.query.words import say
 from inspector.report.cells import clip
 from inspector.tui.guarded import Guarded
-from inspector.tui.history import History
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.input.candidates import Candidates
+from inspector.tui.widgets.input.history import History
 from inspector.tui.widgets.input.typed import Typed
 from inspector.words import counted
 

@@ -16,7 +16,7 @@ from textual.strip import Strip
 from inspector.inert import inert
 from inspector.report.findings import Listed
 from inspector.tui.guarded import Guarded
-from inspector.tui.lanes import LANE_CLASSES, LANES_CSS, lane_style
+from inspector.tui.lane_colours import LANE_CLASSES, LANES_CSS, lane_style
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.detail.findings import severity_words
 from inspector.words import clock

@@ -22,9 +22,9 @@ from textual.strip import Strip
 
 from inspector.analysis.overview import ConnectionView, SessionView, Snapshot
 from inspector.tui.guarded import Guarded
-from inspector.tui.lanes import LANE_CLASSES, LANES_CSS
-from inspector.tui.look import Glyphs
-from inspector.tui.session_lines import FAR, Key, Lines, Words, narrowing
+from inspector.tui.lane_colours import LANE_CLASSES, LANES_CSS
+from inspector.tui.look import Glyphs, Piece
+from inspector.tui.widgets.lists.session_lines import FAR, SessionLines, TreeKey, narrowing
 
 # Connections that are listed, the newest of them where there are more.
 MOST = 1000
@@ -32,7 +32,7 @@ MOST = 1000
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    key: Key
+    key: TreeKey
     view: SessionView | ConnectionView | None = None
 
 
@@ -73,7 +73,7 @@ class SessionTree(Guarded, ScrollView, can_focus=True):
         Binding("escape", "all", "back to all connections"),
     ]
 
-    selected: reactive[Key] = reactive(None)
+    selected: reactive[TreeKey] = reactive(None)
     """What the timeline is narrowed to. Setting it posts nothing: it is for those who narrow by other means."""
 
     class Narrow(Message):
@@ -89,13 +89,13 @@ class SessionTree(Guarded, ScrollView, can_focus=True):
     def __init__(self, glyphs: Glyphs, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.glyphs = glyphs
-        self.cursor: Key = None
+        self.cursor: TreeKey = None
         """What the cursor is on."""
         self._snapshot = Snapshot()
         self._now_ns = 0
-        self._folded: set[Key] = set()
+        self._folded: set[TreeKey] = set()
         self._listed: list[_Node] = [_Node(None)]
-        self._places: dict[Key, int] = {None: 0}
+        self._places: dict[TreeKey, int] = {None: 0}
         self._tops: Sequence[int] = (0, 1)
         """The first line of each node, then the number of all lines."""
 
@@ -239,7 +239,7 @@ class SessionTree(Guarded, ScrollView, can_focus=True):
             Segment(self.glyphs.to if first and node.key == self.selected else " ", style("tree--chosen")),
             Segment("" if first else "  ", style("tree--quiet")),
         ]
-        lines = Lines(self.glyphs, room - 2)
+        lines = SessionLines(self.glyphs, room - 2)
         words = lines.of(node.view, line - self._tops[place], self._now_ns) if node.view else self._title(room - 2)
         if first and isinstance(node.view, SessionView):
             mark = self.glyphs.folded if node.key in self._folded else self.glyphs.unfolded
@@ -251,7 +251,7 @@ class SessionTree(Guarded, ScrollView, can_focus=True):
             strip = Strip(Segment.apply_style(strip, post_style=behind), room)
         return strip
 
-    def _title(self, room: int) -> list[Words]:
+    def _title(self, room: int) -> list[Piece]:
         count = self._snapshot.connections
         if not count:
             return [("no connection yet", "tree--quiet")]

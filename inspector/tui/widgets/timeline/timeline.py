@@ -24,11 +24,11 @@ from inspector.model import Kind
 from inspector.report.cells import summary
 from inspector.report.present import Shown, rendered
 from inspector.report.recording import Recording
-from inspector.tui.columns import Columns, TimeMode
 from inspector.tui.guarded import Guarded
-from inspector.tui.lanes import LANE_CLASSES, LANES_CSS
+from inspector.tui.lane_colours import LANE_CLASSES, LANES_CSS
 from inspector.tui.look import Glyphs
-from inspector.tui.view import View
+from inspector.tui.widgets.timeline.columns import Columns, TimeMode
+from inspector.tui.widgets.timeline.view import View
 from inspector.tui.workers import Failed
 
 # Painted lines that are kept.

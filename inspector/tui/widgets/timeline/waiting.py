@@ -6,8 +6,8 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from inspector.inert import inert
+from inspector.tui.live_proxy import LiveProxy, ended
 from inspector.tui.look import Glyphs
-from inspector.tui.source import Source, ended
 
 # Lines of the log that are shown.
 LOG_LINES = 12
@@ -29,7 +29,7 @@ class Waiting(VerticalScroll):
     def compose(self) -> ComposeResult:
         yield Static()
 
-    def tell(self, source: Source | None, *, growing: bool, filtered: bool, importing: bool = False) -> None:
+    def tell(self, source: LiveProxy | None, *, growing: bool, filtered: bool, importing: bool = False) -> None:
         """Say why there is nothing to see."""
         if filtered:
             lines = ["No row passes the filter.", "", "f changes it, 0 takes it away."]
@@ -46,7 +46,7 @@ class Waiting(VerticalScroll):
             self._said = said
             self.query_one(Static).update(Text(self._glyphs.plain(said)))
 
-    def _advice(self, source: Source) -> list[str]:
+    def _advice(self, source: LiveProxy) -> list[str]:
         lines = [f"No connection yet. The proxy listens on {source.address}."]
         if source.ca is not None:
             lines.append(f"Clients must trust its certificate: {source.ca}")

@@ -11,7 +11,7 @@ from textual import events
 from textual.binding import Binding
 from textual.geometry import Size
 
-from inspector.analysis.dave_timeline import Change, Member, Stretch, Transition
+from inspector.analysis.dave_timeline import MemberView, StateChange, Stretch, TransitionView
 from inspector.analysis.handshake import Handshake
 from inspector.analysis.voice_call import VoiceCall
 from inspector.inert import inert
@@ -83,7 +83,7 @@ def short_user(user: str, more: str = "…") -> str:
     return text if len(text) <= 12 else f"{text[:4]}{more}{text[-5:]}"
 
 
-def transition_kind(transition: Transition) -> str:
+def transition_kind(transition: TransitionView) -> str:
     """Return what a transition is, in words."""
     match transition.what:
         case "downgrade":
@@ -96,13 +96,13 @@ def transition_kind(transition: Transition) -> str:
             return what
 
 
-def transition_name(transition: Transition) -> str:
+def transition_name(transition: TransitionView) -> str:
     """Return the same with its id, where it has one."""
     number = "" if transition.id is None else f"transition {transition.id}: "
     return number + transition_kind(transition)
 
 
-def missing_word(call: VoiceCall, transition: Transition) -> str:
+def missing_word(call: VoiceCall, transition: TransitionView) -> str:
     """Return what to say of a step of a transition that has not come: it may still, of the newest of a live call."""
     is_over = transition is not call.dave.transitions[-1] or call.handshakes[-1].closed
     return "never" if is_over else "not yet"
@@ -215,7 +215,7 @@ class DaveTrack(Painted):
                 words = f"{who} closed {code}".strip()
                 yield Mark(step.end_ns, step.row, "epochs", self._signs.ends, style, code, words)
 
-    def _announced(self, call: VoiceCall, each: Transition) -> str:
+    def _announced(self, call: VoiceCall, each: TransitionView) -> str:
         said = f"{transition_name(each)} announced"
         if each.what in ("commit", "welcome"):
             said += f", leads to epoch {'?' if each.epoch is None else each.epoch}"
@@ -340,10 +340,10 @@ class DaveTrack(Painted):
                 canvas.put(x, 0, text, style)
                 taken.update(range(x, x + len(text)))
 
-    def _draw_epochs(self, canvas: Canvas, y: int, changes: tuple[Change, ...], end_ns: int) -> None:
+    def _draw_epochs(self, canvas: Canvas, y: int, changes: tuple[StateChange, ...], end_ns: int) -> None:
         signs = self._signs
         looks = {"group": (signs.group, "live"), "forming": (signs.forming, "quiet"), "off": (signs.off, "warn")}
-        before: Change | None = None
+        before: StateChange | None = None
         for change, after in pairwise((*changes, None)):
             assert change is not None
             if change.state != "apart":
@@ -360,7 +360,7 @@ class DaveTrack(Painted):
                     canvas.put(self.beside + first + 2, y, label, "plain")
             before = change
 
-    def _draw_member(self, canvas: Canvas, y: int, member: Member, end_ns: int) -> None:
+    def _draw_member(self, canvas: Canvas, y: int, member: MemberView, end_ns: int) -> None:
         name = short_user(member.user, self.glyphs.more) + (" client" if member.own else "")
         canvas.put(2, y, clip(name, self.beside - 3, self.glyphs.more), "plain")
         for stretch in member.present:

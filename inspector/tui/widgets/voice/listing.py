@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from inspector.model import Severity
-from inspector.tui.lanes import LANE_CLASSES, LANES_CSS
+from inspector.tui.lane_colours import LANE_CLASSES, LANES_CSS
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.charts.canvas import Canvas, CanvasWidget
 

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from textual.geometry import Size
 
-from inspector.analysis.dave_timeline import Transition
+from inspector.analysis.dave_timeline import TransitionView
 from inspector.analysis.voice_call import VoiceCall
 from inspector.report.cells import clip
 from inspector.session.said import At
@@ -35,7 +35,7 @@ class TransitionTable(Listing):
         self.changed()
 
     @property
-    def _transitions(self) -> tuple[Transition, ...]:
+    def _transitions(self) -> tuple[TransitionView, ...]:
         return self._call.dave.transitions if self._call is not None else ()
 
     @property
@@ -100,7 +100,7 @@ class TransitionTable(Listing):
         first = f"  {number:>5}  {clip(what, room, self.glyphs.more):<{room}} {row:>7} {announced:>12}"
         return f"{first} {ready:>9} {executed:>9} {epoch:>5} {members:>7}"
 
-    def _after(self, each: Transition, at: At | None) -> str:
+    def _after(self, each: TransitionView, at: At | None) -> str:
         if at is not None:
             return between(at.at_ns - each.announced.at_ns)
         if each.what == "new group":
@@ -109,7 +109,7 @@ class TransitionTable(Listing):
         return "at once" if each.at_once else missing_word(self._call, each)
 
 
-def _kind(transition: Transition) -> str:
+def _kind(transition: TransitionView) -> str:
     """Return what a transition is, in a word or two."""
     if transition.what == "new group" and transition.version is not None:
         return f"new group v{transition.version}"

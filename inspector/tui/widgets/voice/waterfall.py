@@ -5,13 +5,13 @@ The bar says whose turn it was: the client's, or the server's. What did not come
 
 from typing import ClassVar, NamedTuple
 
-from inspector.analysis.handshake import Handshake, Step
+from inspector.analysis.handshake import Handshake, HandshakeStep
 from inspector.analysis.voice_call import VoiceCall
 from inspector.inert import inert
 from inspector.model import Plane
 from inspector.protocol.registry import Registry
 from inspector.report.cells import clip
-from inspector.tui.lanes import lane_style
+from inspector.tui.lane_colours import lane_style
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.charts.canvas import Canvas
 from inspector.tui.widgets.voice.listing import Listing, severity_mark
@@ -65,7 +65,7 @@ class Waterfall(Listing):
         return None if self._call is None else self._call.handshakes[self._attempt]
 
     @property
-    def _steps(self) -> tuple[Step, ...]:
+    def _steps(self) -> tuple[HandshakeStep, ...]:
         return self._shown.steps if self._shown is not None else ()
 
     @property
@@ -201,7 +201,7 @@ class Waterfall(Listing):
             row = f"{step.row:,}"
             canvas.put(canvas.width - len(row) - 1, y, row, "quiet")
 
-    def _draw_bar(self, canvas: Canvas, y: int, step: Step, start: int, end: int) -> None:
+    def _draw_bar(self, canvas: Canvas, y: int, step: HandshakeStep, start: int, end: int) -> None:
         shaken = self._shown
         assert shaken is not None
         if step.later:
@@ -220,7 +220,7 @@ class Waterfall(Listing):
             # The cell in which it ends belongs to the next step too.
             canvas.put(first, y, getattr(self._signs, turn) * (last - first), turn)
 
-    def _words(self, step: Step, *, short: bool = False) -> str:
+    def _words(self, step: HandshakeStep, *, short: bool = False) -> str:
         if step.key == "close":
             shaken = self._shown
             code = shaken.code if shaken is not None else None
@@ -243,5 +243,5 @@ class Waterfall(Listing):
         return self._shown is not None and self._shown.refusal is not None
 
 
-def _socket(step: Step) -> str:
+def _socket(step: HandshakeStep) -> str:
     return step.side if step.connection is None else f"{step.side} #{step.connection}"

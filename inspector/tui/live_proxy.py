@@ -21,7 +21,7 @@ class Advice:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ProxyState:
     """How the recording is doing."""
 
     proxy: int | None = None
@@ -40,7 +40,7 @@ def ended(code: int | None) -> str:
     return "has ended" if code in (None, -1) else f"ended with exit code {code}"
 
 
-class Source(Protocol):
+class LiveProxy(Protocol):
     """A recording that is going on."""
 
     address: str
@@ -53,7 +53,7 @@ class Source(Protocol):
     def advice(self) -> list[Advice]:
         """Return how to point clients at the proxy, the simplest way first."""
 
-    def state(self) -> State:
+    def state(self) -> ProxyState:
         """Return how it is doing now."""
 
 

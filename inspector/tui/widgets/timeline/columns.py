@@ -10,7 +10,7 @@ from typing import Literal
 
 from inspector.report import cells
 from inspector.report.present import Shown
-from inspector.tui.lanes import lane_style
+from inspector.tui.lane_colours import lane_style
 from inspector.tui.look import Glyphs
 from inspector.words import clock, delta
 

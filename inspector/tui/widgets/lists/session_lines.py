@@ -13,14 +13,12 @@ from inspector.inert import inert
 from inspector.model import Plane
 from inspector.report.cells import clip
 from inspector.session.redact import is_lost
-from inspector.tui.lanes import lane_style
-from inspector.tui.look import Glyphs
+from inspector.tui.lane_colours import lane_style
+from inspector.tui.look import Glyphs, Piece
 from inspector.words import duration, size
 
-Key = int | tuple[Plane, str | None] | None
+TreeKey = int | tuple[Plane, str | None] | None
 """What a line stands for: a connection by its number, a session by plane and digest, None for everything."""
-Words = tuple[str, str]
-"""A text, and the component class it is painted in."""
 
 # Columns from which on times stand no further to the right.
 FAR = 44
@@ -28,14 +26,14 @@ FAR = 44
 _PEACEFUL = (1000, 1001)
 
 
-class Lines:
+class SessionLines:
     """Says how a connection or a session is doing, in lines of `room` columns at most."""
 
     def __init__(self, glyphs: Glyphs, room: int) -> None:
         self._glyphs = glyphs
         self._room = room
 
-    def of(self, view: SessionView | ConnectionView, line: int, now_ns: int) -> list[Words]:
+    def of(self, view: SessionView | ConnectionView, line: int, now_ns: int) -> list[Piece]:
         """Return one line, from 0, with its component classes; all but the first are to be indented by two columns."""
         if isinstance(view, SessionView):
             return [*self._session(view)]
@@ -46,13 +44,13 @@ class Lines:
                 return [*self._second(view, now_ns)]
         return [(self._traffic(view), "tree--quiet")]
 
-    def _session(self, view: SessionView) -> Iterator[Words]:
+    def _session(self, view: SessionView) -> Iterator[Piece]:
         name = session_name(view.plane, view.session, self._glyphs)
         shard = f"shard {view.shard}" if view.shard else ""
         room = self._room - 2
         yield self._fitting([_spaced(name, shard), name], room), "tree--session"
 
-    def _head(self, view: ConnectionView, now_ns: int) -> Iterator[Words]:
+    def _head(self, view: ConnectionView, now_ns: int) -> Iterator[Piece]:
         lane = lane_style(view.id)
         mark = self._glyphs.bullet if view.live else self._glyphs.hollow if view.refusal is None else self._glyphs.close
         yield f"{mark} #{view.id} ", lane
@@ -72,7 +70,7 @@ class Lines:
             return f"{phase:<{free - len(age)}}", age
         return clip(phase, room, self._glyphs.more), ""
 
-    def _second(self, view: ConnectionView, now_ns: int) -> Iterator[Words]:
+    def _second(self, view: ConnectionView, now_ns: int) -> Iterator[Piece]:
         room = self._room - 2
         if view.refusal is not None:
             yield self._fitting([view.refusal], room), "tree--trouble"
@@ -152,7 +150,7 @@ class Lines:
         return self._glyphs.plain(inert(text))
 
 
-def narrowing(key: Key, glyphs: Glyphs) -> tuple[str | None, str]:
+def narrowing(key: TreeKey, glyphs: Glyphs) -> tuple[str | None, str]:
     """Return the filter that lets through the rows of `key`, None for all, and the same in words, inert."""
     if key is None:
         return None, "all connections"
