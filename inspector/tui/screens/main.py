@@ -35,7 +35,7 @@ from inspector.tui.bindings import MAIN
 from inspector.tui.filtering import Filtering
 from inspector.tui.guarded import Guarded
 from inspector.tui.jumps import Jump, nearest
-from inspector.tui.live_proxy import LiveProxy, ended
+from inspector.tui.live_proxy import Filling, LiveProxy, ended
 from inspector.tui.look import Glyphs
 from inspector.tui.presets import PRESETS
 from inspector.tui.screens.findings import FindingsScreen
