@@ -22,6 +22,7 @@ from inspector.model import (
     Gap,
     Happening,
     Kind,
+    Knows,
     Opened,
     Payload,
     Plane,
@@ -71,6 +72,9 @@ class Pipeline:
         self._media: dict[int, Media] = {}
         self._left: OrderedDict[int, tuple[Connection, Decoder]] = OrderedDict()
         self._contexts: deque[Decoder] = deque()
+        # Open connections whose source does not know ends; and those of them whose client went on elsewhere.
+        self._endless: set[int] = set()
+        self._outlived: dict[int, tuple[Connection, Decoder]] = {}
         self.last_at_ns = 0
         """When the newest of it all happened, in nanoseconds since the epoch."""
 
@@ -151,6 +155,8 @@ class Pipeline:
         if opened.refusal is None:
             decoder = Decoder(opened.plane, opened.url, joined_late=opened.joined_late)
             self._open[opened.connection] = connection, decoder
+            if not opened.knows & Knows.END:
+                self._endless.add(opened.connection)
             if opened.plane is Plane.MEDIA:
                 self._media[opened.connection] = Media(partial(self._tracker.voice_of, connection))
         event = self._row(connection, Kind.OPEN, opened.at_ns, number)
@@ -160,21 +166,38 @@ class Pipeline:
         return event
 
     def _frame(self, frame: Frame, number: int) -> list[Event]:
-        if frame.connection in self._left:
+        if frame.connection in self._left or frame.connection in self._outlived:
             return self._late(frame, number)
         connection, decoder = self._open.get(frame.connection) or self._unannounced(frame)
         if connection.plane is Plane.MEDIA:
             return [self._run(connection, run) for run in self._media[frame.connection].receive(frame, number)]
-        events = [
-            self._event(connection, reading, frame.at_ns, frame.from_client, number, frame)
-            for reading in decoder.receive(frame, number)
-        ]
+        events = []
+        for reading in decoder.receive(frame, number):
+            if self._endless and frame.from_client:
+                events += self._end_outlived(connection, reading.what, frame.at_ns, number)
+            events.append(self._event(connection, reading, frame.at_ns, frame.from_client, number, frame))
         self._observe(connection, decoder)
+        return events
+
+    def _end_outlived(self, connection: Connection, what: Payload | Undecoded, at_ns: int, number: int) -> list[Event]:
+        """Return the row of an end where a client goes on here whose connection before has no recorded one."""
+        if isinstance(what, Undecoded):
+            return []
+        event = Event(self.next_event, connection.id, at_ns, connection.plane, Kind.PAYLOAD, True)
+        event.op = what.op
+        says = _step(event, self._said, event, what)
+        if not isinstance(says, said.Identify | said.Resume):
+            return []
+        before = self._tracker.world.last_of.get(self._tracker.world.identity(connection.plane, says))
+        if before is None or before == connection.id or before not in self._endless:
+            return []
+        events = self._closed(Closed(before, at_ns, None), number)
+        self._outlived[before] = self._left.pop(before)
         return events
 
     def _late(self, frame: Frame, number: int) -> list[Event]:
         """Return rows for what the other end said before it knew of the close. Nothing follows from them any more."""
-        connection, decoder = self._left[frame.connection]
+        connection, decoder = self._left.get(frame.connection) or self._outlived[frame.connection]
         events = []
         for reading in decoder.receive(frame, number):
             event = self._reading_row(connection, reading, frame.at_ns, frame.from_client, number, frame)
@@ -184,6 +207,10 @@ class Pipeline:
         return events
 
     def _closed(self, closed: Closed, number: int) -> list[Event]:
+        if self._outlived.pop(closed.connection, None) is not None:
+            # It counts as ended already.
+            return []
+        self._endless.discard(closed.connection)
         connection, decoder = self._open.get(closed.connection) or self._unannounced(closed)
         media = self._media.pop(closed.connection, None)
         events = [self._run(connection, run) for run in media.finish()] if media is not None else []
@@ -214,7 +241,7 @@ class Pipeline:
 
     def _control(self, control: Control, number: int) -> Event:
         entry = self._open.get(control.connection) or self._left.get(control.connection)
-        connection, _ = entry or self._unannounced(control)
+        connection, _ = entry or self._outlived.get(control.connection) or self._unannounced(control)
         event = self._row(connection, Kind.CONTROL, control.at_ns, number)
         event.from_client = control.from_client
         event.event = control.name

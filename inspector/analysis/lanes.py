@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from inspector.analysis.measure import BEATS
-from inspector.analysis.overview import host_of
+from inspector.analysis.overview import end_of, host_of
 from inspector.model import Plane, Severity
 from inspector.session.phases import DISPATCHES, MOVING_EVENTS, OPENED, connection_phase
 from inspector.session.state import Connection
@@ -90,6 +90,8 @@ class Lane:
     """It has ended; else it is open, or the recording ended first."""
     code: int | None
     """With which it was closed."""
+    end: str
+    """How it ended, in words; empty while `closed` is false."""
     phase: str
     """How far it has come by now."""
     steps: tuple[Moment, ...]
@@ -320,6 +322,7 @@ class _Way:
             last_ns=max(self.last_ns, opened_ns),
             closed=closed is not None,
             code=None if closed is None or closed.code is None else int(closed.code),
+            end=end_of(connection),
             phase="under way" if opened.joined_late and self.phase == OPENED else self.phase,
             # Rows need not be in order of time.
             steps=tuple(sorted(steps)),
