@@ -117,6 +117,15 @@ FORMATS = (
 )
 
 
+# Until flow files are read in the order of time (branch flows): then `FORMATS` is all there is.
+WAITS = pytest.mark.xfail(reason="flow files are read in the order in which connections ended", strict=True)
+EACH_FORMAT = pytest.mark.parametrize(
+    "form",
+    [pytest.param(form, marks=WAITS if form.write is flows else ()) for form in FORMATS],
+    ids=[form.name for form in FORMATS],
+)
+
+
 @cache
 def recorded(name: str) -> tuple[Happening, ...]:
     """A sample as its capture has it, to the microsecond, which is all that a HAR or a flow has."""
@@ -188,7 +197,7 @@ def imported(happenings: Happenings, form: Format, tmp_path: Path) -> list[dict[
     return rows_of(tmp_path / "imported.gwcap")
 
 
-@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+@EACH_FORMAT
 def test_the_same_traffic_reads_the_same_in_every_format(form: Format, tmp_path: Path) -> None:
     different = []
     for name in SAMPLES:
@@ -209,7 +218,7 @@ def test_the_same_traffic_reads_the_same_in_every_format(form: Format, tmp_path:
     assert different == []
 
 
-@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+@EACH_FORMAT
 def test_what_a_format_lacks_raises_no_alarm(form: Format, tmp_path: Path) -> None:
     """Whatever is noticed in a file was noticed by the recorder, or says itself that something is missing."""
     alarms = []
