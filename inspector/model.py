@@ -155,6 +155,11 @@ class Closed:
     """`Mark.TOLD_1000` and `Mark.FORBIDDEN`, where they apply."""
 
     @property
+    def is_recorded(self) -> bool:
+        """Whether anything is known of how it ended; else this only stands behind the last that is known of it."""
+        return self.code is not None or self.by is not None
+
+    @property
     def told(self) -> str | None:
         """Which end the proxy told 1000 instead, ``client`` or ``server``; None where it did not."""
         if not self.marks & Mark.TOLD_1000:

@@ -21,6 +21,7 @@ from inspector.model import (
     Gap,
     Happening,
     Kind,
+    Knows,
     Opened,
     Payload,
     Plane,
@@ -79,6 +80,9 @@ class Pipeline:
         self._diagnosis = Diagnosis(registry, self._tracker.world)
         self._open: dict[int, _Entry] = {}
         self._left: OrderedDict[int, _Entry] = OrderedDict()
+        # Open connections whose source does not know ends; and those of them whose client went on elsewhere.
+        self._endless: set[int] = set()
+        self._outlived: dict[int, _Entry] = {}
         self._media: dict[int, tuple[Connection, Media]] = {}
         """Those of the open ones that fold packets: a row of theirs ends when time has gone on."""
         self._contexts: deque[Decoder | Media] = deque()
@@ -162,6 +166,8 @@ class Pipeline:
         _note(connection, outcome)
         if opened.refusal is None:
             self._open[opened.connection] = connection, self._reader(connection)
+            if not opened.knows & Knows.END:
+                self._endless.add(opened.connection)
         event = self._row(connection, Kind.OPEN, opened.at_ns, number, outcome)
         event.opened = opened
         self._examine(connection, event, None, None, outcome)
@@ -176,16 +182,29 @@ class Pipeline:
         return media
 
     def _frame(self, frame: Frame, number: int, outcome: Outcome) -> None:
-        if frame.connection in self._left:
+        if frame.connection in self._left or frame.connection in self._outlived:
             self._late(frame, number, outcome)
             return
         connection, reader = self._open.get(frame.connection) or self._unannounced(frame, outcome)
         last = Last(number, frame.at_ns, frame.from_client, frame.marks)
         self._read_all(connection, reader, reader.receive(frame, number), last, outcome)
 
+    def _end_outlived(self, connection: Connection, what: Payload, last: Last, outcome: Outcome) -> None:
+        """Make the row of an end where a client goes on here whose connection before has no recorded one."""
+        event = Event(self.next_event, connection.id, last.at_ns, connection.plane, Kind.PAYLOAD, True)
+        event.op = what.op
+        says = _step(event, self._said, event, what)
+        if not isinstance(says, said.Identify | said.Resume):
+            return
+        before = self._tracker.world.last_of.get(self._tracker.world.identity(connection.plane, says))
+        if before is None or before == connection.id or before not in self._endless:
+            return
+        self._closed(Closed(before, last.at_ns, None), last.number, outcome)
+        self._outlived[before] = self._left.pop(before)
+
     def _late(self, frame: Frame, number: int, outcome: Outcome) -> None:
         """Make rows for what the other end said before it knew of the close. Nothing follows from them any more."""
-        connection, reader = self._left[frame.connection]
+        connection, reader = self._left.get(frame.connection) or self._outlived[frame.connection]
         last = Last(number, frame.at_ns, frame.from_client, frame.marks)
         for reading in reader.receive(frame, number):
             event = self._reading_row(connection, reading, last, outcome)
@@ -193,6 +212,10 @@ class Pipeline:
             _step(event, self._tracker.late, connection, event)
 
     def _closed(self, closed: Closed, number: int, outcome: Outcome) -> None:
+        if self._outlived.pop(closed.connection, None) is not None:
+            # It counts as ended already.
+            return
+        self._endless.discard(closed.connection)
         connection, reader = self._open.get(closed.connection) or self._unannounced(closed, outcome)
         self._media.pop(closed.connection, None)
         del self._open[closed.connection]
@@ -219,7 +242,7 @@ class Pipeline:
 
     def _control(self, control: Control, number: int, outcome: Outcome) -> None:
         entry = self._open.get(control.connection) or self._left.get(control.connection)
-        connection, _ = entry or self._unannounced(control, outcome)
+        connection, _ = entry or self._outlived.get(control.connection) or self._unannounced(control, outcome)
         event = self._row(connection, Kind.CONTROL, control.at_ns, number, outcome)
         event.from_client = control.from_client
         event.event = control.name
@@ -264,6 +287,8 @@ class Pipeline:
 
     def _read(self, connection: Connection, reading: Reading, last: Last, outcome: Outcome) -> None:
         what = reading.what
+        if self._endless and last.from_client and isinstance(what, Payload):
+            self._end_outlived(connection, what, last, outcome)
         event = self._reading_row(connection, reading, last, outcome)
         if isinstance(what, Undecoded):
             self._examine(connection, event, None, None, outcome)

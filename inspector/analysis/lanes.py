@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from inspector.analysis.beats import is_ack, is_heartbeat
+from inspector.analysis.overview import end_of
 from inspector.analysis.progress import MOVES, shown_phase
 from inspector.model import Plane, Severity
 from inspector.protocol.hosts import address_of
@@ -87,6 +88,8 @@ class Lane:
     """It has ended; else it is open, or the recording ended first."""
     code: int | None
     """With which it was closed."""
+    end: str
+    """How it ended, in words; empty while `closed` is false."""
     phase: str
     """How far it has come by now."""
     steps: tuple[Moment, ...]
@@ -313,6 +316,7 @@ class _Way:
             last_ns=max(self.last_ns, opened_ns),
             closed=closed is not None,
             code=None if closed is None or closed.code is None else int(closed.code),
+            end=end_of(connection),
             phase=shown_phase(connection, self.phase),
             # Rows need not be in order of time.
             steps=tuple(sorted(steps)),

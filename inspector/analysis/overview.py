@@ -288,7 +288,7 @@ class _Count:
         if opened.refusal is not None:
             phase = "refused"
         elif closed is not None:
-            phase = "closed" if code is None else f"closed {code}"
+            phase = end_of(connection)
         else:
             phase = shown_phase(connection, self.phase)
         return ConnectionView(
@@ -318,3 +318,13 @@ class _Count:
             unread_frames=connection.unread_frames,
             round_trips=tuple(self.round_trips),
         )
+
+
+def end_of(connection: Connection) -> str:
+    """Return how a connection ended, in a word or two; empty while it is open."""
+    closed = connection.closed
+    if closed is None:
+        return ""
+    if not closed.is_recorded and connection.plane is not Plane.MEDIA:
+        return "end not recorded"
+    return "closed" if closed.code is None else f"closed {int(closed.code)}"

@@ -9,7 +9,7 @@ from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
 from inspector.inert import short
-from inspector.model import Event, Kind, Mark, Opened, Plane, Undecoded
+from inspector.model import Event, Kind, Knows, Mark, Opened, Plane, Undecoded
 from inspector.protocol.ops import GatewayOp
 from inspector.protocol.registry import Registry
 from inspector.report.explain import (
@@ -29,7 +29,7 @@ from inspector.report.text import sentence_of
 from inspector.session.redact import is_lost
 from inspector.session.state import Connection
 from inspector.wire.dialect import Compression, dialect_of
-from inspector.words import duration, size
+from inspector.words import duration, listed, size
 
 # Characters of one text from the wire, and how many of a kind are named.
 _LONGEST, _MOST = 120, 8
@@ -176,6 +176,8 @@ def _close(shown: Shown, connection: Connection, registry: Registry) -> list[Ent
     )
     here = entry("This one", f"row {event.n}", *sections)
     if closed.code is None:
+        if not closed.is_recorded and event.plane is not Plane.MEDIA:
+            return [entry("end not recorded", "last that is known of a connection", ("Means", _NO_END), *sections)]
         return [entry("closed", "end of a connection, without a code", ("What happened", _NO_CODE), *sections)]
     code = explain_close(shown.close or closed.code, registry)
     if closed.by in ("client", "server"):
@@ -205,6 +207,7 @@ def _open(event: Event, connection: Connection) -> Entry:
         f"{_PLANES[event.plane]}, connection {event.connection}",
         ("Means", _REFUSED if refused else _LATE if opened.joined_late else _OPENED),
         ("Refused", _clipped(opened.refusal or "", 10 * _LONGEST)),
+        ("Not recorded", "" if refused else listed(_unknown(opened))),
         ("Upgrade", _upgrade(opened)),
         ("Host", _host(opened)),
         (
@@ -234,6 +237,10 @@ def _upgrade(opened: Opened) -> str:
     if opened.status == 101:
         return "101 Switching Protocols: from here on both ends send WebSocket messages."
     return f"{opened.status}: anything but 101 means that there is no WebSocket."
+
+
+def _unknown(opened: Opened) -> Iterator[str]:
+    return (said for knows, said in _UNKNOWN.items() if knows not in opened.knows)
 
 
 def _host(opened: Opened) -> str:
@@ -348,9 +355,21 @@ _TOLD = (
 )
 _FORBIDDEN = "A close frame had this code. WebSocket allows 1000 to 1003, 1007 to 1014 and 3000 to 4999 there."
 _BY_SIDE = ("By the client", "By the server")
+_UNKNOWN = {
+    Knows.END: "how it ended",
+    Knows.CLOSER: "who closed it",
+    Knows.TIMES: "when its messages passed",
+    Knows.PINGS: "pings and pongs",
+    Knows.BOTH_SIDES: "what both sides said",
+}
+"""What its source does not record, in words."""
 _NO_CODE = (
     "The recording does not say with which code. Either it ended before the connection did, or it came out of a file "
     "that does not keep codes."
+)
+_NO_END = (
+    "Nothing more of this connection was recorded: files like this one do not say how a connection ends, or it was "
+    "saved before that. It may have gone on, so nothing follows from the silence after this row."
 )
 _OPENED = "A client asked for a WebSocket, and the server agreed. The server speaks first, mostly with Hello."
 _LATE = (

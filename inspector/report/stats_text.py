@@ -479,6 +479,8 @@ def _end(connection: ConnectionStats) -> str:
     if closed is None:
         return "still open"
     # What matters most first: the rest may be cut.
+    if not closed.is_recorded:
+        return "end not recorded"
     code = "closed" if closed.code is None else str(closed.code)
     name = f": {connection.close_name}" if connection.close_name else ""
     return f"{code} {closed.by or ''}".rstrip() + name

@@ -132,7 +132,8 @@ def _open(opened: Opened) -> str:
 
 def _close(plane: Plane, closed: Closed, registry: Registry) -> str:
     known = registry.close_code(plane, closed.code) if closed.code is not None else None
-    unknown = "" if closed.code is not None or plane is Plane.MEDIA else "no code known"
+    unknown = "no code known" if closed.is_recorded else "end not recorded"
+    unknown = "" if closed.code is not None or plane is Plane.MEDIA else unknown
     name = known.name if known else unknown
     code = "" if closed.code is None else str(closed.code)
     reason = _clipped(closed.reason)

@@ -12,12 +12,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from inspector.model import Closed, Frame, Happening, Knows, Opened, Plane, Verdict
+from inspector.cli.show import show
+from inspector.cli.stats import stats
+from inspector.model import Closed, Event, Frame, Happening, Kind, Knows, Opened, Plane, Verdict
+from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
+from inspector.report.about import _open
 from inspector.store.reader import Reader, stored_happenings
+from inspector.store.reindex import reindex
 from inspector.store.writer import Writer
 from sample_captures.make import HERE, SAMPLES
+from tests.conversation import HELLO, NOON, Conversation, Payload, identify, message, ready, resume
 
 REGISTRY = default()
 # What says itself that something is missing or cannot be read.
@@ -178,3 +185,122 @@ def test_nothing_is_concluded_from_what_is_missing(way: str, tmp_path: Path) -> 
                         f"{name}: {what} is {value} and not {truth} on connection {connection}: {verdict.cause}"
                     )
     assert wrong == []
+
+
+UNENDED = Knows.TIMES | Knows.BOTH_SIDES
+
+
+def rows_of(happenings: Happenings, path: Path) -> list[Event]:
+    writer = Writer(path, REGISTRY, made_by="test", keep_secrets=True, bulk=True)
+    writer.write(happenings)
+    writer.finish()
+    with closing(Reader(path)) as reader:
+        return list(reader.all_events())
+
+
+def test_silence_after_the_last_message_proves_nothing(tmp_path: Path) -> None:
+    """Another connection goes on for hours, and no rule waits for this one's heartbeat."""
+    silent = Conversation().opens(knows=UNENDED).server(HELLO).client(identify()).server(ready())
+    other = Conversation(connection=2, plane=Plane.VOICE, url="wss://us-east1.discord.media/?v=8", at_ns=NOON + 10**9)
+    other.opens().waits(3_600_000).closes(1000)
+    told = [*silent.happenings, *other.happenings]
+    last = silent.happenings[-1].at_ns
+    noticed, _ = read(told, tmp_path / "open.gwcap")
+    assert (1, "heartbeat-never-began") in noticed
+    told.insert(len(silent.happenings), Closed(1, last, None))
+    noticed, verdicts = read(told, tmp_path / "ended.gwcap")
+    assert {rule for connection, rule in noticed if connection == 1} == set()
+    assert verdicts[1].cause == (
+        "The end of this connection was not recorded; it counts as ended with its last message: the client's last was "
+        "op 2 Identify, 10 ms before."
+    )
+    assert (verdicts[1].reconnect, verdicts[1].resume, verdicts[1].right) == (None, None, None)
+
+
+@pytest.mark.parametrize("comes_back", [resume(), identify()])
+def test_a_connection_without_an_end_has_ended_when_its_client_goes_on_elsewhere(
+    comes_back: Payload, tmp_path: Path
+) -> None:
+    first = Conversation().opens(knows=UNENDED).server(HELLO).client(identify()).server(ready())
+    second = Conversation(connection=2, at_ns=NOON + 10**9).opens(knows=UNENDED).server(HELLO).client(comes_back)
+    first.waits(2000).server(message("late")).waits(70_000).server(message("very late", 4)).closes(None, by=None)
+    told = sorted([*first.happenings, *second.happenings], key=lambda each: each.at_ns)
+    rows = rows_of(told, tmp_path / "a.gwcap")
+    assert [(row.connection, row.kind.value, row.op) for row in rows] == [
+        (1, "open", None),
+        (1, "payload", 10),
+        (1, "payload", 2),
+        (1, "payload", 0),
+        (2, "open", None),
+        (2, "payload", 10),
+        (1, "close", None),
+        (2, "payload", comes_back["op"]),
+        (1, "payload", 0),
+        (1, "payload", 0),
+    ]
+    assert [row.note for row in rows[-2:]] == ["after the close"] * 2
+    assert rows[6].verdict is not None
+    assert rows[6].verdict.then_event == 8
+    reindex(tmp_path / "a.gwcap", REGISTRY)
+    with closing(Reader(tmp_path / "a.gwcap")) as reader:
+        assert list(reader.all_events()) == rows
+
+
+def test_a_live_connection_is_open_until_it_is_closed(tmp_path: Path) -> None:
+    """The recorder knows ends: that a client has another connection does not end the first."""
+    first = Conversation().opens().server(HELLO).client(identify()).server(ready())
+    second = Conversation(connection=2, at_ns=NOON + 10**9).opens().server(HELLO).client(identify())
+    rows = rows_of([*first.happenings, *second.happenings], tmp_path / "a.gwcap")
+    assert not any(row.kind is Kind.CLOSE for row in rows)
+
+
+def test_where_nobody_knows_who_closed_both_readings_are_named(tmp_path: Path) -> None:
+    talk = Conversation().opens().server(HELLO).client(identify()).server(ready()).closes(4000, by=None)
+    noticed, verdicts = read(talk.happenings, tmp_path / "a.gwcap")
+    assert verdicts[1].cause == (
+        "The connection was closed with 4000 Unknown error, and by whom was not recorded. If the server closed it: a "
+        "fault at Discord; nothing shows that the client brought it about (the client's last was op 2 Identify, 20 ms "
+        "before). If the client closed it: no reason shows: neither op 7 nor op 9 came, and no heartbeat was overdue "
+        "an ACK. It decided that by itself."
+    )
+    assert (verdicts[1].reconnect, verdicts[1].resume) == (True, True)
+    assert (1, "close-4000") in noticed
+
+
+def test_a_plain_end_is_one_of_the_readings(tmp_path: Path) -> None:
+    """1000 by the client ends the session, and by the server it does not: nothing is decided, and nothing noticed."""
+    talk = Conversation().opens().server(HELLO).client(identify()).server(ready()).closes(1000, by=None)
+    noticed, verdicts = read(talk.happenings, tmp_path / "a.gwcap")
+    assert "If the client closed it: that is the plain end of a conversation." in verdicts[1].cause
+    assert (verdicts[1].reconnect, verdicts[1].resume) == (None, None)
+    assert noticed == set()
+
+
+def test_a_break_is_the_same_by_whomever(tmp_path: Path) -> None:
+    talk = Conversation().opens().server(HELLO).client(identify()).server(ready()).closes(1006, by=None)
+    _, verdicts = read(talk.happenings, tmp_path / "a.gwcap")
+    assert "If the" not in verdicts[1].cause
+    assert verdicts[1].resume is True
+
+
+def test_nothing_is_kept_of_connections_without_an_end() -> None:
+    """A HAR of a long day has thousands."""
+    pipeline = Pipeline(REGISTRY)
+    for number in range(1, 300):
+        talk = Conversation(connection=number, at_ns=NOON + number * 10**9).opens(knows=UNENDED).server(HELLO)
+        for happening in talk.closes(None, by=None).happenings:
+            pipeline.feed(happening)
+    assert pipeline.connections == []
+
+
+def test_an_opening_says_what_its_source_does_not_record(tmp_path: Path) -> None:
+    talk = Conversation().opens(knows=UNENDED).server(HELLO).closes(None, by=None)
+    rows_of(talk.happenings, tmp_path / "a.gwcap")
+    runner = CliRunner()
+    shown = runner.invoke(show, [str(tmp_path / "a.gwcap")]).output
+    assert "end not recorded" in shown
+    assert "end not recorded" in runner.invoke(stats, [str(tmp_path / "a.gwcap")]).output
+    with closing(Reader(tmp_path / "a.gwcap")) as reader:
+        entries = _open(next(iter(reader.all_events())), reader.connection(1))
+    said = {section.label: section.lines for section in entries.sections}
+    assert said["Not recorded"] == ("how it ended, who closed it and pings and pongs",)

@@ -123,7 +123,7 @@ def test_a_close_says_what_to_do_and_what_led_to_it() -> None:
 
 @pytest.mark.parametrize(
     ("code", "title"),
-    [(4999, "4999  (close code in no table)"), (None, "closed  (end of a connection, without a code)")],
+    [(4999, "4999  (close code in no table)"), (None, "end not recorded  (last that is known of a connection)")],
 )
 def test_a_close_without_a_known_code_is_explained(code: int | None, title: str) -> None:
     assert title in told(Conversation().opens().closes(code, by=None)).splitlines()

@@ -471,7 +471,7 @@ class LaneChart(CanvasWidget):
         canvas.put(2, y, number, lane_style(lane.id))
         what = "refused" if lane.refusal is not None else lane.phase
         if lane.closed:
-            what = "closed" if lane.code is None else f"closed {lane.code}"
+            what = lane.end
         name = lane.plane.value if lane.plane.value != "gateway" or room > 26 else "main"
         canvas.put(2 + len(number), y, clip(f"{name} {inert(what)}", room - 2 - len(number), self.glyphs.more), "plain")
 
