@@ -117,13 +117,7 @@ FORMATS = (
 )
 
 
-# Until flow files are read in the order of time (branch flows): then `FORMATS` is all there is.
-WAITS = pytest.mark.xfail(reason="flow files are read in the order in which connections ended", strict=True)
-EACH_FORMAT = pytest.mark.parametrize(
-    "form",
-    [pytest.param(form, marks=WAITS if form.write is flows else ()) for form in FORMATS],
-    ids=[form.name for form in FORMATS],
-)
+EACH_FORMAT = pytest.mark.parametrize("form", FORMATS, ids=[form.name for form in FORMATS])
 
 
 @cache
