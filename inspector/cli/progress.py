@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from wcwidth import wcwidth
+
 from inspector.inert import inert
 from inspector.leaving import tidily
 from inspector.words import size
@@ -35,11 +37,8 @@ def progress_bar(label: str) -> Iterator[Report]:
 
 class _Bar:
     def __init__(self, label: str) -> None:
-        # Imported here: most runs have no terminal, or nothing that takes long.
-        from rich.cells import set_cell_size
-
-        self._fit = set_cell_size
-        self._label = inert(label)
+        # A character of which nobody knows how wide it is drawn would push the rest into the next line.
+        self._label = "".join(char if wcwidth(char) == 1 else "?" for char in inert(label))
         self._drawn = 0.0
         self._width = 0
 
@@ -56,7 +55,7 @@ class _Bar:
             text += f"  {size(done)} of {size(total)}, {messages:,} messages"
         # Without the last column, where some terminals go on to the next line.
         self._width = shutil.get_terminal_size().columns - 1
-        self._write(f"\r{self._fit(text, self._width)}")
+        self._write(f"\r{text[: self._width].ljust(self._width)}")
         self._drawn = time.monotonic()
 
     def clear(self) -> None:

@@ -219,8 +219,9 @@ class MainScreen(Guarded, Screen[None]):
             self._go_on()
         state = "FOLLOWING" if self._growing else ""
         if self._filling is not None:
-            state = "IMPORTING"
             self._look_at_import(self._filling)
+        if self._filling is not None:
+            state = "IMPORTING"
         if self.source is not None:
             state = "LIVE"
             found = self.source.state()
