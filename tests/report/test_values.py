@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from inspector.report.values import clock, day, duration, iso, percent, round_trip, size, step_length
@@ -71,3 +73,15 @@ def test_a_step_does_not_look_like_a_time_of_day(seconds: float, text: str) -> N
 )
 def test_a_share_is_never_nothing_where_there_is_some(value: int, total: int, text: str) -> None:
     assert percent(value, total) == text
+
+
+def test_a_time_follows_the_zone_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although what was written for a second is remembered."""
+    found = []
+    for zone in ("UTC", "XXX-5"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        found.append(clock(1_769_860_800_123_000_000))
+    monkeypatch.undo()
+    time.tzset()
+    assert found == ["12:00:00.123", "17:00:00.123"]
