@@ -44,6 +44,8 @@ _HAS_UNSAFE = re.compile(_UNSAFE)
 _UNSAFE_BUT_IN_EMOJI = re.compile(f"({_EMOJI})|{_UNSAFE}")
 # No letters, digits or spaces: marks are among these, and Unicode's database says which they are.
 _PERHAPS_PILED = re.compile(rf"[^\w\s\x00-\u02ff][^\w\s\x00-\u02ff]{{{_MOST_MARKS},}}")
+# Printable ASCII, of which nothing is unsafe.
+_SAFE_ASCII = bytes(range(0x20, 0x7F))
 _SHORT_ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
@@ -74,7 +76,20 @@ def inert_json(text: str) -> str:
     return text if text.isascii() and text.isprintable() else _replaced(text, _escape_in_json)
 
 
+def is_inert_json(text: bytes) -> bool:
+    """Return whether there is nothing in JSON text in UTF-8 that `inert_json` would escape, where that is soon told."""
+    return (text.isascii() and b"\x7f" not in text) or _is_safe(text)
+
+
+def _is_safe(text: bytes) -> bool:
+    # Without its ASCII, of which most text is, what is left is short; and marks on one letter come no farther apart.
+    rest = text.translate(None, _SAFE_ASCII).decode("utf-8", "surrogatepass")
+    return not _HAS_UNSAFE.search(rest) and not _PERHAPS_PILED.search(rest)
+
+
 def _replaced(text: str, escape: Callable[[str], str]) -> str:
+    if _is_safe(text.encode("utf-8", "surrogatepass")):
+        return text
     if _HAS_UNSAFE.search(text):
         text = _UNSAFE_BUT_IN_EMOJI.sub(lambda found: found[1] or escape(found[0]), text)
     if _PERHAPS_PILED.search(text):

@@ -3,8 +3,10 @@
 No span is shown as negative: a clock may be set back, but nothing ends before it began.
 """
 
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 
 
 def size(count: int) -> str:
@@ -98,22 +100,30 @@ def percent(value: float, total: float) -> str:
 
 def clock(at_ns: int, zone: tzinfo | None = None) -> str:
     """Return the time of day to a millisecond, in `zone` or this machine's own."""
-    return _at(at_ns, zone).strftime("%H:%M:%S.") + f"{at_ns // 1_000_000 % 1000:03}"
+    return f"{_written(at_ns, zone, '%H:%M:%S')}.{at_ns // 1_000_000 % 1000:03}"
 
 
 def day(at_ns: int, zone: tzinfo | None = None) -> str:
     """Return the date and the name of the time zone."""
-    return _at(at_ns, zone).strftime("%Y-%m-%d %Z")
+    return _written(at_ns, zone, "%Y-%m-%d %Z")
 
 
 def iso(at_ns: int) -> str:
     """Return the time in UTC to a microsecond, as ``2026-01-31T12:00:00.123456Z``."""
-    return _at(at_ns, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at_ns // 1000 % 1_000_000:06}Z"
+    return f"{_written(at_ns, UTC, '%Y-%m-%dT%H:%M:%S')}.{at_ns // 1000 % 1_000_000:06}Z"
 
 
-def _at(at_ns: int, zone: tzinfo | None) -> datetime:
+def _written(at_ns: int, zone: tzinfo | None, form: str) -> str:
+    # This machine's own zone may change while we run.
+    return _second(at_ns // 1_000_000_000, zone, form, time.tzname)
+
+
+# Rows that follow each other mostly share their second.
+@lru_cache(maxsize=64)
+def _second(second: int, zone: tzinfo | None, form: str, _: tuple[str, str]) -> str:
     try:
-        return datetime.fromtimestamp(at_ns // 1_000_000_000, UTC).astimezone(zone)
+        at = datetime.fromtimestamp(second, UTC).astimezone(zone)
     except (OverflowError, ValueError, OSError):
         # A hostile file may claim any time at all.
-        return datetime.fromtimestamp(0, UTC)
+        at = datetime.fromtimestamp(0, UTC)
+    return at.strftime(form)

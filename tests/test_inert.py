@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.inert import cut, inert, inert_json, short
+from inspector.inert import _HAS_UNSAFE, _PERHAPS_PILED, cut, inert, inert_json, is_inert_json, short
 
 FAMILY, HEART, RAINBOW = (
     "\U0001f468\u200d\U0001f469\U0001f3fd\u200d\U0001f467",
@@ -121,3 +121,10 @@ def test_json_keeps_its_value(value: object) -> None:
 
 def test_an_astral_character_is_a_pair_in_json() -> None:
     assert inert_json('"\U000e0041"') == r'"\udb40\udc41"'
+
+
+@given(st.text(st.characters() | st.sampled_from("\u0301\u0489\U0001f3b2❤\ufe0f\u200d\x7f\ud800 a"), max_size=40))
+def test_the_quick_look_for_what_is_unsafe_sees_no_less_than_the_long_one(text: str) -> None:
+    written = json.dumps(text, ensure_ascii=False)
+    if inert_json(written) != written or _HAS_UNSAFE.search(written) or _PERHAPS_PILED.search(written):
+        assert not is_inert_json(written.encode("utf-8", "surrogatepass"))

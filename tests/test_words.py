@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,3 +137,15 @@ def test_a_noun_may_bring_its_plural() -> None:
 def test_a_list_reads_as_one_says_it() -> None:
     assert [listed("abc"[:length]) for length in range(4)] == ["", "a", "a and b", "a, b and c"]
     assert listed("ab", "nor") == "a nor b"
+
+
+def test_a_time_follows_the_zone_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although what was written for a second is remembered."""
+    found = []
+    for zone in ("UTC", "XXX-5"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        found.append(clock(1_769_860_800_123_000_000))
+    monkeypatch.undo()
+    time.tzset()
+    assert found == ["12:00:00.123", "17:00:00.123"]

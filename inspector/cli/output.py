@@ -51,12 +51,12 @@ class Printer:
 
     def print(self, event: Event, rows: Rows) -> None:
         """Print one row."""
-        shown = self._presenter.show(event, rows)
         if self._jsonl:
+            shown = self._presenter.show(event, rows)
             raw = self._presenter.raw(event, rows) if self._raw or event.kind is Kind.UNDECODED else None
             put(line(shown, raw, self.packets.of(event) if self.packets else None))
             return
-        for text in self._text.lines(shown):
+        for text in self._text.lines(self._presenter.line(event, rows)):
             say(text, colours=self._colours)
         for text in self.packets.lines(event) if self.packets is not None else ():
             say(_INDENT + text)

@@ -22,7 +22,8 @@ def line(shown: Shown, raw: bytes | str | None = None, packets: Iterable[dict[st
         found = record(each, raw)
         if packets is not None and each.event.plane is Plane.MEDIA and each.event.kind is Kind.PAYLOAD:
             found["packets"] = list(packets)
-        return jsontext.line(found)
+        # JSON has no number for what is not finite; a decoder makes text of it.
+        return jsontext.line(found, finite=each.event.encoding == "json" and packets is None)
 
     return rendered(shown, written)
 

@@ -14,7 +14,7 @@ from inspector.faults import is_ours, marked, place_of
 from inspector.model import ABSENT, Event, Kind, Mark, Payload, Plane
 from inspector.protocol.registry import CloseCode, Registry
 from inspector.report.rows import Known, Rows
-from inspector.session.redact import Redactor, mask_event, mask_text, mask_unknown
+from inspector.session.redact import HIDDEN, Redactor, mask_event, mask_text, mask_unknown
 from inspector.session.summarize import summarize
 from inspector.wire.decoder import read_payload
 
@@ -73,6 +73,10 @@ def _guarded(make: Callable[["Presenter", Event, Known], Shown]) -> Callable[["P
     return made
 
 
+def _is_free_of_secrets(summary: str) -> bool:
+    return HIDDEN not in summary and mask_text(summary) is summary
+
+
 class Presenter:
     """Makes rows ready. `reveal` shows secrets instead of masking them."""
 
@@ -89,16 +93,18 @@ class Presenter:
 
     @_guarded
     def line(self, event: Event, rows: Known) -> Shown:
-        """Return `event` as `show` does, but without its body: for a megabyte that is three times as fast.
+        """Return `event` as `show` does, but without its body, which then need not be masked.
 
-        Templates mask what they name by themselves; only what was typed into a text has to be looked for.
+        Templates mask what they name by themselves. Where the summary holds a secret all the same, or the mask of one,
+        it is made again from the masked body: the table of secrets may allow less than the template.
         """
         event = self._masked(event)
         d, _ = self._read(event, rows)
         name = self._name(event)
-        if self._redactor is not None and not isinstance(d, dict | list):
-            d = self._redactor.mask(event.plane, event.event or name, d)
-        return Shown(event, name, self._summary(event, d, rows), close=self._close(event))
+        summary = summarize(event, d, self.registry, rows.names)
+        if self._redactor is not None and not (isinstance(d, dict | list) and _is_free_of_secrets(summary)):
+            summary = self._summary(event, self._redactor.mask(event.plane, event.event or name, d), rows)
+        return Shown(event, name, summary, close=self._close(event))
 
     def raw(self, event: Event, rows: Rows) -> bytes | str:
         """Return the frames that `event` came from, joined, with their secrets masked; or a word for why they are not.

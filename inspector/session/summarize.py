@@ -14,7 +14,6 @@ rules keep it so: a format takes any value, and every text from the wire goes th
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
@@ -158,33 +157,9 @@ class _Known(NamedTuple):
 
 Path = tuple[str, ...]
 Format = Callable[[Any, _Known], str]
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """``{path|path:format}``"""
-
-    paths: tuple[Path, ...]
-    say: Format
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """``{path|path?yes/no}``"""
-
-    paths: tuple[Path, ...]
-    yes: str
-    no: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Optional:
-    """``[…]``"""
-
-    parts: "tuple[_Part, ...]"
-
-
-_Part = str | _Field | _Choice | _Optional
+Part = Callable[[Any, _Known], str | None]
+"""Part of a template, ready to be filled: it takes `d`, and gives None where a value that it cannot do without is
+missing."""
 
 _TOKENS = re.compile(r"(\{[^{}]*\}|\[|\])")
 _FIELD = re.compile(r"\{(?P<paths>[^?:{}]+)(?:\?(?P<yes>[^/]*)/(?P<no>[^/]*)|:(?P<format>\w+)(?: (?P<word>.+))?)?\}")
@@ -192,13 +167,13 @@ _FIELD = re.compile(r"\{(?P<paths>[^?:{}]+)(?:\?(?P<yes>[^/]*)/(?P<no>[^/]*)|:(?
 
 def fill(template: str, d: Any, registry: Registry, names: Mapping[int, str]) -> str:
     """Return `template` filled from `d`. Raises `TableError` where the template itself is not well formed."""
-    return _filled(compile_template(template), d, _Known(registry, names), required=True) or ""
+    return compile_template(template)(d, _Known(registry, names)) or ""
 
 
 @lru_cache(maxsize=1024)
-def compile_template(template: str) -> tuple[_Part, ...]:
-    """Return the parts of `template`. Raises `TableError` with what is wrong with it."""
-    open_parts: list[list[_Part]] = [[]]
+def compile_template(template: str) -> Part:
+    """Return `template` as a function that fills it. Raises `TableError` with what is wrong with it."""
+    open_parts: list[list[str | Part]] = [[]]
     for token in filter(None, _TOKENS.split(template)):
         if token == "[":
             open_parts.append([])
@@ -206,47 +181,85 @@ def compile_template(template: str) -> tuple[_Part, ...]:
             parts = open_parts.pop()
             if not open_parts:
                 raise TableError(f"the summary {template!r} has a ] without a [ before it")
-            open_parts[-1].append(_Optional(tuple(parts)))
+            open_parts[-1].append(_optional(_sequence(parts)))
+        elif token[0] == "{":
+            open_parts[-1].append(_field(token, template, required=len(open_parts) == 1))
         else:
-            open_parts[-1].append(_field(token, template) if token[0] == "{" else token)
+            open_parts[-1].append(token)
     if len(open_parts) > 1:
         raise TableError(f"the summary {template!r} has a [ that no ] closes")
-    return tuple(open_parts[0])
+    return _sequence(open_parts[0])
 
 
-def _field(token: str, template: str) -> _Field | _Choice:
+def _sequence(parts: Iterable[str | Part]) -> Part:
+    """Return what says `parts` one after the other; None where one of them is missing."""
+    parts = tuple(parts)
+
+    def say(d: Any, known: _Known) -> str | None:
+        said = []
+        for part in parts:
+            text = part if isinstance(part, str) else part(d, known)
+            if text is None:
+                return None
+            said.append(text)
+        return "".join(said)
+
+    return say
+
+
+def _optional(part: Part) -> Part:
+    """``[…]``"""
+    return lambda d, known: part(d, known) or ""
+
+
+def _field(token: str, template: str, *, required: bool) -> Part:
     parsed = _FIELD.fullmatch(token)
     if parsed is None:
         raise TableError(f"the summary {template!r} has {token}; expected {{path}}, {{path:format}} or {{path?yes/no}}")
-    paths = tuple(() if path == "." else tuple(path.split(".")) for path in parsed["paths"].split("|"))
+    find = _finder(tuple(() if path == "." else tuple(path.split(".")) for path in parsed["paths"].split("|")))
     if parsed["yes"] is not None:
-        return _Choice(paths, parsed["yes"], parsed["no"])
+        return _choice(find, parsed["yes"], parsed["no"], required=required)
     make = _FORMATS.get(parsed["format"] or "text")
     if make is None:
         raise TableError(f"the summary {template!r} has {token}; a format is one of {', '.join(_FORMATS)}")
-    return _Field(paths, make(parsed["word"] or ""))
+    return _value(find, make(parsed["word"] or ""), required=required)
 
 
-def _filled(parts: tuple[_Part, ...], d: Any, known: _Known, *, required: bool) -> str | None:
-    """Return the text of `parts`; None where a value is missing, unless they are `required`."""
-    said = []
-    for part in parts:
-        match part:
-            case str():
-                text = part
-            case _Optional():
-                text = _filled(part.parts, d, known, required=False) or ""
-            case _Choice():
-                text = part.yes if _find(d, part.paths) else part.no
-                if not text and not required:
-                    return None
-            case _Field():
-                value = _find(d, part.paths)
-                if not required and (value is ABSENT or value is None or value in ("", [], {}, b"")):
-                    return None
-                text = "?" if value is ABSENT else part.say(value, known)
-        said.append(text)
-    return "".join(said)
+def _choice(find: Callable[[Any], Any], yes: str, no: str, *, required: bool) -> Part:
+    """``{path|path?yes/no}``"""
+    return lambda d, known: (yes if find(d) else no) or ("" if required else None)
+
+
+def _value(find: Callable[[Any], Any], form: Format, *, required: bool) -> Part:
+    """``{path|path:format}``"""
+
+    def say(d: Any, known: _Known) -> str | None:
+        value = find(d)
+        if not value:
+            if value is ABSENT:
+                return "?" if required else None
+            if not required and (value is None or value in ("", [], {}, b"")):
+                return None
+        return form(value, known)
+
+    return say
+
+
+def _finder(paths: tuple[Path, ...]) -> Callable[[Any], Any]:
+    """Return what finds a value as `_find` does. Most paths are one, of one or two keys, in objects."""
+    if len(paths) > 1 or not 1 <= len(paths[0]) <= 2:
+        return lambda d: _find(d, paths)
+    key, *more = paths[0]
+
+    def find(d: Any) -> Any:
+        if type(d) is not dict:
+            return _find(d, paths)
+        value = d.get(key, ABSENT)
+        if not more:
+            return value
+        return value.get(more[0], ABSENT) if type(value) is dict else _find(d, paths)
+
+    return find
 
 
 def _find(d: Any, paths: tuple[Path, ...]) -> Any:
@@ -269,6 +282,8 @@ def _find(d: Any, paths: tuple[Path, ...]) -> Any:
 
 
 def _clipped(text: str) -> str:
+    if len(text) <= MAX_TEXT and text.isascii() and text.isprintable():
+        return text
     if len(text) > MAX_TEXT:
         # What is left of a secret that was cut has no shape by which it could be found later.
         text = mask_text(text[:_LOOKED_AT])

@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from inspector.inert import inert_json
+from inspector.inert import inert_json, is_inert_json
 
 # Values in a document: some ten times as many as a user account's READY has. `[],` makes 64 bytes of three.
 MAX_VALUES = 2_000_000
@@ -239,8 +239,8 @@ def _cut_off(data: bytes) -> JsonError:
 # Values to text.
 
 
-def dumps(value: Any) -> bytes:
-    """Return `value` as JSON in one line.
+def dumps(value: Any, *, finite: bool = False) -> bytes:
+    """Return `value` as JSON in one line. `finite`: it is known that no float in it is a NaN, or infinite.
 
     Takes what our decoders return, and everything JSON-like: bytes become ``{"base64": "…"}``, floats that JSON has no
     number for the text ``NaN`` or ``Infinity``, lone surrogates escapes, keys text. An integer of more digits than
@@ -251,17 +251,16 @@ def dumps(value: Any) -> bytes:
     except TypeError:
         return _dumps_anything(value)
     # orjson writes NaN as null without a word.
-    return text if b"null" not in text or _is_finite(value) else _dumps_anything(value)
+    return text if finite or b"null" not in text or _is_finite(value) else _dumps_anything(value)
 
 
-def line(value: Any) -> bytes:
+def line(value: Any, *, finite: bool = False) -> bytes:
     """Return `value` as `dumps` does, for others to read: a line with its newline.
 
     What is unsafe to look at, or ends a line for some who read it, is written as JSON's escapes, see `inert_json`.
     """
-    text = dumps(value)
-    # DEL is the one character of ASCII that JSON takes raw and a terminal acts on.
-    if not text.isascii() or b"\x7f" in text:
+    text = dumps(value, finite=finite)
+    if not is_inert_json(text):
         text = inert_json(text.decode()).encode()
     return text + b"\n"
 
