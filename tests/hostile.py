@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from inspector.analysis.findings import Findings
 from inspector.analysis.lanes import LaneReader
 from inspector.analysis.measure import Measures
 from inspector.analysis.overview import Overview
@@ -30,7 +31,6 @@ from inspector.report.diagnosis import diagnose
 from inspector.report.diagnosis_files import jsonl as diagnosis_jsonl
 from inspector.report.diagnosis_files import junit
 from inspector.report.diagnosis_text import lines as diagnosis_lines
-from inspector.report.findings import Findings
 from inspector.report.jsonl import line
 from inspector.report.outline import Outline, body
 from inspector.report.present import Presenter, Shown

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from inspector.analysis.findings import Findings, speaking_of
 from inspector.analysis.lanes import LaneReader
 from inspector.analysis.measure import Measures
 from inspector.analysis.overview import Overview
@@ -17,7 +18,7 @@ from inspector.report.about import about
 from inspector.report.annotate import bits
 from inspector.report.compare import compare
 from inspector.report.explain import render
-from inspector.report.findings import Findings, speaking_of, words_of
+from inspector.report.findings import words_of
 from inspector.report.outline import Outline, body
 from inspector.report.present import Shown
 from inspector.report.pretty import text_of

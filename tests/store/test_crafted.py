@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from inspector.analysis.findings import Findings
 from inspector.analysis.lanes import LaneReader
 from inspector.analysis.measure import Measures
 from inspector.analysis.overview import Overview
@@ -17,7 +18,6 @@ from inspector.errors import CaptureError
 from inspector.protocol.registry import default
 from inspector.query.grammar import parse
 from inspector.query.search import Search
-from inspector.report.findings import Findings
 from inspector.report.recording import Recording
 from inspector.report.rows import CaptureRows
 from inspector.store.file import connect

@@ -99,8 +99,8 @@ async def test_a_message_that_cannot_be_answered_is_told_once(
     monkeypatch.setattr(SessionTree, "update", broken)
     async with GwinspectApp(sample("zlib-stream")).run_test(size=SIZE) as pilot:
         main = pilot.app.main
-        await until(pilot, lambda: main._pulse is not None)
-        pulse = main._pulse
+        await until(pilot, lambda: main.watching.pulse is not None)
+        pulse = main.watching.pulse
         await until(pilot, lambda: told)
         for _ in range(3):
             main.post_message(pulse)

@@ -7,8 +7,8 @@ import pytest
 from inspector.model import Finding, Severity
 from inspector.protocol.registry import default
 from inspector.report.recording import Recording
-from inspector.tui import jumps
-from inspector.tui.jumps import Jump, nearest
+from inspector.tui.tasks import jumps
+from inspector.tui.tasks.jumps import Jump, nearest
 from inspector.tui.widgets.timeline.view import View
 from tests.conversation import HELLO, Conversation
 from tests.tui.conftest import Growing

@@ -12,7 +12,7 @@ from inspector.query.search import Search
 from inspector.query.tree import And, Compare, Everything, Text
 from inspector.store.reader import Reader
 from inspector.tui.bindings import MAIN
-from inspector.tui.presets import PRESETS, Narrowing, quoted
+from inspector.tui.tasks.presets import PRESETS, Narrowing, quoted
 
 SAMPLES = Path(__file__).parents[2] / "sample_captures"
 SENDS, ERRORS, CONNECTION, EVENT = (PRESETS[name] for name in ("sends", "errors", "connection", "event"))

@@ -12,11 +12,11 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Footer, Static
 
+from inspector.analysis.findings import Findings, Listed, Noticed, by_time, worst_first
 from inspector.diagnose.rules import RULES
 from inspector.errors import CaptureError
 from inspector.inert import inert
 from inspector.model import Kind, Severity, Verdict
-from inspector.report.findings import Findings, Listed, Noticed, by_time, worst_first
 from inspector.report.recording import Recording
 from inspector.store.reader import Reader
 from inspector.tui.look import Glyphs

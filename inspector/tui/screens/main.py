@@ -1,11 +1,10 @@
 """The screen one lives in: the timeline with its filter, the tree of connections beside it, the detail below it.
 
-It only brings the panes together. What they show and do stands in their own files, and what takes long in workers.
+It only brings the panes together, and keys to what they do. What panes show is in their own files, what is done for
+them in `inspector.tui.tasks`, and what takes long in workers.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from time import monotonic, time_ns
 
@@ -19,42 +18,40 @@ from textual.widgets import Footer, Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from inspector.errors import CaptureError
-from inspector.export.file import FORMATS
 from inspector.faults import marked
-from inspector.importers.running import Progress
-from inspector.inert import inert
 from inspector.protocol.registry import Registry
 from inspector.query.grammar import FilterError
-from inspector.query.moments import EXPECTED, parse_moment
-from inspector.query.tree import Text
 from inspector.report.jsonl import line
 from inspector.report.recording import Recording
 from inspector.store.notes import Notes
-from inspector.store.parts import Trail
 from inspector.tui.bindings import MAIN
-from inspector.tui.filtering import Filtering
 from inspector.tui.guarded import Guarded
-from inspector.tui.jumps import Jump, nearest
-from inspector.tui.live_proxy import Filling, LiveProxy, ended
+from inspector.tui.live_proxy import Filling, LiveProxy
 from inspector.tui.look import Glyphs
-from inspector.tui.presets import PRESETS
 from inspector.tui.screens.findings import FindingsScreen
 from inspector.tui.screens.help import HelpScreen
 from inspector.tui.screens.lanes import LanesScreen
 from inspector.tui.screens.plots import PlotResult, PlotsScreen
 from inspector.tui.screens.voice import VoiceScreen
+from inspector.tui.tasks.exporting import Exporting
+from inspector.tui.tasks.filtering import Filtering
+from inspector.tui.tasks.marking import Marking
+from inspector.tui.tasks.presets import PRESETS
+from inspector.tui.tasks.searching import Searching
+from inspector.tui.tasks.travel import Travel
+from inspector.tui.tasks.watching import Watching
 from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.input.filter_bar import FilterBar
 from inspector.tui.widgets.input.history import History
 from inspector.tui.widgets.input.prompt import Prompt
 from inspector.tui.widgets.lists.session_tree import SessionTree
 from inspector.tui.widgets.timeline.banner import Banner
-from inspector.tui.widgets.timeline.status_line import Status, StatusLine
+from inspector.tui.widgets.timeline.status_line import StatusLine
 from inspector.tui.widgets.timeline.timeline import ColumnTitles, Timeline
 from inspector.tui.widgets.timeline.view import View
 from inspector.tui.widgets.timeline.waiting import Waiting
-from inspector.tui.workers import Exported, Failed, Found, Hit, Pulse, find, pulse, write_rows
-from inspector.words import counted, day, size
+from inspector.tui.workers import Exported, Failed, Found, Hit, Pulse, pulse
+from inspector.words import day
 
 # Seconds between two looks for news; SQLite answers the question in 2 us.
 BEAT = 0.05
@@ -128,61 +125,55 @@ class MainScreen(Guarded, Screen[None]):
         self.glyphs = glyphs
         self.source = source
         self.recording = Recording(path, registry)
-        self.filtering = Filtering(self, self.recording, registry, where)
-        self.notes = Notes(notes_beside)
         self.history = History()
-        self._following = follow or source is not None
-        self._growing = self._following
-        self._filling = filling
-        self._filled = Progress()
+        self.timeline = Timeline(glyphs)
+        self.prompt = Prompt(glyphs)
+        self.banner = Banner(glyphs)
+        self.filtering = Filtering(self, self.recording, registry, where)
+        self.watching = Watching(self.recording, source, title, follow=follow, filling=filling)
+        parts = self.timeline, self.prompt
+        self.searching = Searching(self, self.recording, registry, *parts)
+        self.exporting = Exporting(self, self.recording, registry, *parts)
+        self.marking = Marking(self, self.recording, Notes(notes_beside), *parts, glyphs, self._show_place)
+        self.travel = Travel(self, self.recording, self.filtering, self.marking, *parts)
         self._title = title
         self._last = 0
-        self._needle = ""
-        self._finding = 0
         self._quit_asked = -SURE
-        self._pulse: Pulse | None = None
         self._said = said
         self._gone_on = False
-        self._trail = Trail(path)
 
     def compose(self) -> ComposeResult:
-        timeline = Timeline(self.glyphs)
         yield StatusLine(self.glyphs)
         yield FilterBar(self.registry, self.glyphs, self.history)
-        yield Banner(self.glyphs)
+        yield self.banner
         with Horizontal(id="body"):
             yield SessionTree(self.glyphs)
             with Vertical(id="rows"):
-                yield ColumnTitles(timeline)
-                yield timeline
+                yield ColumnTitles(self.timeline)
+                yield self.timeline
                 yield Waiting(self.glyphs)
         yield Detail(glyphs=self.glyphs)
         yield Static(id="note")
-        yield Prompt(self.glyphs)
+        yield self.prompt
         with Horizontal(id="foot"):
             yield Footer(compact=True, show_command_palette=False)
             yield Static(id="place")
 
     def on_mount(self) -> None:
         self.set_class(self.app.size.width >= WIDE, "sides")
-        self.timeline.following = self._following
+        self.timeline.following = self.watching.growing
         self._last = self.recording.reader.last()
-        self.notes.relocate(self.recording.reader)
-        self._show_marks()
+        self.marking.begin()
         self._apply()
         self.set_focus(self.timeline)
         self.set_interval(BEAT, self._beat)
         self.set_interval(SLOW_BEAT, self._slow_beat)
-        self.query_one(Banner).say(self._said)
+        self.banner.say(self._said)
         self._slow_beat()
         self.run_worker(self._watch, thread=True, group="pulse", exit_on_error=False)
 
     def on_unmount(self) -> None:
         self.recording.close()
-
-    @property
-    def timeline(self) -> Timeline:
-        return self.query_one(Timeline)
 
     @property
     def detail(self) -> Detail:
@@ -196,7 +187,7 @@ class MainScreen(Guarded, Screen[None]):
             if self.recording.reader.changed():
                 last = self.recording.reader.last()
                 # An import is so fast that verdicts and late findings reach far back.
-                settled = 0 if self._filling else self._last - UNSETTLED
+                settled = 0 if self.watching.importing else self._last - UNSETTLED
                 self._last = last
                 self.recording.forget(settled)
                 self.timeline.forget(settled)
@@ -204,7 +195,7 @@ class MainScreen(Guarded, Screen[None]):
             elif self.filtering.is_behind:
                 self._grow(self._last)
         except CaptureError as error:
-            self.query_one(Banner).say(str(error), trouble=True)
+            self.banner.say(str(error), trouble=True)
 
     def _grow(self, last: int) -> None:
         count = self.filtering.extend(last)
@@ -215,122 +206,74 @@ class MainScreen(Guarded, Screen[None]):
 
     def _slow_beat(self) -> None:
         """Look at what changes slowly: the file, the proxy, the client."""
-        if (self._growing and self._trail.moved()) or self._trail.path != self.path:
-            self._go_on()
-        state = "FOLLOWING" if self._growing else ""
-        if self._filling is not None:
-            self._look_at_import(self._filling)
-        if self._filling is not None:
-            state = "IMPORTING"
-        if self.source is not None:
-            state = "LIVE"
-            found = self.source.state()
-            if found.proxy is not None:
-                state = "PROXY DEAD"
-                said = f" It said: {found.log[-1]}" if found.log else ""
-                self.query_one(Banner).say(
-                    f"The proxy {ended(found.proxy)}; nothing more is recorded. What was is kept.{said}",
-                    trouble=True,
-                )
-            elif found.client is not None:
-                self.query_one(Banner).say(f"{self.source.command or 'The client'} {ended(found.client)}.")
+        moved = self.watching.moved()
+        if moved is not None:
+            self._go_on(moved)
+        self._look_at_import()
+        trouble = self.watching.trouble()
+        if trouble is not None:
+            self.banner.say(trouble[0], trouble=trouble[1])
         try:
-            if self._growing and "finished_at" in self.recording.reader.meta():
-                self._growing = False
-            if not self._growing and state not in ("PROXY DEAD", "IMPORTING"):
-                state = "FINISHED" if self._following else ""
+            self.watching.settle()
         except CaptureError as error:
-            self.query_one(Banner).say(str(error), trouble=True)
-        self._show_status(state)
-        if self._growing:
+            self.banner.say(str(error), trouble=True)
+        timeline = self.timeline
+        self.query_one(StatusLine).status = self.watching.status(
+            self.watching.state(),
+            filtered=bool(self.filtering.narrowing.text),
+            following=timeline.following,
+            unseen=timeline.unseen,
+        )
+        if self.watching.growing:
             self._show_sides()
         if self.has_class("empty"):
             self._show_empty()
 
-    def _look_at_import(self, filling: Filling) -> None:
-        """See how far the import has come that fills the capture; where it failed, say why."""
-        self._filled = filling.progress()
-        if not self._filled.is_over:
+    def _look_at_import(self) -> None:
+        """Where the import that fills the capture is over, take in the rest; where it failed, say why."""
+        filled = self.watching.look_at_import()
+        if filled is None:
             return
         self._beat()
-        self._filling = None
+        self.watching.end_import()
         self.timeline.unseen = 0
-        # Some of those that they are at were not there yet.
-        self.notes.relocate(self.recording.reader)
-        self._show_marks()
-        problem = self._filled.problem
+        # Some of those rows that notes are at were not there yet.
+        self.marking.begin()
+        problem = filled.problem
         if problem is not None and not self._last:
             raise problem
         if problem is not None:
-            self.query_one(Banner).say(f"The import broke off, and these rows are not kept: {problem}", trouble=True)
+            self.banner.say(f"The import broke off, and these rows are not kept: {problem}", trouble=True)
 
-    def _go_on(self) -> None:
+    def _go_on(self, path: Path) -> None:
         """Have the file shown in which the recording goes on, unless there is something else on the screen."""
         if self.is_current and not self._gone_on:
             self._gone_on = True
-            sentence = f"{self.path} was taken away; the recording goes on in {self._trail.path}."
-            self.post_message(WentOn(self._trail.path, sentence, self.filtering.narrowing.text))
-
-    def _show_status(self, state: str) -> None:
-        pulse = self._pulse
-        try:
-            held = sum(
-                Path(f"{self.path}{end}").stat().st_size for end in ("", "-wal") if Path(f"{self.path}{end}").exists()
-            )
-        except OSError:
-            held = 0
-        round_trip = pulse.snapshot.round_trip_ns if pulse else None
-        share, progress = self._imported()
-        self.query_one(StatusLine).status = Status(
-            state=state,
-            share=share,
-            progress=progress,
-            address=self.source.address if self.source else "",
-            title=self._title,
-            bytes=held,
-            connections=pulse.snapshot.connections if pulse else 0,
-            errors=pulse.snapshot.errors if pulse else 0,
-            warnings=pulse.snapshot.warnings if pulse else 0,
-            filtered=bool(self.filtering.narrowing.text),
-            revealed=self.recording.reveal,
-            following=self.timeline.following and self._growing,
-            # Whoever looks at an import is not waiting for its newest row.
-            unseen=0 if self._filling else self.timeline.unseen,
-            growing=self._growing,
-            rate=pulse.rate if pulse and self._growing else 0.0,
-            rates=pulse.rates if pulse else (),
-            round_trip=round_trip / 1e6 if round_trip is not None else None,
-        )
-
-    def _imported(self) -> tuple[float | None, str]:
-        """Return how much of an import is done, and the same in numbers."""
-        if self._filling is None:
-            return None, ""
-        done, total = self._filled.done, self._filled.total
-        said = f"{size(done)} of {size(total)}, {self._filled.happenings:,} messages" if total else ""
-        return done / total if total else 0.0, said
+            sentence = f"{self.path} was taken away; the recording goes on in {path}."
+            self.post_message(WentOn(path, sentence, self.filtering.narrowing.text))
 
     def _watch(self) -> None:
         worker = get_current_worker()
         pulse(self.path, self.registry, post=self.post_message, cancelled=lambda: worker.is_cancelled)
 
     def on_pulse(self, message: Pulse) -> None:
-        self._pulse = message
+        self.watching.pulse = message
         self._show_sides()
 
     def _show_sides(self) -> None:
-        if self._pulse is not None and self.has_class("sides"):
-            snapshot = self._pulse.snapshot
-            self.query_one(SessionTree).update(snapshot, now_ns=time_ns() if self._growing else snapshot.last_ns)
+        if self.watching.pulse is not None and self.has_class("sides"):
+            snapshot = self.watching.pulse.snapshot
+            now_ns = time_ns() if self.watching.growing else snapshot.last_ns
+            self.query_one(SessionTree).update(snapshot, now_ns=now_ns)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A worker that broke is a mistake of ours; it must not pass in silence."""
         if event.state is WorkerState.ERROR:
             error = event.worker.error or Exception()
-            self.query_one(Banner).say(marked(f"The {event.worker.group} stopped", error), trouble=True)
+            self.banner.say(marked(f"The {event.worker.group} stopped", error), trouble=True)
 
     def on_failed(self, message: Failed) -> None:
-        self.query_one(Banner).say(message.sentence, trouble=True)
+        self.banner.say(message.sentence, trouble=True)
 
     # The view.
 
@@ -367,8 +310,9 @@ class MainScreen(Guarded, Screen[None]):
         empty = not self.timeline.view and self.filtering.progress is None
         if empty:
             filtered = bool(self.filtering.narrowing.text) and self._last > 0
-            importing = self._filling is not None
-            self.query_one(Waiting).tell(self.source, growing=self._growing, filtered=filtered, importing=importing)
+            self.query_one(Waiting).tell(
+                self.source, growing=self.watching.growing, filtered=filtered, importing=self.watching.importing
+            )
         if empty != self.has_class("empty"):
             self.set_class(empty, "empty")
             if not empty and self.focused is None:
@@ -389,23 +333,18 @@ class MainScreen(Guarded, Screen[None]):
             if self.size.width >= WIDE:
                 place += self._day_of(timeline.current)
         self.query_one("#place", Static).update(Content(place))
-        note = self.notes.note(timeline.current) if timeline.current else None
+        note = self.marking.said(timeline.current)
         line = self.query_one("#note", Static)
-        line.update(Content(self.glyphs.plain("note: " + inert(note)) if note else ""))
+        line.update(Content(note))
         line.set_class(bool(note), "said")
 
     def _day_of(self, number: int) -> str:
         try:
             shown = self.recording.lines([number])
         except CaptureError as error:
-            self.query_one(Banner).say(str(error), trouble=True)
+            self.banner.say(str(error), trouble=True)
             shown = []
         return f", {day(shown[0].event.at_ns)}" if shown else ""
-
-    def _show_marks(self) -> None:
-        marks = dict.fromkeys(self.notes.noted, "n") | dict.fromkeys(self.notes.marked, self.glyphs.mark)
-        self.timeline.marked = marks
-        self.timeline.restyle()
 
     def _show_detail(self) -> None:
         if self.has_class("detail"):
@@ -454,7 +393,7 @@ class MainScreen(Guarded, Screen[None]):
 
     @on(Detail.Goto)
     def _goto_row(self, message: Detail.Goto) -> None:
-        self._go_to(message.number)
+        self.travel.to(message.number)
 
     # What keys do.
 
@@ -475,91 +414,21 @@ class MainScreen(Guarded, Screen[None]):
         self._apply()
 
     def action_search(self) -> None:
-        self.query_one(Prompt).ask("search", self._search, hint="text in payloads, names and notes")
-
-    def _search(self, text: str) -> str | None:
-        self._needle = text.strip()
-        self.timeline.needle = self._needle
-        if self._needle:
-            self.action_find(1)
-        return None
+        self.searching.ask()
 
     def action_find(self, way: int) -> None:
-        if not self._needle:
-            self.action_search()
-            return
-        self._finding += 1
-        self.run_worker(
-            partial(self._find, Text(self._needle), self.timeline.current, way > 0, self._finding),
-            thread=True,
-            exclusive=True,
-            group="find",
-            exit_on_error=False,
-        )
-
-    def _find(self, item: Text, start: int, forwards: bool, generation: int) -> None:
-        worker = get_current_worker()
-        find(
-            self.path,
-            item,
-            self.registry,
-            view=self.timeline.view.numbers,
-            start=start,
-            forwards=forwards,
-            generation=generation,
-            post=self.post_message,
-            cancelled=lambda: worker.is_cancelled,
-        )
+        self.searching.find(way)
 
     def on_hit(self, message: Hit) -> None:
-        if message.generation != self._finding:
-            return
-        if message.number is not None:
-            self.timeline.goto(message.number)
-            if message.wrapped:
-                self.notify("The search began again at the other end.", timeout=2)
-        elif message.progress >= 1:
-            self.notify(f"Nothing here has {inert(self._needle)!r} in it.", severity="warning")
-        else:
-            self.query_one("#place", Static).update(Content(f"searching, {message.progress:.0%}"))
+        going_on = self.searching.take(message)
+        if going_on:
+            self.query_one("#place", Static).update(Content(going_on))
 
     def action_jump(self, to: str, way: int) -> None:
-        timeline = self.timeline
-        if to == "mark":
-            number = self.notes.next(timeline.current) or self.notes.next(0)
-            if number is not None and not timeline.view.has(number):
-                number = next(
-                    (n for n in sorted(timeline.marked) if n > timeline.current and timeline.view.has(n)), None
-                )
-        else:
-            kinds: dict[str, Jump] = {"close": "close", "error": "error", "finding": "finding"}
-            number = nearest(self.recording, timeline.view, kinds[to], timeline.current, way)
-        if number is None:
-            where = "after" if way > 0 else "before"
-            self.notify(f"There is no {to} {where} this row.", severity="warning", timeout=2)
-        else:
-            timeline.goto(number)
+        self.travel.jump(to, way)
 
     def action_goto(self) -> None:
-        self.query_one(Prompt).ask("go to", self._goto, hint=f"row 1200, or a time: {EXPECTED}")
-
-    def _goto(self, text: str) -> str | None:
-        text = text.strip().removeprefix("#").replace(",", "")
-        if text.isdigit() and len(text) < 16:
-            self._go_to(int(text))
-            return None
-        moment = parse_moment(text)
-        if moment is None:
-            return f"This is neither a row's number nor a time; a time is written as {EXPECTED}."
-        first = self.recording.lines([1])
-        if first:
-            self._go_to(self.recording.row_at(moment.ns(first[0].event.at_ns)))
-        return None
-
-    def _go_to(self, number: int) -> None:
-        if self.filtering.narrowing.text and not self.timeline.view.has(number):
-            self.notify(f"Row {number:,} does not pass the filter; this is the next one that does.", timeout=3)
-        self.timeline.goto(number)
+        self.travel.ask()
 
     def action_time(self) -> None:
         modes = {"clock": "start", "start": "previous", "previous": "clock"}
@@ -567,77 +436,16 @@ class MainScreen(Guarded, Screen[None]):
         self.query_one(ColumnTitles).refresh()
 
     def action_mark(self) -> None:
-        event = self.recording.event(self.timeline.current)
-        if event is None:
-            return
-        try:
-            self.notes.toggle(event.n, event)
-        except CaptureError as error:
-            self.notify(str(error), severity="warning")
-        self._show_marks()
+        self.marking.toggle()
 
     def action_note(self) -> None:
-        if self.timeline.current:
-            number = self.timeline.current
-            self.query_one(Prompt).ask(
-                f"note on row {number:,}", partial(self._note, number), value=self.notes.note(number) or ""
-            )
-
-    def _note(self, number: int, text: str) -> str | None:
-        event = self.recording.event(number)
-        if event is not None:
-            try:
-                self.notes.set_note(number, event, text)
-            except CaptureError as error:
-                return str(error)
-        self._show_marks()
-        self._show_place()
-        return None
+        self.marking.ask()
 
     def action_export(self) -> None:
-        first, last = self.timeline.selected
-        if self.timeline.range_from is None:
-            first, last = 0, len(self.timeline.view) - 1
-        numbers = self.timeline.view.numbers[first : last + 1]
-        if not numbers:
-            self.notify("There is no row to export.", severity="warning")
-            return
-        name = Path(self._title).stem or "rows"
-        self.query_one(Prompt).ask(
-            f"export {counted(len(numbers), 'row')} to",
-            partial(self._export, numbers),
-            value=f"{name}-{numbers[0]}-{numbers[-1]}.jsonl",
-            hint=f"a file whose name ends in {', '.join('.' + name for name in FORMATS)}",
-        )
-
-    def _export(self, numbers: Sequence[int], text: str) -> str | None:
-        target = Path(text.strip()).expanduser()
-        if target.suffix.removeprefix(".") not in FORMATS:
-            return f"The end of the name says the format: {', '.join('.' + name for name in FORMATS)}."
-        if target.exists():
-            return f"{target} exists; choose another name."
-        self.run_worker(
-            partial(
-                write_rows,
-                self.path,
-                self.registry,
-                numbers,
-                target,
-                reveal=self.recording.reveal,
-                post=self.post_message,
-            ),
-            thread=True,
-            group="export",
-            exit_on_error=False,
-        )
-        return None
+        self.exporting.ask(self._title)
 
     def on_exported(self, message: Exported) -> None:
-        if message.problem:
-            self.notify(message.problem, severity="error")
-        else:
-            self.notify(f"wrote {message.count:,} rows to {message.target}")
-            self.timeline.end_range()
+        self.exporting.take(message)
 
     def action_copy(self) -> None:
         shown = self.recording.shown(self.timeline.current)
@@ -678,23 +486,19 @@ class MainScreen(Guarded, Screen[None]):
             self.filtering.narrowing.type(result.filter_text)
             self._apply()
         if result.at_ns is not None:
-            self._go_to(self.recording.row_at(result.at_ns))
+            self.travel.to_time(result.at_ns)
 
     def action_findings(self) -> None:
         here = self.timeline.current
-        self.app.push_screen(FindingsScreen(self.recording, self.glyphs, title=self._title, row=here), self._from_rows)
+        self.app.push_screen(FindingsScreen(self.recording, self.glyphs, title=self._title, row=here), self.travel.to)
 
     def action_lanes(self) -> None:
         here = self.timeline.current or None
-        self.app.push_screen(LanesScreen(self.recording, self.glyphs, title=self._title, row=here), self._from_rows)
+        self.app.push_screen(LanesScreen(self.recording, self.glyphs, title=self._title, row=here), self.travel.to)
 
     def action_voice(self) -> None:
         here = self.timeline.current or None
-        self.app.push_screen(VoiceScreen(self.recording, self.glyphs, title=self._title, row=here), self._from_rows)
-
-    def _from_rows(self, number: int | None) -> None:
-        if number is not None:
-            self._go_to(number)
+        self.app.push_screen(VoiceScreen(self.recording, self.glyphs, title=self._title, row=here), self.travel.to)
 
     def action_reveal(self) -> None:
         self.recording.reveal = not self.recording.reveal
@@ -732,14 +536,7 @@ class MainScreen(Guarded, Screen[None]):
                 self.remove_class("detail")
 
     def action_quit(self) -> None:
-        state = self.source.state() if self.source else None
-        pulse = self._pulse
-        busy = (
-            state is not None
-            and state.proxy is None
-            and (state.client_running or (pulse is not None and pulse.snapshot.live > 0))
-        )
-        if busy and monotonic() - self._quit_asked > SURE:
+        if self.watching.is_busy() and monotonic() - self._quit_asked > SURE:
             self._quit_asked = monotonic()
             self.notify(
                 "A client is still connected; quitting ends the recording and the proxy. q again quits.", timeout=SURE

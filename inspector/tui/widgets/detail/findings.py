@@ -9,10 +9,11 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from inspector.analysis.findings import speaking_of
 from inspector.inert import inert
 from inspector.model import Finding, Kind, Plane, Verdict
 from inspector.report import cells
-from inspector.report.findings import speaking_of, words_of
+from inspector.report.findings import words_of
 from inspector.report.outline import wrapped
 from inspector.report.present import Shown
 from inspector.report.recording import Recording

@@ -13,8 +13,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from inspector.analysis.findings import Listed
 from inspector.inert import inert
-from inspector.report.findings import Listed
 from inspector.tui.guarded import Guarded
 from inspector.tui.lane_colours import LANE_CLASSES, LANES_CSS, lane_style
 from inspector.tui.look import Glyphs

@@ -14,7 +14,7 @@ from inspector.query.grammar import parse
 from inspector.query.search import Search
 from inspector.query.tree import Everything, Filter
 from inspector.report.recording import Recording
-from inspector.tui.presets import Narrowing
+from inspector.tui.tasks.presets import Narrowing
 from inspector.tui.widgets.timeline.view import View
 from inspector.tui.workers import Found, scan
 
