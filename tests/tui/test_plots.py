@@ -274,20 +274,18 @@ async def test_clicks_choose_a_name_and_its_title_sorts() -> None:
 
 
 async def test_what_is_chosen_stays_chosen_while_rows_come(growing: Callable[[], Any]) -> None:
-    talk = usual()
     capture = growing()
-    capture.add(talk.happenings)
+    capture.add(usual().happenings)
     host = Host(capture.path)
     async with host.run_test(size=LARGE) as pilot:
         await counted(pilot, host)
         await pilot.press("shift+tab", "end")
         chosen = host.mix.rows[host.mix.cursor]
-        before = len(talk.happenings)
+        more = Conversation(connection=2).opens()
         for number in range(5):
-            talk.server(message("more", 5 + number))
-        talk.client(HEARTBEAT).server(ACK)
-        capture.add(talk.happenings[before:])
-        await until(pilot, lambda: len(host.plots.measured.round_trips[0].took_ns) == 2)
+            more.server(message("more", 5 + number))
+        capture.add(more.client(HEARTBEAT).server(ACK).happenings)
+        await until(pilot, lambda: len(host.plots.measured.round_trips) == 2)
         now = host.mix.rows[host.mix.cursor]
         assert (now.op, now.event) == (chosen.op, chosen.event)
     capture.finish()
