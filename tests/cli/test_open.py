@@ -12,7 +12,7 @@ from inspector.protocol.registry import load
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
 from inspector.tui import run as screen
-from inspector.tui.source import Filling
+from inspector.tui.live_proxy import Filling
 
 from .conftest import happenings
 
