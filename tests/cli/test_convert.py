@@ -42,7 +42,7 @@ def test_a_converted_file_shows_the_same_rows(run, har: Path, tmp_path: Path) ->
 def test_several_files_become_one_with_connections_of_their_own(run, har: Path, capture: Path, tmp_path: Path) -> None:
     output = tmp_path / "both.gwcap"
     result = run("convert", capture, har, "-o", output)
-    assert "9 events of 2 connections" in result.err
+    assert "10 events of 2 connections" in result.err
     assert [row["connection"] for row in rows(run, output)] == [1] * 6 + [2] * 3
 
 
@@ -57,7 +57,7 @@ def test_an_existing_file_is_not_replaced_unasked(run, har: Path, capture: Path)
     result = run("convert", har, "-o", capture)
     assert (result.code, capture.read_bytes()) == (2, before)
     assert run("convert", har, "-o", capture, "--force").code == 0
-    assert Reader(capture).last() == 3
+    assert Reader(capture).last() == 4
 
 
 def test_a_file_without_a_gateway_fails_and_says_why(run, har: Path, tmp_path: Path) -> None:
