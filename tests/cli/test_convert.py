@@ -43,7 +43,7 @@ def test_several_files_become_one_with_connections_of_their_own(run, har: Path, 
     output = tmp_path / "both.gwcap"
     result = run("convert", capture, har, "-o", output)
     assert "10 events of 2 connections" in result.err
-    assert [row["connection"] for row in rows(run, output)] == [1] * 6 + [2] * 3
+    assert [row["connection"] for row in rows(run, output)] == [1] * 6 + [2] * 4
 
 
 def test_tokens_are_masked_in_the_file_itself(run, har: Path, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_another_format_is_imported_once_and_keeps_its_name(run, opened: list[di
     assert first["path"].is_relative_to(har.parent / "cache" / "imports")
     assert (first["title"], first["notes_beside"], first["follow"]) == ("traffic.har", har, False)
     reader = Reader(first["path"])
-    assert reader.last() == 2
+    assert reader.last() == 3
     reader.close()
 
 
