@@ -45,7 +45,7 @@ def test_several_files_become_one_with_connections_of_their_own(run, har: Path, 
     assert "10 events of 2 connections" in result.err
     found = rows(run, output)
     assert [row["at"] for row in found] == sorted(row["at"] for row in found)
-    assert sorted(row["connection"] for row in found) == [1] * 6 + [2] * 3
+    assert sorted(row["connection"] for row in found) == [1] * 6 + [2] * 4
 
 
 def test_tokens_are_masked_in_the_file_itself(run, har: Path, tmp_path: Path) -> None:
