@@ -5,19 +5,20 @@ import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from inspector.diagnose.words import counted
-from inspector.importers import Source, open_source
 from inspector.inert import inert
 from inspector.model import Closed, Event, Frame, Kind, Mark, Opened, Plane
-from inspector.pipeline import Pipeline
 from inspector.protocol.registry import Registry
 from inspector.report.values import duration, iso
 from inspector.session.redact import mask_text
 from inspector.session.state import Connection
 from inspector.store.file import is_capture
 from inspector.store.reader import Reader, explained
+
+if TYPE_CHECKING:
+    from inspector.importers import Source
 
 # Findings at rows given out before that a note of their own tells of, the worst ones.
 MOST_LATE = 10
@@ -56,6 +57,9 @@ def open_rows(path: Path, registry: Registry, hosts: Iterable[str] = (), *, reve
     """
     if is_capture(path):
         return CaptureRows(Reader(path, reveal=reveal))
+    # Imported here: a capture needs none of it, and is to be shown at once.
+    from inspector.importers import open_source
+
     return ImportedRows(open_source(path, hosts), registry)
 
 
@@ -125,7 +129,9 @@ def _notes_of(path: Path, meta: Mapping[str, str]) -> Iterator[str]:
 class ImportedRows:
     """Rows out of someone else's file, decoded while they are read."""
 
-    def __init__(self, source: Source, registry: Registry) -> None:
+    def __init__(self, source: "Source", registry: Registry) -> None:
+        from inspector.pipeline import Pipeline
+
         self._source = source
         self._pipeline = Pipeline(registry)
         self._connections: dict[int, Connection] = {}
