@@ -15,11 +15,11 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import decoding, fuzzing, importing, proxying, reading, road, scaling, screen
+from benchmarks import commands, decoding, fuzzing, importing, proxying, reading, road, scaling, screen
 from benchmarks.corpus import WHOLE, Stream, build
 from benchmarks.rounds import Figure, Section
 
-PARTS = ("road", "decoder", "import", "scaling", "reader", "screen", "proxy", "fuzz")
+PARTS = ("road", "commands", "decoder", "import", "scaling", "reader", "screen", "proxy", "fuzz")
 QUICK = 20_000
 
 
@@ -82,6 +82,11 @@ def _sections(options: argparse.Namespace, folder: Path) -> Iterator[Section]:
         yield reading.windows(work.capture)
         yield reading.showing(work.capture, rounds)
         yield reading.memory(work.stream, folder)
+    if "commands" in wanted:
+        if not work.capture.exists():
+            importing.write_capture(work.stream.happenings(), work.capture)
+        yield commands.showing(work.capture, rounds)
+        yield commands.starting(2 * rounds + 1)
     if "screen" in wanted:
         yield from screen.measure(work.stream, folder, quick=options.quick)
     if "proxy" in wanted:

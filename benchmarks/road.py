@@ -1,9 +1,8 @@
 """Whole commands on a file that mitmproxy wrote: from its bytes to rows on paper.
 
 Each case is a process of its own, and what counts is its CPU time, start-up included: one flow of all messages, as
-`mitmdump -w` keeps it. Floors are processes too. That of an import reads the flow with mitmproxy, inflates and parses
-each message; that of `show` parses the payloads; that of a start-up imports what a small `show` cannot do without. For
-ETF, which no fast library reads, the messages of the floor are the same as JSON.
+`mitmdump -w` keeps it. The floor is a process too, which reads the flow with mitmproxy, inflates and parses
+each message. For ETF, which no fast library reads, the messages of the floor are the same as JSON.
 """
 
 import os
@@ -18,7 +17,6 @@ from benchmarks.corpus import Stream, build, inflater
 from benchmarks.rounds import Figure, Section, ratio
 
 ROOT = Path(__file__).parents[1]
-SAMPLE = ROOT / "sample_captures" / "resume.gwcap"
 _MAIN = "from inspector.cli.main import main; main()"
 _COMMAND = [sys.executable, "-c", _MAIN]
 _TASK = [sys.executable, "-m", "benchmarks.road"]
@@ -27,8 +25,6 @@ _TOLD_PEAK = (
     "import atexit, os, sys; status = '/proc/self/status'; os.path.exists(status) and atexit.register(lambda: print("
     "next(line.split()[1] for line in open(status) if line.startswith('VmHWM')), file=sys.stderr)); "
 )
-# What `show` of a small capture needs of other people's, by any way.
-_NEEDED = "import click, orjson, sqlite3, zlib, tomllib; from backports import zstd"
 
 
 def measure(folder: Path, messages: int, rounds: int) -> list[Section]:
@@ -43,7 +39,7 @@ def measure(folder: Path, messages: int, rounds: int) -> list[Section]:
         _section("convert of a flow file, zstd-stream JSON", zstd, zstd, rounds, 1.8),
         _section("convert of a flow file, ETF (floor: the same as JSON)", etf, twin, rounds, 3.0),
     ]
-    return [*sections, _showing(plain, rounds), _starting(rounds)]
+    return [*sections, _counting(plain, rounds)]
 
 
 class _Files:
@@ -52,15 +48,9 @@ class _Files:
     def __init__(self, folder: Path, stream: Stream) -> None:
         folder.mkdir()
         self.count = len(stream.messages)
-        self.flows, self.capture, self.payloads = (folder / name for name in ("flows.mitm", "it.gwcap", "payloads"))
-        self.cache = folder / "cache"
-        self.floor = [*_TASK, "floor", stream.compression, str(self.flows)]
+        self.flows, self.capture = folder / "flows.mitm", folder / "it.gwcap"
+        self.floor = [*_TASK, stream.compression, str(self.flows)]
         _write_flow(stream, self.flows)
-        inflate = inflater(stream.compression)
-        with self.payloads.open("wb") as file:
-            for from_client, data in stream.messages:
-                text = data if from_client else inflate(data)
-                file.write(len(text).to_bytes(4) + text)
 
     def convert(self) -> list[str]:
         return [*_COMMAND, "convert", str(self.flows), "-o", str(self.capture)]
@@ -74,31 +64,19 @@ def _section(title: str, files: _Files, twin: _Files, rounds: int, target: float
     )
 
 
-def _showing(files: _Files, rounds: int) -> Section:
+def _counting(files: _Files, rounds: int) -> Section:
     capture = str(files.capture)
+    again = files.capture.with_name("again.gwcap")
     cases = {
-        "floor": [*_TASK, "loads", str(files.payloads)],
-        "show --format jsonl": [*_COMMAND, "show", capture, "--limit", "0", "--format", "jsonl"],
-        "show --format text": [*_COMMAND, "show", capture, "--limit", "0"],
+        "floor": [*files.convert()[:-1], str(again)],
         "stats": [*_COMMAND, "stats", capture],
-        "diagnose": [*_COMMAND, "diagnose", capture],
-        "import": files.convert(),
+        "diagnose": [*_COMMAND, "diagnose", capture, "--fail-on", "never"],
     }
-    cases["import"][-1] = str(files.capture.with_name("again.gwcap"))
-    seconds, peaks = _interleaved(cases, rounds, files.capture.with_name("again.gwcap"))
-    targets = {"show --format jsonl": 14.0, "show --format text": 12.0}
-    figures = [_figure(name, seconds, files.count, targets.get(name), peaks) for name in seconds]
-    for name in ("stats", "diagnose"):
-        found = ratio(seconds[name], seconds["import"])
-        figures.append(Figure(f"{name}, times the import", *found, 0.1, f"{median(seconds[name]):.2f} s"))
-    return Section(f"Showing {files.count:,} messages from a capture, {rounds} rounds; times orjson.loads", figures)
-
-
-def _starting(rounds: int) -> Section:
-    cases = {"floor": [sys.executable, "-c", _NEEDED], "show of a small capture": [*_COMMAND, "show", str(SAMPLE)]}
-    seconds, peaks = _interleaved(cases, 3 * rounds, None)
-    figures = [_figure(name, seconds, 1, None if name == "floor" else 1.5, peaks) for name in seconds]
-    return Section(f"Starting, {3 * rounds} rounds; times Python with what it cannot do without", figures)
+    seconds, peaks = _interleaved(cases, rounds, again)
+    return Section(
+        f"What was imported, {files.count:,} messages, {rounds} rounds; times the import",
+        [_figure(name, seconds, files.count, None if name == "floor" else 0.1, peaks) for name in seconds],
+    )
 
 
 def _figure(
@@ -144,10 +122,10 @@ def _interleaved(
 
 
 def _run(command: list[str]) -> tuple[float, str]:
-    """Run a command to its end; return its CPU seconds (or what it prints as such), and the last line on stderr."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as told:
+    """Run a command to its end; return its CPU seconds and the last line on stderr."""
+    with tempfile.TemporaryFile() as told:
         process = subprocess.Popen(
-            command, stdout=out, stderr=told, env=os.environ | {"PYTHONPATH": str(ROOT)}, cwd=ROOT
+            command, stdout=subprocess.DEVNULL, stderr=told, env=os.environ | {"PYTHONPATH": str(ROOT)}, cwd=ROOT
         )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -155,9 +133,6 @@ def _run(command: list[str]) -> tuple[float, str]:
         lines = told.read().decode().splitlines()
         if process.returncode not in (0, 1):
             raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {lines}; the times mean nothing")
-        if command[:3] == _TASK and command[3] == "loads":
-            out.seek(0)
-            return float(out.read()), ""
     return usage.ru_utime + usage.ru_stime, lines[-1] if lines else ""
 
 
@@ -199,20 +174,5 @@ def _floor(compression: str, flows: str) -> None:
                 orjson.loads(message.content if message.from_client else inflate(message.content))
 
 
-def _loads(payloads: str) -> None:
-    from time import process_time
-
-    import orjson
-
-    with open(payloads, "rb") as file:
-        texts = []
-        while head := file.read(4):
-            texts.append(file.read(int.from_bytes(head)))
-    begin = process_time()
-    for text in texts:
-        orjson.loads(text)
-    print(process_time() - begin)
-
-
 if __name__ == "__main__":
-    {"floor": _floor, "loads": _loads}[sys.argv[1]](*sys.argv[2:])
+    _floor(*sys.argv[1:])

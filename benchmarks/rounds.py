@@ -5,8 +5,11 @@ median of those ratios; absolute figures stand beside it to give an idea of the 
 """
 
 import gc
-from collections.abc import Callable, Iterable, Mapping
+import resource
+import subprocess
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 from time import process_time
 
@@ -44,14 +47,33 @@ def timed(run: Callable[[], object]) -> float:
     return process_time() - begin
 
 
-def interleaved(cases: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Run every case once a round, each round in another order, and return each one's seconds by round."""
+def cpu(command: Sequence[str | Path]) -> float:
+    """Return the seconds of CPU that a process takes, from its start to its end; what it prints is thrown away."""
+    before = _children()
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, timeout=1200)
+    return _children() - before
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def interleaved(
+    cases: Mapping[str, Callable[[], object]],
+    rounds: int,
+    time: Callable[[Callable[[], object]], float] = timed,
+) -> dict[str, list[float]]:
+    """Run every case once a round, each round in another order, and return each one's seconds by round.
+
+    `time` runs a case and says how long that took.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     names = list(cases)
     for turn in range(rounds):
         at = turn % len(names)
         for name in names[at:] + names[:at]:
-            seconds[name].append(timed(cases[name]))
+            seconds[name].append(time(cases[name]))
     return seconds
 
 

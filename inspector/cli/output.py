@@ -11,6 +11,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,10 +20,12 @@ from inspector.inert import inert
 from inspector.model import Event, Kind
 from inspector.report.colour import coloured, inert_but_colours
 from inspector.report.jsonl import line
-from inspector.report.packets import PacketReader
 from inspector.report.present import Presenter
 from inspector.report.rows import Rows
 from inspector.report.text import TextRows
+
+if TYPE_CHECKING:
+    from inspector.report.packets import PacketReader
 
 # Before what belongs to the row above.
 _INDENT = " " * 26
@@ -34,7 +37,7 @@ class Printer:
     """Prints rows in one format, as the terminal can show them."""
 
     def __init__(
-        self, presenter: Presenter, output_format: str, *, raw: bool = False, packets: PacketReader | None = None
+        self, presenter: Presenter, output_format: str, *, raw: bool = False, packets: "PacketReader | None" = None
     ) -> None:
         self._presenter = presenter
         self._jsonl = output_format == "jsonl"

@@ -3,21 +3,23 @@
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from inspector.cli.filtering import passing, search_for
-from inspector.cli.follow import follow, followed
 from inspector.cli.output import Printer, last, note
 from inspector.cli.reading import as_capture, import_options
 from inspector.errors import UsageError
 from inspector.protocol.registry import default
-from inspector.query.search import Search
-from inspector.report.packets import PacketReader
 from inspector.report.present import Presenter
 from inspector.report.rows import CaptureRows
-from inspector.store.parts import Trail
 from inspector.store.reader import Reader
+
+# What only some options need is imported where they are handled, so that the rest begins at once.
+if TYPE_CHECKING:
+    from inspector.query.search import Search
+    from inspector.store.parts import Trail
 
 
 @click.command(
@@ -69,12 +71,16 @@ def show(
     search = search_for(where)
     printer = Printer(Presenter(default(), reveal=reveal), output_format, raw=raw)
     if following:
+        from inspector.cli.follow import followed
+
         _follow(followed(captures[0], hosts), printer, search, packets=packets, decrypt=decrypt, reveal=reveal)
         return
     path = as_capture(captures, hosts, no_cache=no_cache, keep_secrets=reveal)
     with closing(Reader(path, reveal=reveal)) as reader:
         rows = CaptureRows(reader)
         if packets or decrypt:
+            from inspector.report.packets import PacketReader
+
             printer.packets = PacketReader(reader, decrypt=decrypt)
         for event in last(passing(rows, search), limit):
             printer.print(event, rows)
@@ -83,8 +89,14 @@ def show(
             note(text)
 
 
-def _follow(path: Path, printer: Printer, search: Search | None, *, packets: bool, decrypt: bool, reveal: bool) -> None:
+def _follow(
+    path: Path, printer: Printer, search: "Search | None", *, packets: bool, decrypt: bool, reveal: bool
+) -> None:
     """Print the rows of a capture that grows, until it is finished, or its recorder goes on in another file."""
+    from inspector.cli.follow import follow
+    from inspector.report.packets import PacketReader
+    from inspector.store.parts import Trail
+
     with closing(Reader(path, reveal=reveal)) as reader:
         rows = CaptureRows(reader)
         if packets or decrypt:
@@ -100,5 +112,5 @@ def _follow(path: Path, printer: Printer, search: Search | None, *, packets: boo
             note(f"{path} was taken away; `gwinspect show --follow {trail.path}` shows how it goes on")
 
 
-def _is_over(reader: Reader, trail: Trail) -> bool:
+def _is_over(reader: Reader, trail: "Trail") -> bool:
     return "finished_at" in reader.meta() or trail.moved()

@@ -67,8 +67,7 @@ def sizes(event: Event, to: str, *, both: bool) -> str:
 
 def summary(shown: Shown) -> str:
     """Return the row in words, with what the proxy did to it."""
-    marks = shown.event.marks & (Mark.INJECTED | Mark.DROPPED | Mark.CHANGED)
-    if marks:
+    if shown.event.marks and (marks := shown.event.marks & (Mark.INJECTED | Mark.DROPPED | Mark.CHANGED)):
         words = [m.name.lower() for m in Mark if m & marks and m.name]
         return f"[{', '.join(words)} by the proxy] {shown.summary}"
     return shown.summary
@@ -76,7 +75,7 @@ def summary(shown: Shown) -> str:
 
 def clip(text: str, room: int, more: str) -> str:
     """Return `text` in at most `room` columns of a terminal, with `more` at its end where something was left out."""
-    if wcswidth(text) <= room:
+    if (text.isascii() and len(text) <= room) or wcswidth(text) <= room:
         return text
     used = 0
     for at, char in enumerate(text):

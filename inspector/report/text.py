@@ -10,6 +10,7 @@ from textwrap import wrap
 
 from wcwidth import wcswidth
 
+from inspector.inert import inert
 from inspector.model import Event, Kind, Severity, Verdict
 from inspector.protocol.registry import CloseCode
 from inspector.report import cells
@@ -104,8 +105,9 @@ class TextRows:
         if self._has_room(_SIZE_FROM):
             both = self._has_room(_BOTH_SIZES_FROM)
             columns.append((f"{cells.sizes(event, self._marks.to, both=both):>{16 if both else 7}}", ""))
-        head = " ".join(self._paint(text, code) for text, code in columns)
-        return head + "  ", " ".join(text for text, _ in columns) + "  "
+        plain = " ".join([text for text, _ in columns])
+        head = " ".join([painted(text, code) for text, code in columns]) if self._colour else inert(plain)
+        return head + "  ", plain + "  "
 
     def _has_room(self, columns: int) -> bool:
         return self._width is None or self._width >= columns

@@ -74,7 +74,7 @@ class Reader:
         self._checked = 0
         self._chunks: OrderedDict[int, tuple[int, dict[int, bytes], int]] = OrderedDict()
         """By the first row: the last one, payloads by row, and how many bytes these are."""
-        self.names: Mapping[int, str] = _Names(path, self._db)
+        self.names = _Names(path, self._db)
         """Names of guilds and channels by id, looked up as they are asked for."""
 
     @property
@@ -90,6 +90,8 @@ class Reader:
             ).fetchall()
             if not found:
                 return []
+            # What had no name before may have got one.
+            self.names.missing.clear()
             events = []
             for row in found:
                 event = rows.event_of(row, self.connection)
@@ -371,15 +373,22 @@ class _Names(Mapping[int, str]):
         self._path = path
         self._db = db
         self._found: dict[int, str] = {}
+        self.missing: set[int] = set()
+        """Ids that were asked for and have no name."""
 
     def __getitem__(self, number: int) -> str:
         name = self._found.get(number)
         if name is None:
+            if number in self.missing:
+                raise KeyError(number)
             with explained(self._path):
                 row = self._db.execute("select id, name from name where id = ?", (cell_of(number),)).fetchone()
                 if row is not None:
                     rows.NAME.check(row)
             if row is None:
+                if len(self.missing) >= 4096:
+                    self.missing.clear()
+                self.missing.add(number)
                 raise KeyError(number)
             if len(self._found) >= 4096:
                 self._found.clear()

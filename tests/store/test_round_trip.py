@@ -10,7 +10,7 @@ import sys
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -566,3 +566,20 @@ def test_of_a_message_that_could_not_be_read_only_the_reason_is_stored(
     before = events[0].undecoded
     reindex(path, default())
     assert Reader(path).events(1)[0].undecoded == before
+
+
+def test_a_name_that_comes_later_is_found_with_the_rows_that_come_with_it(tmp_path: Path) -> None:
+    """Although it is remembered for which ids there was none."""
+    happenings = iter(usual().happenings)
+    writer = Writer(tmp_path / "a.gwcap", default(), made_by="test")
+    writer.write([next(happenings)])
+    with closing(Reader(tmp_path / "a.gwcap")) as reader:
+        last = reader.events()[-1].n
+        writer.write(list(happenings))
+        ids = list(reader.names)
+        assert ids
+        reader.names.missing.update(ids)
+        assert reader.names.get(ids[0]) is None
+        assert reader.events(last)
+        assert reader.names[ids[0]]
+    writer.finish()
