@@ -7,7 +7,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar, TypeVarTuple, Unpack
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from inspector.diagnose.engine import Diagnosis
 from inspector.diagnose.gaps import payload_of, said_of
@@ -29,8 +29,9 @@ from inspector.model import (
     Verdict,
 )
 from inspector.protocol.registry import Registry
-from inspector.session import said
 from inspector.session.media import Media
+from inspector.session.plan import Plan
+from inspector.session.said import Identify, Resume, Said
 from inspector.session.state import Connection
 from inspector.session.summarize import names_in
 from inspector.session.tracker import Tracker
@@ -170,7 +171,7 @@ class Pipeline:
                 self._endless.add(opened.connection)
         event = self._row(connection, Kind.OPEN, opened.at_ns, number, outcome)
         event.opened = opened
-        self._examine(connection, event, None, None, outcome)
+        self._examine(connection, event, outcome)
         _step(event, self._tracker.opened, connection, event)
 
     def _reader(self, connection: Connection) -> Decoder | Media:
@@ -191,10 +192,11 @@ class Pipeline:
 
     def _end_outlived(self, connection: Connection, what: Payload, last: Last, outcome: Outcome) -> None:
         """Make the row of an end where a client goes on here whose connection before has no recorded one."""
+        read = self._tracker.plans.of(connection.plane, True, what.op, what.event).read
         event = Event(self.next_event, connection.id, last.at_ns, connection.plane, Kind.PAYLOAD, True)
         event.op = what.op
-        says = _step(event, self._said, event, what)
-        if not isinstance(says, said.Identify | said.Resume):
+        says = None if read is None else _step(event, self._said, read, event, what)
+        if not isinstance(says, Identify | Resume):
             return
         before = self._tracker.world.last_of.get(self._tracker.world.identity(connection.plane, says))
         if before is None or before == connection.id or before not in self._endless:
@@ -207,7 +209,11 @@ class Pipeline:
         connection, reader = self._left.get(frame.connection) or self._outlived[frame.connection]
         last = Last(number, frame.at_ns, frame.from_client, frame.marks)
         for reading in reader.receive(frame, number):
-            event = self._reading_row(connection, reading, last, outcome)
+            what = reading.what
+            if isinstance(what, Undecoded):
+                event = self._undecoded_row(connection, reading, what, last, outcome)
+            else:
+                event, _ = self._payload_row(connection, reading, what, last, outcome)
             event.note = "after the close"
             _step(event, self._tracker.late, connection, event)
 
@@ -233,7 +239,7 @@ class Pipeline:
         event.from_client = {"client": True, "server": False}.get(closed.by or "")
         if connection.unread_frames:
             event.note = f"{connection.unread_frames:,} messages before it were kept raw, unread"
-        self._examine(connection, event, None, None, outcome)
+        self._examine(connection, event, outcome)
         _step(event, self._tracker.closed, connection, event)
 
     def _left_too_long(self, now_ns: int) -> bool:
@@ -249,7 +255,7 @@ class Pipeline:
         event.wire_bytes = len(control.data)
         event.payload = control.data
         if connection.closed is None:
-            self._examine(connection, event, None, None, outcome)
+            self._examine(connection, event, outcome)
 
     def _gap(self, gap: Gap, number: int, outcome: Outcome) -> None:
         connection, reader = self._open.get(gap.connection) or self._unannounced(gap, outcome)
@@ -260,7 +266,7 @@ class Pipeline:
         event.gap = gap
         event.note = said_of(gap)
         event.payload = payload_of(gap)
-        self._examine(connection, event, None, None, outcome)
+        self._examine(connection, event, outcome)
 
     def _unannounced(self, happening: Frame | Control | Closed | Gap, outcome: Outcome) -> _Entry:
         """A connection whose opening was not recorded: read it as a main gateway that was joined late."""
@@ -275,35 +281,49 @@ class Pipeline:
         self, connection: Connection, reader: Decoder | Media, readings: Sequence[Reading], last: Last, outcome: Outcome
     ) -> None:
         """Make the rows of what was read, ask the rules about them, take them into the state."""
+        is_news = False
         for reading in readings:
-            self._read(connection, reading, last, outcome)
+            is_news |= self._read(connection, reading, last, outcome)
         # What the bytes said about how the connection speaks.
-        if reader.encoding is not None:
-            connection.encoding = reader.encoding
-        if reader.compression_seen is not None:
-            connection.compression = reader.compression_seen
-        connection.unread_frames, connection.unread_bytes = reader.unread_frames, reader.unread_bytes
-        _note_news(connection, outcome)
+        if reader.encoding is not None and reader.encoding != connection.encoding:
+            connection.encoding, is_news = reader.encoding, True
+        if reader.compression_seen is not None and reader.compression_seen != connection.compression:
+            connection.compression, is_news = reader.compression_seen, True
+        if reader.unread_frames != connection.unread_frames:
+            connection.unread_frames, connection.unread_bytes, is_news = reader.unread_frames, reader.unread_bytes, True
+        if is_news:
+            _note_news(connection, outcome)
 
-    def _read(self, connection: Connection, reading: Reading, last: Last, outcome: Outcome) -> None:
+    def _read(self, connection: Connection, reading: Reading, last: Last, outcome: Outcome) -> bool:
+        """Make a row of what was read, and take it in. Return whether there may be news of the connection."""
         what = reading.what
         if self._endless and last.from_client and isinstance(what, Payload):
             self._end_outlived(connection, what, last, outcome)
-        event = self._reading_row(connection, reading, last, outcome)
         if isinstance(what, Undecoded):
-            self._examine(connection, event, None, None, outcome)
+            event = self._undecoded_row(connection, reading, what, last, outcome)
+            self._examine(connection, event, outcome)
             _step(event, self._tracker.stumbled, connection, event)
             connection.undecoded += 1
-            return
-        says = _step(event, self._said, event, what)
-        self._examine(connection, event, what, says, outcome)
-        _step(event, self._tracker.follow, connection, event, what, says)
+            return True
+        event, plan = self._payload_row(connection, reading, what, last, outcome)
+        odd = _step(event, plan.oddities, connection, event, what, self._tracker.world) or 0
+        if self._is_ordinary(connection, event, plan, odd):
+            _step(event, self._tracker.receive, connection, event)
+            return False
+        says = None if plan.read is None else _step(event, self._said, plan.read, event, what)
+        self._examine(connection, event, outcome, what, says, plan, odd)
+        _step(event, self._tracker.follow, plan, odd, connection, event, what, says)
         if what.problems:
             event.note = "; ".join([event.note, *what.problems] if event.note else what.problems)
+        return True
 
-    def _said(self, event: Event, payload: Payload) -> said.Said | None:
-        says = said.read(event, payload)
-        if isinstance(says, said.Identify | said.Resume):
+    def _is_ordinary(self, connection: Connection, event: Event, plan: Plan, odd: int) -> bool:
+        """Return whether a payload does no more than come: it moves nothing, and no rule wants to see it."""
+        return not odd and plan.is_plain and self._diagnosis.is_quiet(plan, odd, connection, event.at_ns)
+
+    def _said(self, read: Callable[[Event, Any], Said], event: Event, payload: Payload) -> Said:
+        says = read(event, payload.d)
+        if isinstance(says, Identify | Resume):
             says = self._tracker.world.recognize(event.plane, says)
         return says
 
@@ -311,50 +331,71 @@ class Pipeline:
         self,
         connection: Connection,
         event: Event,
-        payload: Payload | None,
-        says: said.Said | None,
         outcome: Outcome,
+        payload: Payload | None = None,
+        says: Said | None = None,
+        plan: Plan | None = None,
+        odd: int = 0,
     ) -> None:
         """Ask the rules about a row; to be called before the state takes it in."""
-        if verdicts := _step(event, self._diagnosis.examine, connection, event, payload, says):
+        if verdicts := _step(event, self._diagnosis.examine, connection, event, payload, says, plan, odd):
             outcome.verdicts = (*outcome.verdicts, *verdicts)
 
-    def _reading_row(self, connection: Connection, reading: Reading, last: Last, outcome: Outcome) -> Event:
-        """Make the row for something that was read, with what it says by itself."""
-        what = reading.what
+    def _payload_row(
+        self, connection: Connection, reading: Reading, payload: Payload, last: Last, outcome: Outcome
+    ) -> tuple[Event, Plan]:
+        """Make the row of a payload, with what it says by itself."""
         number, at_ns, from_client, marks = reading.last or last
-        kind = Kind.PAYLOAD if isinstance(what, Payload) else Kind.UNDECODED
-        event = self._row(connection, kind, at_ns, reading.first_frame, outcome)
-        event.last_frame = number
-        event.from_client = from_client
-        event.wire_bytes = reading.wire_bytes
-        event.marks = marks
-        if isinstance(what, Undecoded):
-            event.undecoded = what
-            return event
-        event.op, event.event, event.seq = what.op, what.event, what.seq
-        event.encoding = what.encoding
-        event.payload = what.data
-        # Of packets nothing was decoded: they are encrypted, and the payload is our own account of them.
-        event.decoded_bytes = 0 if event.plane is Plane.MEDIA else len(what.data)
-        _step(event, self._locate, event, what, outcome)
-        return event
-
-    def _locate(self, event: Event, payload: Payload, outcome: Outcome) -> None:
-        self._tracker.locate(event, payload.d)
-        if payload.event is not None and (names := names_in(payload.event, payload.d)):
+        plane, data = connection.opened.plane, payload.data
+        event = Event(
+            self.next_event,
+            connection.id,
+            at_ns,
+            plane,
+            Kind.PAYLOAD,
+            from_client,
+            reading.first_frame,
+            number,
+            payload.op,
+            payload.event,
+            payload.seq,
+            reading.wire_bytes,
+            # Of packets nothing was decoded: they are encrypted, and the payload is our own account of them.
+            0 if plane is Plane.MEDIA else len(data),
+            payload.encoding,
+            marks,
+            payload=data,
+        )
+        self._add(connection, event, outcome)
+        plan = self._tracker.plans.of(plane, from_client, payload.op, payload.event)
+        _step(event, self._tracker.locate, plan, event, payload.d)
+        if plan.has_names and (names := _step(event, names_in, payload.event or "", payload.d)):
             outcome.names = (*outcome.names, *names.items())
+        return event, plan
+
+    def _undecoded_row(
+        self, connection: Connection, reading: Reading, undecoded: Undecoded, last: Last, outcome: Outcome
+    ) -> Event:
+        number, at_ns, from_client, marks = reading.last or last
+        event = self._row(connection, Kind.UNDECODED, at_ns, reading.first_frame, outcome)
+        event.last_frame, event.from_client, event.marks = number, from_client, marks
+        event.wire_bytes, event.undecoded = reading.wire_bytes, undecoded
+        return event
 
     def _row(self, connection: Connection, kind: Kind, at_ns: int, frame: int, outcome: Outcome) -> Event:
         """Make the next row: what is known of it is written into it afterwards."""
         event = Event(self.next_event, connection.id, at_ns, connection.opened.plane, kind)
         event.first_frame = event.last_frame = frame
-        connection.last_at_ns = at_ns
-        self.last_at_ns = max(self.last_at_ns, at_ns)
+        self._add(connection, event, outcome)
+        return event
+
+    def _add(self, connection: Connection, event: Event, outcome: Outcome) -> None:
+        at_ns = connection.last_at_ns = event.at_ns
+        if at_ns > self.last_at_ns:
+            self.last_at_ns = at_ns
         connection.last_row = event.n
         self.next_event += 1
         outcome.rows.append(event)
-        return event
 
 
 def _note(connection: Connection, outcome: Outcome) -> None:

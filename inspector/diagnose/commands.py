@@ -10,6 +10,7 @@ from inspector.diagnose.rule import SECOND, Noticed, Situation, dispatches, rece
 from inspector.diagnose.words import mixture, opcode, quoted
 from inspector.model import Knows, Plane, Severity
 from inspector.protocol.ops import GatewayOp
+from inspector.session.plan import Odd
 from inspector.session.said import Chunk, Join, Members, VoiceServer, whole
 from inspector.session.state import SEND_WINDOW_NS, Sent
 from inspector.words import listed, took
@@ -274,8 +275,8 @@ def retired_opcode_sent(now: Situation) -> Iterator[Noticed]:
 @rule(
     "receive-only-opcode-sent",
     Severity.ERROR,
-    sends(GATEWAY),
-    sends(VOICE),
+    sends(GATEWAY, odd=Odd.OTHER_SIDE),
+    sends(VOICE, odd=Odd.OTHER_SIDE),
     remedy="Find who builds this payload; the gateway answers it with 4001.",
     source=("official-opcodes",),
 )
@@ -283,24 +284,20 @@ def receive_only_opcode_sent(now: Situation) -> Iterator[Noticed]:
     """The client sends an opcode that only the server may send."""
     row = now.registry.opcode(now.event.plane, now.event.op, from_client=True)
     # A client's Heartbeat ACK has a rule of its own.
-    if (
-        row is not None
-        and row.direction == "receive"
-        and (now.event.plane, now.event.op) != (GATEWAY, GatewayOp.HEARTBEAT_ACK)
-    ):
+    if row is not None and (now.event.plane, now.event.op) != (GATEWAY, GatewayOp.HEARTBEAT_ACK):
         yield Noticed(f"Op {row.number} {row.name} is for the server to send.")
 
 
 @rule(
     "send-only-opcode-received",
     Severity.INFO,
-    receives(GATEWAY),
-    receives(VOICE),
+    receives(GATEWAY, odd=Odd.OTHER_SIDE),
+    receives(VOICE, odd=Odd.OTHER_SIDE),
     remedy="Note it if it is Discord's; mend it if it is a server of your own.",
     source=("official-opcodes",),
 )
 def send_only_opcode_received(now: Situation) -> Iterator[Noticed]:
     """The server sends an opcode that only clients are known to send."""
     row = now.registry.opcode(now.event.plane, now.event.op, from_client=False)
-    if row is not None and row.direction == "send":
+    if row is not None:
         yield Noticed(f"Op {row.number} {row.name} is known from clients alone.")

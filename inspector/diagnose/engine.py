@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from inspector.diagnose.aftermath import OTHER_SHARD, afterwards, amended, succeeds
 from inspector.diagnose.closes_voice import NEAR_NS, server_id_of
-from inspector.diagnose.rule import Noticed, Odd, Rule, Situation, Trigger, bounded
+from inspector.diagnose.rule import Noticed, Rule, Situation, Trigger, bounded
 from inspector.diagnose.rules import RULES
 from inspector.diagnose.verdicts import judge
 from inspector.faults import is_ours, marked
 from inspector.model import Event, Finding, Kind, Knows, Payload, Plane, Severity, Verdict
 from inspector.protocol.registry import Registry
+from inspector.session.plan import Odd, Plan
 from inspector.session.said import Identify, Resume, Said, VoiceServer, VoiceState
 from inspector.session.state import Connection
 from inspector.session.tracker import GONE
@@ -34,19 +35,34 @@ class Diagnosis:
         self._world = world
         self._rules = rules
         self._wanted: dict[_Key, tuple[Rule, ...]] = {}
+        self._planned: dict[tuple[Plan, int], tuple[Rule, ...]] = {}
         self._recent: dict[int, Verdict] = {}
 
+    def is_quiet(self, plan: Plan, odd: int, connection: Connection, at_ns: int) -> bool:
+        """Return whether no rule wants to see a payload, so that `examine` would find nothing."""
+        return at_ns - connection.examined_ns < LOOK_NS and not self._rules_for(plan, odd)
+
     def examine(
-        self, connection: Connection, event: Event, payload: Payload | None, said: Said | None
+        self,
+        connection: Connection,
+        event: Event,
+        payload: Payload | None = None,
+        said: Said | None = None,
+        plan: Plan | None = None,
+        odd: int = 0,
     ) -> Sequence[Verdict]:
         """Write into `event` what the rules notice; to be called before the state takes it in.
 
-        Return the verdicts on closes, this one or earlier ones, that are new or say more than before.
+        A payload comes with its `plan`, and with what is `odd` about it. Return the verdicts on closes, this one or
+        earlier ones, that are new or say more than before.
         """
-        rules, odd = self._rules_for(event, 0 if payload is None else _oddities(connection, event, payload))
-        if event.kind is Kind.CLOSE and connection.lacks & _END:
+        if plan is not None:
+            rules = self._rules_for(plan, odd)
+        elif event.kind is Kind.CLOSE and connection.lacks & _END:
             # Nothing more was recorded, which says nothing of what came.
             rules = ()
+        else:
+            rules = self._matching((event.plane, event.kind, event.from_client, None, None, 0))
         since_ns = connection.examined_ns
         if event.kind is Kind.CLOSE or event.at_ns - since_ns >= LOOK_NS:
             rules = (*rules, *self._silent(connection))
@@ -96,19 +112,13 @@ class Diagnosis:
             for noticed in found:
                 yield finding(rule.id, rule.severity, noticed, now.event.n)
 
-    def _rules_for(self, event: Event, odd: int) -> tuple[tuple[Rule, ...], int]:
-        """Return the rules that want to see a row, and in which ways it is odd."""
-        key = event.plane, event.kind, event.from_client, event.op, event.event, odd
-        found = self._wanted.get(key)
-        if found is not None:
-            return found, odd
-        op, name = event.op, event.event
-        # The wire may claim any opcode and any name, so only those that are known have a key of their own.
-        if op is not None and self._registry.opcode(event.plane, op, from_client=event.from_client) is None:
-            op, odd = None, odd | Odd.UNKNOWN
-        if name is not None and (event.plane is not Plane.GATEWAY or name not in self._registry.events):
-            name, odd = None, odd | Odd.UNKNOWN
-        return self._matching((event.plane, event.kind, event.from_client, op, name, odd)), odd
+    def _rules_for(self, plan: Plan, odd: int) -> tuple[Rule, ...]:
+        """Return the rules that want to see a payload."""
+        found = self._planned.get((plan, odd))
+        if found is None:
+            found = self._matching((plan.plane, Kind.PAYLOAD, plan.from_client, plan.op, plan.event, odd))
+            self._planned[plan, odd] = found
+        return found
 
     def _silent(self, connection: Connection) -> tuple[Rule, ...]:
         if connection.lacks & _TIMES:
@@ -174,19 +184,3 @@ def _fits(trigger: Trigger, key: _Key) -> bool:
         return False
     wanted = (trigger.plane, trigger.from_client, trigger.op, trigger.event)
     return all(want is None or want == has for want, has in zip(wanted, (plane, *had), strict=True))
-
-
-def _oddities(connection: Connection, event: Event, payload: Payload) -> int:
-    """Return in which ways a payload is odd, as bits of `Odd`, as far as that can be told without the tables."""
-    odd = 0
-    if event.marks:
-        odd |= 1
-    if payload.problems:
-        odd |= 2
-    if payload.extra:
-        odd |= 4
-    if event.seq != (connection.seq or 0) + 1 and not event.from_client:
-        odd |= 8
-    if connection.accepted is None:
-        odd |= 16
-    return odd

@@ -6,6 +6,7 @@ from itertools import islice
 from inspector.diagnose.rule import Noticed, Situation, dispatches, rule
 from inspector.inert import inert
 from inspector.model import Severity
+from inspector.session.plan import Odd
 
 # Paths of one row that are named; a body that is of another form altogether has many.
 _NAMED = 3
@@ -14,7 +15,7 @@ _NAMED = 3
 @rule(
     "field-form-changed",
     Severity.INFO,
-    dispatches(),
+    dispatches(odd=Odd.NEW_FORM),
     remedy="Let the parser take both forms, and write down which one is documented.",
     source=("derived",),
 )
@@ -23,8 +24,6 @@ def field_form_changed(now: Situation) -> Iterator[Noticed]:
 
     Parsers break on that: an id that comes as a number, an object where there was text.
     """
-    d, event = now.d, now.event.event
-    if type(d) is not dict or event is None or now.world.forms.is_known(event, d):
-        return
-    for path, kind, had in islice(now.world.forms.news(event, d), _NAMED):
+    event = now.event.event or ""
+    for path, kind, had in islice(now.world.forms.news(event, now.d), _NAMED):
         yield Noticed(f"{inert(path)} is {kind}; in every {inert(event[:60])} before this it was {had}.")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from inspector.diagnose.rule import Noticed, Situation, dispatches, rule, sends
 from inspector.model import Plane, Severity
 from inspector.protocol.ops import GatewayOp
+from inspector.session.plan import Odd
 from inspector.session.said import Identify
 from inspector.session.tracker import is_blank
 from inspector.words import listed
@@ -60,17 +61,17 @@ def intents_user_only(now: Situation) -> Iterator[Noticed]:
 @rule(
     "message-content-missing",
     Severity.WARN,
-    dispatches("MESSAGE_CREATE"),
+    dispatches("MESSAGE_CREATE", odd=Odd.MAYBE_BLANK),
     remedy="Ask for MESSAGE_CONTENT in Identify and switch it on in the developer portal; it is privileged.",
     source=("official-gateway",),
 )
 def message_content_missing(now: Situation) -> Iterator[Noticed]:
     """All messages of guilds come without content, as MESSAGE_CONTENT was not asked for."""
     connection = now.connection
-    if connection.blank_messages != BLANKS - 1 or connection.filled_messages or connection.intents is None:
+    if connection.blank_messages != BLANKS - 1 or "MESSAGE_CONTENT" in (connection.intents or ()):
         return
     identify = connection.identify
-    if "MESSAGE_CONTENT" not in connection.intents and is_blank(now.event, now.d, now.session):
+    if is_blank(now.event, now.d, now.session):
         yield Noticed(
             f"{BLANKS} messages of guilds have come, and all of them were empty: Identify did not ask for "
             "MESSAGE_CONTENT.",

@@ -6,12 +6,12 @@ reads no clock, and yields what it noticed. Its docstring's first line is its ti
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from enum import IntFlag
 from typing import Any, NamedTuple, TypeVar
 
 from inspector.model import ABSENT, Closed, Event, Kind, Knows, Payload, Plane, Severity
 from inspector.protocol.ops import GatewayOp
 from inspector.protocol.registry import Registry
+from inspector.session.plan import Odd
 from inspector.session.said import Identify, Resume, Said
 from inspector.session.state import Connection
 from inspector.session.world import Ending, Session, World
@@ -103,22 +103,6 @@ def bounded(evidence: Iterable[int | None], row: int) -> tuple[int, ...]:
 Check = Callable[[Situation], Iterable[Noticed]]
 
 
-class Odd(IntFlag):
-    """What sets a payload apart: most are not odd at all, and rules about these ways are then not asked."""
-
-    NONE = 0
-    MARKED = 1
-    """The proxy, or we, did something to it."""
-    PROBLEMS = 2
-    """It could be read, but is not as it should be."""
-    UNKNOWN = 4
-    """No table has its opcode, its event, or a key of its envelope."""
-    OUT_OF_ORDER = 8
-    """Its sequence number does not follow the one before."""
-    EARLY = 16
-    """There is no session on its connection (yet)."""
-
-
 class Trigger(NamedTuple):
     """Which rows a rule looks at. What is None may be anything."""
 
@@ -133,14 +117,14 @@ class Trigger(NamedTuple):
     """Only payloads that are odd in this way."""
 
 
-def sends(plane: Plane, *ops: int | str) -> tuple[Trigger, ...]:
-    """Payloads of the client: those with these opcodes, or all."""
-    return tuple(Trigger(plane, from_client=True, op=op) for op in ops or (None,))
+def sends(plane: Plane, *ops: int | str, odd: Odd = Odd.NONE) -> tuple[Trigger, ...]:
+    """Payloads of the client: those with these opcodes, or all; only those that are `odd`."""
+    return tuple(Trigger(plane, from_client=True, op=op, odd=odd) for op in ops or (None,))
 
 
-def receives(plane: Plane, *ops: int | str) -> tuple[Trigger, ...]:
-    """Payloads of the server: those with these opcodes, or all."""
-    return tuple(Trigger(plane, from_client=False, op=op) for op in ops or (None,))
+def receives(plane: Plane, *ops: int | str, odd: Odd = Odd.NONE) -> tuple[Trigger, ...]:
+    """Payloads of the server: those with these opcodes, or all; only those that are `odd`."""
+    return tuple(Trigger(plane, from_client=False, op=op, odd=odd) for op in ops or (None,))
 
 
 def dispatches(*names: str, odd: Odd = Odd.NONE) -> tuple[Trigger, ...]:

@@ -5,9 +5,9 @@ Contiguous numbers are promised nowhere, so a gap is a note and no more.
 
 from collections.abc import Iterator
 
-from inspector.diagnose.rule import Noticed, Odd, Situation, dispatches, rule
+from inspector.diagnose.rule import Noticed, Situation, dispatches, rule
 from inspector.model import Severity
-from inspector.session.tracker import is_stray
+from inspector.session.plan import Odd
 from inspector.words import counted
 
 # Gaps that are told of one connection.
@@ -123,7 +123,7 @@ def event_before_ready(now: Situation) -> Iterator[Noticed]:
 @rule(
     "event-outside-shard",
     Severity.WARN,
-    dispatches(),
+    dispatches(odd=Odd.STRAY),
     remedy="Look at the shard in Identify: the wrong count makes guilds arrive twice or not at all.",
     source=("official-gateway",),
 )
@@ -131,9 +131,7 @@ def event_outside_shard(now: Situation) -> Iterator[Noticed]:
     """An event of a guild came to a shard that the guild does not belong to."""
     connection, guild = now.connection, now.event.guild_id
     shard = connection.shard_pair
-    if guild is None or shard is None or connection.strays:
-        return
-    if is_stray(now.event, shard):
+    if guild is not None and shard is not None:
         yield Noticed(
             f"Guild {guild} belongs to shard {(guild >> 22) % shard[1]} of {shard[1]}, and this is shard {shard[0]}. "
             "More of these are not told on this connection.",

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from inspector.diagnose.rule import Noticed, Odd, Situation, dispatches, opens, payloads, rule, sends
+from inspector.diagnose.rule import Noticed, Situation, dispatches, opens, payloads, rule, sends
 from inspector.diagnose.words import quoted
 from inspector.inert import inert
 from inspector.model import Plane, Severity
 from inspector.protocol.ops import GatewayOp
+from inspector.session.plan import Odd
 from inspector.session.said import Identify
 from inspector.session.tracker import comes_anyway
 from inspector.session.world import MAX_SEEN, unknown_names
@@ -130,18 +131,13 @@ def version_in_url(now: Situation) -> Iterator[Noticed]:
 @rule(
     "event-outside-intents",
     Severity.INFO,
-    dispatches(),
+    dispatches(odd=Odd.UNASKED),
     remedy="Nothing; it shows that the table of intents is not the whole truth, or that the server is one of your own.",
     source=("official-gateway",),
 )
 def event_outside_intents(now: Situation) -> Iterator[Noticed]:
     """An event comes that none of the intents in Identify asks for; said once for each event and connection."""
-    connection, name = now.connection, now.event.event
-    row = None if name is None else now.registry.event(name)
-    if row is None or not row.intents or name in connection.outside:
-        return
-    if connection.intents is None or not connection.intents.isdisjoint(row.intents):
-        return
-    if not comes_anyway(now.event, now.session):
+    row = now.registry.event(now.event.event or "")
+    if row is not None and not comes_anyway(now.event, now.session):
         intents = listed(row.intents, "or")
         yield Noticed(f"{row.name} comes with {intents}, and Identify asked for none of these.")

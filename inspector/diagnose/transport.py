@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from inspector.diagnose.rule import Noticed, Odd, Situation, Trigger, opens, payloads, rule
+from inspector.diagnose.rule import Noticed, Situation, Trigger, opens, payloads, rule
 from inspector.inert import inert
 from inspector.model import REACHED_AT, Kind, Mark, Plane, Severity
+from inspector.session.plan import Odd
 from inspector.session.redact import mask_reason
 
 # Characters of a refusal; those of servers that talk more are cut.

@@ -6,7 +6,7 @@ Whatever stands in a payload, reading it never raises: what is not of the right 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from inspector.model import Event, Payload, Plane
+from inspector.model import Event, Plane
 from inspector.protocol.ops import GatewayOp, VoiceOp
 from inspector.protocol.snowflake import number_of
 from inspector.session.redact import digest
@@ -233,15 +233,6 @@ Said = (
 )
 
 
-def read(event: Event, payload: Payload) -> Said | None:
-    """Return what a payload says, None where it is nothing that sessions are made of."""
-    key: int | str | None = payload.op
-    if key == GatewayOp.DISPATCH and event.plane is Plane.GATEWAY:
-        key = payload.event
-    reader = _READERS.get((event.plane, bool(event.from_client), key))
-    return None if reader is None else reader(event, payload.d)
-
-
 def whole(value: Any) -> int | None:
     """Return `value` if it is a whole number of at most 64 bits."""
     return value if type(value) is int and value.bit_length() <= 64 else None
@@ -439,7 +430,7 @@ def _described(event: Event, d: Any) -> Described:
     return Described(event.n, event.at_ns, _text(_get(d, "mode")), whole(_get(d, "dave_protocol_version")))
 
 
-_READERS: dict[tuple[Plane, bool, int | str | None], Callable[[Event, Any], Said]] = {
+READERS: dict[tuple[Plane, bool, int | str | None], Callable[[Event, Any], Said]] = {
     # Plane, whether the client sent it, opcode or event.
     (Plane.GATEWAY, False, GatewayOp.HELLO): _hello,
     (Plane.GATEWAY, True, GatewayOp.HEARTBEAT): _beat,
@@ -466,3 +457,4 @@ _READERS: dict[tuple[Plane, bool, int | str | None], Callable[[Event, Any], Said
     (Plane.REMOTE_AUTH, True, "heartbeat"): _beat,
     (Plane.REMOTE_AUTH, False, "heartbeat_ack"): _ack,
 }
+"""How each payload is read that says something sessions are made of; given its row and its body."""

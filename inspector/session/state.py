@@ -147,9 +147,9 @@ class Connection:
     strays: bool = False
     """An event came that belongs to another shard."""
     blank_messages: int = 0
-    """Messages of guilds that came without any content, and that had to have some."""
-    filled_messages: int = 0
-    """Messages of guilds that came with content."""
+    """Messages of guilds that came without any content, and that had to have some, while none came with it."""
+    has_content: bool = False
+    """A message of a guild came with content."""
     modes: tuple[str, ...] = ()
     """Voice: the encryption modes on offer."""
     ready: VoiceReady | None = None

@@ -104,6 +104,8 @@ _NAMED: dict[str, Callable[[dict[str, Any]], Iterator[dict[str, Any]]]] = {
     "THREAD_UPDATE": _itself,
     "THREAD_LIST_SYNC": lambda d: _objects(d, "threads"),
 }
+NAMING_EVENTS = frozenset(_NAMED)
+"""Events that `names_in` finds names in."""
 _NAME = (("name",), ("properties", "name"))
 
 

@@ -3,7 +3,6 @@
 Time comes with the data; nothing here reads a clock.
 """
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from inspector.model import REACHED_AT, Event, Gap, Mark, Payload, Plane
@@ -12,20 +11,14 @@ from inspector.protocol.hosts import address_of
 from inspector.protocol.ops import GatewayOp, VoiceOp
 from inspector.protocol.registry import Registry
 from inspector.session import said
-from inspector.session.phases import DISPATCHES, MOVING_EVENTS, connection_phase
+from inspector.session.phases import connection_phase
+from inspector.session.plan import MAYBE_BLANK, NEW_FORM, STRAY, UNASKED, Key, Plan, Plans, Routes, Step
 from inspector.session.redact import is_lost
 from inspector.session.said import At, Said, name
 from inspector.session.state import SEND_WINDOW_NS, Connection, Sent, remember
 from inspector.session.world import Call, Ending, Login, Session, World
 from inspector.words import took
 
-_DEFAULT_PATHS = {
-    "guild": ("guild_id",),
-    "channel": ("channel_id",),
-    "user": ("user_id", "user.id", "author.id", "member.user.id"),
-}
-_Routes = tuple[tuple[str, tuple[str, ...]], ...]
-"""Ways to a value, the likeliest first: its key in ``d``, then the keys below that."""
 Asked = At | said.Beat | said.Identify | said.Resume | said.Members | said.Join | said.Selected
 """What has answers."""
 # Codes with which a client ends its session for good: https://docs.discord.com/developers/events/gateway#disconnecting
@@ -38,7 +31,6 @@ _PARTLY_OWN = ("THREAD_MEMBERS_UPDATE", "GUILD_MEMBER_UPDATE")
 _WRITTEN = (0, 19)
 # What MESSAGE_CONTENT lets through.
 _CONTENTS = ("content", "embeds", "attachments", "components", "poll")
-_PURCHASES = ("ENTITLEMENT_", "SUBSCRIPTION_")
 
 
 class Tracker:
@@ -46,22 +38,14 @@ class Tracker:
 
     def __init__(self, registry: Registry) -> None:
         self.world = World()
+        self.plans = Plans(registry, _STEPS)
         self._registry = registry
-        self._routes = {name: _routes(row.ids) for name, row in registry.events.items() if row.ids}
-        self._usual = _routes({})
 
-    def locate(self, event: Event, d: Any) -> None:
+    def locate(self, plan: Plan, event: Event, d: Any) -> None:
         """Write into `event` what it is about: the ids of its guild, channel and user."""
-        if type(d) is not dict:
-            return
-        for key_of, routes in self._routes.get(event.event or "", self._usual):
-            for key, below in routes:
-                value = d.get(key)
-                for deeper in below:
-                    value = value.get(deeper) if type(value) is dict else None
-                if value is not None:
-                    setattr(event, key_of, snowflake.number_of(value))
-                    break
+        if type(d) is dict:
+            guild, channel, user = plan.routes
+            event.guild_id, event.channel_id, event.user_id = _id_at(d, guild), _id_at(d, channel), _id_at(d, user)
 
     def opened(self, connection: Connection, event: Event) -> None:
         """Take in a new connection; one that was refused too."""
@@ -85,34 +69,40 @@ class Tracker:
                 break
         return connection.voice
 
-    def follow(self, connection: Connection, event: Event, payload: Payload, what: Said | None) -> None:
-        """Take one payload into the state, and write what it means into `event`. `what`: as `said.read` made it."""
-        if event.from_client:
-            _count_send(connection, event, "; ".join(payload.problems))
-        else:
-            connection.last_received = At(event.n, event.at_ns)
-            connection.last_received_bytes = event.wire_bytes
-            connection.received_since_beat += 1
-        dispatch = (event.plane, event.op) in DISPATCHES
-        if event.seq is not None and not event.from_client:
+    def receive(self, connection: Connection, event: Event) -> None:
+        """Count a payload of the server. All of `follow` that there is for one that is plain and not odd."""
+        connection.last_received = At(event.n, event.at_ns)
+        connection.last_received_bytes = event.wire_bytes
+        connection.received_since_beat += 1
+        if event.seq is not None:
             # A voice connection counts for itself, although its session's id may be that of the main one.
             session = self.world.session_of(connection) if event.plane is Plane.GATEWAY else None
             _number(session, connection, event)
-        elif dispatch and not event.from_client:
-            connection.unnumbered = True
-        if dispatch and event.plane is Plane.GATEWAY and event.event is not None and type(payload.d) is dict:
-            forms = self.world.forms
-            if not forms.is_known(event.event, payload.d):
-                forms.learn(event.event, payload.d)
-            self._count_contents(connection, event, payload.d)
-        if not dispatch or event.event in MOVING_EVENTS:
+
+    def follow(
+        self, plan: Plan, odd: int, connection: Connection, event: Event, payload: Payload, what: Said | None
+    ) -> None:
+        """Take one payload into the state, and write what it means into `event`.
+
+        `odd`: as `plan.oddities` gave it; `what`: as `plan.read` did.
+        """
+        if event.from_client:
+            _count_send(connection, event, "; ".join(payload.problems))
+        else:
+            self.receive(connection, event)
+            if plan.is_dispatch and event.seq is None:
+                connection.unnumbered = True
+        if odd & NEW_FORM:
+            self.world.forms.learn(event.event or "", payload.d)
+        if odd & (UNASKED | MAYBE_BLANK):
+            self._count_contents(odd, connection, event, payload.d)
+        if plan.moves:
             sent = bool(event.from_client)
             connection.phase = connection_phase(event.plane, connection.phase, sent, event.op, event.event)
-        if event.guild_id is not None and connection.shard_pair is not None and not event.from_client:
-            connection.strays = connection.strays or is_stray(event, connection.shard_pair)
-        step = _STEPS.get((event.plane, bool(event.from_client), event.event if dispatch else event.op))
-        if step is not None:
-            note = step(self.world, connection, event, what)
+        if odd & STRAY:
+            connection.strays = True
+        if plan.step is not None:
+            note = plan.step(self.world, connection, event, what)
             if note is not None:
                 event.note = note
         if event.plane is Plane.VOICE:
@@ -133,19 +123,15 @@ class Tracker:
             session.intents = frozenset(intent.name for intent in self._registry.intents_of(asked.intents)[0])
         connection.intents = session.intents
 
-    def _count_contents(self, connection: Connection, event: Event, d: dict[str, Any]) -> None:
-        """Keep count of messages that came without content, and of events that no intent asks for."""
-        if connection.intents is None or event.event is None or event.guild_id is None:
-            return
+    def _count_contents(self, odd: int, connection: Connection, event: Event, d: dict[str, Any]) -> None:
+        """Remember events that no intent asks for, and keep count of messages that came without content."""
         session = self.world.session_of(connection)
-        row = self._registry.event(event.event)
-        is_outside = row is not None and row.intents and connection.intents.isdisjoint(row.intents)
-        if is_outside and not comes_anyway(event, session):
+        if odd & UNASKED and event.event is not None and not comes_anyway(event, session):
             connection.outside.add(event.event)
-        if event.event == "MESSAGE_CREATE":
+        if odd & MAYBE_BLANK:
             blank = is_blank(event, d, session)
             connection.blank_messages += blank is True
-            connection.filled_messages += blank is False
+            connection.has_content = blank is False
 
     def stumbled(self, connection: Connection, event: Event) -> None:
         """Take in a message that could not be decoded: its sender sent it all the same."""
@@ -196,14 +182,15 @@ class Tracker:
                 session.befell("dropped")
 
 
-def _routes(own: Mapping[str, str]) -> tuple[tuple[str, _Routes], ...]:
-    """Return how each id of an event is found; `own` are paths that stand in for the usual ones."""
-    found = []
-    for kind, usual in _DEFAULT_PATHS.items():
-        paths = (own[kind],) if kind in own else usual
-        split = (path.split(".") for path in paths)
-        found.append((f"{kind}_id", tuple((key, tuple(below)) for key, *below in split)))
-    return tuple(found)
+def _id_at(d: dict[Any, Any], routes: Routes) -> int | None:
+    """Return the id to which the first of some routes leads that leads anywhere."""
+    for key, below in routes:
+        value = d.get(key)
+        for deeper in below:
+            value = value.get(deeper) if type(value) is dict else None
+        if value is not None:
+            return snowflake.number_of(value)
+    return None
 
 
 def _count_send(connection: Connection, event: Event, problem: str) -> None:
@@ -563,18 +550,7 @@ def is_blank(event: Event, d: Any, session: Session | None) -> bool | None:
     return None if d.get("sticker_items") or d.get("message_snapshots") else True
 
 
-def is_stray(event: Event, shard: tuple[int, int]) -> bool:
-    """Return whether an event comes to a shard that its guild does not belong to.
-
-    Purchases come to shard 0 even where they name a guild: https://docs.discord.com/developers/events/gateway#sharding
-    """
-    number, count = shard
-    if event.guild_id is None or count < 2 or (event.event or "").startswith(_PURCHASES):
-        return False
-    return (event.guild_id >> 22) % count != number
-
-
-_STEPS: dict[tuple[Plane, bool, int | str | None], Callable[[World, Connection, Event, Said | None], str | None]] = {
+_STEPS: dict[tuple[Plane, bool, Key], Step] = {
     # Plane, whether the client sent it, opcode or event.
     (Plane.GATEWAY, False, GatewayOp.HELLO): _hello,
     (Plane.GATEWAY, False, GatewayOp.HEARTBEAT): _ask_for_heartbeat,
