@@ -301,6 +301,8 @@ class FlowFile(Source):
             last_ns = frame.at_ns
             yield frame
         if damage is not None:
+            # How it ended is in the flow, but after messages that are lost.
+            yield Closed(opened.connection, last_ns, None)
             raise damage
         if closed is None:
             yield closed_of(flow, opened.connection, last_ns) or Closed(opened.connection, last_ns, None)
@@ -321,9 +323,9 @@ class FlowFile(Source):
         for frame in chain(first, frames):
             last_ns = frame.at_ns
             yield frame
+        yield Closed(opened.connection, last_ns, None)
         if damage is not None:
             raise damage
-        yield Closed(opened.connection, last_ns, None)
 
     def _upgrade(self, flow: "HTTPFlow | flows.Flow") -> Iterator[Happening]:
         """Yield the opening of a gateway connection that mitmproxy has no messages of, mostly a refused one."""
