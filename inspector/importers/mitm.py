@@ -282,8 +282,9 @@ class FlowFile(Source):
         self, flow: "HTTPFlow | flows.Flow", frames_of: Callable[[Opened], Iterator[Frame]]
     ) -> Iterator[Happening]:
         opened = replace(opened_of(flow, self._connections + 1), knows=_knows(flow))
-        frames = frames_of(opened)
-        first, damage = _first_of(frames)
+        readable = _UpToDamage(frames_of(opened))
+        frames = iter(readable)
+        first = list(islice(frames, MAX_FRAMES))
         admitted = self._admit(opened, first)
         if admitted is None:
             return
@@ -300,10 +301,10 @@ class FlowFile(Source):
                 yield closed
             last_ns = frame.at_ns
             yield frame
-        if damage is not None:
+        if readable.damage is not None:
             # How it ended is in the flow, but after messages that are lost.
             yield Closed(opened.connection, last_ns, None)
-            raise damage
+            raise readable.damage
         if closed is None:
             yield closed_of(flow, opened.connection, last_ns) or Closed(opened.connection, last_ns, None)
 
@@ -313,8 +314,9 @@ class FlowFile(Source):
         """Yield the packets of a path to a voice server, which IP discovery tells from others."""
         first_ns = 0 if isinstance(flow, flows.Flow) else _first_ns(flow)
         opened = udp_opened_of(flow, self._connections + 1, first_ns)
-        frames = frames_of(opened)
-        first, damage = _first_of(frames)
+        readable = _UpToDamage(frames_of(opened))
+        frames = iter(readable)
+        first = list(islice(frames, MAX_FRAMES))
         if not any(is_discovery(frame.data) for frame in first):
             return
         self._connections += 1
@@ -324,8 +326,8 @@ class FlowFile(Source):
             last_ns = frame.at_ns
             yield frame
         yield Closed(opened.connection, last_ns, None)
-        if damage is not None:
-            raise damage
+        if readable.damage is not None:
+            raise readable.damage
 
     def _upgrade(self, flow: "HTTPFlow | flows.Flow") -> Iterator[Happening]:
         """Yield the opening of a gateway connection that mitmproxy has no messages of, mostly a refused one."""
@@ -356,15 +358,19 @@ def _first_ns(flow: "UDPFlow") -> int:
     return at_ns(flow.messages[0].timestamp, 0) if flow.messages else 0
 
 
-def _first_of(frames: Iterator[Frame]) -> tuple[list[Frame], Malformed | None]:
-    """Return the first messages, and why there are no more where they are damaged."""
-    first: list[Frame] = []
-    try:
-        for frame in islice(frames, MAX_FRAMES):
-            first.append(frame)
-    except Malformed as error:
-        return first, error
-    return first, None
+class _UpToDamage:
+    """The messages of a flow up to one that is damaged. To be iterated once."""
+
+    def __init__(self, frames: Iterator[Frame]) -> None:
+        self.damage: Malformed | None = None
+        """What was wrong behind the last one, once all are read."""
+        self._frames = frames
+
+    def __iter__(self) -> Iterator[Frame]:
+        try:
+            yield from self._frames
+        except Malformed as error:
+            self.damage = error
 
 
 def _frames(window: Window, flow: flows.Flow, advance: Callable[[int], None], opened: Opened) -> Iterator[Frame]:

@@ -249,7 +249,8 @@ def test_a_damaged_flow_is_read_as_mitmproxy_reads_it_or_up_to_the_damage(tmp_pa
             expected = list(Theirs(path))
             if any("to its end" in note for note in own.notes):
                 *found, end = found
-                assert isinstance(end, Closed) and not end.is_recorded, sample
+                assert isinstance(end, Closed), sample
+                assert not end.is_recorded, sample
                 assert found == expected[: len(found)], sample
                 assert list(map(type, found)).count(Frame) == list(map(type, expected)).count(Frame), sample
                 continue

@@ -341,7 +341,7 @@ def test_a_connection_is_read_up_to_a_damaged_message(tmp_path: Path) -> None:
     at = data.index(b"12:1800000030.0^")
     happenings, notes = read(tmp_path, data[:at] + b"99" + data[at + 2 :] + dump(websocket()))
     first = of_connection(1, happenings)
-    assert [type(each) for each in first] == [Opened, *[Frame] * 29]
+    assert [type(each) for each in first] == [Opened, *[Frame] * 29, Closed]
     assert [type(each) for each in of_connection(2, happenings)] == [Opened, Frame, Frame, Frame, Closed]
     assert notes == ["the flow at byte 0 of day.mitm could not be read to its end (a value is too long)"]
 
