@@ -7,7 +7,7 @@ import json
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -446,16 +446,16 @@ def _batches(db: sqlite3.Connection, table: str, place: str) -> Iterator[list[tu
         )
         batch: list[tuple[rows.Row, Happening]] = []
         size = 0
-        while size < _BATCH_BYTES and (found := asked.fetchone()):
-            *row, at = found
-            happening = rows.happening_of(tuple(row), known.get(row[1]) or unknown_connection(row[1]))
-            if at <= after:
-                raise BadCell("frame", row[0], "comes twice")
-            after = at
-            size += len(row[7] or b"") + len(row[8] or b"")
-            batch.append((tuple(row), happening))
-        # A cursor that is left open would let the log grow.
-        asked.close()
+        # A cursor that is left open would let the log grow, and keep the file locked.
+        with closing(asked):
+            while size < _BATCH_BYTES and (found := asked.fetchone()):
+                *row, at = found
+                happening = rows.happening_of(tuple(row), known.get(row[1]) or unknown_connection(row[1]))
+                if at <= after:
+                    raise BadCell("frame", row[0], "comes twice")
+                after = at
+                size += len(row[7] or b"") + len(row[8] or b"")
+                batch.append((tuple(row), happening))
         if not batch:
             return
         yield batch
