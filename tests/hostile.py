@@ -4,9 +4,9 @@ Bodies are those of the samples, with values of the wrong kind and size in a few
 our tables and our code ask for. All of it follows from a number.
 """
 
-import io
 import json
 import re
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -18,6 +18,7 @@ from inspector.analysis.measure import Measures
 from inspector.analysis.overview import Overview
 from inspector.analysis.stats import Survey
 from inspector.analysis.voice import VoiceReader
+from inspector.export.chosen import Chosen
 from inspector.export.file import FORMATS
 from inspector.model import ABSENT, Closed, Event, Kind, Mark, Payload, Plane
 from inspector.protocol.registry import Registry, default
@@ -35,6 +36,7 @@ from inspector.report.jsonl import line
 from inspector.report.outline import Outline, body
 from inspector.report.present import Presenter, Shown
 from inspector.report.pretty import text_of
+from inspector.report.recording import Recording
 from inspector.report.rows import CaptureRows
 from inspector.report.stats_jsonl import jsonl as stats_jsonl
 from inspector.report.text import TextRows
@@ -261,6 +263,9 @@ def follow(path: Path, happenings: list[Any], registry: Registry = REGISTRY) -> 
         shown = [presenter.show(event, rows) for event in events]
         assert all(each.fault == "" for each in shown)
         _write(shown, rows)
+        with closing(Recording(path, registry, reveal=reveal)) as recording:
+            for write in FORMATS.values():
+                assert b"".join(write(Chosen(recording, [event.n for event in events])))
         for event in events:
             presenter.line(event, rows)
         before: Shown | None = None
@@ -282,9 +287,6 @@ def _write(shown: list[Shown], rows: CaptureRows) -> None:
         found = json.loads(line(each, rows.raw(each.event)))
         assert found["n"] == each.event.n
         cells.summary(each).encode()
-    for write in FORMATS.values():
-        file = io.BytesIO()
-        file.writelines(write(iter(shown), lambda each: rows.raw(each.event)))
 
 
 def _explain(shown: Shown, before: Shown | None, rows: CaptureRows, registry: Registry, *, reveal: bool) -> None:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from inspector import faults
+from inspector import faults, words
 from inspector.errors import CaptureError
 from inspector.faults import is_ours, marked, place_of, report
-from inspector.report import values
 
 TOKEN = "MTAwMDAwMDAwMDAwMDAwMDAw.GaaaaB.invented-token-of-nobody-0123456789"
 
@@ -26,8 +25,8 @@ def leaky(token: str) -> None:
 
 
 def test_the_place_is_ours_even_where_a_library_raised() -> None:
-    error = caught(values.clock, "not a time")
-    assert place_of(error).startswith("TypeError in values.py:")
+    error = caught(words.clock, "not a time")
+    assert place_of(error).startswith("TypeError in words.py:")
 
 
 def test_a_report_has_places_and_no_values() -> None:
@@ -68,8 +67,8 @@ def test_an_exception_that_cannot_be_written_is_reported() -> None:
 
 
 def test_no_folder_of_this_machine_is_named() -> None:
-    text = "\n".join(report(caught(values.clock, "x")))
-    assert "  inspector/report/values.py:" in text
+    text = "\n".join(report(caught(words.clock, "x")))
+    assert "  inspector/words.py:" in text
     assert str(Path(faults.__file__).parent) not in text
 
 

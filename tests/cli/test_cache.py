@@ -50,7 +50,7 @@ def test_what_is_kept_is_listed_with_its_size_and_rows(run, har: Path) -> None:
     result = run("cache")
     assert result.code == 0
     day, _, size, unit, rows, word, name = result.out.split()
-    assert (day, rows, word, name) == ("2026-01-31", "3", "rows", "traffic.har")
+    assert (day, rows, word, name) == ("2026-01-31", "4", "rows", "traffic.har")
     assert (float(size) > 1, unit) == (True, "kB")
     assert f"gwinspect: 1 import, {size} {unit}, in {path.parent}" in result.err
 
