@@ -65,9 +65,11 @@ def test_every_message_of_a_flow_file_reads_as_its_row(name: str, recorded: dict
     with taddons.context(Views()), recorded[name].open("rb") as file:
         for flow in FlowReader(file).stream():
             if isinstance(flow, HTTPFlow) and flow.websocket is not None:
-                found += [_shown(flow, message) for message in flow.websocket.messages]
+                found += [(message.timestamp, _shown(flow, message)) for message in flow.websocket.messages]
     assert len(found) == len(wanted)
-    for text, (word, number, event, _) in zip(found, wanted, strict=True):
+    # Rows come by time; flows stand in the order in which they ended.
+    found.sort(key=lambda each: each[0])
+    for (_, text), (word, number, event, _) in zip(found, wanted, strict=True):
         row = next(line for line in text.split("\n") if re.search(rf" #1  . {word} ", line))
         assert re.search(rf" {word} +{number} {re.escape(event[:20])}", row), (row, word, number, event)
 
