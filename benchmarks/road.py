@@ -147,6 +147,7 @@ def _write_flow(stream: Stream, path: Path) -> None:
 
     flow = tflow.twebsocketflow(messages=False)
     assert flow.websocket is not None
+    flow.websocket.messages.clear()
     for happening in stream.happenings():
         if isinstance(happening, Opened):
             flow.request.url = happening.url.replace("wss:", "https:")
