@@ -7,6 +7,9 @@ VENV := .venv/$(VERSION)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+# Tests start hundreds of processes; each would compile all modules again, which is half of its start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test check unit compatible clients samples fuzz bench test-lowest clean
 
 # The main job on a Discord of our own: simulator, real mitmproxy, real discord.py, decoded timeline.
