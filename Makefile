@@ -30,13 +30,8 @@ unit: $(VENV)/.ready
 	$(BIN)/python -m pytest -m e2e --numprocesses 3
 
 # What works with other people's packages, which differ by version: mitmproxy above all, whose version is Python's.
-COMPATIBLE := tests/importers tests/proxy tests/simulator tests/wire/test_inflate.py tests/wire/test_streams.py \
-	tests/tui/test_main_screen.py tests/tui/test_snapshots.py tests/cli/test_record.py tests/cli/test_follow.py \
-	tests/e2e/test_closes.py tests/e2e/test_direct.py tests/e2e/test_libraries.py tests/e2e/test_mitmproxy_tools.py \
-	tests/e2e/test_mitmproxy_windows.py tests/e2e/test_plain_mitmproxy.py tests/e2e/test_reverse.py tests/e2e/test_screen.py
-
 compatible: $(VENV)/.ready
-	$(BIN)/python -m pytest --numprocesses 3 $(COMPATIBLE)
+	$(BIN)/python -m pytest --numprocesses 4 -m compat
 
 # Every client in tests/e2e/clients/setups.py, each installed into .venv/clients/ on first use; makes docs/clients.md.
 # Some of them: make clients ONLY="hikari bun".
@@ -59,7 +54,7 @@ bench: $(VENV)/.ready
 
 # The same on the lowest versions that pyproject.toml allows.
 test-lowest: .venv/lowest-$(VERSION)/.ready
-	.venv/lowest-$(VERSION)/bin/python -m pytest --numprocesses 3 $(COMPATIBLE)
+	.venv/lowest-$(VERSION)/bin/python -m pytest --numprocesses 4 -m compat
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -32,6 +32,8 @@ from inspector.wire.decoder import Decoder
 from tests.canaries import Detector, canaries, recorded
 from tests.conversation import TOKEN, Conversation, identify
 
+pytestmark = pytest.mark.compat
+
 GATEWAY = "https://gateway.discord.gg/?v=10&encoding=json"
 SENT, RECEIVED = canaries("sent"), canaries("received")
 DETECTOR = Detector([*SENT, *RECEIVED])

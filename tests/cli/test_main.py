@@ -9,6 +9,8 @@ import pytest
 
 from inspector.cli.main import COMMANDS
 
+pytestmark = pytest.mark.compat
+
 
 def test_every_command_is_in_a_file_of_its_name() -> None:
     for name in COMMANDS:

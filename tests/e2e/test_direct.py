@@ -16,7 +16,7 @@ from inspector.simulator.server.simulator import Simulator
 from inspector.simulator.server.stage import Discord
 from tests.e2e.playing import simulated, talks_of_capture
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.compat, pytest.mark.e2e]
 
 NAME = "gateway.discord.gg"
 

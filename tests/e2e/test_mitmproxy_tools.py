@@ -33,7 +33,7 @@ from inspector.simulator.server.simulator import Simulator
 from inspector.store.reader import Reader
 from tests.e2e.playing import assert_agree, talks_of_capture, talks_of_journal
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.compat, pytest.mark.e2e]
 
 START_LIMIT = 30.0
 HELLO = '{"op":10,"d":{"heartbeat_interval":41250},"s":null,"t":null}'

@@ -25,7 +25,7 @@ from inspector.simulator.server.stage import Discord
 from tests.e2e.plain import Plain, converted, running
 from tests.e2e.playing import assert_agree, talks_of_capture, talks_of_journal
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.compat, pytest.mark.e2e]
 
 # Every encoding and compression, closes of both sides and of none, a resume, hostile texts, voice's binary messages.
 PLAYED = ("plain-json", "zlib-stream", "etf", "payload-compression", "resume", "hostile", "large", "voice", "dave-call")

@@ -17,6 +17,8 @@ from inspector.store.writer import Writer
 from tests.conversation import ACK, HELLO, NOON, Conversation
 from tests.rows import rows_of
 
+pytestmark = pytest.mark.compat
+
 SAMPLES = Path(__file__).parents[2] / "sample_captures"
 
 

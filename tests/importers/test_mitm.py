@@ -20,6 +20,8 @@ from inspector.importers.mitm import ENDED_BECAUSE, FlowFile
 from inspector.model import REACHED_AT, Closed, Frame, Happening, Knows, Mark, Opened, Plane
 from inspector.simulator.server.media import discovery_request
 
+pytestmark = pytest.mark.compat
+
 MAIN = "https://gateway.discord.gg/?v=10&encoding=json"
 START = 1_800_000_000.0
 START_NS = 1_800_000_000_000_000_000

@@ -15,6 +15,8 @@ from inspector.proxy import checks
 from inspector.proxy.checks import State, check_authority, check_command, check_port, check_runtimes, check_versions
 from inspector.proxy.mitmdump import CA_NAME
 
+pytestmark = pytest.mark.compat
+
 
 def authority(folder: Path, days: int) -> Path:
     """Write a certificate that ends in so many days."""

@@ -10,6 +10,8 @@ from inspector.importers.mitm import BAD_FRAME, HOW_CLOSED, closed_of
 from inspector.proxy import closes
 from inspector.proxy.closes import Closes
 
+pytestmark = pytest.mark.compat
+
 
 @pytest.fixture
 def layer() -> WebsocketLayer:

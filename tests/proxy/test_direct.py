@@ -15,6 +15,8 @@ from inspector.proxy.direct import AsIfConnect, Direct, _target, _Waiting
 from inspector.proxy.recorder import Recorder
 from tests.proxy.scribes import in_this_process
 
+pytestmark = pytest.mark.compat
+
 
 def client_hello(name: str | None) -> bytes:
     """Return what a TLS client says first."""

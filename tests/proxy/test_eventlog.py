@@ -10,6 +10,8 @@ from mitmproxy.log import MitmFormatter
 from inspector.proxy.eventlog import _make_inert as make_inert
 from inspector.proxy.eventlog import log, make_all_inert
 
+pytestmark = pytest.mark.compat
+
 HOSTILE = "a\x1b]0;t\x07\x9b2J\u202e\u2028\nb"
 INERT = r"a\x1b]0;t\x07\x9b2J\u202e\u2028\nb"
 LINES = "a\\x1b]0;t\\x07\\x9b2J\\u202e\\u2028\nb"

@@ -15,6 +15,8 @@ from inspector.proxy import mitmdump
 from inspector.proxy.mitmdump import Proxy, Settings, addon_path, free_port
 from inspector.store.file import is_capture
 
+pytestmark = pytest.mark.compat
+
 
 def _opened(address: tuple[str, int], hosts: tuple[str, ...] = ()) -> bool:
     """Say whether a mitmproxy that was started for `hosts` looks into a TLS connection to `address`."""

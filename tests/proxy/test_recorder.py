@@ -33,6 +33,8 @@ from inspector.store.reader import Reader, stored_happenings
 from tests.conversation import dispatch, identify, ready, resume
 from tests.proxy.scribes import in_this_process
 
+pytestmark = pytest.mark.compat
+
 GATEWAY = "https://gateway.discord.gg/?v=10&encoding=json"
 HELLO = b'{"t":null,"s":null,"op":10,"d":{"heartbeat_interval":41250}}'
 

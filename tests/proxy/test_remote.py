@@ -21,6 +21,8 @@ from inspector.store.reader import Reader, stored_happenings
 from tests.conversation import ACK, HEARTBEAT, HELLO, Conversation, identify, ready
 from tests.proxy.scribes import in_this_process
 
+pytestmark = pytest.mark.compat
+
 # Not in the tables of names: only its Hello tells that it is a gateway.
 OWN_URL = "wss://chat.example.org/?v=10&encoding=json"
 

@@ -22,6 +22,8 @@ from inspector.store.reader import Reader, stored_happenings
 from tests.conversation import HELLO, Conversation, compressor, dispatch, identify
 from tests.proxy.scribes import in_this_process
 
+pytestmark = pytest.mark.compat
+
 MODE = "reverse:https://gateway.discord.gg"
 RESUME = "gateway-us-east1-b.discord.gg"
 ZLIB = "compress=zlib-stream"

@@ -17,6 +17,8 @@ from inspector.wire import inflate
 from inspector.wire.decoder import read_payload
 from tests.conversation import DIALECTS, HELLO, Conversation, dispatch, identify, message
 
+pytestmark = pytest.mark.compat
+
 HOST = "wss://gateway-us-east1-b.discord.gg"
 HERE = "ws://127.0.0.1:8080/gwinspect-resume/gateway-us-east1-b.discord.gg"
 READY = dispatch("READY", {"v": 10, "resume_gateway_url": HOST, "session_id": "5e55" * 8, "name": "Zoë \u2603"}, 1)

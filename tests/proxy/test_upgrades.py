@@ -6,6 +6,8 @@ from mitmproxy.test import tflow
 
 from inspector.proxy.upgrades import why_no_websocket, why_unreadable
 
+pytestmark = pytest.mark.compat
+
 
 def _flow(**headers: str) -> HTTPFlow:
     flow = tflow.twebsocketflow(messages=False)

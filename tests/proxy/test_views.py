@@ -19,6 +19,8 @@ from tests.conversation import HELLO, Conversation, identify, usual
 from tests.proxy.flows import flow_of
 from tests.proxy.scribes import in_this_process
 
+pytestmark = pytest.mark.compat
+
 
 class Watcher:
     """Sees which flows mitmproxy is told of."""

@@ -10,6 +10,8 @@ from inspector.simulator.content import ADA, BJORN, BOT, CHIOMA, LOUNGE, Json
 from inspector.simulator.server.connection import ScriptError
 from inspector.simulator.server.dave import ExternalSender, Group, Proposal, append, revoke, vector
 
+pytestmark = pytest.mark.compat
+
 
 class Room:
     """A group and everybody's library. What the server says reaches all that it should at once."""

@@ -5,6 +5,8 @@ import pytest
 from inspector.simulator.scenarios.catalogue import scenario
 from tests.simulator.direct import run, sent
 
+pytestmark = pytest.mark.compat
+
 
 @pytest.mark.parametrize("compress", [None, "zlib-stream", "zstd-stream"])
 @pytest.mark.parametrize("encoding", ["json", "etf"])

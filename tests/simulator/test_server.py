@@ -14,6 +14,8 @@ from inspector.simulator.server.connection import ScriptError
 from inspector.simulator.server.simulator import Simulator
 from inspector.simulator.server.stage import Discord
 
+pytestmark = pytest.mark.compat
+
 
 async def _get(simulator: Simulator, path: str, token: str = TOKEN) -> tuple[int, Any]:
     headers = {"Host": "discord.com", "Authorization": f"Bot {token}"}

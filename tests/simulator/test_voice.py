@@ -23,6 +23,8 @@ from inspector.simulator.server.simulator import Simulator
 from inspector.simulator.server.stage import Discord
 from tests.simulator.direct import closes, run, sent
 
+pytestmark = pytest.mark.compat
+
 
 def _ops(journal: list[Entry], connection: int = 2) -> list[int]:
     """Return the opcodes of one connection, the client's negative, without what beats."""

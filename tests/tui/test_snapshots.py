@@ -7,6 +7,8 @@ import pytest
 
 from tests.tui.snapshots import KEPT, SCENES, differences, made_with, runs, take, texts
 
+pytestmark = pytest.mark.compat
+
 
 def kept(name: str) -> str:
     return (KEPT / f"{name}.svg").read_text("utf-8")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from rfc9420 import DefaultCryptoProvider
 from rfc9420.messages.data_structures import Welcome
 from rfc9420.messages.key_packages import KeyPackage
@@ -12,6 +13,8 @@ from inspector.model import Payload
 from inspector.wire.voice import read_binary
 from tests.wire.dave_call import ALICE, BOB, CAROL, CHANNEL, Call, Passed
 from tests.wire.mls_writer import write_body
+
+pytestmark = pytest.mark.compat
 
 P256 = DefaultCryptoProvider(2)
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from inspector.wire.inflate import MAX_RATIO, SPARE, WINDOW_LOG_MAX, Budget, InflateError, Zlib, Zstd, inflate_whole
 
+pytestmark = pytest.mark.compat
+
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from inspector.wire.etf import Atom, Tuple
 from inspector.wire.jsontext import MAX_VALUES, JsonError, dumps, first, loads
 
+pytestmark = pytest.mark.compat
+
 
 def join_pairs(text: str) -> str:
     """Two surrogates that belong together are one character, in JSON as in UTF-16."""

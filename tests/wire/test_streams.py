@@ -14,6 +14,8 @@ from inspector.wire.decoder import Decoder
 from .dave_frames import COMMIT, KEY_PACKAGE
 from .etf_encoder import encode
 
+pytestmark = pytest.mark.compat
+
 GATEWAY = "wss://gateway.discord.gg/"
 URLS = st.sampled_from(
     [GATEWAY, "", "wss://x.discord.media/?v=8", "wss://x.discord.media/?v=4"]

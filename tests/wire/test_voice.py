@@ -21,6 +21,8 @@ from tests.wire.dave_frames import (
     from_client,
 )
 
+pytestmark = pytest.mark.compat
+
 CHANNEL, USER = "127121515262115840", "104694319306248192"
 WITH_SEQUENCE = bytes.fromhex("01041b") + b"12345"
 WITHOUT = bytes.fromhex("1b") + b"12345"

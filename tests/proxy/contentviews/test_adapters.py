@@ -11,6 +11,8 @@ from inspector.proxy.views import Views
 from tests.conversation import HELLO, Conversation, message, usual
 from tests.proxy.flows import flow_of
 
+pytestmark = pytest.mark.compat
+
 IS_LEGACY = not hasattr(contentviews, "Contentview")
 
 

@@ -16,6 +16,8 @@ from inspector.proxy.contentviews.lookup import MAX_FLOWS, Transcripts
 from tests.conversation import ACK, DIALECTS, HEARTBEAT, HELLO, TOKEN, Conversation, identify, message, ready, usual
 from tests.proxy.flows import flow_of, go_on
 
+pytestmark = pytest.mark.compat
+
 
 def shelf(**more: object) -> Transcripts:
     return Transcripts(default(), **more)  # type: ignore[arg-type]

@@ -21,6 +21,8 @@ from inspector.proxy.mitmdump import Settings
 from inspector.proxy.process import descendants, finish_off
 from inspector.store.writer import Writer
 
+pytestmark = pytest.mark.compat
+
 SLEEP = "import time; time.sleep(60)"
 OPENED = Opened(1, 1_769_860_800_000_000_000, Plane.GATEWAY, "wss://gateway.discord.gg/?v=10&encoding=json")
 
