@@ -182,7 +182,6 @@ def main(fd: int) -> None:
     leaving.install()
     pipe = Connection(fd)
     job: _Job = pipe.recv()
-    threading.Thread(target=_end_with, args=(pipe,), daemon=True).start()
     told = Progress()
     reported = 0.0
 
@@ -196,6 +195,8 @@ def main(fd: int) -> None:
     # The program ends with the block where a signal has ended what is in it.
     with leaving.tidily():
         try:
+            # In here, as who started it may have ended already: it must find the file to take along.
+            threading.Thread(target=_end_with, args=(pipe,), daemon=True).start()
             try:
                 _fill(job, tell)
             except GwinspectError as error:
