@@ -15,11 +15,11 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import commands, decoding, fuzzing, importing, proxying, reading, road, scaling, screen
+from benchmarks import commands, decoding, flowfiles, fuzzing, importing, proxying, reading, road, scaling, screen
 from benchmarks.corpus import WHOLE, Stream, build
 from benchmarks.rounds import Figure, Section
 
-PARTS = ("road", "commands", "decoder", "import", "scaling", "reader", "screen", "proxy", "fuzz")
+PARTS = ("road", "commands", "decoder", "import", "flows", "scaling", "reader", "screen", "proxy", "fuzz")
 QUICK = 20_000
 
 
@@ -76,6 +76,8 @@ def _sections(options: argparse.Namespace, folder: Path) -> Iterator[Section]:
         etf = build(few, "etf")
         title = "ETF, zlib-stream (floor: the same as JSON)"
         yield importing.measure(title, etf, build(few), folder / "etf.gwcap", 2 * rounds + 1)
+    if "flows" in wanted:
+        yield flowfiles.measure(folder, rounds, quick=options.quick)
     if "scaling" in wanted:
         yield scaling.measure(folder, rounds, quick=options.quick)
     if "reader" in wanted:

@@ -1,20 +1,103 @@
-"""Flow files: what mitmproxy would have written of connections that are made up."""
+"""Flow files of mitmproxy, made into captures: many short connections, very many tiny messages.
 
-from collections.abc import Iterable
+The floor does what any program has to do with mitmproxy's own library: `FlowReader`, one inflate and one parse a
+message. As a program of its own, ``benchmarks.flowfiles FLOWS CAPTURE`` imports a file and prints the peak of its
+memory. One busy connection is measured in `benchmarks.road`.
+"""
+
+import json
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import islice
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+import orjson
 from mitmproxy.connection import Client, Server
 from mitmproxy.http import Headers, HTTPFlow, Request, Response
-from mitmproxy.io import FlowWriter
+from mitmproxy.io import FlowReader, FlowWriter
 from mitmproxy.websocket import WebSocketData, WebSocketMessage
 from wsproto.frame_protocol import Opcode
 
+from benchmarks import scaling
+from benchmarks.importing import write_capture
+from benchmarks.memory import peak_mb
+from benchmarks.rounds import Figure, Section, interleaved, ratio
+from inspector.importers import open_source
 from inspector.model import Closed, Frame, Happening, Opened
 
-# A certificate chain is most of a short connection's flow: some kilobytes. mitmproxy parses it, so it has to be one.
 _REQUEST = ((b"Host", b"gateway.discord.gg"), (b"Upgrade", b"websocket"), (b"User-Agent", b"bench/1.0"))
 _RESPONSE = ((b"Upgrade", b"websocket"), (b"CF-RAY", b"8f00000000000000-XYZ"), (b"Server", b"cloudflare"))
+
+
+def measure(folder: Path, rounds: int, *, quick: bool) -> Section:
+    """Time reading and importing flow files, and look at the memory of a process that does it."""
+    connections, messages = (5_000, 100_000) if quick else (50_000, 1_000_000)
+    cases = (
+        (f"{connections:,} connections", connections, partial(scaling.connections, connections)),
+        (f"{messages:,} tiny messages", messages, partial(scaling.messages, messages)),
+    )
+    figures = []
+    for name, count, make in cases:
+        flows, capture = folder / "bench.mitm", folder / "flows.gwcap"
+        write_flows(make(), flows)
+        figures += _figures(name, count, flows, capture, rounds)
+    return Section(f"Flow files, {rounds} rounds; times FlowReader + zlib + orjson", figures)
+
+
+def _figures(name: str, count: int, flows: Path, capture: Path, rounds: int) -> list[Figure]:
+    cases: dict[str, Callable[[], object]] = {
+        "floor": partial(_parse, flows),
+        "first": partial(_first, flows),
+        "reading": partial(_read, flows),
+        "import": partial(_import, flows, capture),
+    }
+    seconds = interleaved(cases, rounds)
+    first = median(seconds.pop("first"))
+    found = []
+    for what in ("reading", "import"):
+        micros = median(seconds[what]) / count * 1e6
+        text, numbers = f"{micros:6.1f} us each", {"us_each": micros}
+        if what == "reading":
+            text += f", first one after {first * 1000:.0f} ms"
+            numbers["first_ms"] = first * 1000
+        else:
+            numbers["peak_mb"] = _peak_of(flows, capture)
+            text += f", peak {numbers['peak_mb']:.0f} MB"
+        times = ratio(seconds[what], seconds["floor"])
+        found.append(Figure(f"{what}: {name}", *times, None, text, numbers))
+    return found
+
+
+def _parse(flows: Path) -> None:
+    with flows.open("rb") as file:
+        for flow in FlowReader(file).stream():
+            assert isinstance(flow, HTTPFlow)
+            inflate = zlib.decompressobj().decompress
+            for message in _websocket(flow).messages:
+                orjson.loads(message.content if message.is_text else inflate(message.content))
+
+
+def _first(flows: Path) -> None:
+    assert len(list(islice(open_source(flows), 1))) == 1
+
+
+def _read(flows: Path) -> None:
+    for _ in open_source(flows):
+        pass
+
+
+def _import(flows: Path, capture: Path) -> None:
+    write_capture(iter(open_source(flows)), capture)
+
+
+def _peak_of(flows: Path, capture: Path) -> float:
+    command = [sys.executable, "-m", "benchmarks.flowfiles", str(flows), str(capture)]
+    return float(json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["peak"])
 
 
 def write_flows(happenings: Iterable[Happening], path: Path) -> None:
@@ -56,3 +139,8 @@ def _flow(url: str, at: float) -> HTTPFlow:
     flow.response = Response(b"HTTP/1.1", 101, b"Switching Protocols", Headers(_RESPONSE), b"", None, at, at)
     flow.websocket = WebSocketData()
     return flow
+
+
+if __name__ == "__main__":
+    _import(Path(sys.argv[1]), Path(sys.argv[2]))
+    print(json.dumps({"peak": peak_mb()}))
