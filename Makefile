@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Tests start hundreds of processes; each would compile all modules again, which is half of its start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check unit compatible clients samples fuzz bench test-lowest clean
+.PHONY: demo test check unit thorough compatible clients samples fuzz bench test-lowest clean
 
 # The main job on a Discord of our own: simulator, real mitmproxy, real discord.py, decoded timeline.
 demo: $(VENV)/.ready
@@ -28,6 +28,10 @@ check: $(VENV)/.ready
 unit: $(VENV)/.ready
 	$(BIN)/python -m pytest -m "not e2e" --numprocesses 3
 	$(BIN)/python -m pytest -m e2e --numprocesses 3
+
+# The property tests with many examples, other ones in every run.
+thorough: $(VENV)/.ready
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -m "not e2e" --numprocesses 3
 
 # What works with other people's packages, which differ by version: mitmproxy above all, whose version is Python's.
 compatible: $(VENV)/.ready

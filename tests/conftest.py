@@ -28,7 +28,7 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.register_profile("usual", settings.get_profile("thorough"), max_examples=15, derandomize=True)
-settings.load_profile("usual")
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
 
 _LEFTOVERS = pytest.StashKey[Leftovers]()
 
