@@ -10,11 +10,15 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Tests start hundreds of processes; each would compile all modules again, which is half of its start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check unit thorough compatible clients samples fuzz bench test-lowest clean
+.PHONY: demo install install-lowest test check unit thorough compatible clients samples fuzz bench test-lowest clean
 
 # The main job on a Discord of our own: simulator, real mitmproxy, real discord.py, decoded timeline.
 demo: $(VENV)/.ready
 	@$(BIN)/gwinspect demo
+
+install: $(VENV)/.ready
+
+install-lowest: .venv/lowest-$(VERSION)/.ready
 
 test: check unit
 

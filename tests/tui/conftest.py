@@ -14,7 +14,8 @@ from inspector.tui.app import GwinspectApp
 from tests.tui.noticed import abnormal_closes, notice
 
 SAMPLES = Path(__file__).parents[2] / "sample_captures"
-PATIENCE = 200
+# Seconds. On a busy machine a screen may get its turn late.
+PATIENCE = 60.0
 
 
 @pytest.fixture(autouse=True)
@@ -62,11 +63,10 @@ class Growing:
 
 async def until(pilot: Pilot[None], true: Callable[[], object]) -> None:
     """Wait until something holds; fail where it does not come about."""
-    for _ in range(PATIENCE):
-        if true():
-            return
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < deadline, "it did not come about"
         await pilot.pause(0.02)
-    raise AssertionError("it did not come about")
 
 
 def screen_text(app: GwinspectApp) -> list[str]:
