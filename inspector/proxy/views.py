@@ -31,6 +31,8 @@ from inspector.proxy.remarks import remark
 
 # Columns of what a command prints: mitmproxy's console gives it four fifths of the screen, and does not wrap.
 _COLUMNS = 76
+# Seconds that the timeline has to end when mitmproxy does.
+_FAREWELL = 5.0
 
 
 class Views:
@@ -108,6 +110,9 @@ class Views:
             # mitmproxy has ended, and the screen is no longer ours to give back.
             if timeline is not None:
                 timeline.terminate()
+                # Whoever writes to the terminal next would write on a screen that is about to go.
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(timeline.wait(), _FAREWELL)
             raise
         except OSError as error:
             code = 127
