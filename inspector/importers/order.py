@@ -66,7 +66,7 @@ class Timeline:
         # The next happening of each open track, by its time and the place of its track. No two have the same of both.
         heads: list[tuple[int, int, Happening, _Line, _Lane]] = []
         while heads or coming is not None:
-            if coming is not None and (not heads or coming.begins_ns <= heads[0][0]):
+            if coming is not None and (not heads or coming.begins_ns < heads[0][0]):
                 opened += 1
                 lane = _Lane(opened - 1, iter(coming.read()))
                 for happening in lane.rest:
