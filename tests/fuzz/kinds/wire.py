@@ -1,7 +1,9 @@
 """Damaged frames through decoder, session model, rules, capture and printing, without a file of another program."""
 
+from contextlib import closing
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 from inspector.protocol.registry import default
 from inspector.report.jsonl import line
@@ -17,12 +19,14 @@ def make(dice: Random) -> Mutant:
     reveal = dice.random() < 0.3
 
     def show(folder: Path) -> None:
-        rows = rows_of(happenings, folder / "happenings.gwcap")
         presenter, text = Presenter(default(), reveal=reveal), TextRows(colour=False, width=None, ascii_only=False)
-        for event in rows:
-            shown = presenter.show(event, rows)
-            "\n".join(text.lines(shown)).encode()
-            line(shown, rows.raw(event), None).decode()
+        with TemporaryDirectory(dir=folder) as own:
+            rows = rows_of(happenings, Path(own, "happenings.gwcap"))
+            with closing(rows.reader):
+                for event in rows:
+                    shown = presenter.show(event, rows)
+                    "\n".join(text.lines(shown)).encode()
+                    line(shown, rows.raw(event), None).decode()
 
     told = "\n".join(map(repr, happenings)).encode("ascii", "backslashreplace")
     return Mutant({"happenings.txt": told}, [Call("decode and show", show)], frames)
