@@ -5,11 +5,13 @@ decoding does (measured: 1.55 times the latency, against 1.06).
 """
 
 import logging
+import os
 import sqlite3
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, ParamSpec
@@ -38,6 +40,8 @@ TAKE = 5000
 MAX_UNSAVED, MAX_UNSAVED_BYTES = 200_000, 256 * 1024 * 1024
 # Seconds between two attempts to write to a disk that refuses.
 RETRY = 0.5
+# Seconds that a step may take or come late, before the recording asks for its share of the processor.
+MAX_LATE = 1.0
 # Seconds between two times that the rules are asked what they make of the silence, if any connection is silent.
 TICK = 1.0
 # Seconds after which WebSockets without a gateway among them are worth a word.
@@ -62,11 +66,23 @@ class Amendment(NamedTuple):
     forwarded: bytes | None
 
 
-class Scribe(threading.Thread):
-    """Takes happenings from `put` and writes them to `path` until `stop`. Raises CaptureError where it cannot begin."""
+class Scribe:
+    """Takes happenings from `put` and writes them to `path` until `stop`. Raises CaptureError where it cannot begin.
 
-    def __init__(self, path: Path, registry: Registry, *, keep_secrets: bool = False) -> None:
-        super().__init__(name="gwinspect", daemon=True)
+    `stands_aside`: it has a process of its own, and works there while nobody else wants the processor, as long as it
+    keeps up. In one process with mitmproxy it would hold Python's lock meanwhile.
+    """
+
+    def __init__(
+        self, path: Path, registry: Registry, *, keep_secrets: bool = False, stands_aside: bool = False
+    ) -> None:
+        self._thread = threading.Thread(target=self._work, name="gwinspect", daemon=True)
+        # Linux lets nobody come back from that policy, so that another thread has to go on.
+        self._aside = (
+            threading.Thread(target=self._work_aside, name="gwinspect aside", daemon=True)
+            if stands_aside and hasattr(os, "SCHED_IDLE")
+            else None
+        )
         self._registry = registry
         self._writer = Writer(path, registry, made_by="mitmproxy addon", keep_secrets=keep_secrets)
         if self._writer.lock is not None and self._writer.lock.problem:
@@ -81,7 +97,7 @@ class Scribe(threading.Thread):
         self._next_try = 0.0
         self._unwritten: Missing[Stream] = Missing("disk")
         self._stranded = False
-        self._began = self._looked = self._ticked = time.monotonic()
+        self._began = self._looked = self._ticked = self._worked = time.monotonic()
         self._hosts: set[str] = set()
         self._told: Counter[str] = Counter()
         self._faults: set[str] = set()
@@ -100,6 +116,14 @@ class Scribe(threading.Thread):
         """Is told of the file in which the recording goes on, in this thread."""
         if self._clock.late_ns:
             self._note_clock(-self._clock.late_ns, "has been")
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._worked = time.monotonic()
+        # A thread begins with the policy of the one that starts it.
+        if self._aside is not None:
+            self._aside.start()
+        self._thread.start()
 
     def begin(self, host: str, *, certain: bool) -> Stream:
         """Return the stream for a connection to `host` that begins. `certain`: it is known to be a gateway."""
@@ -131,7 +155,7 @@ class Scribe(threading.Thread):
     def stop(self) -> None:
         """Write all that was handed over and finish the capture."""
         self._stopping.set()
-        self.join()
+        self._thread.join()
 
     def _number(self) -> int:
         """Return the number for a new connection."""
@@ -140,13 +164,31 @@ class Scribe(threading.Thread):
             self._next_connection += 1
             return number
 
-    def run(self) -> None:
+    def _work_aside(self) -> None:
+        """Work while no other process wants this processor, until the end or until that leaves us behind."""
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        while not self._stopping.wait(BEAT) and not self._is_behind():
+            self._step()
+
+    def _is_behind(self) -> bool:
+        """Say whether the step before was long, or long ago, or left more than one takes."""
+        return time.monotonic() - self._worked > MAX_LATE or len(self._intake) > TAKE
+
+    def _step(self) -> None:
+        """Do what is due on a beat."""
+        self._worked = time.monotonic()
+        if time.monotonic() - self._looked >= LOOK:
+            self._look_at_file()
+        self._drain()
+        self._tick()
+        self._mention_hosts()
+
+    def _work(self) -> None:
+        if self._aside is not None:
+            self._aside.join()
         while not self._stopping.wait(BEAT):
-            if time.monotonic() - self._looked >= LOOK:
-                self._look_at_file()
-            self._drain()
-            self._tick()
-            self._mention_hosts()
+            self._step()
         self._look_at_file()
         self._intake.readmit()
         while len(self._intake):
@@ -396,8 +438,8 @@ class Scribe(threading.Thread):
             )
 
     def _tell(self, event: Event) -> None:
-        event = mask_event(event)
         """Say in mitmproxy's event log what a person would want to know at once."""
+        event = mask_event(event)
         if event.kind is Kind.OPEN and event.opened is not None:
             if event.opened.refusal:
                 log.warning("gwinspect: no connection to %s: %s", event.opened.url, event.opened.refusal)

@@ -14,8 +14,9 @@ import pytest
 
 from inspector.errors import CaptureError
 from inspector.model import Closed, Control, Event, Frame, Happening, Kind, Mark, Opened, Plane
+from inspector.protocol.registry import default
 from inspector.proxy.remote import RemoteScribe
-from inspector.proxy.scribe import Amendment, Scribe
+from inspector.proxy.scribe import TAKE, Amendment, Scribe
 from inspector.store.lock import CaptureInUse
 from inspector.store.reader import Reader, stored_happenings
 from tests.conversation import ACK, HEARTBEAT, HELLO, Conversation, identify, ready
@@ -171,3 +172,31 @@ def test_what_crosses_after_the_close_is_written_too(scribe: RemoteScribe, tmp_p
     tell(scribe, [*happenings, late])
     scribe.stop()
     assert stored(tmp_path / "remote.gwcap")[-1] == late
+
+
+@pytest.fixture
+def aside(tmp_path: Path) -> Iterator[Scribe]:
+    scribe = Scribe(tmp_path / "aside.gwcap", default(), stands_aside=True)
+    yield scribe
+    scribe.stop()
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="only Linux runs a thread when nobody else wants to")
+class TestStandingAside:
+    def test_it_works_when_nobody_else_wants_the_processor(self, aside: Scribe) -> None:
+        aside.start()
+        assert aside._aside is not None
+        tell(aside, talk())
+        until(lambda: not len(aside._intake))
+        assert os.sched_getscheduler(aside._aside.native_id or 0) == os.SCHED_IDLE
+
+    def test_where_that_leaves_it_behind_it_goes_on_with_its_share(self, aside: Scribe, tmp_path: Path) -> None:
+        assert aside._aside is not None
+        opened, *others, closed = talk()
+        tell(aside, [opened, *others, *(Control(1, 10**15 + n, True, "ping", b"") for n in range(TAKE)), closed])
+        aside.start()
+        aside._aside.join(20)
+        until(lambda: not len(aside._intake))
+        assert os.sched_getscheduler(aside._thread.native_id or 0) != os.SCHED_IDLE
+        aside.stop()
+        assert len(stored(tmp_path / "aside.gwcap")) == TAKE + len(others) + 2
