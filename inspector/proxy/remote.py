@@ -3,8 +3,8 @@
 In one process with mitmproxy the scribe takes turns with mitmproxy's loop at Python's lock. That cost a fifth of the
 throughput and up to four times the p99; this costs a tenth, and up to 1.2 times the p99 (`make bench`). Here a thread
 hands over what hooks have queued, on a beat, and holds the lock for a copy. The process stands back where cores are
-short: traffic comes first, and the recording catches up. Politeness alone (nice 10 to 19, SCHED_BATCH, sched_yield) left
-the p99 at 1.6 to 1.9 times: only an idle task lets one go first that wakes up.
+short: traffic comes first, and the recording catches up. Politeness alone (nice 10 to 19, SCHED_BATCH, sched_yield)
+left the p99 at 1.6 to 1.9 times: only an idle task lets one go first that wakes up.
 
 It ends when the pipe to it ends. So a proxy that is killed leaves a finished capture, with all that it had handed over.
 What crosses the pipes goes between two processes of ours that trust each other: marshal and pickle are made for that.

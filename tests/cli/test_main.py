@@ -1,6 +1,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -73,3 +74,19 @@ def test_help_imports_neither_mitmproxy_nor_the_tables() -> None:
     )
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True).stdout
     assert out.splitlines()[-1] == "[]"
+
+
+def test_a_signal_while_the_program_is_being_imported_ends_it_without_a_traceback() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    module, _, function = project["scripts"]["gwinspect"].partition(":")
+    script = (
+        "import os, signal, sys; sys.argv = ['gwinspect', '--help']\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'click': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        f"from {module} import {function}\n"
+        f"{function}()"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
