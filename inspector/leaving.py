@@ -7,14 +7,19 @@ is lost or comes back as another error. So the signal is remembered until the pr
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import subprocess
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _received: int | None = None
 _blocks = 0
 _tell: Callable[[int], None] | None = None
+_is_starting = False
 
 
 def install() -> None:
@@ -56,6 +61,30 @@ def deferred(tell: Callable[[int], None]) -> Iterator[None]:
         check()
 
 
+def start(command: Sequence[str], **options: Any) -> "subprocess.Popen[bytes]":
+    """Start a process, with `options` of Popen. Raises OSError.
+
+    A signal that comes meanwhile ends the process and takes effect then: raised within Popen, it would leave one behind
+    that nobody knows.
+    """
+    global _is_starting
+    # Every command imports this module, and few start anything.
+    import subprocess
+
+    if threading.current_thread() is not threading.main_thread():
+        return subprocess.Popen(command, **options)
+    _is_starting = True
+    try:
+        process = subprocess.Popen(command, **options)
+    finally:
+        _is_starting = False
+    if _received is not None:
+        process.kill()
+        process.wait()
+        _take_effect(_received)
+    return process
+
+
 def check() -> None:
     """Raise what a signal raised, if one came and its exception was lost. For loops that wait, and SQLite's errors."""
     if _received is not None:
@@ -76,6 +105,11 @@ def receive(number: int) -> None:
     # A second one must not cut short what the first has begun.
     for each in SIGNALS:
         signal.signal(each, signal.SIG_IGN)
+    if not _is_starting:
+        _take_effect(number)
+
+
+def _take_effect(number: int) -> None:
     if _tell is not None:
         _tell(number)
         return

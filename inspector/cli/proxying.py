@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from inspector import leaving
 from inspector.cli.ending import has_terminal
 from inspector.cli.output import note
 from inspector.errors import EnvironmentProblem, UsageError
@@ -212,11 +213,11 @@ def start_client(
         if not screenless:
             # Without a terminal it has a session of its own, so that all of it can be ended. Else it shares ours, to
             # read from it and to hear Ctrl-C.
-            return subprocess.Popen(command, env=environment, start_new_session=not has_terminal())
+            return leaving.start(command, env=environment, start_new_session=not has_terminal())
         # Python keeps back what it says to a file until there is enough of it.
         environment["PYTHONUNBUFFERED"] = "1"
         with output_to(folder.command_log) as output:
-            return subprocess.Popen(
+            return leaving.start(
                 command,
                 env=environment,
                 stdin=subprocess.DEVNULL,

@@ -14,6 +14,7 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
+from inspector import leaving
 from inspector.errors import EnvironmentProblem
 from inspector.proxy.launch.environment import write_bundle
 from inspector.proxy.mitmdump import Proxy, Settings, free_port, free_udp_port
@@ -84,7 +85,7 @@ def staged(
     modes: tuple[str, ...] = ()
     told = ["--journal", str(journal), "--pace", str(pace), "--media-port", str(media_port)]
     with output_to(log) as output:
-        simulator = subprocess.Popen(
+        simulator = leaving.start(
             [*module, "inspector.simulator", name, *told],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -121,7 +122,7 @@ def staged(
         with Proxy(settings) as proxy:
             bundle = write_bundle(folder / "ca-bundle.pem", proxy.ca_path, Path(where["ca"]))
             with output_to(log) as output:
-                process = subprocess.Popen(
+                process = leaving.start(
                     [*command, "--proxy", f"http://{proxy.address}", "--ca", str(bundle)],
                     stdin=subprocess.DEVNULL,
                     stdout=None if log is None else output,

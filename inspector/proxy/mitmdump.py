@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
 
+from inspector import leaving
 from inspector.errors import EnvironmentProblem, UsageError
 from inspector.proxy.eventlog import INERT_LOG
 from inspector.proxy.process import Process, end, output_to
@@ -149,7 +150,7 @@ class Proxy:
             with suppress(OSError):
                 path.chmod(0o600)
         with output_to(self.settings.log) as output:
-            self._process = subprocess.Popen(
+            self._process = leaving.start(
                 _command(self.settings),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
