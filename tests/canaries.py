@@ -19,6 +19,8 @@ from tests.wire.etf_encoder import encode
 
 RUN = 12
 """So many characters of a canary in a row are a leak."""
+# Pieces of a text that are looked at: of any run, one whole piece is among them.
+PIECE, STEP = 8, 5
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,8 @@ class Detector:
         self._forms: dict[bytes, list[tuple[bytes, str]]] = {}
         for canary in found:
             for form in set(forms(canary)):
-                self._forms.setdefault(form[:RUN], []).append((form, canary.kind))
+                for at in range(RUN - PIECE + 1):
+                    self._forms.setdefault(form[at : at + PIECE], []).append((form, canary.kind))
 
     def leaks(self, data: bytes) -> list[tuple[str, bytes]]:
         """Return the kinds of canaries in `data`, each with what is around it."""
@@ -138,9 +141,9 @@ class Detector:
         # JSON may write any character as an escape.
         plain = re.sub(rb"\\u00([0-7][0-9a-fA-F])", lambda escape: bytes([int(escape[1], 16)]), data)
         for text in {data, plain}:
-            windows = {text[at : at + RUN] for at in range(len(text) - RUN + 1)}
-            for window in windows & self._forms.keys():
-                for form, kind in self._forms[window]:
+            pieces = {text[at : at + PIECE] for at in range(0, len(text) - PIECE + 1, STEP)}
+            for piece in pieces & self._forms.keys():
+                for form, kind in self._forms[piece]:
                     if kind not in found and (at := text.find(form)) >= 0:
                         found[kind] = text[max(at - 60, 0) : at + 80]
         return sorted(found.items())

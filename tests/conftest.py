@@ -4,6 +4,7 @@ How long anything takes is no part of what is tested; machines may be busy. Noth
 """
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -29,6 +30,22 @@ settings.register_profile(
 )
 settings.register_profile("usual", settings.get_profile("thorough"), max_examples=15, derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "usual"))
+
+
+# Marks that few files have.
+RARE = ("compat", "e2e")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files that cannot have a test with the mark that is asked for, which takes a look at their text.
+
+    Importing all the others takes ten seconds in every process.
+    """
+    mark = config.option.markexpr
+    if mark in RARE and collection_path.name.startswith("test_"):
+        return mark not in collection_path.read_text("utf-8") or None
+    return None
+
 
 _LEFTOVERS = pytest.StashKey[Leftovers]()
 

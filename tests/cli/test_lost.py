@@ -170,8 +170,7 @@ def _take_folder(capture: Path) -> None:
     shutil.rmtree(capture.parent)
 
 
-@pytest.mark.parametrize("name", ["record", "live"])
-@pytest.mark.parametrize("take_away", [_delete, _replace, _take_folder])
+@pytest.mark.parametrize(("take_away", "name"), [(_delete, "record"), (_replace, "live"), (_take_folder, "record")])
 def test_a_capture_that_is_taken_away_goes_on_elsewhere_whole(
     scene: Scene, name: str, take_away: Callable[[Path], None]
 ) -> None:
@@ -188,9 +187,8 @@ def test_a_capture_that_is_taken_away_goes_on_elsewhere_whole(
         assert scene.place.out().count("Heartbeat ACK") == scene.beats()
 
 
-@pytest.mark.parametrize("name", ["record", "live"])
-def test_a_capture_that_is_cut_goes_on_with_what_is_left_or_says_what_is_missing(scene: Scene, name: str) -> None:
-    scene.start(name)
+def test_a_capture_that_is_cut_goes_on_with_what_is_left_or_says_what_is_missing(scene: Scene) -> None:
+    scene.start()
     # Enough for a checkpoint: what is in the write-ahead log alone is not cut off.
     until(lambda: scene.place.capture.stat().st_size > 100_000, 60)
     os.truncate(scene.place.capture, 8192)

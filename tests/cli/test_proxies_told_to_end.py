@@ -41,18 +41,17 @@ def home(tmp_path: Path) -> Home:
     return Home(tmp_path / "home")
 
 
-@pytest.mark.parametrize("at", range(len(MOMENTS)))
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: signal.Signals(number).name)
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_ends_with_all_that_it_has_started(
-    home: Home, confdir: Path, name: str, number: int, at: int
-) -> None:
+def test_a_command_ends_with_all_that_it_has_started(home: Home, confdir: Path, name: str, number: int) -> None:
+    # Each signal at one moment, and another one for the next command.
+    moment = MOMENTS[(list(COMMANDS).index(name) + SIGNALS.index(number)) % len(MOMENTS)]
     words = [str(confdir) if word == "CONFDIR" else word for word in COMMANDS[name]]
     # As at a terminal: in one process group. A Ctrl-C there reaches all of it.
     process = home.start(*words, stdout=subprocess.DEVNULL)
     try:
         until(lambda: hears_signals(process))
-        time.sleep(MOMENTS[at])
+        time.sleep(moment)
         started = family(process)
         process.send_signal(number)
         _, err = process.communicate(timeout=PATIENCE)

@@ -166,11 +166,12 @@ def test_tables_and_indices_of_the_users_own_do_no_harm(capture: Path) -> None:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_any_cell_may_hold_anything(capture: Path, sound: bytes, table: str) -> None:
-    for place, column, value in CELLS:
+    for number, (place, column, value) in enumerate(CELLS):
         if place == table:
             capture.write_bytes(sound)
             craft_cell(capture, table, column, value)
-            for look in LOOKS:
+            # Each column in every way, but not with each value.
+            for look in (LOOKS[number % len(LOOKS)], LOOKS[(number + 3) % len(LOOKS)]):
                 try:
                     attempt(look, capture)
                 except Exception as error:
@@ -192,7 +193,7 @@ def test_a_bad_cell_is_named(capture: Path, table: str, column: str, value: str,
     assert text in (attempt(show, capture) or attempt(count, capture))
 
 
-@pytest.mark.parametrize(("name", "recipe"), damaged(range(60)))
+@pytest.mark.parametrize(("name", "recipe"), damaged(range(30)))
 def test_a_torn_capture_is_read_or_refused(capture: Path, name: str, recipe: Recipe) -> None:
     recipe(capture)
     for look in LOOKS:

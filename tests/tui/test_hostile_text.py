@@ -76,9 +76,7 @@ async def look_around(app: GwinspectApp, pilot: Pilot[None]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("sample", "glyphs"),
-    [("hostile", UNICODE), ("voice-4006", ASCII), ("login-failure", UNICODE)],
-    ids=["hostile", "voice-ascii", "login-failure"],
+    ("sample", "glyphs"), [("hostile", UNICODE), ("voice-4006", ASCII)], ids=["hostile", "voice-ascii"]
 )
 async def test_no_screen_shows_text_raw(tmp_path: Path, sample: str, glyphs: Glyphs) -> None:
     app = app_on(hostile(tmp_path, sample), marks=glyphs)
