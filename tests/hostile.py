@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from inspector.analysis.diagnosis import diagnose
 from inspector.analysis.findings import Findings
 from inspector.analysis.lanes import LaneReader
 from inspector.analysis.measure import Measures
@@ -28,10 +29,10 @@ from inspector.report import cells, stats_text
 from inspector.report.about import about
 from inspector.report.annotate import annotate, bits
 from inspector.report.compare import compare
-from inspector.report.diagnosis import diagnose
 from inspector.report.diagnosis_files import jsonl as diagnosis_jsonl
 from inspector.report.diagnosis_files import junit
 from inspector.report.diagnosis_text import lines as diagnosis_lines
+from inspector.report.diagnosis_text import notes
 from inspector.report.jsonl import line
 from inspector.report.outline import Outline, body
 from inspector.report.present import Presenter, Shown
@@ -332,6 +333,7 @@ def _survey(path: Path, reader: Reader, registry: Registry) -> None:
     list(stats_jsonl(survey, "x"))
     list(stats_text.lines(survey, "x", limit=20, width=100, colour=False, ascii_only=False))
     found = diagnose(path, registry)
+    notes(found, path)
     list(diagnosis_jsonl(found))
     junit(found, None)
     list(diagnosis_lines(found, width=100, colour=False, ascii_only=False))

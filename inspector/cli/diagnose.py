@@ -7,16 +7,16 @@ from pathlib import Path
 
 import click
 
+from inspector.analysis.diagnosis import Diagnosis
+from inspector.analysis.diagnosis import diagnose as look_into
 from inspector.cli.output import ascii_only, flush, note, paints, put, say
 from inspector.cli.reading import as_capture, import_options
 from inspector.cli.stdin import STDIN
 from inspector.cli.streams import ReaderGone
 from inspector.model import Severity
 from inspector.protocol.registry import default
-from inspector.report.diagnosis import Diagnosis
-from inspector.report.diagnosis import diagnose as look_into
 from inspector.report.diagnosis_files import jsonl, junit
-from inspector.report.diagnosis_text import lines
+from inspector.report.diagnosis_text import lines, notes
 
 _LEVELS = {severity.name.lower(): severity for severity in Severity}
 
@@ -49,11 +49,12 @@ def diagnose(
     path = as_capture(captures, hosts, no_cache=no_cache)
     names = ["stdin" if each == STDIN else each.name for each in captures]
     found = look_into(path, default(), files=names)
+    beside = notes(found, path)
     level = _LEVELS.get(fail_on)
     # What was found counts, also where its reader has seen enough.
     with suppress(ReaderGone):
         _print(found, level, output_format)
-    for text in found.notes:
+    for text in beside:
         note(text)
     return int(level is not None and found.worst is not None and found.worst >= level)
 

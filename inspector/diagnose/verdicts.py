@@ -10,6 +10,7 @@ from inspector.diagnose import closes_gateway as gateway
 from inspector.diagnose import closes_voice as voice
 from inspector.diagnose import closes_websocket as websocket
 from inspector.diagnose.cause import Cause, Explain, row_of
+from inspector.diagnose.ids import close_id
 from inspector.diagnose.rule import Situation, bounded
 from inspector.model import Absent, Closed, Finding, Knows, Mark, Plane, Severity, Side, Verdict
 from inspector.protocol.registry import CloseCode
@@ -80,12 +81,6 @@ _ROUTINE = {
 }
 # Codes from here on are free for those who use WebSocket, which is what a client does that leaves for its own reasons.
 _OWN_CODES = 3000
-
-
-def rule_of(plane: Plane, code: int | None) -> str:
-    """Return the id of the finding that stands for a close: ``close-4009``, ``voice-close-4014``."""
-    name = "unknown" if code is None else str(code)
-    return f"close-{name}" if plane is Plane.GATEWAY else f"{plane.value}-close-{name}"
 
 
 def judge(now: Situation) -> tuple[Verdict | None, Finding | None]:
@@ -175,7 +170,7 @@ def _judged(now: Situation, closed: Closed) -> tuple[Verdict | None, Finding | N
         return verdict, None
     severity = cause.severity or _severity(now.event.plane, closed)
     return verdict, Finding(
-        rule_of(now.event.plane, closed.code), severity, verdict.cause, now.event.n, verdict.evidence
+        close_id(now.event.plane, closed.code), severity, verdict.cause, now.event.n, verdict.evidence
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
+from inspector.diagnose.ids import rule_of
 from inspector.inert import short
 from inspector.model import Event, Kind, Knows, Mark, Opened, Plane, Undecoded
 from inspector.protocol.ops import GatewayOp
@@ -21,7 +22,6 @@ from inspector.report.explain import (
     explain_event,
     explain_intents,
     explain_opcode,
-    rule_of,
 )
 from inspector.report.present import Shown
 from inspector.report.rows import Rows

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
+from inspector.analysis.diagnosis import Case, Diagnosis
+from inspector.diagnose.ids import rule_of
 from inspector.inert import inert
 from inspector.model import Severity
-from inspector.report.diagnosis import Case, Diagnosis
-from inspector.report.explain import rule_of
 from inspector.report.jsonl import finding_record, verdict_record
 from inspector.wire import jsontext
 from inspector.words import iso

@@ -1,15 +1,19 @@
 """A diagnosis as text, for people: what was found, the worst first, and what to do. Holds no secrets."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import tzinfo
 from itertools import groupby
+from pathlib import Path
 from textwrap import wrap
 
+from inspector.analysis.diagnosis import Case, Diagnosis
 from inspector.inert import inert
 from inspector.model import Severity
 from inspector.report.colour import painted
-from inspector.report.diagnosis import Case, Diagnosis
+from inspector.report.rows import notes_of
 from inspector.report.text import SEVERITIES, SEVERITY_COLOURS, sentence_of
+from inspector.store.reader import Reader
 from inspector.words import clock, counted, day, duration
 
 _BOLD, _DIM = "1", "2"
@@ -38,6 +42,23 @@ def lines(
     """
     for line in _lines(diagnosis, width, colour, zone):
         yield line.translate(_ASCII) if ascii_only else line
+
+
+def notes(diagnosis: Diagnosis, path: Path) -> list[str]:
+    """Return sentences about the capture `path` that `diagnosis` was made of: what was left out, and why."""
+    said = []
+    if diagnosis.cut_at is not None:
+        said.append(
+            f"there are more findings; these are the first {diagnosis.cut_at:,} of each severity, `gwinspect show "
+            "--where` finds them all"
+        )
+    with closing(Reader(path)) as reader:
+        said += notes_of(reader)
+    if diagnosis.undecoded_frames:
+        said.append(
+            f"{diagnosis.undecoded_frames:,} messages are stored but not decoded yet: `gwinspect reindex {path}`"
+        )
+    return said
 
 
 def _lines(diagnosis: Diagnosis, width: int, colour: bool, zone: tzinfo | None) -> Iterator[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from inspector.diagnose.ids import close_of, rule_of
 from inspector.diagnose.rule import Rule
 from inspector.diagnose.rules import RULES
 from inspector.model import Severity
@@ -113,17 +114,6 @@ def explain_rule(rule: Rule, registry: Registry) -> Entry:
     )
 
 
-def rule_of(name: str) -> Rule | None:
-    """Return the rule with that id; None for closes, which have none, and where there is none."""
-    return _RULES.get(name)
-
-
-def close_of(name: str, registry: Registry) -> CloseCode | None:
-    """Return the close code that a finding such as ``close-4009`` or ``voice-close-4014`` stands for."""
-    found = re.fullmatch(r"(?:(voice|remote-auth|rpc)-)?close-(\d{4})", name)
-    return None if found is None else registry.close_code(found[1] or "gateway", int(found[2]))
-
-
 def explain_capabilities(value: int, registry: Registry) -> Entry:
     """Return what a ``capabilities`` value claims."""
     return _capabilities(value, registry)
@@ -165,8 +155,6 @@ def _rendered(entry: Entry, width: int) -> Iterator[str]:
             )
             label = ""
 
-
-_RULES = {rule.id: rule for rule in RULES}
 
 R = TypeVar("R", Opcode, CloseCode)
 
@@ -289,7 +277,7 @@ def _names(registry: Registry) -> Iterator[str]:
     yield from (row.name for row in registry.rpc_errors.values())
     yield from (word for row in registry.terms for word in (*row.aliases, row.name))
     yield from registry.errors
-    yield from _RULES
+    yield from (rule.id for rule in RULES)
 
 
 # One function for each kind of thing.

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
+from inspector.diagnose.ids import close_of, rule_of
 from inspector.protocol.registry import Registry
-from inspector.report.explain import close_of, rule_of
 
 
 class RuleWords(NamedTuple):

@@ -6,9 +6,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from inspector.analysis.diagnosis import diagnose
 from inspector.diagnose.rules import RULES
 from inspector.protocol.registry import default
-from inspector.report.diagnosis import diagnose
 from inspector.report.diagnosis_text import lines
 from inspector.store.writer import Writer
 from sample_captures.make import HERE, SAMPLES
@@ -170,7 +170,7 @@ def test_where_there_was_nothing_to_check_all_is_not_well(run: Run, tmp_path: Pa
 def test_a_flood_of_notes_hides_no_error(
     run: Run, tmp_path: Path, copies: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inspector.report.diagnosis.MOST", 3)
+    monkeypatch.setattr("inspector.analysis.diagnosis.MOST", 3)
     talk = Conversation().opens().server(HELLO).client(identify()).server(ready())
     for _ in range(20):
         talk.server(ACK)

@@ -5,8 +5,8 @@ from itertools import chain
 
 import pytest
 
+from inspector.diagnose.ids import close_id
 from inspector.diagnose.rules import RULES
-from inspector.diagnose.verdicts import rule_of
 from inspector.model import Finding, Plane, Severity
 from inspector.protocol.registry import default
 from inspector.simulator.client.manners import FAULTS
@@ -83,7 +83,7 @@ def test_joining_again_without_encryption_is_told_as_a_loop() -> None:
 
 def test_what_a_scenario_gives_exists() -> None:
     """Strict: it fails while a rule that a scenario is for is on no branch of this history."""
-    closes = {rule_of(plane, row.number) for plane in (Plane.GATEWAY, Plane.VOICE) for row in default().close_codes()}
+    closes = {close_id(plane, row.number) for plane in (Plane.GATEWAY, Plane.VOICE) for row in default().close_codes()}
     assert {each for chosen in SCENARIOS.values() for each in chosen.gives} <= KNOWN | closes
 
 

@@ -1,4 +1,4 @@
-"""What the rules noticed in recordings, collected: for the command, for CI, and to be pasted into an issue.
+"""What the rules noticed in recordings, collected. `inspector.report` says it: in text, and in files for CI.
 
 Of a capture that was made of several files, row numbers are those of all of them together.
 """
@@ -9,13 +9,12 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from inspector.diagnose.ids import close_of, rule_of
 from inspector.diagnose.rule import Rule
 from inspector.diagnose.rules import RULES
 from inspector.errors import CaptureError
 from inspector.model import Finding, Plane, Severity, Verdict
 from inspector.protocol.registry import Registry
-from inspector.report.explain import close_of, rule_of
-from inspector.report.rows import notes_of
 from inspector.store.reader import Reader
 
 # Findings of each severity that are reported. A recording with more of them is broken through and through.
@@ -53,8 +52,10 @@ class Diagnosis:
     events: int = 0
     began_ns: int = 0
     ended_ns: int = 0
-    notes: list[str] = field(default_factory=list)
-    """Sentences about the files: what was left out, and why."""
+    cut_at: int | None = None
+    """Findings of each severity that are reported, where there are more; None where all of them are."""
+    undecoded_frames: int = 0
+    """Messages that are stored and not decoded yet."""
 
     @property
     def worst(self) -> Severity | None:
@@ -91,10 +92,7 @@ def diagnose(path: Path, registry: Registry, *, files: Sequence[str] = ()) -> Di
             plane = connections[number].plane if number in connections else Plane.GATEWAY
             verdict, file = verdicts.get(finding.event), file_of.get(number)
             made.cases.append(_case(finding, at_ns, number, plane, file, verdict, registry))
-        made.notes += notes_of(reader)
-        waiting = reader.undecoded_frames()
-        if waiting:
-            made.notes.append(f"{waiting:,} messages are stored but not decoded yet: `gwinspect reindex {reader.path}`")
+        made.undecoded_frames = reader.undecoded_frames()
     made.cases.sort(key=lambda case: (-case.finding.severity, case.finding.event, case.finding.rule))
     return made
 
@@ -108,10 +106,7 @@ def _bounded(findings: Iterable[Finding], made: Diagnosis) -> list[Finding]:
         if counts[finding.severity] <= MOST:
             kept.append(finding)
     if any(count > MOST for count in counts.values()):
-        made.notes.append(
-            f"there are more findings; these are the first {MOST:,} of each severity, `gwinspect show --where` finds "
-            "them all"
-        )
+        made.cut_at = MOST
     return kept
 
 
