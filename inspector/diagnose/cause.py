@@ -91,9 +91,9 @@ def unanswered_ns(now: Situation) -> int:
     """Return for how long the oldest heartbeat has had no ACK, where that is longer than it may be; else 0."""
     connection = now.connection
     # An ACK may be among what could not be read.
-    if not connection.heartbeats or not connection.interval_ns or not connection.is_whole:
+    if not connection.heartbeats.pending or not connection.interval_ns or not connection.is_whole:
         return 0
-    waited = now.at_ns - connection.heartbeats[0].at_ns
+    waited = now.at_ns - connection.heartbeats.pending[0].at_ns
     return waited if waited >= int(connection.interval_ns * 0.9) else 0
 
 

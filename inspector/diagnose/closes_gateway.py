@@ -44,18 +44,19 @@ def left(now: Situation) -> Cause:
     """A client closes with a code of its own, and so keeps its session."""
     connection = now.connection
     waited = unanswered_ns(now)
-    if connection.reconnect is not None:
-        why = f"the server had asked it to reconnect (op 7) {ago(now, connection.reconnect.at_ns)}"
-        return Cause(f"{why}.", (connection.reconnect.n,), severity=Severity.INFO)
-    if connection.refused is not None:
+    reconnect, refused = connection.main.reconnect, connection.main.refused
+    if reconnect is not None:
+        why = f"the server had asked it to reconnect (op 7) {ago(now, reconnect.at_ns)}"
+        return Cause(f"{why}.", (reconnect.n,), severity=Severity.INFO)
+    if refused is not None:
         # With d true the session is still there; with d false there is none, and Identify could go out at once.
-        resumable = connection.refused.resumable
+        resumable = refused.resumable
         why = f"the server had refused the session (op 9, d {str(resumable).lower()}) "
-        return Cause(f"{why}{ago(now, connection.refused.at_ns)}.", (connection.refused.n,), severity=Severity.INFO)
+        return Cause(f"{why}{ago(now, refused.at_ns)}.", (refused.n,), severity=Severity.INFO)
     if waited:
         return Cause(
             f"its heartbeat had got no ACK for {took(waited)}, so it took the connection for dead.",
-            tuple(beat.n for beat in connection.heartbeats),
+            tuple(beat.n for beat in connection.heartbeats.pending),
             severity=Severity.INFO,
         )
     seen = "neither op 7 nor op 9 came, and no heartbeat was overdue an ACK"
@@ -71,14 +72,15 @@ def thrown_away(now: Situation) -> Cause | None:
     if now.event.plane is not Plane.GATEWAY:
         return None
     waited = unanswered_ns(now)
-    if connection.reconnect is not None:
-        at = connection.reconnect
-        why, row = f"the server had asked it to reconnect and resume (op 7) {ago(now, at.at_ns)}", at.n
-    elif connection.refused is not None and connection.refused.resumable:
-        at_ns, row = connection.refused.at_ns, connection.refused.n
-        why = f"the server had said {ago(now, at_ns)} that the session can be resumed (op 9, d true)"
+    reconnect, refused = connection.main.reconnect, connection.main.refused
+    if reconnect is not None:
+        row = reconnect.n
+        why = f"the server had asked it to reconnect and resume (op 7) {ago(now, reconnect.at_ns)}"
+    elif refused is not None and refused.resumable:
+        row = refused.n
+        why = f"the server had said {ago(now, refused.at_ns)} that the session can be resumed (op 9, d true)"
     elif waited:
-        why, row = f"its heartbeat had got no ACK for {took(waited)}", connection.heartbeats[0].n
+        why, row = f"its heartbeat had got no ACK for {took(waited)}", connection.heartbeats.pending[0].n
     else:
         return None
     return Cause(
@@ -94,9 +96,10 @@ def thrown_away(now: Situation) -> Cause | None:
 def unknown_error(now: Situation) -> Cause:
     """4000."""
     connection = now.connection
-    if connection.reconnect is not None:
-        asked = f"it had asked for a reconnect (op 7) {ago(now, connection.reconnect.at_ns)}"
-        return Cause(f"{asked}, and the client was still there.", (connection.reconnect.n,))
+    reconnect = connection.main.reconnect
+    if reconnect is not None:
+        asked = f"it had asked for a reconnect (op 7) {ago(now, reconnect.at_ns)}"
+        return Cause(f"{asked}, and the client was still there.", (reconnect.n,))
     last = connection.last_sent
     return Cause(
         f"a fault at Discord; nothing shows that the client brought it about ({last_sent_said(now)}).",
@@ -162,7 +165,7 @@ def decode_error(now: Situation) -> Cause:
 def not_authenticated(now: Situation) -> Cause:
     """4003."""
     connection = now.connection
-    refused = connection.refused
+    refused = connection.main.refused
     after = refused.n if refused is not None else 0
     commands = [sent for sent in connection.sends if sent.op not in NEED_NO_SESSION and sent.n > after]
     if refused is not None and commands:
@@ -285,7 +288,8 @@ def timed_out(now: Situation) -> Cause:
         return Cause(
             f"the client came back after {gone} without connection, too late for its session.", (before[1].n, resume.n)
         )
-    last, interval = connection.last_beat, connection.interval_ns
+    beats, interval = connection.heartbeats, connection.interval_ns
+    last = beats.last
     if last is None:
         hello = connection.hello
         if hello is None or not connection.is_whole:
@@ -305,9 +309,9 @@ def timed_out(now: Situation) -> Cause:
         return usual(now, f"{said}; the interval was not recorded", last.n)
     said += f", and one is due every {took(interval)}"
     if gap <= allowed_ns(interval):
-        waiting = f", {counted(len(connection.heartbeats), 'heartbeat')} without ACK" if connection.heartbeats else ""
+        waiting = f", {counted(len(beats.pending), 'heartbeat')} without ACK" if beats.pending else ""
         return usual(now, f"{said}: they came in time{waiting}", last.n)
-    received = max(connection.received_since_beat, 0)
+    received = max(beats.received_since, 0)
     if received:
         came = f"{counted(received, 'message')} came from the server meanwhile"
         meanwhile = f"{came}, so the network was fine and the client was blocked"

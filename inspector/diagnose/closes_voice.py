@@ -209,7 +209,7 @@ def server_not_found(now: Situation) -> Cause:
 
 def unknown_protocol(now: Situation) -> Cause:
     """4012."""
-    selected = now.connection.selected
+    selected = now.connection.voice.selected
     if selected is None:
         return usual(now, "no Select Protocol was recorded on this connection")
     if selected.protocol in PROTOCOLS:
@@ -220,7 +220,7 @@ def unknown_protocol(now: Situation) -> Cause:
 
 def webrtc_crashed(now: Situation) -> Cause:
     """4013."""
-    selected = now.connection.selected
+    selected = now.connection.voice.selected
     used = (
         f"this connection had selected {quoted(selected.protocol or 'nothing')}"
         if selected
@@ -257,15 +257,15 @@ def crashed(now: Situation) -> Cause:
 
 def unknown_mode(now: Situation) -> Cause:
     """4016."""
-    connection, selected = now.connection, now.connection.selected
+    connection, selected = now.connection, now.connection.voice.selected
     if selected is None:
         return usual(now, "no Select Protocol was recorded on this connection")
     mode = "no mode" if selected.mode is None else f"the mode {quoted(selected.mode)}"
-    if not connection.modes:
+    if not connection.voice.modes:
         return usual(now, f"Select Protocol asked for {mode}; what Ready offered was not recorded", selected.n)
-    offered = listed(quoted(each) for each in connection.modes[:8])
+    offered = listed(quoted(each) for each in connection.voice.modes[:8])
     ready = connection.accepted
-    if selected.mode in connection.modes:
+    if selected.mode in connection.voice.modes:
         return usual(now, f"Select Protocol asked for {mode}, and Ready offered {offered}", *_rows(selected.n, ready))
     return Cause(f"Select Protocol asked for {mode}; Ready offered {offered}.", _rows(selected.n, ready))
 
@@ -301,7 +301,7 @@ def encryption_required(now: Situation) -> Cause:
 def bad_request(now: Situation) -> Cause:
     """4020."""
     connection = now.connection
-    last, beat, version = connection.last_sent, connection.last_beat, connection.version
+    last, beat, version = connection.last_sent, connection.heartbeats.last, connection.version
     if last is None:
         return usual(now, "no message of the client was recorded on this connection")
     found = flawed(now, [last])
@@ -415,10 +415,11 @@ def _main_lost(now: Situation) -> Cause | None:
         return None
     main = now.world.open.get(parent)
     if main is not None:
-        if main.refused is None or main.refused.resumable:
+        refused = main.main.refused
+        if refused is None or refused.resumable:
             return None
-        said = f"the main session was ended by op 9 {ago(now, main.refused.at_ns)}, and the call with it."
-        return Cause(said, (main.refused.n,), REJOIN)
+        said = f"the main session was ended by op 9 {ago(now, refused.at_ns)}, and the call with it."
+        return Cause(said, (refused.n,), REJOIN)
     before = now.world.ended.get(parent)
     if before is not None and before[0].lacks & Knows.END.value and before[1].closed.code is None:
         # Its end was not recorded, so it may have lived on.

@@ -44,7 +44,7 @@ def going_away(now: Situation) -> Cause | None:
 
 
 def _routine(now: Situation, advice: str) -> Cause:
-    asked = now.connection.reconnect
+    asked = now.connection.main.reconnect
     if asked is not None:
         said = f"it had asked for a reconnect (op 7) {ago(now, asked.at_ns)}, and the client was still there."
         return Cause(said, (asked.n,), advice, Severity.INFO)
@@ -72,11 +72,12 @@ def broke_off(now: Situation) -> Cause:
     else:
         words.append("no message could be read")
     waited = unanswered_ns(now)
-    if connection.reconnect is not None:
-        evidence.append(connection.reconnect.n)
-        words.append(f"The server had asked for a reconnect (op 7) {ago(now, connection.reconnect.at_ns)}")
+    asked = connection.main.reconnect
+    if asked is not None:
+        evidence.append(asked.n)
+        words.append(f"The server had asked for a reconnect (op 7) {ago(now, asked.at_ns)}")
     elif waited:
-        evidence.append(connection.heartbeats[0].n)
+        evidence.append(connection.heartbeats.pending[0].n)
         words.append(
             f"A heartbeat had been without ACK for {took(waited)}, so the network was gone for at least that long"
         )

@@ -131,7 +131,7 @@ def members_over_limit(now: Situation) -> Iterator[Noticed]:
     wrong = []
     if type(users) is list and len(users) > MOST_USERS:
         wrong.append(f"{len(users):,} user_ids ({MOST_USERS} are answered)")
-    if type(guilds) is list and len(guilds) > 1 and now.connection.intents is not None:
+    if type(guilds) is list and len(guilds) > 1 and now.connection.main.intents is not None:
         wrong.append(f"{len(guilds):,} guilds (bots may ask for one)")
     if type(nonce) is str and len(nonce.encode("utf-8", "replace")) > MOST_NONCE:
         wrong.append(f"a nonce of {len(nonce.encode('utf-8', 'replace'))} bytes (beyond {MOST_NONCE} it is ignored)")
@@ -152,7 +152,7 @@ def members_over_limit(now: Situation) -> Iterator[Noticed]:
 def members_without_nonce(now: Situation) -> Iterator[Noticed]:
     """A second request for members of a guild has no nonce: nobody can tell which chunk answers which."""
     asked = now.expect(Members)
-    other = now.connection.members.get(asked.key) if asked.nonce is None and asked.guild else None
+    other = now.connection.main.members.get(asked.key) if asked.nonce is None and asked.guild else None
     if other is not None and now.at_ns - other.at_ns < CHUNKS_NS and now.connection.is_whole:
         since = took(now.at_ns - other.at_ns)
         yield Noticed(f"A request for the same guild from {since} ago has no nonce either and waits too.", (other.n,))
@@ -180,7 +180,7 @@ def members_need_intent(now: Situation) -> Iterator[Noticed]:
 
 def _lacks(now: Situation, name: str) -> bool:
     """Return whether the client is a bot that is known to have left out an intent."""
-    return now.connection.intents is not None and name not in now.connection.intents
+    return now.connection.main.intents is not None and name not in now.connection.main.intents
 
 
 @rule(
@@ -193,7 +193,7 @@ def _lacks(now: Situation, name: str) -> bool:
 def rate_limited(now: Situation) -> Iterator[Noticed]:
     """The server refuses a request because it came too often."""
     d = now.d if type(now.d) is dict else {}
-    asked = now.connection.members.get(now.said.key) if isinstance(now.said, Chunk) else None
+    asked = now.connection.main.members.get(now.said.key) if isinstance(now.said, Chunk) else None
     op, wait = whole(d.get("opcode")), d.get("retry_after")
     what = "a request" if op is None else opcode(now.registry, GATEWAY, op)
     is_time = isinstance(wait, int | float) and 0 <= wait < 1e6
@@ -210,10 +210,10 @@ def rate_limited(now: Situation) -> Iterator[Noticed]:
 )
 def members_unanswered(now: Situation) -> Iterator[Noticed]:
     """A request for members has no answer."""
-    if not now.connection.members or not now.connection.is_whole:
+    if not now.connection.main.members or not now.connection.is_whole:
         return
     comes = now.said.key if isinstance(now.said, Chunk) else None
-    for key, asked in now.connection.members.items():
+    for key, asked in now.connection.main.members.items():
         if not asked.answered and key != comes and now.passed(asked.at_ns + CHUNKS_NS):
             since = took(now.at_ns - asked.at_ns)
             yield Noticed(f"{since} after the request for members, not one chunk has come.", (asked.n,))
@@ -231,10 +231,10 @@ def join_unanswered(now: Situation) -> Iterator[Noticed]:
 
     The gateway says nothing when the channel is full or may not be joined.
     """
-    if not now.connection.joins or not now.connection.is_whole:
+    if not now.connection.main.joins or not now.connection.is_whole:
         return
     comes = now.said.server_id if isinstance(now.said, VoiceServer) else None
-    for key, asked in now.connection.joins.items():
+    for key, asked in now.connection.main.joins.items():
         if asked.channel is not None and key != comes and now.passed(asked.at_ns + JOIN_NS):
             yield Noticed(
                 f"{took(now.at_ns - asked.at_ns)} after op 4 for channel {quoted(asked.channel)} no "

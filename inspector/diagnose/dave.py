@@ -42,14 +42,14 @@ def _what(transition: Transition) -> str:
 
 def is_known(now: Situation) -> bool:
     """Return whether all of the handshake was recorded: then what is not known of it never came."""
-    return now.connection.is_whole and now.connection.encryption.whole
+    return now.connection.is_whole and now.connection.voice.encryption.whole
 
 
 def _overdue(now: Situation) -> Iterator[Transition]:
     """Yield the transitions to which the client has said nothing for too long."""
     if not now.connection.is_whole:
         return
-    for transition in now.connection.encryption.pending():
+    for transition in now.connection.voice.encryption.pending():
         is_silent = transition.ready is None and transition.rejected is None
         if is_silent and not _answers(now, transition) and now.passed(transition.announced.at_ns + READY_NS):
             yield transition
@@ -113,7 +113,7 @@ def dave_commit_ignored(now: Situation) -> Iterator[Noticed]:
 )
 def dave_ready_late(now: Situation) -> Iterator[Noticed]:
     """The client said that it is ready when the server had switched over already."""
-    transition = now.connection.encryption.transition(now.d)
+    transition = now.connection.voice.encryption.transition(now.d)
     if transition is None or transition.id == AT_ONCE or transition.ready is not None or transition.executed is None:
         return
     late = now.at_ns - transition.executed.at_ns
@@ -134,7 +134,7 @@ def dave_ready_late(now: Situation) -> Iterator[Noticed]:
 )
 def dave_ready_twice(now: Situation) -> Iterator[Noticed]:
     """The client said twice that it is ready for one transition."""
-    transition = now.connection.encryption.transition(now.d)
+    transition = now.connection.voice.encryption.transition(now.d)
     if transition is not None and transition.id != AT_ONCE and transition.ready is not None:
         yield Noticed(f"Op 23 for {_what(transition)} was sent before.", (transition.ready.n,))
 
@@ -153,7 +153,7 @@ def dave_ready_unknown(now: Situation) -> Iterator[Noticed]:
         return
     if number is None:
         yield Noticed("Op 23 names no transition.")
-    elif number not in now.connection.encryption.transitions:
+    elif number not in now.connection.voice.encryption.transitions:
         yield Noticed(f"Transition {number} was never announced on this connection.")
 
 
@@ -167,7 +167,7 @@ def dave_ready_unknown(now: Situation) -> Iterator[Noticed]:
 def dave_ready_for_zero(now: Situation) -> Iterator[Noticed]:
     """The client answered transition 0, which takes place at once and has no answer."""
     if number_in(now.d, "transition_id") == AT_ONCE:
-        announced = now.connection.encryption.transitions.get(AT_ONCE)
+        announced = now.connection.voice.encryption.transitions.get(AT_ONCE)
         yield Noticed("Op 23 was sent for transition 0.", (announced.announced.n if announced else None,))
 
 
@@ -185,7 +185,7 @@ def dave_execute_unannounced(now: Situation) -> Iterator[Noticed]:
         return
     if number is None:
         yield Noticed("Op 22 names no transition.")
-    elif number not in now.connection.encryption.transitions:
+    elif number not in now.connection.voice.encryption.transitions:
         yield Noticed(f"Transition {number} was never announced here.")
 
 
@@ -204,7 +204,7 @@ def dave_executed_unready(now: Situation) -> Iterator[Noticed]:
     of the others from here on.
     """
     connection = now.connection
-    transition = connection.encryption.transition(now.d)
+    transition = connection.voice.encryption.transition(now.d)
     if transition is None or transition.id == AT_ONCE or transition.executed is not None or not connection.is_whole:
         return
     if transition.ready is not None or transition.rejected is not None:
@@ -235,7 +235,7 @@ def dave_key_package_missing(now: Situation) -> Iterator[Noticed]:
 
     Without one nobody can add the client to the group: it stays out and hears nothing.
     """
-    due = now.connection.encryption.key_package_due
+    due = now.connection.voice.encryption.key_package_due
     if (
         due is None
         or not now.connection.is_whole
@@ -256,7 +256,7 @@ def dave_key_package_missing(now: Situation) -> Iterator[Noticed]:
 )
 def dave_commit_rejected(now: Situation) -> Iterator[Noticed]:
     """The client could not use a commit or a welcome, and asks to be added anew."""
-    transition = now.connection.encryption.transition(now.d)
+    transition = now.connection.voice.encryption.transition(now.d)
     which = f"transition {number_in(now.d, 'transition_id')}" if transition is None else _what(transition)
     yield Noticed(f"The client rejects {which}.", (transition.announced.n if transition else None,))
 
@@ -270,7 +270,7 @@ def dave_commit_rejected(now: Situation) -> Iterator[Noticed]:
 )
 def dave_downgrade(now: Situation) -> Iterator[Noticed]:
     """The call falls back to no end-to-end encryption."""
-    encryption = now.connection.encryption
+    encryption = now.connection.voice.encryption
     if number_in(now.d, "protocol_version") == 0 and encryption.version:
         number = number_in(now.d, "transition_id")
         which = "" if number is None else f" with transition {number}"
@@ -297,7 +297,7 @@ def dave_passthrough(now: Situation) -> Iterator[Noticed]:
 
     Said when it is again, and as a warning where the connection ends before that.
     """
-    encryption, closed = now.connection.encryption, now.event.closed
+    encryption, closed = now.connection.voice.encryption, now.event.closed
     plain = encryption.plain
     if plain is None:
         return
@@ -334,7 +334,7 @@ def dave_passthrough(now: Situation) -> Iterator[Noticed]:
 )
 def dave_group_anew(now: Situation) -> Iterator[Noticed]:
     """A group that is in use is given up for a new one, although encryption was never off."""
-    encryption = now.connection.encryption
+    encryption = now.connection.voice.encryption
     # Whoever is left behind alone gets a new group as a matter of course.
     is_alone = encryption.listed and not encryption.members.keys() - {encryption.user}
     if number_in(now.d, "epoch") != NEW_GROUP or is_alone:
@@ -362,7 +362,7 @@ def dave_group_anew(now: Situation) -> Iterator[Noticed]:
 def dave_version_not_offered(now: Situation) -> Iterator[Noticed]:
     """The server asks for a version of DAVE above what the client offers."""
     key = "dave_protocol_version" if now.event.op == VoiceOp.SESSION_DESCRIPTION else "protocol_version"
-    version, encryption = number_in(now.d, key), now.connection.encryption
+    version, encryption = number_in(now.d, key), now.connection.voice.encryption
     asked = now.connection.identify
     if version is None or not encryption.introduced:
         return

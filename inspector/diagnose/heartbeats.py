@@ -42,16 +42,17 @@ def heartbeat_late(now: Situation) -> Iterator[Noticed]:
 
     The server gives up on a client that it does not hear from, and the session ends with 4009.
     """
-    connection, last = now.connection, now.connection.last_beat
+    connection, beats = now.connection, now.connection.heartbeats
+    last = beats.last
     if last is None or not connection.interval_ns or not connection.is_whole:
         return
     gap = now.at_ns - last.at_ns
     if gap <= allowed_ns(connection.interval_ns):
         return
-    if connection.received_since_beat > 0:
+    if beats.received_since > 0:
         meanwhile = (
-            f"{counted(connection.received_since_beat, 'message')} came from the server meanwhile, so the network was "
-            "fine and the client was blocked"
+            f"{counted(beats.received_since, 'message')} came from the server meanwhile, so the network was fine "
+            "and the client was blocked"
         )
     else:
         meanwhile = "nothing came from the server meanwhile either, so the network may have been the cause"
@@ -74,14 +75,14 @@ def heartbeat_overdue(now: Situation) -> Iterator[Noticed]:
 
     At twice the interval the server may close the connection at any moment.
     """
-    connection, last = now.connection, now.connection.last_beat
+    connection, last = now.connection, now.connection.heartbeats.last
     if last is None or not connection.interval_ns or not connection.is_whole or isinstance(now.said, Beat):
         return
     if now.passed(last.at_ns + 2 * allowed_ns(connection.interval_ns)):
         since = took(now.at_ns - last.at_ns)
         yield Noticed(
             f"No heartbeat for {since}; the interval is {took(connection.interval_ns)}. "
-            f"{counted(max(connection.received_since_beat, 0), 'message')} came from the server meanwhile.",
+            f"{counted(max(connection.heartbeats.received_since, 0), 'message')} came from the server meanwhile.",
             (last.n,),
         )
 
@@ -99,7 +100,7 @@ def heartbeat_never_began(now: Situation) -> Iterator[Noticed]:
     The first is due within one interval after Hello; without any the connection is closed.
     """
     connection, hello = now.connection, now.connection.hello
-    if hello is None or connection.beats or not connection.interval_ns or not connection.is_whole:
+    if hello is None or connection.heartbeats.count or not connection.interval_ns or not connection.is_whole:
         return
     if isinstance(now.said, Beat):
         return
@@ -122,7 +123,7 @@ def heartbeat_never_began(now: Situation) -> Iterator[Noticed]:
 def first_heartbeat_late(now: Situation) -> Iterator[Noticed]:
     """The first heartbeat came later than one interval after Hello."""
     connection, hello = now.connection, now.connection.hello
-    if connection.beats or hello is None or not connection.interval_ns or not connection.is_whole:
+    if connection.heartbeats.count or hello is None or not connection.interval_ns or not connection.is_whole:
         return
     gap = now.at_ns - hello.at_ns
     if gap > allowed_ns(connection.interval_ns):
@@ -146,7 +147,7 @@ def first_heartbeat_unjittered(now: Situation) -> Iterator[Noticed]:
     When the gateway restarts, all clients without jitter come at the same moment.
     """
     connection, hello = now.connection, now.connection.hello
-    if connection.beats or hello is None or connection.interval_ns < 20 * GRAIN_NS:
+    if connection.heartbeats.count or hello is None or connection.interval_ns < 20 * GRAIN_NS:
         return
     if abs(now.at_ns - hello.at_ns - connection.interval_ns) <= GRAIN_NS:
         yield Noticed(
@@ -169,17 +170,17 @@ def heartbeat_ack_missing(now: Situation) -> Iterator[Noticed]:
 
     Nothing more may ever come over such a connection, and the client does not notice.
     """
-    connection = now.connection
-    if not connection.is_whole or not connection.heartbeats or not connection.interval_ns:
+    connection, beats = now.connection, now.connection.heartbeats
+    if not connection.is_whole or not beats.pending or not connection.interval_ns:
         return
-    oldest = connection.heartbeats[0]
-    due_ns, last = oldest.at_ns + int(connection.interval_ns * 0.9), connection.last_beat
+    oldest, last = beats.pending[0], beats.last
+    due_ns = oldest.at_ns + int(connection.interval_ns * 0.9)
     # One beat more than is due, as when the server asked for it, is no sign of anything; and it is said once.
     if now.at_ns >= due_ns and (last is None or last.at_ns < due_ns):
         yield Noticed(
-            f"{counted(len(connection.heartbeats), 'heartbeat')} before this one got no ACK; the oldest was sent "
+            f"{counted(len(beats.pending), 'heartbeat')} before this one got no ACK; the oldest was sent "
             f"{took(now.at_ns - oldest.at_ns)} ago. The client has not noticed.",
-            tuple(beat.n for beat in connection.heartbeats),
+            tuple(beat.n for beat in beats.pending),
         )
 
 
@@ -193,11 +194,11 @@ def heartbeat_ack_missing(now: Situation) -> Iterator[Noticed]:
 def zombie_closed(now: Situation) -> Iterator[Noticed]:
     """The client closed a connection on which its heartbeat was not acknowledged, as it should."""
     connection, closed = now.connection, now.event.closed
-    if closed is None or closed.by != "client" or not connection.heartbeats or not connection.interval_ns:
+    if closed is None or closed.by != "client" or not connection.heartbeats.pending or not connection.interval_ns:
         return
     if not connection.is_whole:
         return
-    oldest = connection.heartbeats[0]
+    oldest = connection.heartbeats.pending[0]
     waited = now.at_ns - oldest.at_ns
     if waited >= int(connection.interval_ns * 0.9):
         yield Noticed(
@@ -216,7 +217,7 @@ def zombie_closed(now: Situation) -> Iterator[Noticed]:
 )
 def heartbeat_request_unanswered(now: Situation) -> Iterator[Noticed]:
     """The server asked for a heartbeat, and none came within a few seconds."""
-    asked = now.connection.heartbeat_asked
+    asked = now.connection.heartbeats.asked
     if asked is None or not now.connection.is_whole:
         return
     if now.passed(asked.at_ns + PROMPT_NS):
@@ -234,7 +235,7 @@ def heartbeat_request_unanswered(now: Situation) -> Iterator[Noticed]:
 )
 def heartbeat_request_acknowledged(now: Situation) -> Iterator[Noticed]:
     """The client sent a Heartbeat ACK, which only the server may send."""
-    asked = now.connection.heartbeat_asked
+    asked = now.connection.heartbeats.asked
     yield Noticed("The client answered with a Heartbeat ACK instead of a Heartbeat.", (asked.n if asked else None,))
 
 
@@ -249,8 +250,8 @@ def heartbeat_request_acknowledged(now: Situation) -> Iterator[Noticed]:
 def heartbeat_seq_wrong(now: Situation) -> Iterator[Noticed]:
     """A heartbeat carried a sequence number that does not fit what the server sent."""
     connection, beat = now.connection, now.expect(Beat)
-    session = now.session
-    known = connection.seq if session is None else session.seq
+    session, last = now.session, connection.heartbeats.last
+    known = connection.sequence.last if session is None else session.seq
     if known is None or not connection.is_whole or connection.accepted is None:
         return
     if session is not None and not now.world.was_read(session):
@@ -260,10 +261,10 @@ def heartbeat_seq_wrong(now: Situation) -> Iterator[Noticed]:
             yield Noticed(f"The heartbeat has no sequence number, although the server has counted up to {known:,}.")
     elif beat.seq > known:
         yield Noticed(f"The heartbeat claims sequence number {beat.seq:,}; the server has counted up to {known:,}.")
-    elif known - beat.seq > IN_FLIGHT and connection.last_beat is not None and beat.seq == connection.last_beat.seq:
+    elif known - beat.seq > IN_FLIGHT and last is not None and beat.seq == last.seq:
         yield Noticed(
             f"The heartbeat repeats sequence number {beat.seq:,}; the server has counted up to {known:,} by now.",
-            (connection.last_beat.n,),
+            (last.n,),
         )
 
 
@@ -303,5 +304,5 @@ def heartbeat_flood(now: Situation) -> Iterator[Noticed]:
 )
 def ack_without_heartbeat(now: Situation) -> Iterator[Noticed]:
     """The server acknowledged a heartbeat that was never sent."""
-    if not now.connection.heartbeats and now.connection.is_whole:
+    if not now.connection.heartbeats.pending and now.connection.is_whole:
         yield Noticed("No heartbeat was waiting for this ACK.")

@@ -68,7 +68,7 @@ def intents_user_only(now: Situation) -> Iterator[Noticed]:
 def message_content_missing(now: Situation) -> Iterator[Noticed]:
     """All messages of guilds come without content, as MESSAGE_CONTENT was not asked for."""
     connection = now.connection
-    if connection.blank_messages != BLANKS - 1 or "MESSAGE_CONTENT" in (connection.intents or ()):
+    if connection.main.blank_messages != BLANKS - 1 or "MESSAGE_CONTENT" in (connection.main.intents or ()):
         return
     identify = connection.identify
     if is_blank(now.event, now.d, now.session):

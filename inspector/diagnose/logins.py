@@ -63,7 +63,7 @@ def identify_twice(now: Situation) -> Iterator[Noticed]:
     connection = now.connection
     asked = connection.asked
     # An op 9 that could not be read would have asked for it.
-    if asked is not None and connection.refused is None and connection.is_whole:
+    if asked is not None and connection.main.refused is None and connection.is_whole:
         before = 6 if isinstance(asked, Resume) else 2
         yield Noticed(
             f"{_opcode(now)} was sent although {opcode(now.registry, GATEWAY, before)} had been, and was not refused.",
@@ -130,15 +130,16 @@ def command_before_ready(now: Situation) -> Iterator[Noticed]:
     if not _is_command(op) or connection.accepted is not None or not connection.is_whole:
         return
     # Where missed events come again the resume was accepted, whatever is still to come before RESUMED.
-    if connection.is_replaying and connection.seq is not None:
+    if connection.is_replaying and connection.sequence.last is not None:
         return
     # Whatever it is that makes commands come too early: its first command is told.
-    since = connection.refused or connection.asked
+    refused = connection.main.refused
+    since = refused or connection.asked
     if any(_is_command(sent.op) and sent.n > (since.n if since else 0) for sent in connection.sends):
         return
     name = _opcode(now)
-    if connection.refused is not None:
-        yield Noticed(f"{name} was sent after the session had been declared invalid.", (connection.refused.n,))
+    if refused is not None:
+        yield Noticed(f"{name} was sent after the session had been declared invalid.", (refused.n,))
     elif since is None:
         hello = connection.hello
         yield Noticed(f"{name} was sent before Identify.", (hello.n if hello else None,))
@@ -233,7 +234,7 @@ def resume_stale_seq(now: Situation) -> Iterator[Noticed]:
     )
     # What came last may never have reached the client. What it had claimed itself it knew.
     before = now.world.ended.get(session.ending.connection) if session.ending is not None else None
-    beat = before[0].last_beat if before is not None else None
+    beat = before[0].heartbeats.last if before is not None else None
     if beat is not None and beat.seq is not None and resume.seq < beat.seq <= session.seq:
         text += f" Its last heartbeat had claimed {beat.seq:,} already."
     yield Noticed(text, (session.ready.n, beat.n if beat is not None else None))
@@ -348,7 +349,7 @@ def identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
     Events of the time in between are lost, and one of the day's 1000 logins is spent.
     """
     before = now.before()
-    if before is None or now.connection.resume is not None or now.connection.refused is not None:
+    if before is None or now.connection.resume is not None or now.connection.main.refused is not None:
         return
     connection, ending = before
     session = now.world.session_of(connection)
@@ -464,7 +465,7 @@ def identify_budget(now: Situation) -> Iterator[Noticed]:
 )
 def invalid_session_ignored(now: Situation) -> Iterator[Noticed]:
     """The session was declared invalid, and the client did nothing about it."""
-    refused, closed = now.connection.refused, now.closed
+    refused, closed = now.connection.main.refused, now.closed
     if not now.connection.is_whole:
         return
     if refused is None or isinstance(now.said, Identify | Resume) or (closed is not None and closed.by != "server"):
@@ -486,7 +487,7 @@ def invalid_session_ignored(now: Situation) -> Iterator[Noticed]:
 )
 def invalid_session_answered_too_soon(now: Situation) -> Iterator[Noticed]:
     """The client identified at once after Invalid Session."""
-    refused = now.connection.refused
+    refused = now.connection.main.refused
     if refused is not None and not refused.resumable and now.at_ns - refused.at_ns < SECOND:
         yield Noticed(f"Identified {took(now.at_ns - refused.at_ns)} after Invalid Session.", (refused.n,))
 
@@ -500,7 +501,7 @@ def invalid_session_answered_too_soon(now: Situation) -> Iterator[Noticed]:
 )
 def invalid_session(now: Situation) -> Iterator[Noticed]:
     """The server refused a login or a resume, or cancelled the session."""
-    connection, asked = now.connection, now.connection.asked
+    connection, asked, refused = now.connection, now.connection.asked, now.connection.main.refused
     why = None
     if connection.accepted is not None:
         members = [
@@ -510,15 +511,15 @@ def invalid_session(now: Situation) -> Iterator[Noticed]:
         ]
         after = f", {took(now.at_ns - members[-1].at_ns)} after a Request Guild Members" if members else ""
         why = Noticed(f"The server cancelled the live session{after}.", (members[-1].n if members else None,))
-    elif connection.refused is not None:
-        why = Noticed("Invalid Session came again, although nothing was asked.", (connection.refused.n,))
+    elif refused is not None:
+        why = Noticed("Invalid Session came again, although nothing was asked.", (refused.n,))
     elif isinstance(asked, Resume):
         why = Noticed(_why_not_resumed(now, asked), (asked.n,))
     elif asked is not None:
         why = _why_not_identified(now, asked)
     if why is None:
         return
-    times = connection.refusals + 1
+    times = connection.main.refusals + 1
     # Now and then one is refused; again and again is a sign of an outage, or of a client that makes it worse.
     if times % LOOP == 0:
         why = why._replace(text=f"{why.text} This is number {times} in a row.", severity=Severity.WARN)
@@ -587,7 +588,7 @@ def identify_spacing(now: Situation) -> Iterator[Noticed]:
 )
 def reconnect_ignored(now: Situation) -> Iterator[Noticed]:
     """The server asked for a reconnect, and the client stayed."""
-    asked = now.connection.reconnect
+    asked = now.connection.main.reconnect
     if asked is None:
         return
     closed, stayed = now.closed, now.at_ns - asked.at_ns
@@ -608,7 +609,7 @@ def reconnect_ignored(now: Situation) -> Iterator[Noticed]:
 )
 def session_thrown_away(now: Situation) -> Iterator[Noticed]:
     """The client closed with 1000 or 1001 when it was asked to reconnect, and so lost its session."""
-    closed, asked = now.event.closed, now.connection.reconnect
+    closed, asked = now.event.closed, now.connection.main.reconnect
     if closed is not None and asked is not None and closed.by == "client" and closed.code in DESTROYING:
         yield Noticed(f"Asked to reconnect, the client closed with {closed.code}; the session is gone.", (asked.n,))
 
@@ -639,8 +640,8 @@ def no_identify(now: Situation) -> Iterator[Noticed]:
 )
 def login_slow(now: Situation) -> Iterator[Noticed]:
     """The server takes long to answer an Identify or a Resume."""
-    connection, asked = now.connection, now.connection.asked
-    if asked is None or connection.accepted is not None or connection.refused is not None or not connection.is_whole:
+    connection, asked, refused = now.connection, now.connection.asked, now.connection.main.refused
+    if asked is None or connection.accepted is not None or refused is not None or not connection.is_whole:
         return
     if now.event.event in ("READY", "RESUMED") or isinstance(now.said, Refused):
         return

@@ -29,7 +29,7 @@ def media_address_unanswered(now: Situation) -> Iterator[Noticed]:
 
     Without its own address the client cannot send Select Protocol, and the call stays without a key and without sound.
     """
-    asked = now.connection.discovery
+    asked = now.connection.media.discovery
     if asked is not None and now.passed(asked.at_ns + DISCOVERY_NS):
         yield Noticed(
             f"{took(now.at_ns - asked.at_ns)} after the client asked for its address nothing came.", (asked.n,)
@@ -69,15 +69,16 @@ def media_before_speaking(now: Situation) -> Iterator[Noticed]:
 
     The voice server then does not know whose SSRC that is: it drops the sound, or the client.
     """
-    voice = now.connection.voice
+    voice = now.connection.media.owner
     if voice is None or not voice.is_whole or not _is_audio(now.d):
         return
     began_ns = now.at_ns - int(_number(now.d, "duration_ms") * MS)
-    if voice.speaking is None:
+    speaking = voice.voice.speaking
+    if speaking is None:
         yield Noticed("Sound was sent, and no Speaking before it.")
-    elif voice.speaking.at_ns > began_ns:
-        early = took(voice.speaking.at_ns - began_ns)
-        yield Noticed(f"Sound was sent {early} before the client's first Speaking.", (voice.speaking.n,))
+    elif speaking.at_ns > began_ns:
+        early = took(speaking.at_ns - began_ns)
+        yield Noticed(f"Sound was sent {early} before the client's first Speaking.", (speaking.n,))
 
 
 @rule(
@@ -89,8 +90,8 @@ def media_before_speaking(now: Situation) -> Iterator[Noticed]:
 )
 def media_wrong_ssrc(now: Situation) -> Iterator[Noticed]:
     """The client sends sound under an SSRC that is not its own, and nobody will hear it."""
-    voice = now.connection.voice
-    ready = voice.ready if voice is not None else None
+    voice = now.connection.media.owner
+    ready = voice.voice.ready if voice is not None else None
     if ready is None or ready.ssrc is None or not _is_audio(now.d):
         return
     ssrc = _number(now.d, "ssrc")

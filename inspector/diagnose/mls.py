@@ -60,7 +60,7 @@ def _transition(d: Any) -> str:
 
 def _is_current(now: Situation) -> bool:
     """Return whether a commit is for the epoch that the proposals are of. Of the others' epochs little is known."""
-    encryption, epoch = now.connection.encryption, number_in(now.d, "epoch")
+    encryption, epoch = now.connection.voice.encryption, number_in(now.d, "epoch")
     if epoch is None or not is_known(now):
         return False
     if now.event.from_client:
@@ -81,7 +81,7 @@ def dave_proposals_unanswered(now: Situation) -> Iterator[Noticed]:
 
     Until somebody does, who came hears nothing, and who left could still listen.
     """
-    encryption = now.connection.encryption
+    encryption = now.connection.voice.encryption
     if encryption.proposals is None or not now.connection.is_whole or _takes_up(now):
         return
     left = {ref: proposal for ref, proposal in encryption.open_proposals.items() if proposal.revoked is None}
@@ -126,7 +126,7 @@ def dave_commit_incomplete(now: Situation) -> Iterator[Noticed]:
     """
     if not _is_current(now):
         return
-    encryption, taken = now.connection.encryption, set(references(now.d))
+    encryption, taken = now.connection.voice.encryption, set(references(now.d))
     latest_ns = now.at_ns - (CROSSING_NS if now.event.from_client else 0)
     left = {
         ref: proposal
@@ -167,7 +167,7 @@ def dave_commit_unknown_proposal(now: Situation) -> Iterator[Noticed]:
     """A commit refers to a proposal that never came here, or was taken back."""
     if not _is_current(now):
         return
-    known = now.connection.encryption.open_proposals
+    known = now.connection.voice.encryption.open_proposals
     refs = list(dict.fromkeys(references(now.d)))
     unknown = [ref for ref in refs if ref not in known]
     if unknown:
@@ -197,7 +197,7 @@ def dave_commit_unknown_proposal(now: Situation) -> Iterator[Noticed]:
 )
 def dave_epoch_jump(now: Situation) -> Iterator[Noticed]:
     """Proposals or a commit are of another epoch than the group has come to."""
-    encryption, epoch = now.connection.encryption, number_in(now.d, "epoch")
+    encryption, epoch = now.connection.voice.encryption, number_in(now.d, "epoch")
     if epoch is None or encryption.epoch is None or epoch == encryption.epoch or not is_known(now):
         return
     what = "The proposals are" if now.event.op == VoiceOp.MLS_PROPOSALS else f"The commit{_transition(now.d)} is"
@@ -215,7 +215,7 @@ def dave_epoch_jump(now: Situation) -> Iterator[Noticed]:
 )
 def dave_add_unknown_user(now: Situation) -> Iterator[Noticed]:
     """It is proposed to add a user who is not in the call, as far as the server has told."""
-    encryption, connection = now.connection.encryption, now.connection
+    encryption, connection = now.connection.voice.encryption, now.connection
     # Before version 8 a resume does not send again who came meanwhile.
     is_told = connection.resume is None or (connection.version or 0) >= 8
     if not encryption.listed or not is_known(now) or not is_told or len(encryption.members) >= MAX_MEMBERS:
@@ -239,7 +239,7 @@ def dave_add_unknown_user(now: Situation) -> Iterator[Noticed]:
 )
 def dave_external_sender_changed(now: Situation) -> Iterator[Noticed]:
     """The server names another key for its proposals than before, for the same group."""
-    encryption, key = now.connection.encryption, inner(now.d, "signature_key")
+    encryption, key = now.connection.voice.encryption, inner(now.d, "signature_key")
     before, known = encryption.external_sender, encryption.external_key
     if type(key) is not str or known is None or before is None or key == known:
         return
@@ -256,7 +256,7 @@ def dave_external_sender_changed(now: Situation) -> Iterator[Noticed]:
 )
 def dave_credential_mismatch(now: Situation) -> Iterator[Noticed]:
     """The client's key package is in the name of another user than its Identify; nobody will add it."""
-    user, claimed = now.connection.encryption.user, name(inner(now.d, "user_id"))
+    user, claimed = now.connection.voice.encryption.user, name(inner(now.d, "user_id"))
     if user is not None and claimed is not None and user != claimed:
         asked = now.connection.identify
         yield Noticed(
@@ -347,7 +347,7 @@ def _other(value: Any, allowed: tuple[str, ...]) -> Iterator[str]:
 )
 def dave_key_package_reused(now: Situation) -> Iterator[Noticed]:
     """Somebody is to be let in by a key package that has let in before."""
-    encryption = now.connection.encryption
+    encryption = now.connection.voice.encryption
     opened = {
         proposal.package: At(proposal.n, proposal.at_ns)
         for proposal in encryption.open_proposals.values()
@@ -381,7 +381,7 @@ def _lets_in(now: Situation) -> Iterator[tuple[str, str | None]]:
 )
 def dave_key_package_repeated(now: Situation) -> Iterator[Noticed]:
     """The client sends a key package again, or one that nothing asks for."""
-    encryption, ref = now.connection.encryption, inner(now.d, "key_package", "ref")
+    encryption, ref = now.connection.voice.encryption, inner(now.d, "key_package", "ref")
     before = encryption.packages.get(ref) if type(ref) is str else None
     if before is not None:
         yield Noticed(f"The key package {_short(ref)} was sent in row {before.n} already.", (before.n,))
@@ -402,7 +402,7 @@ def dave_key_package_repeated(now: Situation) -> Iterator[Noticed]:
 )
 def dave_welcome_mismatch(now: Situation) -> Iterator[Noticed]:
     """A welcome is not for the key package that the client sent last."""
-    encryption = now.connection.encryption
+    encryption = now.connection.voice.encryption
     refs = [ref for ref, _ in _lets_in(now)]
     if not refs or not encryption.packages or not is_known(now):
         return

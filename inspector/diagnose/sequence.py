@@ -23,14 +23,14 @@ MOST_GAPS = 5
 )
 def seq_gap(now: Situation) -> Iterator[Noticed]:
     """Numbers of events are left out."""
-    connection, seq = now.connection, now.event.seq
+    connection, numbers, seq = now.connection, now.connection.sequence, now.event.seq
     if seq is None or now.event.event == "READY" or not connection.is_whole:
         return
-    known = connection.seq
+    known = numbers.last
     # What is missing at the beginning of a resume is for `resume_lost_events` to say.
-    if known is not None and seq > known + 1 and connection.gaps < MOST_GAPS:
+    if known is not None and seq > known + 1 and numbers.gaps < MOST_GAPS:
         missing = counted(seq - known - 1, "event")
-        last = " Further gaps on this connection are not told." if connection.gaps == MOST_GAPS - 1 else ""
+        last = " Further gaps on this connection are not told." if numbers.gaps == MOST_GAPS - 1 else ""
         yield Noticed(f"The numbers go from {known:,} to {seq:,}: {missing} missing here.{last}")
 
 
@@ -46,14 +46,14 @@ def seq_not_rising(now: Situation) -> Iterator[Noticed]:
 
     During a resume that is as it should be: events are sent again under the numbers that they had.
     """
-    connection, seq = now.connection, now.event.seq
-    if seq is None or connection.seq is None or now.event.event == "READY" or connection.is_replaying:
+    connection, numbers, seq = now.connection, now.connection.sequence, now.event.seq
+    if seq is None or numbers.last is None or now.event.event == "READY" or connection.is_replaying:
         return
     # Numbers start over with a READY, and that may be what could not be read.
     if not connection.is_whole:
         return
-    if seq <= connection.seq and not connection.disorders:
-        what = "comes again" if seq == connection.seq else f"follows {connection.seq:,}"
+    if seq <= numbers.last and not numbers.disorders:
+        what = "comes again" if seq == numbers.last else f"follows {numbers.last:,}"
         yield Noticed(f"Number {seq:,} {what}. More of these are not told on this connection.")
 
 
@@ -66,7 +66,7 @@ def seq_not_rising(now: Situation) -> Iterator[Noticed]:
 )
 def seq_missing(now: Situation) -> Iterator[Noticed]:
     """An event has no number, so a resume cannot ask for what follows it."""
-    if now.event.seq is None and not now.connection.unnumbered:
+    if now.event.seq is None and not now.connection.sequence.unnumbered:
         yield Noticed("The dispatch has no s. More of these are not told on this connection.")
 
 
@@ -85,7 +85,7 @@ def resume_lost_events(now: Situation) -> Iterator[Noticed]:
     connection, resume = now.connection, now.connection.resume
     if resume is None or resume.seq is None or not connection.is_whole:
         return
-    first = connection.first_seq if connection.first_seq is not None else now.event.seq
+    first = connection.sequence.first if connection.sequence.first is not None else now.event.seq
     if first is None:
         session = now.session
         if session is not None and session.seq is not None and session.seq > resume.seq:
@@ -111,10 +111,10 @@ def resume_lost_events(now: Situation) -> Iterator[Noticed]:
 )
 def event_before_ready(now: Situation) -> Iterator[Noticed]:
     """An event came before READY on a connection that resumes nothing."""
-    connection = now.connection
-    if connection.accepted is not None or connection.resume is not None or connection.seq is not None:
+    connection, numbers = now.connection, now.connection.sequence
+    if connection.accepted is not None or connection.resume is not None or numbers.last is not None:
         return
-    if connection.unnumbered:
+    if numbers.unnumbered:
         return
     if now.event.event not in ("READY", "RESUMED") and connection.is_whole:
         yield Noticed("This is the first event of the connection, and not READY.")
@@ -130,7 +130,7 @@ def event_before_ready(now: Situation) -> Iterator[Noticed]:
 def event_outside_shard(now: Situation) -> Iterator[Noticed]:
     """An event of a guild came to a shard that the guild does not belong to."""
     connection, guild = now.connection, now.event.guild_id
-    shard = connection.shard_pair
+    shard = connection.main.shard_pair
     if guild is not None and shard is not None:
         yield Noticed(
             f"Guild {guild} belongs to shard {(guild >> 22) % shard[1]} of {shard[1]}, and this is shard {shard[0]}. "

@@ -239,7 +239,7 @@ def _nothing_left(now: Situation, closed: Closed) -> str | None:
         return None
     if closed.by == "client" and closed.code in DESTROYING:
         return "the client has ended its session itself"
-    if connection.refused is not None and not connection.refused.resumable:
+    if connection.main.refused is not None and not connection.main.refused.resumable:
         return "op 9 has ended the session"
     if session is not None and session.phase == "ended":
         return "the session has ended"

@@ -93,12 +93,12 @@ def _is_new(now: Situation) -> bool:
 
 def _counted(now: Situation) -> int | None:
     """Return up to where the server has counted; for a Resume, on the connection before. None where that is unknown."""
-    if isinstance(now.said, Resume) and now.connection.seq is None:
+    if isinstance(now.said, Resume) and now.connection.sequence.last is None:
         before = now.before()
         if before is None or before[0].session != now.said.session or not before[0].is_whole:
             return None
-        return before[0].seq
-    return now.connection.seq
+        return before[0].sequence.last
+    return now.connection.sequence.last
 
 
 @rule(
@@ -127,13 +127,14 @@ def voice_seq_ack_wrong(now: Situation) -> Iterator[Noticed]:
     if behind > WRAP // 2 and (connection.resume is None or WRAP - behind > BEHIND):
         yield Noticed(f"seq_ack is {seq:,}; the server has counted up to {known:,} only.", (), severity)
         return
-    last = connection.last_beat if isinstance(now.said, Beat) else None
-    if last is not None and connection.seq_at_beat is not None and now.at_ns - last.at_ns >= SECOND:
+    last = connection.heartbeats.last if isinstance(now.said, Beat) else None
+    seq_then = connection.heartbeats.seq_then
+    if last is not None and seq_then is not None and now.at_ns - last.at_ns >= SECOND:
         # What had come before the last heartbeat is long received at this one.
-        if 0 < (connection.seq_at_beat - seq) % WRAP <= WRAP // 2:
+        if 0 < (seq_then - seq) % WRAP <= WRAP // 2:
             yield Noticed(
-                f"seq_ack is {seq:,}; the server had counted up to {connection.seq_at_beat:,} before the last "
-                f"heartbeat, {took(now.at_ns - last.at_ns)} ago.",
+                f"seq_ack is {seq:,}; the server had counted up to {seq_then:,} before the last heartbeat, "
+                f"{took(now.at_ns - last.at_ns)} ago.",
                 (last.n,),
                 Severity.WARN,
             )
@@ -168,15 +169,16 @@ def voice_seq_ack_unsupported(now: Situation) -> Iterator[Noticed]:
 def voice_seq_gap(now: Situation) -> Iterator[Noticed]:
     """Numbers of the voice server's messages are left out, or come again."""
     connection, seq, resume = now.connection, now.event.seq, now.connection.resume
-    if seq is None or connection.seq is None or not connection.is_whole:
+    numbers = connection.sequence
+    if seq is None or numbers.last is None or not connection.is_whole:
         return
     if resume is None:
-        if (seq - connection.seq) % WRAP != 1:
-            yield Noticed(f"The numbers go from {connection.seq:,} to {seq:,}.")
+        if (seq - numbers.last) % WRAP != 1:
+            yield Noticed(f"The numbers go from {numbers.last:,} to {seq:,}.")
         return
     # A resume sends again what may have been received, and begins after what the client acknowledged.
-    begins = connection.first_seq is None
-    last = resume.seq if begins else connection.seq
+    begins = numbers.first is None
+    last = resume.seq if begins else numbers.last
     if last is not None and last >= 0 and 1 < (seq - last) % WRAP <= WRAP // 2:
         what = f"Resume acknowledged {last:,}, and they go on with" if begins else f"The numbers go from {last:,} to"
         yield Noticed(f"{what} {seq:,}.", (resume.n,) if begins else ())
@@ -222,7 +224,7 @@ def voice_command_too_early(now: Situation) -> Iterator[Noticed]:
 )
 def voice_mode_not_offered(now: Situation) -> Iterator[Noticed]:
     """Select Protocol chooses an encryption mode that was not on offer; the voice server closes with 4016."""
-    selected, modes = now.expect(Selected), now.connection.modes
+    selected, modes = now.expect(Selected), now.connection.voice.modes
     if modes and selected.mode is not None and selected.mode not in modes:
         ready = now.connection.accepted
         yield Noticed(
@@ -291,9 +293,9 @@ def _missing_step(connection: Connection) -> tuple[str, int | None] | None:
         return "Resumed" if isinstance(asked, Resume) else "Ready", asked.n
     if isinstance(asked, Resume):
         return None
-    if connection.selected is None:
+    if connection.voice.selected is None:
         return "Select Protocol", accepted.n
-    return ("Session Description", connection.selected.n) if connection.described is None else None
+    return ("Session Description", connection.voice.selected.n) if connection.voice.described is None else None
 
 
 @rule(

@@ -265,7 +265,7 @@ class Media:
 
     def _codec(self, payload_type: int) -> Codec | None:
         """Return the codec of a payload type: as Select Protocol says, if it names any."""
-        selected = self._voice.selected if self._voice is not None else None
+        selected = self._voice.voice.selected if self._voice is not None else None
         if selected is not self._selected:
             self._selected = selected
             named = selected.codecs if selected is not None else ()
@@ -302,9 +302,10 @@ class Media:
         voice = self._voice
         if voice is None:
             return None
-        if from_client and voice.ready is not None and voice.ready.ssrc == ssrc and voice.identify is not None:
+        ready = voice.voice.ready
+        if from_client and ready is not None and ready.ssrc == ssrc and voice.identify is not None:
             return voice.identify.user_id
-        told = voice.encryption
+        told = voice.voice.encryption
         return told.users.get(ssrc) or told.former.get(ssrc)
 
     def _time(self, run: Run, packet: Packet, at_ns: int) -> None:

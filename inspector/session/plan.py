@@ -108,22 +108,23 @@ class Plan:
             odd |= _PROBLEMS
         if payload.extra:
             odd |= _UNKNOWN
-        if event.seq != (connection.seq or 0) + 1 and not self.from_client:
+        if event.seq != (connection.sequence.last or 0) + 1 and not self.from_client:
             odd |= _OUT_OF_ORDER
         if connection.accepted is None:
             odd |= _EARLY
-        guild, intents = event.guild_id, connection.intents
+        main = connection.main
+        guild, intents = event.guild_id, main.intents
         if self.has_form and type(payload.d) is dict:
             if not world.forms.is_known(event.event or "", payload.d):
                 odd |= NEW_FORM
             if intents is not None and guild is not None:
                 is_outside = self.intents and intents.isdisjoint(self.intents)
-                if is_outside and event.event not in connection.outside:
+                if is_outside and event.event not in main.outside:
                     odd |= UNASKED
-                if not connection.has_content and event.event == "MESSAGE_CREATE":
+                if not main.has_content and event.event == "MESSAGE_CREATE":
                     odd |= MAYBE_BLANK
-        shard = connection.shard_pair
-        if shard is not None and guild is not None and not (self.from_client or connection.strays):
+        shard = main.shard_pair
+        if shard is not None and guild is not None and not (self.from_client or main.strays):
             odd |= STRAY * is_stray(event, shard)
         return odd
 

@@ -1,6 +1,7 @@
 """What is known of one connection while it is being read. Bounded, however long it lives.
 
-Rows that matter later are remembered by number and time; times are nanoseconds since the epoch.
+Rows that matter later are remembered by number and time; times are nanoseconds since the epoch. What all planes have
+is in `Connection` itself, what only one has in a part of it.
 """
 
 from collections import deque
@@ -44,6 +45,128 @@ class Sent(NamedTuple):
     wire_bytes: int
     problem: str = ""
     """What is wrong with it, or why it could not be read; not inert."""
+
+
+@dataclass(slots=True)
+class Heartbeats:
+    """The client's heartbeats: on the gateways, and in remote auth."""
+
+    pending: deque[Beat] = field(default_factory=lambda: deque(maxlen=MAX_UNACKED))
+    """Those that have no ACK yet."""
+    last: Beat | None = None
+    seq_then: int | None = None
+    """The newest sequence number of the server at `last`."""
+    count: int = 0
+    received_since: int = 0
+    """Rows from the server since the client's last heartbeat, ACKs left out."""
+    asked: At | None = None
+    """The server wants a heartbeat at once, and none has come yet."""
+
+    def sent(self, beat: Beat, seq: int | None) -> At | None:
+        """Take in the next heartbeat, sent when the server had counted to `seq`; return what asked for it, if anything
+        did.
+        """
+        self.pending.append(beat)
+        self.last, self.seq_then = beat, seq
+        self.count += 1
+        self.received_since = 0
+        asked, self.asked = self.asked, None
+        return asked
+
+    def acknowledged(self, nonce: float | None) -> Beat | None:
+        """Take in an ACK, and return the heartbeat that it answers; None where none was waiting for it.
+
+        An ACK of the voice gateway repeats its heartbeat's nonce. Elsewhere each answers the oldest that has none.
+        """
+        self.received_since -= 1
+        for beat in self.pending:
+            if nonce is None or nonce == beat.nonce:
+                self.pending.remove(beat)
+                return beat
+        return None
+
+    def forget_pending(self) -> None:
+        """Forget what waits for something."""
+        self.pending.clear()
+        self.last = self.seq_then = self.asked = None
+        self.received_since = 0
+
+
+@dataclass(slots=True)
+class SequenceNumbers:
+    """The numbers that the server gave on a connection of the main or the voice gateway."""
+
+    last: int | None = None
+    first: int | None = None
+    gaps: int = 0
+    """How often numbers were left out between two events."""
+    disorders: int = 0
+    """Events whose number was not above the one before; what a resume sends again is not counted."""
+    unnumbered: bool = False
+    """An event came without a number."""
+
+
+@dataclass(slots=True)
+class MainGateway:
+    """What only a connection of the main gateway has."""
+
+    refused: Refused | None = None
+    """An Invalid Session that no Identify, Resume or close has answered yet."""
+    refusals: int = 0
+    """Invalid Sessions that its client got in a row, here and on the connections before, with no READY or RESUMED
+    between them."""
+    reconnect: At | None = None
+    """Reconnect was asked for."""
+    members: dict[str, Members] = field(default_factory=dict)
+    """Requests for members that are not answered in full, by nonce, or by guild where there is none."""
+    joins: dict[str, Join] = field(default_factory=dict)
+    """Wishes to join a voice channel (op 4) that have no voice server yet, by guild or channel."""
+    shard_pair: tuple[int, int] | None = None
+    """The shard as numbers."""
+    intents: frozenset[str] | None = None
+    """Names of the intents of a bot's session; None where they are not known, or do not matter."""
+    outside: set[str] = field(default_factory=set)
+    """Events that came although no intent asks for them."""
+    strays: bool = False
+    """An event came that belongs to another shard."""
+    blank_messages: int = 0
+    """Messages of guilds that came without any content, and that had to have some, while none came with it."""
+    has_content: bool = False
+    """A message of a guild came with content."""
+
+    def forget_pending(self) -> None:
+        """Forget what waits for something."""
+        self.members.clear()
+        self.joins.clear()
+        self.refused = self.reconnect = None
+
+
+@dataclass(slots=True)
+class VoiceGateway:
+    """What only a connection of the voice gateway has."""
+
+    modes: tuple[str, ...] = ()
+    """The encryption modes on offer."""
+    ready: VoiceReady | None = None
+    """Where media go, and under which SSRC."""
+    selected: Selected | None = None
+    """The client's Select Protocol."""
+    described: Described | None = None
+    """The server's Session Description."""
+    encryption: Dave = field(default_factory=Dave)
+    """The state of DAVE; connections that resume this one share it."""
+    speaking: At | None = None
+    """The client's first Speaking."""
+
+
+@dataclass(slots=True)
+class MediaPath:
+    """What only a connection over UDP has."""
+
+    owner: "Connection | None" = None
+    """The voice connection whose packets these are."""
+    discovery: At | None = None
+    """The newest IP discovery that no answer has come to."""
 
 
 @dataclass(slots=True)
@@ -91,21 +214,15 @@ class Connection:
     """When anything last happened on it."""
     examined_ns: int = 0
     """Up to when silence on it has been looked into."""
-    heartbeats: deque[Beat] = field(default_factory=lambda: deque(maxlen=MAX_UNACKED))
-    """Those that have no ACK yet."""
-    last_beat: Beat | None = None
-    seq_at_beat: int | None = None
-    """What `seq` was then."""
-    beats: int = 0
-    received_since_beat: int = 0
-    """Rows from the server since the client's last heartbeat, ACKs left out."""
     last_received: At | None = None
     """The newest row from the server."""
     last_received_bytes: int = 0
     """And how long that was, on the wire."""
+    sends: deque[Sent] = field(default_factory=lambda: deque(maxlen=MAX_SENDS))
+    """What the client sent within the last minute, the oldest first."""
+    last_sent: Sent | None = None
+    """The newest message of the client, and whatever its age."""
     hello: Hello | None = None
-    heartbeat_asked: At | None = None
-    """The server wants a heartbeat at once, and none has come yet."""
     identify: Identify | None = None
     """The newest."""
     identifies: int = 0
@@ -113,59 +230,12 @@ class Connection:
     """The newest."""
     accepted: At | None = None
     """READY or RESUMED (voice: Ready or Resumed)."""
-    refused: Refused | None = None
-    """An Invalid Session that no Identify, Resume or close has answered yet."""
-    refusals: int = 0
-    """Invalid Sessions that its client got in a row, here and on the connections before, with no READY or RESUMED
-    between them."""
-    reconnect: At | None = None
-    """Reconnect was asked for."""
-    seq: int | None = None
-    """The newest sequence number that the server gave on this connection."""
-    first_seq: int | None = None
-    """And the first."""
-    gaps: int = 0
-    """How often numbers were left out between two events."""
-    disorders: int = 0
-    """Events whose number was not above the one before; what a resume sends again is not counted."""
-    unnumbered: bool = False
-    """An event came without a number."""
-    sends: deque[Sent] = field(default_factory=lambda: deque(maxlen=MAX_SENDS))
-    """What the client sent within the last minute, the oldest first."""
-    last_sent: Sent | None = None
-    """The newest message of the client, and whatever its age."""
-    members: dict[str, Members] = field(default_factory=dict)
-    """Requests for members that are not answered in full, by nonce, or by guild where there is none."""
-    joins: dict[str, Join] = field(default_factory=dict)
-    """Wishes to join a voice channel (op 4) that have no voice server yet, by guild or channel."""
-    shard_pair: tuple[int, int] | None = None
-    """The shard as numbers."""
-    intents: frozenset[str] | None = None
-    """Names of the intents of a bot's session; None where they are not known, or do not matter."""
-    outside: set[str] = field(default_factory=set)
-    """Events that came although no intent asks for them."""
-    strays: bool = False
-    """An event came that belongs to another shard."""
-    blank_messages: int = 0
-    """Messages of guilds that came without any content, and that had to have some, while none came with it."""
-    has_content: bool = False
-    """A message of a guild came with content."""
-    modes: tuple[str, ...] = ()
-    """Voice: the encryption modes on offer."""
-    ready: VoiceReady | None = None
-    """Voice: where media go, and under which SSRC."""
-    selected: Selected | None = None
-    """Voice: the client's Select Protocol."""
-    described: Described | None = None
-    """Voice: the server's Session Description."""
-    encryption: Dave = field(default_factory=Dave)
-    """Voice: the state of DAVE."""
-    speaking: At | None = None
-    """Voice: the client's first Speaking."""
-    voice: "Connection | None" = None
-    """Media: the voice connection whose packets these are. Those that resume it share its `encryption`."""
-    discovery: At | None = None
-    """Media: the newest IP discovery that no answer has come to."""
+    heartbeats: Heartbeats = field(default_factory=Heartbeats)
+    sequence: SequenceNumbers = field(default_factory=SequenceNumbers)
+    # What only one plane has. The parts of the other planes stay as they are here.
+    main: MainGateway = field(default_factory=MainGateway)
+    voice: VoiceGateway = field(default_factory=VoiceGateway)
+    media: MediaPath = field(default_factory=MediaPath)
     noted: tuple[object, ...] = ()
     """What `facts` was when the connection was last written down."""
 
@@ -219,12 +289,11 @@ class Connection:
 
     def forget_pending(self) -> None:
         """Forget what waits for something, and what was counted: what was waited for may have come unseen."""
-        for pending in (self.heartbeats, self.sends, self.members, self.joins):
-            pending.clear()
-        self.last_beat = self.heartbeat_asked = self.refused = self.reconnect = self.discovery = None
-        self.last_sent = self.last_received = self.seq = self.seq_at_beat = None
-        self.received_since_beat = 0
-        self.encryption.whole = False
+        self.heartbeats.forget_pending()
+        self.main.forget_pending()
+        self.sends.clear()
+        self.last_sent = self.last_received = self.sequence.last = self.media.discovery = None
+        self.voice.encryption.whole = False
 
     @classmethod
     def of(cls, opened: Opened) -> "Connection":

@@ -59,21 +59,21 @@ class Tracker:
         A proxy may have put another address there, so the SSRC that it was given will do; `ssrc` is a packet's. In
         mitmproxy's files a path of UDP mostly comes after its voice connection has ended.
         """
-        if connection.voice is None:
-            voices = [each for each in self.world.known() if each.plane is Plane.VOICE and each.ready is not None]
-            by_address = [each for each in voices if each.ready and each.ready.media == connection.opened.url]
-            by_ssrc = [each for each in voices if each.ready and ssrc is not None and each.ready.ssrc == ssrc]
+        if connection.media.owner is None:
+            voices = [(each, each.voice.ready) for each in self.world.known() if each.plane is Plane.VOICE]
+            by_address = [each for each, ready in voices if ready and ready.media == connection.opened.url]
+            by_ssrc = [each for each, ready in voices if ready and ssrc is not None and ready.ssrc == ssrc]
             for voice in reversed(by_address or by_ssrc):
-                connection.voice, connection.parent = voice, voice.id
+                connection.media.owner, connection.parent = voice, voice.id
                 connection.session = voice.session
                 break
-        return connection.voice
+        return connection.media.owner
 
     def receive(self, connection: Connection, event: Event) -> None:
         """Count a payload of the server. All of `follow` that there is for one that is plain and not odd."""
         connection.last_received = At(event.n, event.at_ns)
         connection.last_received_bytes = event.wire_bytes
-        connection.received_since_beat += 1
+        connection.heartbeats.received_since += 1
         if event.seq is not None:
             # A voice connection counts for itself, although its session's id may be that of the main one.
             session = self.world.session_of(connection) if event.plane is Plane.GATEWAY else None
@@ -91,7 +91,7 @@ class Tracker:
         else:
             self.receive(connection, event)
             if plan.is_dispatch and event.seq is None:
-                connection.unnumbered = True
+                connection.sequence.unnumbered = True
         if odd & NEW_FORM:
             self.world.forms.learn(event.event or "", payload.d)
         if odd & (UNASKED | MAYBE_BLANK):
@@ -100,14 +100,15 @@ class Tracker:
             sent = bool(event.from_client)
             connection.phase = connection_phase(event.plane, connection.phase, sent, event.op, event.event)
         if odd & STRAY:
-            connection.strays = True
+            connection.main.strays = True
         if plan.step is not None:
             note = plan.step(self.world, connection, event, what)
             if note is not None:
                 event.note = note
         if event.plane is Plane.VOICE:
-            note = connection.encryption.take(event, payload.d)
-            connection.dave = connection.encryption.words
+            encryption = connection.voice.encryption
+            note = encryption.take(event, payload.d)
+            connection.dave = encryption.words
             if note is not None:
                 event.note = note
         if event.event in ("READY", "RESUMED"):
@@ -121,17 +122,17 @@ class Tracker:
         asked = connection.identify
         if isinstance(what, said.Ready) and what.is_bot and asked is not None and asked.intents is not None:
             session.intents = frozenset(intent.name for intent in self._registry.intents_of(asked.intents)[0])
-        connection.intents = session.intents
+        connection.main.intents = session.intents
 
     def _count_contents(self, odd: int, connection: Connection, event: Event, d: dict[str, Any]) -> None:
         """Remember events that no intent asks for, and keep count of messages that came without content."""
-        session = self.world.session_of(connection)
+        session, main = self.world.session_of(connection), connection.main
         if odd & UNASKED and event.event is not None and not comes_anyway(event, session):
-            connection.outside.add(event.event)
+            main.outside.add(event.event)
         if odd & MAYBE_BLANK:
             blank = is_blank(event, d, session)
-            connection.blank_messages += blank is True
-            connection.has_content = blank is False
+            main.blank_messages += blank is True
+            main.has_content = blank is False
 
     def stumbled(self, connection: Connection, event: Event) -> None:
         """Take in a message that could not be decoded: its sender sent it all the same."""
@@ -203,17 +204,18 @@ def _count_send(connection: Connection, event: Event, problem: str) -> None:
 
 
 def _number(session: Session | None, connection: Connection, event: Event) -> None:
-    seq, known = event.seq, connection.seq
+    numbers, seq = connection.sequence, event.seq
+    known = numbers.last
     assert seq is not None
     # READY counts from the beginning.
     if known is not None and event.event != "READY":
         if seq > known + 1:
-            connection.gaps += 1
+            numbers.gaps += 1
         elif seq <= known and not connection.is_replaying:
-            connection.disorders += 1
-    connection.seq = seq
-    if connection.first_seq is None:
-        connection.first_seq = seq
+            numbers.disorders += 1
+    numbers.last = seq
+    if numbers.first is None:
+        numbers.first = seq
     if session is not None and (session.seq is None or seq > session.seq):
         session.seq = seq
 
@@ -233,37 +235,27 @@ def _hello(world: World, connection: Connection, event: Event, what: Said | None
 
 
 def _ask_for_heartbeat(world: World, connection: Connection, event: Event, what: Said | None) -> str:
-    connection.heartbeat_asked = At(event.n, event.at_ns)
+    connection.heartbeats.asked = At(event.n, event.at_ns)
     return "the server asks for a heartbeat now"
 
 
 def _heartbeat(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
     assert isinstance(what, said.Beat)
-    connection.heartbeats.append(what)
-    connection.last_beat, connection.seq_at_beat = what, connection.seq
-    connection.beats += 1
-    connection.received_since_beat = 0
-    asked, connection.heartbeat_asked = connection.heartbeat_asked, None
-    answer = _answered(event, asked)
+    answer = _answered(event, connection.heartbeats.sent(what, connection.sequence.last))
     return None if answer is None else f"as asked, {answer}"
 
 
 def _heartbeat_ack(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
-    # An ACK of the voice gateway repeats its heartbeat's nonce. Elsewhere each answers the oldest that has none.
     assert isinstance(what, said.Acked)
-    connection.received_since_beat -= 1
-    for beat in connection.heartbeats:
-        if what.nonce is None or what.nonce == beat.nonce:
-            connection.heartbeats.remove(beat)
-            return _answered(event, beat)
-    return "no heartbeat was waiting for it"
+    beat = connection.heartbeats.acknowledged(what.nonce)
+    return "no heartbeat was waiting for it" if beat is None else _answered(event, beat)
 
 
 def _identify(world: World, connection: Connection, event: Event, what: Said | None) -> None:
     assert isinstance(what, said.Identify)
     connection.identify = what
     connection.identifies += 1
-    connection.refused = None
+    connection.main.refused = None
     _set_shard(connection, what.shard)
     _introduce(world, connection, what)
     world.logins.add(Login(event.n, event.at_ns, connection.id, what.token, what.shard))
@@ -272,7 +264,7 @@ def _identify(world: World, connection: Connection, event: Event, what: Said | N
 def _resume(world: World, connection: Connection, event: Event, what: Said | None) -> None:
     assert isinstance(what, said.Resume)
     connection.resume = what
-    connection.refused = None
+    connection.main.refused = None
     if what.session is None or (is_lost(what.session) and what.session not in world.sessions):
         return
     connection.session = what.session
@@ -296,7 +288,7 @@ def _introduce(world: World, connection: Connection, what: said.Identify | said.
     before = world.before(identity)
     if before is not None and before[0].id != connection.id:
         connection.previous = before[0].id
-        connection.refusals = max(connection.refusals, before[0].refusals)
+        connection.main.refusals = max(connection.main.refusals, before[0].main.refusals)
     connection.identity = identity
     world.last_of.keep(identity, connection.id)
 
@@ -304,7 +296,7 @@ def _introduce(world: World, connection: Connection, what: said.Identify | said.
 def _ready(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
     assert isinstance(what, said.Ready)
     connection.accepted = At(event.n, event.at_ns)
-    connection.refusals = 0
+    connection.main.refusals = 0
     _set_shard(connection, what.shard)
     if what.session is not None:
         # Two of which nothing is left but their length are two all the same.
@@ -325,7 +317,7 @@ def _ready(world: World, connection: Connection, event: Event, what: Said | None
 
 def _resumed(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
     connection.accepted = At(event.n, event.at_ns)
-    connection.refusals = 0
+    connection.main.refusals = 0
     session = world.session_of(connection)
     if session is not None:
         session.befell("resumed")
@@ -338,8 +330,8 @@ def _resumed(world: World, connection: Connection, event: Event, what: Said | No
 def _refuse(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
     assert isinstance(what, said.Refused)
     asked = connection.asked if connection.accepted is None else None
-    connection.refused = what
-    connection.refusals += 1
+    connection.main.refused = what
+    connection.main.refusals += 1
     connection.accepted = None
     session = world.session_of(connection)
     if session is not None:
@@ -357,21 +349,22 @@ def _destroy(session: Session, how: str, event: Event) -> None:
 
 
 def _reconnect(world: World, connection: Connection, event: Event, what: Said | None) -> None:
-    connection.reconnect = At(event.n, event.at_ns)
+    connection.main.reconnect = At(event.n, event.at_ns)
 
 
 def _ask_for_members(world: World, connection: Connection, event: Event, what: Said | None) -> None:
     assert isinstance(what, said.Members)
-    remember(connection.members, what.key, what)
+    remember(connection.main.members, what.key, what)
 
 
 def _members(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
     assert isinstance(what, said.Chunk)
-    asked = connection.members.get(what.key)
+    members = connection.main.members
+    asked = members.get(what.key)
     if asked is not None and what.is_last:
-        del connection.members[what.key]
+        del members[what.key]
     elif asked is not None and not asked.answered:
-        connection.members[what.key] = asked._replace(answered=True)
+        members[what.key] = asked._replace(answered=True)
     return _answered(event, asked)
 
 
@@ -379,7 +372,7 @@ def _join(world: World, connection: Connection, event: Event, what: Said | None)
     assert isinstance(what, said.Join)
     if what.server_id is None:
         return
-    remember(connection.joins, what.server_id, what)
+    remember(connection.main.joins, what.server_id, what)
     call = world.calls.get(what.server_id)
     if call is None or not _is_same_session(world, call.main, connection):
         call = Call(what.server_id, connection.id)
@@ -415,10 +408,10 @@ def _voice_state(world: World, connection: Connection, event: Event, what: Said 
     if call.state is not None and not stayed:
         call.moved = At(event.n, event.at_ns)
     call.channel, call.state, call.session = what.channel, At(event.n, event.at_ns), what.session
-    asked = connection.joins.get(call.server_id)
+    asked = connection.main.joins.get(call.server_id)
     # Who leaves gets no voice server, nor who only mutes himself, which is op 4 with the channel he is in.
     if asked is not None and (what.channel is None or (stayed and asked.channel == what.channel)):
-        del connection.joins[call.server_id]
+        del connection.main.joins[call.server_id]
     return _answered(event, asked)
 
 
@@ -430,7 +423,7 @@ def _voice_server(world: World, connection: Connection, event: Event, what: Said
     call.main = connection.id
     call.server, call.token, call.endpoint = At(event.n, event.at_ns), what.token, what.endpoint
     world.calls.keep(call.server_id, call)
-    return _answered(event, connection.joins.pop(what.server_id, None))
+    return _answered(event, connection.main.joins.pop(what.server_id, None))
 
 
 def _lose_call(world: World, connection: Connection, event: Event, what: Said | None) -> None:
@@ -465,12 +458,13 @@ def _voice_resume(world: World, connection: Connection, event: Event, what: Said
 def _enter_call(world: World, connection: Connection, what: said.Identify | said.Resume) -> None:
     _introduce(world, connection, what)
     before = world.ended.get(connection.previous or 0)
-    if before is not None and before[0].session == connection.session and connection.seq is None:
+    if before is not None and before[0].session == connection.session and connection.sequence.last is None:
         # Numbers go on over a resume.
-        connection.seq = before[0].seq if isinstance(what, said.Resume) and before[0].is_whole else None
+        last = before[0].sequence.last
+        connection.sequence.last = last if isinstance(what, said.Resume) and before[0].is_whole else None
         if isinstance(what, said.Resume):
-            connection.encryption = before[0].encryption
-            connection.encryption.whole = connection.encryption.whole and before[0].is_whole
+            encryption = connection.voice.encryption = before[0].voice.encryption
+            encryption.whole = encryption.whole and before[0].is_whole
     call = world.calls.get(what.server_id or "")
     if call is not None:
         connection.parent = call.main
@@ -479,7 +473,7 @@ def _enter_call(world: World, connection: Connection, what: said.Identify | said
 def _voice_ready(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
     assert isinstance(what, said.VoiceReady)
     connection.accepted = At(event.n, event.at_ns)
-    connection.modes, connection.ready = what.modes, what
+    connection.voice.modes, connection.voice.ready = what.modes, what
     return _answered(event, connection.identify)
 
 
@@ -490,31 +484,31 @@ def _voice_resumed(world: World, connection: Connection, event: Event, what: Sai
 
 def _select(world: World, connection: Connection, event: Event, what: Said | None) -> None:
     assert isinstance(what, said.Selected)
-    connection.selected = what
+    connection.voice.selected = what
 
 
 def _describe(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
     assert isinstance(what, said.Described)
-    connection.described = what
-    return _answered(event, connection.selected)
+    connection.voice.described = what
+    return _answered(event, connection.voice.selected)
 
 
 def _speak(world: World, connection: Connection, event: Event, what: Said | None) -> None:
-    connection.speaking = connection.speaking or At(event.n, event.at_ns)
+    connection.voice.speaking = connection.voice.speaking or At(event.n, event.at_ns)
 
 
 def _discover(world: World, connection: Connection, event: Event, what: Said | None) -> None:
-    connection.discovery = At(event.n, event.at_ns)
+    connection.media.discovery = At(event.n, event.at_ns)
 
 
 def _discovered(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
-    asked, connection.discovery = connection.discovery, None
+    asked, connection.media.discovery = connection.media.discovery, None
     return _answered(event, asked)
 
 
 def _set_shard(connection: Connection, shard: tuple[int, int] | None) -> None:
     if shard is not None:
-        connection.shard, connection.shard_pair = f"{shard[0]}/{shard[1]}", shard
+        connection.shard, connection.main.shard_pair = f"{shard[0]}/{shard[1]}", shard
 
 
 def comes_anyway(event: Event, session: Session | None) -> bool:

@@ -165,4 +165,4 @@ def events_of(*talks: Conversation) -> list[Event]:
 
 def state(*talks: Conversation) -> Dave:
     """Return what is known of the last one's encryption."""
-    return fed(in_order(*talks)).changed[talks[-1].connection].encryption
+    return fed(in_order(*talks)).changed[talks[-1].connection].voice.encryption

@@ -275,7 +275,7 @@ def state(talk: Conversation) -> Dave:
     pipeline = Pipeline(default())
     for happening in talk.happenings:
         pipeline.feed(happening)
-    return pipeline._tracker.world.open[talk.connection].encryption
+    return pipeline._tracker.world.open[talk.connection].voice.encryption
 
 
 def test_who_is_there_and_whose_stream_it_is_are_followed() -> None:

@@ -117,8 +117,8 @@ def test_without_its_voice_connection_a_path_says_nothing_of_them() -> None:
 @given(st.recursive(st.none() | st.integers() | st.floats() | st.text(max_size=5), lambda inner: st.lists(inner)))
 def test_any_body_is_borne(value: object) -> None:
     connection = Connection.of(udp().happenings[0])  # type: ignore[arg-type]
-    connection.voice = Connection.of(voice().happenings[0])  # type: ignore[arg-type]
-    connection.voice.ready = VoiceReady(1, 0, (), 1001)
+    connection.media.owner = Connection.of(voice().happenings[0])  # type: ignore[arg-type]
+    connection.media.owner.voice.ready = VoiceReady(1, 0, (), 1001)
     keys = ("packets", "lost", "duration_ms", "ssrc", "media")
     for d in (value, dict.fromkeys(keys, value), dict.fromkeys(keys, value) | {"media": "audio"}):
         event = Event(1, 2, 0, Plane.MEDIA, Kind.PAYLOAD, from_client=True, op="rtp")

@@ -105,7 +105,7 @@ def test_numbers_of_a_voice_connection_are_not_those_of_its_main_one() -> None:
     pipeline = Pipeline(default())
     made = fed((*main.happenings, *talk.happenings), pipeline)
     assert pipeline._tracker.world.sessions[digest(SESSION)].seq == 1
-    assert made.changed[2].seq == 90
+    assert made.changed[2].sequence.last == 90
 
 
 def test_a_heartbeat_without_a_proper_nonce_is_paired_by_its_place() -> None:
@@ -126,7 +126,7 @@ def test_heartbeats_without_an_answer_are_not_kept_forever() -> None:
     for number in range(50):
         talk.client({"op": 1, "d": number})
     [connection] = connections(talk)
-    assert len(connection.heartbeats) == MAX_UNACKED
+    assert len(connection.heartbeats.pending) == MAX_UNACKED
 
 
 def test_a_session_is_followed_over_the_connections_that_resume_it() -> None:
@@ -221,14 +221,14 @@ def test_a_join_waits_until_there_is_a_voice_server_or_none_is_due(after: list[P
     talk = Conversation().opens().server(HELLO).client(identify()).server(ready()).client(JOIN)
     for payload in after:
         (talk.client if payload["op"] == 4 else talk.server)(payload)
-    assert len(connections(talk)[0].joins) == waits
+    assert len(connections(talk)[0].main.joins) == waits
 
 
 def test_a_request_for_members_is_answered_in_part_by_its_first_chunk() -> None:
     talk = Conversation().opens().client({"op": 8, "d": {"guild_id": "42", "query": "", "limit": 0}})
-    assert [asked.answered for asked in connections(talk)[0].members.values()] == [False]
+    assert [asked.answered for asked in connections(talk)[0].main.members.values()] == [False]
     chunk = {"guild_id": "42", "members": [], "chunk_index": 0, "chunk_count": 2}
     talk.server(dispatch("GUILD_MEMBERS_CHUNK", chunk, 2))
-    assert [asked.answered for asked in connections(talk)[0].members.values()] == [True]
+    assert [asked.answered for asked in connections(talk)[0].main.members.values()] == [True]
     talk.server(dispatch("GUILD_MEMBERS_CHUNK", chunk | {"chunk_index": 1}, 3))
-    assert connections(talk)[0].members == {}
+    assert connections(talk)[0].main.members == {}

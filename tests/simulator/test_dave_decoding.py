@@ -74,7 +74,7 @@ def _told(step: Callable[[Member, bytes], bool], davey: list[Known]) -> Callable
 
 
 def _encryption(pipeline: Pipeline, event: Event) -> Dave:
-    return pipeline._tracker.world.open[event.connection].encryption
+    return pipeline._tracker.world.open[event.connection].voice.encryption
 
 
 def binaries(events: list[Event]) -> Iterator[tuple[Event, Payload]]:
