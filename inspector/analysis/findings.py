@@ -5,11 +5,11 @@ whoever shows them makes them inert.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from inspector.model import Finding, Plane, Severity
+from inspector.analysis.cases import Case, Listed, cases_of, evidence_wanted
+from inspector.model import Plane, Severity
 from inspector.store import rows
 from inspector.store.reader import Reader, explained
 
@@ -34,24 +34,14 @@ _VERDICTS_SPEAKING_OF = """
     order by event limit ?"""
 
 
-class Listed(NamedTuple):
-    """A finding, and where it stands."""
-
-    id: int
-    """From 1, in the order in which they were noticed."""
-    at_ns: int
-    """Of its row, nanoseconds since the epoch."""
-    connection: int
-    plane: Plane
-    finding: Finding
-
-
 @dataclass(frozen=True, slots=True)
 class Noticed:
     """All that has been noticed so far. Never changes, so threads may hand it to each other."""
 
     listed: tuple[Listed, ...] = ()
     """At most `MOST`."""
+    cases: tuple[Case, ...] = ()
+    """The same as cases, what must be done first at the top."""
     counts: Mapping[Severity, int] = field(default_factory=dict)
     """How many there are of each severity, those that are not listed too."""
     read: bool = False
@@ -64,14 +54,19 @@ class Noticed:
 
 
 class Findings:
-    """Reads the findings of a capture, as far as it goes. Belongs to one thread, as `reader` does."""
+    """Reads the findings of a capture, as far as it goes. Belongs to one thread, as `reader` does.
 
-    def __init__(self, reader: Reader) -> None:
+    `wanted`: which rules' findings are read, by name; all, where it is left out.
+    """
+
+    def __init__(self, reader: Reader, wanted: Callable[[str], bool] = lambda rule: True) -> None:
         self._reader = reader
+        self._wanted = wanted
         self._listed: list[Listed] = []
         self._counts: Counter[Severity] = Counter()
+        self._connection_of: dict[int, int] = {}
         self._last = 0
-        self._read = False
+        self._snapshot = Noticed()
 
     def advance(self, limit: int = SLICE) -> bool:
         """Read at most `limit` further ones, and say whether there are more. Raises CaptureError for a damaged file."""
@@ -79,29 +74,37 @@ class Findings:
             found = self._reader.db.execute(_SINCE, (self._last, limit)).fetchall()
             for number, at_ns, connection, plane, *row in found:
                 finding = rows.finding_of(tuple(row))
-                self._counts[finding.severity] += 1
-                self._listed.append(Listed(number, int(at_ns), int(connection), Plane(plane), finding))
+                if self._wanted(finding.rule):
+                    self._counts[finding.severity] += 1
+                    self._listed.append(Listed(number, int(at_ns), int(connection), Plane(plane), finding))
         if found:
             self._last = found[-1][0]
         if len(self._listed) > MOST:
             self._listed.sort(key=worst_first)
             del self._listed[MOST:]
-        self._read = len(found) < limit
-        return not self._read
+        more = len(found) == limit
+        if found or self._snapshot.read is more:
+            self._snapshot = Noticed(tuple(self._listed), tuple(self._cases()), dict(self._counts), not more)
+        return more
 
     def snapshot(self) -> Noticed:
         """Return what has been read so far."""
-        return Noticed(tuple(self._listed), dict(self._counts), self._read)
+        return self._snapshot
+
+    def _cases(self) -> list[Case]:
+        spoken_of = {row for each in self._listed for row in evidence_wanted(each)} - self._connection_of.keys()
+        with explained(self._reader.path):
+            sessions = dict(self._reader.db.execute("select id, session from connection where session is not null"))
+            for number in spoken_of:
+                found = self._reader.db.execute("select connection from event where id = ?", (number,)).fetchone()
+                if found is not None:
+                    self._connection_of[number] = found[0]
+        return cases_of(self._listed, self._connection_of, sessions)
 
 
 def worst_first(listed: Listed) -> tuple[int, int, int]:
     """Return what sorts the worst to the front, and those that are alike by their rows."""
     return -listed.finding.severity, listed.finding.event, listed.id
-
-
-def by_time(listed: Listed) -> tuple[int, int, int]:
-    """Return what sorts by rows, the worst of a row first."""
-    return listed.finding.event, -listed.finding.severity, listed.id
 
 
 def speaking_of(reader: Reader, number: int) -> list[tuple[int, str]]:

@@ -2,23 +2,39 @@
 
 import shutil
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import click
 
+from inspector.analysis import baseline
 from inspector.analysis.diagnosis import Diagnosis
 from inspector.analysis.diagnosis import diagnose as look_into
 from inspector.cli.output import ascii_only, flush, note, paints, put, say
 from inspector.cli.reading import as_capture, import_options
 from inspector.cli.stdin import STDIN
 from inspector.cli.streams import ReaderGone
+from inspector.diagnose.ids import close_of
+from inspector.diagnose.rules import RULES
+from inspector.errors import GwinspectError
 from inspector.model import Severity
 from inspector.protocol.registry import default
-from inspector.report.diagnosis_files import jsonl, junit
+from inspector.report.diagnosis_files import github, jsonl, junit, markdown
 from inspector.report.diagnosis_text import lines, notes
 
 _LEVELS = {severity.name.lower(): severity for severity in Severity}
+_FORMATS = ["text", "jsonl", "junit", "github", "markdown"]
+
+
+def _patterns(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse what no rule and no close is called."""
+    for pattern in given:
+        known = any(fnmatchcase(rule.id, pattern) for rule in RULES) or close_of(pattern, default()) is not None
+        if not known and "close-" not in pattern:
+            raise click.BadParameter(f"no rule is called {pattern}; `gwinspect explain rules` lists them")
+    return given
 
 
 @click.command(
@@ -30,44 +46,131 @@ _LEVELS = {severity.name.lower(): severity for severity in Severity}
     type=click.Choice([*_LEVELS, "never"]),
     default="warn",
     show_default=True,
-    help="Exit with 1 if there is a finding of this severity or a worse one",
+    help="Exit with 1 if there is a case of this severity or a worse one",
+)
+@click.option("--format", "output_format", type=click.Choice(_FORMATS), default="text", show_default=True)
+@click.option("--all", "everything", is_flag=True, help="Tell every case in full, with each of its findings")
+@click.option(
+    "--only", multiple=True, metavar="RULE", callback=_patterns, help="Only findings of this rule; may be repeated"
 )
 @click.option(
-    "--format", "output_format", type=click.Choice(["text", "jsonl", "junit"]), default="text", show_default=True
+    "--ignore", multiple=True, metavar="RULE", callback=_patterns, help="No findings of this rule; may be repeated"
+)
+@click.option("--separate", is_flag=True, help="Read each file on its own: they have nothing to do with each other")
+@click.option(
+    "--baseline",
+    "accepted",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Leave out the cases that this file accepts",
+)
+@click.option(
+    "--write-baseline",
+    "to_accept",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write down that what is found now is accepted",
 )
 @import_options
 def diagnose(
-    captures: tuple[Path, ...], fail_on: str, output_format: str, hosts: tuple[str, ...], no_cache: bool
+    captures: tuple[Path, ...],
+    fail_on: str,
+    output_format: str,
+    everything: bool,
+    only: tuple[str, ...],
+    ignore: tuple[str, ...],
+    separate: bool,
+    accepted: Path | None,
+    to_accept: Path | None,
+    hosts: tuple[str, ...],
+    no_cache: bool,
 ) -> int:
     """Say what went wrong, why, and what to do.
 
-    Each finding names its rule and the rows that prove it; `gwinspect explain RULE` says more, `explain rules` lists
-    them all. Several recordings are read together, in the order of time, so that sessions are followed from one to the
-    next. Exits with 1 if something was found that --fail-on asks for, so a test run of a bot can end with this command.
-    CAPTURE is a file as `gwinspect show` reads it, or - for one on stdin.
+    Findings with one cause are one case, which has the name of its rule, the rows that prove it, what followed from it
+    and what to do; `gwinspect explain RULE` says more, `explain rules` lists them all. RULE may have * and ? in it.
+    Several recordings are read together, in the order of time, so that sessions are followed from one to the next.
+    Exits with 1 if there is a case that --fail-on asks for, and with 2 if a file could not be read, so a test run of a
+    bot can end with this command. CAPTURE is a file as `gwinspect show` reads it, or - for one on stdin.
     """
-    path = as_capture(captures, hosts, no_cache=no_cache)
-    names = ["stdin" if each == STDIN else each.name for each in captures]
-    found = look_into(path, default(), files=names)
-    beside = notes(found, path)
+    known = {} if accepted is None else baseline.read(accepted)
+    groups = [(capture,) for capture in captures] if separate else [captures]
+    found: list[Diagnosis] = []
+    beside: list[str] = []
+    refused: list[tuple[str, str]] = []
+    failure: GwinspectError | None = None
+    for group in groups:
+        names = ["stdin" if each == STDIN else each.name for each in group]
+        try:
+            path = as_capture(group, hosts, no_cache=no_cache)
+            made = look_into(path, files=names, wanted=_wanted(only, ignore))
+        except GwinspectError as error:
+            refused.append((", ".join(names), str(error)))
+            failure = error
+            continue
+        beside += notes(made, path)
+        found.append(baseline.without(made, known))
+    if to_accept is not None:
+        _accept(to_accept, found)
     level = _LEVELS.get(fail_on)
     # What was found counts, also where its reader has seen enough.
     with suppress(ReaderGone):
-        _print(found, level, output_format)
-    for text in beside:
+        _print(found, level, output_format, refused, everything=everything)
+    for text in [*beside, *(why for _, why in refused[:-1])]:
         note(text)
-    return int(level is not None and found.worst is not None and found.worst >= level)
+    if failure is not None:
+        raise failure
+    return int(level is not None and any(each.worst is not None and each.worst >= level for each in found))
 
 
-def _print(found: Diagnosis, level: Severity | None, output_format: str) -> None:
+def _wanted(only: Sequence[str], ignore: Sequence[str]) -> Callable[[str], bool]:
+    def wanted(rule: str) -> bool:
+        if any(fnmatchcase(rule, pattern) for pattern in ignore):
+            return False
+        return not only or any(fnmatchcase(rule, pattern) for pattern in only)
+
+    return wanted
+
+
+def _accept(path: Path, found: list[Diagnosis]) -> None:
+    try:
+        count = baseline.write(path, found)
+    except OSError as error:
+        raise click.FileError(str(path), hint=error.strerror or str(error)) from None
+    note(f"{path} accepts {count} case{'s' * (count != 1)}")
+
+
+def _print(
+    found: list[Diagnosis],
+    level: Severity | None,
+    output_format: str,
+    refused: list[tuple[str, str]],
+    *,
+    everything: bool,
+) -> None:
     match output_format:
         case "jsonl":
-            for line in jsonl(found):
-                put(line)
+            for diagnosis in found:
+                for line in jsonl(diagnosis):
+                    put(line)
         case "junit":
-            put(junit(found, level))
+            put(junit(found, level, refused))
+        case "github" | "markdown":
+            for diagnosis in found:
+                for text in (github if output_format == "github" else markdown)(diagnosis):
+                    say(text, colours=False)
         case _:
             width = shutil.get_terminal_size((100, 40)).columns if sys.stdout.isatty() else 100
-            for text in lines(found, width=min(width, 120), colour=paints(), ascii_only=ascii_only()):
-                say(text, colours=paints())
+            for number, diagnosis in enumerate(found):
+                if number:
+                    say("", colours=False)
+                told = lines(
+                    diagnosis,
+                    width=min(width, 120),
+                    colour=paints(),
+                    ascii_only=ascii_only(),
+                    everything=everything,
+                )
+                for text in told:
+                    say(text, colours=paints())
     flush()

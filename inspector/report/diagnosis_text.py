@@ -1,26 +1,31 @@
-"""A diagnosis as text, for people: what was found, the worst first, and what to do. Holds no secrets."""
+"""A diagnosis as text, for people: case by case, what must be done first at the top. Holds no secrets.
 
-from collections.abc import Callable, Iterator
+It fits a screen: the first cases are told in full, the others in a line each. All of them can be had in full.
+"""
+
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import tzinfo
-from itertools import groupby
 from pathlib import Path
 from textwrap import wrap
 
-from inspector.analysis.diagnosis import Case, Diagnosis
+from inspector.analysis.cases import Case, Listed
+from inspector.analysis.diagnosis import Diagnosis
 from inspector.inert import inert
 from inspector.model import Severity
+from inspector.protocol.registry import default
 from inspector.report.colour import painted
+from inspector.report.findings import remedy_of
 from inspector.report.rows import notes_of
 from inspector.report.text import SEVERITIES, SEVERITY_COLOURS, sentence_of
 from inspector.store.reader import Reader
 from inspector.words import clock, counted, day, duration
 
 _BOLD, _DIM = "1", "2"
-# Cases of one rule that are told one by one.
-_TOLD = 3
-# Rows that a line of evidence names.
-_ROWS = 8
+# Cases that are told in full, and those that have a line each.
+_WHOLE, _SHORT = 4, 12
+# Rows, connections and consequences that a line names.
+_ROWS, _CONNECTIONS, _CONSEQUENCES = 8, 4, 4
 _INDENT = " " * 7
 
 
@@ -34,13 +39,15 @@ def lines(
     width: int = 100,
     colour: bool = False,
     ascii_only: bool = False,
+    everything: bool = False,
     zone: tzinfo | None = None,
 ) -> Iterator[str]:
     """Yield the lines of `diagnosis`, at most `width` columns where words allow; times in `zone` or this machine's.
 
-    `ascii_only` replaces the signs of our own sentences; a name from the wire stays what it is.
+    `everything`: every case in full, and every finding of it. `ascii_only` replaces the signs of our own sentences; a
+    name from the wire stays what it is.
     """
-    for line in _lines(diagnosis, width, colour, zone):
+    for line in _Page(diagnosis, width, colour, zone).lines(everything=everything):
         yield line.translate(_ASCII) if ascii_only else line
 
 
@@ -49,8 +56,8 @@ def notes(diagnosis: Diagnosis, path: Path) -> list[str]:
     said = []
     if diagnosis.cut_at is not None:
         said.append(
-            f"there are more findings; these are the first {diagnosis.cut_at:,} of each severity, `gwinspect show "
-            "--where` finds them all"
+            f"there are more findings; these are the worst {diagnosis.cut_at:,}, and `gwinspect show --where` finds "
+            "them all"
         )
     with closing(Reader(path)) as reader:
         said += notes_of(reader)
@@ -61,93 +68,144 @@ def notes(diagnosis: Diagnosis, path: Path) -> list[str]:
     return said
 
 
-def _lines(diagnosis: Diagnosis, width: int, colour: bool, zone: tzinfo | None) -> Iterator[str]:
-    def paint(text: str, code: str) -> str:
-        return painted(text, code if colour else "")
+class _Page:
+    """Writes down one diagnosis."""
 
-    yield paint(_head(diagnosis, zone), _BOLD)
-    yield ""
-    for (_, rule), group in groupby(_in_order(diagnosis), key=lambda case: (case.finding.severity, case.finding.rule)):
-        cases = list(group)
-        for case in cases[:_TOLD]:
-            yield from _case(case, width, paint, zone)
-        if len(cases) > _TOLD:
-            rest = [case.finding.event for case in cases[_TOLD:]]
-            yield from _wrapped(f"and {len(rest):,} more of {rule}: {_rows(rest)}", width)
+    def __init__(self, diagnosis: Diagnosis, width: int, colour: bool, zone: tzinfo | None) -> None:
+        self._diagnosis = diagnosis
+        self._width = width
+        self._colour = colour
+        self._zone = zone
+
+    def lines(self, *, everything: bool) -> Iterator[str]:
+        yield self._paint(self._head(), _BOLD)
+        yield ""
+        cases = list(self._diagnosis.cases)
+        whole = cases if everything else [case for case in cases if case.severity > Severity.INFO][:_WHOLE]
+        for case in whole:
+            yield from self._case(case, everything=everything)
             yield ""
-    yield from wrap(_foot(diagnosis), width)
+        short = cases[len(whole) :]
+        for case in short[:_SHORT]:
+            yield self._short(case)
+        if len(short) > _SHORT:
+            rest = counted(len(short) - _SHORT, "more case")
+            yield f"       and {rest}, which --all tells in full"
+        if short:
+            yield ""
+        yield from wrap(self._foot(), self._width, break_on_hyphens=False)
+
+    def _paint(self, text: str, code: str) -> str:
+        return painted(text, code if self._colour else "")
+
+    def _head(self) -> str:
+        diagnosis = self._diagnosis
+        parts = [
+            ", ".join(map(inert, diagnosis.files)),
+            f"{counted(diagnosis.connections, 'connection')}, {counted(diagnosis.sessions, 'session')}, "
+            f"{counted(diagnosis.events, 'row')}",
+        ]
+        if diagnosis.began_ns:
+            span = duration(diagnosis.ended_ns - diagnosis.began_ns)
+            parts.append(f"{span} from {day(diagnosis.began_ns, self._zone)}")
+        return "   ".join(parts)
+
+    def _severity(self, case: Case) -> str:
+        return self._paint(f"{SEVERITIES[case.severity]:<5}", SEVERITY_COLOURS[case.severity])
+
+    def _case(self, case: Case, *, everything: bool) -> Iterator[str]:
+        lead, end = case.lead, case.end
+        verdict = self._diagnosis.verdict_of(lead)
+        yield f"{self._severity(case)}  {self._paint(case.name, _BOLD)}   {self._where(case)}   {self._when(case)}"
+        yield from self._wrapped(verdict.cause if verdict else lead.finding.text)
+        evidence = verdict.evidence if verdict else lead.finding.evidence
+        if evidence:
+            yield from (self._paint(line, _DIM) for line in self._wrapped(f"Evidence: {_rows(evidence)}"))
+        remedy = verdict.advice if verdict else remedy_of(case.name, default())
+        followed = [f"{rule} ({self._rows_of(case, rule)})" for rule in case.counts if rule != case.name]
+        if followed:
+            more = len(followed) - _CONSEQUENCES
+            said = ", ".join(followed[:_CONSEQUENCES]) + (f" and {more} more" if more > 0 else "")
+            yield from self._wrapped(f"With it: {said}")
+        if end is not None and end is not lead:
+            verdict = self._diagnosis.verdict_of(end)
+            yield from self._wrapped(verdict.cause if verdict else end.finding.text)
+        if remedy:
+            yield from self._wrapped(f"Do: {remedy}")
+        if verdict is not None:
+            yield from self._wrapped(f"Reconnect: {_ANSWERS[verdict.reconnect]}; resume: {_ANSWERS[verdict.resume]}")
+            yield from self._wrapped(sentence_of(verdict))
+        if everything and len(case.findings) > 1:
+            for each in case.findings:
+                text = f"{self._place(each)}  {each.finding.rule}: {each.finding.text}"
+                yield from (self._paint(line, _DIM) for line in self._wrapped(text))
+
+    def _short(self, case: Case) -> str:
+        line = f"{SEVERITIES[case.severity]:<5}  {case.name}   {self._where(case)}   {case.lead.finding.text}"
+        cut = line if len(line) <= self._width else line[: self._width - 1] + "…"
+        return self._severity(case) + cut[5:]
+
+    def _where(self, case: Case) -> str:
+        if len(case.findings) == 1:
+            return self._place(case.lead)
+        connections = [f"{number}" for number in case.connections]
+        more = len(connections) - _CONNECTIONS
+        named = ", ".join(connections[:_CONNECTIONS]) + (f" and {more:,} more" if more > 0 else "")
+        times = f"{case.count:,} times, first at " if case.count > 1 else ""
+        row = f"{times}row {case.lead.finding.event}{self._of(case.lead)}"
+        return f"connection{'s' * (len(connections) > 1)} {named}, {row}"
+
+    def _place(self, listed: Listed) -> str:
+        return f"connection {listed.connection}, row {listed.finding.event}{self._of(listed)}"
+
+    def _of(self, listed: Listed) -> str:
+        name = self._diagnosis.file_of.get(listed.connection)
+        return f" of {inert(name)}" if name else ""
+
+    def _when(self, case: Case) -> str:
+        first, last = clock(case.first_ns, self._zone), clock(case.last_ns, self._zone)
+        return first if first == last else f"{first} to {last}"
+
+    def _rows_of(self, case: Case, rule: str) -> str:
+        found = [each.finding.event for each in case.findings if each.finding.rule == rule]
+        return f"row {found[0]}" + (f" and {len(found) - 1:,} more" if len(found) > 1 else "")
+
+    def _wrapped(self, text: str) -> Iterator[str]:
+        return iter(
+            wrap(
+                text,
+                max(self._width, 40),
+                initial_indent=_INDENT,
+                subsequent_indent=_INDENT,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        )
+
+    def _foot(self) -> str:
+        diagnosis = self._diagnosis
+        found = found_in(diagnosis)
+        checked = f"Checked {counted(len(diagnosis.rules), 'rule')} and every close."
+        accepted = (
+            f" {counted(len(diagnosis.accepted), 'case')} accepted by the baseline." if diagnosis.accepted else ""
+        )
+        if not found:
+            return f"Nothing found. {checked}{accepted}"
+        return f"{found}. {checked}{accepted} More: gwinspect explain {diagnosis.cases[0].name}"
 
 
-def _in_order(diagnosis: Diagnosis) -> list[Case]:
-    """Return the cases with those of one rule together, where its first one stands."""
-    first: dict[tuple[Severity, str], int] = {}
-    for number, case in enumerate(diagnosis.cases):
-        first.setdefault((case.finding.severity, case.finding.rule), number)
-    return sorted(diagnosis.cases, key=lambda case: first[case.finding.severity, case.finding.rule])
-
-
-def _head(diagnosis: Diagnosis, zone: tzinfo | None) -> str:
-    parts = [
-        ", ".join(map(inert, diagnosis.files)),
-        f"{counted(diagnosis.connections, 'connection')}, {counted(diagnosis.sessions, 'session')}, "
-        f"{counted(diagnosis.events, 'row')}",
-    ]
-    if diagnosis.began_ns:
-        parts.append(f"{duration(diagnosis.ended_ns - diagnosis.began_ns)} from {day(diagnosis.began_ns, zone)}")
-    return "   ".join(parts)
-
-
-def _case(case: Case, width: int, paint: Callable[[str, str], str], zone: tzinfo | None) -> Iterator[str]:
-    finding = case.finding
-    name = SEVERITIES[finding.severity]
-    where = f"connection {case.connection}, row {finding.event}" + (f" of {inert(case.file)}" if case.file else "")
-    severity, rule = paint(f"{name:<5}", SEVERITY_COLOURS[finding.severity]), paint(finding.rule, _BOLD)
-    yield f"{severity}  {rule}   {where}   {clock(case.at_ns, zone)}"
-    verdict = case.verdict
-    yield from _wrapped(verdict.cause if verdict else finding.text, width)
-    evidence = verdict.evidence if verdict else finding.evidence
-    if evidence:
-        yield from (paint(line, _DIM) for line in _wrapped(f"Evidence: {_rows(evidence)}", width))
-    if case.remedy:
-        yield from _wrapped(f"Do: {case.remedy}", width)
-    if verdict is not None:
-        yield from _wrapped(f"Reconnect: {_ANSWERS[verdict.reconnect]}; resume: {_ANSWERS[verdict.resume]}", width)
-        yield from _wrapped(sentence_of(verdict), width)
-    yield ""
+def found_in(diagnosis: Diagnosis) -> str:
+    """Say how many cases of each severity there are; empty where there is none."""
+    nouns = ((Severity.ERROR, "error"), (Severity.WARN, "warning"), (Severity.INFO, "info"))
+    counts = [(diagnosis.count(severity), noun) for severity, noun in nouns]
+    said = [f"{count:,} info" if noun == "info" else counted(count, noun) for count, noun in counts if count]
+    return ", ".join(said)
 
 
 _ANSWERS = {True: "yes", False: "no", None: "not documented"}
 
 
-def _rows(numbers: list[int] | tuple[int, ...]) -> str:
+def _rows(numbers: Sequence[int]) -> str:
     said = ", ".join(str(number) for number in numbers[:_ROWS])
     more = len(numbers) - _ROWS
     return f"row{'s' * (len(numbers) > 1)} {said}" + (f" and {more:,} more" if more > 0 else "")
-
-
-def _foot(diagnosis: Diagnosis) -> str:
-    found = [
-        counted(count, noun)
-        for severity, noun in ((Severity.ERROR, "error"), (Severity.WARN, "warning"), (Severity.INFO, "note"))
-        if (count := diagnosis.count(severity))
-    ]
-    checked = f"Checked {len(diagnosis.rules)} rules and every close."
-    if not found:
-        return f"nothing found. {checked}"
-    if diagnosis.worst is Severity.INFO:
-        return f"nothing found, {found[0]}. {checked}"
-    rule = diagnosis.cases[0].finding.rule
-    return f"{', '.join(found)}. {checked} More: gwinspect explain {rule}"
-
-
-def _wrapped(text: str, width: int) -> Iterator[str]:
-    return iter(
-        wrap(
-            text,
-            max(width, 40),
-            initial_indent=_INDENT,
-            subsequent_indent=_INDENT,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-    )

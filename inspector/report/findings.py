@@ -28,6 +28,11 @@ def words_of(name: str, registry: Registry) -> RuleWords:
     return RuleWords("", "", "", ())
 
 
+def remedy_of(name: str, registry: Registry) -> str:
+    """Return what to do about what a rule notices, or about a close; empty where there is nothing to say."""
+    return words_of(name, registry).remedy
+
+
 def _links(source: tuple[str, ...], registry: Registry) -> tuple[str, ...]:
     known = (registry.sources.get(name) for name in source)
     return tuple(each.url or each.title for each in known if each is not None)

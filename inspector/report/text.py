@@ -30,7 +30,7 @@ _DELTA_FROM, _SEQ_FROM, _SIZE_FROM, _BOTH_SIZES_FROM, _WIDE_FROM = 110, 100, 90,
 _INDENT = " " * 26
 # Rows of evidence that are named.
 _ROWS = 8
-SEVERITIES = {Severity.ERROR: "ERROR", Severity.WARN: "WARN", Severity.INFO: "NOTE"}
+SEVERITIES = {Severity.ERROR: "ERROR", Severity.WARN: "WARN", Severity.INFO: "INFO"}
 """What severities are called where people read."""
 SEVERITY_COLOURS = {Severity.ERROR: "31", Severity.WARN: "33", Severity.INFO: "36"}
 

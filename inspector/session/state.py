@@ -51,8 +51,8 @@ class Sent(NamedTuple):
 class Heartbeats:
     """The client's heartbeats: on the gateways, and in remote auth."""
 
-    pending: deque[Beat] = field(default_factory=lambda: deque(maxlen=MAX_UNACKED))
-    """Those that have no ACK yet."""
+    pending: deque[Beat] = field(default_factory=deque)
+    """Those that have no ACK yet: the oldest, and the newest."""
     last: Beat | None = None
     seq_then: int | None = None
     """The newest sequence number of the server at `last`."""
@@ -66,6 +66,9 @@ class Heartbeats:
         """Take in the next heartbeat, sent when the server had counted to `seq`; return what asked for it, if anything
         did.
         """
+        if len(self.pending) == MAX_UNACKED:
+            # The oldest says how long there has been no ACK.
+            del self.pending[1]
         self.pending.append(beat)
         self.last, self.seq_then = beat, seq
         self.count += 1

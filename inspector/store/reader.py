@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspector.diagnose.gaps import gap_of
-from inspector.model import Event, Finding, Happening, Kind, Mark, Opened, Payload, Plane, Severity, Verdict
+from inspector.model import Event, Finding, Happening, Kind, Mark, Opened, Payload, Plane, Verdict
 from inspector.session.media import is_of
 from inspector.session.redact import mask_closed, mask_opened, mask_text
 from inspector.session.state import Connection
@@ -146,26 +146,11 @@ class Reader:
             ).fetchall()
             return [rows.finding_of(row) for row in found]
 
-    def findings_of(self, severity: Severity, limit: int = -1) -> list[Finding]:
-        """Return at most `limit` findings of just that severity, in the order of rows."""
-        with explained(self.path):
-            found = self._db.execute(
-                f"select {rows.FINDING_COLUMNS} from finding where severity = ? order by event, id limit ?",
-                (int(severity), limit),
-            ).fetchall()
-            return [rows.finding_of(row) for row in found]
-
     def verdicts(self) -> dict[int, Verdict]:
         """Return the verdicts on closes, by row."""
         with explained(self.path):
             found = self._db.execute(f"select {rows.VERDICT_COLUMNS} from verdict order by event").fetchall()
             return {row[0]: rows.verdict_of(row) for row in found}
-
-    def places(self) -> dict[int, tuple[int, int]]:
-        """Return time (ns since the epoch) and connection of each row that has findings, by row."""
-        with explained(self.path):
-            found = self._db.execute("select id, at, connection from event where severity > 0").fetchall()
-            return {int(number): (int(at_ns), int(connection)) for number, at_ns, connection in found}
 
     def span(self) -> tuple[int, int]:
         """Return when the first and the last row happened, in ns since the epoch; zeros where there is none."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from inspector.analysis import findings
-from inspector.analysis.findings import Findings, Noticed, by_time, speaking_of, worst_first
+from inspector.analysis.findings import Findings, Noticed, speaking_of, worst_first
 from inspector.errors import CaptureError
 from inspector.model import Finding, Severity
 from inspector.store.file import connect
@@ -38,7 +38,7 @@ def read(reader: Reader, limit: int = findings.SLICE) -> Noticed:
 @pytest.mark.parametrize("limit", [1, 2, 5, 100])
 def test_however_it_is_sliced_all_findings_are_listed(reader: Reader, limit: int) -> None:
     noticed = read(reader, limit)
-    assert [each.finding for each in sorted(noticed.listed, key=by_time)] == reader.findings()
+    assert [each.finding for each in sorted(noticed.listed, key=lambda each: each.finding.event)] == reader.findings()
     assert noticed.counts == {Severity.ERROR: 1, Severity.WARN: 2, Severity.INFO: 2}
     assert (noticed.total, noticed.read) == (5, True)
     for each in noticed.listed:

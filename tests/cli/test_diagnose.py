@@ -17,15 +17,15 @@ from tests.conversation import ACK, HELLO, Conversation, dispatch, identify, mes
 
 SICK = {
     "login-failure": "close-4004",
-    "blocked-loop": "close-4009",
+    "blocked-loop": "heartbeat-overdue",
     "zombie-unnoticed": "heartbeat-ack-missing",
     "resume-wrong-url": "resume-at-wrong-url",
     "identify-storm": "identify-storm",
-    "send-flood": "close-4008",
+    "send-flood": "presence-flood",
     "message-content": "message-content-missing",
-    "voice-4006": "voice-close-4006",
-    "dave-required": "voice-close-4017",
-    "dave-transition": "dave-executed-unready",
+    "voice-4006": "voice-identify-instead-of-resume",
+    "dave-required": "voice-without-dave",
+    "dave-transition": "dave-commit-unknown-proposal",
 }
 
 
@@ -54,16 +54,17 @@ def resumed(connection: int = 1) -> Conversation:
 def test_a_healthy_sample_exits_with_0_and_says_what_was_checked(run: Run, name: str) -> None:
     result = run("diagnose", sample(name))
     assert result.code == 0
-    assert "nothing found" in result.out
+    assert "error" not in result.out.splitlines()[-1]
+    assert "warning" not in result.out.splitlines()[-1]
     assert f"Checked {len(RULES)} rules and every close." in result.out
 
 
 @pytest.mark.parametrize("name", SICK)
-def test_a_sick_sample_exits_with_1_and_its_finding_is_among_the_worst(run: Run, name: str) -> None:
+def test_a_sick_sample_exits_with_1_and_what_is_wrong_is_its_first_case(run: Run, name: str) -> None:
     result = run("diagnose", sample(name), "--format", "jsonl")
     found = [json.loads(line) for line in result.out.splitlines()]
     assert result.code == 1
-    assert SICK[name] in [each["rule"] for each in found if each["severity"] == found[0]["severity"]]
+    assert (found[0]["rule"], found[0]["case"]) == (SICK[name], SICK[name])
 
 
 def test_every_sample_is_either_sick_or_healthy() -> None:
@@ -93,10 +94,12 @@ def test_junit_has_a_case_for_each_rule_and_a_failure_for_what_fails(run: Run) -
     names = [case.get("name") for case in suite]
     assert {rule.id for rule in RULES} <= set(names)
     failed = [case.get("name") for case in suite if case.find("failure") is not None]
-    assert failed == ["close-4009"]
+    assert failed == ["heartbeat-overdue"]
     assert (suite.get("tests"), suite.get("failures")) == (str(len(names)), "1")
-    told = {case.get("name") for case in suite if case.find("system-out") is not None}
-    assert "heartbeat-late" in told
+    assert (suites.get("tests"), suites.get("failures")) == (str(len(names)), "1")
+    told = {case.get("name"): case.findtext("system-out") for case in suite if case.find("system-out") is not None}
+    assert told["heartbeat-late"] == "told with heartbeat-overdue"
+    assert "identify-spacing" in told
 
 
 def test_a_session_is_followed_from_one_capture_to_the_next(run: Run, tmp_path: Path) -> None:
@@ -127,8 +130,9 @@ def test_many_findings_of_one_rule_are_told_in_a_few_lines(run: Run, tmp_path: P
     for _ in range(30):
         talk.frame(b"{nonsense", is_text=True)
     out = run("diagnose", str(written(tmp_path / "a.gwcap", talk))).out
-    assert out.count("ERROR  undecodable") == 3
-    assert "and 27 more of undecodable: rows 8, 9" in out
+    assert out.count("undecodable") == 2
+    assert "ERROR  undecodable   connection 1, 30 times, first at row 5" in out
+    assert len(out.splitlines()) < 20
 
 
 def test_text_from_the_wire_does_nothing(run: Run, tmp_path: Path) -> None:
@@ -170,7 +174,7 @@ def test_where_there_was_nothing_to_check_all_is_not_well(run: Run, tmp_path: Pa
 def test_a_flood_of_notes_hides_no_error(
     run: Run, tmp_path: Path, copies: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inspector.analysis.diagnosis.MOST", 3)
+    monkeypatch.setattr("inspector.analysis.findings.MOST", 3)
     talk = Conversation().opens().server(HELLO).client(identify()).server(ready())
     for _ in range(20):
         talk.server(ACK)
@@ -180,19 +184,146 @@ def test_a_flood_of_notes_hides_no_error(
     assert result.code == 1
     assert rules.count("close-4004") == copies
     assert rules.count("ack-without-heartbeat") <= 3
-    assert "these are the first 3 of each severity" in result.err
+    assert "these are the worst 3" in result.err
 
 
 def test_a_test_case_is_listed_under_the_family_of_its_rule(run: Run) -> None:
     suites = ElementTree.fromstring(run("diagnose", sample("blocked-loop"), "--format", "junit").out)
     families = {case.get("name"): case.get("classname") for case in suites.iter("testcase")}
     assert families["heartbeat-late"] == "gwinspect.heartbeats"
-    assert families["close-4009"] == "gwinspect.closes"
     messages = [failure.get("message", "") for failure in suites.iter("failure")]
-    assert any(message.startswith("The server closed with 4009 Session timed out") for message in messages)
+    [message] = messages
+    assert message.startswith("No heartbeat for 1.4 s")
+    assert message.endswith("(with heartbeat-late and close-4009)")
+
+
+def test_a_close_that_nothing_led_to_is_a_test_case_of_its_own(run: Run) -> None:
+    suites = ElementTree.fromstring(run("diagnose", sample("login-failure"), "--format", "junit").out)
+    [failed] = [case for case in suites.iter("testcase") if case.find("failure") is not None]
+    assert (failed.get("classname"), failed.get("name")) == ("gwinspect.closes", "close-4004")
 
 
 def test_terminals_that_have_only_ascii_get_ascii() -> None:
-    found = diagnose(HERE / "send-flood.gwcap", default())
+    found = diagnose(HERE / "send-flood.gwcap")
     assert not "".join(lines(found)).isascii()
     assert "".join(lines(found, ascii_only=True)).isascii()
+
+
+def troubled(path: Path) -> Path:
+    """A connection that gets what cannot be read, and then a close that forbids another one."""
+    talk = Conversation().opens().server(HELLO).client(identify()).server(ready())
+    return written(path, talk.server(ACK).frame(b"{nonsense", is_text=True).closes(4004, by="server"))
+
+
+def named(out: str) -> list[str]:
+    return [json.loads(line)["rule"] for line in out.splitlines()]
+
+
+def test_all_findings_of_a_case_can_be_had(run: Run) -> None:
+    short = run("diagnose", sample("dave-required")).out
+    whole = run("diagnose", sample("dave-required"), "--all").out
+    for row in (16, 24, 32):
+        assert f"row {row}  voice-close-4017: The server closed with 4017" in whole
+        assert f"row {row}  voice-close-4017" not in short
+
+
+def test_rules_can_be_chosen_and_left_out(run: Run, tmp_path: Path) -> None:
+    path = str(troubled(tmp_path / "a.gwcap"))
+    everything = named(run("diagnose", path, "--format", "jsonl").out)
+    assert {"undecodable", "close-4004", "ack-without-heartbeat"} <= set(everything)
+    only = run("diagnose", path, "--format", "jsonl", "--only", "undec*")
+    assert (named(only.out), only.code) == (["undecodable"], 1)
+    ignored = run("diagnose", path, "--format", "jsonl", "--ignore", "undecodable", "--ignore", "close-*")
+    assert set(named(ignored.out)) == set(everything) - {"undecodable", "close-4004"}
+    assert ignored.code == 0
+
+
+def test_a_rule_that_there_is_not_is_refused(run: Run) -> None:
+    result = run("diagnose", sample("voice"), "--ignore", "heartbeat-lat")
+    assert result.code == 2
+    assert "no rule is called heartbeat-lat" in result.err
+
+
+def test_what_a_baseline_accepts_no_longer_fails(run: Run, tmp_path: Path) -> None:
+    path, baseline = str(troubled(tmp_path / "a.gwcap")), str(tmp_path / "baseline.json")
+    first = run("diagnose", path, "--write-baseline", baseline)
+    assert first.code == 1
+    assert "accepts 3 cases" in first.err
+    again = run("diagnose", path, "--baseline", baseline)
+    assert again.code == 0
+    assert "Nothing found." in again.out
+    assert "3 cases accepted by the baseline." in " ".join(again.out.split())
+    # What has become worse is new again.
+    made = json.loads(Path(baseline).read_text())
+    made["accepted"] = [each | {"severity": "info"} for each in made["accepted"]]
+    Path(baseline).write_text(json.dumps(made))
+    worse = run("diagnose", path, "--baseline", baseline, "--format", "jsonl")
+    assert worse.code == 1
+    assert sorted(named(worse.out)) == ["close-4004", "undecodable"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"baseline": 2, "accepted": []}', '{"baseline":1,"accepted":[1]}'])
+def test_what_is_no_baseline_is_refused(run: Run, tmp_path: Path, text: str) -> None:
+    (tmp_path / "b.json").write_text(text)
+    result = run("diagnose", sample("voice"), "--baseline", str(tmp_path / "b.json"))
+    assert result.code == 2
+    assert "b.json is no baseline" in result.err
+
+
+def test_unrelated_files_are_told_one_by_one_and_a_bad_one_hides_no_other(run: Run, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.gwcap"
+    bad.write_bytes(b"nothing")
+    result = run("diagnose", "--separate", sample("login-failure"), str(bad), sample("send-flood"))
+    assert result.code == 2
+    assert "login-failure.gwcap   1 connection" in result.out
+    assert "send-flood.gwcap   2 connections" in result.out
+    assert "bad.gwcap" in result.err
+
+
+def test_files_on_their_own_are_not_one_session(run: Run, tmp_path: Path) -> None:
+    first, second = written(tmp_path / "1.gwcap", dropped()), written(tmp_path / "2.gwcap", resumed())
+    [found] = [
+        json.loads(line)
+        for line in run("diagnose", "--separate", str(first), str(second), "--format", "jsonl").out.splitlines()
+    ]
+    assert found["verdict"]["then"] is None
+
+
+@pytest.mark.parametrize("arguments", [["--separate"], []])
+def test_junit_has_a_suite_for_each_file_even_if_one_is_bad(run: Run, tmp_path: Path, arguments: list[str]) -> None:
+    good = [sample("login-failure"), sample("zlib-stream")]
+    suites = ElementTree.fromstring(run("diagnose", *arguments, *good, "--format", "junit").out)
+    assert [suite.get("name") for suite in suites] == ["login-failure.gwcap", "zlib-stream.gwcap"]
+    assert [suite.get("failures") for suite in suites] == ["1", "0"]
+    (tmp_path / "bad.har").write_text("{")
+    result = run("diagnose", *arguments, good[0], str(tmp_path / "bad.har"), "--format", "junit")
+    assert result.code == 2
+    errors = [error.get("message") or "" for error in ElementTree.fromstring(result.out).iter("error")]
+    assert len(errors) == 1
+    assert "bad.har" in errors[0]
+
+
+def test_github_gets_an_annotation_for_each_case(run: Run) -> None:
+    out = run("diagnose", sample("blocked-loop"), "--format", "github").out.splitlines()
+    assert [line.split("::")[1] for line in out] == [
+        "error file=blocked-loop.gwcap,title=heartbeat-overdue",
+        "notice file=blocked-loop.gwcap,title=identify-spacing",
+    ]
+    assert "%0ADo: Look at what the client does just before" in out[0]
+
+
+def test_a_summary_in_markdown_is_a_table_that_nothing_from_the_wire_breaks(run: Run, tmp_path: Path) -> None:
+    talk = Conversation().opens().server(HELLO).client(identify()).server(ready())
+    talk.server(dispatch("EVIL|<img src=x>`\n|", {}, 2)).closes(4321, "", "server")
+    path = written(tmp_path / "a.gwcap", talk)
+    out = run("diagnose", str(path), "--format", "markdown").out
+    lines = out.splitlines()
+    assert lines[0].startswith("### gwinspect: 1 warning, 1 info in `a.gwcap`")
+    assert all(line.startswith("| ") for line in lines[4:])
+    assert len(lines) == 6
+    assert "<img" not in out
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_diagnosis_fits_a_screen(run: Run, name: str) -> None:
+    assert len(run("diagnose", sample(name)).out.splitlines()) <= 50

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from inspector.model import Severity
 from tests.conversation import TOKEN
 from tests.generated.client import GATEWAY, Client
 from tests.generated.server import Server, Session
-from tests.generated.wire import Link, Payload
+from tests.generated.wire import Link, Payload, Recording
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,8 @@ class Fault:
     told_as: tuple[str, ...]
     client: type[Client] = Client
     server: type[Server] = Server
+    severity: Severity = Severity.WARN
+    """What is milder comes after it."""
 
 
 class NeverBeats(Client):
@@ -64,6 +67,11 @@ class SpeaksTooEarly(Client):
 
 
 class ResumesAnotherSession(Client):
+    # Of several shards, it could be another one's.
+    def __init__(self, recording: Recording, server: Server) -> None:
+        super().__init__(recording, server)
+        self.shard = None
+
     def resume(self, link: Link) -> None:
         link.send({"op": 6, "d": {"token": self.token, "session_id": "f" * 32, "seq": self.seq}})
 
@@ -107,9 +115,8 @@ class HasAWrongToken(Client):
 
 class SendsTooMuch(Client):
     def work(self, link: Link) -> None:
-        for _ in range(40):
+        for _ in range(150):
             self.recording.after(self.dice.uniform(0, 15), lambda: super(SendsTooMuch, self).work(link))
-        self.recording.after(2, lambda: self.work(link))
 
 
 class ChangesPresenceTooOften(Client):
@@ -140,17 +147,15 @@ class SkipsNumbers(Server):
         return session.seq + (3 if session.seq == 40 else 1)
 
 
+class IsAShard(Client):
+    def __init__(self, recording: Recording, server: Server) -> None:
+        super().__init__(recording, server)
+        self.shard = [1, 4]
+
+
 class TellsOfOtherShards(Server):
     def guilds_of(self, shard: int, shards: int) -> list[str]:
         return super().guilds_of((shard + 1) % shards, shards)
-
-
-class ForgetsWhatWasMissed(Server):
-    def resume(self, link: Link, d: Payload) -> list[Session]:
-        session = self.sessions.get(d["session_id"])
-        if session is not None:
-            session.sent[d["seq"] :] = []
-        return super().resume(link, d)
 
 
 class AsksToLeave(Server):
@@ -171,6 +176,19 @@ class Drops(AsksToLeave):
         return Server.disturbances(self, link)[2:3]
 
 
+class ForgetsWhatWasMissed(Drops):
+    def __init__(self, recording: Recording) -> None:
+        super().__init__(recording)
+        # Something has to be missed.
+        self.pace = 0.3
+
+    def resume(self, link: Link, d: Payload) -> list[Session]:
+        session = self.sessions.get(d["session_id"])
+        if session is not None:
+            session.sent[d["seq"] :] = []
+        return super().resume(link, d)
+
+
 FAULTS = (
     Fault("never beats", ("heartbeat-never-began",), NeverBeats),
     Fault("stops beating", ("heartbeat-overdue", "heartbeat-never-began"), StopsBeating),
@@ -187,11 +205,11 @@ FAULTS = (
     Fault("ignores invalid session", ("invalid-session-ignored",), IgnoresInvalidSession, Invalidates),
     Fault("throws the session away", ("session-thrown-away",), ThrowsTheSessionAway, AsksToLeave),
     Fault("has a wrong token", ("close-4004",), HasAWrongToken),
-    Fault("sends too much", ("send-budget",), SendsTooMuch),
+    Fault("sends too much", ("send-budget", "presence-flood"), SendsTooMuch),
     Fault("changes presence too often", ("presence-flood",), ChangesPresenceTooOften),
     Fault("never identifies", ("no-identify",), NeverIdentifies),
     Fault("stays without ACKs", ("heartbeat-ack-missing",), Staying, DoesNotAcknowledge),
-    Fault("skips numbers", ("seq-gap",), server=SkipsNumbers),
-    Fault("tells of other shards", ("event-outside-shard",), server=TellsOfOtherShards),
+    Fault("skips numbers", ("seq-gap",), server=SkipsNumbers, severity=Severity.INFO),
+    Fault("tells of other shards", ("event-outside-shard",), IsAShard, TellsOfOtherShards),
     Fault("forgets what was missed", ("resume-lost-events",), server=ForgetsWhatWasMissed),
 )

@@ -63,7 +63,6 @@ def conclude(path: Path) -> None:
         CaptureRows(reader).conclude()
         reader.verdicts()
         reader.findings()
-        reader.places()
         list(reader.names.items())
 
 

@@ -1,8 +1,12 @@
-"""All that was noticed in a capture: the findings one under the other, and the one under the cursor whole.
+"""All that was noticed in a capture: the cases one under the other, and the one under the cursor whole.
+
+A case can be unfolded into its findings.
 
 A thread reads the findings and hands over what it has read; rows that they speak of are read when they come into sight.
 """
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import ClassVar
 
 from textual import on
@@ -12,7 +16,8 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Footer, Static
 
-from inspector.analysis.findings import Findings, Listed, Noticed, by_time, worst_first
+from inspector.analysis.cases import Case, Listed, is_close
+from inspector.analysis.findings import Findings, Noticed
 from inspector.diagnose.rules import RULES
 from inspector.errors import CaptureError
 from inspector.inert import inert
@@ -23,10 +28,14 @@ from inspector.tui.look import Glyphs
 from inspector.tui.screens.reading import ReadingScreen
 from inspector.tui.widgets.detail.findings import FindingLines, Writing
 from inspector.tui.widgets.input.prompt import Prompt
-from inspector.tui.widgets.lists.finding_list import FindingList
+from inspector.tui.widgets.lists.finding_list import Entry, FindingList
 from inspector.words import counted
 
 _LEAST = {Severity.INFO: "all", Severity.WARN: "warnings and errors", Severity.ERROR: "only errors"}
+
+
+def _has(listed: Listed, needle: str) -> bool:
+    return needle in listed.finding.rule or needle in listed.finding.text.casefold()
 
 
 class FindingText(FindingLines):
@@ -40,18 +49,23 @@ class FindingText(FindingLines):
         self.can_focus = False
         self._recording = recording
         self._listed: Listed | None = None
+        self._case: Case | None = None
 
-    def tell(self, listed: Listed | None) -> None:
-        """Show another finding, or none."""
+    def tell(self, entry: Entry | None) -> None:
+        """Show another finding, or none; the first of a case with what belongs to that."""
+        listed = entry.listed if entry is not None else None
         another = (self._listed and self._listed.id) != (listed and listed.id)
-        self._listed = listed
+        grown = entry is not None and self._case is not None and entry.case is not None and entry.case != self._case
+        self._listed, self._case = listed, entry.case if entry is not None else None
+        if grown and not another:
+            self.changed()
         if another:
             self.changed()
             self.restart()
 
     def again(self) -> None:
         """Say the same anew: what a client did after a close is known later than the close."""
-        if self._listed is not None and self._listed.finding.rule.startswith("close-"):
+        if self._listed is not None and is_close(self._listed.finding.rule):
             self.changed()
 
     def writing(self) -> Writing | None:
@@ -61,6 +75,8 @@ class FindingText(FindingLines):
         assert self._listed is not None
         try:
             writing.finding(self._listed.finding, self._listed.plane, self._verdict(self._listed), here=True)
+            if self._case is not None:
+                writing.case(self._case)
         except CaptureError as error:
             writing.title(str(error), "", "error")
 
@@ -69,7 +85,7 @@ class FindingText(FindingLines):
         found = self._recording.reader.events(number - 1, 1, payloads=False)
         if not found or found[0].n != number or found[0].kind is not Kind.CLOSE:
             return None
-        return found[0].verdict if listed.finding.rule.startswith("close-") else None
+        return found[0].verdict if is_close(listed.finding.rule) else None
 
 
 class FindingsScreen(ReadingScreen):
@@ -84,11 +100,12 @@ class FindingsScreen(ReadingScreen):
     """
     BINDINGS = [
         Binding("enter", "goto", "go to the row", tooltip="Show the chosen row in the timeline"),
+        Binding("space", "fold", "unfold", tooltip="Show every finding of the case, or only its first again"),
         Binding("n", "choose(1)", "next of its rows", tooltip="Choose the next row that the finding speaks of"),
         Binding("p", "choose(-1)", "row before", show=False),
-        Binding("o", "order", "order", tooltip="The worst first, or by time"),
-        Binding("m", "least", "severity", tooltip="All findings, warnings and errors, or only errors"),
-        Binding("slash", "search", "search", tooltip="Only findings with a text in them, or of a rule"),
+        Binding("o", "order", "order", tooltip="What must be done first at the top, or by time"),
+        Binding("m", "least", "severity", tooltip="All cases, warnings and errors, or only errors"),
+        Binding("slash", "search", "search", tooltip="Only cases with a text in them, or of a rule"),
         Binding("1", "evidence(1)", "go to the first row of its evidence, and so on to 9", show=False),
         *(Binding(str(number), f"evidence({number})", show=False) for number in range(2, 10)),
         Binding("y", "copy", "copy the finding", show=False),
@@ -105,6 +122,8 @@ class FindingsScreen(ReadingScreen):
         self._noticed = Noticed()
         self._least = Severity.INFO
         self._worst_first = True
+        self._unfolded: set[str] = set()
+        """Names of cases."""
         self._needle = ""
         self._shown = 0
 
@@ -136,18 +155,20 @@ class FindingsScreen(ReadingScreen):
         self.query_one(FindingText).again()
 
     def _list(self) -> None:
-        """Show the findings that are wanted, in the order that is wanted."""
+        """Show the cases that are wanted, in the order that is wanted."""
         needle = self._needle.casefold()
         wanted = [
-            each
-            for each in self._noticed.listed
-            if each.finding.severity >= self._least
-            and (not needle or needle in each.finding.rule or needle in each.finding.text.casefold())
+            case
+            for case in self._noticed.cases
+            if case.severity >= self._least and (not needle or any(_has(each, needle) for each in case.findings))
         ]
-        wanted.sort(key=worst_first if self._worst_first else by_time)
+        if not self._worst_first:
+            wanted.sort(key=lambda case: case.findings[0].finding.event)
+        if self._row is not None and (at := self._case_at(wanted, self._row)) is not None:
+            self._unfolded.add(at)
         self.set_class(not wanted, "empty")
         listed = self.query_one(FindingList)
-        listed.show(wanted, row=self._row)
+        listed.show(list(self._entries(wanted)), row=self._row)
         if wanted:
             self._row = None
             if self.focused is None:
@@ -157,33 +178,50 @@ class FindingsScreen(ReadingScreen):
         self._shown = len(wanted)
         self.say()
 
+    def _entries(self, cases: list[Case]) -> Iterator[Entry]:
+        for case in cases:
+            unfolded = case.name in self._unfolded
+            yield Entry(case.lead, case, unfolded=unfolded)
+            if unfolded:
+                yield from (Entry(each) for each in case.findings if each is not case.lead)
+
+    def _case_at(self, cases: list[Case], row: int) -> str | None:
+        """Return the case that has a finding at `row`, if that is not its first."""
+        for case in cases:
+            if case.lead.finding.event == row:
+                return None
+        return next((case.name for case in cases if any(each.finding.event == row for each in case.findings)), None)
+
     def _nothing(self) -> str:
         """Say why there is none."""
         if not self._noticed.read:
             return "Reading the findings."
         if self._noticed.total:
-            return "No finding is like that; m and / choose which are listed."
+            return "No case is like that; m and / choose which are listed."
         return f"Nothing found. {counted(len(RULES), 'rule')} were checked."
 
     def told(self) -> list[tuple[str, str]]:
-        noticed, parts = self._noticed, []
-        if errors := noticed.counts.get(Severity.ERROR):
+        cases, parts = self._noticed.cases, []
+        counts = Counter(case.severity for case in cases)
+        if errors := counts[Severity.ERROR]:
             parts.append((counted(errors, "error"), "bold $error"))
-        if warnings := noticed.counts.get(Severity.WARN):
+        if warnings := counts[Severity.WARN]:
             parts.append((counted(warnings, "warning"), "bold $warning"))
-        if infos := noticed.counts.get(Severity.INFO):
+        if infos := counts[Severity.INFO]:
             parts.append((f"{infos:,} info", "$text-muted"))
         parts.append(("worst first" if self._worst_first else "by time", "$text-muted"))
         if self._least is not Severity.INFO:
             parts.append((_LEAST[self._least], "bold $warning"))
         if self._needle:
             parts.append((f"with {inert(self._needle)!r}", "bold $warning"))
-        if self._shown < noticed.total:
+        if self._shown < len(cases):
             parts.append((f"{self._shown:,} listed", "$text-muted"))
+        if (findings := self._noticed.total) > len(cases):
+            parts.append((f"from {counted(findings, 'finding')}", "$text-muted"))
         return parts
 
     def on_finding_list_moved(self, message: FindingList.Moved) -> None:
-        self.query_one(FindingText).tell(message.listed)
+        self.query_one(FindingText).tell(message.entry)
 
     def on_finding_list_opened(self) -> None:
         self.action_goto()
@@ -211,6 +249,15 @@ class FindingsScreen(ReadingScreen):
         # The first of them is the row of the finding itself.
         if number < len(rows):
             self.dismiss(rows[number])
+
+    def action_fold(self) -> None:
+        entry = self.query_one(FindingList).current
+        if entry is None:
+            return
+        case = entry.case or next(each for each in self._noticed.cases if entry.listed in each.findings)
+        self._unfolded ^= {case.name}
+        self.query_one(FindingList).to(case.lead)
+        self._list()
 
     def action_order(self) -> None:
         self._worst_first = not self._worst_first

@@ -9,9 +9,10 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from inspector.analysis.cases import Case, Listed, is_close
 from inspector.analysis.findings import speaking_of
 from inspector.inert import inert
-from inspector.model import Finding, Kind, Plane, Verdict
+from inspector.model import Finding, Kind, Plane, Severity, Verdict
 from inspector.report import cells
 from inspector.report.findings import words_of
 from inspector.report.outline import wrapped
@@ -20,10 +21,12 @@ from inspector.report.recording import Recording
 from inspector.tui.look import Glyphs, Piece
 from inspector.tui.widgets.detail.explain import linked
 from inspector.tui.widgets.detail.lines import Lines
-from inspector.words import clock
+from inspector.words import clock, counted
 
 # Columns: of the widest line that reads well, and of the labels.
 _WIDEST, _LABEL = 110, 8
+# Rules of a case that are named beside that of its first finding.
+_RULES = 12
 
 
 class Writing:
@@ -41,7 +44,9 @@ class Writing:
     def finding(self, finding: Finding, plane: Plane, verdict: Verdict | None = None, *, here: bool = False) -> None:
         """Write a finding down; that of a close with the verdict, `here` with the row it stands at."""
         rule = words_of(finding.rule, self._recording.registry)
-        self.title(f"{severity_words(finding)}  {inert(finding.rule)}", rule.title, finding.severity.name.lower())
+        self.title(
+            f"{severity_words(finding.severity)}  {inert(finding.rule)}", rule.title, finding.severity.name.lower()
+        )
         self._text("", finding.text if verdict is None else verdict.cause)
         if here:
             self._rows("here", (finding.event,), numbered=False)
@@ -53,6 +58,19 @@ class Writing:
             self._rows("rows", finding.evidence)
         for number, source in enumerate(rule.sources):
             self._text(" " * _LABEL if number else "source", source)
+
+    def case(self, case: Case) -> None:
+        """Write down what else belongs to a case, rule by rule, with the first row of each."""
+        first: dict[str, Listed] = {}
+        for each in case.findings:
+            if each is not case.lead:
+                first.setdefault(each.finding.rule, each)
+        if first:
+            self.title(f"With it, {counted(len(case.findings) - 1, 'finding')}", "", "title")
+        for rule, each in list(first.items())[:_RULES]:
+            count = case.counts[rule] - (rule == case.name)
+            self._text("", f"{inert(rule)}{f' ×{count:,}' if count > 1 else ''}: {each.finding.text}")
+            self._rows("", (each.finding.event,))
 
     def verdict(self, verdict: Verdict) -> None:
         """Write down a verdict that no finding stands for."""
@@ -115,9 +133,9 @@ class Writing:
         yield f"  {cells.summary(shown)}", "muted"
 
 
-def severity_words(finding: Finding) -> str:
-    """Return the letter that stands in the timeline, and the word: ``E error``."""
-    name = finding.severity.name
+def severity_words(severity: Severity) -> str:
+    """Return the letter that the timeline has, and the word: ``E error``."""
+    name = severity.name
     return f"{name[0]} {name.lower()}"
 
 
@@ -234,7 +252,7 @@ class FindingsTab(FindingLines):
         event = self._shown.event
         verdict = event.verdict
         for finding in event.findings:
-            own = verdict if event.kind is Kind.CLOSE and finding.rule.startswith("close-") else None
+            own = verdict if event.kind is Kind.CLOSE and is_close(finding.rule) else None
             writing.finding(finding, event.plane, own)
             verdict = None if own is not None else verdict
         if verdict is not None:

@@ -1,0 +1,16 @@
+"""The table of what follows from what names only rules and closes that there are, and leads nowhere in a circle."""
+
+from graphlib import TopologicalSorter
+
+from inspector.diagnose.consequences import CAUSES_OF, CONSEQUENCES
+from inspector.diagnose.ids import close_of, rule_of
+from inspector.protocol.registry import default
+
+
+def test_every_name_is_that_of_a_rule_or_of_a_close() -> None:
+    names = {*CONSEQUENCES, *CAUSES_OF}
+    assert [name for name in names if rule_of(name) is None and close_of(name, default()) is None] == []
+
+
+def test_nothing_follows_from_itself() -> None:
+    assert list(TopologicalSorter(CAUSES_OF).static_order())

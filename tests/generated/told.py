@@ -1,0 +1,23 @@
+"""What is told of a conversation, as cases."""
+
+from inspector.analysis.cases import Case, cases_of
+from inspector.analysis.findings import Listed
+from inspector.pipeline import Pipeline
+from inspector.protocol.registry import default
+from tests.fed import fed
+from tests.generated.wire import Recording
+
+
+def told(recording: Recording) -> list[Case]:
+    """Return the cases of a recording, without writing it down."""
+    pipeline = Pipeline(default())
+    made = fed(recording.happenings, pipeline)
+    made.add(pipeline.finish())
+    rows = {event.n: event for event in made.rows}
+    findings = [*(finding for event in made.rows for finding in event.findings), *made.late]
+    listed = [
+        Listed(number, rows[each.event].at_ns, rows[each.event].connection, rows[each.event].plane, each)
+        for number, each in enumerate(findings, 1)
+    ]
+    sessions = {number: connection.session for number, connection in made.changed.items()}
+    return cases_of(listed, {number: event.connection for number, event in rows.items()}, sessions)
