@@ -15,11 +15,35 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import commands, decoding, flowfiles, fuzzing, importing, proxying, reading, road, scaling, screen
+from benchmarks import (
+    commands,
+    conversations,
+    decoding,
+    flowfiles,
+    fuzzing,
+    importing,
+    proxying,
+    reading,
+    road,
+    scaling,
+    screen,
+)
 from benchmarks.corpus import WHOLE, Stream, build
 from benchmarks.rounds import Figure, Section
 
-PARTS = ("road", "commands", "decoder", "import", "flows", "scaling", "reader", "screen", "proxy", "fuzz")
+PARTS = (
+    "road",
+    "commands",
+    "decoder",
+    "import",
+    "flows",
+    "scaling",
+    "reader",
+    "screen",
+    "proxy",
+    "fuzz",
+    "conversations",
+)
 QUICK = 20_000
 
 
@@ -99,6 +123,8 @@ def _sections(options: argparse.Namespace, folder: Path) -> Iterator[Section]:
         count = QUICK if options.quick else fuzzing.FRAMES_DAMAGED
         yield fuzzing.measure(count)
         yield fuzzing.measure_packets(count)
+    if "conversations" in wanted:
+        yield conversations.measure(100 if options.quick else conversations.SEEDS)
 
 
 class _Work:
