@@ -47,7 +47,7 @@ class Listed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Noticed:
+class FindingsSnapshot:
     """All that has been noticed so far. Never changes, so threads may hand it to each other."""
 
     listed: tuple[Listed, ...] = ()
@@ -89,9 +89,9 @@ class Findings:
         self._read = len(found) < limit
         return not self._read
 
-    def snapshot(self) -> Noticed:
+    def snapshot(self) -> FindingsSnapshot:
         """Return what has been read so far."""
-        return Noticed(tuple(self._listed), dict(self._counts), self._read)
+        return FindingsSnapshot(tuple(self._listed), dict(self._counts), self._read)
 
 
 def worst_first(listed: Listed) -> tuple[int, int, int]:

@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Footer, Static
 
-from inspector.analysis.findings import Findings, Listed, Noticed, by_time, worst_first
+from inspector.analysis.findings import Findings, FindingsSnapshot, Listed, by_time, worst_first
 from inspector.diagnose.rules import RULES
 from inspector.errors import CaptureError
 from inspector.inert import inert
@@ -102,7 +102,7 @@ class FindingsScreen(ReadingScreen):
 
     def __init__(self, recording: Recording, glyphs: Glyphs, *, title: str = "", row: int | None = None) -> None:
         super().__init__(recording, glyphs, title=title, row=row)
-        self._noticed = Noticed()
+        self._noticed = FindingsSnapshot()
         self._least = Severity.INFO
         self._worst_first = True
         self._needle = ""
@@ -122,14 +122,14 @@ class FindingsScreen(ReadingScreen):
         self._list()
 
     @property
-    def noticed(self) -> Noticed:
+    def noticed(self) -> FindingsSnapshot:
         """All that has been read so far."""
         return self._noticed
 
     def reading(self, reader: Reader) -> Findings:
         return Findings(reader)
 
-    def show(self, read: Noticed) -> None:
+    def show(self, read: FindingsSnapshot) -> None:
         if read != self._noticed:
             self._noticed = read
             self._list()
