@@ -137,6 +137,11 @@ class Conversation:
         self._at_ns += int(ms * 1e6)
         return self
 
+    def at(self, at_ns: int) -> "Conversation":
+        """Let it be that time, in nanoseconds since the epoch."""
+        self._at_ns = at_ns
+        return self
+
     def encoded(self, payload: Payload) -> bytes:
         return encode(dict(payload)) if self.encoding == "etf" else json.dumps(payload).encode()
 
