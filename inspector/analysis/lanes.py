@@ -4,7 +4,6 @@ All of it comes from narrow rows, read a slice at a time, so that a capture that
 is kept has a bound: the wire may open, ask and beat as often as it likes.
 """
 
-import json
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
@@ -13,13 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from inspector.analysis.beats import is_ack, is_heartbeat
-from inspector.analysis.overview import end_of
+from inspector.analysis.connections import ConnectionFeed, close_code, end_of, shard_of
 from inspector.analysis.progress import MOVES, shown_phase
 from inspector.model import Plane, Severity
 from inspector.protocol.hosts import address_of
 from inspector.session.phases import OPENED, connection_phase
 from inspector.session.state import Connection
-from inspector.store import rows
 from inspector.store.reader import Reader, explained, unknown_connection
 
 # Rows of a slice: some 20 ms of work.
@@ -45,8 +43,6 @@ _LATEST = "select connection, max(at) from event where id > ? and id <= ? group 
 _FINDINGS = """
     select finding.id, finding.event, event.connection, event.at, finding.severity, finding.rule
     from finding join event on event.id = finding.event where finding.id > ? order by finding.id limit ?"""
-_CONNECTIONS = f"""
-    select {rows.CONNECTION_COLUMNS} from connection where id > ? or id in (select value from json_each(?))"""
 
 LaneMomentSort = Literal["open", "refused", "phase", "close", "identify", "resume", "rejected", "info", "warn", "error"]
 """What a moment is: a ``refused`` connection never was, a ``rejected`` Identify or Resume came to nothing."""
@@ -151,7 +147,8 @@ class LaneReader:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._counted = self._last = self._last_connection = self._last_finding = 0
+        self._feed = ConnectionFeed(reader)
+        self._counted = self._last = self._last_finding = 0
         self._ways: OrderedDict[int, _Way] = OrderedDict()
 
     def advance(self, limit: int = SLICE) -> bool:
@@ -182,8 +179,7 @@ class LaneReader:
                 home = home if asked is None else asked.connection
             groups.setdefault((home.plane, home.session), []).append(lane)
         for (plane, session), members in groups.items():
-            shards = [lane.shard for lane in members if lane.shard]
-            yield LaneGroup(plane, session, shards[-1] if shards and session else None, tuple(members))
+            yield LaneGroup(plane, session, shard_of(session, (lane.shard for lane in members)), tuple(members))
 
     def _advance(self, limit: int) -> bool:
         db = self._reader.db
@@ -195,10 +191,8 @@ class LaneReader:
             self._way(number).last_ns = max(self._way(number).last_ns, int(last_ns))
         for row in db.execute(_STEPS, (after, upto)).fetchall():
             self._way(row[1]).take(*row)
-        found = db.execute(_CONNECTIONS, (self._last_connection, json.dumps([*touched]))).fetchall()
-        for connection in map(self._reader.connection_of, found):
+        for connection in self._feed.read(touched):
             self._way(connection.id).connection = connection
-            self._last_connection = max(self._last_connection, connection.id)
         self._counted = max(after, upto)
         noticed = db.execute(_FINDINGS, (self._last_finding, limit)).fetchall()
         for number, event, connection, at_ns, severity, rule in noticed:
@@ -315,7 +309,7 @@ class _Way:
             opened_ns=opened_ns,
             last_ns=max(self.last_ns, opened_ns),
             closed=closed is not None,
-            code=None if closed is None or closed.code is None else int(closed.code),
+            code=close_code(connection),
             end=end_of(connection),
             phase=shown_phase(connection, self.phase),
             # Rows need not be in order of time.
