@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
-from inspector.diagnose.engine import Diagnosis
+from inspector.diagnose.engine import RuleEngine
 from inspector.diagnose.gaps import payload_of, said_of
 from inspector.faults import is_ours, marked
 from inspector.model import (
@@ -78,7 +78,7 @@ class Pipeline:
         self.next_frame = first_frame
         self.next_event = first_event
         self._tracker = Tracker(registry)
-        self._diagnosis = Diagnosis(registry, self._tracker.world)
+        self._rule_engine = RuleEngine(registry, self._tracker.world)
         self._open: dict[int, _Entry] = {}
         self._left: OrderedDict[int, _Entry] = OrderedDict()
         # Open connections whose source does not know ends; and those of them whose client went on elsewhere.
@@ -110,14 +110,14 @@ class Pipeline:
 
     def tick(self, at_ns: int) -> Outcome:
         """Let time go by: it is `at_ns` now, in nanoseconds since the epoch, and nothing has happened."""
-        return Outcome(late=self._diagnosis.tick(at_ns))
+        return Outcome(late=self._rule_engine.tick(at_ns))
 
     def finish(self) -> Outcome:
         """Say what is left at the end: of payloads that never came whole, on connections that are still open."""
         outcome = Outcome()
         # Packets came whole: silence counts from them.
         self._finish(self._media.values(), outcome)
-        outcome.late = self._diagnosis.tick(self.last_at_ns)
+        outcome.late = self._rule_engine.tick(self.last_at_ns)
         self._finish(self._open.values(), outcome)
         return outcome
 
@@ -319,7 +319,7 @@ class Pipeline:
 
     def _is_ordinary(self, connection: Connection, event: Event, plan: Plan, odd: int) -> bool:
         """Return whether a payload does no more than come: it moves nothing, and no rule wants to see it."""
-        return not odd and plan.is_plain and self._diagnosis.is_quiet(plan, odd, connection, event.at_ns)
+        return not odd and plan.is_plain and self._rule_engine.is_quiet(plan, odd, connection, event.at_ns)
 
     def _said(self, read: Callable[[Event, Any], Said], event: Event, payload: Payload) -> Said:
         says = read(event, payload.d)
@@ -338,7 +338,7 @@ class Pipeline:
         odd: int = 0,
     ) -> None:
         """Ask the rules about a row; to be called before the state takes it in."""
-        if verdicts := _step(event, self._diagnosis.examine, connection, event, payload, says, plan, odd):
+        if verdicts := _step(event, self._rule_engine.examine, connection, event, payload, says, plan, odd):
             outcome.verdicts = (*outcome.verdicts, *verdicts)
 
     def _payload_row(

@@ -195,7 +195,7 @@ def broken(*args: object, **more: object) -> None:
         "inspector.session.plan.Plan.oddities",
         "inspector.session.tracker.Tracker.receive",
         "inspector.pipeline.Pipeline._said",
-        "inspector.diagnose.engine.Diagnosis.examine",
+        "inspector.diagnose.engine.RuleEngine.examine",
         "inspector.diagnose.engine.judge",
         "inspector.pipeline.names_in",
     ],

@@ -15,7 +15,7 @@ import pytest
 
 from inspector.cli.main import COMMANDS
 from inspector.diagnose import rule
-from inspector.diagnose.engine import Diagnosis
+from inspector.diagnose.engine import RuleEngine
 from inspector.model import Plane, Severity
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default, load
@@ -79,7 +79,7 @@ def test_the_rule_in_readme_notices_what_it_says() -> None:
     assert isinstance(found, rule.Rule)
     assert set(found.source) <= default().sources.keys()
     pipeline = Pipeline(default())
-    pipeline._diagnosis = Diagnosis(default(), pipeline._tracker.world, (found,))
+    pipeline._rule_engine = RuleEngine(default(), pipeline._tracker.world, (found,))
     talk = Conversation().opens().server(HELLO).server({"op": 10, "d": {}})
     events = fed(talk.happenings, pipeline).rows
     assert [(event.n, finding.rule) for event in events for finding in event.findings] == [(3, found.id)]

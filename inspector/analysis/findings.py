@@ -35,7 +35,7 @@ _VERDICTS_SPEAKING_OF = """
 
 
 @dataclass(frozen=True, slots=True)
-class Noticed:
+class FindingsSnapshot:
     """All that has been noticed so far. Never changes, so threads may hand it to each other."""
 
     listed: tuple[Listed, ...] = ()
@@ -66,7 +66,7 @@ class Findings:
         self._counts: Counter[Severity] = Counter()
         self._connection_of: dict[int, int] = {}
         self._last = 0
-        self._snapshot = Noticed()
+        self._snapshot = FindingsSnapshot()
 
     def advance(self, limit: int = SLICE) -> bool:
         """Read at most `limit` further ones, and say whether there are more. Raises CaptureError for a damaged file."""
@@ -84,10 +84,10 @@ class Findings:
             del self._listed[MOST:]
         more = len(found) == limit
         if found or self._snapshot.read is more:
-            self._snapshot = Noticed(tuple(self._listed), tuple(self._cases()), dict(self._counts), not more)
+            self._snapshot = FindingsSnapshot(tuple(self._listed), tuple(self._cases()), dict(self._counts), not more)
         return more
 
-    def snapshot(self) -> Noticed:
+    def snapshot(self) -> FindingsSnapshot:
         """Return what has been read so far."""
         return self._snapshot
 

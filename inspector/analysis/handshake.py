@@ -21,7 +21,7 @@ StepKey = Literal[
     "ask", "state", "server", "open", "hello", "identify", "resume", "ready", "resumed", "discover", "discovered",
     "select", "describe", "sender", "package", "propose", "commit", "announce", "prepared", "execute", "speak", "close",
 ]  # fmt: skip
-Outcome = Literal["established", "resumed", "under way", "failed", "not recorded"]
+HandshakeOutcome = Literal["established", "resumed", "under way", "failed", "not recorded"]
 """``not recorded``: the recording began after it."""
 
 
@@ -121,7 +121,7 @@ class Handshake:
     connection: int | None
     """The voice connection; None where it has not come to one."""
     steps: tuple[HandshakeStep, ...]
-    outcome: Outcome
+    outcome: HandshakeOutcome
     start_ns: int
     end_ns: int
     """When its own time ended: the last step that is not `HandshakeStep.later`."""
@@ -242,7 +242,7 @@ def handshake(
     for key in due:
         _insert(steps, key, course.connection if course else None, end_ns)
     closed = over if course is None else course.closed or course.refusal is not None
-    outcome: Outcome = "failed" if closed else "under way"
+    outcome: HandshakeOutcome = "failed" if closed else "under way"
     if course is not None and course.is_done:
         outcome = "resumed" if course.is_resume else "established"
     elif course is not None and course.joined_late:

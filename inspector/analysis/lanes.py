@@ -4,7 +4,6 @@ All of it comes from narrow rows, read a slice at a time, so that a capture that
 is kept has a bound: the wire may open, ask and beat as often as it likes.
 """
 
-import json
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
@@ -13,13 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from inspector.analysis.beats import is_ack, is_heartbeat
-from inspector.analysis.overview import end_of
+from inspector.analysis.connections import ConnectionFeed, close_code, end_of, shard_of
 from inspector.analysis.progress import MOVES, shown_phase
 from inspector.model import Plane, Severity
 from inspector.protocol.hosts import address_of
 from inspector.session.phases import OPENED, connection_phase
 from inspector.session.state import Connection
-from inspector.store import rows
 from inspector.store.reader import Reader, explained, unknown_connection
 
 # Rows of a slice: some 20 ms of work.
@@ -45,21 +43,19 @@ _LATEST = "select connection, max(at) from event where id > ? and id <= ? group 
 _FINDINGS = """
     select finding.id, finding.event, event.connection, event.at, finding.severity, finding.rule
     from finding join event on event.id = finding.event where finding.id > ? order by finding.id limit ?"""
-_CONNECTIONS = f"""
-    select {rows.CONNECTION_COLUMNS} from connection where id > ? or id in (select value from json_each(?))"""
 
-MomentSort = Literal["open", "refused", "phase", "close", "identify", "resume", "rejected", "info", "warn", "error"]
+LaneMomentSort = Literal["open", "refused", "phase", "close", "identify", "resume", "rejected", "info", "warn", "error"]
 """What a moment is: a ``refused`` connection never was, a ``rejected`` Identify or Resume came to nothing."""
 
 
-class Moment(NamedTuple):
+class LaneMoment(NamedTuple):
     """Something that happened."""
 
     at_ns: int
     """Nanoseconds since the epoch, as all times here."""
     row: int
     """Number of its row in the timeline."""
-    sort: MomentSort
+    sort: LaneMomentSort
     text: str
     """The phase, the close code, or the rule; as it came, so whoever shows it makes it inert."""
 
@@ -92,11 +88,11 @@ class Lane:
     """How it ended, in words; empty while `closed` is false."""
     phase: str
     """How far it has come by now."""
-    steps: tuple[Moment, ...]
+    steps: tuple[LaneMoment, ...]
     """Its beginning, its phases, its end."""
-    logins: tuple[Moment, ...]
+    logins: tuple[LaneMoment, ...]
     """Identifies and resumes, and which of them were rejected."""
-    findings: tuple[Moment, ...]
+    findings: tuple[LaneMoment, ...]
     beats: Beats
     troubled: Beats
     """Those of them that were late, or had no ACK."""
@@ -110,7 +106,7 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class LaneGroup:
     """A session of the main gateway with its voice connections, or all connections of a plane that have no session."""
 
     plane: Plane
@@ -125,7 +121,7 @@ class Group:
 class Lanes:
     """All connections over time. Never changes, so threads may hand it to each other."""
 
-    groups: tuple[Group, ...] = ()
+    groups: tuple[LaneGroup, ...] = ()
     start_ns: int = 0
     """When the first of them began; 0 where there is none."""
     end_ns: int = 0
@@ -136,7 +132,7 @@ class Lanes:
     """Rows there are."""
 
 
-def between(moments: Sequence[Moment], start_ns: int, end_ns: int) -> Sequence[Moment]:
+def between(moments: Sequence[LaneMoment], start_ns: int, end_ns: int) -> Sequence[LaneMoment]:
     """Return the moments from a time to another, which is left out."""
     return moments[bisect_left(moments, start_ns, key=_when) : bisect_left(moments, end_ns, key=_when)]
 
@@ -151,7 +147,8 @@ class LaneReader:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._counted = self._last = self._last_connection = self._last_finding = 0
+        self._feed = ConnectionFeed(reader)
+        self._counted = self._last = self._last_finding = 0
         self._ways: OrderedDict[int, _Way] = OrderedDict()
 
     def advance(self, limit: int = SLICE) -> bool:
@@ -171,7 +168,7 @@ class LaneReader:
         end = max(lane.last_ns for lane in lanes.values())
         return Lanes(tuple(self._grouped(lanes)), start, max(end, start), self._counted, self._last)
 
-    def _grouped(self, lanes: dict[int, Lane]) -> Iterator[Group]:
+    def _grouped(self, lanes: dict[int, Lane]) -> Iterator[LaneGroup]:
         """Yield the groups in the order of their first connections."""
         groups: dict[tuple[Plane, str | None], list[Lane]] = {}
         for number, lane in lanes.items():
@@ -182,8 +179,7 @@ class LaneReader:
                 home = home if asked is None else asked.connection
             groups.setdefault((home.plane, home.session), []).append(lane)
         for (plane, session), members in groups.items():
-            shards = [lane.shard for lane in members if lane.shard]
-            yield Group(plane, session, shards[-1] if shards and session else None, tuple(members))
+            yield LaneGroup(plane, session, shard_of(session, (lane.shard for lane in members)), tuple(members))
 
     def _advance(self, limit: int) -> bool:
         db = self._reader.db
@@ -195,16 +191,14 @@ class LaneReader:
             self._way(number).last_ns = max(self._way(number).last_ns, int(last_ns))
         for row in db.execute(_STEPS, (after, upto)).fetchall():
             self._way(row[1]).take(*row)
-        found = db.execute(_CONNECTIONS, (self._last_connection, json.dumps([*touched]))).fetchall()
-        for connection in map(self._reader.connection_of, found):
+        for connection in self._feed.read(touched):
             self._way(connection.id).connection = connection
-            self._last_connection = max(self._last_connection, connection.id)
         self._counted = max(after, upto)
         noticed = db.execute(_FINDINGS, (self._last_finding, limit)).fetchall()
         for number, event, connection, at_ns, severity, rule in noticed:
             self._last_finding = int(number)
-            sort: MomentSort = {1: "info", 2: "warn"}.get(severity, "error")  # type: ignore[assignment]
-            self._way(connection).find(Moment(int(at_ns), int(event), sort, str(rule)))
+            sort: LaneMomentSort = {1: "info", 2: "warn"}.get(severity, "error")  # type: ignore[assignment]
+            self._way(connection).find(LaneMoment(int(at_ns), int(event), sort, str(rule)))
         while len(self._ways) > MOST_LANES:
             del self._ways[min(self._ways)]
         return self._counted < self._last or len(noticed) == limit
@@ -224,9 +218,9 @@ class _Way:
     connection: Connection
     phase: str = OPENED
     last_ns: int = 0
-    steps: list[Moment] = field(default_factory=list)
-    logins: list[Moment] = field(default_factory=list)
-    findings: list[Moment] = field(default_factory=list)
+    steps: list[LaneMoment] = field(default_factory=list)
+    logins: list[LaneMoment] = field(default_factory=list)
+    findings: list[LaneMoment] = field(default_factory=list)
     beats_ns: "array[int]" = field(default_factory=lambda: array("q"))
     beat_rows: "array[int]" = field(default_factory=lambda: array("q"))
     stride: int = 1
@@ -246,8 +240,8 @@ class _Way:
         """Take in a row of `_STEPS`."""
         at_ns = int(at_ns)
         if kind != "payload":
-            self._ended_or_began(Moment(at_ns, number, "open", "") if kind == "open" else
-                                 Moment(at_ns, number, "close", "" if code is None else str(int(code))))  # fmt: skip
+            text = "" if kind == "open" or code is None else str(int(code))
+            self._ended_or_began(LaneMoment(at_ns, number, "open" if kind == "open" else "close", text))
             return
         key = plane, op
         if is_heartbeat(plane, from_client, op):
@@ -255,26 +249,26 @@ class _Way:
         elif is_ack(plane, from_client, op):
             self.unacked.pop(answers or 0, None)
         elif from_client and (key in _IDENTIFIES or key in _RESUMES):
-            self.logins.append(Moment(at_ns, number, "identify" if key in _IDENTIFIES else "resume", ""))
+            self.logins.append(LaneMoment(at_ns, number, "identify" if key in _IDENTIFIES else "resume", ""))
         elif key == ("gateway", 9) and self.phase in ("identifying", "resuming"):
-            self.logins.append(Moment(at_ns, number, "rejected", "Invalid Session"))
+            self.logins.append(LaneMoment(at_ns, number, "rejected", "Invalid Session"))
         phase = connection_phase(Plane(plane), self.phase, bool(from_client), op, event)
         if phase != self.phase:
             self.phase = phase
-            self.steps.append(Moment(at_ns, number, "phase", phase))
+            self.steps.append(LaneMoment(at_ns, number, "phase", phase))
             _thin(self.steps)
         _thin(self.logins)
 
-    def find(self, noticed: Moment) -> None:
+    def find(self, noticed: LaneMoment) -> None:
         """Take in what was noticed."""
         self.findings.append(noticed)
         if len(self.findings) > MOST_FINDINGS:
             self.findings.sort(key=lambda moment: (_MILDER.index(moment.sort), moment.at_ns))
             del self.findings[MOST_FINDINGS // 2 :]
 
-    def _ended_or_began(self, moment: Moment) -> None:
+    def _ended_or_began(self, moment: LaneMoment) -> None:
         if moment.sort == "close" and self.phase in ("identifying", "resuming", "identified"):
-            self.logins.append(Moment(moment.at_ns, moment.row, "rejected", f"close {moment.text}".strip()))
+            self.logins.append(LaneMoment(moment.at_ns, moment.row, "rejected", f"close {moment.text}".strip()))
         self.steps.append(moment)
 
     def _beat(self, at_ns: int, number: int, severity: int) -> None:
@@ -315,7 +309,7 @@ class _Way:
             opened_ns=opened_ns,
             last_ns=max(self.last_ns, opened_ns),
             closed=closed is not None,
-            code=None if closed is None or closed.code is None else int(closed.code),
+            code=close_code(connection),
             end=end_of(connection),
             phase=shown_phase(connection, self.phase),
             # Rows need not be in order of time.
@@ -337,11 +331,11 @@ def _in_order(at_ns: "array[int]", numbers: "array[int]") -> Beats:
     return Beats([at for at, _ in pairs], [number for _, number in pairs])
 
 
-def _thin(moments: list[Moment]) -> None:
+def _thin(moments: list[LaneMoment]) -> None:
     """Leave out every other one where there are too many, but not the first and the last."""
     if len(moments) > MOST_MOMENTS:
         moments[1:-1] = moments[1:-1:2]
 
 
-def _when(moment: Moment) -> int:
+def _when(moment: LaneMoment) -> int:
     return moment.at_ns

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inspector.analysis.beats import is_ack
+from inspector.analysis.connections import ConnectionFeed, close_code, end_of, shard_of
 from inspector.analysis.progress import MOVES, shown_phase
 from inspector.model import Plane, Severity
 from inspector.protocol.hosts import address_of
 from inspector.protocol.registry import Registry
 from inspector.session.phases import OPENED, connection_phase
 from inspector.session.state import Connection
-from inspector.store import rows
 from inspector.store.reader import Reader, explained, unknown_connection
 
 # Rows of a slice: some 20 ms of work, on a capture of a million rows.
@@ -35,8 +35,6 @@ _SEQUENCES = "select connection, seq from event where id in (select value from j
 _STEPS = f"""
     select connection, plane, from_client, op, event, latency from event
     where id > ? and id <= ? and {MOVES} order by id"""
-_CONNECTIONS = f"""
-    select {rows.CONNECTION_COLUMNS} from connection where id > ? or id in (select value from json_each(?))"""
 _FINDINGS = "select severity, count(*), max(id) from finding where id > ? group by 1"
 
 
@@ -152,7 +150,7 @@ class Overview:
         self._groups: dict[tuple[Plane, str | None], dict[int, ConnectionView]] = {}
         self._sessions: dict[tuple[Plane, str | None], SessionView] = {}
         self._live: set[int] = set()
-        self._last_connection = 0
+        self._feed = ConnectionFeed(reader)
         self._counted = 0
         self._last_ns = 0
         self._round_trip_ns: int | None = None
@@ -188,11 +186,8 @@ class Overview:
     def _advance(self, limit: int) -> bool:
         after, upto = self._counted, self._reader.slice(self._counted, limit)
         touched = self._count(after, upto) if upto > after else set()
-        found = self._reader.db.execute(_CONNECTIONS, (self._last_connection, json.dumps([*touched]))).fetchall()
-        for row in found:
-            connection = self._reader.connection_of(row)
+        for connection in self._feed.read(touched):
             self._of(connection.id).connection = connection
-            self._last_connection = max(self._last_connection, connection.id)
             touched.add(connection.id)
         self._show(sorted(touched))
         self._counted = max(after, upto)
@@ -262,8 +257,8 @@ class Overview:
                 del self._groups[key], self._sessions[key]
                 continue
             connections = tuple(group[number] for number in sorted(group))
-            shards = [view.shard for view in connections if view.shard]
-            self._sessions[key] = SessionView(*key, shards[-1] if shards and key[1] else None, connections)
+            shard = shard_of(key[1], (view.shard for view in connections))
+            self._sessions[key] = SessionView(*key, shard, connections)
 
 
 @dataclass(slots=True)
@@ -283,7 +278,7 @@ class _Count:
     def view(self, registry: Registry) -> ConnectionView:
         connection = self.connection
         opened, closed = connection.opened, connection.closed
-        code = None if closed is None or closed.code is None else int(closed.code)
+        code = close_code(connection)
         known = None if code is None else registry.close_code(opened.plane, code)
         if opened.refusal is not None:
             phase = "refused"
@@ -318,13 +313,3 @@ class _Count:
             unread_frames=connection.unread_frames,
             round_trips=tuple(self.round_trips),
         )
-
-
-def end_of(connection: Connection) -> str:
-    """Return how a connection ended, in a word or two; empty while it is open."""
-    closed = connection.closed
-    if closed is None:
-        return ""
-    if not closed.is_recorded and connection.plane is not Plane.MEDIA:
-        return "end not recorded"
-    return "closed" if closed.code is None else f"closed {int(closed.code)}"

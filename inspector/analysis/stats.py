@@ -13,6 +13,7 @@ from math import ceil
 from typing import Any
 
 from inspector.analysis.beats import IS_HEARTBEAT
+from inspector.analysis.connections import close_code
 from inspector.analysis.measure import LONGEST_NAME, SLICE, Measured, Measures, RoundTrips, name_of
 from inspector.model import Closed, Kind, Plane, Severity
 from inspector.protocol.hosts import address_of
@@ -391,7 +392,7 @@ class Survey:
         # Of a connection that no table knows, only its rows tell when it was.
         opened_ns = int(opened.at_ns) or first_ns
         ended_ns = last_ns if closed is None else int(closed.at_ns)
-        code = None if closed is None or closed.code is None else int(closed.code)
+        code = close_code(connection)
         if closed is not None:
             closed = replace(closed, code=code, by=closed.by if closed.by in _SIDES else None)
         row = None if code is None else self._registry.close_code(opened.plane, code)

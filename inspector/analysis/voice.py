@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from inspector.analysis.beats import literal
 from inspector.analysis.handshake import PAYLOADS, Course, Seen, StepKey, first_sentence
-from inspector.analysis.voice_call import Call, Socket, Violation, VoiceCall, without_port
+from inspector.analysis.voice_call import CallReading, Socket, Violation, VoiceCall, without_port
 from inspector.model import ABSENT, Event, Kind, Payload, Plane, Severity
 from inspector.protocol.hosts import address_of
 from inspector.protocol.ops import BINARY, GatewayOp, VoiceOp
@@ -93,7 +93,7 @@ class VoiceReader:
         self._counted = self._last = self._last_finding = 0
         self._known: OrderedDict[int, _Connection] = OrderedDict()
         self._sockets: OrderedDict[int, Socket] = OrderedDict()
-        self._calls: list[Call] = []
+        self._calls: list[CallReading] = []
         self._users: OrderedDict[str, int] = OrderedDict()
 
     def advance(self, limit: int = SLICE) -> bool:
@@ -226,15 +226,15 @@ class VoiceReader:
         session = self._of(main).session
         return session or f"#{main}", session
 
-    def _current(self, home: str | None, server: str) -> Call | None:
+    def _current(self, home: str | None, server: str) -> CallReading | None:
         """Return the newest call there, unless it was left."""
         for call in reversed(self._calls):
             if call.server == server and (home is None or call.home is None or call.home == home):
                 return None if call.left else call
         return None
 
-    def _new(self, home: str | None, server: str | None, private: bool = False) -> Call:
-        call = Call(home, server, private)
+    def _new(self, home: str | None, server: str | None, private: bool = False) -> CallReading:
+        call = CallReading(home, server, private)
         self._calls.append(call)
         if len(self._calls) > MOST_CALLS:
             del self._calls[0]
@@ -269,7 +269,7 @@ class VoiceReader:
         call.last_ns = max(call.last_ns, seen.at_ns)
         call.shown = None
 
-    def _payload(self, row: "_Row", op: int, socket: Socket, known: "_Connection", seen: Seen) -> Call:
+    def _payload(self, row: "_Row", op: int, socket: Socket, known: "_Connection", seen: Seen) -> CallReading:
         """Take in a payload, and return the call that it turns out to belong to."""
         from_client, course = bool(row.from_client), socket.course
         d = self._body(row, Plane.VOICE, known.version) if (from_client, op) in _READ else ABSENT

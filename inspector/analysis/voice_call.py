@@ -61,7 +61,7 @@ class Socket:
     """One voice connection."""
 
     course: Course
-    call: "Call | None" = None
+    call: "CallReading | None" = None
     close_row: int | None = None
     findings: list[Violation] = field(default_factory=list)
 
@@ -79,7 +79,7 @@ class Attempt:
 
 
 @dataclass(slots=True, eq=False)
-class Call:
+class CallReading:
     """What has been read of one call."""
 
     home: str | None

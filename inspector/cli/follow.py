@@ -14,7 +14,7 @@ from inspector.cli.stdin import STDIN, check_piped
 from inspector.cli.streams import OutputProblem, ReaderGone
 from inspector.errors import CaptureError, UsageError
 from inspector.importers.frames import FramesFile
-from inspector.importers.frames.growing import FileTail, PipeTail, Stream, growing
+from inspector.importers.frames.growing import FileTail, PipeTail, Tail, growing
 from inspector.model import Event, Finding
 from inspector.protocol.registry import default
 from inspector.query.search import Search
@@ -99,7 +99,7 @@ def followed(path: Path, hosts: Iterable[str] = (), *, tell: Callable[[str], Non
         raise UsageError("--follow takes one capture, a .gwcap or .frames.jsonl; other files are read as they are now")
     name = Path("stdin") if is_piped else path
     tidy_up()
-    stream: Stream = PipeTail(piped, head) if is_piped else FileTail(path)
+    stream: Tail = PipeTail(piped, head) if is_piped else FileTail(path)
     return click.get_current_context().with_resource(growing(name, stream, default(), hosts, tell=tell))
 
 

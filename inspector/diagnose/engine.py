@@ -27,7 +27,7 @@ _Key = tuple[Plane, Kind | None, bool | None, int | str | None, str | None, int]
 """Plane, kind, side, opcode, event, and in which ways it is odd."""
 
 
-class Diagnosis:
+class RuleEngine:
     """Follows one recording, beside the tracker whose `world` it reads."""
 
     def __init__(self, registry: Registry, world: World, rules: Sequence[Rule] = RULES) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from inspector.diagnose.rule import Noticed, Situation, dispatches, rule, sends
 from inspector.model import Plane, Severity
 from inspector.protocol.ops import GatewayOp
+from inspector.session.intents import is_blank
 from inspector.session.plan import Odd
 from inspector.session.said import Identify
-from inspector.session.tracker import is_blank
 from inspector.words import listed
 
 GATEWAY = Plane.GATEWAY

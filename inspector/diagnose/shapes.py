@@ -7,9 +7,9 @@ from inspector.diagnose.words import quoted
 from inspector.inert import inert
 from inspector.model import Plane, Severity
 from inspector.protocol.ops import GatewayOp
+from inspector.session.intents import comes_anyway
 from inspector.session.plan import Odd
 from inspector.session.said import Identify
-from inspector.session.tracker import comes_anyway
 from inspector.session.world import MAX_SEEN, unknown_names
 from inspector.wire.dialect import dialect_of
 from inspector.words import listed

@@ -129,7 +129,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class WebSocketEnd:
     """How a WebSocket ended."""
 
     close_code: int | None = None
@@ -162,7 +162,7 @@ class Flow:
     type: str
     request: Request
     response: Response | None
-    websocket: Ending | None
+    websocket: WebSocketEnd | None
     messages: Part | None
     """Where the messages are."""
     error: Failure | None = None
@@ -263,7 +263,7 @@ def read_torn(window: Window, body: Part) -> Flow | None:
         "http",
         _request(window, found) if "request" in found else Request(first.at_ns / 1e9),
         _response(window, found) if "response" in found else None,
-        _ending(window, inner) if inner else Ending(),
+        _ending(window, inner) if inner else WebSocketEnd(),
         messages,
         _failure(window, found) if "error" in found else None,
         _client(window, found) if "client_conn" in found else Client(),
@@ -437,8 +437,8 @@ def _address(window: Window, found: Mapping[str, Part], name: str, *kinds: int) 
     raise Malformed(f"{name} is not an address")
 
 
-def _ending(window: Window, found: Mapping[str, Part]) -> Ending:
-    return Ending(
+def _ending(window: Window, found: Mapping[str, Part]) -> WebSocketEnd:
+    return WebSocketEnd(
         _get(window, found, "close_code", INTEGER, NOTHING),
         _get(window, found, "close_reason", TEXT, NOTHING),
         _get(window, found, "closed_by_client", TRUTH, NOTHING),

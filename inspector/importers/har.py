@@ -32,9 +32,9 @@ from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO
 
 from inspector.importers.candidates import MAX_FRAMES
-from inspector.importers.harfiles import Broken, HarFiles, HarFolder, HarZip, Missing
+from inspector.importers.harfiles import Broken, FileMissing, HarFiles, HarFolder, HarZip
 from inspector.importers.jsonpull import MAX_TEXT, MAX_VALUES, Damaged, Pull
-from inspector.importers.order import Timeline, Track
+from inspector.importers.order import OrderedTracks, Track
 from inspector.importers.source import Source, at_ns, clean, kept_headers, refusal_of, websocket_url
 from inspector.inert import inert
 from inspector.model import Closed, Control, Frame, Happening, Knows, Opened, Plane
@@ -116,7 +116,7 @@ class HarFile(Source):
             index = self._load()
             self._read = self._total
             index.sort()
-            timeline = Timeline(Track(begins_ns, partial(self._tell, place)) for begins_ns, place in index)
+            timeline = OrderedTracks(Track(begins_ns, partial(self._tell, place)) for begins_ns, place in index)
             yield from timeline
             self.notes += timeline.notes()
 
@@ -251,7 +251,7 @@ class HarFile(Source):
                     if isinstance(message, dict):
                         self._keep(message, talk)
                 talk.left_out += pull.left_out
-        except (Missing, Broken) as error:
+        except (FileMissing, Broken) as error:
             self._missing.append(f"{inert(name[:100])}: {error}")
         except (Damaged, RecursionError):
             # What it breaks off in is no message.
@@ -287,8 +287,8 @@ class HarFile(Source):
     def _tell(self, place: int) -> Iterator[Happening]:
         """Yield what happened on a connection, in order; nothing where it is none of Discord's.
 
-        `place`: where it is in the temporary file. The number is only for the connections of this source: `Timeline`
-        gives those that count.
+        `place`: where it is in the temporary file. The number is only for the connections of this source:
+        `OrderedTracks` gives those that count.
         """
         self._said.seek(place)
         websocket = _unpacked(self._said)

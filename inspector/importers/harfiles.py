@@ -29,7 +29,7 @@ _END = struct.Struct("<4s8xI6x")
 _LOCATOR = b"PK\x06\x07"
 
 
-class Missing(Exception):
+class FileMissing(Exception):
     """There is no such file, or it may not be read: why, in words."""
 
 
@@ -58,7 +58,7 @@ class HarFiles(ABC):
 
     @abstractmethod
     def attached(self, name: str) -> Readable:
-        """Open a file of messages that the HAR names. Raises `Missing`, `Broken`."""
+        """Open a file of messages that the HAR names. Raises `FileMissing`, `Broken`."""
 
     @property
     @abstractmethod
@@ -83,14 +83,14 @@ class HarFolder(HarFiles):
 
     def attached(self, name: str) -> Readable:
         if not _ATTACHED.fullmatch(name):
-            raise Missing("not a name that Playwright gives")
+            raise FileMissing("not a name that Playwright gives")
         try:
             place = self.path.with_name(name)
             if not place.is_file() or place.is_symlink():
-                raise Missing("no such file")
+                raise FileMissing("no such file")
             return place.open("rb")
         except OSError as error:
-            raise Missing(error.strerror or str(error)) from error
+            raise FileMissing(error.strerror or str(error)) from error
 
     @property
     def read(self) -> int:
@@ -133,11 +133,11 @@ class HarZip(HarFiles):
 
     def attached(self, name: str) -> Readable:
         if not _ATTACHED.fullmatch(name):
-            raise Missing("not a name that Playwright gives")
+            raise FileMissing("not a name that Playwright gives")
         try:
             return self._open(self._zip.getinfo(name))
         except KeyError:
-            raise Missing("no such file") from None
+            raise FileMissing("no such file") from None
 
     @property
     def read(self) -> int:

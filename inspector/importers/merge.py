@@ -15,7 +15,7 @@ from pathlib import Path
 
 from inspector.errors import CaptureError
 from inspector.importers import open_source
-from inspector.importers.order import Timeline, Track
+from inspector.importers.order import OrderedTracks, Track
 from inspector.leaving import tidily
 from inspector.model import Frame, Happening
 from inspector.protocol.registry import Registry
@@ -131,7 +131,7 @@ def fill(
     `followed`: somebody looks at it meanwhile, and sees rows as they come.
     """
     names = ", ".join(each.path.name for each in inputs)
-    timeline = Timeline([Track(0, each.happenings) for each in inputs])
+    timeline = OrderedTracks([Track(0, each.happenings) for each in inputs])
     events = happenings = 0
     try:
         writer = Writer(
@@ -184,7 +184,7 @@ def _nothing(inputs: Sequence[Input], notes: Sequence[str]) -> CaptureError:
     return error
 
 
-def _about(inputs: Sequence[Input], timeline: Timeline, notes: Sequence[str]) -> dict[str, str]:
+def _about(inputs: Sequence[Input], timeline: OrderedTracks, notes: Sequence[str]) -> dict[str, str]:
     """Return what the capture is to say of its making, for `Reader.notes` and `Reader.files`."""
     # The folder is nobody's business to whom the capture is given.
     said = list(notes)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from inspector.importers import flows
 from inspector.importers.candidates import MAX_FRAMES
-from inspector.importers.order import Timeline, Track
+from inspector.importers.order import OrderedTracks, Track
 from inspector.importers.refusals import why_refused
 from inspector.importers.source import Source, at_ns, clean, kept_headers, refusal_of, websocket_url
 from inspector.importers.tnetstrings import LENGTH, LENGTH_BYTES, Malformed, Part, Window
@@ -108,7 +108,7 @@ class FlowFile(Source):
             begins, places = self._index()
             # For a file without connections that overlap this is their order already.
             order = sorted(range(len(begins)), key=begins.__getitem__)
-            timeline = Timeline(Track(begins[each], partial(self._flow, places[each])) for each in order)
+            timeline = OrderedTracks(Track(begins[each], partial(self._flow, places[each])) for each in order)
             yield from timeline
             self.notes.extend(timeline.notes())
 

@@ -1,11 +1,11 @@
 """Happenings of many connections, or of many files, as one recording in the order of time.
 
 Files rarely keep that order: mitmproxy writes a flow when it ends, a HAR lists connections by their opening. What each
-of them holds in order is a *track*: one connection of a file, or a file that is in order already. `Timeline` merges
-tracks. It opens each when its time comes and lets go of it at its end, so that no more is held than what was open at
-the same moment::
+of them holds in order is a *track*: one connection of a file, or a file that is in order already. `OrderedTracks`
+merges tracks. It opens each when its time comes and lets go of it at its end, so that no more is held than what was
+open at the same moment::
 
-    timeline = Timeline(sorted(tracks, key=lambda track: track.begins_ns))
+    timeline = OrderedTracks(sorted(tracks, key=lambda track: track.begins_ns))
     for happening in timeline:
         ...
     notes.extend(timeline.notes())
@@ -18,7 +18,7 @@ What comes out:
 - is in the order of time; at the same time the track that was given first goes first, and each track keeps its order;
 - has connections numbered from 1 in that order. Numbers that come in need to differ only within their track;
 - never goes backwards within a connection: a time before that of the happening before it becomes the same time.
-  `Timeline.notes` tells how often that was so.
+  `OrderedTracks.notes` tells how often that was so.
 
 Happenings are never changed in place: what gets another number or time is a copy.
 """
@@ -43,7 +43,7 @@ class Track:
     """Begins to read it. May give nothing at all."""
 
 
-class Timeline:
+class OrderedTracks:
     """The happenings of all tracks in the order of time. To be iterated once.
 
     `tracks` are to come by `Track.begins_ns`, and are taken one ahead of time. One that comes too late is given from

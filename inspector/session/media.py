@@ -46,7 +46,7 @@ Key = tuple[bool, str, int | None]
 
 
 @dataclass(slots=True)
-class Source:
+class RtpSource:
     """One SSRC in one direction, over all its runs."""
 
     highest: int
@@ -156,7 +156,7 @@ class Media:
         self._selected: Selected | None = None
         self._codecs = USUAL_CODECS
         self._runs: OrderedDict[Key, Run] = OrderedDict()
-        self._sources: OrderedDict[tuple[bool, int], Source] = OrderedDict()
+        self._sources: OrderedDict[tuple[bool, int], RtpSource] = OrderedDict()
         self._pings: OrderedDict[tuple[bool, str, int], int] = OrderedDict()
         self._is_over = False
 
@@ -242,7 +242,7 @@ class Media:
         if source is None:
             if len(self._sources) >= MAX_RUNS:
                 self._sources.popitem(last=False)
-            self._sources[key] = Source(rtp.sequence, 1, rtp.timestamp, at_ns)
+            self._sources[key] = RtpSource(rtp.sequence, 1, rtp.timestamp, at_ns)
             run.last = rtp
             run.expected += 1
             return
@@ -272,7 +272,7 @@ class Media:
             self._codecs = {codec.payload_type: codec for codec in named} or USUAL_CODECS
         return self._codecs.get(payload_type)
 
-    def _count_late(self, run: Run, source: Source, back: int) -> None:
+    def _count_late(self, run: Run, source: RtpSource, back: int) -> None:
         """Count a packet that comes `back` numbers behind the highest."""
         bit = 1 << back
         if back < _REMEMBERED and source.recent & bit:
@@ -281,7 +281,7 @@ class Media:
             run.reordered += 1
             source.recent |= bit & _RECENT
 
-    def _measure(self, run: Run, source: Source, rtp: Rtp, at_ns: int) -> None:
+    def _measure(self, run: Run, source: RtpSource, rtp: Rtp, at_ns: int) -> None:
         clock = _AUDIO_CLOCK if run.codec is not None and run.codec.media == "audio" else _VIDEO_CLOCK
         apart = (rtp.timestamp - source.timestamp + (1 << 31) & 0xFFFFFFFF) - (1 << 31)
         off = (at_ns - source.at_ns) * clock / SECOND - apart

@@ -11,10 +11,11 @@ from inspector.protocol.hosts import address_of
 from inspector.protocol.ops import GatewayOp, VoiceOp
 from inspector.protocol.registry import Registry
 from inspector.session import said
+from inspector.session.intents import comes_anyway, is_blank
 from inspector.session.phases import connection_phase
 from inspector.session.plan import MAYBE_BLANK, NEW_FORM, STRAY, UNASKED, Key, Plan, Plans, Routes, Step
 from inspector.session.redact import is_lost
-from inspector.session.said import At, Said, name
+from inspector.session.said import At, Said
 from inspector.session.state import SEND_WINDOW_NS, Connection, Sent, remember
 from inspector.session.world import Call, Ending, Login, Session, World
 from inspector.words import took
@@ -25,12 +26,6 @@ Asked = At | said.Beat | said.Identify | said.Resume | said.Members | said.Join 
 DESTROYING = (1000, 1001)
 GONE = ("CHANNEL_DELETE", "GUILD_DELETE", "CALL_DELETE")
 """Events with which a voice call loses its place."""
-# Without the intent these come for the account itself alone; whom they are about, their ids do not always say.
-_PARTLY_OWN = ("THREAD_MEMBERS_UPDATE", "GUILD_MEMBER_UPDATE")
-# Types of messages that people write: an ordinary one, a reply.
-_WRITTEN = (0, 19)
-# What MESSAGE_CONTENT lets through.
-_CONTENTS = ("content", "embeds", "attachments", "components", "poll")
 
 
 class Tracker:
@@ -509,39 +504,6 @@ def _discovered(world: World, connection: Connection, event: Event, what: Said |
 def _set_shard(connection: Connection, shard: tuple[int, int] | None) -> None:
     if shard is not None:
         connection.shard, connection.main.shard_pair = f"{shard[0]}/{shard[1]}", shard
-
-
-def comes_anyway(event: Event, session: Session | None) -> bool:
-    """Return whether an event comes, or may come, whatever the intents are.
-
-    What concerns the account itself does; so do messages of group DMs, and those that are for the bot alone:
-    https://docs.discord.com/developers/events/gateway#gateway-intents
-    """
-    return (
-        event.guild_id is None
-        or session is None
-        or session.user_id is None
-        or str(event.user_id) == session.user_id
-        or event.event in _PARTLY_OWN
-    )
-
-
-def is_blank(event: Event, d: Any, session: Session | None) -> bool | None:
-    """Return whether a message of a guild came without what MESSAGE_CONTENT lets through.
-
-    None where it tells nothing: the bot gets its own messages whole, and those that mention it; those of the system,
-    stickers and messages passed on have no content with the intent either.
-    """
-    own = session.user_id if session is not None else None
-    if type(d) is not dict or own is None or event.guild_id is None or str(event.user_id) == own:
-        return None
-    mentions = d.get("mentions")
-    users = [user for user in mentions if type(user) is dict] if type(mentions) is list else []
-    if own in (name(user.get("id")) for user in users) or d.get("type") not in _WRITTEN:
-        return None
-    if any(d.get(key) for key in _CONTENTS):
-        return False
-    return None if d.get("sticker_items") or d.get("message_snapshots") else True
 
 
 _STEPS: dict[tuple[Plane, bool, Key], Step] = {

@@ -14,7 +14,7 @@ from inspector.model import Side
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JournalEntry:
     """One thing that happened on one WebSocket connection."""
 
     at_ns: int
@@ -43,20 +43,20 @@ class Entry:
     """For ``close``: who closed first."""
 
 
-def save(journal: Iterable[Entry], path: Path) -> None:
-    """Write the journal as JSON lines, one entry a line, `Entry.frames` in base64."""
+def save(journal: Iterable[JournalEntry], path: Path) -> None:
+    """Write the journal as JSON lines, one entry a line, `JournalEntry.frames` in base64."""
     with path.open("w", encoding="ascii") as lines:
         for entry in journal:
             fields = asdict(entry) | {"frames": [base64.b64encode(frame).decode("ascii") for frame in entry.frames]}
             lines.write(json.dumps(fields) + "\n")
 
 
-def load(path: Path) -> list[Entry]:
+def load(path: Path) -> list[JournalEntry]:
     """Read what `save` wrote."""
     entries = []
     with path.open(encoding="ascii") as lines:
         for line in lines:
             fields = json.loads(line)
             fields["frames"] = tuple(base64.b64decode(frame) for frame in fields["frames"])
-            entries.append(Entry(**fields))
+            entries.append(JournalEntry(**fields))
     return entries

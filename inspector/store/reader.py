@@ -187,7 +187,7 @@ class Reader:
             found = self._db.execute(f"select {rows.CONNECTION_COLUMNS} from connection order by id").fetchall()
             return [self.connection_of(row) for row in found]
 
-    def connection_of(self, row: rows.Row) -> Connection:
+    def connection_of(self, row: rows.SqlRow) -> Connection:
         """Return the connection of a row of `rows.CONNECTION_COLUMNS`."""
         found = rows.connection_of(row)
         if not self.reveal:
@@ -397,7 +397,7 @@ def stored_happenings(db: sqlite3.Connection) -> Iterator[list[Happening]]:
         yield [happening for _, happening in batch]
 
 
-def stored_frames(db: sqlite3.Connection) -> Iterator[list[tuple[rows.Row, Happening]]]:
+def stored_frames(db: sqlite3.Connection) -> Iterator[list[tuple[rows.SqlRow, Happening]]]:
     """Yield, in batches, all rows of the table `frame` in order, each with what it recorded. Raises BadCell."""
     return _batches(db, "frame", "id")
 
@@ -409,7 +409,7 @@ def _is_in_order(db: sqlite3.Connection) -> bool:
     return not found[0]
 
 
-def _batches_in_order(db: sqlite3.Connection) -> Iterator[list[tuple[rows.Row, Happening]]]:
+def _batches_in_order(db: sqlite3.Connection) -> Iterator[list[tuple[rows.SqlRow, Happening]]]:
     """Yield all rows by time, within a connection by number. SQLite sorts what it has no room for in a file."""
     db.execute("create temp table if not exists in_order (place integer primary key, frame integer)")
     db.execute("delete from in_order")
@@ -420,7 +420,7 @@ def _batches_in_order(db: sqlite3.Connection) -> Iterator[list[tuple[rows.Row, H
     return _batches(db, "temp.in_order join frame on frame.id = in_order.frame", "place")
 
 
-def _batches(db: sqlite3.Connection, table: str, place: str) -> Iterator[list[tuple[rows.Row, Happening]]]:
+def _batches(db: sqlite3.Connection, table: str, place: str) -> Iterator[list[tuple[rows.SqlRow, Happening]]]:
     """Yield rows of `table` in the order of `place`, a column that rises from 1."""
     known = {row[0]: rows.connection_of(row) for row in db.execute(f"select {rows.CONNECTION_COLUMNS} from connection")}
     after = 0
@@ -429,7 +429,7 @@ def _batches(db: sqlite3.Connection, table: str, place: str) -> Iterator[list[tu
             f"select {rows.FRAME_COLUMNS}, {place} from {table} where {place} > ? order by {place} limit ?",
             (after, BATCH),
         )
-        batch: list[tuple[rows.Row, Happening]] = []
+        batch: list[tuple[rows.SqlRow, Happening]] = []
         size = 0
         # A cursor that is left open would let the log grow, and keep the file locked.
         with closing(asked):

@@ -45,7 +45,7 @@ from inspector.store.cells import (
 )
 from inspector.store.ids import cell_of, id_of
 
-Row = tuple[Any, ...]
+SqlRow = tuple[Any, ...]
 
 CONNECTION_COLUMNS = (
     "id, plane, url, version, encoding, compression, client, status, refusal, headers, joined_late, knows, opened_at,"
@@ -165,7 +165,7 @@ def insert(table: str, columns: str, *, replace: bool = False) -> str:
     return f"insert {'or replace ' if replace else ''}into {table} ({columns}) values ({marks})"
 
 
-def connection_row(connection: Connection) -> Row:
+def connection_row(connection: Connection) -> SqlRow:
     """Return `connection` in the order of `CONNECTION_COLUMNS`."""
     opened, closed = connection.opened, connection.closed
     return (
@@ -195,7 +195,7 @@ def connection_row(connection: Connection) -> Row:
     )
 
 
-def connection_of(row: Row) -> Connection:
+def connection_of(row: SqlRow) -> Connection:
     """Return the connection of a row of `CONNECTION_COLUMNS`. Raises BadCell."""
     _CONNECTION.check(row)
     if row[1] not in _PLANES:
@@ -230,7 +230,7 @@ def connection_of(row: Row) -> Connection:
     )
 
 
-def frame_row(number: int, happening: Happening) -> Row:
+def frame_row(number: int, happening: Happening) -> SqlRow:
     """Return `happening` in the order of `FRAME_COLUMNS`."""
     connection, at_ns = happening.connection, happening.at_ns
     match happening:
@@ -256,7 +256,7 @@ def frame_row(number: int, happening: Happening) -> Row:
             return (number, connection, at_ns, _CLOSE, by, None, marks, raw, None)
 
 
-def check_frame(row: Row) -> None:
+def check_frame(row: SqlRow) -> None:
     """Raise BadCell where a row of `FRAME_COLUMNS` is not as we write them."""
     _FRAME.check(row)
     kind, from_client, raw = row[3], row[4], row[7]
@@ -268,7 +268,7 @@ def check_frame(row: Row) -> None:
         raise _FRAME.bad(row, "has nothing as `raw`, where bytes belong")
 
 
-def happening_of(row: Row, connection: Connection) -> Happening:
+def happening_of(row: SqlRow, connection: Connection) -> Happening:
     """Return what a row of `FRAME_COLUMNS` recorded on `connection`. Raises BadCell."""
     check_frame(row)
     _, number, at, kind, from_client, is_text, marks, raw, forwarded = row
@@ -290,7 +290,7 @@ def happening_of(row: Row, connection: Connection) -> Happening:
     return Control(number, at, bool(from_client), "ping" if kind == _PING else "pong", raw or b"")
 
 
-def event_row(event: Event) -> Row:
+def event_row(event: Event) -> SqlRow:
     """Return `event` in the order of `EVENT_COLUMNS`.
 
     Every message passes here, so it asks for what most have not before it calls for what some have.
@@ -331,7 +331,7 @@ def event_row(event: Event) -> Row:
     )
 
 
-def event_of(row: Row, connection: Callable[[int], Connection], payload: bytes | None = None) -> Event:
+def event_of(row: SqlRow, connection: Callable[[int], Connection], payload: bytes | None = None) -> Event:
     """Return the event of a row of `EVENT_COLUMNS`. `connection` looks one up; only opens and closes need it.
 
     Raises BadCell.
@@ -366,12 +366,12 @@ def event_of(row: Row, connection: Callable[[int], Connection], payload: bytes |
     return event
 
 
-def finding_row(finding: Finding) -> Row:
+def finding_row(finding: Finding) -> SqlRow:
     """Return `finding` in the order of `FINDING_COLUMNS`."""
     return finding.event, finding.rule, int(finding.severity), _said(finding.text), json.dumps(finding.evidence)
 
 
-def finding_of(row: Row) -> Finding:
+def finding_of(row: SqlRow) -> Finding:
     """Return the finding of a row of `FINDING_COLUMNS`.
 
     Its texts are inert when a rule writes them, but anyone may have written a capture, so they are made so again.
@@ -384,7 +384,7 @@ def finding_of(row: Row) -> Finding:
     return Finding(inert(rule), Severity(severity), inert(mask_text(text)), event, named)
 
 
-def verdict_row(verdict: Verdict) -> Row:
+def verdict_row(verdict: Verdict) -> SqlRow:
     """Return `verdict` in the order of `VERDICT_COLUMNS`."""
     return (
         verdict.event,
@@ -399,7 +399,7 @@ def verdict_row(verdict: Verdict) -> Row:
     )
 
 
-def verdict_of(row: Row) -> Verdict:
+def verdict_of(row: SqlRow) -> Verdict:
     """Return the verdict of a row of `VERDICT_COLUMNS`, with inert texts."""
     _VERDICT.check(row)
     event, cause, evidence, reconnect, resume, advice, right, then, then_event = row
@@ -409,7 +409,7 @@ def verdict_of(row: Row) -> Verdict:
     return Verdict(event, cause, named, reconnect, resume, advice, right, then, then_event)
 
 
-def name_rows(names: Mapping[int, str]) -> list[Row]:
+def name_rows(names: Mapping[int, str]) -> list[SqlRow]:
     """Return rows of the name table."""
     return [(cell, _said(name)) for number, name in names.items() if (cell := cell_of(number)) is not None]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from inspector.model import Closed, Frame, Gap, Happening
-from inspector.store.rows import Row
+from inspector.store.rows import SqlRow
 
 # `kind` of a message, in a row of the table `frame`.
 _MESSAGE = 0
@@ -42,7 +42,7 @@ class Tally:
             return None
         return Gap(connection, at_ns, count.since_ns, count.until_ns, count.sent, count.received, "file")
 
-    def without(self, unsaved: Iterable[Row]) -> "Tally":
+    def without(self, unsaved: Iterable[SqlRow]) -> "Tally":
         """Return the same without messages that are not in the file yet; `unsaved` are rows of the table `frame`."""
         left = Tally({**self.ended}, {number: replace(count) for number, count in self._counts.items()})
         for _, connection, _, kind, from_client, *_ in unsaved:
@@ -52,7 +52,7 @@ class Tally:
                 count.received -= not from_client
         return left
 
-    def forget(self, unsaved: Iterable[Row]) -> None:
+    def forget(self, unsaved: Iterable[SqlRow]) -> None:
         """Begin to count anew, in a new file that will have these rows."""
         self.ended = {"messages": 0, "connections": 0}
         self._counts = {}

@@ -79,7 +79,7 @@ class Writer:
         self._batch = BULK_BATCH if bulk else BATCH
         self._mask = None if keep_secrets else Mask(registry)
         self._waiting: deque[Happening] = deque()
-        self._frames: list[rows.Row] = []
+        self._frames: list[rows.SqlRow] = []
         self._amendments: list[tuple[int, Mark, bytes | None]] = []
         self._events: list[Event] = []
         self._findings: list[Finding] = []
@@ -299,13 +299,13 @@ class Writer:
         if self.lock is not None:
             self.lock.release()
 
-    def take_over(self, meta: Mapping[str, str], connections: Sequence[rows.Row]) -> None:
+    def take_over(self, meta: Mapping[str, str], connections: Sequence[rows.SqlRow]) -> None:
         """Store what another capture says of itself, and its connections, in the order of `CONNECTION_COLUMNS`."""
         with self._transaction():
             self._db.executemany("insert or replace into meta values (?, ?)", meta.items())
             self._db.executemany(_INSERT_CONNECTION, connections)
 
-    def restore(self, frames: Sequence[tuple[rows.Row, Happening]]) -> int:
+    def restore(self, frames: Sequence[tuple[rows.SqlRow, Happening]]) -> int:
         """Store what another capture has, rows of the table `frame` with what they recorded, and what that decodes to.
 
         Return the number of events. Raises sqlite3.Error where the disk is full or gone.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from inspector.analysis import findings
-from inspector.analysis.findings import Findings, Noticed, speaking_of, worst_first
+from inspector.analysis.findings import Findings, FindingsSnapshot, speaking_of, worst_first
 from inspector.errors import CaptureError
 from inspector.model import Finding, Severity
 from inspector.store.file import connect
@@ -28,7 +28,7 @@ def reader(path: Path) -> Iterator[Reader]:
     reader.close()
 
 
-def read(reader: Reader, limit: int = findings.SLICE) -> Noticed:
+def read(reader: Reader, limit: int = findings.SLICE) -> FindingsSnapshot:
     found = Findings(reader)
     while found.advance(limit):
         pass

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.analysis import lanes
-from inspector.analysis.lanes import LaneReader, Lanes, Moment, beats_between, between
+from inspector.analysis.lanes import LaneMoment, LaneReader, Lanes, beats_between, between
 from inspector.errors import CaptureError
 from inspector.model import Finding, Plane, Severity
 from inspector.protocol.registry import default
@@ -36,7 +36,7 @@ def written(path: Path, *talks: Conversation) -> Path:
     return path
 
 
-def told(moments: tuple[Moment, ...]) -> list[str]:
+def told(moments: tuple[LaneMoment, ...]) -> list[str]:
     return [f"{moment.sort} {moment.text}".strip() for moment in moments]
 
 
@@ -129,7 +129,7 @@ def test_whatever_comes_what_is_kept_has_a_bound(tmp_path: Path, monkeypatch: py
 
 @given(st.lists(st.integers(0, 50)).map(sorted), st.integers(-5, 60), st.integers(0, 30))
 def test_what_lies_between_two_times_is_found(times: list[int], start: int, span: int) -> None:
-    moments = [Moment(at, row, "phase", "") for row, at in enumerate(times)]
+    moments = [LaneMoment(at, row, "phase", "") for row, at in enumerate(times)]
     rows = [row for row, at in enumerate(times) if start <= at < start + span]
     assert [moment.row for moment in between(moments, start, start + span)] == rows
     beats = lanes.Beats(times, range(len(times)))

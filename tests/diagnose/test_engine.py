@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.diagnose.engine import Diagnosis, finding
+from inspector.diagnose.engine import RuleEngine, finding
 from inspector.diagnose.rule import (
     MAX_EVIDENCE,
     Noticed,
@@ -46,7 +46,7 @@ def asked(talk: Conversation, *when) -> list[int]:
 
     assert isinstance(check, Rule)
     pipeline = Pipeline(default())
-    pipeline._diagnosis = Diagnosis(default(), pipeline._tracker.world, (check,))
+    pipeline._rule_engine = RuleEngine(default(), pipeline._tracker.world, (check,))
     for happening in talk.happenings:
         pipeline.feed(happening)
     return rows
@@ -88,7 +88,7 @@ def test_many_invented_names_do_not_fill_the_memory() -> None:
         talk.server(dispatch(f"INVENTED_{number}", {}, number)).client({"op": 1000 + number})
     for happening in talk.happenings:
         pipeline.feed(happening)
-    assert len(pipeline._diagnosis._wanted) < 20
+    assert len(pipeline._rule_engine._wanted) < 20
 
 
 def test_silence_is_looked_into_at_rows_at_ticks_and_at_the_end() -> None:
@@ -184,7 +184,7 @@ def test_a_rule_with_a_bug_says_so_and_the_others_go_on() -> None:
         yield Noticed("All of it.")
 
     pipeline = Pipeline(default())
-    pipeline._diagnosis = Diagnosis(default(), pipeline._tracker.world, (broken, sound))
+    pipeline._rule_engine = RuleEngine(default(), pipeline._tracker.world, (broken, sound))
     talk = Conversation().opens().server(HELLO).client(HEARTBEAT)
     *_, event = fed(talk.happenings, pipeline).rows
     told = [(found.rule, found.severity) for found in event.findings]

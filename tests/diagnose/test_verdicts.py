@@ -1051,7 +1051,7 @@ def test_verdicts_that_may_still_change_are_bounded() -> None:
     for number in _some(2 * MAX_RECENT):
         for happening in Conversation(connection=number).opens().closes(4000, "", "server").happenings:
             pipeline.feed(happening)
-    assert len(pipeline._diagnosis._recent) == MAX_RECENT
+    assert len(pipeline._rule_engine._recent) == MAX_RECENT
 
 
 def _some(number: int) -> Iterator[int]:

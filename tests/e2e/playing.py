@@ -20,7 +20,7 @@ from inspector.report.jsonl import record
 from inspector.report.present import Presenter
 from inspector.report.rows import Rows
 from inspector.simulator import redirect
-from inspector.simulator.journal import Entry, load
+from inspector.simulator.journal import JournalEntry, load
 from inspector.simulator.script import Scenario, Script
 from inspector.simulator.server.simulator import Simulator
 from inspector.store.reader import Reader, stored_happenings
@@ -43,7 +43,7 @@ class Played:
     """What is left of a scenario that was played to its end."""
 
     capture: Path
-    journal: list[Entry]
+    journal: list[JournalEntry]
     folder: Path
 
 
@@ -121,7 +121,7 @@ def assert_agree(recorded: list[Talk], lived: list[Talk]) -> None:
                 assert len(more) - len(fewer) <= on_their_way
 
 
-def talks_of_journal(journal: list[Entry]) -> list[Talk]:
+def talks_of_journal(journal: list[JournalEntry]) -> list[Talk]:
     """Return the connections as the simulator lived them."""
     talks = []
     for number in sorted({entry.connection for entry in journal}):
@@ -139,7 +139,7 @@ def talks_of_journal(journal: list[Entry]) -> list[Talk]:
     return talks
 
 
-def _d(entry: Entry) -> Any:
+def _d(entry: JournalEntry) -> Any:
     """Return the body of what was said; None for voice's binary messages, which are compared as frames alone."""
     is_binary = entry.host.endswith(".discord.media") and not entry.is_text
     return None if is_binary else entry.payload.get("d")

@@ -24,7 +24,7 @@ from inspector.proxy.reverse import PREFIX
 from inspector.simulator import content
 from inspector.simulator.client.scripted import _Everywhere, trust
 from inspector.simulator.etf_encode import encode
-from inspector.simulator.journal import Entry
+from inspector.simulator.journal import JournalEntry
 from inspector.simulator.server import rest
 from inspector.simulator.server.gateway import RESUME_HOST
 from inspector.simulator.server.simulator import Simulator
@@ -153,7 +153,7 @@ class Stayed:
     folder: Path
     address: str
     bots: list[Bot]
-    journal: list[Entry]
+    journal: list[JournalEntry]
 
 
 @pytest.fixture(scope="module")

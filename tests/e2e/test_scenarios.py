@@ -10,7 +10,7 @@ from inspector.model import Kind
 from inspector.protocol.ops import GatewayOp
 from inspector.simulator.client import scripted as client
 from inspector.simulator.client.scripted import trust
-from inspector.simulator.journal import Entry
+from inspector.simulator.journal import JournalEntry
 from inspector.simulator.scenarios.catalogue import SCENARIOS
 from inspector.simulator.server.stage import Discord
 from inspector.store.reader import Reader
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.e2e
 
 
 def test_every_scenario_is_recorded_as_it_was_played(tmp_path: Path) -> None:
-    async def play_all() -> list[Entry]:
+    async def play_all() -> list[JournalEntry]:
         async def script(discord: Discord) -> None:
             for chosen in SCENARIOS.values():
                 await chosen.script(discord)
@@ -38,7 +38,7 @@ def test_every_scenario_is_recorded_as_it_was_played(tmp_path: Path) -> None:
 
 
 def test_two_gateways_at_once_are_kept_apart_and_pings_are_seen(tmp_path: Path) -> None:
-    async def play_both() -> list[Entry]:
+    async def play_both() -> list[JournalEntry]:
         async def script(discord: Discord) -> None:
             first, second = await discord.gateway(), await discord.gateway()
             for gateway in (first, second):

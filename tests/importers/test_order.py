@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.importers.order import Timeline, Track
+from inspector.importers.order import OrderedTracks, Track
 from inspector.model import Closed, Frame, Happening, Opened, Plane
 
 
@@ -21,7 +21,7 @@ def track(*happenings: Happening, begins_ns: int | None = None) -> Track:
 def merged(*tracks: Track) -> list[tuple[int, int, bytes]]:
     return [
         (happening.connection, happening.at_ns, happening.data)
-        for happening in Timeline(tracks)
+        for happening in OrderedTracks(tracks)
         if isinstance(happening, Frame)
     ]
 
@@ -60,7 +60,7 @@ def test_a_track_is_opened_when_its_time_comes_and_let_go_of_at_its_end() -> Non
 
         return Track(times[0], read)
 
-    for happening in Timeline([reading("a", 10, 20), reading("b", 30, 50), reading("c", 40, 60)]):
+    for happening in OrderedTracks([reading("a", 10, 20), reading("b", 30, 50), reading("c", 40, 60)]):
         log.append(str(happening.at_ns))
     assert log == [
         *("a begins", "10", "20", "a ends", "b begins", "30", "c begins", "40", "50", "b ends", "60", "c ends"),
@@ -84,7 +84,7 @@ def test_a_track_that_comes_too_late_is_given_from_there_on() -> None:
 def test_a_clock_that_runs_backwards_stands_still_and_is_told() -> None:
     early = frame(15)
     given = (Opened(1, 10, Plane.GATEWAY, ""), frame(2_000_000_010), early, frame(10), Closed(1, 12, None))
-    timeline = Timeline([track(*given, begins_ns=0), track(frame(5), frame(4), begins_ns=0)])
+    timeline = OrderedTracks([track(*given, begins_ns=0), track(frame(5), frame(4), begins_ns=0)])
     assert [happening.at_ns for happening in timeline] == [5, 5, 10, *[2_000_000_010] * 4]
     assert timeline.notes() == [
         "the clock ran backwards on 2 connections, by up to 2.000 s; 4 times were set to the time of the message before"
@@ -93,13 +93,13 @@ def test_a_clock_that_runs_backwards_stands_still_and_is_told() -> None:
 
 
 def test_each_connection_is_known_by_its_track() -> None:
-    timeline = Timeline([track(frame(5, connection=3), frame(9, connection=1)), track(frame(7), begins_ns=0)])
+    timeline = OrderedTracks([track(frame(5, connection=3), frame(9, connection=1)), track(frame(7), begins_ns=0)])
     list(timeline)
     assert timeline.places == [0, 1, 0]
 
 
 def test_one_such_time_is_told_as_one() -> None:
-    timeline = Timeline([track(frame(5_000_000), frame(4_000_000))])
+    timeline = OrderedTracks([track(frame(5_000_000), frame(4_000_000))])
     assert len(list(timeline)) == 2
     assert timeline.notes() == [
         "the clock ran backwards on 1 connection, by up to 0.001 s; 1 time was set to the time of the message before"
@@ -108,7 +108,7 @@ def test_one_such_time_is_told_as_one() -> None:
 
 def test_the_clocks_of_two_connections_in_one_track_are_apart() -> None:
     """A file that is not in order loses no time by that."""
-    timeline = Timeline([track(frame(50, connection=1), frame(10, connection=2), frame(60, connection=1))])
+    timeline = OrderedTracks([track(frame(50, connection=1), frame(10, connection=2), frame(60, connection=1))])
     assert [(happening.connection, happening.at_ns) for happening in timeline] == [(1, 50), (2, 10), (1, 60)]
     assert timeline.notes() == []
 
@@ -125,7 +125,7 @@ def test_nothing_is_lost_and_all_is_in_order(drawn: Sequence[Sequence[tuple[int,
         tracks.append([frame(at, f"{number}/{i}".encode(), connection) for i, (connection, at) in enumerate(ordered)])
     tracks.sort(key=lambda frames: frames[0].at_ns)
     expected = sorted((each for frames in tracks for each in frames), key=lambda each: each.at_ns)
-    found = list(Timeline([track(*frames) for frames in tracks]))
+    found = list(OrderedTracks([track(*frames) for frames in tracks]))
     assert [replace(each, connection=0) for each in found] == [replace(each, connection=0) for each in expected]
     numbers = list(dict.fromkeys(each.connection for each in found))
     assert numbers == list(range(1, len(numbers) + 1))

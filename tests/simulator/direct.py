@@ -6,7 +6,7 @@ from typing import Any
 from inspector.model import Closed, Frame, Happening, Opened, Plane
 from inspector.protocol.hosts import plane_of
 from inspector.simulator.client.scripted import play
-from inspector.simulator.journal import Entry
+from inspector.simulator.journal import JournalEntry
 from inspector.simulator.script import Scenario
 from inspector.simulator.server.simulator import Simulator
 
@@ -14,10 +14,10 @@ from inspector.simulator.server.simulator import Simulator
 PACES = {"unanswered-request": 0.2, "invalid-session-ignored": 0.1, "voice-stuck": 0.1, "dave-transition": 0.4}
 
 
-def run(chosen: Scenario, pace: float = 0) -> tuple[list[Entry], list[dict[str, Any]]]:
+def run(chosen: Scenario, pace: float = 0) -> tuple[list[JournalEntry], list[dict[str, Any]]]:
     """Play a scenario to its end and return the journal, and the gateway payloads that the client made out."""
 
-    async def both() -> tuple[list[Entry], list[dict[str, Any]]]:
+    async def both() -> tuple[list[JournalEntry], list[dict[str, Any]]]:
         async with Simulator(chosen, pace=pace) as simulator:
             received = await play(chosen, ca=[simulator.ca_path], connect_to=("127.0.0.1", simulator.port))
             await simulator.finished()
@@ -26,20 +26,20 @@ def run(chosen: Scenario, pace: float = 0) -> tuple[list[Entry], list[dict[str, 
     return asyncio.run(asyncio.wait_for(both(), 30))
 
 
-def sent(journal: list[Entry], connection: int) -> list[Entry]:
+def sent(journal: list[JournalEntry], connection: int) -> list[JournalEntry]:
     """Return what the server said on one connection."""
     return [
         each for each in journal if each.connection == connection and each.kind == "message" and not each.from_client
     ]
 
 
-def closes(journal: list[Entry]) -> list[tuple[int | None, str | None]]:
+def closes(journal: list[JournalEntry]) -> list[tuple[int | None, str | None]]:
     """Return code and side of each close, in the order of the connections."""
     ends = sorted((each for each in journal if each.kind == "close"), key=lambda each: each.connection)
     return [(each.code, each.by) for each in ends]
 
 
-def happenings_of(journal: list[Entry], stretch: float = 1) -> list[Happening]:
+def happenings_of(journal: list[JournalEntry], stretch: float = 1) -> list[Happening]:
     """Return what a recording of this journal would hold, with all times since its beginning `stretch` times as long.
 
     What was played in a tenth of its time can so be read as if it had taken all of it.

@@ -8,7 +8,7 @@ import pytest
 from inspector.simulator.client.member import Member
 from inspector.simulator.content import ADA, BJORN, BOT, CHIOMA, LOUNGE, Json
 from inspector.simulator.server.connection import ScriptError
-from inspector.simulator.server.dave import ExternalSender, Group, Proposal, append, revoke, vector
+from inspector.simulator.server.dave import ExternalSender, Proposal, ServerGroup, append, revoke, vector
 
 pytestmark = pytest.mark.compat
 
@@ -18,7 +18,7 @@ class Room:
 
     def __init__(self, *people: Json) -> None:
         self.sender = ExternalSender()
-        self.group = Group(int(LOUNGE), self.sender)
+        self.group = ServerGroup(int(LOUNGE), self.sender)
         self.members: dict[int, Member] = {}
         self.commits: dict[int, bytes] = {}
         for who in people:
@@ -161,7 +161,7 @@ def test_what_is_withdrawn_need_not_be_committed() -> None:
 
 def test_people_start_anew_after_a_downgrade() -> None:
     room = _two()
-    room.group = Group(int(LOUNGE), room.sender)
+    room.group = ServerGroup(int(LOUNGE), room.sender)
     for user_id, member in room.members.items():
         member.start_anew()
         room.group.offer(user_id, member.key_package())
@@ -253,7 +253,7 @@ def test_a_length_takes_the_fewest_bytes(length: int, head: str) -> None:
 
 def test_a_signature_by_another_server_is_not_obeyed() -> None:
     room = _two()
-    stranger = Group(int(LOUNGE), ExternalSender())
+    stranger = ServerGroup(int(LOUNGE), ExternalSender())
     stranger.epoch = 1
     stranger.offer(int(BJORN["id"]), Member(BJORN, LOUNGE).key_package())
     foreign = stranger.add(int(BJORN["id"]))

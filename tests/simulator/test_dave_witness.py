@@ -14,7 +14,7 @@ from inspector.simulator import content
 from inspector.simulator.client.member import Member
 from inspector.simulator.content import BOT, LOUNGE, Json
 from inspector.simulator.server import dave
-from inspector.simulator.server.call import Call, about_others
+from inspector.simulator.server.call import ServerCall, about_others
 from inspector.simulator.server.dave import Proposal
 from tests.diagnose.dave_talk import Talk, events_of, state
 from tests.diagnose.finding import found
@@ -101,7 +101,7 @@ class Watched:
 
     def __init__(self, library: type[Library]) -> None:
         self.talk = Talk()
-        self.call = Call(LOUNGE)
+        self.call = ServerCall(LOUNGE)
         self.bot = library(self.call.sender.package)
         self.people = {BOT["id"]}
         self._commit: bytes | None = None

@@ -11,7 +11,7 @@ from mitmproxy.http import HTTPFlow
 from mitmproxy.io import FlowReader
 
 from inspector.simulator.content import message
-from inspector.simulator.journal import Entry
+from inspector.simulator.journal import JournalEntry
 from inspector.simulator.scenarios.catalogue import scenario
 from inspector.simulator.scenarios.voice import join_encrypted, leave
 from inspector.simulator.script import Scenario
@@ -73,7 +73,7 @@ def test_a_client_that_is_told_to_speak_before_its_call_is_encrypted_waits_for_i
     assert heard[1] >= FRAMES
 
 
-async def _play(command: list[str], folder: Path, played: Scenario) -> list[Entry]:
+async def _play(command: list[str], folder: Path, played: Scenario) -> list[JournalEntry]:
     async with Simulator(played, pace=0) as simulator:
         async with mitmdump(simulator, folder) as proxy:
             arguments = [part.format(scenario=played.name, proxy=proxy.url, ca=proxy.ca) for part in command]

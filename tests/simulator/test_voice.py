@@ -12,11 +12,11 @@ from inspector.errors import EnvironmentProblem
 from inspector.protocol.ops import BINARY, GatewayOp, VoiceOp
 from inspector.simulator.client.scripted import play
 from inspector.simulator.content import ADA, BJORN, BOT, LOUNGE
-from inspector.simulator.journal import Entry
+from inspector.simulator.journal import JournalEntry
 from inspector.simulator.scenarios.catalogue import scenario
 from inspector.simulator.scenarios.voice import join, join_encrypted
 from inspector.simulator.script import Scenario, Script
-from inspector.simulator.server.call import Call
+from inspector.simulator.server.call import ServerCall
 from inspector.simulator.server.connection import ScriptError
 from inspector.simulator.server.media import answer_to
 from inspector.simulator.server.simulator import Simulator
@@ -26,7 +26,7 @@ from tests.simulator.direct import closes, run, sent
 pytestmark = pytest.mark.compat
 
 
-def _ops(journal: list[Entry], connection: int = 2) -> list[int]:
+def _ops(journal: list[JournalEntry], connection: int = 2) -> list[int]:
     """Return the opcodes of one connection, the client's negative, without what beats."""
     said = [each for each in journal if each.connection == connection and each.kind == "message"]
     return [-each.op if each.from_client else each.op for each in said if each.op is not None and each.op not in (3, 6)]
@@ -144,7 +144,7 @@ def test_a_proposal_is_withdrawn() -> None:
 
 def test_readiness_for_another_transition_fails_the_script() -> None:
     async def script(discord: Discord) -> None:
-        call = Call(LOUNGE)
+        call = ServerCall(LOUNGE)
         _, voice = await join(discord, call)
         await voice.prepare_transition(version=0)
         call.next_transition()

@@ -6,7 +6,7 @@ Neither shares anything with the decoder, so that each can be held against the o
 from dataclasses import dataclass
 
 from inspector.simulator.client.member import Member
-from inspector.simulator.server.dave import ExternalSender, Group, append, revoke
+from inspector.simulator.server.dave import ExternalSender, ServerGroup, append, revoke
 
 CHANNEL = 1180000000000000050
 ALICE, BOB, CAROL = 1180000000000000101, 1180000000000000102, 1180000000000000103
@@ -25,7 +25,7 @@ class Call:
 
     def __init__(self) -> None:
         self.sender = ExternalSender()
-        self.group = Group(CHANNEL, self.sender)
+        self.group = ServerGroup(CHANNEL, self.sender)
         self.people: dict[int, Member] = {}
         """By user id: those who are in the call."""
         self.passed: list[Passed] = []

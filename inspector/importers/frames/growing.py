@@ -35,7 +35,7 @@ _PATIENCE = 1.0
 _SIGN = 3600.0
 
 
-class Stream(Protocol):
+class Tail(Protocol):
     """Where bytes come from."""
 
     def read(self) -> bytes | None:
@@ -89,7 +89,7 @@ class PipeTail:
 @contextmanager
 def growing(
     name: Path,
-    stream: Stream,
+    stream: Tail,
     registry: Registry,
     hosts: Iterable[str] = (),
     *,
@@ -116,7 +116,7 @@ class _Feeder(threading.Thread):
     """Reads a stream of frames into a capture, until it ends or `stop`. Raises CaptureError where it cannot begin."""
 
     def __init__(
-        self, source: FramesFile, stream: Stream, path: Path, registry: Registry, tell: Callable[[str], None]
+        self, source: FramesFile, stream: Tail, path: Path, registry: Registry, tell: Callable[[str], None]
     ) -> None:
         super().__init__(name="gwinspect-frames", daemon=True)
         self._source = source

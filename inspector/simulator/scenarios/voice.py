@@ -9,7 +9,7 @@ import asyncio
 from inspector.protocol.ops import GatewayOp, VoiceOp
 from inspector.simulator import content
 from inspector.simulator.content import ADA, BJORN, BOT, CHIOMA, LOUNGE, message
-from inspector.simulator.server.call import Call
+from inspector.simulator.server.call import ServerCall
 from inspector.simulator.server.gateway import GatewaySocket
 from inspector.simulator.server.media import FRAMES
 from inspector.simulator.server.stage import Discord
@@ -154,7 +154,7 @@ async def dave_transition(discord: Discord) -> None:
     await gateway.goodbye()
 
 
-async def join(discord: Discord, call: Call | None = None) -> tuple[GatewaySocket, VoiceSocket]:
+async def join(discord: Discord, call: ServerCall | None = None) -> tuple[GatewaySocket, VoiceSocket]:
     """Play a login, ask the client to join, and play its connect to the voice gateway, where Ada is."""
     gateway = await discord.gateway()
     await gateway.login(content.guild(), interval_ms=1000)
@@ -166,9 +166,9 @@ async def join(discord: Discord, call: Call | None = None) -> tuple[GatewaySocke
     return gateway, voice
 
 
-async def join_encrypted(discord: Discord) -> tuple[GatewaySocket, VoiceSocket, Call]:
+async def join_encrypted(discord: Discord) -> tuple[GatewaySocket, VoiceSocket, ServerCall]:
     """Play `join` to a call that is encrypted from end to end, up to the first proposals: to add the bot and Ada."""
-    call = Call(LOUNGE)
+    call = ServerCall(LOUNGE)
     gateway, voice = await join(discord, call)
     await voice.external_sender()
     await voice.key_package()

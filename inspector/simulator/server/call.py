@@ -10,15 +10,15 @@ from inspector.simulator.client.member import VERSION, Member
 from inspector.simulator.content import Json
 from inspector.simulator.server import dave
 from inspector.simulator.server.connection import ScriptError
-from inspector.simulator.server.dave import ExternalSender, Group, Proposal, Transition
+from inspector.simulator.server.dave import ExternalSender, Proposal, ServerGroup, ServerTransition
 
 
-class Call:
+class ServerCall:
     """A call in a voice channel, over all the groups it has one after the other."""
 
     def __init__(self, channel_id: str) -> None:
         self.sender = ExternalSender()
-        self.group = Group(int(channel_id), self.sender)
+        self.group = ServerGroup(int(channel_id), self.sender)
         self.transition_id = -1
         """Of the newest transition. The first group's is 0, for which nobody has to be ready; -1 before that."""
         self.version = VERSION
@@ -74,7 +74,7 @@ class Call:
             raise ScriptError(f"{who['id']} is no guest that has something to commit")
         return commit
 
-    def accept(self, user_id: int, commit: bytes) -> Transition:
+    def accept(self, user_id: int, commit: bytes) -> ServerTransition:
         """Let a commit win: the group moves on, and the guests with it.
 
         Raises `ScriptError` where it is not valid, or where a guest's library cannot use it.
@@ -99,7 +99,7 @@ class Call:
 
     def start_anew(self) -> None:
         """Begin with a new group, as epoch 1 in op 24 demands. The guests have new key packages to offer."""
-        self.group = Group(int(self._channel_id), self.sender)
+        self.group = ServerGroup(int(self._channel_id), self.sender)
         self.version = VERSION
         self._commits.clear()
         for user_id, guest in self._guests.items():

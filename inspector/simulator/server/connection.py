@@ -12,7 +12,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from inspector.model import Side
-from inspector.simulator.journal import Entry
+from inspector.simulator.journal import JournalEntry
 
 # Seconds that a script waits for something before it gives up.
 PATIENCE = 15.0
@@ -24,13 +24,15 @@ class ScriptError(Exception):
     """The client did not do what the script expected of it."""
 
 
-class Connection:
+class ServerSocket:
     """A client's connection. `play` reads it in the background; the script's methods speak and listen meanwhile."""
 
     seq_key = "s"
     """Name of the sequence number in this gateway's envelope."""
 
-    def __init__(self, ws: web.WebSocketResponse, request: web.Request, number: int, journal: list[Entry]) -> None:
+    def __init__(
+        self, ws: web.WebSocketResponse, request: web.Request, number: int, journal: list[JournalEntry]
+    ) -> None:
         self.number = number
         self.host = request.url.host or ""
         self.query = request.query
@@ -151,7 +153,7 @@ class Connection:
         )
 
     def _note(self, kind: Any, **fields: Any) -> None:
-        self._journal.append(Entry(time.time_ns(), self.number, self.host, kind, **fields))
+        self._journal.append(JournalEntry(time.time_ns(), self.number, self.host, kind, **fields))
 
 
 def to_json(payload: Any) -> bytes:

@@ -42,7 +42,7 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
-class Transition:
+class ServerTransition:
     """A commit that won its epoch, as it is to be announced."""
 
     committer: int
@@ -72,7 +72,7 @@ class ExternalSender:
         return framed + vector(self._key.sign(signed, ec.ECDSA(SHA256())))
 
 
-class Group:
+class ServerGroup:
     """One MLS group: who is in it, at which leaf, in which epoch, and what is proposed."""
 
     def __init__(self, channel_id: int, sender: ExternalSender) -> None:
@@ -121,7 +121,7 @@ class Group:
         self.pending = [proposal for proposal in self.pending if proposal.user_id != user_id]
         return withdrawn
 
-    def commit(self, user_id: int, data: bytes) -> Transition:
+    def commit(self, user_id: int, data: bytes) -> ServerTransition:
         """Take a user's commit, `data` as op 28 has it, and move to the next epoch.
 
         A commit must be of this group and epoch, by a member, and cover all that is pending and nothing else. Where no
@@ -147,7 +147,7 @@ class Group:
         for newcomer in added.values():
             members[next(leaf for leaf in range(len(members) + 1) if leaf not in members)] = newcomer
         self.members, self.pending, self.epoch = members, [], self.epoch + 1
-        return Transition(user_id, data[: message.at], {added[ref]: welcome for ref, welcome in welcomes.items()})
+        return ServerTransition(user_id, data[: message.at], {added[ref]: welcome for ref, welcome in welcomes.items()})
 
     def _propose(self, user_id: int, body: bytes, package_ref: bytes | None) -> Proposal:
         sender = _EXTERNAL + bytes(4)  # the first and only one in the group's list

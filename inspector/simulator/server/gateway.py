@@ -12,7 +12,7 @@ import zstandard
 
 from inspector.protocol.ops import GatewayOp
 from inspector.simulator import content, etf_encode
-from inspector.simulator.server.connection import Connection, Json, ScriptError, to_json
+from inspector.simulator.server.connection import Json, ScriptError, ServerSocket, to_json
 from inspector.wire import etf
 
 RESUME_HOST = "gateway-us-east1-b.discord.gg"
@@ -23,7 +23,7 @@ _CHUNK = 1000
 
 
 @dataclass(slots=True)
-class Session:
+class ServerSession:
     """One Discord session, over all connections that resume it."""
 
     id: str
@@ -33,12 +33,12 @@ class Session:
     """Those that READY named."""
 
 
-class GatewaySocket(Connection):
+class GatewaySocket(ServerSocket):
     """A connection to the main gateway, in the encoding and compression that its URL asks for."""
 
-    def __init__(self, sessions: dict[str, Session], *args: Any) -> None:
+    def __init__(self, sessions: dict[str, ServerSession], *args: Any) -> None:
         super().__init__(*args)
-        self.session: Session | None = None
+        self.session: ServerSession | None = None
         """Set by `ready` and `resume`."""
         self.answers_heartbeats = True
         self.answers_members = True
@@ -71,7 +71,7 @@ class GatewaySocket(Connection):
 
     async def ready(self, *guilds: Json) -> None:
         """Open a session: READY, then one GUILD_CREATE for each guild."""
-        self.session = Session(content.invented_hex(f"session {len(self._sessions) + 1}"), guilds=list(guilds))
+        self.session = ServerSession(content.invented_hex(f"session {len(self._sessions) + 1}"), guilds=list(guilds))
         self._sessions[self.session.id] = self.session
         ready = {
             "v": int(self.query.get("v", 10)),

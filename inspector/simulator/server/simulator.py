@@ -16,10 +16,10 @@ import trustme
 from aiohttp import web
 
 from inspector.simulator.client.member import need_davey
-from inspector.simulator.journal import Entry
+from inspector.simulator.journal import JournalEntry
 from inspector.simulator.script import Scenario
 from inspector.simulator.server import rest
-from inspector.simulator.server.connection import Connection
+from inspector.simulator.server.connection import ServerSocket
 from inspector.simulator.server.gateway import GatewaySocket
 from inspector.simulator.server.media import MediaServer
 from inspector.simulator.server.stage import Discord
@@ -39,7 +39,7 @@ class Simulator:
 
     def __init__(self, scenario: Scenario, *, pace: float = 1.0, media_port: int = 0) -> None:
         self.scenario = scenario
-        self.journal: list[Entry] = []
+        self.journal: list[JournalEntry] = []
         """What was really sent and received, in order."""
         self.port = 0
         """On 127.0.0.1; known once it is entered."""
@@ -49,7 +49,7 @@ class Simulator:
         self.ca_path = Path()
         """PEM of the certificate authority to trust; removed at the end."""
         self._discord = Discord(pace)
-        self._connections: list[Connection] = []
+        self._connections: list[ServerSocket] = []
 
     async def __aenter__(self) -> Self:
         if self.scenario.dave:
@@ -116,7 +116,7 @@ class Simulator:
 
     async def _play(self, ws: web.WebSocketResponse, request: web.Request, is_voice: bool) -> None:
         told = (ws, request, len(self._connections) + 1, self.journal)
-        connection: Connection
+        connection: ServerSocket
         if is_voice:
             connection = voice = VoiceSocket(self._discord.voice_sessions, self.media, self._discord.pace, *told)
             self._discord.voice_arrivals.put_nowait(voice)

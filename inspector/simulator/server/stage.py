@@ -6,18 +6,18 @@ The rule: nothing here answers by itself; what happens is what the script says, 
 import asyncio
 from typing import TypeVar
 
-from inspector.simulator.server.connection import PATIENCE, Connection, ScriptError
-from inspector.simulator.server.gateway import GatewaySocket, Session
+from inspector.simulator.server.connection import PATIENCE, ScriptError, ServerSocket
+from inspector.simulator.server.gateway import GatewaySocket, ServerSession
 from inspector.simulator.server.voice import VoiceSession, VoiceSocket
 
-_Socket = TypeVar("_Socket", bound=Connection)
+_Socket = TypeVar("_Socket", bound=ServerSocket)
 
 
 class Discord:
     """The server, for a script. `pace` stretches the pauses: 1 for people who watch, 0 for tests."""
 
     def __init__(self, pace: float) -> None:
-        self.sessions: dict[str, Session] = {}
+        self.sessions: dict[str, ServerSession] = {}
         """By session id."""
         self.voice_sessions: dict[str, VoiceSession] = {}
         """By the voice state's session id."""

@@ -14,9 +14,9 @@ from inspector.protocol.ops import BINARY, VoiceOp
 from inspector.simulator import content
 from inspector.simulator.client.member import VERSION
 from inspector.simulator.server import dave
-from inspector.simulator.server.call import Call, about_others
-from inspector.simulator.server.connection import PATIENCE, Connection, Json, ScriptError
-from inspector.simulator.server.dave import Proposal, Transition
+from inspector.simulator.server.call import ServerCall, about_others
+from inspector.simulator.server.connection import PATIENCE, Json, ScriptError, ServerSocket
+from inspector.simulator.server.dave import Proposal, ServerTransition
 from inspector.simulator.server.media import FRAME_SECONDS, MediaServer, Speaker, speech
 
 ENDPOINT = "invented1.discord.media:2048"
@@ -35,13 +35,13 @@ class VoiceSession:
     """One voice session, over all connections that resume it."""
 
     user_id: int
-    call: Call | None
+    call: ServerCall | None
     """Where the call is end-to-end encrypted."""
     sent: list[Json] = field(default_factory=list)
     """All that is numbered, in order, whether a client was there or not; the first has number 1."""
 
 
-class VoiceSocket(Connection):
+class VoiceSocket(ServerSocket):
     """A connection to the voice gateway. `sessions` are by the voice state's id, `media` is what Ready names.
 
     `pace` is a factor of how long people speak.
@@ -70,7 +70,7 @@ class VoiceSocket(Connection):
         return self._session
 
     @property
-    def call(self) -> Call:
+    def call(self) -> ServerCall:
         """The encrypted call. Raises `ScriptError` where the script has none."""
         if self.session.call is None:
             raise ScriptError(f"connection {self.number} has no encrypted call: give one to connect()")
@@ -79,13 +79,13 @@ class VoiceSocket(Connection):
     async def hello(self, interval_ms: int = 13750) -> None:
         await self._say(VoiceOp.HELLO, {"v": self.version, "heartbeat_interval": interval_ms})
 
-    async def identify(self, call: Call | None = None, *, interval_ms: int = 13750) -> None:
+    async def identify(self, call: ServerCall | None = None, *, interval_ms: int = 13750) -> None:
         """Say Hello, and open a session on the client's Identify."""
         await self.hello(interval_ms)
         asked = (await self.expect(VoiceOp.IDENTIFY))["d"]
         self._session = self._sessions[asked["session_id"]] = VoiceSession(int(asked["user_id"]), call)
 
-    async def connect(self, *users: Json, call: Call | None = None, interval_ms: int = 13750) -> None:
+    async def connect(self, *users: Json, call: ServerCall | None = None, interval_ms: int = 13750) -> None:
         """Play a whole connect: Hello, Identify, Ready, who is there, Select Protocol, Session Description.
 
         With a `call` it is end-to-end encrypted, and a key package is what the client is to send next.
@@ -168,7 +168,7 @@ class VoiceSocket(Connection):
             await self.tell(VoiceOp.MLS_PROPOSALS, _binary(dave.append(others)))
         return proposals
 
-    async def commit(self, by: Json | None = None) -> Transition:
+    async def commit(self, by: Json | None = None) -> ServerTransition:
         """Let the commit of the client win, or that of a guest, and announce it.
 
         Raises `ScriptError` where it is not valid.
@@ -181,7 +181,7 @@ class VoiceSocket(Connection):
         await self.announce(transition)
         return transition
 
-    async def announce(self, transition: Transition) -> None:
+    async def announce(self, transition: ServerTransition) -> None:
         """Tell this client of the newest commit: by a Welcome where it is new, not at all where it is no member."""
         user_id = self.session.user_id
         transition_id = self.call.transition_id.to_bytes(2)

@@ -17,7 +17,7 @@ from textual.content import Content
 from textual.widgets import Footer, Static
 
 from inspector.analysis.cases import Case, Listed, is_close
-from inspector.analysis.findings import Findings, Noticed
+from inspector.analysis.findings import Findings, FindingsSnapshot
 from inspector.diagnose.rules import RULES
 from inspector.errors import CaptureError
 from inspector.inert import inert
@@ -119,7 +119,7 @@ class FindingsScreen(ReadingScreen):
 
     def __init__(self, recording: Recording, glyphs: Glyphs, *, title: str = "", row: int | None = None) -> None:
         super().__init__(recording, glyphs, title=title, row=row)
-        self._noticed = Noticed()
+        self._noticed = FindingsSnapshot()
         self._least = Severity.INFO
         self._worst_first = True
         self._unfolded: set[str] = set()
@@ -141,14 +141,14 @@ class FindingsScreen(ReadingScreen):
         self._list()
 
     @property
-    def noticed(self) -> Noticed:
+    def noticed(self) -> FindingsSnapshot:
         """All that has been read so far."""
         return self._noticed
 
     def reading(self, reader: Reader) -> Findings:
         return Findings(reader)
 
-    def show(self, read: Noticed) -> None:
+    def show(self, read: FindingsSnapshot) -> None:
         if read != self._noticed:
             self._noticed = read
             self._list()

@@ -38,6 +38,7 @@ from inspector.tui.tasks.filtering import Filtering
 from inspector.tui.tasks.marking import Marking
 from inspector.tui.tasks.presets import PRESETS
 from inspector.tui.tasks.searching import Searching
+from inspector.tui.tasks.task import TaskContext
 from inspector.tui.tasks.travel import Travel
 from inspector.tui.tasks.watching import Watching
 from inspector.tui.widgets.detail import Detail
@@ -131,11 +132,11 @@ class MainScreen(Guarded, Screen[None]):
         self.banner = Banner(glyphs)
         self.filtering = Filtering(self, self.recording, registry, where)
         self.watching = Watching(self.recording, source, title, follow=follow, filling=filling)
-        parts = self.timeline, self.prompt
-        self.searching = Searching(self, self.recording, registry, *parts)
-        self.exporting = Exporting(self, self.recording, registry, *parts)
-        self.marking = Marking(self, self.recording, Notes(notes_beside), *parts, glyphs, self._show_place)
-        self.travel = Travel(self, self.recording, self.filtering, self.marking, *parts)
+        context = TaskContext(self, self.recording, registry, self.timeline, self.prompt)
+        self.searching = Searching(context)
+        self.exporting = Exporting(context)
+        self.marking = Marking(context, notes=Notes(notes_beside), glyphs=glyphs, changed=self._show_place)
+        self.travel = Travel(context, filtering=self.filtering, marking=self.marking)
         self._title = title
         self._last = 0
         self._quit_asked = -SURE

@@ -4,28 +4,14 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from textual.screen import Screen
-
 from inspector.export.file import FORMATS
-from inspector.protocol.registry import Registry
-from inspector.report.recording import Recording
-from inspector.tui.widgets.input.prompt import Prompt
-from inspector.tui.widgets.timeline.timeline import Timeline
+from inspector.tui.tasks.task import Task
 from inspector.tui.workers import Exported, write_rows
 from inspector.words import counted
 
 
-class Exporting:
+class Exporting(Task):
     """Asks for the file and has it written. The worker posts `Exported` to `screen`, for `take`."""
-
-    def __init__(
-        self, screen: Screen[None], recording: Recording, registry: Registry, timeline: Timeline, prompt: Prompt
-    ) -> None:
-        self._screen = screen
-        self._recording = recording
-        self._registry = registry
-        self._timeline = timeline
-        self._prompt = prompt
 
     def ask(self, title: str) -> None:
         """Ask where to; the suggested name begins with that of the recording."""

@@ -3,35 +3,19 @@
 from collections.abc import Callable
 from functools import partial
 
-from textual.screen import Screen
-
 from inspector.errors import CaptureError
 from inspector.inert import inert
-from inspector.report.recording import Recording
 from inspector.store.notes import Notes
 from inspector.tui.look import Glyphs
-from inspector.tui.widgets.input.prompt import Prompt
-from inspector.tui.widgets.timeline.timeline import Timeline
+from inspector.tui.tasks.task import Task, TaskContext
 
 
-class Marking:
+class Marking(Task):
     """Keeps the marks and notes of one recording, and shows them in the timeline. `changed` is called after a note."""
 
-    def __init__(
-        self,
-        screen: Screen[None],
-        recording: Recording,
-        notes: Notes,
-        timeline: Timeline,
-        prompt: Prompt,
-        glyphs: Glyphs,
-        changed: Callable[[], object],
-    ) -> None:
-        self._screen = screen
-        self._recording = recording
+    def __init__(self, context: TaskContext, *, notes: Notes, glyphs: Glyphs, changed: Callable[[], object]) -> None:
+        super().__init__(context)
         self._notes = notes
-        self._timeline = timeline
-        self._prompt = prompt
         self._glyphs = glyphs
         self._changed = changed
 

@@ -2,29 +2,19 @@
 
 from functools import partial
 
-from textual.screen import Screen
 from textual.worker import get_current_worker
 
 from inspector.inert import inert
-from inspector.protocol.registry import Registry
 from inspector.query.tree import Text
-from inspector.report.recording import Recording
-from inspector.tui.widgets.input.prompt import Prompt
-from inspector.tui.widgets.timeline.timeline import Timeline
+from inspector.tui.tasks.task import Task, TaskContext
 from inspector.tui.workers import Hit, find
 
 
-class Searching:
+class Searching(Task):
     """Looks through the rows of the view, from the one the person is on. Workers post `Hit` to `screen`, for `take`."""
 
-    def __init__(
-        self, screen: Screen[None], recording: Recording, registry: Registry, timeline: Timeline, prompt: Prompt
-    ) -> None:
-        self._screen = screen
-        self._recording = recording
-        self._registry = registry
-        self._timeline = timeline
-        self._prompt = prompt
+    def __init__(self, context: TaskContext) -> None:
+        super().__init__(context)
         self._needle = ""
         self._generation = 0
 

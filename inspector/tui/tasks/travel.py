@@ -1,34 +1,19 @@
 """Goes to a row: by its number, by a time, or to the nearest of which something holds."""
 
-from textual.screen import Screen
-
 from inspector.query.moments import EXPECTED, parse_moment
-from inspector.report.recording import Recording
 from inspector.tui.tasks.filtering import Filtering
 from inspector.tui.tasks.jumps import Jump, nearest
 from inspector.tui.tasks.marking import Marking
-from inspector.tui.widgets.input.prompt import Prompt
-from inspector.tui.widgets.timeline.timeline import Timeline
+from inspector.tui.tasks.task import Task, TaskContext
 
 
-class Travel:
+class Travel(Task):
     """Moves the timeline's cursor."""
 
-    def __init__(
-        self,
-        screen: Screen[None],
-        recording: Recording,
-        filtering: Filtering,
-        marking: Marking,
-        timeline: Timeline,
-        prompt: Prompt,
-    ) -> None:
-        self._screen = screen
-        self._recording = recording
+    def __init__(self, context: TaskContext, *, filtering: Filtering, marking: Marking) -> None:
+        super().__init__(context)
         self._filtering = filtering
         self._marking = marking
-        self._timeline = timeline
-        self._prompt = prompt
 
     def ask(self) -> None:
         """Ask where to."""

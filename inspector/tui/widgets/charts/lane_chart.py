@@ -9,7 +9,7 @@ from textual import events
 from textual.binding import Binding
 from textual.message import Message
 
-from inspector.analysis.lanes import Group, Lane, Lanes, Moment, MomentSort, beats_between, between
+from inspector.analysis.lanes import Lane, LaneGroup, LaneMoment, LaneMomentSort, Lanes, beats_between, between
 from inspector.inert import inert
 from inspector.protocol.registry import Registry
 from inspector.report.cells import clip
@@ -73,7 +73,7 @@ _UNICODE = Signs("─", "━", "┅", "├", "┥", "✕", "●", "◌", "×", "
 _ASCII = Signs("-", "=", "~", "[", "]", "x", "*", "o", "x", ".")
 
 # The heaviest of the moments in one cell is the one that shows.
-_WEIGHTS: dict[MomentSort, int] = {
+_WEIGHTS: dict[LaneMomentSort, int] = {
     "phase": 1, "open": 2, "identify": 3, "resume": 4, "rejected": 5, "close": 6, "refused": 7, "info": 1, "warn": 2,
     "error": 3,
 }  # fmt: skip
@@ -84,7 +84,7 @@ class Line:
     """One line of the chart."""
 
     row: LaneLine
-    group: Group
+    group: LaneGroup
     lane: Lane | None = None
 
     @property
@@ -248,7 +248,7 @@ class LaneChart(CanvasWidget):
 
     # What is under the cursor.
 
-    def things(self, column: int) -> list[tuple[Lane, Moment]]:
+    def things(self, column: int) -> list[tuple[Lane, LaneMoment]]:
         """Return what shows in a column of the line under the cursor, in order of time."""
         line = self.line
         if line is None or line.row in ("title", "beats"):
@@ -282,7 +282,7 @@ class LaneChart(CanvasWidget):
         more = f"; {len(things) - _TOLD:,} more" if len(things) > _TOLD else ""
         return time, "; ".join(said) + more
 
-    def _beats(self, group: Group, start: int, end: int) -> str:
+    def _beats(self, group: LaneGroup, start: int, end: int) -> str:
         beats = sum(len(beats_between(lane.beats, start, end)) for lane in group.lanes)
         troubled = sum(len(beats_between(lane.troubled, start, end)) for lane in group.lanes)
         if not beats and not troubled:
@@ -290,7 +290,7 @@ class LaneChart(CanvasWidget):
         said = counted(max(beats, troubled), "heartbeat")
         return f"{said}, {troubled:,} late or without an ACK" if troubled else said
 
-    def _said(self, lane: Lane, moment: Moment) -> str:
+    def _said(self, lane: Lane, moment: LaneMoment) -> str:
         text = inert(moment.text)
         match moment.sort:
             case "open":
@@ -495,7 +495,7 @@ class LaneChart(CanvasWidget):
                     x = self.beside + column - len(moment.text)
                 canvas.put(max(x, self.beside), y, moment.text, own or "quiet")
 
-    def _mark(self, moment: Moment) -> tuple[str, str]:
+    def _mark(self, moment: LaneMoment) -> tuple[str, str]:
         """Return the sign of a step, and its style where it has one of its own."""
         signs = self._signs
         match moment.sort, moment.text:
@@ -513,7 +513,7 @@ class LaneChart(CanvasWidget):
                 return signs.ready, "live"
         return "", ""
 
-    def _draw_beats(self, canvas: Canvas, y: int, group: Group) -> None:
+    def _draw_beats(self, canvas: Canvas, y: int, group: LaneGroup) -> None:
         for column in range(self.columns):
             start, end = self.edge(column), self.edge(column + 1)
             if any(beats_between(lane.troubled, start, end) for lane in group.lanes):
@@ -533,10 +533,10 @@ class LaneChart(CanvasWidget):
                     mark, style = moment.sort[0].upper(), moment.sort
             canvas.put(self.beside + column, y, mark, style)
 
-    def _heaviest(self, moments: Sequence[Moment]) -> Iterator[tuple[int, Moment]]:
+    def _heaviest(self, moments: Sequence[LaneMoment]) -> Iterator[tuple[int, LaneMoment]]:
         """Yield the columns in which something happened, and the heaviest of it."""
         start, end = self.window
-        found: dict[int, Moment] = {}
+        found: dict[int, LaneMoment] = {}
         for moment in between(moments, start, end):
             column = min(self.column(moment.at_ns), self.columns - 1)
             if moment.sort == "rejected" and column in found and column + 1 < self.columns:
@@ -556,7 +556,7 @@ class LaneChart(CanvasWidget):
                 canvas.put(x, y, self.glyphs.vertical, "axis")
 
 
-def _weight(moment: Moment) -> int:
+def _weight(moment: LaneMoment) -> int:
     # Of phases those that are reached weigh more than those on the way.
     reached = moment.sort == "phase" and (moment.text in LIVE or moment.text in ENDING)
     return _WEIGHTS[moment.sort] + 2 * reached
@@ -575,7 +575,7 @@ def _lines(lanes: Lanes) -> Iterator[Line]:
             yield Line("findings", group)
 
 
-def _moments(line: Line) -> Iterator[tuple[Lane, Sequence[Moment]]]:
+def _moments(line: Line) -> Iterator[tuple[Lane, Sequence[LaneMoment]]]:
     """Yield the moments that a line shows, by lane."""
     if line.lane is not None:
         yield line.lane, line.lane.steps

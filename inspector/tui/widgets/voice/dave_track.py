@@ -63,7 +63,7 @@ _UNICODE = Signs("━", "┅", "·", "┿", "├", "┥", "─", "═", "◇", "
 _ASCII = Signs("=", "~", ".", "+", "[", "]", "-", "=", "N", "A", "r", "E", "x")
 
 
-class Mark(NamedTuple):
+class TrackMark(NamedTuple):
     """Something on a track that the cursor stops at."""
 
     at_ns: int
@@ -127,7 +127,7 @@ class DaveTrack(Painted):
         super().__init__(glyphs)
         self._signs = _ASCII if glyphs.ascii else _UNICODE
         self._call: VoiceCall | None = None
-        self._marks: list[Mark] = []
+        self._marks: list[TrackMark] = []
         self._at = 0
         self._window: tuple[int, int] | None = None
         self._cursor_x: int | None = None
@@ -150,7 +150,7 @@ class DaveTrack(Painted):
         self.changed()
 
     @property
-    def mark(self) -> Mark | None:
+    def mark(self) -> TrackMark | None:
         """The mark under the cursor."""
         return self._marks[self._at] if self._marks else None
 
@@ -169,17 +169,17 @@ class DaveTrack(Painted):
             return "", "nothing is marked here"
         return clock(mark.at_ns), f"{mark.text}, row {mark.row:,} ({self._at + 1:,} of {len(self._marks):,})"
 
-    def _marks_of(self, call: VoiceCall) -> Iterator[Mark]:
+    def _marks_of(self, call: VoiceCall) -> Iterator[TrackMark]:
         signs, dave = self._signs, call.dave
         for shaken in call.handshakes:
             yield from self._ends(shaken)
         for change in dave.changes:
             if change.state == "off":
-                yield Mark(change.at_ns, change.row, "epochs", signs.off, "warn", "", "no encryption from here on")
+                yield TrackMark(change.at_ns, change.row, "epochs", signs.off, "warn", "", "no encryption from here on")
         for each in dave.transitions:
             number = "" if each.id is None else str(each.id)
             sign = signs.asked if each.what == "new group" else signs.announced
-            yield Mark(
+            yield TrackMark(
                 each.announced.at_ns, each.announced.n, "transitions", sign, "live", number,
                 self._announced(call, each),
             )  # fmt: skip
@@ -191,15 +191,15 @@ class DaveTrack(Painted):
             for at, sign, style, words in steps:
                 if at is not None:
                     after = f"{between(at.at_ns - each.announced.at_ns)} after it was announced"
-                    yield Mark(
+                    yield TrackMark(
                         at.at_ns, at.n, "transitions", sign, style, "", f"{transition_name(each)}, {words}, {after}"
                     )
         for found in call.violations:
             sign, style = severity_mark(found.severity, self.glyphs)
             text = f"{found.severity.name.lower()} {inert(found.rule)}: {inert(found.text).rstrip('.')}"
-            yield Mark(found.at_ns, found.row, "noticed", sign, style, "", text)
+            yield TrackMark(found.at_ns, found.row, "noticed", sign, style, "", text)
 
-    def _ends(self, shaken: Handshake) -> Iterator[Mark]:
+    def _ends(self, shaken: Handshake) -> Iterator[TrackMark]:
         """Yield the marks of a connection's beginning and end."""
         for step in shaken.steps:
             if step.row is None or step.key not in ("open", "close"):
@@ -208,12 +208,12 @@ class DaveTrack(Painted):
             if step.key == "open":
                 refused = shaken.refusal is not None
                 sign, style, words = self._signs.opens, "quiet", f"{who} {'refused' if refused else 'connected'}"
-                yield Mark(step.end_ns, step.row, "epochs", sign, "error" if refused else style, "", words)
+                yield TrackMark(step.end_ns, step.row, "epochs", sign, "error" if refused else style, "", words)
             else:
                 code = "" if shaken.code is None else str(shaken.code)
                 style = "quiet" if code in ("", "1000", "1001") else "error"
                 words = f"{who} closed {code}".strip()
-                yield Mark(step.end_ns, step.row, "epochs", self._signs.ends, style, code, words)
+                yield TrackMark(step.end_ns, step.row, "epochs", self._signs.ends, style, code, words)
 
     def _announced(self, call: VoiceCall, each: TransitionView) -> str:
         said = f"{transition_name(each)} announced"

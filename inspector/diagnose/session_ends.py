@@ -1,0 +1,158 @@
+"""Rules about Invalid Session, Reconnect, and clients that end their sessions themselves.
+
+Source: https://docs.discord.com/developers/events/gateway#connection-lifecycle
+"""
+
+from collections.abc import Iterator
+
+from inspector.diagnose.logins import SPACING_NS
+from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, receives, rule, sends, silence
+from inspector.model import Knows, Plane, Severity
+from inspector.protocol.ops import GatewayOp
+from inspector.session.said import Identify, Resume
+from inspector.session.tracker import DESTROYING
+from inspector.words import took
+
+GATEWAY = Plane.GATEWAY
+# Time that a client has to leave when asked to, and to react to an Invalid Session.
+LEAVE_NS = 30 * SECOND
+REACT_NS = 10 * SECOND
+# Invalid Sessions in a row that are worth a warning.
+REPEATED = 3
+
+
+@rule(
+    "invalid-session-ignored",
+    Severity.WARN,
+    silence(GATEWAY),
+    remedy="After op 9 identify anew (or resume, if d is true), or close the connection and do so on a new one.",
+    source=("official-gateway",),
+)
+def invalid_session_ignored(now: Situation) -> Iterator[Noticed]:
+    """The session was declared invalid, and the client did nothing about it."""
+    refused, closed = now.connection.main.refused, now.closed
+    if not now.connection.is_whole:
+        return
+    if refused is None or isinstance(now.said, Identify | Resume) or (closed is not None and closed.by != "server"):
+        return
+    if now.passed(refused.at_ns + REACT_NS):
+        yield Noticed(
+            f"{took(now.at_ns - refused.at_ns)} after Invalid Session there is no Identify, no Resume and no close.",
+            (refused.n,),
+        )
+
+
+@rule(
+    "invalid-session-answered-too-soon",
+    Severity.INFO,
+    sends(GATEWAY, GatewayOp.IDENTIFY),
+    remedy="Wait a random one to five seconds before identifying again on the same connection.",
+    source=("community-gateway",),
+    needs=Knows.TIMES,
+)
+def invalid_session_answered_too_soon(now: Situation) -> Iterator[Noticed]:
+    """The client identified at once after Invalid Session."""
+    refused = now.connection.main.refused
+    if refused is not None and not refused.resumable and now.at_ns - refused.at_ns < SECOND:
+        yield Noticed(f"Identified {took(now.at_ns - refused.at_ns)} after Invalid Session.", (refused.n,))
+
+
+@rule(
+    "invalid-session",
+    Severity.INFO,
+    receives(GATEWAY, GatewayOp.INVALID_SESSION),
+    remedy="Identify anew if d is false, resume if it is true. In answer to Identify: leave 5 seconds between logins.",
+    source=("official-gateway", "community-gateway"),
+)
+def invalid_session(now: Situation) -> Iterator[Noticed]:
+    """The server refused a login or a resume, or cancelled the session."""
+    connection, asked, refused = now.connection, now.connection.asked, now.connection.main.refused
+    why = None
+    if connection.accepted is not None:
+        members = [
+            sent
+            for sent in connection.sends
+            if sent.op == GatewayOp.REQUEST_GUILD_MEMBERS and now.at_ns - sent.at_ns < 5 * SECOND
+        ]
+        after = f", {took(now.at_ns - members[-1].at_ns)} after a Request Guild Members" if members else ""
+        why = Noticed(f"The server cancelled the live session{after}.", (members[-1].n if members else None,))
+    elif refused is not None:
+        why = Noticed("Invalid Session came again, although nothing was asked.", (refused.n,))
+    elif isinstance(asked, Resume):
+        why = Noticed(_why_not_resumed(now, asked), (asked.n,))
+    elif asked is not None:
+        why = _why_not_identified(now, asked)
+    if why is None:
+        return
+    times = connection.main.refusals + 1
+    # Now and then one is refused; again and again is a sign of an outage, or of a client that makes it worse.
+    if times % REPEATED == 0:
+        why = why._replace(text=f"{why.text} This is number {times} in a row.", severity=Severity.WARN)
+    yield why
+
+
+def _why_not_resumed(now: Situation, resume: Resume) -> str:
+    session = now.world.sessions.get(resume.session or "")
+    if session is None or session.ready is None:
+        return "The resume was refused; how its session began is not recorded."
+    if session.destroyed is not None:
+        return "The resume was refused: its session had been ended before."
+    before = now.world.ended.get(now.connection.previous or 0)
+    if before is not None and before[1].closed.told == "server":
+        return (
+            f"The resume was refused: when connection {before[0].id} broke off, the proxy told the server 1000, which "
+            "ends the session."
+        )
+    away = f" The client had been away for {took(resume.at_ns - before[1].at_ns)}." if before else ""
+    return f"The resume was refused: the session is unknown to the server, or too much was missed.{away}"
+
+
+def _why_not_identified(now: Situation, identify: Identify) -> Noticed:
+    close = [
+        login
+        for login in now.world.logins.of(identify.token)
+        if login.n < identify.n and identify.at_ns - login.at_ns < SPACING_NS
+    ]
+    if close and identify.token is not None:
+        return Noticed(
+            f"The Identify was refused: another of this account came {took(identify.at_ns - close[-1].at_ns)} before, "
+            "and within 5 seconds only max_concurrency may come.",
+            (close[-1].n, identify.n),
+            Severity.WARN,
+        )
+    return Noticed("The Identify was refused; the gateway may be having an outage.", (identify.n,))
+
+
+@rule(
+    "reconnect-ignored",
+    Severity.WARN,
+    silence(GATEWAY),
+    remedy="On op 7 close with a code other than 1000 and 1001, connect to the resume URL, and resume.",
+    source=("official-gateway",),
+)
+def reconnect_ignored(now: Situation) -> Iterator[Noticed]:
+    """The server asked for a reconnect, and the client stayed."""
+    asked = now.connection.main.reconnect
+    if asked is None:
+        return
+    closed, stayed = now.closed, now.at_ns - asked.at_ns
+    # A server that closes at once leaves nobody the time to go.
+    too_late = closed is not None and closed.by == "server" and SECOND < stayed <= LEAVE_NS
+    if too_late or now.passed(asked.at_ns + LEAVE_NS):
+        by = f"the {closed.by or 'connection'} closed" if closed is not None else ""
+        how = f"{took(stayed)} later {by or 'the client was still there'}"
+        yield Noticed(f"The server asked for a reconnect; {how}.", (asked.n,))
+
+
+@rule(
+    "session-thrown-away",
+    Severity.WARN,
+    closes(GATEWAY),
+    remedy="Close with a code from 4000 to 4999 where the session is to go on.",
+    source=("official-gateway",),
+)
+def session_thrown_away(now: Situation) -> Iterator[Noticed]:
+    """The client closed with 1000 or 1001 when it was asked to reconnect, and so lost its session."""
+    closed, asked = now.event.closed, now.connection.main.reconnect
+    if closed is not None and asked is not None and closed.by == "client" and closed.code in DESTROYING:
+        yield Noticed(f"Asked to reconnect, the client closed with {closed.code}; the session is gone.", (asked.n,))
