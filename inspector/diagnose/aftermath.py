@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from inspector.diagnose.cause import RESUMABLE_NS
+from inspector.diagnose.cause import RESUMABLE_NS, left_on_its_own
 from inspector.diagnose.closes_voice import GO_ON, OVER, call_of, server_id_of
 from inspector.diagnose.rule import SECOND, Situation, bounded
 from inspector.model import Knows, Plane, Verdict
@@ -55,6 +55,18 @@ def afterwards(now: Situation, verdict: Verdict, connection: Connection, ending:
         # It may be another run of the program, with other settings.
         right, more = None, [*more, "very late"]
     return replace(verdict, right=right, then=f"It {'; '.join([then, *more])}.", then_event=now.event.n)
+
+
+def answered(now: Situation, verdict: Verdict, accepted: bool) -> Verdict:
+    """Return `verdict` with what the server said to the Resume that followed the close."""
+    said = "the server accepted it" if accepted else "the server refused it (op 9)"
+    verdict = replace(verdict, then=f"{verdict.then.removesuffix('.')}; {said}.")
+    if not accepted:
+        return verdict
+    if verdict.resume is False:
+        # Whatever the code usually means: the session was there.
+        verdict = replace(verdict, advice="", right=None)
+    return replace(verdict, reconnect=True, resume=True)
 
 
 def succeeds(now: Situation, connection: Connection, ending: Ending) -> bool:
@@ -142,7 +154,7 @@ def _after_the_end(
 
 def _resumed(verdict: Verdict, said: Resume, connection: Connection) -> tuple[bool | None, list[str]]:
     if verdict.resume is False:
-        return False, ["there is nothing to resume, and op 9 is what follows"]
+        return False, ["although the session counts as over"]
     other = said.session is not None and connection.session is not None and said.session != connection.session
     if other and not is_lost(said.session):
         return (None if verdict.resume is None else False), ["but another session"]
@@ -162,8 +174,8 @@ def _identified(
     if verdict.resume and closed.by == "proxy":
         return None, ["the proxy had ended the connection"]
     if verdict.resume:
-        if closed.by == "client" and closed.code in (1005, 1006):
-            return None, ["a program that was started anew can do no other"]
+        if left_on_its_own(connection, closed, ending.at_ns):
+            return None, ["a program that was started again has nothing to resume with"]
         return False, ["the session was still there: what happened meanwhile is lost"]
     if now.event.plane is Plane.VOICE and closed.code in _VOICE_ANEW and connection.identify is not None:
         stale = said.token is not None and said.token == connection.identify.token
