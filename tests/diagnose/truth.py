@@ -104,10 +104,17 @@ class Rows:
 
     def counted_up_to(self, row: Event) -> int:
         """Return the highest number that the session of a row had been given before it."""
-        _, session = self.session(row.connection, row.n + 1)
-        own = {each for each in self.by_connection if self.session(each, row.n + 1)[1] == session}
-        seqs = [each.seq for each in self.events if each.connection in own and each.n < row.n and each.seq is not None]
-        return max(seqs, default=0)
+        now: dict[int, Any] = {}
+        counted: dict[Any, int] = {}
+        for each in self.events:
+            if each.n > row.n:
+                break
+            if each.event == "READY" or (each.from_client and each.op == 6 and each.plane is Plane.GATEWAY):
+                now[each.connection] = _digest(self.d(each).get("session_id"))
+            if each.n < row.n and each.seq is not None:
+                session = now.get(each.connection)
+                counted[session] = max(counted.get(session, 0), each.seq)
+        return counted.get(now.get(row.connection), 0)
 
 
 def _digest(value: Any) -> str | None:

@@ -98,6 +98,22 @@ def test_colours_tell_connections_apart() -> None:
     assert one.split("#")[0][-5:] != two.split("#")[0][-5:]
 
 
+@pytest.mark.parametrize("code", [1000, 4000])
+def test_a_client_that_leaves_as_it_may_is_no_trouble(code: int) -> None:
+    talk = Conversation().opens().server(HELLO).client(identify()).server(ready()).closes(code)
+    told = lines(talk, colour=True)
+    close = next(at for at, line in enumerate(told) if f"close {code}" in line)
+    assert not any("\x1b[31m" in line for line in told)
+    below = " ".join(told[close:])
+    for word in ("Unknown error", "If the", "reconnect:", "resume:"):
+        assert word not in below
+
+
+def test_a_close_that_is_trouble_is_red() -> None:
+    talk = Conversation().opens().server(HELLO).client(identify()).server(ready()).closes(4000, by="server")
+    assert any("\x1b[31m" in line for line in lines(talk, colour=True))
+
+
 def test_what_is_undecoded_says_why() -> None:
     assert "expected" in lines(Conversation().opens().frame(b"{oops", is_text=True))[2]
 
