@@ -66,7 +66,9 @@ def answered(now: Situation, verdict: Verdict, accepted: bool) -> Verdict:
         return verdict
     if verdict.resume is False:
         # Whatever the code usually means: the session was there.
-        verdict = replace(verdict, advice="", right=None)
+        verdict = replace(
+            verdict, advice="The resume worked, so the session goes on. Fix what led to the close.", right=None
+        )
     return replace(verdict, reconnect=True, resume=True)
 
 

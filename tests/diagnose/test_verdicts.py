@@ -951,7 +951,8 @@ def test_what_the_server_says_to_a_resume_has_the_last_word(code: int) -> None:
         "the server refused it (op 9).",
     )
     accepted = Judged(first, again(first, resume()).server(RESUMED)).verdict()
-    assert (accepted.right, accepted.resume, accepted.advice) == (None, True, "")
+    assert (accepted.right, accepted.resume) == (None, True)
+    assert accepted.advice.startswith("The resume worked")
     assert accepted.then.endswith("; the server accepted it.")
 
 
