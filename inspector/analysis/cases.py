@@ -122,12 +122,13 @@ def evidence_wanted(listed: Listed) -> tuple[int, ...]:
     return listed.finding.evidence if rule in CONSEQUENCES or rule in CAUSES_OF else ()
 
 
-def _urgency(case: Case) -> tuple[int, bool, int]:
-    """Return what sorts the worst to the front, of those what ended connections, and what is usual to the end."""
-    end, severity = case.end, case.severity
-    if severity is Severity.INFO:
-        return -severity, is_close(case.name), case.lead.finding.event
-    return -severity, end is None or end.finding.severity < severity, case.lead.finding.event
+def _urgency(case: Case) -> tuple[int, bool, int, int]:
+    """Return what sorts the worst to the front; of those what ended connections, and what came again and again.
+
+    What ends connections without harm is usual, and comes last of all.
+    """
+    severity, ends = case.severity, case.end is not None
+    return -severity, ends is (severity is Severity.INFO), -case.count, case.lead.finding.event
 
 
 def _causes_first(findings: Sequence[Listed]) -> Iterator[Listed]:

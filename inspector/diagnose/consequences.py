@@ -31,7 +31,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "resume-after-end": ("invalid-session", "resume-loop", "close-4006"),
     "resume-loop": ("invalid-session", "close-1005", "close-1006", "close-4000"),
     "session-thrown-away": ("close-1000", "close-1001", "identify-instead-of-resume"),
-    "reconnect-ignored": ("session-thrown-away",),
+    "reconnect-ignored": ("session-thrown-away", "close-4000"),
     "invalid-session-ignored": ("command-before-ready", "no-identify", "close-4003"),
     "identify-storm": (
         "identify-spacing",

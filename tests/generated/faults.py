@@ -19,7 +19,7 @@ class Fault:
     client: type[Client] = Client
     server: type[Server] = Server
     severity: Severity = Severity.WARN
-    """What is milder comes after it."""
+    """How bad it is."""
 
 
 class NeverBeats(Client):
