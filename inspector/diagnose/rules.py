@@ -1,6 +1,7 @@
 """All rules, in the order in which they are asked and listed. A rule that is not named here does not exist."""
 
 from inspector.diagnose import (
+    absence,
     commands,
     dave,
     forms,
@@ -94,6 +95,12 @@ RULES: tuple[Rule, ...] = (
     logins.session_thrown_away,
     logins.no_identify,
     logins.login_slow,
+    # What never came.
+    absence.client_never_returned,
+    absence.login_unanswered,
+    absence.guilds_missing,
+    absence.guild_unavailable,
+    absence.members_cut_short,
     # Numbers of events.
     sequence.seq_gap,
     sequence.seq_not_rising,

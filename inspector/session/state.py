@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from inspector.model import Closed, Knows, Opened, Plane
 from inspector.session.dave import Dave
+from inspector.session.guilds import Guilds
 from inspector.session.phases import OPENED
 from inspector.session.said import (
     At,
@@ -136,6 +137,8 @@ class Connection:
     """The newest message of the client, and whatever its age."""
     members: dict[str, Members] = field(default_factory=dict)
     """Requests for members that are not answered in full, by nonce, or by guild where there is none."""
+    guilds: Guilds | None = None
+    """Guilds that are to come, or to come back; None before READY."""
     joins: dict[str, Join] = field(default_factory=dict)
     """Wishes to join a voice channel (op 4) that have no voice server yet, by guild or channel."""
     shard_pair: tuple[int, int] | None = None
