@@ -7,6 +7,7 @@ https://docs.discord.com/developers/events/gateway#resuming
 from collections.abc import Iterator, Sequence
 
 from inspector.diagnose.cause import RESUMABLE_NS
+from inspector.diagnose.processes import rival
 from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, receives, rule, sends, silence
 from inspector.diagnose.words import opcode, quoted
 from inspector.model import Knows, Plane, Severity
@@ -518,6 +519,9 @@ def invalid_session(now: Situation) -> Iterator[Noticed]:
         why = _why_not_identified(now, asked)
     if why is None:
         return
+    other = rival(now)
+    if other is not None:
+        why = why._replace(text=f"{why.text} {other[0]}", evidence=(*why.evidence, *other[1]))
     times = connection.refusals + 1
     # Now and then one is refused; again and again is a sign of an outage, or of a client that makes it worse.
     if times % LOOP == 0:

@@ -11,6 +11,7 @@ from inspector.diagnose import (
     logins,
     media,
     mls,
+    processes,
     reverse,
     sequence,
     shapes,
@@ -95,6 +96,10 @@ RULES: tuple[Rule, ...] = (
     logins.session_thrown_away,
     logins.no_identify,
     logins.login_slow,
+    # Clients in each other's way.
+    processes.same_shard_twice,
+    processes.shard_counts_differ,
+    processes.resume_of_other_shard,
     # What never came.
     absence.client_never_returned,
     absence.login_unanswered,
