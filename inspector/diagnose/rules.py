@@ -12,6 +12,7 @@ from inspector.diagnose import (
     media,
     mls,
     processes,
+    returning,
     reverse,
     sequence,
     shapes,
@@ -96,6 +97,11 @@ RULES: tuple[Rule, ...] = (
     logins.session_thrown_away,
     logins.no_identify,
     logins.login_slow,
+    # Coming back.
+    returning.heartbeat_before_hello,
+    returning.resumed_and_left,
+    returning.invalid_session_not_resumed,
+    returning.resume_url_dead,
     # Clients in each other's way.
     processes.same_shard_twice,
     processes.shard_counts_differ,
