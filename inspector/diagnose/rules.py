@@ -2,6 +2,7 @@
 
 from inspector.diagnose import (
     absence,
+    calls,
     commands,
     dave,
     forms,
@@ -162,7 +163,10 @@ RULES: tuple[Rule, ...] = (
     voice.voice_stale_credentials,
     voice.voice_wrong_endpoint,
     voice.voice_without_dave,
+    calls.voice_server_lost,
+    calls.voice_never_connected,
     # A call's UDP.
+    calls.media_discovery_malformed,
     media.media_address_unanswered,
     media.media_loss,
     media.media_before_speaking,

@@ -25,6 +25,8 @@ class Refusals:
     def __init__(self) -> None:
         self.last_ns: dict[Plane, int] = {}
         """When an attempt was refused last, in nanoseconds since the epoch."""
+        self.last_row: dict[Plane, int] = {}
+        """The row of that attempt."""
         self._runs: dict[tuple[Plane, str], Run] = {}
 
     def run_at(self, plane: Plane, url: str) -> Run | None:
@@ -39,6 +41,7 @@ class Refusals:
         if opened.refusal is None:
             return
         self.last_ns[plane] = max(event.at_ns, self.last_ns.get(plane, 0))
+        self.last_row[plane] = event.n
         run = self._runs.setdefault(key, Run())
         run.count += 1
         run.attempts.append(At(event.n, event.at_ns))

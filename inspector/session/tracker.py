@@ -17,7 +17,7 @@ from inspector.session.plan import MAYBE_BLANK, NEW_FORM, STRAY, UNASKED, Key, P
 from inspector.session.redact import is_lost
 from inspector.session.said import At, Said, name
 from inspector.session.state import SEND_WINDOW_NS, Connection, Sent, remember
-from inspector.session.watches import RETURN
+from inspector.session.watches import RETURN, VOICE_CONNECTION, VOICE_SERVER
 from inspector.session.world import Call, Ending, Login, Session, World
 from inspector.words import took
 
@@ -422,6 +422,9 @@ def _voice_state(world: World, connection: Connection, event: Event, what: Said 
     if call.state is not None and not stayed:
         call.moved = At(event.n, event.at_ns)
     call.channel, call.state, call.session = what.channel, At(event.n, event.at_ns), what.session
+    is_answer = call.asked is not None and call.server is not None and call.server.n > call.asked.n
+    if is_answer and not stayed and what.channel is not None and call.endpoint is not None:
+        world.watches.add(VOICE_CONNECTION, event, call.server_id)
     asked = connection.joins.get(call.server_id)
     # Who leaves gets no voice server, nor who only mutes himself, which is op 4 with the channel he is in.
     if asked is not None and (what.channel is None or (stayed and asked.channel == what.channel)):
@@ -437,6 +440,10 @@ def _voice_server(world: World, connection: Connection, event: Event, what: Said
     call.main = connection.id
     call.server, call.token, call.endpoint = At(event.n, event.at_ns), what.token, what.endpoint
     world.calls.keep(call.server_id, call)
+    if what.endpoint is None:
+        world.watches.add(VOICE_SERVER, event, call.server_id)
+    elif call.channel is not None:
+        world.watches.add(VOICE_CONNECTION, event, call.server_id)
     return _answered(event, connection.joins.pop(what.server_id, None))
 
 
