@@ -17,6 +17,7 @@ from inspector.diagnose import (
     reverse,
     sequence,
     shapes,
+    timing,
     transport,
     voice,
 )
@@ -107,6 +108,8 @@ RULES: tuple[Rule, ...] = (
     processes.same_shard_twice,
     processes.shard_counts_differ,
     processes.resume_of_other_shard,
+    # Times that repeat.
+    timing.cut_at_equal_age,
     # What never came.
     absence.client_never_returned,
     absence.login_unanswered,
@@ -171,4 +174,6 @@ RULES: tuple[Rule, ...] = (
     media.media_loss,
     media.media_before_speaking,
     media.media_wrong_ssrc,
+    timing.media_clock_drift,
+    timing.media_burst,
 )
