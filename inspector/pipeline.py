@@ -340,6 +340,9 @@ class Pipeline:
         """Ask the rules about a row; to be called before the state takes it in."""
         if verdicts := _step(event, self._rule_engine.examine, connection, event, payload, says, plan, odd):
             outcome.verdicts = (*outcome.verdicts, *verdicts)
+        if self._rule_engine.late:
+            outcome.late = (*outcome.late, *self._rule_engine.late)
+            self._rule_engine.late.clear()
 
     def _payload_row(
         self, connection: Connection, reading: Reading, payload: Payload, last: Last, outcome: Outcome

@@ -38,6 +38,11 @@ MAX_LOGINS = 1000
 RECENT_NS = 5 * SECOND
 # Versions that can be connected to.
 VERSIONS = range(6, 11)
+# Advice where a token was refused that had worked.
+_WAS_RESET = (
+    "Stop reconnecting. The token was right until then, so the way it reaches the program is not at fault: find out "
+    "who reset it, make a new one in the developer portal, and start again with that."
+)
 
 
 def left(now: Situation) -> Cause:
@@ -199,7 +204,10 @@ def refused_token(now: Situation) -> Cause:
     elif prefix == "Bearer":
         words.append("It begins with 'Bearer ', which only OAuth2 tokens have")
     worked = _accepted_with(now, token)
-    if worked:
+    own = _granted_with(now, token)
+    if own is not None and own not in worked:
+        words.append("It had worked in this very session, so it was reset or revoked since")
+    elif worked:
         words.append(f"It had worked on {counted(len(worked), 'earlier connection')}, so it was reset or revoked since")
     elif not now.world.has_unread:
         words.append("No other connection in this recording got in with it")
@@ -208,7 +216,16 @@ def refused_token(now: Situation) -> Cause:
         words.append(f"It logged in {len(logins):,} times within a day, and {MAX_LOGINS:,} reset a bot's token")
     elif len(logins) > 1:
         words.append(f"It was used for {len(logins):,} logins within a day")
-    return Cause(". ".join(words) + ".", (asked.n, *worked[-3:]))
+    advice = _WAS_RESET if worked or own is not None else ""
+    return Cause(". ".join(words) + ".", (asked.n, own, *worked[-3:]), advice)
+
+
+def _granted_with(now: Situation, token: str) -> int | None:
+    """Return the row of the READY of this connection's session, if that began with a token."""
+    session = now.session
+    if session is None or session.ready is None or session.identify is None or session.identify.token != token:
+        return None
+    return session.ready.n
 
 
 def already_authenticated(now: Situation) -> Cause:

@@ -6,6 +6,7 @@ Source: https://docs.discord.com/developers/events/gateway#connection-lifecycle
 from collections.abc import Iterator
 
 from inspector.diagnose.logins import SPACING_NS
+from inspector.diagnose.processes import rival
 from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, receives, rule, sends, silence
 from inspector.model import Knows, Plane, Severity
 from inspector.protocol.ops import GatewayOp
@@ -84,6 +85,9 @@ def invalid_session(now: Situation) -> Iterator[Noticed]:
         why = _why_not_identified(now, asked)
     if why is None:
         return
+    other = rival(now)
+    if other is not None:
+        why = why._replace(text=f"{why.text} {other[0]}", evidence=(*why.evidence, *other[1]))
     times = connection.main.refusals + 1
     # Now and then one is refused; again and again is a sign of an outage, or of a client that makes it worse.
     if times % REPEATED == 0:

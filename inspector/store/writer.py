@@ -40,6 +40,8 @@ RAW_BATCH = 5000
 
 # Settings of the clock that are noted.
 MOST_STEPS = 100
+# Findings about silence that wait to be returned by the next tick.
+MOST_UNTOLD = 100
 
 _INSERT_CONNECTION = rows.insert("connection", rows.CONNECTION_COLUMNS, replace=True)
 _INSERT_FRAME = rows.insert("frame", rows.FRAME_COLUMNS)
@@ -84,6 +86,8 @@ class Writer:
         self._events: list[Event] = []
         self._findings: list[Finding] = []
         self._late: list[Finding] = []
+        self._untold: deque[Finding] = deque(maxlen=MOST_UNTOLD)
+        """Those of `_late` that no `tick` has returned: most recordings are written without any."""
         self._verdicts: dict[int, Verdict] = {}
         self._connections: dict[int, Connection] = {}
         self._names: dict[int, str] = {}
@@ -194,13 +198,16 @@ class Writer:
     def tick(self, at_ns: int) -> list[Finding]:
         """Let time go by: it is `at_ns` now, in nanoseconds since the epoch, and nothing has happened.
 
-        What the rules say of the silence is stored and returned. Raises sqlite3.Error as `write` does.
+        What the rules say of the silence is stored, and returned with what they said of it since the last call. Raises
+        sqlite3.Error as `write` does.
         """
         outcome = self._pipeline.tick(at_ns)
         self._keep(outcome)
         if self._late:
             self._save()
-        return list(outcome.late)
+        noticed = list(self._untold)
+        self._untold.clear()
+        return noticed
 
     def finish(self) -> list[Event]:
         """Write what is left and make the capture one file again. Returns the last events."""
@@ -334,6 +341,7 @@ class Writer:
             if event.findings:
                 self._findings += event.findings
         if outcome.late:
+            self._untold.extend(outcome.late)
             self._late += (found for each in outcome.late if (found := self._shift.finding(each)) is not None)
         for verdict in map(self._shift.verdict, outcome.verdicts):
             if verdict is not None:

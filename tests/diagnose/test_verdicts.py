@@ -279,6 +279,15 @@ def test_4004_says_that_the_token_has_worked() -> None:
     assert "It had worked on 1 earlier connection, so it was reset or revoked since" in cause
     assert "It was used for 2 logins within a day" in cause
     assert judged.row(event="READY") in judged.verdict(2).evidence
+    # It came without quotes or spaces then, too.
+    assert "quotes" not in judged.verdict(2).advice
+    assert "find out who reset it" in judged.verdict(2).advice
+
+
+def test_4004_says_that_the_token_has_worked_in_this_session() -> None:
+    verdict = Judged(by_server(online(), 4004)).verdict()
+    assert "It had worked in this very session, so it was reset or revoked since" in verdict.cause
+    assert "find out who reset it" in verdict.advice
 
 
 @pytest.mark.parametrize("prefix", ["Bot", "Bearer"])

@@ -78,8 +78,8 @@ def test_a_name_of_any_length_does_not_push_the_rest_away() -> None:
 
 
 def test_a_clock_that_was_set_back_shows_no_negative_time() -> None:
-    talk = Conversation().opens().waits(-1500 - STEP / 1e6).client(HEARTBEAT).waits(90_000).server(ACK)
-    assert [text.split()[2] for text in lines(talk)[2:]] == ["+0", "+1:30"]
+    talk = Conversation().opens().server(HELLO).waits(-1500 - STEP / 1e6).client(HEARTBEAT).waits(90_000).server(ACK)
+    assert [text.split()[2] for text in lines(talk)[3:5]] == ["+0", "+1:30"]
 
 
 def test_ascii_terminals_get_ascii_marks() -> None:
