@@ -187,8 +187,10 @@ class _Causes:
             return True
         if abs(consequence.at_ns - cause.at_ns) > NEAR_NS:
             return False
+        if cause.finding.event <= consequence.finding.event:
+            return True
         # What is noticed late speaks of the connections before it.
-        return cause.finding.event <= consequence.finding.event or consequence.connection in self._spoken_of(cause)
+        return consequence.connection in self._spoken_of(cause) - {cause.connection}
 
     def _spoken_of(self, listed: Listed) -> set[int]:
         known = (self._connection_of.get(row) for row in listed.finding.evidence)

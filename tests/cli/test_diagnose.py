@@ -26,7 +26,7 @@ SICK = {
     "message-content": "message-content-missing",
     "voice-4006": "voice-identify-instead-of-resume",
     "dave-required": "voice-without-dave",
-    "dave-transition": "dave-commit-unknown-proposal",
+    "dave-transition": "dave-executed-unready",
 }
 
 
