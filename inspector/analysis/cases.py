@@ -101,7 +101,9 @@ def cases_of(
     roots: dict[int, set[str]] = {}
     for each in _causes_first(ordered):
         own: set[str] = set()
-        for cause in causes.of(each):
+        found = causes.of(each)
+        # What is usual has one cause and joins no others.
+        for cause in found[:1] if each.finding.severity is Severity.INFO else found:
             own |= roots.get(cause.id, {cause.finding.rule})
         roots[each.id] = own or {each.finding.rule}
         trees.join(roots[each.id])
@@ -164,9 +166,13 @@ class _Causes:
                     rows.append(each.finding.event)
                     found.append(each)
 
-    def of(self, consequence: Listed) -> Iterator[Listed]:
-        """Yield the nearest finding of each rule that this one may follow from."""
-        rule = consequence.finding.rule
+    def of(self, consequence: Listed) -> list[Listed]:
+        """Return the nearest finding of each rule that this one may follow from, the nearest of all first."""
+        rule, nearest = consequence.finding.rule, []
+
+        def distance(cause: Listed) -> int:
+            return abs(cause.finding.event - consequence.finding.event)
+
         for cause in CAUSES_OF.get(rule, ()):
             found = [
                 each
@@ -175,7 +181,8 @@ class _Causes:
                 if self._explains(each, consequence)
             ]
             if found:
-                yield min(found, key=lambda each: abs(each.finding.event - consequence.finding.event))
+                nearest.append(min(found, key=distance))
+        return sorted(nearest, key=distance)
 
     def _around(self, key: tuple[str, _Place], row: int) -> Iterable[Listed]:
         rows, found = self._at.get(key, ([], []))

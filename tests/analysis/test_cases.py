@@ -94,6 +94,13 @@ def test_two_causes_of_one_thing_are_one_case() -> None:
     assert told(found) == [("voice-stale-credentials", [3, 4, 5])]
 
 
+def test_what_is_usual_joins_no_causes() -> None:
+    found = cases(
+        noticed("identify-storm", 2), noticed("heartbeat-ack-missing", 3, ERROR), noticed("close-1006", 5, INFO)
+    )
+    assert told(found) == [("heartbeat-ack-missing", [3, 5]), ("identify-storm", [2])]
+
+
 def test_what_ends_connections_comes_first_among_what_is_as_bad() -> None:
     found = cases(
         noticed("undecodable", 1, ERROR), noticed("seq-gap", 2, INFO), noticed("close-4004", 3, ERROR),
