@@ -24,7 +24,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "identify-without-intents": ("close-4002", "close-4013"),
     "command-before-ready": ("close-4003",),
     "no-identify": ("close-4003", "close-4009"),
-    "resume-unknown-session": ("invalid-session", "resume-loop", "resume-wrong-seq", "close-4006"),
+    "resume-unknown-session": ("invalid-session", "resume-after-end", "resume-loop", "resume-wrong-seq", "close-4006"),
     "resume-wrong-seq": ("invalid-session", "resume-loop", "close-4007"),
     "resume-at-wrong-url": ("invalid-session", "resume-loop"),
     "resume-after-destroying": ("invalid-session", "resume-loop", "close-4006"),
