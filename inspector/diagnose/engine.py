@@ -38,9 +38,9 @@ class Diagnosis:
         self._planned: dict[tuple[Plan, int], tuple[Rule, ...]] = {}
         self._recent: dict[int, Verdict] = {}
 
-    def is_quiet(self, plan: Plan, odd: int, connection: Connection, at_ns: int) -> bool:
-        """Return whether no rule wants to see a payload, so that `examine` would find nothing."""
-        return at_ns - connection.examined_ns < LOOK_NS and not self._rules_for(plan, odd)
+    def is_quiet(self, plan: Plan, connection: Connection, at_ns: int) -> bool:
+        """Return whether no rule wants to see a payload that is not odd, so that `examine` would find nothing."""
+        return at_ns - connection.examined_ns < LOOK_NS and not self._rules_for(plan, 0)
 
     def examine(
         self,
