@@ -18,8 +18,9 @@ from inspector.session.world import Ending, World
 
 # Closes of which more may still come to light.
 MAX_RECENT = 256
-# What a source may not know.
+# As numbers: a flag costs more than the question that it answers. What a source may not know:
 _END, _TIMES = Knows.END.value, Knows.TIMES.value
+_UNKNOWN = Odd.UNKNOWN.value
 # Time between two looks into the silence on a connection that is not silent.
 LOOK_NS = 500_000_000
 
@@ -80,7 +81,7 @@ class Diagnosis:
             verdicts = list(self._follow_up(now))
         for verdict in verdicts:
             self._remember(verdict)
-        if odd & Odd.UNKNOWN and payload is not None:
+        if odd & _UNKNOWN and payload is not None:
             self._world.see(event, payload, self._registry)
         if found:
             found.sort(key=lambda each: (-each.severity, each.rule))
