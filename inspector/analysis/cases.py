@@ -14,7 +14,7 @@ from inspector.diagnose.consequences import CAUSES_OF, CONSEQUENCES
 from inspector.model import Finding, Plane, Severity
 
 NEAR_NS = 120_000_000_000
-"""What comes later than this after a cause, and speaks of no row of it, is not taken for its consequence."""
+"""What comes later than this after a cause on the same connection or session, without speaking of it, did not follow."""
 # Of where a finding is: its connection, or its session.
 _Place = tuple[str, int | str]
 
@@ -192,6 +192,9 @@ class _Causes:
     def _explains(self, cause: Listed, consequence: Listed) -> bool:
         if not _rows(cause).isdisjoint(_rows(consequence)):
             return True
+        # What speaks of another connection, speaks of what happened there, however long ago.
+        if cause.connection in self._spoken_of(consequence) - {consequence.connection}:
+            return cause.finding.event <= consequence.finding.event
         if abs(consequence.at_ns - cause.at_ns) > NEAR_NS:
             return False
         if cause.finding.event <= consequence.finding.event:

@@ -19,8 +19,9 @@ from inspector.session.world import Ending, World
 
 # Closes of which more may still come to light.
 MAX_RECENT = 256
-# What a source may not know.
+# As numbers: a flag costs more than the question that it answers. What a source may not know:
 _END, _TIMES = Knows.END.value, Knows.TIMES.value
+_UNKNOWN = Odd.UNKNOWN.value
 # Time between two looks into the silence on a connection that is not silent.
 LOOK_NS = 500_000_000
 
@@ -43,9 +44,9 @@ class RuleEngine:
         self.late: list[Finding] = []
         """What `examine` noticed at rows before the one it was asked about; whoever calls it takes it."""
 
-    def is_quiet(self, plan: Plan, odd: int, connection: Connection, at_ns: int) -> bool:
-        """Return whether no rule wants to see a payload, so that `examine` would find nothing."""
-        return at_ns - connection.examined_ns < LOOK_NS and not self._rules_for(plan, odd)
+    def is_quiet(self, plan: Plan, connection: Connection, at_ns: int) -> bool:
+        """Return whether no rule wants to see a payload that is not odd, so that `examine` would find nothing."""
+        return at_ns - connection.examined_ns < LOOK_NS and not self._rules_for(plan, 0)
 
     def examine(
         self,
@@ -87,7 +88,7 @@ class RuleEngine:
             verdicts = list(self._follow_up(now))
         for verdict in verdicts:
             self._remember(verdict)
-        if odd & Odd.UNKNOWN and payload is not None:
+        if odd & _UNKNOWN and payload is not None:
             self._world.see(event, payload, self._registry)
         if found:
             found.sort(key=lambda each: (-each.severity, each.rule))

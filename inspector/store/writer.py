@@ -27,7 +27,7 @@ from inspector.store.lock import Lock
 from inspector.store.making import create, discard, leave, make_private, next_part, timestamp
 from inspector.store.marking import Mask, amend
 from inspector.store.parts import Trouble, Watch
-from inspector.store.renumber import Shift
+from inspector.store.renumber import NO_SHIFT, Shift
 from inspector.store.tally import Tally
 
 # Happenings in one transaction. Larger batches are stored raw first and decoded after, so that a slow decode (or one
@@ -95,7 +95,7 @@ class Writer:
         self._clock_steps: list[dict[str, int]] = []
         self._payloads: Payloads = []
         self._in_tail = 0
-        self._shift = Shift()
+        self._shift = NO_SHIFT
         self._tally = Tally()
         self._origin = Path(os.path.abspath(path))
         self._part = 1
@@ -332,23 +332,26 @@ class Writer:
 
     def _keep(self, outcome: Outcome) -> None:
         """Hold what the pipeline made until the next save."""
+        shift = self._shift
         for event in outcome.rows:
-            if self._shift:
-                self._shift.event(event)
+            if shift is not NO_SHIFT:
+                shift.event(event)
             self._events.append(event)
             if event.payload is not None:
                 self._payloads.append((event.n, event.payload))
             if event.findings:
                 self._findings += event.findings
+        # Hardly any has more than its row.
         if outcome.late:
             self._untold.extend(outcome.late)
-            self._late += (found for each in outcome.late if (found := self._shift.finding(each)) is not None)
-        for verdict in map(self._shift.verdict, outcome.verdicts):
-            if verdict is not None:
-                self._verdicts[verdict.event] = verdict
-        for connection in outcome.changed:
-            self._connections[connection.id] = connection
-        self._names.update(outcome.names)
+            self._late += (found for each in outcome.late if (found := shift.finding(each)) is not None)
+        if outcome.verdicts:
+            shifted = map(shift.verdict, outcome.verdicts)
+            self._verdicts |= {verdict.event: verdict for verdict in shifted if verdict is not None}
+        if outcome.changed:
+            self._connections |= {connection.id: connection for connection in outcome.changed}
+        if outcome.names:
+            self._names.update(outcome.names)
 
     def _save(self, *, all_payloads: bool = False) -> None:
         with self._transaction():
