@@ -91,7 +91,8 @@ def thrown_away(now: Situation) -> Cause | None:
     return Cause(
         f"{why}, and this code ends the session that could have gone on.",
         (row,),
-        "Close with another code than 1000 and 1001 when you mean to come back, 4000 for one, and resume.",
+        "When you mean to come back, close with 4000, as Discord's own client does, and resume; 1000 and 1001 end the "
+        "session.",
         Severity.WARN,
         True,
         False,

@@ -133,6 +133,14 @@ def test_no_intents_at_all_can_be_explained() -> None:
     assert "only events that need no intent come" in told("intents 0")
 
 
+def test_what_discord_s_own_client_does_can_be_asked_for() -> None:
+    text = told("official client")
+    assert "3 minutes after its last ACK" in text
+    assert "What Discord's own client does, as its published code shows" in text
+    assert "Discord's own client resumes for 3 minutes after its last ACK" in told("op 6")
+    assert "https://discord.com/app" in told("4000")
+
+
 def test_capabilities_are_named_bit_by_bit() -> None:
     text = told("capabilities 1734653")
     assert "bit 5  PRIORITIZED_READY_PAYLOAD: " in text
