@@ -430,12 +430,14 @@ def disallowed_intents(now: Situation) -> Cause:
         return usual(now, f"intents {asked.intents} in the Identify has no privileged bit", asked.n)
     names = listed(intent.name for intent in privileged)
     right = asked.intents & ~sum(1 << intent.bit for intent in privileged)
+    pronoun = "it" if len(privileged) == 1 else "them"
     need = "is privileged and has" if len(privileged) == 1 else "are privileged and at least one of them has"
     return Cause(
         f"intents {asked.intents} in the Identify asks for {names}, which {need} not been granted.",
         (asked.n,),
         f"Switch {names} on in the developer portal, under Bot, Privileged Gateway Intents, or ask for intents {right} "
-        "without. Reconnecting without either ends here again.",
+        f"without. From 10,000 users on, the app also has to apply for {pronoun} there, and again every year. "
+        "Reconnecting without either ends here again.",
     )
 
 

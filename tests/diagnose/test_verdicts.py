@@ -447,6 +447,7 @@ def test_4014_names_the_privileged_intents() -> None:
     judged = Judged(by_server(begun().client(identify(intents=33283)), 4014))
     assert "intents 33283 in the Identify asks for GUILD_MEMBERS and MESSAGE_CONTENT" in judged.verdict().cause
     assert "or ask for intents 513 without" in judged.verdict().advice
+    assert "From 10,000 users on, the app also has to apply for them there" in judged.verdict().advice
     assert judged.verdict().evidence == (judged.row(2),)
     assert (judged.finding().rule, judged.finding().severity) == ("close-4014", Severity.ERROR)
     assert judged.finding().text == judged.verdict().cause

@@ -141,6 +141,16 @@ def test_what_discord_s_own_client_does_can_be_asked_for() -> None:
     assert "https://discord.com/app" in told("4000")
 
 
+@pytest.mark.parametrize("topic", ["4014", "op 2", "GUILD_MEMBERS", "intents 33281"])
+def test_privileged_intents_need_approval_from_10_000_users_on(topic: str) -> None:
+    assert "10,000 users" in told(topic)
+    assert "10,000 users" not in told("intents 513")
+
+
+def test_4014_cites_who_set_the_limit() -> None:
+    assert "https://github.com/discord/discord-api-docs/pull/8394" in told("4014")
+
+
 def test_capabilities_are_named_bit_by_bit() -> None:
     text = told("capabilities 1734653")
     assert "bit 5  PRIORITIZED_READY_PAYLOAD: " in text
