@@ -154,7 +154,15 @@ def test_4014_cites_who_set_the_limit() -> None:
 def test_capabilities_are_named_bit_by_bit() -> None:
     text = told("capabilities 1734653")
     assert "bit 5  PRIORITIZED_READY_PAYLOAD: " in text
-    assert "bits 17, 19, 20: in no table" in text
+    assert "bit 17 UNKNOWN_17: Seen in the official client; what it does is not documented." in text
+    assert "Unknown" not in text
+    assert "bit 18: in no table" in told(f"capabilities {1734653 | 1 << 18}")
+
+
+@pytest.mark.parametrize("topic", ["op 2", "client_state"])
+def test_the_keys_of_client_state_are_named(topic: str) -> None:
+    for key in ("guild_versions", "highest_last_message_id", "private_channels_version", "initial_guild_id"):
+        assert key in told(topic)
 
 
 def test_an_event_says_which_intents_let_it_through() -> None:
