@@ -91,7 +91,8 @@ def thrown_away(now: Situation) -> Cause | None:
     return Cause(
         f"{why}, and this code ends the session that could have gone on.",
         (row,),
-        "Close with another code than 1000 and 1001 when you mean to come back, 4000 for one, and resume.",
+        "When you mean to come back, close with 4000, as Discord's own client does, and resume; 1000 and 1001 end the "
+        "session.",
         Severity.WARN,
         True,
         False,
@@ -429,12 +430,14 @@ def disallowed_intents(now: Situation) -> Cause:
         return usual(now, f"intents {asked.intents} in the Identify has no privileged bit", asked.n)
     names = listed(intent.name for intent in privileged)
     right = asked.intents & ~sum(1 << intent.bit for intent in privileged)
+    pronoun = "it" if len(privileged) == 1 else "them"
     need = "is privileged and has" if len(privileged) == 1 else "are privileged and at least one of them has"
     return Cause(
         f"intents {asked.intents} in the Identify asks for {names}, which {need} not been granted.",
         (asked.n,),
         f"Switch {names} on in the developer portal, under Bot, Privileged Gateway Intents, or ask for intents {right} "
-        "without. Reconnecting without either ends here again.",
+        f"without. From 10,000 users on, the app also has to apply for {pronoun} there, and again every year. "
+        "Reconnecting without either ends here again.",
     )
 
 

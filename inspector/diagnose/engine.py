@@ -73,7 +73,8 @@ class RuleEngine:
             self.late += self._look_back(event.at_ns)
         since_ns = connection.examined_ns
         if event.kind is Kind.CLOSE or event.at_ns - since_ns >= LOOK_NS:
-            rules = (*rules, *self._silent(connection))
+            # Each once, though a rule may look at both.
+            rules = tuple(dict.fromkeys((*rules, *self._silent(connection))))
             connection.examined_ns = event.at_ns
         elif not rules and said is None and event.event not in GONE:
             return ()

@@ -132,9 +132,9 @@ def invalid_session_not_resumed(now: Situation) -> Iterator[Noticed]:
     "resume-url-dead",
     Severity.ERROR,
     opens(GATEWAY),
-    remedy="Give the session up after a few failed attempts at resume_gateway_url: ask GET /gateway/bot where to "
-    "connect, and identify there.",
-    source=("official-gateway", "derived"),
+    remedy="After a failed attempt at resume_gateway_url go back to the main URL, as Discord's own client does after "
+    "one error or 30 s without Hello. Resume there, and identify if op 9 refuses that.",
+    source=("official-gateway", "official-client", "derived"),
 )
 def resume_url_dead(now: Situation) -> Iterator[Noticed]:
     """The client tries only the resume URL, and that one is dead.

@@ -5,6 +5,7 @@ Source: https://docs.discord.com/developers/events/gateway#connection-lifecycle
 
 from collections.abc import Iterator
 
+from inspector.diagnose.cause import CLIENT_RESUMES_NS
 from inspector.diagnose.logins import SPACING_NS
 from inspector.diagnose.processes import rival
 from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, receives, rule, sends, silence
@@ -107,7 +108,10 @@ def _why_not_resumed(now: Situation, resume: Resume) -> str:
             f"The resume was refused: when connection {before[0].id} broke off, the proxy told the server 1000, which "
             "ends the session."
         )
-    away = f" The client had been away for {took(resume.at_ns - before[1].at_ns)}." if before else ""
+    gone = resume.at_ns - before[1].at_ns if before else 0
+    away = f" The client had been away for {took(gone)}." if before else ""
+    if gone > CLIENT_RESUMES_NS:
+        away += " Discord's own client starts a new session after 3 min without an ACK."
     return f"The resume was refused: the session is unknown to the server, or too much was missed.{away}"
 
 
