@@ -14,7 +14,7 @@ from inspector.diagnose.consequences import CAUSES_OF, CONSEQUENCES
 from inspector.model import Finding, Plane, Severity
 
 NEAR_NS = 120_000_000_000
-"""What comes later than this after a cause on the same connection or session, without speaking of it, did not follow."""
+"""What comes later than this after a cause, and does not speak of it, did not follow."""
 # Of where a finding is: its connection, or its session.
 _Place = tuple[str, int | str]
 

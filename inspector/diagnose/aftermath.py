@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from inspector.diagnose.cause import CLIENT_RESUMES_NS, RESUMABLE_NS
+from inspector.diagnose.cause import CLIENT_RESUMES_NS, RESUMABLE_NS, left_on_its_own
 from inspector.diagnose.closes_voice import GO_ON, OVER, call_of, server_id_of
 from inspector.diagnose.rule import SECOND, Situation, bounded
 from inspector.model import Knows, Plane, Verdict
@@ -70,6 +70,18 @@ def _as_discord_does(said: Identify | Resume, right: bool | None, more: list[str
         return right, [*more, "Discord's own client starts a new session after 3 min without an ACK"]
     # Nobody can be wrong who does what that does.
     return None, [*more, "Discord's own client does the same after 3 min without an ACK"]
+
+
+def answered(now: Situation, verdict: Verdict, accepted: bool) -> Verdict:
+    """Return `verdict` with what the server said to the Resume that followed the close."""
+    said = "the server accepted it" if accepted else "the server refused it (op 9)"
+    verdict = replace(verdict, then=f"{verdict.then.removesuffix('.')}; {said}.")
+    if not accepted:
+        return verdict
+    if verdict.resume is False:
+        # Whatever the code usually means: the session was there.
+        verdict = replace(verdict, advice="", right=None)
+    return replace(verdict, reconnect=True, resume=True)
 
 
 def succeeds(now: Situation, connection: Connection, ending: Ending) -> bool:
@@ -157,7 +169,7 @@ def _after_the_end(
 
 def _resumed(verdict: Verdict, said: Resume, connection: Connection) -> tuple[bool | None, list[str]]:
     if verdict.resume is False:
-        return False, ["there is nothing to resume, and op 9 is what follows"]
+        return False, ["although the session counts as over"]
     other = said.session is not None and connection.session is not None and said.session != connection.session
     if other and not is_lost(said.session):
         return (None if verdict.resume is None else False), ["but another session"]
@@ -177,8 +189,8 @@ def _identified(
     if verdict.resume and closed.by == "proxy":
         return None, ["the proxy had ended the connection"]
     if verdict.resume:
-        if closed.by == "client" and closed.code in (1005, 1006):
-            return None, ["a program that was started anew can do no other"]
+        if left_on_its_own(connection, closed, ending.at_ns):
+            return None, ["a program that was started again has nothing to resume with"]
         return False, ["the session was still there: what happened meanwhile is lost"]
     if now.event.plane is Plane.VOICE and closed.code in _VOICE_ANEW and connection.identify is not None:
         stale = said.token is not None and said.token == connection.identify.token

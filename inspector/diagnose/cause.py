@@ -10,7 +10,7 @@ from inspector.model import ABSENT, Absent, Closed, Severity
 from inspector.protocol.ops import HEARTBEATS, GatewayOp
 from inspector.protocol.registry import CloseCode
 from inspector.session.redact import HIDDEN, is_lost
-from inspector.session.state import SEND_WINDOW_NS, Sent
+from inspector.session.state import SEND_WINDOW_NS, Connection, Sent
 from inspector.words import took
 
 # Heartbeats, and what a client introduces itself with: the opcodes that need no session on the main gateway.
@@ -33,7 +33,12 @@ class Cause(NamedTuple):
     severity: Severity | None = None
     reconnect: bool | Absent | None = ABSENT
     resume: bool | Absent | None = ABSENT
+    is_plain: bool = False
+    """The client left as it may: nothing to find."""
 
+
+STOPPED = "Nothing to do if the program was meant to stop."
+"""The advice where a client left on its own."""
 
 Explain = Callable[[Situation], Cause | None]
 """Explains one close; None where it is the plain end of a conversation."""
@@ -54,7 +59,8 @@ def row_of(now: Situation) -> CloseCode | None:
 def usual(now: Situation, seen: str, *evidence: int | None) -> Cause:
     """Return what was looked at and explains nothing, followed by what the code usually comes from."""
     row = row_of(now)
-    known = row.cause or row.meaning if row is not None else ""
+    # Of what an end means by a code of its own there is no usual cause.
+    known = row.sent_by(closed(now).by).cause if row is not None else ""
     return Cause(f"{seen}. The usual cause: {known}" if known else f"{seen}.", evidence)
 
 
@@ -89,14 +95,19 @@ def burst(now: Situation) -> list[Sent]:
     return [sent for sent in now.connection.sends if sent.at_ns > now.at_ns - SEND_WINDOW_NS]
 
 
-def unanswered_ns(now: Situation) -> int:
-    """Return for how long the oldest heartbeat has had no ACK, where that is longer than it may be; else 0."""
-    connection = now.connection
+def unanswered_ns(connection: Connection, at_ns: int) -> int:
+    """Return for how long the oldest heartbeat has had no ACK at `at_ns`, if that is longer than it may be; else 0."""
     # An ACK may be among what could not be read.
     if not connection.heartbeats.pending or not connection.interval_ns or not connection.is_whole:
         return 0
-    waited = now.at_ns - connection.heartbeats.pending[0].at_ns
+    waited = at_ns - connection.heartbeats.pending[0].at_ns
     return waited if waited >= int(connection.interval_ns * 0.9) else 0
+
+
+def left_on_its_own(connection: Connection, closed: Closed, at_ns: int) -> bool:
+    """Return whether a client ended its connection at `at_ns` without a reason that shows: mostly it was stopped."""
+    reason = connection.main.reconnect or connection.main.refused or unanswered_ns(connection, at_ns)
+    return closed.by == "client" and not reason
 
 
 def flawed(now: Situation, sends: Sequence[Sent]) -> Cause | None:

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from inspector.diagnose.cause import (
     NEED_NO_SESSION,
+    STOPPED,
     Cause,
     ago,
     burst,
@@ -26,6 +27,7 @@ from inspector.model import Plane, Severity
 from inspector.protocol.ops import GatewayOp, VoiceOp
 from inspector.session.said import Identify, Resume
 from inspector.session.state import MAX_SENDS, Connection
+from inspector.session.world import MAX_IDENTIFIES
 from inspector.words import counted, listed, took
 
 # What a client may send within a minute.
@@ -48,27 +50,28 @@ _WAS_RESET = (
 def left(now: Situation) -> Cause:
     """A client closes with a code of its own, and so keeps its session."""
     connection = now.connection
-    waited = unanswered_ns(now)
+    waited = unanswered_ns(connection, now.at_ns)
     reconnect, refused = connection.main.reconnect, connection.main.refused
     if reconnect is not None:
         why = f"the server had asked it to reconnect (op 7) {ago(now, reconnect.at_ns)}"
-        return Cause(f"{why}.", (reconnect.n,), severity=Severity.INFO)
+        return Cause(f"{why}.", (reconnect.n,), is_plain=True)
     if refused is not None:
         # With d true the session is still there; with d false there is none, and Identify could go out at once.
-        resumable = refused.resumable
-        why = f"the server had refused the session (op 9, d {str(resumable).lower()}) "
-        return Cause(f"{why}{ago(now, refused.at_ns)}.", (refused.n,), severity=Severity.INFO)
+        why = f"the server had refused the session (op 9, d {str(refused.resumable).lower()}) "
+        return Cause(f"{why}{ago(now, refused.at_ns)}.", (refused.n,), is_plain=True)
     if waited:
         return Cause(
-            f"its heartbeat had got no ACK for {took(waited)}, so it took the connection for dead.",
+            f"its heartbeat had had no ACK for {took(waited)}, so it took the connection for dead.",
             tuple(beat.n for beat in connection.heartbeats.pending),
             severity=Severity.INFO,
         )
-    seen = "neither op 7 nor op 9 came, and no heartbeat was overdue an ACK"
     if not connection.is_whole:
         # The reason may be in the rest.
-        return Cause(f"no reason shows in what could be read: {seen}.", (), severity=Severity.INFO)
-    return Cause(f"no reason shows: {seen}. It decided that by itself.", (), severity=Severity.INFO)
+        return Cause("no reason shows in what could be read.", (), STOPPED, is_plain=True)
+    if now.event.plane is Plane.VOICE:
+        return Cause("it left on its own; no heartbeat was without its ACK.", (), STOPPED, is_plain=True)
+    seen = "neither op 7 nor op 9 had come, and no heartbeat was without its ACK"
+    return Cause(f"it left on its own; {seen}.", (), STOPPED, is_plain=True)
 
 
 def thrown_away(now: Situation) -> Cause | None:
@@ -76,7 +79,7 @@ def thrown_away(now: Situation) -> Cause | None:
     connection = now.connection
     if now.event.plane is not Plane.GATEWAY:
         return None
-    waited = unanswered_ns(now)
+    waited = unanswered_ns(connection, now.at_ns)
     reconnect, refused = connection.main.reconnect, connection.main.refused
     if reconnect is not None:
         row = reconnect.n
@@ -85,7 +88,7 @@ def thrown_away(now: Situation) -> Cause | None:
         row = refused.n
         why = f"the server had said {ago(now, refused.at_ns)} that the session can be resumed (op 9, d true)"
     elif waited:
-        why, row = f"its heartbeat had got no ACK for {took(waited)}", connection.heartbeats.pending[0].n
+        why, row = f"its heartbeat had had no ACK for {took(waited)}", connection.heartbeats.pending[0].n
     else:
         return None
     return Cause(
@@ -108,7 +111,7 @@ def unknown_error(now: Situation) -> Cause:
         return Cause(f"{asked}, and the client was still there.", (reconnect.n,))
     last = connection.last_sent
     return Cause(
-        f"a fault at Discord; nothing shows that the client brought it about ({last_sent_said(now)}).",
+        f"nothing the client sent explains it ({last_sent_said(now)}).",
         (last and last.n,),
     )
 
@@ -205,16 +208,20 @@ def refused_token(now: Situation) -> Cause:
     elif prefix == "Bearer":
         words.append("It begins with 'Bearer ', which only OAuth2 tokens have")
     worked = _accepted_with(now, token)
+    least = "at least " if now.world.forgot_since(0) else ""
     own = _granted_with(now, token)
     if own is not None and own not in worked:
         words.append("It had worked in this very session, so it was reset or revoked since")
     elif worked:
-        words.append(f"It had worked on {counted(len(worked), 'earlier connection')}, so it was reset or revoked since")
+        words.append(
+            f"It had worked on {least}{counted(len(worked), 'earlier connection')}, so it was reset or revoked since"
+        )
     elif not now.world.has_unread:
         words.append("No other connection in this recording got in with it")
     logins = now.world.logins.of(token)
     if len(logins) >= MAX_LOGINS:
-        words.append(f"It logged in {len(logins):,} times within a day, and {MAX_LOGINS:,} reset a bot's token")
+        least = "at least " if len(now.world.logins) >= MAX_IDENTIFIES else ""
+        words.append(f"It logged in {least}{len(logins):,} times within a day, and {MAX_LOGINS:,} reset a bot's token")
     elif len(logins) > 1:
         words.append(f"It was used for {len(logins):,} logins within a day")
     advice = _WAS_RESET if worked or own is not None else ""
@@ -354,7 +361,10 @@ def invalid_shard(now: Situation) -> Cause:
         return Cause(f"{pair}, and no shard has a negative number.", (asked.n,))
     if number >= count:
         return Cause(f"{pair}, and of {counted(count, 'shard')} the last is {count - 1}.", (asked.n,))
-    return usual(now, f"{pair}, which is a possible pair", asked.n)
+    advice = (
+        "Stop reconnecting. Take the number of shards from GET /gateway/bot; a very large bot needs a multiple of it."
+    )
+    return usual(now, f"{pair}, which is a possible pair", asked.n)._replace(advice=advice)
 
 
 def too_few_shards(now: Situation) -> Cause:
@@ -385,7 +395,8 @@ def wrong_version(now: Situation) -> Cause:
     if version is None:
         return Cause(f"the URL asks for v={quoted(asked[-1])}, which is no version.", (row,))
     if version in VERSIONS:
-        return usual(now, f"the URL asks for v={version}, which used to be accepted", row)
+        seen = f"the URL asks for v={version}, which was accepted when this gwinspect was made"
+        return Cause(f"{seen}.", (row,), "Stop reconnecting. Look up which versions the gateway still accepts.")
     gone = "has been switched off" if version < VERSIONS[0] else "does not exist as far as is known"
     return Cause(f"the URL asks for v={version}, which {gone}.", (row,))
 
@@ -401,7 +412,8 @@ def invalid_intents(now: Situation) -> Cause:
     if value < 0:
         return Cause(f"intents is {value:,}; it may not be negative.", (asked.n,))
     known, unknown = now.registry.intents_of(value)
-    closed_to_bots = [intent for intent in known if intent.bots is False]
+    is_bot = asked.capabilities is None and asked.prefix != "Bearer"
+    closed_to_bots = [intent for intent in known if is_bot and intent.bots is False]
     wrong = (
         [
             f"bits {listed(map(str, unknown))} that are no intents"
@@ -414,7 +426,10 @@ def invalid_intents(now: Situation) -> Cause:
     if closed_to_bots:
         wrong.append(f"{listed(intent.name for intent in closed_to_bots)}, which bots may not use")
     if not wrong:
-        return usual(now, f"intents is {value}, and all of its bits are known and open to bots", asked.n)
+        seen = f"intents is {value}, and all of its bits are known{' and open to bots' if is_bot else ''}"
+        return Cause(
+            f"{seen}.", (asked.n,), "Stop reconnecting. Ask for fewer intents, to find the one that is refused."
+        )
     right = value & ~sum(1 << bit for bit in (*unknown, *(intent.bit for intent in closed_to_bots)))
     advice = f"Stop reconnecting. Take these bits out: that leaves intents {right}."
     return Cause(f"intents {value} in the Identify has {listed(wrong)}.", (asked.n,), advice)
@@ -427,7 +442,10 @@ def disallowed_intents(now: Situation) -> Cause:
         return usual(now, "no Identify with intents was recorded on this connection", asked and asked.n)
     privileged = [intent for intent in now.registry.intents_of(asked.intents)[0] if intent.privileged]
     if not privileged:
-        return usual(now, f"intents {asked.intents} in the Identify has no privileged bit", asked.n)
+        seen = f"intents {asked.intents} in the Identify has no bit that is known to be privileged"
+        return Cause(
+            f"{seen}.", (asked.n,), "Stop reconnecting. Ask for fewer intents, to find the one that is refused."
+        )
     names = listed(intent.name for intent in privileged)
     right = asked.intents & ~sum(1 << intent.bit for intent in privileged)
     pronoun = "it" if len(privileged) == 1 else "them"

@@ -213,7 +213,9 @@ def unknown_protocol(now: Situation) -> Cause:
     if selected is None:
         return usual(now, "no Select Protocol was recorded on this connection")
     if selected.protocol in PROTOCOLS:
-        return usual(now, f"Select Protocol asked for {selected.protocol}, which there is", selected.n)
+        other = next(each for each in PROTOCOLS if each != selected.protocol)
+        seen = f"Select Protocol asked for {selected.protocol}, which voice servers are known to have."
+        return Cause(seen, (selected.n,), f"Join again. If it is refused again, try {other}.")
     asked = "no protocol" if selected.protocol is None else f"the protocol {quoted(selected.protocol)}"
     return Cause(f"Select Protocol asked for {asked}; there are {listed(PROTOCOLS)}.", (selected.n,))
 
@@ -266,7 +268,11 @@ def unknown_mode(now: Situation) -> Cause:
     offered = listed(quoted(each) for each in connection.voice.modes[:8])
     ready = connection.accepted
     if selected.mode in connection.voice.modes:
-        return usual(now, f"Select Protocol asked for {mode}, and Ready offered {offered}", *_rows(selected.n, ready))
+        return Cause(
+            f"Select Protocol asked for {mode}, and Ready offered {offered}.",
+            _rows(selected.n, ready),
+            "Join again, and choose another of the modes in Ready.",
+        )
     return Cause(f"Select Protocol asked for {mode}; Ready offered {offered}.", _rows(selected.n, ready))
 
 
@@ -286,7 +292,7 @@ def encryption_required(now: Situation) -> Cause:
     loop = ""
     if before:
         span = took(now.at_ns - before[0].at_ns)
-        loop = f" It is attempt {len(before) + 1} on this call within {span}: coming back changes nothing."
+        loop = f" That makes {len(before) + 1} times within {span} on this call; reconnecting alone changes nothing."
     evidence = (*(ending.n for ending in before), asked.n)
     needed = f"and the call wants {DAVE_VERSION}"
     if asked.dave is None:
@@ -295,7 +301,11 @@ def encryption_required(now: Situation) -> Cause:
         )
     if asked.dave <= 0:
         return Cause(f"the Identify offers DAVE version {asked.dave}, which is none, {needed}.{loop}", evidence)
-    return usual(now, f"the Identify offers DAVE version {asked.dave}.{loop}".rstrip("."), *evidence)
+    return Cause(
+        f"the Identify offers DAVE version {asked.dave}.{loop}",
+        evidence,
+        f"Update the library: the call may need a version of DAVE above {asked.dave}.",
+    )
 
 
 def bad_request(now: Situation) -> Cause:
@@ -328,14 +338,16 @@ def bad_request(now: Situation) -> Cause:
 def rate_limited(now: Situation) -> Cause:
     """4021."""
     connection, sends = now.connection, burst(now)
+    since_ns = now.at_ns - 60 * SECOND
     others = [
         other
-        for other, ending in now.world.ended.values()
+        for other in (*(each for each, _ in now.world.ended.values()), *now.world.open.values())
         if other.identity is not None
+        and other.id != connection.id
         and other.identity == connection.identity
-        and ending.at_ns > now.at_ns - 60 * SECOND
+        and other.opened.at_ns > since_ns
     ]
-    if len(others) + 1 >= MANY_ATTEMPTS:
+    if len(others) + 1 >= MANY_ATTEMPTS and connection.opened.at_ns > since_ns:
         return Cause(
             f"it was attempt {len(others) + 1} to connect to this call within a minute.",
             tuple(other.opened_row for other in others),

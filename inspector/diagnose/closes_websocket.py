@@ -71,7 +71,7 @@ def broke_off(now: Situation) -> Cause:
         words.append("no message had crossed it")
     else:
         words.append("no message could be read")
-    waited = unanswered_ns(now)
+    waited = unanswered_ns(connection, now.at_ns)
     asked = connection.main.reconnect
     if asked is not None:
         evidence.append(asked.n)
@@ -91,7 +91,8 @@ def broke_off(now: Situation) -> Cause:
         words.append(f"{counted(len(together), 'other connection')} broke off in the same second: that is the network")
     elif len(words) == 1:
         row = row_of(now)
-        words.append(f"The usual cause: {row.cause if row is not None else ''}".rstrip(". "))
+        if row is not None:
+            words.append(f"The usual cause: {row.cause}".rstrip("."))
     if closed(now).told:
         words.append(_told(now).rstrip("."))
     return Cause(". ".join(words) + ".", tuple(evidence))

@@ -11,7 +11,7 @@ from inspector.diagnose.words import mixture, opcode, quoted
 from inspector.model import Knows, Plane, Severity
 from inspector.protocol.ops import GatewayOp
 from inspector.session.plan import Odd
-from inspector.session.said import Chunk, Join, Members, VoiceServer, whole
+from inspector.session.said import Chunk, Members, VoiceServer, VoiceState, whole
 from inspector.session.state import SEND_WINDOW_NS, Sent
 from inspector.words import listed, took
 
@@ -223,38 +223,57 @@ def members_unanswered(now: Situation) -> Iterator[Noticed]:
     "join-unanswered",
     Severity.WARN,
     silence(GATEWAY),
-    remedy="Check that the channel exists, has room, and that the account may connect there.",
+    remedy="Check that the channel exists, has room, and that the account may connect there. If the account is in the "
+    "channel already, leave it and join again.",
     source=("official-voice", "community-voice"),
 )
 def join_unanswered(now: Situation) -> Iterator[Noticed]:
-    """A wish to join a voice channel has no answer.
+    """The client asked to join a voice channel, and no voice server was named.
 
-    The gateway says nothing when the channel is full or may not be joined.
+    The gateway says nothing when the channel is full or the account may not join it.
     """
     if not now.connection.main.joins or not now.connection.is_whole:
         return
     comes = now.said.server_id if isinstance(now.said, VoiceServer) else None
     for key, asked in now.connection.main.joins.items():
-        if asked.channel is not None and key != comes and now.passed(asked.at_ns + JOIN_NS):
-            yield Noticed(
-                f"{took(now.at_ns - asked.at_ns)} after op 4 for channel {quoted(asked.channel)} no "
-                "VOICE_SERVER_UPDATE has come: the channel is full, or may not be joined.",
-                (asked.n,),
-            )
+        if asked.channel is None or key == comes or not now.passed(asked.at_ns + JOIN_NS):
+            continue
+        call = now.world.calls.get(key)
+        state = call.state if call is not None and call.state is not None and call.state.n > asked.n else None
+        since = f"{took(now.at_ns - asked.at_ns)} after op 4 for channel {quoted(asked.channel)}"
+        if state is None:
+            text = f"{since}, there is no answer: neither VOICE_STATE_UPDATE nor VOICE_SERVER_UPDATE."
+        elif call is not None and call.channel == asked.channel:
+            text = f"{since}, VOICE_STATE_UPDATE has put the account there, but no VOICE_SERVER_UPDATE has come."
+        else:
+            text = f"{since}, VOICE_STATE_UPDATE has put the account elsewhere, and no VOICE_SERVER_UPDATE has come."
+        yield Noticed(text, (asked.n, state.n if state is not None else None))
 
 
 @rule(
     "join-needs-intent",
     Severity.WARN,
-    sends(GATEWAY, GatewayOp.VOICE_STATE_UPDATE),
-    remedy="Ask for GUILD_VOICE_STATES in Identify; without it the session id for voice never comes.",
+    silence(GATEWAY),
+    remedy="Ask for GUILD_VOICE_STATES in Identify: VOICE_STATE_UPDATE has the session id that voice needs.",
     source=("official-gateway", "official-voice"),
 )
 def join_needs_intent(now: Situation) -> Iterator[Noticed]:
-    """A bot joins a voice channel without the intent for voice states."""
-    if now.expect(Join).channel is not None and _lacks(now, "GUILD_VOICE_STATES"):
-        identify = now.connection.identify
-        yield Noticed("Identify did not ask for GUILD_VOICE_STATES.", (identify.n if identify else None,))
+    """A bot without the intent for voice states waits for its own VOICE_STATE_UPDATE."""
+    if not _lacks(now, "GUILD_VOICE_STATES") or not now.connection.is_whole:
+        return
+    comes = now.said.server_id if isinstance(now.said, VoiceState) else None
+    identify = now.connection.identify
+    for call in now.world.calls.values():
+        asked = call.asked
+        if call.main != now.connection.id or asked is None or call.wanted is None or call.server_id == comes:
+            continue
+        has_come = call.state is not None and call.state.n > asked.n
+        if not has_come and now.passed(asked.at_ns + JOIN_NS):
+            yield Noticed(
+                f"{took(now.at_ns - asked.at_ns)} after op 4, no VOICE_STATE_UPDATE of the account has come; Identify "
+                "did not ask for GUILD_VOICE_STATES.",
+                (asked.n, identify.n if identify else None),
+            )
 
 
 @rule(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from inspector.diagnose.aftermath import OTHER_SHARD, afterwards, amended, succeeds
+from inspector.diagnose.aftermath import OTHER_SHARD, afterwards, amended, answered, succeeds
 from inspector.diagnose.closes_voice import NEAR_NS, server_id_of
 from inspector.diagnose.rule import Noticed, Rule, Situation, Trigger, bounded
 from inspector.diagnose.rules import RULES
@@ -11,7 +11,7 @@ from inspector.faults import is_ours, marked
 from inspector.model import Event, Finding, Kind, Knows, Payload, Plane, Severity, Verdict
 from inspector.protocol.registry import Registry
 from inspector.session.plan import Odd, Plan
-from inspector.session.said import Identify, Resume, Said, VoiceServer, VoiceState
+from inspector.session.said import Identify, Refused, Resume, Said, VoiceServer, VoiceState
 from inspector.session.state import Connection
 from inspector.session.tracker import GONE
 from inspector.session.watches import Watch
@@ -24,6 +24,9 @@ _END, _TIMES = Knows.END.value, Knows.TIMES.value
 _UNKNOWN = Odd.UNKNOWN.value
 # Time between two looks into the silence on a connection that is not silent.
 LOOK_NS = 500_000_000
+
+# Events without a `Said` that say more of a close.
+_TELLING = ("RESUMED", *GONE)
 
 _Key = tuple[Plane, Kind | None, bool | None, int | str | None, str | None, int]
 """Plane, kind, side, opcode, event, and in which ways it is odd."""
@@ -76,7 +79,7 @@ class RuleEngine:
             # Each once, though a rule may look at both.
             rules = tuple(dict.fromkeys((*rules, *self._silent(connection))))
             connection.examined_ns = event.at_ns
-        elif not rules and said is None and event.event not in GONE:
+        elif not rules and said is None and event.event not in _TELLING:
             return ()
         now = Situation(event, connection, self._world, self._registry, payload, said, since_ns)
         found = list(self._ask(rules, now)) if rules else []
@@ -162,8 +165,12 @@ class RuleEngine:
     def _follow_up(self, now: Situation) -> Iterator[Verdict]:
         """Say more of closes that came before, once more is known: what the client did next, what it was about."""
         if now.said is None and now.event.event not in GONE:
+            if now.event.event == "RESUMED":
+                yield from self._answered(now, accepted=True)
             return
-        if isinstance(now.said, Identify | Resume):
+        if isinstance(now.said, Refused):
+            yield from self._answered(now, accepted=False)
+        elif isinstance(now.said, Identify | Resume):
             before = now.before() or self._refused_shard(now)
             verdict = self._recent.get(before[1].n) if before is not None else None
             if before is not None and verdict is not None and not verdict.then:
@@ -176,6 +183,15 @@ class RuleEngine:
                 more = None if verdict is None else amended(now, verdict, connection, ending)
                 if more is not None:
                     yield more
+
+    def _answered(self, now: Situation, *, accepted: bool) -> Iterator[Verdict]:
+        """Say more of the close that the connection's Resume followed, now that there is an answer to that."""
+        resume, ended = now.connection.resume, self._world.ended.get(now.connection.previous or 0)
+        if resume is None or ended is None or now.connection.accepted is not None:
+            return
+        verdict = self._recent.get(ended[1].n)
+        if verdict is not None and verdict.then_event == resume.n == (now.connection.asked or resume).n:
+            yield answered(now, verdict, accepted)
 
     def _refused_shard(self, now: Situation) -> tuple[Connection, Ending] | None:
         """Return the connection of a client that calls itself another shard now, as it had to."""

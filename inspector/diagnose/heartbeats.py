@@ -169,7 +169,7 @@ def first_heartbeat_unjittered(now: Situation) -> Iterator[Noticed]:
 def heartbeat_ack_missing(now: Situation) -> Iterator[Noticed]:
     """The client went on although its heartbeat was never acknowledged: a zombie connection.
 
-    Nothing more may ever come over such a connection, and the client does not notice.
+    Nothing more may ever come over such a connection, and the client waits for it.
     """
     connection, beats = now.connection, now.connection.heartbeats
     if not connection.is_whole or not beats.pending or not connection.interval_ns:
@@ -180,7 +180,7 @@ def heartbeat_ack_missing(now: Situation) -> Iterator[Noticed]:
     if now.at_ns >= due_ns and (last is None or last.at_ns < due_ns):
         yield Noticed(
             f"{counted(len(beats.pending), 'heartbeat')} before this one got no ACK; the oldest was sent "
-            f"{took(now.at_ns - oldest.at_ns)} ago. The client has not noticed.",
+            f"{took(now.at_ns - oldest.at_ns)} ago. The client sent another instead of closing.",
             tuple(beat.n for beat in beats.pending),
         )
 
@@ -203,7 +203,7 @@ def zombie_closed(now: Situation) -> Iterator[Noticed]:
     waited = now.at_ns - oldest.at_ns
     if waited >= int(connection.interval_ns * 0.9):
         yield Noticed(
-            f"The client noticed after {took(waited)} that its heartbeat had no ACK, and closed with {closed.code}.",
+            f"The client closed with {closed.code}, {took(waited)} after a heartbeat that got no ACK.",
             (oldest.n,),
             Severity.WARN if closed.code in (1000, 1001) else None,
         )

@@ -32,8 +32,11 @@ def _is_user(now: Situation) -> bool:
     source=("official-gateway",),
 )
 def intents_undefined(now: Situation) -> Iterator[Noticed]:
-    """The intents have bits that mean nothing; the gateway closes with 4013."""
+    """The intents of a bot have bits that mean nothing; the gateway closes with 4013."""
     identify = now.expect(Identify)
+    # Users' clients and OAuth2 sessions have intents that nobody documents.
+    if _is_user(now):
+        return
     _, unknown = now.registry.intents_of(identify.intents or 0)
     if unknown:
         bits = f"{'bit' if len(unknown) == 1 else 'bits'} {listed(map(str, unknown))}"

@@ -10,6 +10,7 @@ from inspector.diagnose.words import opcode
 from inspector.model import Knows, Plane, Severity
 from inspector.protocol.ops import HEARTBEATS, GatewayOp
 from inspector.session.hops import hops_of, slowest
+from inspector.session.redact import is_lost
 from inspector.session.said import Identify, Refused, Resume
 from inspector.session.world import DAY_NS, Login
 from inspector.words import listed, took
@@ -158,11 +159,14 @@ def _is_command(op: int | str | None) -> bool:
 def identify_storm(now: Situation) -> Iterator[Noticed]:
     """The client identifies over and over within a short time."""
     identify = now.expect(Identify)
+    # Of masks that hide equally much nobody can tell whether they are one token.
+    if identify.token is None or is_lost(identify.token):
+        return
     same = now.world.logins.of_shard(identify.token, identify.shard)
     if _crosses(same, now.at_ns, STORM, STORM_NS):
         recent = [*same][-STORM + 1 :]
         yield Noticed(
-            f"{STORM} Identifies of the same client within {took(now.at_ns - recent[0].at_ns)}.",
+            f"{STORM} Identifies with this token and shard within {took(now.at_ns - recent[0].at_ns)}.",
             tuple(login.n for login in recent),
         )
 
@@ -197,7 +201,7 @@ def identify_budget(now: Situation) -> Iterator[Noticed]:
     """
     identify = now.expect(Identify)
     # Users' clients may log in as often as they like.
-    if identify.token is None or identify.capabilities is not None:
+    if identify.token is None or is_lost(identify.token) or identify.capabilities is not None:
         return
     same = now.world.logins.of(identify.token)
     for bound, severity in ((BUDGET, Severity.ERROR), (BUDGET_WARNS, Severity.WARN)):

@@ -5,8 +5,8 @@ Source: https://docs.discord.com/developers/events/gateway#resuming
 
 from collections.abc import Iterator
 
-from inspector.diagnose.cause import RESUMABLE_NS
-from inspector.diagnose.rule import Noticed, Situation, rule, sends
+from inspector.diagnose.cause import RESUMABLE_NS, left_on_its_own
+from inspector.diagnose.rule import Noticed, Situation, receives, rule, sends
 from inspector.diagnose.words import quoted
 from inspector.model import Knows, Plane, Severity
 from inspector.protocol.hosts import address_of
@@ -127,6 +127,9 @@ def resume_at_wrong_url(now: Situation) -> Iterator[Noticed]:
     host = address_of(now.connection.opened.url)
     if session is None or session.resume_host is None or not host or session.ready is None:
         return
+    # A client that resumes after op 9 with d true may stay where it is.
+    if now.connection.id in session.connections:
+        return
     if _port_less(host) != _port_less(session.resume_host):
         yield Noticed(f"Resumed at {quoted(host)}; READY had named {quoted(session.resume_host)}.", (session.ready.n,))
 
@@ -196,22 +199,31 @@ def resume_after_destroying(now: Situation) -> Iterator[Noticed]:
 @rule(
     "resume-after-end",
     Severity.WARN,
-    sends(GATEWAY, GatewayOp.RESUME),
-    remedy="Forget session_id after op 9 with false and after closes that forbid a resume, and identify.",
+    receives(GATEWAY, GatewayOp.INVALID_SESSION),
+    remedy="Forget session_id after op 9 with d false and after closes that forbid a resume, and identify.",
     source=("official-gateway", "official-opcodes"),
     needs=Knows.TIMES,
 )
 def resume_after_end(now: Situation) -> Iterator[Noticed]:
-    """The client resumes a session that the server had ended."""
-    session = now.world.sessions.get(now.expect(Resume).session or "")
-    if session is None or session.phase != "ended" or session.destroyed is None:
+    """The client tried to resume a session that the server had ended."""
+    connection, resume = now.connection, now.connection.asked
+    session = now.session
+    if not isinstance(resume, Resume) or connection.accepted is not None or connection.main.refused is not None:
         return
-    ending, how = session.ending, "by Invalid Session"
-    if ending is not None and ending.n == session.destroyed.n:
-        if ending.closed.by == "client" and ending.closed.code in DESTROYING:
+    if session is None or session.destroyed is None or session.destroyed.n > resume.n:
+        return
+    how = "by Invalid Session"
+    before = now.world.ended.get(connection.previous or 0)
+    if before is not None and before[1].n == session.destroyed.n:
+        closed = before[1].closed
+        if closed.by == "client" and closed.code in DESTROYING:
             return
-        how = f"when connection {ending.connection} was closed with {ending.closed.code}"
-    yield Noticed(f"The session had been ended {how}; only Identify can help.", (session.destroyed.n,))
+        how = f"when connection {before[0].id} was closed with {closed.code}"
+    since = took(resume.at_ns - session.destroyed.at_ns)
+    yield Noticed(
+        f"The session had ended {how}, {since} before the Resume, and the server refused it.",
+        (session.destroyed.n, resume.n),
+    )
 
 
 @rule(
@@ -240,7 +252,8 @@ def identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
     # What the proxy did to the connection is not the client's fault.
     if ending.closed.by == "proxy" or ending.closed.told is not None:
         return
-    if now.at_ns - ending.at_ns > RESUMABLE_NS:
+    # A program that was stopped and started again has nothing to resume with.
+    if now.at_ns - ending.at_ns > RESUMABLE_NS or left_on_its_own(connection, ending.closed, ending.at_ns):
         return
     code, by = ending.closed.code, ending.closed.by
     row = None if code is None else now.registry.close_code(GATEWAY, code)

@@ -143,7 +143,6 @@ RULES: tuple[Rule, ...] = (
     # The form of messages and URLs.
     shapes.unknown_name,
     shapes.odd_payload,
-    shapes.payload_compression_ignored,
     shapes.compressed_twice,
     shapes.version_in_url,
     shapes.event_outside_intents,

@@ -27,11 +27,16 @@ def seq_gap(now: Situation) -> Iterator[Noticed]:
     if seq is None or now.event.event == "READY" or not connection.is_whole:
         return
     known = numbers.last
+    session = now.session
+    # Where numbers come out of order, it may have come before.
+    if numbers.disorders and session is not None and (session.seq or 0) >= seq - 1:
+        return
     # What is missing at the beginning of a resume is for `resume_lost_events` to say.
     if known is not None and seq > known + 1 and numbers.gaps < MOST_GAPS:
-        missing = counted(seq - known - 1, "event")
-        last = " Further gaps on this connection are not told." if numbers.gaps == MOST_GAPS - 1 else ""
-        yield Noticed(f"The numbers go from {known:,} to {seq:,}: {missing} missing here.{last}")
+        skipped = seq - known - 1
+        those = f"{known + 1:,} is skipped" if skipped == 1 else f"{counted(skipped, 'number')} are skipped"
+        last = " Further gaps on this connection are counted, not listed." if numbers.gaps == MOST_GAPS - 1 else ""
+        yield Noticed(f"The numbers go from {known:,} to {seq:,}: {those}.{last}")
 
 
 @rule(
@@ -54,7 +59,7 @@ def seq_not_rising(now: Situation) -> Iterator[Noticed]:
         return
     if seq <= numbers.last and not numbers.disorders:
         what = "comes again" if seq == numbers.last else f"follows {numbers.last:,}"
-        yield Noticed(f"Number {seq:,} {what}. More of these are not told on this connection.")
+        yield Noticed(f"Number {seq:,} {what}. Further cases on this connection are counted, not listed.")
 
 
 @rule(
@@ -67,7 +72,7 @@ def seq_not_rising(now: Situation) -> Iterator[Noticed]:
 def seq_missing(now: Situation) -> Iterator[Noticed]:
     """An event has no number, so a resume cannot ask for what follows it."""
     if now.event.seq is None and not now.connection.sequence.unnumbered:
-        yield Noticed("The dispatch has no s. More of these are not told on this connection.")
+        yield Noticed("The dispatch has no s. Further cases on this connection are counted, not listed.")
 
 
 @rule(
@@ -90,14 +95,14 @@ def resume_lost_events(now: Situation) -> Iterator[Noticed]:
         session = now.session
         if session is not None and session.seq is not None and session.seq > resume.seq:
             yield Noticed(
-                f"Resume asked for what follows {resume.seq:,}, and nothing came again, although the server had "
-                f"counted up to {session.seq:,}.",
+                f"Resume asked for what follows {resume.seq:,}, and nothing came before RESUMED, although the server "
+                f"had counted up to {session.seq:,}.",
                 (resume.n,),
             )
     elif first > resume.seq + 1:
         yield Noticed(
             f"Resume asked for what follows {resume.seq:,}, and the first number that came is {first:,}: "
-            f"{counted(first - resume.seq - 1, 'event')} lost.",
+            f"{counted(first - resume.seq - 1, 'number')} in between did not come again.",
             (resume.n,),
         )
 
@@ -134,6 +139,6 @@ def event_outside_shard(now: Situation) -> Iterator[Noticed]:
     if guild is not None and shard is not None:
         yield Noticed(
             f"Guild {guild} belongs to shard {(guild >> 22) % shard[1]} of {shard[1]}, and this is shard {shard[0]}. "
-            "More of these are not told on this connection.",
+            "Further cases on this connection are counted, not listed.",
             (connection.identify.n if connection.identify else None,),
         )

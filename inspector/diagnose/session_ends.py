@@ -53,8 +53,11 @@ def invalid_session_ignored(now: Situation) -> Iterator[Noticed]:
     needs=Knows.TIMES,
 )
 def invalid_session_answered_too_soon(now: Situation) -> Iterator[Noticed]:
-    """The client identified at once after Invalid Session."""
+    """A bot identified less than a second after Invalid Session."""
     refused = now.connection.main.refused
+    # Discord's own clients do so too.
+    if now.expect(Identify).capabilities is not None:
+        return
     if refused is not None and not refused.resumable and now.at_ns - refused.at_ns < SECOND:
         yield Noticed(f"Identified {took(now.at_ns - refused.at_ns)} after Invalid Session.", (refused.n,))
 

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 
-from inspector.diagnose.rule import Noticed, Situation, dispatches, opens, payloads, rule, sends
+from inspector.diagnose.rule import Noticed, Situation, dispatches, opens, payloads, rule
 from inspector.diagnose.words import quoted
 from inspector.inert import inert
 from inspector.model import Plane, Severity
-from inspector.protocol.ops import GatewayOp
 from inspector.session.intents import comes_anyway
 from inspector.session.plan import Odd
-from inspector.session.said import Identify
 from inspector.session.world import MAX_SEEN, unknown_names
 from inspector.wire.dialect import dialect_of
 from inspector.words import listed
@@ -63,25 +61,6 @@ def odd_payload(now: Situation) -> Iterator[Noticed]:
         if now.payload.refused:
             severity = Severity.ERROR
         yield Noticed(f"It could be read, but {inert('; '.join(now.payload.problems)[:300])}.", (), severity)
-
-
-@rule(
-    "payload-compression-ignored",
-    Severity.INFO,
-    sends(GATEWAY, GatewayOp.IDENTIFY),
-    remedy="Leave one of the two out; with compress in the URL the other has no effect.",
-    source=("official-gateway",),
-)
-def payload_compression_ignored(now: Situation) -> Iterator[Noticed]:
-    """Identify asks for compressed payloads on a connection whose URL asks for a compressed stream.
-
-    Said at the first login of a bot only: some libraries always do so, and it does no harm.
-    """
-    identify, compression = now.expect(Identify), dialect_of(now.connection.opened.url).compression
-    if now.world.logins.of(identify.token):
-        return
-    if identify.compress and compression is not None:
-        yield Noticed(f"Identify has compress: true, and the URL has compress={compression.value}, which wins.")
 
 
 @rule(

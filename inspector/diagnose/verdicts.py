@@ -9,12 +9,12 @@ from dataclasses import replace
 from inspector.diagnose import closes_gateway as gateway
 from inspector.diagnose import closes_voice as voice
 from inspector.diagnose import closes_websocket as websocket
-from inspector.diagnose.cause import Cause, Explain, row_of
+from inspector.diagnose.cause import STOPPED, Cause, Explain, left_on_its_own, row_of
 from inspector.diagnose.ids import close_id
 from inspector.diagnose.processes import rival
 from inspector.diagnose.rule import Situation, bounded
 from inspector.model import Absent, Closed, Finding, Knows, Mark, Plane, Severity, Side, Verdict
-from inspector.protocol.registry import CloseCode
+from inspector.protocol.registry import OWN_CODES, CloseCode
 from inspector.session.tracker import DESTROYING
 
 CAUSES: dict[tuple[str, int], Explain] = {
@@ -82,8 +82,6 @@ _ROUTINE = {
 }
 # What the gateway says to a client that another one gets in the way of.
 _CROSSED = frozenset({4004, 4005, 4006})
-# Codes from here on are free for those who use WebSocket, which is what a client does that leaves for its own reasons.
-_OWN_CODES = 3000
 
 
 def judge(now: Situation) -> tuple[Verdict | None, Finding | None]:
@@ -99,7 +97,10 @@ def judge(now: Situation) -> tuple[Verdict | None, Finding | None]:
         return _unrecorded(now), None
     if closed.by is None and closed.code is not None and not closed.marks & Mark.FORBIDDEN:
         return _either(now, closed)
-    return _judged(now, closed)
+    verdict, finding = _judged(now, closed)
+    if verdict is not None and closed.code in (1005, 1006) and left_on_its_own(now.connection, closed, now.at_ns):
+        verdict = replace(verdict, advice=f"{STOPPED} Otherwise: {verdict.advice[:1].lower()}{verdict.advice[1:]}")
+    return verdict, finding
 
 
 def _unrecorded(now: Situation) -> Verdict:
@@ -173,7 +174,7 @@ def _judged(now: Situation, closed: Closed) -> tuple[Verdict | None, Finding | N
     row = row_of(now)
     known = row.sent_by(closed.by) if row is not None else None
     verdict = _verdict(now, closed, cause, row, known)
-    if closed.code is None:
+    if closed.code is None or cause.is_plain:
         return verdict, None
     severity = cause.severity or _severity(now.event.plane, closed)
     return verdict, Finding(
@@ -189,7 +190,7 @@ def _explainer(now: Situation, closed: Closed) -> Explain:
         return websocket.not_recorded
     if closed.by == "client" and code in DESTROYING:
         return gateway.thrown_away
-    if closed.by == "client" and code >= _OWN_CODES and plane in _ERRORS:
+    if closed.by == "client" and code >= OWN_CODES and plane in _ERRORS:
         return gateway.left
     if closed.marks & Mark.FORBIDDEN:
         return websocket.unlisted
@@ -205,11 +206,11 @@ def _verdict(now: Situation, closed: Closed, cause: Cause, row: CloseCode | None
     reconnect = known.reconnect if known is not None else None
     resume = known.resume if known is not None else None
     advice = cause.advice or (known.remedy if known is not None else "")
-    if closed.by == "client" and closed.code is not None and closed.code >= _OWN_CODES:
+    if closed.by == "client" and closed.code is not None and closed.code >= OWN_CODES:
         # A client's own code says nothing of what Discord's means. The main session outlives it.
         if now.event.plane is Plane.GATEWAY:
             reconnect, resume = True, True
-            advice = "Connect to the resume URL and resume."
+            advice = cause.advice or "Connect to the resume URL and resume."
         else:
             reconnect, resume, advice = None, None, cause.advice
     if not isinstance(cause.reconnect, Absent):
@@ -219,10 +220,13 @@ def _verdict(now: Situation, closed: Closed, cause: Cause, row: CloseCode | None
     nothing_left = _nothing_left(now, closed) if resume is not False else None
     if nothing_left is not None:
         resume = False
-        if reconnect is not False:
+        if advice == STOPPED and closed.by == "client":
+            pass
+        elif reconnect is not False:
             anew = f"Connect again and identify: {nothing_left}."
             # Where the client is at fault, that comes after what it has to mend.
-            advice = f"{advice} {anew}" if closed.code in _ERRORS[now.event.plane] else anew
+            at_fault = closed.by != "client" and closed.code in _ERRORS[now.event.plane]
+            advice = f"{advice} {anew}" if at_fault else anew
     elif resume and now.event.plane is Plane.GATEWAY and now.connection.session is None:
         # There may be one, in what could not be read.
         resume = None
@@ -280,4 +284,4 @@ def _lead(closed: Closed, row: CloseCode | None) -> str:
 
 def _means(closed: Closed) -> bool:
     """Return whether the table's name fits: what a client calls its own codes is not known."""
-    return closed.by != "client" or (closed.code or 0) < _OWN_CODES
+    return closed.by != "client" or (closed.code or 0) < OWN_CODES

@@ -341,13 +341,12 @@ def voice_identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
 def voice_rejoin_loop(now: Situation) -> Iterator[Noticed]:
     """The client joins a call again and again."""
     identity = now.world.identity(VOICE, now.expect(Identify))
-    lately = [
+    same = [
         (connection, ending)
         for connection, ending in now.world.ended.values()
-        if connection.identity == identity
-        and now.at_ns - ending.at_ns < LOOP_NS
-        and ending.closed.code not in (None, 1000)
+        if connection.identity == identity and now.at_ns - ending.at_ns < LOOP_NS
     ]
+    lately = [each for each in same if each[1].closed.code not in (None, 1000)]
     if not lately:
         return
     code = lately[-1][1].closed.code
@@ -358,9 +357,11 @@ def voice_rejoin_loop(now: Situation) -> Iterator[Noticed]:
     ]
     if len(ended) >= LOOP and len(ended) % LOOP == 0:
         codes = listed(dict.fromkeys(str(ending.closed.code) for ending in ended))
+        least = "at least " if now.world.forgot_since(now.at_ns - LOOP_NS) else ""
+        of_all = "" if len(ended) == len(same) else f", {len(ended)} of them"
         yield Noticed(
-            f"{counted(len(ended), 'connection')} of this call ended within {took(now.at_ns - ended[0].at_ns)}, "
-            f"with {codes}.",
+            f"In the last {took(now.at_ns - same[0][1].at_ns)}, {least}{counted(len(same), 'connection')} to this call "
+            f"ended{of_all} with {codes}.",
             tuple(ending.n for ending in ended),
         )
 

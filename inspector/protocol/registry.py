@@ -76,6 +76,10 @@ class Opcode:
     """Template of its line in the timeline; see `inspector.session.summarize`."""
 
 
+OWN_CODES = 3000
+"""Close codes from here on are free for those who use WebSocket, each end by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class CloseCode:
     """What the end of a connection means, and what its client had best do."""
@@ -103,16 +107,29 @@ class CloseCode:
     by_client: str = ""
     """What it means where the client sent it, if that matters."""
     by_server: str = ""
+    remedy_by_client: str = ""
+    """`remedy` where the client sent it, if that differs."""
+    remedy_by_server: str = ""
     resume_by_client: bool | None = None
     """`resume` where the client sent it, if that differs."""
 
     def sent_by(self, side: str | None) -> "CloseCode":
-        """Return the row as it reads when `side` closed: the two ends may mean different things by one code."""
-        meaning = {"client": self.by_client, "server": self.by_server}.get(side or "")
+        """Return the row as it reads when `side` closed: the two ends may mean different things by one code.
+
+        What Discord means by a code of its own says nothing of a client that uses the same number.
+        """
+        if side == "client" and self.number >= OWN_CODES and self.plane in ("gateway", "voice"):
+            kept = True if self.plane == "gateway" else None
+            meaning = self.by_client or "The client left with a code of its own."
+            return replace(self, name="", meaning=meaning, cause="", remedy="", look_at="", reconnect=kept, resume=kept)
+        meaning, remedy = {
+            "client": (self.by_client, self.remedy_by_client),
+            "server": (self.by_server, self.remedy_by_server),
+        }.get(side or "", ("", ""))
         if not meaning:
             return self
         resume = self.resume if side != "client" or self.resume_by_client is None else self.resume_by_client
-        return replace(self, meaning=meaning, cause="", resume=resume)
+        return replace(self, meaning=meaning, cause="", remedy=remedy or self.remedy, resume=resume)
 
 
 @dataclass(frozen=True, slots=True)

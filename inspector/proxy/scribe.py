@@ -448,7 +448,8 @@ class Scribe:
         elif event.kind is Kind.CLOSE and event.closed is not None and event.plane is not Plane.MEDIA:
             code = event.closed.code
             row = self._registry.close_code(event.plane, code) if code is not None else None
-            what = f"{code} {row.name}: {row.sent_by(event.closed.by).meaning}" if row else f"{code}"
+            sent = row.sent_by(event.closed.by) if row is not None else None
+            what = f"{f'{code} {sent.name}'.strip()}: {sent.meaning}" if sent is not None else f"{code}"
             log.log(ALERT, "gwinspect: #%d closed by %s, %s", event.connection, event.closed.by or "?", what)
             self.on_close(event)
         elif event.plane is Plane.VOICE and event.op == VoiceOp.READY and not event.from_client:

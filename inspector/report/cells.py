@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from wcwidth import wcswidth, wcwidth
 
+from inspector.analysis.cases import is_close
 from inspector.inert import cut, inert
 from inspector.model import Event, Kind, Mark
 from inspector.report.present import Shown
@@ -32,15 +33,26 @@ ASCII = Marks(">", "<", "x", "*", ">", "~", "._-=+*%#")
 
 
 def direction(event: Event, marks: Marks) -> tuple[str, str, str]:
-    """Return a mark, a word, and what it is: ``send``, ``receive``, ``open``, ``close`` or ``refused``."""
+    """Return a mark, a word, and what it is: ``send``, ``receive``, ``open``, ``close``, ``end`` or ``refused``.
+
+    ``end`` is a close that is no trouble.
+    """
     if event.kind is Kind.OPEN:
         refused = event.opened is not None and event.opened.refusal is not None
         return (marks.close, "refused", "refused") if refused else (marks.open, "open", "open")
     if event.kind is Kind.CLOSE:
-        return marks.close, inert(event.closed.by if event.closed and event.closed.by else "close"), "close"
+        word = inert(event.closed.by if event.closed and event.closed.by else "close")
+        return marks.close, word, "close" if is_trouble(event) else "end"
     if event.kind is Kind.GAP:
         return marks.more, "missing", "refused"
     return (marks.send, "send", "send") if event.from_client else (marks.receive, "receive", "receive")
+
+
+def is_trouble(event: Event) -> bool:
+    """Return whether a row is one that should not be: a close with a finding, or what could not be read or recorded."""
+    if event.kind is Kind.CLOSE:
+        return any(is_close(finding.rule) for finding in event.findings)
+    return event.kind in (Kind.UNDECODED, Kind.GAP)
 
 
 def what(shown: Shown, more: str) -> tuple[str, str]:

@@ -314,8 +314,8 @@ def _limits(row: Opcode, registry: Registry) -> list[str]:
 
 def _close_code(row: CloseCode, registry: Registry) -> Entry:
     return entry(
-        f"{row.number} {row.name}",
-        f"close code of {_PLANES[row.plane]}",
+        f"{row.number} {row.name}".strip(),
+        f"close code of {_PLANES[row.plane]}" if row.name else "the client's own close code",
         ("What happened", row.meaning),
         ("Status", _STATUS.get(row.status, "")),
         ("By the client", row.by_client),

@@ -122,7 +122,7 @@ def _open(opened: Opened) -> dict[str, Any]:
 def _close(closed: Closed, code: CloseCode | None, verdict: Verdict | None) -> dict[str, Any]:
     return {
         "code": closed.code,
-        "name": code.name if code else None,
+        "name": (code.name or None) if code else None,
         "by": closed.by,
         "reason": closed.reason,
         "meaning": code.meaning if code else None,

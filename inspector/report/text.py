@@ -11,7 +11,7 @@ from textwrap import wrap
 from wcwidth import wcswidth
 
 from inspector.inert import inert
-from inspector.model import Event, Kind, Severity, Verdict
+from inspector.model import Event, Severity, Verdict
 from inspector.protocol.registry import CloseCode
 from inspector.report import cells
 from inspector.report.colour import painted
@@ -21,7 +21,7 @@ from inspector.words import clock, day, delta
 # One colour per connection, in turn; chosen to be told apart on dark and light backgrounds.
 _CONNECTION_COLOURS = ("36", "35", "34", "33", "32")
 _BOLD, _DIM, _RED = "1", "2", "31"
-_DIRECTION_COLOURS = {"send": "33", "receive": "36", "open": "32", "close": _RED, "refused": _RED}
+_DIRECTION_COLOURS = {"send": "33", "receive": "36", "open": "32", "close": _RED, "end": _DIM, "refused": _RED}
 
 # Columns of the terminal from which on each part has room; without a width everything has.
 _NUMBER_FROM, _DELTA_FROM, _SEQ_FROM, _SIZE_FROM, _BOTH_SIZES_FROM, _WIDE_FROM = 86, 116, 106, 96, 136, 116
@@ -82,10 +82,11 @@ class TextRows:
         tail = cells.summary(shown)
         if self._width is not None and not self._whole:
             tail = cells.clip(tail, max(self._width - wcswidth(plain), 20), self._marks.more)
-        trouble = event.kind in (Kind.CLOSE, Kind.UNDECODED, Kind.GAP)
-        yield (head + self._paint(tail, _RED if trouble else "")).rstrip()
+        yield (head + self._paint(tail, _RED if cells.is_trouble(event) else "")).rstrip()
         yield from self._findings(event)
-        if shown.close is not None or event.verdict is not None:
+        if event.closed is not None and event.closed.by == "client" and not cells.is_trouble(event):
+            yield from self._plain_end(shown.close, event.verdict)
+        elif shown.close is not None or event.verdict is not None:
             yield from self._explanation(shown.close, event.verdict)
 
     def _head(self, shown: Shown) -> tuple[str, str]:
@@ -129,6 +130,19 @@ class TextRows:
         indent = _INDENT + " " * (_ROW + 1 if self._has_room(_NUMBER_FROM) else 0)
         for part in wrap(text, max((self._width or 120) - len(indent), 20), break_on_hyphens=False):
             yield indent + self._paint(part, code)
+
+    def _plain_end(self, code: CloseCode | None, verdict: Verdict | None) -> Iterator[str]:
+        """Yield what there is to say of a client that left as it may."""
+        if verdict is None:
+            yield from self._wrapped(code.meaning if code else "", _DIM)
+            return
+        rows = f" (row {', '.join(map(str, verdict.evidence[:_ROWS]))})" if verdict.evidence else ""
+        for text in (
+            f"Here: {verdict.cause}{rows}",
+            verdict.advice and f"Do: {verdict.advice}",
+            verdict.then and sentence_of(verdict),
+        ):
+            yield from self._wrapped(text, _DIM)
 
     def _explanation(self, code: CloseCode | None, verdict: Verdict | None) -> Iterator[str]:
         """Yield what the tables say of a close, as far as they know its code, and what is known of this one."""

@@ -135,7 +135,7 @@ def _close(plane: Plane, closed: Closed, registry: Registry) -> str:
     known = registry.close_code(plane, closed.code) if closed.code is not None else None
     unknown = "no code known" if closed.is_recorded else "end not recorded"
     unknown = "" if closed.code is not None or plane is Plane.MEDIA else unknown
-    name = known.name if known else unknown
+    name = known.sent_by(closed.by).name if known else unknown
     code = "" if closed.code is None else str(closed.code)
     reason = _clipped(closed.reason)
     if reason.rstrip(".").casefold() == name.casefold():

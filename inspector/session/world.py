@@ -64,6 +64,9 @@ class Logins:
                 if not same:
                     del self._by_client[key]
 
+    def __len__(self) -> int:
+        return len(self._all)
+
     def __iter__(self) -> Iterator[Login]:
         return iter(self._all)
 
@@ -243,6 +246,10 @@ class World:
         self.ended[connection.id] = connection, ending
         if len(self.ended) > MAX_ENDED:
             self.ended.popitem(last=False)
+
+    def forgot_since(self, at_ns: int) -> bool:
+        """Return whether a connection that ended at `at_ns` or later may have been forgotten."""
+        return len(self.ended) >= MAX_ENDED and next(iter(self.ended.values()))[1].at_ns >= at_ns
 
     def before(self, identity: str) -> tuple[Connection, Ending] | None:
         """Return the connection that the client called `identity` had last, and how it ended.

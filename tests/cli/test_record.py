@@ -50,7 +50,7 @@ def test_a_command_is_run_through_the_proxy_and_its_exit_code_kept(gateway: int,
     )
     assert result.returncode == 7, result.stderr
     assert [json.loads(line)["op"] for line in result.stdout.splitlines()] == [10, 11]
-    assert "closed by client, 4000 Unknown error" in result.stderr
+    assert "closed by client, 4000: The client left" in result.stderr
     events = Reader(capture).events()
     assert [(event.kind.value, event.op) for event in events] == [
         ("open", None),

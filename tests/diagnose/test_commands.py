@@ -234,7 +234,16 @@ def test_join_unanswered_names_the_channel() -> None:
     talk = session().client(join()).server(message("x", 2)).waits(10_500).server(message("y", 3))
     finding = one(found(talk), "join-unanswered")
     assert (finding.event, finding.severity, finding.evidence) == (7, Severity.WARN, (5,))
-    assert f"10.5 s after op 4 for channel '{LOUNGE}'" in finding.text
+    assert finding.text == (
+        f"10.5 s after op 4 for channel '{LOUNGE}', there is no answer: neither VOICE_STATE_UPDATE nor "
+        "VOICE_SERVER_UPDATE."
+    )
+
+
+def test_join_unanswered_does_not_say_that_who_is_inside_may_not_come_in() -> None:
+    [finding] = of("join-unanswered", session().client(join()).server(own_state(LOUNGE, 2)), until_ms=20_000)
+    assert finding.evidence == (5,)
+    assert finding.text.endswith("VOICE_STATE_UPDATE has put the account there, but no VOICE_SERVER_UPDATE has come.")
 
 
 def test_a_join_that_is_answered_in_time_or_at_last_is_answered() -> None:
@@ -266,11 +275,12 @@ def test_moving_to_a_channel_that_is_full_is_unanswered() -> None:
 
 
 def test_join_needs_intent_for_the_session_id_to_come() -> None:
-    finding = one(found(session(GUILDS).client(join())), "join-needs-intent")
-    assert (finding.event, finding.severity, finding.evidence) == (5, Severity.WARN, (3,))
-    assert "GUILD_VOICE_STATES" in finding.text
-    for talk in (session().client(join()), session(GUILDS).client(join(None)), user_session().client(join())):
-        assert of("join-needs-intent", talk) == []
+    [finding] = of("join-needs-intent", session(GUILDS).client(join()).server(voice_server(2)), until_ms=11_000)
+    assert (finding.event, finding.severity, finding.evidence) == (6, Severity.WARN, (3, 5))
+    assert "no VOICE_STATE_UPDATE of the account has come; Identify did not ask for GUILD_VOICE_STATES" in finding.text
+    came = session(GUILDS).client(join()).server(own_state(LOUNGE, 2))
+    for talk in (session().client(join()), session(GUILDS).client(join(None)), user_session().client(join()), came):
+        assert of("join-needs-intent", talk, until_ms=11_000) == []
 
 
 def voice(*, client: Payload | None = None, server: Payload | None = None) -> Conversation:

@@ -55,6 +55,11 @@ def test_intents_undefined_are_named_by_bit(intents: int, said: str) -> None:
     assert (finding.event, finding.severity, finding.text) == (3, Severity.ERROR, said)
 
 
+def test_users_and_oauth2_sessions_may_have_intents_that_nobody_documents() -> None:
+    for who in ({"capabilities": 16381}, {"token": "Bearer invented"}):
+        assert of("intents-undefined", asks(1 | 1 << 29, **who)) == []
+
+
 def test_intents_user_only_are_named() -> None:
     finding = one(found(asks(FOR_BOTS | PRIVATE_CHANNELS | CALLS)), "intents-user-only")
     assert (finding.event, finding.severity) == (3, Severity.ERROR)

@@ -133,7 +133,7 @@ def logins(count: int, every_ms: float, **more: Any) -> list[Conversation]:
 def test_identify_storm_is_told_once_while_it_lasts() -> None:
     storm = one(found(*logins(30, 6000)), "identify-storm")
     assert (storm.event, storm.severity, storm.evidence) == (19, Severity.ERROR, (3, 7, 11, 15))
-    assert storm.text == "5 Identifies of the same client within 24 s."
+    assert storm.text == "5 Identifies with this token and shard within 24 s."
 
 
 def test_identify_storm_is_told_again_when_it_comes_again() -> None:

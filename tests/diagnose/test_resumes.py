@@ -158,11 +158,14 @@ def test_resume_after_destroying_is_not_said_where_the_session_lives_on(code: in
 
 def test_resume_after_end_names_what_ended_the_session() -> None:
     first = session().closes(4009, by="server")
-    after = one(found(first, greeted(2, 1000).client(resume())), "resume-after-end")
-    assert (after.event, after.severity, after.evidence) == (10, Severity.WARN, (7,))
-    assert after.text == "The session had been ended when connection 1 was closed with 4009; only Identify can help."
-    again = one(found(session().server(invalid()).client(resume())), "resume-after-end")
-    assert (again.event, again.evidence) == (8, (7,))
+    after = one(found(first, greeted(2, 1000).client(resume()).server(invalid())), "resume-after-end")
+    assert (after.event, after.severity, after.evidence) == (11, Severity.WARN, (7, 10))
+    assert after.text == (
+        "The session had ended when connection 1 was closed with 4009, 960 ms before the Resume, and the server "
+        "refused it."
+    )
+    again = one(found(session().server(invalid()).client(resume()).server(invalid())), "resume-after-end")
+    assert (again.event, again.evidence) == (9, (7, 8))
     assert "by Invalid Session" in again.text
 
 
@@ -173,11 +176,11 @@ def test_resume_after_end_is_not_said_where_the_session_may_be_resumed() -> None
 def test_resume_after_end_is_not_said_of_a_session_that_came_back() -> None:
     first = session().closes(4009, by="server")
     second = greeted(2, 1000).client(resume()).server(RESUMED).closes(4000)
-    findings = of("resume-after-end", first, second, greeted(3, 2000).client(resume(4)))
-    assert [finding.event for finding in findings] == [10]
+    third = greeted(3, 2000).client(resume(4)).server(invalid())
+    assert of("resume-after-end", first, second, third) == []
 
 
-@pytest.mark.parametrize(("code", "by"), [(4000, "client"), (4000, "server"), (1006, None), (1001, "server")])
+@pytest.mark.parametrize(("code", "by"), [(4000, "server"), (1006, None), (1001, "server")])
 def test_identify_instead_of_resume_names_what_could_have_gone_on(code: int, by: Any) -> None:
     anew = one(found(session().closes(code, by=by), greeted(2, 1000).client(identify())), "identify-instead-of-resume")
     assert (anew.event, anew.severity, anew.evidence) == (10, Severity.WARN, (7,))
@@ -218,3 +221,21 @@ def test_resume_loop_is_over_with_resumed() -> None:
     retries = [greeted(number, number * 1000).client(resume()) for number in range(2, 8)]
     retries[2].server(RESUMED)
     assert "resume-loop" not in ids(session().closes(4000), *(each.closes(4000) for each in retries))
+
+
+def test_a_resume_on_the_same_connection_stays_where_it_is() -> None:
+    """discord.js does so after op 9 with d true."""
+    talk = session(url=RESUME_URL).server(invalid(True)).waits(2000).client(resume())
+    assert "resume-at-wrong-url" not in ids(talk)
+
+
+@pytest.mark.parametrize("code", [4000, 1006])
+def test_a_program_that_was_stopped_and_started_again_has_nothing_to_resume_with(code: int) -> None:
+    stopped = session().closes(code, by="client")
+    assert "identify-instead-of-resume" not in ids(stopped, greeted(2, 20_000).client(identify()))
+
+
+def test_who_was_asked_to_reconnect_has_a_session_to_resume() -> None:
+    left = session().server(RECONNECT).closes(4000)
+    anew = one(found(left, greeted(2, 1000).client(identify())), "identify-instead-of-resume")
+    assert "could have been resumed from 3" in anew.text

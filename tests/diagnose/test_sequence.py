@@ -53,7 +53,7 @@ def test_numbers_that_rise_by_one_are_nothing_to_speak_of() -> None:
 def test_seq_gap_says_how_much_is_missing() -> None:
     gap = one(found(login().server(message("later", 1005))), "seq-gap")
     assert (gap.event, gap.severity) == (6, Severity.INFO)
-    assert gap.text == "The numbers go from 2 to 1,005: 1,002 events missing here."
+    assert gap.text == "The numbers go from 2 to 1,005: 1,002 numbers are skipped."
 
 
 def test_seq_gap_is_told_five_times_at_most() -> None:
@@ -62,7 +62,12 @@ def test_seq_gap_is_told_five_times_at_most() -> None:
         talk.server(message("every other", seq))
     gaps = of("seq-gap", talk)
     assert [gap.event for gap in gaps] == [6, 7, 8, 9, 10]
-    assert gaps[-1].text.endswith("1 event missing here. Further gaps on this connection are not told.")
+    assert gaps[-1].text.endswith(" is skipped. Further gaps on this connection are counted, not listed.")
+
+
+def test_seq_gap_is_not_said_of_a_number_that_came_too_early() -> None:
+    talk = login().server(message("two", 4)).server(message("one", 3)).server(message("three", 5))
+    assert [gap.event for gap in of("seq-gap", talk)] == [6]
 
 
 def test_seq_gap_is_not_said_where_something_may_be_there_that_could_not_be_read() -> None:
@@ -80,7 +85,7 @@ def test_seq_gap_is_no_matter_of_a_new_session_on_the_same_connection() -> None:
 def test_seq_not_rising_tells_a_number_that_comes_again() -> None:
     again = one(found(login().server(message("again", 2)).server(message("and again", 2))), "seq-not-rising")
     assert (again.event, again.severity) == (6, Severity.WARN)
-    assert again.text == "Number 2 comes again. More of these are not told on this connection."
+    assert again.text == "Number 2 comes again. Further cases on this connection are counted, not listed."
 
 
 def test_seq_not_rising_tells_one_that_goes_back() -> None:
@@ -114,18 +119,21 @@ def test_resume_lost_events_at_the_beginning_of_what_came_again() -> None:
     assert ids(talk) == ["resume-lost-events"]
     lost = one(found(talk), "resume-lost-events")
     assert (lost.event, lost.severity, lost.evidence) == (5, Severity.WARN, (3,))
-    assert lost.text == "Resume asked for what follows 3, and the first number that came is 8: 4 events lost."
+    assert lost.text.startswith("Resume asked for what follows 3, and the first number that came is 8: ")
+    assert lost.text.endswith(": 4 numbers in between did not come again.")
 
 
 def test_resume_lost_events_where_nothing_came_again() -> None:
     first = login().server(message("two", 3)).server(message("three", 4)).closes(4000)
     numbered = resuming().server(dispatch("RESUMED", {}, 5))
-    assert one(found(first, numbered), "resume-lost-events").text.endswith("number that came is 5: 1 event lost.")
+    assert one(found(first, numbered), "resume-lost-events").text.endswith(
+        "number that came is 5: 1 number in between did not come again."
+    )
     bare = resuming().server({"op": 0, "t": "RESUMED", "d": {}})
     lost = one(found(first, bare), "resume-lost-events")
     assert (lost.event, lost.evidence) == (12, (11,))
     assert lost.text == (
-        "Resume asked for what follows 3, and nothing came again, although the server had counted up to 4."
+        "Resume asked for what follows 3, and nothing came before RESUMED, although the server had counted up to 4."
     )
 
 

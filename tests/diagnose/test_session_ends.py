@@ -50,6 +50,11 @@ def test_invalid_session_answered_too_soon_says_how_soon() -> None:
     assert "invalid-session-answered-too-soon" not in ids(talk)
 
 
+def test_discords_own_client_may_identify_at_once_after_invalid_session() -> None:
+    own = identify(capabilities=16381)
+    assert "invalid-session-answered-too-soon" not in ids(greeted().client(own).server(invalid()).client(own))
+
+
 def test_invalid_session_after_another_login_is_a_matter_of_concurrency() -> None:
     first = greeted().client(identify(shard=[0, 2])).server(ready())
     refused = greeted(2, 2000).client(identify(shard=[1, 2])).server(invalid())

@@ -111,12 +111,9 @@ def test_what_a_server_may_do_is_no_odd_payload() -> None:
         assert of("odd-payload", talk) == []
 
 
-def test_payload_compression_ignored_is_a_note() -> None:
-    """discord.py asks for both, always."""
-    talk = Conversation(compression="zlib-stream").opens().server(HELLO).client(identify(compress=True))
-    finding = one(found(talk), "payload-compression-ignored")
-    assert (finding.event, finding.severity) == (3, Severity.INFO)
-    assert "compress=zlib-stream" in finding.text
+def test_asking_for_compression_twice_is_nothing_to_speak_of() -> None:
+    """discord.py does, always, and the URL wins."""
+    assert ids(Conversation(compression="zlib-stream").opens().server(HELLO).client(identify(compress=True))) == []
 
 
 @pytest.mark.parametrize(("compression", "asks"), [("payload", True), ("zstd-stream", False), ("none", False)])

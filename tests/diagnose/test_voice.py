@@ -374,8 +374,14 @@ def test_voice_rejoin_loop_counts_and_names_the_code(ready: bool) -> None:
     finding = one(found(*failures(4006, 3, ready=ready)), "voice-rejoin-loop")
     closes = (7, 14, 21) if ready else (4, 8, 12)
     assert (finding.event, finding.severity, finding.evidence) == (closes[-1] + 3, Severity.ERROR, closes)
-    assert finding.text.startswith("3 connections of this call ended within ")
-    assert finding.text.endswith(" with 4006.")
+    assert finding.text.startswith("In the last ")
+    assert finding.text.endswith(" s, 3 connections to this call ended with 4006.")
+
+
+def test_voice_rejoin_loop_counts_those_that_ended_otherwise_too() -> None:
+    plain, later = failures(1000, 2, ready=True)[:-1], failures(4006, 5)[2:]
+    finding = one(found(*plain, *later), "voice-rejoin-loop")
+    assert "5 connections to this call ended, 3 of them with 4006." in finding.text
 
 
 def test_a_few_rejoins_or_slow_ones_or_moves_by_others_are_no_loop() -> None:

@@ -101,7 +101,7 @@ class Columns:
         yield Cell(f"{mark} {word:<7} ", f"timeline--{sort}")
         number, name = cells.what(shown, self._glyphs.more)
         room = self._name - 3
-        style = f"timeline--{sort}" if sort in ("open", "close", "refused") else "timeline--name"
+        style = f"timeline--{sort}" if sort in ("open", "close", "end", "refused") else "timeline--name"
         yield Cell(f"{number:>2} ", "timeline--time")
         yield Cell(f"{cells.clip(name, room - 1, self._glyphs.more):<{room}}", style)
         if self._seq:

@@ -20,8 +20,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from inspector.errors import CaptureError
-from inspector.model import Kind
-from inspector.report.cells import summary
+from inspector.report.cells import is_trouble, summary
 from inspector.report.present import Shown, rendered
 from inspector.report.recording import Recording
 from inspector.tui.guarded import Guarded
@@ -56,6 +55,7 @@ class Timeline(Guarded, ScrollView, can_focus=True):
     Timeline > .timeline--send { color: $warning; }
     Timeline > .timeline--receive { color: $primary; }
     Timeline > .timeline--open { color: $success; }
+    Timeline > .timeline--end { color: $text-muted; }
     Timeline > .timeline--close, Timeline > .timeline--refused { color: $error; text-style: bold; }
     Timeline > .timeline--trouble { color: $error; }
     Timeline > .timeline--error { color: $error; text-style: bold reverse; }
@@ -80,6 +80,7 @@ class Timeline(Guarded, ScrollView, can_focus=True):
                 "receive",
                 "open",
                 "close",
+                "end",
                 "refused",
                 "trouble",
                 "error",
@@ -396,7 +397,7 @@ class Timeline(Guarded, ScrollView, can_focus=True):
                 mark=self.marked.get(shown.event.n, ""),
             )
         ]
-        trouble = shown.event.kind in (Kind.CLOSE, Kind.UNDECODED, Kind.GAP)
+        trouble = is_trouble(shown.event)
         segments += self._summary(shown, style("timeline--trouble" if trouble else "timeline--text"))
         return Strip(segments).adjust_cell_length(width, self.rich_style)
 
