@@ -92,6 +92,24 @@ def listed(names: Iterable[str], word: str = "and") -> str:
     return f" {word} ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
 
 
+KINDS: dict[type, str] = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "text",
+    bytes: "bytes",
+    list: "a list",
+    dict: "an object",
+    type(None): "null",
+}
+"""What kinds of value a payload has are called."""
+
+
+def kind_of(value: object) -> str:
+    """Return which kind of value something out of a payload is."""
+    return KINDS.get(type(value), "something else")
+
+
 def percent(value: float, total: float) -> str:
     """Return how much of `total` a value is: ``<1 %``, ``33 %``."""
     share = value / total * 100 if total else 0.0

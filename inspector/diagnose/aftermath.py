@@ -37,7 +37,7 @@ def afterwards(now: Situation, verdict: Verdict, connection: Connection, ending:
     if not isinstance(said, Identify | Resume):
         return None
     elapsed = max(now.at_ns - ending.at_ns, 0)
-    how = "resumed" if isinstance(said, Resume) else "identified anew"
+    how = "resumed" if isinstance(said, Resume) else "started a new session"
     then = f"{how} {took(elapsed)} later" if _is_timed(now, connection) else how
     if verdict.reconnect is False:
         right, more = _after_the_end(now, said, connection, ending, elapsed)
@@ -57,7 +57,8 @@ def afterwards(now: Situation, verdict: Verdict, connection: Connection, ending:
     is_main = now.event.plane is Plane.GATEWAY
     if elapsed > CLIENT_RESUMES_NS and verdict.resume and is_main and _is_timed(now, connection):
         right, more = _as_discord_does(said, right, more)
-    return replace(verdict, right=right, then=f"It {'; '.join([then, *more])}.", then_event=now.event.n)
+    told = "".join(f", {each}" if each.startswith("although") else f"; {each}" for each in more)
+    return replace(verdict, right=right, then=f"It {then}{told}.", then_event=now.event.n)
 
 
 def _is_timed(now: Situation, connection: Connection) -> bool:
@@ -154,12 +155,12 @@ def _after_the_end(
             return None, ["joined again with op 4 first"]
         if call is not None and call.server is not None and asked is not None and call.server.n > asked.n:
             return True, ["with a new VOICE_SERVER_UPDATE"]
-        return False, ["came back uncalled, without a new VOICE_SERVER_UPDATE"]
+        return False, ["came back without a new VOICE_SERVER_UPDATE"]
     if now.event.plane is Plane.VOICE and code == 4021:
         return (False, ["without a pause"]) if elapsed < PAUSE_NS else (None, [])
     compare = _REFUSED.get((now.event.plane.value, code or 0))
     if compare is None:
-        return None, ["came back although the code says not to"]
+        return None, ["came back although the code says not to reconnect"]
     if isinstance(said, Resume):
         what, same = compare(now, connection, None)
         return (False, [f"came back with {what}"]) if same else (False, ["tried to resume what has ended"])
@@ -191,7 +192,7 @@ def _identified(
     if verdict.resume:
         if left_on_its_own(connection, closed, ending.at_ns):
             return None, ["a program that was started again has nothing to resume with"]
-        return False, ["the session was still there: what happened meanwhile is lost"]
+        return False, ["the old session was still there, so events in between are lost"]
     if now.event.plane is Plane.VOICE and closed.code in _VOICE_ANEW and connection.identify is not None:
         stale = said.token is not None and said.token == connection.identify.token
         if stale:

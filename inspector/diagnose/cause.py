@@ -86,7 +86,7 @@ def last_sent_said(now: Situation) -> str:
     """Say what the client sent last."""
     last = now.connection.last_sent
     return (
-        "nothing that the client sent was recorded" if last is None else f"the client's last was {sent_said(now, last)}"
+        "no message from the client was recorded" if last is None else f"the client's last was {sent_said(now, last)}"
     )
 
 

@@ -125,7 +125,7 @@ def unknown_opcode(now: Situation) -> Cause:
         if sent.op is None:
             wrong = inert(sent.problem[:200]) or "every message needs one"
         elif row is None:
-            wrong = "no table knows that opcode"
+            wrong = "it is not in any table"
         elif row.direction == "receive":
             wrong = "only the server may send that"
         elif row.status == "retired":
@@ -137,7 +137,7 @@ def unknown_opcode(now: Situation) -> Cause:
         return Cause(f"the client sent {sent_said(now, sent)}; {wrong}.", (sent.n,), _corrected(now))
     last = now.connection.last_sent
     if last is None:
-        return usual(now, "no message of the client was recorded on this connection")
+        return usual(now, "no message from the client was recorded on this connection")
     row = registry.opcode(plane, last.op, from_client=True)
     shape = f"; it should be {row.fields}" if row is not None and row.fields else ""
     seen = f"{last_sent_said(now)}, an opcode that clients may send, so its d is what to look at{shape}"
@@ -166,7 +166,7 @@ def decode_error(now: Situation) -> Cause:
             )
     last = connection.last_sent
     if last is None:
-        return usual(now, "no message of the client was recorded on this connection")
+        return usual(now, "no message from the client was recorded on this connection")
     seen = f"{last_sent_said(now)}: {last.wire_bytes:,} bytes that can be read as {connection.encoding or 'what it is'}"
     return usual(now, seen, last.n)
 
@@ -200,7 +200,7 @@ def refused_token(now: Situation) -> Cause:
     token = asked.token
     name = "Identify" if isinstance(asked, Identify) else "Resume"
     if token is None:
-        return Cause(f"the {name} had no token: null, empty or no text.", (asked.n,))
+        return Cause(f"the {name} had no token: it was null, empty or not text.", (asked.n,))
     words = [f"{token_said(token)} in the {name} was refused"]
     prefix = asked.prefix if isinstance(asked, Identify) else ""
     if prefix == "Bot":
@@ -249,12 +249,14 @@ def already_authenticated(now: Situation) -> Cause:
             rows[asked.n] = opcode(now.registry, now.event.plane, op)
     names = [rows[n] for n in sorted(rows)]
     if len(names) < 2:
-        seen = f"only one introduction was seen on this connection ({names[0]})" if names else "none was seen"
+        seen = f"only one Identify or Resume was seen on this connection ({names[0]})" if names else "none was seen"
         return usual(now, seen, *rows)
     said = ", then ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     accepted = connection.accepted
     when = f", although the session had been granted {ago(now, accepted.at_ns)}" if accepted is not None else ""
-    return Cause(f"the client introduced itself {len(names)} times on this connection: {said}{when}.", tuple(rows))
+    return Cause(
+        f"the client sent Identify or Resume {len(names)} times on this connection: {said}{when}.", tuple(rows)
+    )
 
 
 def session_ended(now: Situation) -> Cause:
@@ -275,7 +277,7 @@ def wrong_seq(now: Situation) -> Cause:
     if resume is None:
         return usual(now, "no Resume was seen on this connection")
     if resume.seq is None:
-        return Cause("the seq in the Resume was no number.", (resume.n,))
+        return Cause("the seq in the Resume was not a number.", (resume.n,))
     asked = f"the Resume asked to go on from seq {resume.seq:,}"
     if session is None or session.ready is None or session.seq is None:
         return usual(now, f"{asked}; how far the session had counted was not recorded", resume.n)
@@ -320,7 +322,8 @@ def timed_out(now: Situation) -> Cause:
         if hello is None or not connection.is_whole:
             return usual(now, "no heartbeat was recorded on this connection")
         if now.at_ns - hello.at_ns <= allowed_ns(interval):
-            return usual(now, f"Hello had come {ago(now, hello.at_ns)}, and no heartbeat was due yet", hello.n)
+            seen = f"Hello had come {ago(now, hello.at_ns)}, and no heartbeat was due yet"
+            return Cause(f"{seen}.", (hello.n,), _in_time(now))
         return Cause(
             f"the client sent no heartbeat in the {took(max(now.at_ns - hello.at_ns, 0))} since Hello, which asked for "
             f"one every {took(interval)}.",
@@ -335,7 +338,7 @@ def timed_out(now: Situation) -> Cause:
     said += f", and one is due every {took(interval)}"
     if gap <= allowed_ns(interval):
         waiting = f", {counted(len(beats.pending), 'heartbeat')} without ACK" if beats.pending else ""
-        return usual(now, f"{said}: they came in time{waiting}", last.n)
+        return Cause(f"{said}: they came in time{waiting}.", (last.n,), _in_time(now))
     received = max(beats.received_since, 0)
     if received:
         came = f"{counted(received, 'message')} came from the server meanwhile"
@@ -344,6 +347,11 @@ def timed_out(now: Situation) -> Cause:
         meanwhile = "Nothing came from the server meanwhile either: the network was gone, or the machine asleep"
     row = connection.last_received
     return Cause(f"{said}. {meanwhile}.", (last.n, row.n if row is not None and row.n > last.n else None))
+
+
+def _in_time(now: Situation) -> str:
+    """Return what to do where the heartbeats do not explain the end."""
+    return "Join again." if now.event.plane is Plane.VOICE else "Start a new session with Identify."
 
 
 def invalid_shard(now: Situation) -> Cause:
@@ -356,7 +364,7 @@ def invalid_shard(now: Situation) -> Cause:
     number, count = asked.shard
     pair = f"the Identify asked for shard [{number}, {count}]"
     if count < 1:
-        return Cause(f"{pair}, and there is no such number of shards.", (asked.n,))
+        return Cause(f"{pair}, and there must be at least 1 shard.", (asked.n,))
     if number < 0:
         return Cause(f"{pair}, and no shard has a negative number.", (asked.n,))
     if number >= count:
@@ -393,11 +401,11 @@ def wrong_version(now: Situation) -> Cause:
         return Cause("the URL names no version: v is missing.", (row,))
     version = now.connection.version
     if version is None:
-        return Cause(f"the URL asks for v={quoted(asked[-1])}, which is no version.", (row,))
+        return Cause(f"the URL asks for v={quoted(asked[-1])}, which is not a version.", (row,))
     if version in VERSIONS:
         seen = f"the URL asks for v={version}, which was accepted when this gwinspect was made"
         return Cause(f"{seen}.", (row,), "Stop reconnecting. Look up which versions the gateway still accepts.")
-    gone = "has been switched off" if version < VERSIONS[0] else "does not exist as far as is known"
+    gone = "has been switched off" if version < VERSIONS[0] else "is not known to exist"
     return Cause(f"the URL asks for v={version}, which {gone}.", (row,))
 
 
@@ -416,9 +424,9 @@ def invalid_intents(now: Situation) -> Cause:
     closed_to_bots = [intent for intent in known if is_bot and intent.bots is False]
     wrong = (
         [
-            f"bits {listed(map(str, unknown))} that are no intents"
+            f"bits {listed(map(str, unknown))} that are not intents"
             if len(unknown) > 1
-            else f"bit {unknown[0]} that is no intent"
+            else f"bit {unknown[0]} that is not an intent"
         ]
         if unknown
         else []
@@ -491,7 +499,7 @@ def request_cancelled(now: Situation) -> Cause:
     accepted = now.connection.accepted
     when = "no READY had come" if now.connection.is_whole else "no READY could be read"
     when = when if accepted is None else f"the session had been granted {ago(now, accepted.at_ns)}"
-    return usual(now, f"{when}; who called it off does not show on this connection", accepted and accepted.n)
+    return usual(now, f"{when}; who cancelled it does not show on this connection", accepted and accepted.n)
 
 
 def _asked(connection: Connection) -> Identify | Resume | None:

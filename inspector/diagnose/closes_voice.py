@@ -161,7 +161,7 @@ def session_ended(now: Situation) -> Cause:
     if before is not None and connection.resume is None and before[0].session == connection.session:
         return Cause(
             f"the client identified with the session of a connection that had ended {ago(now, before[1].at_ns)}; it "
-            "had to resume (op 7) or to join anew.",
+            "had to resume (op 7) or join again.",
             (before[1].n, asked.n),
         )
     if connection.resume is not None:
@@ -228,7 +228,7 @@ def webrtc_crashed(now: Situation) -> Cause:
         if selected
         else "no protocol had been selected"
     )
-    return Cause(f"its WebRTC side failed, which is no fault of the client; {used}.", _rows(None, selected))
+    return Cause(f"that is not the client's fault; {used}.", _rows(None, selected))
 
 
 def taken_out(now: Situation) -> Cause:
@@ -252,9 +252,7 @@ def taken_out(now: Situation) -> Cause:
 def crashed(now: Situation) -> Cause:
     """4015."""
     last = now.connection.last_sent
-    return Cause(
-        f"the voice server failed, which is no fault of the client ({last_sent_said(now)}).", (last and last.n,)
-    )
+    return Cause(f"that is not the client's fault ({last_sent_said(now)}).", (last and last.n,))
 
 
 def unknown_mode(now: Situation) -> Cause:
@@ -313,7 +311,7 @@ def bad_request(now: Situation) -> Cause:
     connection = now.connection
     last, beat, version = connection.last_sent, connection.heartbeats.last, connection.version
     if last is None:
-        return usual(now, "no message of the client was recorded on this connection")
+        return usual(now, "no message from the client was recorded on this connection")
     found = flawed(now, [last])
     if found is not None:
         return found
@@ -409,7 +407,7 @@ def _reallocated(now: Situation, call: Call | None) -> Cause | None:
     if call.endpoint is None:
         said = f"VOICE_SERVER_UPDATE without endpoint came {ago(now, call.server.at_ns)}: the voice server went away."
         return Cause(said, (call.server.n,), "Wait: VOICE_SERVER_UPDATE comes again once there is another server.")
-    return _with_server(now, call, "the call was given to a voice server anew", ())
+    return _with_server(now, call, "the call was assigned to a voice server again", ())
 
 
 def _with_server(now: Situation, call: Call, said: str, evidence: tuple[int | None, ...]) -> Cause:
@@ -447,8 +445,8 @@ def _main_lost(now: Situation) -> Cause | None:
     return Cause(said, (before[1].n,), REJOIN)
 
 
-OVER = "Do not reconnect on your own. Join again (op 4) only when someone asks for it."
-GO_ON = "Connect with the token and endpoint of the new VOICE_SERVER_UPDATE, and identify anew."
+OVER = "Do not reconnect on your own. Join again (op 4) only when a user asks for it."
+GO_ON = "Connect with the token and endpoint of the new VOICE_SERVER_UPDATE, and identify."
 REJOIN = "Get the main session back first, then join again with op 4."
 
 

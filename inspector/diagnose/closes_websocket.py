@@ -48,10 +48,11 @@ def _routine(now: Situation, advice: str) -> Cause:
     if asked is not None:
         said = f"it had asked for a reconnect (op 7) {ago(now, asked.at_ns)}, and the client was still there."
         return Cause(said, (asked.n,), advice, Severity.INFO)
-    seen = "that is how it ends a conversation that it has no complaint about"
+    reason = closed(now).reason
+    seen = [f"the reason it gave is {quoted(reason)}" if reason else "it gave no reason"]
     if now.event.plane is Plane.GATEWAY and now.connection.is_whole:
-        seen += "; no op 7 came before"
-    return Cause(f"{seen}.", (), advice, Severity.INFO)
+        seen.append("no op 7 had come before")
+    return Cause(f"{', and '.join(seen)}.", (), advice, Severity.INFO)
 
 
 def broke_off(now: Situation) -> Cause:
@@ -68,7 +69,7 @@ def broke_off(now: Situation) -> Cause:
         which = "the last message" if connection.is_whole else "the last message that could be read"
         words.append(f"{which}, of {side}, came {took(quiet)} before")
     elif connection.is_whole:
-        words.append("no message had crossed it")
+        words.append("no message had been sent")
     else:
         words.append("no message could be read")
     waited = unanswered_ns(connection, now.at_ns)
@@ -78,9 +79,10 @@ def broke_off(now: Situation) -> Cause:
         words.append(f"The server had asked for a reconnect (op 7) {ago(now, asked.at_ns)}")
     elif waited:
         evidence.append(connection.heartbeats.pending[0].n)
-        words.append(
-            f"A heartbeat had been without ACK for {took(waited)}, so the network was gone for at least that long"
-        )
+        beat, received = connection.heartbeats.pending[0], connection.last_received
+        silent = received is None or received.n < beat.n
+        meanwhile = ", and nothing came from the server in that time" if silent else ""
+        words.append(f"A heartbeat had been without an ACK for {took(waited)}{meanwhile}")
     together = [
         ending.n
         for _, ending in now.world.ended.values()
@@ -88,7 +90,10 @@ def broke_off(now: Situation) -> Cause:
     ]
     if together:
         evidence += together
-        words.append(f"{counted(len(together), 'other connection')} broke off in the same second: that is the network")
+        words.append(
+            f"{counted(len(together), 'other connection')} had broken off within the second before: that "
+            "points to the network"
+        )
     elif len(words) == 1:
         row = row_of(now)
         if row is not None:
@@ -128,7 +133,7 @@ def too_big(now: Situation) -> Cause:
     if closed(now).by == "client":
         last = connection.last_received
         if last is None:
-            return usual(now, "no message of the server was recorded")
+            return usual(now, "no message from the server was recorded")
         return Cause(
             f"its own limit for received messages is too low; the last it was sent, {ago(now, last.at_ns)}, had "
             f"{connection.last_received_bytes:,} bytes on the wire.",
@@ -136,7 +141,7 @@ def too_big(now: Situation) -> Cause:
         )
     sent = connection.last_sent
     if sent is None:
-        return usual(now, "no message of the client was recorded")
+        return usual(now, "no message from the client was recorded")
     return Cause(f"the client's last message, {sent_said(now, sent)}, had {sent.wire_bytes:,} bytes.", (sent.n,))
 
 
@@ -151,8 +156,9 @@ def unlisted(now: Situation) -> Cause:
     """A code that no table has, or that no end may send."""
     reason = closed(now).reason
     said = f"the reason given is {quoted(reason)}" if reason else "no reason was given"
+    unknown = "this code is in no table; " if row_of(now) is None else ""
     return Cause(
-        f"no table has this code; {said}, and {_last(now)}.",
+        f"{unknown}{said}, and {_last(now)}.",
         (_last_row(now),),
         "Connect again and try to resume: if the session is gone, that costs no more than an op 9."
         if now.event.plane is Plane.GATEWAY
@@ -177,7 +183,7 @@ def not_recorded(now: Situation) -> Cause:
     )
 
 
-_FULL = "Nothing follows from it. A recording made with 'gwinspect record' has the codes."
+_FULL = "Nothing follows from it. A recording made with 'gwinspect record' has the close codes."
 
 
 def by_proxy(now: Situation) -> Cause:
@@ -190,7 +196,7 @@ def by_proxy(now: Situation) -> Cause:
             "Update the WebSocket library that sent it. Without the proxy the other end would close in the same way.",
         )
     return Cause(
-        f"neither the client nor Discord wanted that{f'; it says {quoted(reason)}' if reason else ''}. "
+        f"neither the client nor Discord asked for it{f'; it says {quoted(reason)}' if reason else ''}. "
         f"{_told(now)}".rstrip(),
         (),
         "Connect again once the proxy is back, and resume.",

@@ -30,15 +30,15 @@ CHUNKS_NS, JOIN_NS = 30 * SECOND, 10 * SECOND
     "send-budget",
     Severity.ERROR,
     sends(GATEWAY),
-    remedy="Queue what is sent, and keep some of the 120 messages a minute for heartbeats. Look first at what there is "
-    "most of.",
+    remedy="Queue what you send, and keep some of the 120 messages a minute for heartbeats. Start with the most "
+    "frequent opcode.",
     source=("official-gateway",),
     needs=Knows.TIMES,
 )
 def send_budget(now: Situation) -> Iterator[Noticed]:
-    """The client sends more than 120 messages in a minute, or nearly so.
+    """The client sent more than 120 messages in a minute, or almost that many.
 
-    The connection is closed with 4008 at once, and whoever does it again and again loses access.
+    The gateway closes the connection with 4008, and clients that keep doing it lose access.
     """
     # Said where the number is reached, not where it stays: `sends` is as long as it was at the message before.
     before = len(now.connection.sends)
@@ -64,7 +64,7 @@ def send_budget(now: Situation) -> Iterator[Noticed]:
     source=("official-gateway", "community-gateway"),
 )
 def oversize_payload(now: Situation) -> Iterator[Noticed]:
-    """The client sends a message that is longer than the gateway takes; it closes with 4002."""
+    """The client sent a message that is longer than the gateway accepts; it closes with 4002."""
     size = now.event.wire_bytes
     if size > MOST_BYTES:
         yield Noticed(f"This message has {size:,} bytes; no client may send more than {MOST_BYTES:,}.")
@@ -81,9 +81,9 @@ def oversize_payload(now: Situation) -> Iterator[Noticed]:
     needs=Knows.TIMES,
 )
 def presence_flood(now: Situation) -> Iterator[Noticed]:
-    """The presence is changed so often that the gateway stops for it.
+    """The client changed its presence more often than the gateway allows.
 
-    Until a change has spread, other events wait.
+    Other events wait until a change has been processed.
     """
     changes = [sent for sent in now.connection.sends if sent.op == GatewayOp.PRESENCE_UPDATE]
     recent = [sent for sent in changes if now.at_ns - sent.at_ns < PRESENCES_NS]
@@ -105,10 +105,10 @@ def presence_flood(now: Situation) -> Iterator[Noticed]:
     source=("official-events",),
 )
 def members_malformed(now: Situation) -> Iterator[Noticed]:
-    """A request for members asks for nothing; the session is declared invalid for it, or nothing comes."""
+    """A request for members is malformed; the gateway invalidates the session or sends nothing."""
     d = now.d
     if type(d) is not dict:
-        yield Noticed("The body of Request Guild Members is no object.")
+        yield Noticed("The body of Request Guild Members is not an object.")
     elif d.get("query") is None and d.get("user_ids") is None:
         yield Noticed("Request Guild Members has neither query nor user_ids.")
     elif not d.get("guild_id"):
@@ -119,11 +119,11 @@ def members_malformed(now: Situation) -> Iterator[Noticed]:
     "members-over-limit",
     Severity.WARN,
     sends(GATEWAY, GatewayOp.REQUEST_GUILD_MEMBERS),
-    remedy="Ask for at most 100 users or 100 hits of one guild, with a nonce of at most 32 bytes.",
+    remedy="Ask for at most 100 users or 100 results of one guild, with a nonce of at most 32 bytes.",
     source=("official-events",),
 )
 def members_over_limit(now: Situation) -> Iterator[Noticed]:
-    """A request for members goes beyond what is answered; the rest is cut off or ignored."""
+    """A request for members exceeds the limits; the rest is cut off or ignored."""
     d = now.d
     if type(d) is not dict:
         return
@@ -145,12 +145,12 @@ def members_over_limit(now: Situation) -> Iterator[Noticed]:
     "members-without-nonce",
     Severity.INFO,
     sends(GATEWAY, GatewayOp.REQUEST_GUILD_MEMBERS),
-    remedy="Give each request a nonce of its own; the chunks repeat it.",
+    remedy="Give each request its own nonce; the chunks repeat it.",
     source=("official-events",),
     needs=Knows.TIMES,
 )
 def members_without_nonce(now: Situation) -> Iterator[Noticed]:
-    """A second request for members of a guild has no nonce: nobody can tell which chunk answers which."""
+    """Two requests for members of one guild have no nonce, so their chunks cannot be told apart."""
     asked = now.expect(Members)
     other = now.connection.main.members.get(asked.key) if asked.nonce is None and asked.guild else None
     if other is not None and now.at_ns - other.at_ns < CHUNKS_NS and now.connection.is_whole:
@@ -166,7 +166,7 @@ def members_without_nonce(now: Situation) -> Iterator[Noticed]:
     source=("official-events", "official-gateway"),
 )
 def members_need_intent(now: Situation) -> Iterator[Noticed]:
-    """A bot asks for members or presences that it has not the intent for."""
+    """A bot asks for members or presences without the intent for them."""
     d, missing = now.d, []
     if now.expect(Members).everyone and _lacks(now, "GUILD_MEMBERS"):
         missing.append("the whole list of members needs GUILD_MEMBERS")
@@ -187,11 +187,11 @@ def _lacks(now: Situation, name: str) -> bool:
     "rate-limited",
     Severity.WARN,
     dispatches("RATE_LIMITED"),
-    remedy="Wait as long as retry_after says, and ask for the whole list of a guild once in 30 seconds at most.",
+    remedy="Wait as long as retry_after says, and ask for a guild's whole list at most once in 30 seconds.",
     source=("official-events", "community-gateway"),
 )
 def rate_limited(now: Situation) -> Iterator[Noticed]:
-    """The server refuses a request because it came too often."""
+    """The server refused a request because it came too soon after others."""
     d = now.d if type(now.d) is dict else {}
     asked = now.connection.main.members.get(now.said.key) if isinstance(now.said, Chunk) else None
     op, wait = whole(d.get("opcode")), d.get("retry_after")
@@ -209,7 +209,7 @@ def rate_limited(now: Situation) -> Iterator[Noticed]:
     source=("derived",),
 )
 def members_unanswered(now: Situation) -> Iterator[Noticed]:
-    """A request for members has no answer."""
+    """A request for members got no answer."""
     if not now.connection.main.members or not now.connection.is_whole:
         return
     comes = now.said.key if isinstance(now.said, Chunk) else None
@@ -281,7 +281,7 @@ def join_needs_intent(now: Situation) -> Iterator[Noticed]:
     Severity.WARN,
     sends(GATEWAY),
     sends(VOICE),
-    remedy="Take it out; gwinspect explain says what took its place.",
+    remedy="Remove it; gwinspect explain says what replaced it.",
     source=("official-opcodes", "community-opcodes"),
 )
 def retired_opcode_sent(now: Situation) -> Iterator[Noticed]:
@@ -296,7 +296,7 @@ def retired_opcode_sent(now: Situation) -> Iterator[Noticed]:
     Severity.ERROR,
     sends(GATEWAY, odd=Odd.OTHER_SIDE),
     sends(VOICE, odd=Odd.OTHER_SIDE),
-    remedy="Find who builds this payload; the gateway answers it with 4001.",
+    remedy="Find the code that builds this payload; the gateway answers it with 4001.",
     source=("official-opcodes",),
 )
 def receive_only_opcode_sent(now: Situation) -> Iterator[Noticed]:
@@ -312,11 +312,11 @@ def receive_only_opcode_sent(now: Situation) -> Iterator[Noticed]:
     Severity.INFO,
     receives(GATEWAY, odd=Odd.OTHER_SIDE),
     receives(VOICE, odd=Odd.OTHER_SIDE),
-    remedy="Note it if it is Discord's; mend it if it is a server of your own.",
+    remedy="Nothing, if the server is Discord's. If it is yours, correct it.",
     source=("official-opcodes",),
 )
 def send_only_opcode_received(now: Situation) -> Iterator[Noticed]:
-    """The server sends an opcode that only clients are known to send."""
+    """The server sent an opcode that only clients are known to send."""
     row = now.registry.opcode(now.event.plane, now.event.op, from_client=False)
     if row is not None:
-        yield Noticed(f"Op {row.number} {row.name} is known from clients alone.")
+        yield Noticed(f"Op {row.number} {row.name} is known to be sent by clients only.")

@@ -65,13 +65,13 @@ def _answers(now: Situation, transition: Transition) -> bool:
     "dave-transition-not-ready",
     Severity.ERROR,
     silence(VOICE),
-    remedy="Send Transition Ready (op 23) for every announced transition but 0, once the version was taken in.",
+    remedy="Send Transition Ready (op 23) for every announced transition except 0, once the client is ready.",
     source=("dave", "community-voice"),
 )
 def dave_transition_not_ready(now: Situation) -> Iterator[Noticed]:
-    """A change of version was announced, and the client did not say that it is ready.
+    """The server announced a version change, and the client did not confirm it.
 
-    The server waits some two seconds and switches over without it; the client then hears nothing.
+    The server waits about two seconds and then switches without the client, which hears nothing from then on.
     """
     for transition in _overdue(now):
         if transition.by == VoiceOp.DAVE_PREPARE_TRANSITION:
@@ -85,14 +85,14 @@ def dave_transition_not_ready(now: Situation) -> Iterator[Noticed]:
     "dave-commit-ignored",
     Severity.ERROR,
     silence(VOICE),
-    remedy="Take in each commit (op 29) and welcome (op 30), then send op 23 with its transition_id; where that fails, "
+    remedy="Process each commit (op 29) and welcome (op 30), then send op 23 with its transition_id; if that fails, "
     "send op 31 with it and a fresh key package (op 26).",
     source=("dave", "community-voice"),
 )
 def dave_commit_ignored(now: Situation) -> Iterator[Noticed]:
-    """A commit or welcome came, and the client neither took it in nor rejected it.
+    """A commit or welcome arrived, and the client neither accepted nor rejected it.
 
-    It stays in an epoch that is over: it cannot hear the others, nor they it.
+    The client stays in an old epoch: it cannot hear the others, and they cannot hear it.
     """
     for transition in _overdue(now):
         if transition.by != VoiceOp.DAVE_PREPARE_TRANSITION:
@@ -107,12 +107,12 @@ def dave_commit_ignored(now: Situation) -> Iterator[Noticed]:
     "dave-ready-late",
     Severity.WARN,
     sends(VOICE, VoiceOp.DAVE_TRANSITION_READY),
-    remedy="Be ready before the server switches over: process commits and welcomes as soon as they arrive.",
+    remedy="Process commits and welcomes as soon as they arrive, so that op 23 comes in time.",
     source=("dave",),
     needs=Knows.TIMES,
 )
 def dave_ready_late(now: Situation) -> Iterator[Noticed]:
-    """The client said that it is ready when the server had switched over already."""
+    """The client confirmed a transition after the server had executed it."""
     transition = now.connection.voice.encryption.transition(now.d)
     if transition is None or transition.id == AT_ONCE or transition.ready is not None or transition.executed is None:
         return
@@ -133,7 +133,7 @@ def dave_ready_late(now: Situation) -> Iterator[Noticed]:
     source=("dave",),
 )
 def dave_ready_twice(now: Situation) -> Iterator[Noticed]:
-    """The client said twice that it is ready for one transition."""
+    """The client confirmed one transition twice."""
     transition = now.connection.voice.encryption.transition(now.d)
     if transition is not None and transition.id != AT_ONCE and transition.ready is not None:
         yield Noticed(f"Op 23 for {_what(transition)} was sent before.", (transition.ready.n,))
@@ -143,11 +143,11 @@ def dave_ready_twice(now: Situation) -> Iterator[Noticed]:
     "dave-ready-unknown",
     Severity.WARN,
     sends(VOICE, VoiceOp.DAVE_TRANSITION_READY),
-    remedy="Repeat the transition_id of the announcement; libraries have lost it on the way, or kept an old one.",
+    remedy="Send the transition_id of the announcement. Some libraries lose it or send an old one.",
     source=("dave",),
 )
 def dave_ready_unknown(now: Situation) -> Iterator[Noticed]:
-    """The client is ready for a transition that nobody announced."""
+    """The client confirmed a transition that was never announced."""
     number = number_in(now.d, "transition_id")
     if not is_known(now) or number == AT_ONCE:
         return
@@ -161,11 +161,11 @@ def dave_ready_unknown(now: Situation) -> Iterator[Noticed]:
     "dave-ready-for-zero",
     Severity.WARN,
     sends(VOICE, VoiceOp.DAVE_TRANSITION_READY),
-    remedy="Do not answer transition 0, but read it: 0 is a number like any other, and not the same as none.",
+    remedy="Apply transition 0, but do not confirm it. Do not treat 0 as a missing number.",
     source=("dave",),
 )
 def dave_ready_for_zero(now: Situation) -> Iterator[Noticed]:
-    """The client answered transition 0, which takes place at once and has no answer."""
+    """The client confirmed transition 0, which takes effect at once and needs no answer."""
     if number_in(now.d, "transition_id") == AT_ONCE:
         announced = now.connection.voice.encryption.transitions.get(AT_ONCE)
         yield Noticed("Op 23 was sent for transition 0.", (announced.announced.n if announced else None,))
@@ -175,7 +175,7 @@ def dave_ready_for_zero(now: Situation) -> Iterator[Noticed]:
     "dave-execute-unannounced",
     Severity.WARN,
     receives(VOICE, VoiceOp.DAVE_EXECUTE_TRANSITION),
-    remedy="Look at what came before: a message was lost, or the connection was taken over without its state.",
+    remedy="Look at what came before: a message was lost, or the connection was resumed without its state.",
     source=("dave",),
 )
 def dave_execute_unannounced(now: Situation) -> Iterator[Noticed]:
@@ -193,15 +193,14 @@ def dave_execute_unannounced(now: Situation) -> Iterator[Noticed]:
     "dave-executed-unready",
     Severity.ERROR,
     receives(VOICE, VoiceOp.DAVE_EXECUTE_TRANSITION),
-    remedy="Send op 23 as soon as a commit, welcome or version was taken in, or op 31 and a fresh key package (op 26) "
-    "where that failed.",
+    remedy="Send op 23 as soon as a commit, welcome or version has been processed, or op 31 and a fresh key "
+    "package (op 26) if that fails.",
     source=("dave", "community-voice"),
 )
 def dave_executed_unready(now: Situation) -> Iterator[Noticed]:
-    """The server switches over although this client said nothing to it.
+    """The server executed a transition that this client had not confirmed.
 
-    It waits some two seconds for everyone and then goes on. If the client did not switch too, its keys are not those
-    of the others from here on.
+    It waits about two seconds for everyone. A client that does not switch too has the wrong keys from then on.
     """
     connection = now.connection
     transition = connection.voice.encryption.transition(now.d)
@@ -231,9 +230,9 @@ def dave_executed_unready(now: Situation) -> Iterator[Noticed]:
     source=("dave", "community-voice"),
 )
 def dave_key_package_missing(now: Situation) -> Iterator[Noticed]:
-    """A fresh key package was due, and none came.
+    """A fresh key package was due, and the client sent none.
 
-    Without one nobody can add the client to the group: it stays out and hears nothing.
+    Without one, the client cannot be added to the group: it hears nothing.
     """
     due = now.connection.voice.encryption.key_package_due
     if (
@@ -250,12 +249,12 @@ def dave_key_package_missing(now: Situation) -> Iterator[Noticed]:
     "dave-commit-rejected",
     Severity.WARN,
     sends(VOICE, VoiceOp.MLS_INVALID_COMMIT_WELCOME),
-    remedy="Find out why the commit or welcome did not fit: proposals that were missed, or the wrong epoch. The client "
-    "must send a fresh key package with it, and is removed and added again.",
+    remedy="Find out why the commit or welcome did not fit: missed proposals, or the wrong epoch. The client must "
+    "send a fresh key package as well; it is then removed and added again.",
     source=("dave",),
 )
 def dave_commit_rejected(now: Situation) -> Iterator[Noticed]:
-    """The client could not use a commit or a welcome, and asks to be added anew."""
+    """The client rejected a commit or a welcome, and asks to be added again."""
     transition = now.connection.voice.encryption.transition(now.d)
     which = f"transition {number_in(now.d, 'transition_id')}" if transition is None else _what(transition)
     yield Noticed(f"The client rejects {which}.", (transition.announced.n if transition else None,))
@@ -265,11 +264,11 @@ def dave_commit_rejected(now: Situation) -> Iterator[Noticed]:
     "dave-downgrade",
     Severity.INFO,
     receives(VOICE, VoiceOp.DAVE_PREPARE_TRANSITION),
-    remedy="Nothing, if somebody without DAVE joined; the call goes on unencrypted end to end until they leave.",
+    remedy="Nothing, if someone without DAVE joined: the call has no end-to-end encryption until they leave.",
     source=("dave",),
 )
 def dave_downgrade(now: Situation) -> Iterator[Noticed]:
-    """The call falls back to no end-to-end encryption."""
+    """The call stops using end-to-end encryption."""
     encryption = now.connection.voice.encryption
     if number_in(now.d, "protocol_version") == 0 and encryption.version:
         number = number_in(now.d, "transition_id")
@@ -288,14 +287,14 @@ def dave_downgrade(now: Situation) -> Iterator[Noticed]:
         VoiceOp.MLS_WELCOME,
     ),
     closes(VOICE),
-    remedy="Nothing, if somebody without DAVE was there meanwhile. If nobody was, look for what made the server give "
-    "it up; and do not take what was said in that time for confidential.",
+    remedy="Nothing, if someone without DAVE was in the call. Otherwise find out why the server turned it off, and do "
+    "not treat what was said in that time as confidential.",
     source=("dave",),
 )
 def dave_passthrough(now: Situation) -> Iterator[Noticed]:
-    """For a time, media was not encrypted from end to end.
+    """For a while, media was not end-to-end encrypted.
 
-    Said when it is again, and as a warning where the connection ends before that.
+    Reported when encryption is back; a warning if the connection ends before that.
     """
     encryption, closed = now.connection.voice.encryption, now.event.closed
     plain = encryption.plain
@@ -329,11 +328,11 @@ def dave_passthrough(now: Situation) -> Iterator[Noticed]:
     "dave-group-anew",
     Severity.INFO,
     receives(VOICE, VoiceOp.DAVE_PREPARE_EPOCH),
-    remedy="Nothing by itself: the server has its reasons, such as a client that lost step and could not be let in.",
+    remedy="Nothing by itself. The server does this, for example, when a client is out of step and cannot be added.",
     source=("dave",),
 )
 def dave_group_anew(now: Situation) -> Iterator[Noticed]:
-    """A group that is in use is given up for a new one, although encryption was never off."""
+    """The server replaced a working group with a new one, although encryption was never off."""
     encryption = now.connection.voice.encryption
     # Whoever is left behind alone gets a new group as a matter of course.
     is_alone = encryption.listed and not encryption.members.keys() - {encryption.user}
@@ -356,11 +355,11 @@ def dave_group_anew(now: Situation) -> Iterator[Noticed]:
         VoiceOp.DAVE_PREPARE_TRANSITION,
         VoiceOp.DAVE_PREPARE_EPOCH,
     ),
-    remedy="Offer in max_dave_protocol_version what the library can speak and no less; or update the library.",
+    remedy="Set max_dave_protocol_version to the highest version the library supports, or update the library.",
     source=("dave", "official-voice"),
 )
 def dave_version_not_offered(now: Situation) -> Iterator[Noticed]:
-    """The server asks for a version of DAVE above what the client offers."""
+    """The server asks for a newer version of DAVE than the client offered."""
     key = "dave_protocol_version" if now.event.op == VoiceOp.SESSION_DESCRIPTION else "protocol_version"
     version, encryption = number_in(now.d, key), now.connection.voice.encryption
     asked = now.connection.identify
@@ -382,7 +381,7 @@ def dave_version_not_offered(now: Situation) -> Iterator[Noticed]:
     source=("official-voice", "community-voice"),
 )
 def voice_binary_as_text(now: Situation) -> Iterator[Noticed]:
-    """An opcode crossed in the wrong kind of message."""
+    """An opcode was sent in the wrong kind of message."""
     op = now.event.op
     if type(op) is not int or now.registry.opcode(VOICE, op) is None:
         return

@@ -16,13 +16,13 @@ _NAMED = 3
     "field-form-changed",
     Severity.INFO,
     dispatches(odd=Odd.NEW_FORM),
-    remedy="Let the parser take both forms, and write down which one is documented.",
+    remedy="Make the parser accept both types, and check which one is documented.",
     source=("derived",),
 )
 def field_form_changed(now: Situation) -> Iterator[Noticed]:
-    """A field has a kind of value that it never had in this event before.
+    """A field has a type that it has not had in this event before.
 
-    Parsers break on that: an id that comes as a number, an object where there was text.
+    That breaks parsers: an id that arrives as a number, an object where there was a string.
     """
     event = now.event.event or ""
     for path, kind, had in islice(now.world.forms.news(event, now.d), _NAMED):

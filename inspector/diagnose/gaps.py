@@ -25,17 +25,17 @@ _NUMBERS = ("since_ns", "until_ns", "sent", "received")
     "recording-gap",
     Severity.WARN,
     (Trigger(None, Kind.GAP),),
-    remedy="Make room on the disk, or record to one that keeps up. What is missing cannot be got back.",
+    remedy="Free some disk space, or record to a faster disk. The missing messages cannot be recovered.",
     source=("derived",),
 )
 def recording_gap(now: Situation) -> Iterator[Noticed]:
-    """Messages are missing: they passed, and were not recorded.
+    """Messages went through the proxy but were not recorded.
 
-    Nothing is concluded from the time in which they passed, and on their connection nothing from what never came.
+    Rules ignore that period, and on this connection they conclude nothing from messages that seem to be missing.
     """
     gap = now.event.gap
     if gap is not None:
-        sides = f"{gap.sent:,} of the client and {gap.received:,} of the server"
+        sides = f"{gap.sent:,} from the client and {gap.received:,} from the server"
         yield Noticed(f"The recording lacks {counted(gap.missing, 'message')} of this connection here: {sides}.")
 
 

@@ -41,7 +41,7 @@ def allowed_ns(interval_ns: int) -> int:
 def heartbeat_late(now: Situation) -> Iterator[Noticed]:
     """A heartbeat came later than the interval allows.
 
-    The server gives up on a client that it does not hear from, and the session ends with 4009.
+    A server that does not hear from a client closes the connection with 4009, and the session is over.
     """
     connection, beats = now.connection, now.connection.heartbeats
     last = beats.last
@@ -68,13 +68,13 @@ def heartbeat_late(now: Situation) -> Iterator[Noticed]:
     "heartbeat-overdue",
     Severity.WARN,
     silence(GATEWAY, VOICE),
-    remedy="Look at what the client does just before: something keeps its event loop from running.",
+    remedy="Look at what the client was doing just before: something blocks its event loop.",
     source=("official-gateway",),
 )
 def heartbeat_overdue(now: Situation) -> Iterator[Noticed]:
-    """A heartbeat is overdue, and none has come yet.
+    """A heartbeat is overdue.
 
-    At twice the interval the server may close the connection at any moment.
+    After twice the interval the server may close the connection at any moment.
     """
     connection, last = now.connection, now.connection.heartbeats.last
     if last is None or not connection.interval_ns or not connection.is_whole or isinstance(now.said, Beat):
@@ -92,13 +92,13 @@ def heartbeat_overdue(now: Situation) -> Iterator[Noticed]:
     "heartbeat-never-began",
     Severity.ERROR,
     silence(GATEWAY, VOICE),
-    remedy="Start heartbeats as soon as Hello is there, before Identify is answered.",
+    remedy="Start sending heartbeats when Hello arrives; do not wait for READY.",
     source=("official-gateway",),
 )
 def heartbeat_never_began(now: Situation) -> Iterator[Noticed]:
-    """The client did not begin to send heartbeats.
+    """The client never started to send heartbeats.
 
-    The first is due within one interval after Hello; without any the connection is closed.
+    The first is due within one interval after Hello; without heartbeats the server closes the connection.
     """
     connection, hello = now.connection, now.connection.hello
     if hello is None or connection.heartbeats.count or not connection.interval_ns or not connection.is_whole:
@@ -145,7 +145,7 @@ def first_heartbeat_late(now: Situation) -> Iterator[Noticed]:
 def first_heartbeat_unjittered(now: Situation) -> Iterator[Noticed]:
     """The first heartbeat came after exactly one interval, without jitter.
 
-    When the gateway restarts, all clients without jitter come at the same moment.
+    After a gateway restart, all clients without jitter send their heartbeats at the same moment.
     """
     connection, hello = now.connection, now.connection.hello
     if connection.heartbeats.count or hello is None or connection.interval_ns < 20 * GRAIN_NS:
@@ -167,9 +167,9 @@ def first_heartbeat_unjittered(now: Situation) -> Iterator[Noticed]:
     needs=Knows.TIMES,
 )
 def heartbeat_ack_missing(now: Situation) -> Iterator[Noticed]:
-    """The client went on although its heartbeat was never acknowledged: a zombie connection.
+    """The client kept using a connection on which a heartbeat got no ACK: a zombie connection.
 
-    Nothing more may ever come over such a connection, and the client waits for it.
+    Such a connection may never deliver anything again.
     """
     connection, beats = now.connection, now.connection.heartbeats
     if not connection.is_whole or not beats.pending or not connection.interval_ns:
@@ -189,11 +189,11 @@ def heartbeat_ack_missing(now: Situation) -> Iterator[Noticed]:
     "zombie-closed",
     Severity.INFO,
     closes(GATEWAY),
-    remedy="Nothing, if it happens rarely. If it comes back at regular times, look for what cuts idle connections.",
+    remedy="Nothing, if it is rare. If it happens at regular intervals, look for something that cuts idle connections.",
     source=("official-gateway",),
 )
 def zombie_closed(now: Situation) -> Iterator[Noticed]:
-    """The client closed a connection on which its heartbeat was not acknowledged, as it should."""
+    """The client closed a connection on which its heartbeat got no ACK, as it should."""
     connection, closed = now.connection, now.event.closed
     if closed is None or closed.by != "client" or not connection.heartbeats.pending or not connection.interval_ns:
         return
@@ -213,7 +213,7 @@ def zombie_closed(now: Situation) -> Iterator[Noticed]:
     "heartbeat-request-unanswered",
     Severity.WARN,
     silence(GATEWAY, VOICE),
-    remedy="Answer a Heartbeat of the server with one of your own at once, whatever the timer says.",
+    remedy="Answer a Heartbeat from the server with a Heartbeat at once, whatever the timer says.",
     source=("official-gateway",),
 )
 def heartbeat_request_unanswered(now: Situation) -> Iterator[Noticed]:
@@ -231,7 +231,7 @@ def heartbeat_request_unanswered(now: Situation) -> Iterator[Noticed]:
     "heartbeat-request-acknowledged",
     Severity.WARN,
     sends(GATEWAY, GatewayOp.HEARTBEAT_ACK),
-    remedy="Answer the server's Heartbeat with a Heartbeat (op 1); Heartbeat ACK is the server's word alone.",
+    remedy="Answer the server's Heartbeat with a Heartbeat (op 1); only the server sends Heartbeat ACK.",
     source=("official-gateway",),
 )
 def heartbeat_request_acknowledged(now: Situation) -> Iterator[Noticed]:
@@ -244,7 +244,7 @@ def heartbeat_request_acknowledged(now: Situation) -> Iterator[Noticed]:
     "heartbeat-seq-wrong",
     Severity.WARN,
     sends(GATEWAY, *HEARTBEATS),
-    remedy="Send the highest s that was received in this session, and null only before the first dispatch.",
+    remedy="Send the highest s received in this session, and null only before the first dispatch.",
     source=("official-gateway",),
     needs=Knows.TIMES,
 )
@@ -273,7 +273,7 @@ def heartbeat_seq_wrong(now: Situation) -> Iterator[Noticed]:
     "heartbeat-flood",
     Severity.WARN,
     sends(GATEWAY, *HEARTBEATS),
-    remedy="Keep one timer a connection, and stop it when the connection ends.",
+    remedy="Use one timer per connection, and stop it when the connection ends.",
     source=("official-gateway", "community-gateway"),
     needs=Knows.TIMES,
 )
@@ -300,10 +300,10 @@ def heartbeat_flood(now: Situation) -> Iterator[Noticed]:
     "ack-without-heartbeat",
     Severity.INFO,
     receives(GATEWAY, GatewayOp.HEARTBEAT_ACK),
-    remedy="Nothing, unless it is a server of your own: an ACK answers one heartbeat.",
+    remedy="Nothing, unless the server is yours: send one ACK per heartbeat.",
     source=("official-gateway",),
 )
 def ack_without_heartbeat(now: Situation) -> Iterator[Noticed]:
-    """The server acknowledged a heartbeat that was never sent."""
+    """The server sent an ACK that no heartbeat was waiting for."""
     if not now.connection.heartbeats.pending and now.connection.is_whole:
         yield Noticed("No heartbeat was waiting for this ACK.")

@@ -28,11 +28,11 @@ def _is_user(now: Situation) -> bool:
     "intents-undefined",
     Severity.ERROR,
     sends(GATEWAY, GatewayOp.IDENTIFY),
-    remedy="Add up the values of the intents that are wanted: gwinspect explain intents NUMBER.",
+    remedy="Add up only the intents you need; gwinspect explain intents NUMBER shows what a number contains.",
     source=("official-gateway",),
 )
 def intents_undefined(now: Situation) -> Iterator[Noticed]:
-    """The intents of a bot have bits that mean nothing; the gateway closes with 4013."""
+    """A bot's intents have undefined bits; the gateway closes with 4013."""
     identify = now.expect(Identify)
     # Users' clients and OAuth2 sessions have intents that nobody documents.
     if _is_user(now):
@@ -49,11 +49,11 @@ def intents_undefined(now: Situation) -> Iterator[Noticed]:
     "intents-user-only",
     Severity.ERROR,
     sends(GATEWAY, GatewayOp.IDENTIFY),
-    remedy="Leave them out; only users' clients have them.",
+    remedy="Leave them out.",
     source=("community-gateway",),
 )
 def intents_user_only(now: Situation) -> Iterator[Noticed]:
-    """A bot asks for intents that bots may not have; the gateway closes with 4013."""
+    """A bot asks for intents that only user accounts may have; the gateway closes with 4013."""
     identify = now.expect(Identify)
     asked, _ = now.registry.intents_of(identify.intents or 0)
     barred = [intent.name for intent in asked if intent.bots is False]
@@ -65,18 +65,17 @@ def intents_user_only(now: Situation) -> Iterator[Noticed]:
     "message-content-missing",
     Severity.WARN,
     dispatches("MESSAGE_CREATE", odd=Odd.MAYBE_BLANK),
-    remedy="Ask for MESSAGE_CONTENT in Identify and switch it on in the developer portal; it is privileged.",
+    remedy="Ask for MESSAGE_CONTENT in Identify, and switch it on in the developer portal: it is privileged.",
     source=("official-gateway",),
 )
 def message_content_missing(now: Situation) -> Iterator[Noticed]:
-    """All messages of guilds come without content, as MESSAGE_CONTENT was not asked for."""
+    """Guild messages arrive without content, because Identify did not ask for MESSAGE_CONTENT."""
     connection = now.connection
     if connection.main.blank_messages != BLANKS - 1 or "MESSAGE_CONTENT" in (connection.main.intents or ()):
         return
     identify = connection.identify
     if is_blank(now.event, now.d, now.session):
         yield Noticed(
-            f"{BLANKS} messages of guilds have come, and all of them were empty: Identify did not ask for "
-            "MESSAGE_CONTENT.",
+            f"{BLANKS} guild messages have come, all of them empty: Identify did not ask for MESSAGE_CONTENT.",
             (identify.n if identify is not None else None,),
         )

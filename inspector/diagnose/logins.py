@@ -31,11 +31,11 @@ SPACING_NS = 5 * SECOND
     "identify-before-hello",
     Severity.INFO,
     sends(GATEWAY, GatewayOp.IDENTIFY, GatewayOp.RESUME),
-    remedy="Wait for Hello; it is the first message and says how often to send heartbeats.",
+    remedy="Wait for Hello: it is the first message, and it says how often to send heartbeats.",
     source=("official-gateway", "community-gateway"),
 )
 def identify_before_hello(now: Situation) -> Iterator[Noticed]:
-    """The client introduced itself before the server had said Hello."""
+    """The client sent Identify or Resume before the server's Hello."""
     if now.connection.hello is None and now.connection.is_whole:
         yield Noticed(f"{_opcode(now)} was sent before Hello came.")
 
@@ -49,11 +49,11 @@ def _opcode(now: Situation) -> str:
     "identify-twice",
     Severity.ERROR,
     sends(GATEWAY, GatewayOp.IDENTIFY, GatewayOp.RESUME),
-    remedy="Send one Identify or Resume a connection, and another only after Invalid Session (op 9).",
+    remedy="Send one Identify or Resume per connection, and another only after Invalid Session (op 9).",
     source=("official-gateway", "official-opcodes"),
 )
 def identify_twice(now: Situation) -> Iterator[Noticed]:
-    """The client introduced itself twice on one connection; the gateway closes it with 4005."""
+    """The client sent Identify or Resume twice on one connection; the gateway closes it with 4005."""
     connection = now.connection
     asked = connection.asked
     # An op 9 that could not be read would have asked for it.
@@ -73,20 +73,20 @@ def identify_twice(now: Situation) -> Iterator[Noticed]:
     source=("official-events",),
 )
 def identify_malformed(now: Situation) -> Iterator[Noticed]:
-    """The body of Identify is not of the form that it must have."""
+    """The body of Identify is malformed."""
     d, identify = now.d, now.expect(Identify)
     if type(d) is not dict:
-        yield Noticed("The body of Identify is no object.")
+        yield Noticed("The body of Identify is not an object.")
         return
     wrong = []
     if identify.token is None:
         wrong.append("there is no token")
     if type(d.get("properties")) is not dict:
-        wrong.append("properties is no object")
+        wrong.append("properties is not an object")
     if "shard" in d and d["shard"] is not None:
         shard = identify.shard
         if shard is None:
-            wrong.append("shard is no pair of whole numbers")
+            wrong.append("shard is not a pair of whole numbers")
         elif not 0 <= shard[0] < shard[1]:
             wrong.append(f"there is no shard {shard[0]} of {shard[1]}")
     if wrong:
@@ -101,14 +101,14 @@ def identify_malformed(now: Situation) -> Iterator[Noticed]:
     source=("official-gateway",),
 )
 def identify_without_intents(now: Situation) -> Iterator[Noticed]:
-    """A bot identified without intents, which it must send from version 8 on."""
+    """A bot identified without intents, which are required from version 8 on."""
     d, identify, version = now.d, now.expect(Identify), now.connection.version
     if type(d) is not dict or identify.intents is not None or version is None or version < 8:
         return
     # Users' clients send none; they are told by their capabilities, and the sessions of OAuth2 by their token.
     if identify.capabilities is None and identify.prefix != "Bearer":
-        what = "intents that are no whole number" if "intents" in d else "no intents"
-        yield Noticed(f"Identify has {what}; version {version} wants them.")
+        what = "intents that are not a whole number" if "intents" in d else "no intents"
+        yield Noticed(f"Identify has {what}; version {version} requires them.")
 
 
 @rule(
@@ -119,7 +119,7 @@ def identify_without_intents(now: Situation) -> Iterator[Noticed]:
     source=("official-gateway", "official-opcodes"),
 )
 def command_before_ready(now: Situation) -> Iterator[Noticed]:
-    """A command was sent while there was no session; the gateway closes with 4003."""
+    """The client sent a command while it had no session; the gateway closes with 4003."""
     connection, op = now.connection, now.event.op
     if not _is_command(op) or connection.accepted is not None or not connection.is_whole:
         return
@@ -151,13 +151,13 @@ def _is_command(op: int | str | None) -> bool:
     "identify-storm",
     Severity.ERROR,
     sends(GATEWAY, GatewayOp.IDENTIFY),
-    remedy="Wait longer after each failure (1 s, 2 s, 4 s … with some randomness), and stop at closes that forbid a "
-    "reconnect.",
+    remedy="Wait longer after each failure (1 s, 2 s, 4 s …, with some randomness), and stop after a close code that "
+    "forbids reconnecting.",
     source=("official-gateway",),
     needs=Knows.TIMES,
 )
 def identify_storm(now: Situation) -> Iterator[Noticed]:
-    """The client identifies over and over within a short time."""
+    """The client identified again and again within a short time."""
     identify = now.expect(Identify)
     # Of masks that hide equally much nobody can tell whether they are one token.
     if identify.token is None or is_lost(identify.token):
@@ -190,14 +190,14 @@ def _crosses(logins: Sequence[Login], at_ns: int, bound: int, span_ns: int) -> b
     "identify-budget",
     Severity.WARN,
     sends(GATEWAY, GatewayOp.IDENTIFY),
-    remedy="Resume instead of identifying, and find out what makes the bot begin anew so often.",
+    remedy="Resume instead of identifying, and find out what makes the bot start over so often.",
     source=("official-gateway",),
     needs=Knows.TIMES,
 )
 def identify_budget(now: Situation) -> Iterator[Noticed]:
-    """Most of the logins that a bot has in a day are spent.
+    """A bot has used most of its logins for the day.
 
-    Beyond the last all sessions end and the token is reset. Only logins in this recording are counted.
+    After the last one, all sessions end and the token is reset. Only logins in this recording are counted.
     """
     identify = now.expect(Identify)
     # Users' clients may log in as often as they like.
@@ -223,7 +223,7 @@ def identify_budget(now: Situation) -> Iterator[Noticed]:
     needs=Knows.TIMES,
 )
 def identify_spacing(now: Situation) -> Iterator[Noticed]:
-    """Two logins of one account within five seconds; that is allowed only with a max_concurrency above 1."""
+    """One account logged in twice within five seconds, which needs a max_concurrency above 1."""
     identify = now.expect(Identify)
     same = now.world.logins.of(identify.token)
     # On one connection that is for identify-twice and Invalid Session to tell. Of a whole row the first is told.
@@ -239,11 +239,11 @@ def identify_spacing(now: Situation) -> Iterator[Noticed]:
     "no-identify",
     Severity.WARN,
     silence(GATEWAY),
-    remedy="Send Identify or Resume when Hello has come.",
+    remedy="Send Identify or Resume after Hello.",
     source=("official-gateway",),
 )
 def no_identify(now: Situation) -> Iterator[Noticed]:
-    """The client connected and never said who it is."""
+    """The client connected but sent neither Identify nor Resume."""
     connection = now.connection
     hello = connection.hello
     if hello is None or connection.identify is not None or connection.resume is not None or not connection.is_whole:
@@ -257,12 +257,12 @@ def no_identify(now: Situation) -> Iterator[Noticed]:
     Severity.INFO,
     silence(GATEWAY),
     dispatches("READY", "RESUMED"),
-    remedy="Look at the status page; nothing that the client does makes this faster.",
+    remedy="Check Discord's status page; the client cannot make this faster.",
     source=("derived",),
     needs=Knows.TIMES,
 )
 def login_slow(now: Situation) -> Iterator[Noticed]:
-    """The server takes long to answer an Identify or a Resume."""
+    """The server is slow to answer an Identify or a Resume."""
     connection, asked, refused = now.connection, now.connection.asked, now.connection.main.refused
     if asked is None or connection.accepted is not None or refused is not None or not connection.is_whole:
         return

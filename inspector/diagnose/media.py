@@ -21,13 +21,13 @@ _LARGEST = 2**53
     "media-address-unanswered",
     Severity.ERROR,
     silence(MEDIA),
-    remedy="Let UDP out to the voice server's address and port: a firewall, a NAT or a proxy on the way drops it.",
+    remedy="Allow UDP to the voice server's address and port: a firewall, NAT or proxy in between drops it.",
     source=("official-voice", "derived"),
 )
 def media_address_unanswered(now: Situation) -> Iterator[Noticed]:
-    """IP discovery got no answer, so no media can come through.
+    """IP discovery got no answer, so no media can get through.
 
-    Without its own address the client cannot send Select Protocol, and the call stays without a key and without sound.
+    Without its own address the client cannot send Select Protocol, so the call gets no key and no sound.
     """
     asked = now.connection.media.discovery
     if asked is not None and now.passed(asked.at_ns + DISCOVERY_NS):
@@ -46,9 +46,9 @@ def media_address_unanswered(now: Situation) -> Iterator[Noticed]:
     source=("rfc3550", "derived"),
 )
 def media_loss(now: Situation) -> Iterator[Noticed]:
-    """So many packets of a source are missing that it can be heard or seen.
+    """So many packets are missing that it can be heard or seen.
 
-    Packets that the client sends and that are missing here were never sent: a witness stands before the network.
+    If the missing packets are the client's own, it never sent them: they are recorded before they reach the network.
     """
     packets, lost = _number(now.d, "packets"), _number(now.d, "lost")
     if packets + lost >= FEWEST_PACKETS and lost >= AUDIBLE_LOSS * (packets + lost):
@@ -60,14 +60,14 @@ def media_loss(now: Situation) -> Iterator[Noticed]:
     "media-before-speaking",
     Severity.WARN,
     sends(MEDIA, "rtp"),
-    remedy="Send Speaking (op 5) with your SSRC before the first packet of sound.",
+    remedy="Send Speaking (op 5) with your SSRC before the first audio packet.",
     source=("official-voice", "community-voice"),
     needs=Knows.TIMES,
 )
 def media_before_speaking(now: Situation) -> Iterator[Noticed]:
-    """The client sent sound before it had said that it speaks.
+    """The client sent audio before Speaking (op 5).
 
-    The voice server then does not know whose SSRC that is: it drops the sound, or the client.
+    The voice server does not know whose SSRC it is, and drops the audio or the client.
     """
     voice = now.connection.media.owner
     if voice is None or not voice.is_whole or not _is_audio(now.d):
@@ -75,28 +75,28 @@ def media_before_speaking(now: Situation) -> Iterator[Noticed]:
     began_ns = now.at_ns - int(_number(now.d, "duration_ms") * MS)
     speaking = voice.voice.speaking
     if speaking is None:
-        yield Noticed("Sound was sent, and no Speaking before it.")
+        yield Noticed("Audio was sent without Speaking before it.")
     elif speaking.at_ns > began_ns:
         early = took(speaking.at_ns - began_ns)
-        yield Noticed(f"Sound was sent {early} before the client's first Speaking.", (speaking.n,))
+        yield Noticed(f"Audio was sent {early} before the client's first Speaking.", (speaking.n,))
 
 
 @rule(
     "media-wrong-ssrc",
     Severity.ERROR,
     sends(MEDIA, "rtp"),
-    remedy="Send sound under the SSRC that Ready (op 2) gave.",
+    remedy="Send audio with the SSRC from Ready (op 2).",
     source=("official-voice",),
 )
 def media_wrong_ssrc(now: Situation) -> Iterator[Noticed]:
-    """The client sends sound under an SSRC that is not its own, and nobody will hear it."""
+    """The client sent audio with an SSRC that is not its own; no one will hear it."""
     voice = now.connection.media.owner
     ready = voice.voice.ready if voice is not None else None
     if ready is None or ready.ssrc is None or not _is_audio(now.d):
         return
     ssrc = _number(now.d, "ssrc")
     if ssrc != ready.ssrc:
-        yield Noticed(f"Sound was sent under SSRC {ssrc}; Ready gave {ready.ssrc}.", (ready.n,))
+        yield Noticed(f"Audio was sent with SSRC {ssrc}; Ready gave {ready.ssrc}.", (ready.n,))
 
 
 def _is_audio(d: Any) -> bool:

@@ -77,9 +77,9 @@ def _is_current(now: Situation) -> bool:
     source=("dave",),
 )
 def dave_proposals_unanswered(now: Situation) -> Iterator[Noticed]:
-    """Proposals came, and neither the client nor anyone else committed them.
+    """Proposals arrived, and neither the client nor anyone else committed them.
 
-    Until somebody does, who came hears nothing, and who left could still listen.
+    Until someone does, people who joined hear nothing, and people who left could still listen.
     """
     encryption = now.connection.voice.encryption
     if encryption.proposals is None or not now.connection.is_whole or _takes_up(now):
@@ -115,14 +115,14 @@ def _takes_up(now: Situation) -> bool:
     Severity.WARN,
     sends(VOICE, VoiceOp.MLS_COMMIT_WELCOME),
     receives(VOICE, VoiceOp.MLS_ANNOUNCE_COMMIT),
-    remedy="Keep every proposal of the epoch (op 27) until it is committed or taken back, and commit all of them: the "
-    "server does not take a commit that leaves one out.",
+    remedy="Keep every proposal of the epoch (op 27) until it is committed or revoked, and commit all of them: the "
+    "server rejects a commit that leaves one out.",
     source=("dave",),
 )
 def dave_commit_incomplete(now: Situation) -> Iterator[Noticed]:
-    """A commit leaves out proposals that came before it and were not taken back.
+    """A commit leaves out proposals that arrived before it and were not revoked.
 
-    They are lost with the epoch: who was to come stays out, who left still has the keys.
+    They are lost with the epoch: people who joined stay out, and people who left keep the keys.
     """
     if not _is_current(now):
         return
@@ -160,11 +160,11 @@ def _concerns_itself(encryption: Dave, proposal: Proposed) -> bool:
     sends(VOICE, VoiceOp.MLS_COMMIT_WELCOME),
     receives(VOICE, VoiceOp.MLS_ANNOUNCE_COMMIT),
     remedy="Look for proposals (op 27) that did not arrive, for instance while the connection was down on a version "
-    "below 8. The client can only reject such a commit (op 31) and be let in anew.",
+    "below 8. The client can only reject such a commit (op 31) and be added again.",
     source=("dave", "rfc9420"),
 )
 def dave_commit_unknown_proposal(now: Situation) -> Iterator[Noticed]:
-    """A commit refers to a proposal that never came here, or was taken back."""
+    """A commit refers to a proposal that never arrived here or was revoked."""
     if not _is_current(now):
         return
     known = now.connection.voice.encryption.open_proposals
@@ -196,7 +196,7 @@ def dave_commit_unknown_proposal(now: Situation) -> Iterator[Noticed]:
     source=("rfc9420", "dave"),
 )
 def dave_epoch_jump(now: Situation) -> Iterator[Noticed]:
-    """Proposals or a commit are of another epoch than the group has come to."""
+    """Proposals or a commit belong to another epoch than the group is in."""
     encryption, epoch = now.connection.voice.encryption, number_in(now.d, "epoch")
     if epoch is None or encryption.epoch is None or epoch == encryption.epoch or not is_known(now):
         return
@@ -209,12 +209,12 @@ def dave_epoch_jump(now: Situation) -> Iterator[Noticed]:
     "dave-add-unknown-user",
     Severity.WARN,
     receives(VOICE, VoiceOp.MLS_PROPOSALS),
-    remedy="Do not commit it: whoever is added can hear the call. A client must take only those for users that Clients "
-    "Connect (op 11) named.",
+    remedy="Do not commit it: anyone who is added can hear the call. Accept such proposals only for users that Clients "
+    "Connect (op 11) has named.",
     source=("dave",),
 )
 def dave_add_unknown_user(now: Situation) -> Iterator[Noticed]:
-    """It is proposed to add a user who is not in the call, as far as the server has told."""
+    """A proposal adds a user who, according to the server, is not in the call."""
     encryption, connection = now.connection.voice.encryption, now.connection
     # Before version 8 a resume does not send again who came meanwhile.
     is_told = connection.resume is None or (connection.version or 0) >= 8
@@ -234,11 +234,11 @@ def dave_add_unknown_user(now: Situation) -> Iterator[Noticed]:
     "dave-external-sender-changed",
     Severity.WARN,
     receives(VOICE, VoiceOp.MLS_EXTERNAL_SENDER),
-    remedy="Keep the first: a group has one external sender, and proposals by another cannot be checked.",
+    remedy="Keep the first key: a group has one external sender, and proposals from another cannot be verified.",
     source=("dave",),
 )
 def dave_external_sender_changed(now: Situation) -> Iterator[Noticed]:
-    """The server names another key for its proposals than before, for the same group."""
+    """The server changed the key for its proposals within one group."""
     encryption, key = now.connection.voice.encryption, inner(now.d, "signature_key")
     before, known = encryption.external_sender, encryption.external_key
     if type(key) is not str or known is None or before is None or key == known:
@@ -251,11 +251,11 @@ def dave_external_sender_changed(now: Situation) -> Iterator[Noticed]:
     "dave-credential-mismatch",
     Severity.ERROR,
     sends(VOICE, VoiceOp.MLS_KEY_PACKAGE),
-    remedy="Make the key package in the name of the account that joins: its user id in eight bytes, big-endian.",
+    remedy="Put the user id of the joining account into the key package: eight bytes, big-endian.",
     source=("dave",),
 )
 def dave_credential_mismatch(now: Situation) -> Iterator[Noticed]:
-    """The client's key package is in the name of another user than its Identify; nobody will add it."""
+    """The client's key package names another user than its Identify; it will not be added."""
     user, claimed = now.connection.voice.encryption.user, name(inner(now.d, "user_id"))
     if user is not None and claimed is not None and user != claimed:
         asked = now.connection.identify
@@ -281,7 +281,7 @@ def dave_credential_mismatch(now: Situation) -> Iterator[Noticed]:
     source=("dave",),
 )
 def dave_parameters_wrong(now: Situation) -> Iterator[Noticed]:
-    """A message has what version 1 of DAVE does not allow; members of the group must refuse it."""
+    """A message contains something that version 1 of DAVE does not allow; members of the group must reject it."""
     assert now.payload is not None
     if now.payload.problems:
         # That it cannot be read to its end is told elsewhere.
@@ -342,11 +342,11 @@ def _other(value: Any, allowed: tuple[str, ...]) -> Iterator[str]:
     "dave-key-package-reused",
     Severity.WARN,
     receives(VOICE, VoiceOp.MLS_PROPOSALS, VoiceOp.MLS_WELCOME),
-    remedy="Send a fresh key package each time one is due; each lets in once.",
+    remedy="Send a fresh key package each time one is due; each can be used once.",
     source=("rfc9420", "dave"),
 )
 def dave_key_package_reused(now: Situation) -> Iterator[Noticed]:
-    """Somebody is to be let in by a key package that has let in before."""
+    """A key package is used a second time to add someone."""
     encryption = now.connection.voice.encryption
     opened = {
         proposal.package: At(proposal.n, proposal.at_ns)
@@ -380,7 +380,7 @@ def _lets_in(now: Situation) -> Iterator[tuple[str, str | None]]:
     source=("dave", "rfc9420"),
 )
 def dave_key_package_repeated(now: Situation) -> Iterator[Noticed]:
-    """The client sends a key package again, or one that nothing asks for."""
+    """The client sends a key package again, or one that was not asked for."""
     encryption, ref = now.connection.voice.encryption, inner(now.d, "key_package", "ref")
     before = encryption.packages.get(ref) if type(ref) is str else None
     if before is not None:
@@ -396,7 +396,7 @@ def dave_key_package_repeated(now: Situation) -> Iterator[Noticed]:
     "dave-welcome-mismatch",
     Severity.WARN,
     receives(VOICE, VoiceOp.MLS_WELCOME),
-    remedy="Keep the private keys of a key package until it was used or another was sent; the client can only reject "
+    remedy="Keep the private keys of a key package until it has been used or replaced; the client can only reject "
     "this welcome (op 31) and send a fresh one.",
     source=("rfc9420", "dave"),
 )

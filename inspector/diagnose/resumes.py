@@ -30,7 +30,7 @@ LOOP = 3
     source=("official-gateway",),
 )
 def resume_unknown_session(now: Situation) -> Iterator[Noticed]:
-    """The client resumes another session than the one it was given."""
+    """The client tried to resume a session that is not its own."""
     resume, world = now.expect(Resume), now.world
     if resume.session is None or resume.token is None:
         missing = [name for name, value in (("session_id", resume.session), ("token", resume.token)) if value is None]
@@ -62,16 +62,16 @@ def _is_alone(identify: Identify) -> bool:
     "resume-wrong-seq",
     Severity.ERROR,
     sends(GATEWAY, GatewayOp.RESUME),
-    remedy="Keep the highest s that came, per session, and begin anew with each READY.",
+    remedy="Keep the highest s per session, and reset it at each READY.",
     source=("official-gateway",),
     needs=Knows.TIMES,
 )
 def resume_wrong_seq(now: Situation) -> Iterator[Noticed]:
-    """Resume asks to go on from a number that the server never reached, or from none."""
+    """Resume has a seq that the server never reached, or none."""
     resume = now.expect(Resume)
     session = now.world.sessions.get(resume.session or "")
     if resume.seq is None:
-        yield Noticed("Resume has no seq, or one that is no whole number.")
+        yield Noticed("Resume has no seq, or one that is not a whole number.")
     elif session is None or session.ready is None or session.seq is None or not now.world.was_read(session):
         return
     elif resume.seq > session.seq:
@@ -85,12 +85,12 @@ def resume_wrong_seq(now: Situation) -> Iterator[Noticed]:
     "resume-stale-seq",
     Severity.INFO,
     sends(GATEWAY, GatewayOp.RESUME),
-    remedy="Take the number over as soon as a dispatch has been received, not when it has been worked off.",
+    remedy="Store s when a dispatch arrives, not when it has been handled.",
     source=("official-gateway",),
     needs=Knows.TIMES,
 )
 def resume_stale_seq(now: Situation) -> Iterator[Noticed]:
-    """Resume goes back behind what the client had received, so it gets events twice."""
+    """Resume has an old seq, so the client gets events twice."""
     resume = now.expect(Resume)
     session = now.world.sessions.get(resume.session or "")
     if session is None or session.ready is None or session.seq is None or resume.seq is None:
@@ -113,13 +113,13 @@ def resume_stale_seq(now: Situation) -> Iterator[Noticed]:
     "resume-at-wrong-url",
     Severity.WARN,
     sends(GATEWAY, GatewayOp.RESUME),
-    remedy="Connect to resume_gateway_url of READY for a resume, and to the first URL for an Identify.",
+    remedy="To resume, connect to the resume_gateway_url from READY; to identify, connect to the main URL.",
     source=("official-gateway",),
 )
 def resume_at_wrong_url(now: Situation) -> Iterator[Noticed]:
-    """The client resumes somewhere else than READY said.
+    """The client resumed at another host than READY named.
 
-    It works at times, and the connection drops more often.
+    That works sometimes, but such connections drop more often.
     """
     session = now.world.sessions.get(now.expect(Resume).session or "")
     if session is not None and _has_failed_since(now, session):
@@ -150,11 +150,11 @@ def _port_less(host: str) -> str:
     "resume-parameters-changed",
     Severity.WARN,
     sends(GATEWAY, GatewayOp.RESUME),
-    remedy="Put the same v, encoding and compress into the resume URL as into the first.",
+    remedy="Use the same v, encoding and compress in the resume URL as in the first URL.",
     source=("official-gateway",),
 )
 def resume_parameters_changed(now: Situation) -> Iterator[Noticed]:
-    """The URL of a resume asks for another version or encoding than the session began with."""
+    """The URL of a resume asks for another version or encoding than the session started with."""
     session = now.world.sessions.get(now.expect(Resume).session or "")
     if session is None or session.ready is None:
         return
@@ -180,11 +180,11 @@ def _value(value: int | str | None) -> str:
     "resume-after-destroying",
     Severity.ERROR,
     sends(GATEWAY, GatewayOp.RESUME),
-    remedy="Close with a code from 4000 to 4999 to keep the session, and with 1000 only to give it up.",
+    remedy="To keep the session, close with a code from 4000 to 4999; close with 1000 only to end it.",
     source=("official-gateway",),
 )
 def resume_after_destroying(now: Situation) -> Iterator[Noticed]:
-    """The client resumes a session that it destroyed itself by closing with 1000 or 1001."""
+    """The client tried to resume a session that it had ended itself, by closing with 1000 or 1001."""
     session = now.world.sessions.get(now.expect(Resume).session or "")
     if session is None or session.ending is None:
         return
@@ -200,7 +200,7 @@ def resume_after_destroying(now: Situation) -> Iterator[Noticed]:
     "resume-after-end",
     Severity.WARN,
     receives(GATEWAY, GatewayOp.INVALID_SESSION),
-    remedy="Forget session_id after op 9 with d false and after closes that forbid a resume, and identify.",
+    remedy="After op 9 with d false, or a close code that forbids resuming, drop the session_id and identify.",
     source=("official-gateway", "official-opcodes"),
     needs=Knows.TIMES,
 )
@@ -230,14 +230,14 @@ def resume_after_end(now: Situation) -> Iterator[Noticed]:
     "identify-instead-of-resume",
     Severity.WARN,
     sends(GATEWAY, GatewayOp.IDENTIFY),
-    remedy="Resume first; an op 9 tells if that is not possible. An Identify costs one of 1000 a day and loses events.",
+    remedy="Try to resume first; op 9 says if that is not possible.",
     source=("official-gateway",),
     needs=Knows.TIMES,
 )
 def identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
-    """The client identified anew although its session could have been resumed.
+    """The client started a new session although the old one could have been resumed.
 
-    Events of the time in between are lost, and one of the day's 1000 logins is spent.
+    It misses the events in between, and uses one of the day's 1000 logins.
     """
     before = now.before()
     if before is None or now.connection.resume is not None or now.connection.main.refused is not None:
@@ -273,12 +273,12 @@ def identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
     source=("derived",),
 )
 def resume_loop(now: Situation) -> Iterator[Noticed]:
-    """The client resumes again and again, and never gets through."""
+    """The client tried to resume again and again, without success."""
     session = now.world.sessions.get(now.expect(Resume).session or "")
     if now.world.has_gaps or (session is not None and not now.world.was_read(session)):
         return
     if session is not None and session.failures >= LOOP and session.failures % LOOP == 0:
         yield Noticed(
-            f"This is the resume number {session.failures + 1} of session ••••{session.id[:4]} without a RESUMED.",
+            f"This is attempt {session.failures + 1} to resume session ••••{session.id[:4]}, and none got a RESUMED.",
             tuple(now.world.ended[each][1].n for each in session.connections if each in now.world.ended),
         )

@@ -10,7 +10,7 @@ from inspector.session.said import Ready
 from inspector.session.tracker import DESTROYING
 
 _REMEDY = (
-    "Leave --no-rewrite out, so that gwinspect tells the client to resume at the proxy. Or use a way in that does not "
+    "Leave --no-rewrite out, so that gwinspect tells the client to resume at the proxy. Or use a mode that does not "
     "depend on READY: an HTTP proxy, --mode local or --mode wireguard."
 )
 
@@ -25,8 +25,8 @@ _REMEDY = (
 def resume_past_proxy(now: Situation) -> Iterator[Noticed]:
     """In reverse mode, READY sends the client past the proxy for a resume.
 
-    The client connects to the proxy only because it was told to. READY names another host to resume at, and from then
-    on nothing of the session is recorded.
+    The client connects to the proxy only because that is its configured address. READY names another host to resume
+    at, and from then on the session is not recorded.
     """
     if isinstance(now.said, Ready) and not now.event.marks & Mark.CHANGED:
         host = address_of(now.said.resume_url or "")

@@ -18,11 +18,11 @@ MOST_GAPS = 5
     "seq-gap",
     Severity.INFO,
     dispatches(odd=Odd.OUT_OF_ORDER),
-    remedy="Nothing by itself; if events are missing as well, compare what the client got with what is recorded.",
+    remedy="Nothing by itself. If the client misses events, compare what it received with the recording.",
     source=("derived",),
 )
 def seq_gap(now: Situation) -> Iterator[Noticed]:
-    """Numbers of events are left out."""
+    """Sequence numbers are skipped."""
     connection, numbers, seq = now.connection, now.connection.sequence, now.event.seq
     if seq is None or now.event.event == "READY" or not connection.is_whole:
         return
@@ -43,13 +43,13 @@ def seq_gap(now: Situation) -> Iterator[Noticed]:
     "seq-not-rising",
     Severity.WARN,
     dispatches(odd=Odd.OUT_OF_ORDER),
-    remedy="If it is no server of your own: two sessions were recorded as one connection, or messages out of order.",
+    remedy="Unless the server is yours, two sessions were recorded as one connection, or messages are out of order.",
     source=("derived",),
 )
 def seq_not_rising(now: Situation) -> Iterator[Noticed]:
-    """An event has a number that was there before, or a smaller one.
+    """A sequence number repeats or goes backwards.
 
-    During a resume that is as it should be: events are sent again under the numbers that they had.
+    During a resume that is normal: events are sent again with their old numbers.
     """
     connection, numbers, seq = now.connection, now.connection.sequence, now.event.seq
     if seq is None or numbers.last is None or now.event.event == "READY" or connection.is_replaying:
@@ -66,11 +66,11 @@ def seq_not_rising(now: Situation) -> Iterator[Noticed]:
     "seq-missing",
     Severity.INFO,
     dispatches(odd=Odd.OUT_OF_ORDER),
-    remedy="If it is a server of your own: number every dispatch, from 1 with READY.",
+    remedy="If the server is yours, number every dispatch, starting with 1 for READY.",
     source=("official-events",),
 )
 def seq_missing(now: Situation) -> Iterator[Noticed]:
-    """An event has no number, so a resume cannot ask for what follows it."""
+    """An event has no sequence number, so a resume cannot start after it."""
     if now.event.seq is None and not now.connection.sequence.unnumbered:
         yield Noticed("The dispatch has no s. Further cases on this connection are counted, not listed.")
 
@@ -79,11 +79,11 @@ def seq_missing(now: Situation) -> Iterator[Noticed]:
     "resume-lost-events",
     Severity.WARN,
     dispatches("RESUMED"),
-    remedy="Fetch what matters anew over HTTP: members, messages, states of guilds.",
+    remedy="Fetch what matters again over HTTP: members, messages, guild state.",
     source=("derived",),
 )
 def resume_lost_events(now: Situation) -> Iterator[Noticed]:
-    """A resume was accepted, and not everything that was missed came.
+    """A resume was accepted, but the server did not send everything that was missed.
 
     The first number after a resume should follow the one that Resume named.
     """
@@ -111,29 +111,29 @@ def resume_lost_events(now: Situation) -> Iterator[Noticed]:
     "event-before-ready",
     Severity.INFO,
     dispatches(odd=Odd.EARLY),
-    remedy="If it is a server of your own: READY comes first.",
+    remedy="If the server is yours, send READY first.",
     source=("official-gateway",),
 )
 def event_before_ready(now: Situation) -> Iterator[Noticed]:
-    """An event came before READY on a connection that resumes nothing."""
+    """An event came before READY on a connection that does not resume."""
     connection, numbers = now.connection, now.connection.sequence
     if connection.accepted is not None or connection.resume is not None or numbers.last is not None:
         return
     if numbers.unnumbered:
         return
     if now.event.event not in ("READY", "RESUMED") and connection.is_whole:
-        yield Noticed("This is the first event of the connection, and not READY.")
+        yield Noticed("The first event of the connection is not READY.")
 
 
 @rule(
     "event-outside-shard",
     Severity.WARN,
     dispatches(odd=Odd.STRAY),
-    remedy="Look at the shard in Identify: the wrong count makes guilds arrive twice or not at all.",
+    remedy="Check the shard in Identify: with a wrong count, guilds arrive twice or not at all.",
     source=("official-gateway",),
 )
 def event_outside_shard(now: Situation) -> Iterator[Noticed]:
-    """An event of a guild came to a shard that the guild does not belong to."""
+    """A guild's event came to a shard that the guild does not belong to."""
     connection, guild = now.connection, now.event.guild_id
     shard = connection.main.shard_pair
     if guild is not None and shard is not None:

@@ -27,11 +27,11 @@ REPEATED = 3
     "invalid-session-ignored",
     Severity.WARN,
     silence(GATEWAY),
-    remedy="After op 9 identify anew (or resume, if d is true), or close the connection and do so on a new one.",
+    remedy="After op 9, identify (or resume, if d is true), on this connection or a new one.",
     source=("official-gateway",),
 )
 def invalid_session_ignored(now: Situation) -> Iterator[Noticed]:
-    """The session was declared invalid, and the client did nothing about it."""
+    """The server invalidated the session, and the client did not react."""
     refused, closed = now.connection.main.refused, now.closed
     if not now.connection.is_whole:
         return
@@ -66,11 +66,11 @@ def invalid_session_answered_too_soon(now: Situation) -> Iterator[Noticed]:
     "invalid-session",
     Severity.INFO,
     receives(GATEWAY, GatewayOp.INVALID_SESSION),
-    remedy="Identify anew if d is false, resume if it is true. In answer to Identify: leave 5 seconds between logins.",
+    remedy="Identify if d is false, resume if it is true. If it answers an Identify, leave 5 seconds between logins.",
     source=("official-gateway", "community-gateway"),
 )
 def invalid_session(now: Situation) -> Iterator[Noticed]:
-    """The server refused a login or a resume, or cancelled the session."""
+    """The server refused a login or a resume, or invalidated the session."""
     connection, asked, refused = now.connection, now.connection.asked, now.connection.main.refused
     why = None
     if connection.accepted is not None:
@@ -82,7 +82,7 @@ def invalid_session(now: Situation) -> Iterator[Noticed]:
         after = f", {took(now.at_ns - members[-1].at_ns)} after a Request Guild Members" if members else ""
         why = Noticed(f"The server cancelled the live session{after}.", (members[-1].n if members else None,))
     elif refused is not None:
-        why = Noticed("Invalid Session came again, although nothing was asked.", (refused.n,))
+        why = Noticed("Another Invalid Session came, without an Identify or Resume in between.", (refused.n,))
     elif isinstance(asked, Resume):
         why = Noticed(_why_not_resumed(now, asked), (asked.n,))
     elif asked is not None:
@@ -138,11 +138,11 @@ def _why_not_identified(now: Situation, identify: Identify) -> Noticed:
     "reconnect-ignored",
     Severity.WARN,
     silence(GATEWAY),
-    remedy="On op 7 close with a code other than 1000 and 1001, connect to the resume URL, and resume.",
+    remedy="On op 7, close with a code other than 1000 and 1001, connect to the resume URL, and resume.",
     source=("official-gateway",),
 )
 def reconnect_ignored(now: Situation) -> Iterator[Noticed]:
-    """The server asked for a reconnect, and the client stayed."""
+    """The server asked the client to reconnect, and it stayed."""
     asked = now.connection.main.reconnect
     if asked is None:
         return
@@ -159,11 +159,11 @@ def reconnect_ignored(now: Situation) -> Iterator[Noticed]:
     "session-thrown-away",
     Severity.WARN,
     closes(GATEWAY),
-    remedy="Close with a code from 4000 to 4999 where the session is to go on.",
+    remedy="To keep the session, close with a code from 4000 to 4999.",
     source=("official-gateway",),
 )
 def session_thrown_away(now: Situation) -> Iterator[Noticed]:
-    """The client closed with 1000 or 1001 when it was asked to reconnect, and so lost its session."""
+    """Asked to reconnect, the client closed with 1000 or 1001, which ends its session."""
     closed, asked = now.event.closed, now.connection.main.reconnect
     if closed is not None and asked is not None and closed.by == "client" and closed.code in DESTROYING:
         yield Noticed(f"Asked to reconnect, the client closed with {closed.code}; the session is gone.", (asked.n,))

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from inspector.diagnose.rule import Noticed, Situation, dispatches, opens, payloads, rule
 from inspector.diagnose.words import quoted
 from inspector.inert import inert
-from inspector.model import Plane, Severity
+from inspector.model import ABSENT, Plane, Severity
 from inspector.session.intents import comes_anyway
 from inspector.session.plan import Odd
 from inspector.session.world import MAX_SEEN, unknown_names
 from inspector.wire.dialect import dialect_of
-from inspector.words import listed
+from inspector.words import kind_of, listed
 
 GATEWAY, VOICE = Plane.GATEWAY, Plane.VOICE
 # Versions of the gateway that are served, that are on their way out, and the highest that is no longer served.
@@ -23,11 +23,11 @@ LOWEST_VOICE = 4
     "unknown-name",
     Severity.INFO,
     payloads(GATEWAY, VOICE, odd=Odd.UNKNOWN),
-    remedy="If you know what it is, tell gwinspect by a row in a table of your own, and whoever documents such things.",
+    remedy="If you know what it is, add a row for it to a table of your own.",
     source=("derived",),
 )
 def unknown_name(now: Situation) -> Iterator[Noticed]:
-    """An opcode, event or key of the envelope comes that no table knows; said once for each."""
+    """An opcode, event or envelope key is not in any table. Reported once for each."""
     assert now.payload is not None
     # Where no more names can be remembered, each would be told of again and again.
     if len(now.world.seen) >= MAX_SEEN:
@@ -35,26 +35,27 @@ def unknown_name(now: Situation) -> Iterator[Noticed]:
     new = [name for name in unknown_names(now.event, now.payload, now.registry) if name not in now.world.seen]
     if new:
         side = "The client sends" if now.event.from_client else "The server sends"
-        fields = f" Its body has {_fields(now.d)}." if new[0].startswith(("op ", "event ")) else ""
-        yield Noticed(f"{side} what no table knows: {listed(inert(name) for name in new[:5])}.{fields}")
+        is_told = new[0].startswith(("op ", "event ")) and now.d is not ABSENT
+        fields = f" Its body has {_fields(now.d)}." if is_told else ""
+        yield Noticed(f"{side} something that is in no table: {listed(inert(name) for name in new[:5])}.{fields}")
 
 
 def _fields(d: object) -> str:
     if type(d) is dict:
         keys = [quoted(str(key), 30) for key in list(d)[:12]]
         return f"the keys {listed(keys)}" if keys else "no keys"
-    return f"no keys, it is {type(d).__name__}"
+    return f"no keys: it is {kind_of(d)}"
 
 
 @rule(
     "odd-payload",
     Severity.WARN,
     payloads(GATEWAY, VOICE, odd=Odd.PROBLEMS),
-    remedy="Look at the payload in the Wire tab, and at what builds it.",
+    remedy="Look at the payload in the Wire tab, and at the code that builds it.",
     source=("derived",),
 )
 def odd_payload(now: Situation) -> Iterator[Noticed]:
-    """A payload could be read, but is not as it should be."""
+    """A payload could be read, but something about it is wrong."""
     assert now.payload is not None
     if now.payload.problems:
         severity = None if now.event.from_client else Severity.INFO
@@ -67,17 +68,17 @@ def odd_payload(now: Situation) -> Iterator[Noticed]:
     "compressed-twice",
     Severity.INFO,
     opens(GATEWAY, VOICE),
-    remedy="Do not offer permessage-deflate where the URL asks for a compressed stream; it costs time for nothing.",
+    remedy="Do not offer permessage-deflate if the URL asks for a compressed stream; it only costs time.",
     source=("derived",),
 )
 def compressed_twice(now: Situation) -> Iterator[Noticed]:
-    """The WebSocket compresses messages that are compressed already."""
+    """The WebSocket compresses messages that are already compressed."""
     opened = now.event.opened
     if opened is None:
         return
     extensions = opened.headers.get("response-sec-websocket-extensions", "")
     if "permessage-deflate" in extensions and dialect_of(opened.url).compression is not None:
-        yield Noticed("permessage-deflate was agreed on for a stream that is compressed already.")
+        yield Noticed("permessage-deflate was negotiated for a stream that is already compressed.")
 
 
 @rule(
@@ -88,17 +89,19 @@ def compressed_twice(now: Situation) -> Iterator[Noticed]:
     source=("official-gateway", "official-voice"),
 )
 def version_in_url(now: Situation) -> Iterator[Noticed]:
-    """The URL names no version, or one that is not served or not for long."""
+    """The URL has no version, or one that is deprecated or no longer served."""
     connection, opened = now.connection, now.event.opened
     if opened is None or opened.joined_late or opened.refusal is not None or not opened.url:
         return
     version = connection.version
     if connection.plane is VOICE:
         if version is None or version < LOWEST_VOICE:
-            found = "no v that is a number" if version is None else f"v={version}"
-            yield Noticed(f"The URL has {found}; the voice gateway wants at least {LOWEST_VOICE}.", (), Severity.ERROR)
+            found = "no numeric v" if version is None else f"v={version}"
+            yield Noticed(
+                f"The URL has {found}; the voice gateway requires at least v={LOWEST_VOICE}.", (), Severity.ERROR
+            )
     elif version is None:
-        yield Noticed("The URL has no v that is a number, so the server chooses a version.", (), Severity.INFO)
+        yield Noticed("The URL has no numeric v, so the server chooses a version.", (), Severity.INFO)
     elif version in DEPRECATED:
         yield Noticed(f"Version {version} of the gateway is deprecated.")
     elif version <= DISCONTINUED:
@@ -111,11 +114,11 @@ def version_in_url(now: Situation) -> Iterator[Noticed]:
     "event-outside-intents",
     Severity.INFO,
     dispatches(odd=Odd.UNASKED),
-    remedy="Nothing; it shows that the table of intents is not the whole truth, or that the server is one of your own.",
+    remedy="Nothing. The table of intents is incomplete, or the server is not Discord's.",
     source=("official-gateway",),
 )
 def event_outside_intents(now: Situation) -> Iterator[Noticed]:
-    """An event comes that none of the intents in Identify asks for; said once for each event and connection."""
+    """An event came that needs an intent the bot did not ask for. Reported once per event and connection."""
     row = now.registry.event(now.event.event or "")
     if row is not None and not comes_anyway(now.event, now.session):
         intents = listed(row.intents, "or")

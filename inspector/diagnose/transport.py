@@ -37,12 +37,12 @@ def undecodable(now: Situation) -> Iterator[Noticed]:
     source=("derived",),
 )
 def connection_refused(now: Situation) -> Iterator[Noticed]:
-    """There was no connection: the upgrade was refused, or did not come that far."""
+    """No connection was made: the upgrade was refused, or the handshake failed before it."""
     opened = now.event.opened
     if opened is not None and opened.refusal is not None:
         answered = "the server answered " if opened.status is not None else ""
         yield Noticed(
-            f"No WebSocket came about: {answered}{inert(mask_reason(opened.refusal)[:MAX_REFUSAL]).rstrip('.')}."
+            f"There is no WebSocket: {answered}{inert(mask_reason(opened.refusal)[:MAX_REFUSAL]).rstrip('.')}."
         )
 
 
@@ -55,7 +55,7 @@ def connection_refused(now: Situation) -> Iterator[Noticed]:
     source=("derived",),
 )
 def changed_by_proxy(now: Situation) -> Iterator[Noticed]:
-    """The proxy made up, changed or dropped a message."""
+    """The proxy injected, changed or dropped a message."""
     marks, reached_at = now.event.marks & _BY_PROXY, now.connection.opened.headers.get(REACHED_AT)
     if marks == Mark.CHANGED and reached_at is not None and now.event.event == "READY":
         yield Noticed(
@@ -80,7 +80,7 @@ def said_of(marks: Mark) -> str:
     source=("derived",),
 )
 def joined_late(now: Situation) -> Iterator[Noticed]:
-    """The recording begins in the middle of a connection, so rules that need its beginning say nothing."""
+    """The recording starts in the middle of a connection, so rules that need its beginning stay silent."""
     opened = now.event.opened
     if opened is not None and opened.joined_late and opened.refusal is None and opened.plane is not Plane.RPC:
-        yield Noticed("The recording begins in the middle of this connection; what came before is not known.")
+        yield Noticed("The recording starts in the middle of this connection; what came before is unknown.")

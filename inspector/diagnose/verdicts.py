@@ -99,14 +99,17 @@ def judge(now: Situation) -> tuple[Verdict | None, Finding | None]:
         return _either(now, closed)
     verdict, finding = _judged(now, closed)
     if verdict is not None and closed.code in (1005, 1006) and left_on_its_own(now.connection, closed, now.at_ns):
-        verdict = replace(verdict, advice=f"{STOPPED} Otherwise: {verdict.advice[:1].lower()}{verdict.advice[1:]}")
+        otherwise = "connect again and resume."
+        if verdict.resume is False:
+            otherwise = f"{verdict.advice[:1].lower()}{verdict.advice[1:]}"
+        verdict = replace(verdict, advice=f"{STOPPED} Otherwise, {otherwise}")
     return verdict, finding
 
 
 def _unrecorded(now: Situation) -> Verdict:
     """Return the verdict on an end that is not in the recording."""
     cause = websocket.not_recorded(now)
-    text = f"The end of this connection was not recorded; it counts as ended with its last message: {cause.text}"
+    text = f"The end of this connection was not recorded; it is taken to have ended with its last message: {cause.text}"
     return Verdict(now.event.n, text, bounded(cause.evidence, now.event.n), advice=cause.advice)
 
 
@@ -152,7 +155,7 @@ def _without_lead(verdict: Verdict) -> tuple[str, bool | None, bool | None, str]
 
 
 def _reading(verdict: Verdict | None) -> str:
-    return "that is the plain end of a conversation." if verdict is None else _without_lead(verdict)[0]
+    return "that is a normal end." if verdict is None else _without_lead(verdict)[0]
 
 
 def _advice(server: Verdict | None, client: Verdict | None) -> str:
@@ -234,7 +237,7 @@ def _verdict(now: Situation, closed: Closed, cause: Cause, row: CloseCode | None
         # Nothing is ever resumed there, whatever WebSocket's own codes mean elsewhere.
         resume = False
         if row is not None and row.plane == "websocket":
-            advice = "Connect again, and begin from the start."
+            advice = "Connect again and start over."
     text = f"{_lead(closed, row)}: {cause.text}"
     return Verdict(now.event.n, text, bounded(cause.evidence, now.event.n), reconnect, resume, advice)
 

@@ -38,11 +38,11 @@ def _is_numbered(connection: Connection) -> bool:
     "voice-version-old",
     Severity.WARN,
     sends(VOICE, VoiceOp.IDENTIFY),
-    remedy="Connect with v=8: it has sequence numbers, and a resume then sends again what was missed.",
+    remedy="Connect with v=8: it has sequence numbers, so that a resume can send again what was missed.",
     source=("official-voice", "community-voice"),
 )
 def voice_version_old(now: Situation) -> Iterator[Noticed]:
-    """A client that can speak DAVE connects with a version from before sequence numbers."""
+    """A client with DAVE uses a gateway version without sequence numbers."""
     identify, version = now.expect(Identify), now.connection.version
     if identify.dave and version is not None and version < NUMBERED:
         yield Noticed(f"Identify offers DAVE {identify.dave}, and the URL has v={version}.")
@@ -52,30 +52,30 @@ def voice_version_old(now: Situation) -> Iterator[Noticed]:
     "voice-heartbeat-shape",
     Severity.ERROR,
     sends(VOICE, VoiceOp.HEARTBEAT),
-    remedy="From version 8 on send {t, seq_ack}, before that a bare number.",
+    remedy="From version 8 on, send {t, seq_ack}; before that, a bare number.",
     source=("official-voice",),
 )
 def voice_heartbeat_shape(now: Situation) -> Iterator[Noticed]:
-    """A heartbeat does not have the form that its version wants; the voice server closes with 4020."""
+    """A heartbeat is in the wrong form for the gateway version; the voice server closes with 4020."""
     version = now.connection.version
     if version is None:
         return
     is_object = type(now.d) is dict
     if is_object != _is_numbered(now.connection):
-        found, wanted = ("an object", "a bare number") if is_object else ("no object", "{t, seq_ack}")
-        yield Noticed(f"The body of this heartbeat is {found}; version {version} wants {wanted}.")
+        found, wanted = ("an object", "a bare number") if is_object else ("not an object", "{t, seq_ack}")
+        yield Noticed(f"The body of this heartbeat is {found}; version {version} requires {wanted}.")
 
 
 @rule(
     "voice-seq-ack-missing",
     Severity.WARN,
     sends(VOICE, VoiceOp.HEARTBEAT, VoiceOp.RESUME),
-    remedy="Put the last seq that came, JSON and binary messages alike, into seq_ack.",
+    remedy="Set seq_ack to the last seq received, in JSON and binary messages alike.",
     source=("official-voice",),
     needs=Knows.TIMES,
 )
 def voice_seq_ack_missing(now: Situation) -> Iterator[Noticed]:
-    """A heartbeat or Resume does not say what was received last, so a resume cannot send again what was missed."""
+    """A heartbeat or Resume has no seq_ack, so a resume cannot send again what was missed."""
     connection, known = now.connection, _counted(now)
     if not _is_numbered(connection) or known is None or type(now.d) is not dict or not connection.is_whole:
         return
@@ -105,12 +105,12 @@ def _counted(now: Situation) -> int | None:
     "voice-seq-ack-wrong",
     Severity.ERROR,
     sends(VOICE, VoiceOp.HEARTBEAT, VoiceOp.RESUME),
-    remedy="Acknowledge the seq of the newest message that came; 0 is a number too.",
+    remedy="Acknowledge the seq of the newest message received; 0 is a number too.",
     source=("official-voice",),
     needs=Knows.TIMES,
 )
 def voice_seq_ack_wrong(now: Situation) -> Iterator[Noticed]:
-    """A heartbeat or Resume acknowledges what the server never sent, or long ago."""
+    """A heartbeat or Resume acknowledges a number that the server has not sent, or that is long past."""
     connection, seq = now.connection, getattr(now.said, "seq", None)
     if not _is_numbered(connection) or seq is None or seq < 0 or not connection.is_whole:
         return
@@ -125,7 +125,7 @@ def voice_seq_ack_wrong(now: Situation) -> Iterator[Noticed]:
     behind = (known - seq) % WRAP
     # What a resume sends again has the numbers that the client had reached before.
     if behind > WRAP // 2 and (connection.resume is None or WRAP - behind > BEHIND):
-        yield Noticed(f"seq_ack is {seq:,}; the server has counted up to {known:,} only.", (), severity)
+        yield Noticed(f"seq_ack is {seq:,}; the server has only counted up to {known:,}.", (), severity)
         return
     last = connection.heartbeats.last if isinstance(now.said, Beat) else None
     seq_then = connection.heartbeats.seq_then
@@ -146,13 +146,13 @@ def voice_seq_ack_wrong(now: Situation) -> Iterator[Noticed]:
     "voice-seq-ack-unsupported",
     Severity.WARN,
     sends(VOICE, VoiceOp.RESUME),
-    remedy="Connect with v=8 or above, or do not count on what was missed being sent again.",
+    remedy="Connect with v=8 or above, or expect to miss messages.",
     source=("official-voice",),
 )
 def voice_seq_ack_unsupported(now: Situation) -> Iterator[Noticed]:
-    """A Resume acknowledges a sequence number on a version that has none.
+    """A Resume has a seq_ack on a gateway version without sequence numbers.
 
-    Below version 8 the server keeps nothing back: what it said meanwhile is lost, commits of DAVE too.
+    Before version 8 the server does not buffer messages: those sent in between are lost, DAVE commits included.
     """
     seq, version = now.expect(Resume).seq, now.connection.version
     if seq is not None and version is not None and version < NUMBERED:
@@ -163,11 +163,11 @@ def voice_seq_ack_unsupported(now: Situation) -> Iterator[Noticed]:
     "voice-seq-gap",
     Severity.INFO,
     receives(VOICE),
-    remedy="Nothing by itself; JSON and binary messages share one count.",
+    remedy="Nothing by itself. JSON and binary messages share one count.",
     source=("derived",),
 )
 def voice_seq_gap(now: Situation) -> Iterator[Noticed]:
-    """Numbers of the voice server's messages are left out, or come again."""
+    """Sequence numbers of the voice server are skipped or repeated."""
     connection, seq, resume = now.connection, now.event.seq, now.connection.resume
     numbers = connection.sequence
     if seq is None or numbers.last is None or not connection.is_whole:
@@ -188,11 +188,11 @@ def voice_seq_gap(now: Situation) -> Iterator[Noticed]:
     "voice-identify-twice",
     Severity.ERROR,
     sends(VOICE, VoiceOp.IDENTIFY, VoiceOp.RESUME),
-    remedy="Send one Identify or Resume a connection.",
+    remedy="Send one Identify or Resume per connection.",
     source=("official-voice", "official-opcodes"),
 )
 def voice_identify_twice(now: Situation) -> Iterator[Noticed]:
-    """The client introduced itself twice on one voice connection; it is closed with 4005."""
+    """The client sent Identify or Resume twice on one voice connection; it is closed with 4005."""
     asked = now.connection.identify or now.connection.resume
     if asked is not None:
         name = opcode(now.registry, VOICE, now.event.op)
@@ -207,7 +207,7 @@ def voice_identify_twice(now: Situation) -> Iterator[Noticed]:
     source=("official-voice", "official-opcodes"),
 )
 def voice_command_too_early(now: Situation) -> Iterator[Noticed]:
-    """The client sent a command before it had introduced itself; the voice server closes with 4003."""
+    """The client sent a command before Identify or Resume; the voice server closes with 4003."""
     connection, op = now.connection, now.event.op
     if op is None or op in NEED_NO_SESSION or not connection.is_whole:
         return
@@ -223,12 +223,12 @@ def voice_command_too_early(now: Situation) -> Iterator[Noticed]:
     source=("official-voice",),
 )
 def voice_mode_not_offered(now: Situation) -> Iterator[Noticed]:
-    """Select Protocol chooses an encryption mode that was not on offer; the voice server closes with 4016."""
+    """Select Protocol chose an encryption mode that was not offered; the voice server closes with 4016."""
     selected, modes = now.expect(Selected), now.connection.voice.modes
     if modes and selected.mode is not None and selected.mode not in modes:
         ready = now.connection.accepted
         yield Noticed(
-            f"{quoted(selected.mode)} was chosen; on offer are {listed(quoted(mode) for mode in modes)}.",
+            f"The client chose {quoted(selected.mode)}; Ready offered {listed(quoted(mode) for mode in modes)}.",
             (ready.n if ready else None,),
         )
 
@@ -241,7 +241,7 @@ def voice_mode_not_offered(now: Situation) -> Iterator[Noticed]:
     source=("official-voice", "community-voice"),
 )
 def voice_protocol_unknown(now: Situation) -> Iterator[Noticed]:
-    """Select Protocol names a protocol that there is not; the voice server closes with 4012."""
+    """Select Protocol names an unknown protocol; the voice server closes with 4012."""
     protocol = now.expect(Selected).protocol
     if protocol not in ("udp", "webrtc"):
         yield Noticed(f"The protocol is {quoted(protocol) if protocol else 'not named'}.")
@@ -251,11 +251,11 @@ def voice_protocol_unknown(now: Situation) -> Iterator[Noticed]:
     "voice-handshake-stuck",
     Severity.ERROR,
     silence(VOICE),
-    remedy="Look at the step before the missing one: whether its message was right, and whether the answer was read.",
+    remedy="Look at the step before the missing one: check its message, and whether the client read the answer.",
     source=("official-voice",),
 )
 def voice_handshake_stuck(now: Situation) -> Iterator[Noticed]:
-    """The way into a call stops halfway: a step never came."""
+    """The voice handshake stopped halfway: one of its steps is missing."""
     connection = now.connection
     if not connection.is_whole or not now.passed(connection.opened.at_ns + STUCK_NS):
         return
@@ -268,7 +268,7 @@ def voice_handshake_stuck(now: Situation) -> Iterator[Noticed]:
     if now.payload is not None and now.event.op == op and now.event.from_client == (whose == "client"):
         return
     since = took(now.at_ns - connection.opened.at_ns)
-    yield Noticed(f"{since} after the opening, the {whose}'s {step} has not come.", (last,))
+    yield Noticed(f"{since} after the connection opened, the {whose}'s {step} has not come.", (last,))
 
 
 # The steps of the way into a call: opcode, and whose it is.
@@ -302,12 +302,12 @@ def _missing_step(connection: Connection) -> tuple[str, int | None] | None:
     "voice-identify-instead-of-resume",
     Severity.WARN,
     sends(VOICE, VoiceOp.IDENTIFY),
-    remedy="After a drop send Resume (op 7) first; with a session that is still there, Identify leads to 4006.",
+    remedy="After a drop, send Resume (op 7) first; while the session still exists, Identify leads to 4006.",
     source=("official-voice", "community-voice"),
     needs=Knows.TIMES,
 )
 def voice_identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
-    """The client identifies with its old session after a drop, where a Resume was due."""
+    """After a drop, the client sent Identify with its old session instead of Resume."""
     identify, before = now.expect(Identify), now.before()
     if before is None or identify.session is None or identify.session != before[0].session:
         return
@@ -334,12 +334,12 @@ def voice_identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
     "voice-rejoin-loop",
     Severity.ERROR,
     sends(VOICE, VoiceOp.IDENTIFY),
-    remedy="Stop after the second time, and look at what ended the connections before.",
+    remedy="Stop after the second attempt, and look at what ended the connections.",
     source=("derived",),
     needs=Knows.TIMES,
 )
 def voice_rejoin_loop(now: Situation) -> Iterator[Noticed]:
-    """The client joins a call again and again."""
+    """The client joined a call again and again."""
     identity = now.world.identity(VOICE, now.expect(Identify))
     same = [
         (connection, ending)
@@ -375,7 +375,7 @@ def voice_rejoin_loop(now: Situation) -> Iterator[Noticed]:
     needs=Knows.TIMES,
 )
 def voice_stale_credentials(now: Situation) -> Iterator[Noticed]:
-    """Identify has another token or session id than the main gateway named last; 4004 or 4006 follows."""
+    """Identify has another token or session id than the main gateway last gave; 4004 or 4006 follows."""
     identify = now.expect(Identify)
     call = _call_of(now, identify)
     if call is None:
@@ -414,7 +414,7 @@ def _call_of(now: Situation, asked: Identify | Resume) -> Call | None:
     needs=Knows.TIMES,
 )
 def voice_wrong_endpoint(now: Situation) -> Iterator[Noticed]:
-    """The client connected to another host or port than the main gateway named; 4006 follows."""
+    """The client connected to another host or port than the main gateway gave; 4006 follows."""
     assert isinstance(now.said, Identify | Resume)
     call, place = _call_of(now, now.said), address_of(now.connection.opened.url)
     if call is None or call.endpoint is None or not place:
@@ -431,10 +431,10 @@ def voice_wrong_endpoint(now: Situation) -> Iterator[Noticed]:
     "voice-without-dave",
     Severity.INFO,
     sends(VOICE, VoiceOp.IDENTIFY),
-    remedy="Update the library, or install what it needs for DAVE, so that it offers version 1.",
+    remedy="Update the library, or install its DAVE package, so that it offers version 1.",
     source=("official-voice",),
 )
 def voice_without_dave(now: Situation) -> Iterator[Noticed]:
-    """The client cannot do end-to-end encryption; calls that require it close with 4017."""
+    """The client does not support end-to-end encryption; calls that require it close with 4017."""
     if not now.expect(Identify).dave and now.d is not ABSENT:
-        yield Noticed("Identify offers no version of DAVE.")
+        yield Noticed("Identify offers no DAVE version.")

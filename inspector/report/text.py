@@ -153,7 +153,7 @@ class TextRows:
             {True: yes, False: no, None: unknown}[answer]
             for answer, yes, no, unknown in (
                 (reconnect, "reconnect: yes", "reconnect: no, fix it first", "reconnect: not documented"),
-                (resume, "resume: yes", "resume: no, identify anew", "resume: not documented"),
+                (resume, "resume: yes", "resume: no, start a new session", "resume: not documented"),
             )
         )
         rows = f" (row {', '.join(map(str, verdict.evidence[:_ROWS]))})" if verdict and verdict.evidence else ""

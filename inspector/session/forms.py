@@ -9,21 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from inspector.session.redact import mask_text
+from inspector.words import KINDS
 
 # Events, and paths of one event, that are remembered; shapes of one event that need no second look.
 MAX_EVENTS, MAX_PATHS, MAX_SHAPES = 512, 400, 64
 _DEEPEST = 4
 _ITEMS = 3
-_KINDS = {
-    bool: "true or false",
-    int: "a number",
-    float: "a number",
-    str: "text",
-    bytes: "bytes",
-    list: "a list",
-    dict: "an object",
-}
-
 Shape = tuple[tuple[object, ...], tuple[type, ...]]
 
 
@@ -68,7 +59,7 @@ def _shape(d: dict[Any, Any]) -> Shape:
 
 
 def _walk(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
-    kind = _KINDS.get(type(value))
+    kind = None if value is None else KINDS.get(type(value))
     if kind is None:
         return
     yield path, kind

@@ -18,6 +18,7 @@ from inspector.wire.dialect import Compression, Dialect, dialect_of, sniff
 from inspector.wire.inflate import MAX_PAYLOAD, Budget, InflateError, Zlib, Zstd, inflate_whole
 from inspector.wire.packets import described, read_packet
 from inspector.wire.voice import read_binary
+from inspector.words import kind_of
 
 # Failed attempts to read one payload that arrives in pieces before attempts get rarer (each one reads it all again).
 EAGER_ATTEMPTS = 32
@@ -452,7 +453,7 @@ def _read_gateway(value: Any, encoding: str, data: bytes, problems: tuple[str, .
     if not _is_whole(op):
         op, problems = _odd_opcode(op, problems)
     if event is not None and not isinstance(event, str):
-        event, problems = None, (*problems, f"t is {type(event).__name__}, not text")
+        event, problems = None, (*problems, f"t is {kind_of(event)}, not text")
     if seq is not None and not _is_whole(seq):
         seq, problems = None, (*problems, f"s is {_kind(seq)}, not a whole number")
     extra = {} if value.keys() <= _GATEWAY_KEYS else {k: v for k, v in value.items() if k not in _GATEWAY_KEYS}
@@ -477,7 +478,7 @@ def _read_remote_auth(value: Any, encoding: str, data: bytes, problems: tuple[st
         return _not_an_envelope(value, encoding, data, problems)
     op = value.get("op")
     if not isinstance(op, str):
-        op, problems = None, (*problems, "there is no op" if op is None else f"op is {type(op).__name__}, not a word")
+        op, problems = None, (*problems, "there is no op" if op is None else f"op is {kind_of(op)}, not a word")
     rest = {k: v for k, v in value.items() if k != "op"}
     return Payload(encoding, data, op, None, None, rest or ABSENT, {}, problems)
 
@@ -504,8 +505,8 @@ def _read_media(value: Any, encoding: str, data: bytes, problems: tuple[str, ...
 
 
 def _not_an_envelope(value: Any, encoding: str, data: bytes, problems: tuple[str, ...]) -> Payload:
-    found = "null" if value is None else type(value).__name__
-    return Payload(encoding, data, None, None, None, value, {}, (*problems, f"not an object with op and d but {found}"))
+    found = f"not an object with op and d but {kind_of(value)}"
+    return Payload(encoding, data, None, None, None, value, {}, (*problems, found))
 
 
 def _is_whole(value: Any) -> bool:
@@ -514,7 +515,7 @@ def _is_whole(value: Any) -> bool:
 
 
 def _kind(value: Any) -> str:
-    return "a number beyond 64 bits" if type(value) is int else type(value).__name__
+    return "a number of more than 64 bits" if type(value) is int else kind_of(value)
 
 
 def _odd_opcode(op: Any, problems: tuple[str, ...]) -> tuple[int | None, tuple[str, ...]]:
@@ -525,7 +526,7 @@ def _odd_opcode(op: Any, problems: tuple[str, ...]) -> tuple[int | None, tuple[s
         return int(op), (*problems, f"op is the text {op!r}, not a number")
     if isinstance(op, float) and op.is_integer() and abs(op) < 1e9:
         return int(op), (*problems, f"op is written {op}, not as a whole number")
-    return None, (*problems, f"op is {_kind(op)}, not a number")
+    return None, (*problems, f"op is {_kind(op)}, not a whole number")
 
 
 _GATEWAY_KEYS = frozenset({"op", "d", "s", "t"})

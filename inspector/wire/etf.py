@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from inspector.wire import jsontext
 from inspector.wire.inflate import Budget
+from inspector.words import kind_of
 
 # Bytes of the longest term that may still be completed.
 MAX_TERM = 64 * 1024 * 1024
@@ -312,7 +313,7 @@ def _unusual_key(reading: _Reading, data: bytes, start: int) -> tuple[str, int]:
         return key, at
     if isinstance(key, (list, dict)):
         # Not its text: in keys of keys of keys, that would double with each level.
-        reading.report(f"the key at byte {start} is a {type(key).__name__.lower()}, which JSON cannot have as a key")
+        reading.report(f"the key at byte {start} is {kind_of(key)}, which JSON cannot have as a key")
         return f"(key at byte {start})", at
     return jsontext.dumps(key).decode(), at
 

@@ -310,7 +310,7 @@ def test_github_gets_an_annotation_for_each_case(run: Run) -> None:
         "error file=blocked-loop.gwcap,title=heartbeat-overdue",
         "notice file=blocked-loop.gwcap,title=identify-spacing",
     ]
-    assert "%0ADo: Look at what the client does just before" in out[0]
+    assert "%0ADo: Look at what the client was doing just before" in out[0]
 
 
 def test_a_summary_in_markdown_is_a_table_that_nothing_from_the_wire_breaks(run: Run, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_presence_changes_that_go_on_too_fast_are_one_flood() -> None:
         ({"guild_id": GUILD, "limit": 0}, "neither query nor user_ids"),
         ({"guild_id": GUILD, "query": None, "limit": 0}, "neither query nor user_ids"),
         ({"query": "", "limit": 0}, "no guild"),
-        ([GUILD], "no object"),
+        ([GUILD], "not an object"),
     ],
 )
 def test_members_malformed_says_what_is_missing(d: Any, said: str) -> None:
@@ -339,7 +339,7 @@ def test_a_clients_heartbeat_ack_is_told_of_once() -> None:
 def test_send_only_opcode_received_is_a_note(talk: Conversation, row: int, name: str) -> None:
     finding = one(found(talk), "send-only-opcode-received")
     assert (finding.event, finding.severity) == (row, Severity.INFO)
-    assert finding.text == f"{name} is known from clients alone."
+    assert finding.text == f"{name} is known to be sent by clients only."
 
 
 def test_heartbeats_go_both_ways() -> None:

@@ -28,7 +28,8 @@ def test_what_is_missing_is_a_warning_with_numbers() -> None:
     finding = one(found(talk), "recording-gap")
     assert finding.severity is Severity.WARN
     assert (
-        finding.text == "The recording lacks 7 messages of this connection here: 3 of the client and 4 of the server."
+        finding.text
+        == "The recording lacks 7 messages of this connection here: 3 from the client and 4 from the server."
     )
 
 

@@ -80,7 +80,7 @@ def test_message_content_missing_is_said_once_at_the_message_that_makes_the_patt
     talk = messages(session(), *[said()] * BLANKS, said(BOT), *[said()] * BLANKS)
     finding = one(found(talk), "message-content-missing")
     assert (finding.event, finding.severity, finding.evidence) == (4 + BLANKS, Severity.WARN, (3,))
-    assert f"{BLANKS} messages of guilds have come, and all of them were empty" in finding.text
+    assert f"{BLANKS} guild messages have come, all of them empty" in finding.text
 
 
 def test_message_content_missing_needs_more_than_a_few() -> None:

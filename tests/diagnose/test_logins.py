@@ -49,15 +49,15 @@ def test_identify_twice_is_right_after_invalid_session() -> None:
 @pytest.mark.parametrize(
     ("d", "says"),
     [
-        ([], "The body of Identify is no object."),
-        (None, "The body of Identify is no object."),
+        ([], "The body of Identify is not an object."),
+        (None, "The body of Identify is not an object."),
         ({"intents": 1, "properties": {}}, "In Identify there is no token."),
-        ({"token": TOKEN, "intents": 1}, "In Identify properties is no object."),
-        (identify(shard=[1])["d"], "In Identify shard is no pair of whole numbers."),
-        (identify(shard=["0", 1])["d"], "In Identify shard is no pair of whole numbers."),
+        ({"token": TOKEN, "intents": 1}, "In Identify properties is not an object."),
+        (identify(shard=[1])["d"], "In Identify shard is not a pair of whole numbers."),
+        (identify(shard=["0", 1])["d"], "In Identify shard is not a pair of whole numbers."),
         (identify(shard=[2, 2])["d"], "In Identify there is no shard 2 of 2."),
         (identify(shard=[-1, 2])["d"], "In Identify there is no shard -1 of 2."),
-        (identify(token=1, shard=0)["d"], "In Identify there is no token and shard is no pair of whole numbers."),
+        (identify(token=1, shard=0)["d"], "In Identify there is no token and shard is not a pair of whole numbers."),
     ],
 )
 def test_identify_malformed_says_what_is_wrong(d: Any, says: str) -> None:
@@ -76,9 +76,9 @@ def test_identify_without_intents_is_an_error_from_version_8_on() -> None:
     talk = greeted().client({"op": 2, "d": {"token": TOKEN, "properties": {}}})
     without = one(found(talk), "identify-without-intents")
     assert (without.event, without.severity) == (3, Severity.ERROR)
-    assert without.text == "Identify has no intents; version 10 wants them."
+    assert without.text == "Identify has no intents; version 10 requires them."
     wrong = one(found(greeted().client(identify(intents="513"))), "identify-without-intents")
-    assert wrong.text.startswith("Identify has intents that are no whole number")
+    assert wrong.text.startswith("Identify has intents that are not a whole number")
 
 
 def test_identify_without_intents_is_right_for_users_and_old_versions() -> None:

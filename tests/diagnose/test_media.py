@@ -87,7 +87,7 @@ def test_media_before_speaking() -> None:
     talk = udp()
     sound(talk)
     finding = one(found(voice(speaks=False), talk), "media-before-speaking")
-    assert finding.text == "Sound was sent, and no Speaking before it."
+    assert finding.text == "Audio was sent without Speaking before it."
 
 
 def test_speaking_that_comes_after_the_first_packet_is_late() -> None:
@@ -95,7 +95,7 @@ def test_speaking_that_comes_after_the_first_packet_is_late() -> None:
     sound(talk)
     connection.waits(300).client(SPEAKING)
     finding = one(found(connection, talk), "media-before-speaking")
-    assert finding.text == "Sound was sent 140 ms before the client's first Speaking."
+    assert finding.text == "Audio was sent 140 ms before the client's first Speaking."
     assert len(finding.evidence) == 1
 
 
@@ -104,7 +104,7 @@ def test_media_wrong_ssrc() -> None:
     sound(talk, ssrc=1002)
     finding = one(found(voice(), talk), "media-wrong-ssrc")
     assert finding.severity is Severity.ERROR
-    assert finding.text == "Sound was sent under SSRC 1002; Ready gave 1001."
+    assert finding.text == "Audio was sent with SSRC 1002; Ready gave 1001."
     assert len(finding.evidence) == 1
 
 

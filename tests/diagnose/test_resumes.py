@@ -213,7 +213,7 @@ def test_resume_loop_is_an_error_after_three_failures() -> None:
     retries = [greeted(number, number * 1000).client(resume()).closes(4000) for number in range(2, 7)]
     loop = one(found(session().closes(4000), *retries), "resume-loop")
     assert loop.severity is Severity.ERROR
-    assert loop.text.startswith("This is the resume number 4 of session ••••")
+    assert loop.text.startswith("This is attempt 4 to resume session ••••")
     assert len(loop.evidence) == 4
 
 

@@ -93,7 +93,10 @@ def test_invalid_session_out_of_nothing_names_a_request_before_it() -> None:
     assert why.text == "The server cancelled the live session, 310 ms after a Request Guild Members."
     assert one(found(session().server(invalid())), "invalid-session").text == "The server cancelled the live session."
     again = of("invalid-session", session().server(invalid()).server(invalid()))[1]
-    assert (again.evidence, again.text) == ((7,), "Invalid Session came again, although nothing was asked.")
+    assert (again.evidence, again.text) == (
+        (7,),
+        "Another Invalid Session came, without an Identify or Resume in between.",
+    )
 
 
 def test_invalid_session_for_the_third_time_in_a_row_is_a_warning() -> None:

@@ -43,13 +43,13 @@ def of(rule: str, *talks: Conversation) -> list[Finding]:
 def test_unknown_name_of_an_opcode_says_who_sent_it_and_its_keys(talk: Conversation, text: str) -> None:
     finding = one(found(talk), "unknown-name")
     assert (finding.event, finding.severity) == (5, Severity.INFO)
-    assert finding.text == f"{text} what no table knows: op 997. Its body has the keys 'a' and 'b'."
+    assert finding.text == f"{text} something that is in no table: op 997. Its body has the keys 'a' and 'b'."
 
 
 @pytest.mark.parametrize(
     ("payload", "said"),
     [
-        (dispatch("INVENTED_\x1b[31m", [], 2), "event INVENTED_\\x1b[31m. Its body has no keys, it is list."),
+        (dispatch("INVENTED_\x1b[31m", [], 2), "event INVENTED_\\x1b[31m. Its body has no keys: it is a list."),
         ({"op": 1, "d": None, "trace\u202e": 1}, "key trace\\u202e of the envelope."),
         ({"op": -3, "d": {}}, "op -3. Its body has no keys."),
     ],
@@ -139,16 +139,16 @@ def test_permessage_deflate_alone_compresses_once() -> None:
 @pytest.mark.parametrize(
     ("plane", "query", "severity", "said"),
     [
-        (Plane.GATEWAY, "encoding=json", Severity.INFO, "no v that is a number"),
-        (Plane.GATEWAY, "v=ten", Severity.INFO, "no v that is a number"),
+        (Plane.GATEWAY, "encoding=json", Severity.INFO, "no numeric v"),
+        (Plane.GATEWAY, "v=ten", Severity.INFO, "no numeric v"),
         *(
             (Plane.GATEWAY, f"v={old}", Severity.WARN, f"Version {old} of the gateway is deprecated")
             for old in DEPRECATED
         ),
         (Plane.GATEWAY, "v=5", Severity.ERROR, "Version 5 of the gateway is no longer served"),
         (Plane.GATEWAY, "v=11", Severity.INFO, "Version 11 of the gateway is not one that gwinspect knows"),
-        (Plane.VOICE, "", Severity.ERROR, "no v that is a number; the voice gateway wants at least 4"),
-        (Plane.VOICE, "v=3", Severity.ERROR, "v=3; the voice gateway wants at least 4"),
+        (Plane.VOICE, "", Severity.ERROR, "no numeric v; the voice gateway requires at least v=4"),
+        (Plane.VOICE, "v=3", Severity.ERROR, "v=3; the voice gateway requires at least v=4"),
     ],
 )
 def test_version_in_url_should_be_one_that_is_served(plane: Plane, query: str, severity: Severity, said: str) -> None:

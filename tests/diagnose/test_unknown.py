@@ -211,8 +211,8 @@ def test_silence_after_the_last_message_proves_nothing(tmp_path: Path) -> None:
     noticed, verdicts = read(told, tmp_path / "ended.gwcap")
     assert {rule for connection, rule in noticed if connection == 1} == set()
     assert verdicts[1].cause == (
-        "The end of this connection was not recorded; it counts as ended with its last message: the client's last was "
-        "op 2 Identify, 10 ms before."
+        "The end of this connection was not recorded; it is taken to have ended with its last message: the client's "
+        "last was op 2 Identify, 10 ms before."
     )
     assert (verdicts[1].reconnect, verdicts[1].resume, verdicts[1].right) == (None, None, None)
 
@@ -270,7 +270,7 @@ def test_a_plain_end_is_one_of_the_readings(tmp_path: Path) -> None:
     """1000 by the client ends the session, and by the server it does not: nothing is decided, and nothing noticed."""
     talk = Conversation().opens().server(HELLO).client(identify()).server(ready()).closes(1000, by=None)
     noticed, verdicts = read(talk.happenings, tmp_path / "a.gwcap")
-    assert "If the client closed it: that is the plain end of a conversation." in verdicts[1].cause
+    assert "If the client closed it: that is a normal end." in verdicts[1].cause
     assert (verdicts[1].reconnect, verdicts[1].resume) == (None, None)
     assert noticed == set()
 

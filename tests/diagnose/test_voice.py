@@ -110,9 +110,9 @@ def test_voice_version_old_is_said_where_dave_is_claimed() -> None:
 @pytest.mark.parametrize(
     ("v", "d", "said"),
     [
-        ("v=8", 1234, "no object; version 8 wants {t, seq_ack}"),
-        ("v=9", None, "no object; version 9 wants {t, seq_ack}"),
-        ("v=7", {"t": 1}, "an object; version 7 wants a bare number"),
+        ("v=8", 1234, "not an object; version 8 requires {t, seq_ack}"),
+        ("v=9", None, "not an object; version 9 requires {t, seq_ack}"),
+        ("v=7", {"t": 1}, "an object; version 7 requires a bare number"),
     ],
 )
 def test_voice_heartbeat_shape_is_that_of_the_version(v: str, d: Any, said: str) -> None:
@@ -149,7 +149,7 @@ def test_a_seq_ack_is_not_missed_before_there_is_something_to_acknowledge() -> N
 def test_voice_seq_ack_wrong_is_one_that_the_server_never_reached() -> None:
     finding = one(found(call().waits(1500).client(beat(7))), "voice-seq-ack-wrong")
     assert (finding.event, finding.severity) == (7, Severity.ERROR)
-    assert finding.text == "seq_ack is 7; the server has counted up to 2 only."
+    assert finding.text == "seq_ack is 7; the server has only counted up to 2."
 
 
 def test_a_seq_ack_may_be_left_over_from_the_call_before() -> None:
@@ -235,7 +235,7 @@ def test_a_healthy_call_of_every_version_is_nothing_to_speak_of(v: int) -> None:
 def test_a_resume_acknowledges_what_came_on_the_connection_before() -> None:
     first = call().server(joins(3)).closes(1006)
     wrong = one(found(first, opened(2, 5000).client(resume(30))), "voice-seq-ack-wrong")
-    assert wrong.text == "seq_ack is 30; the server has counted up to 3 only."
+    assert wrong.text == "seq_ack is 30; the server has only counted up to 3."
     assert of("voice-seq-ack-wrong", first, opened(2, 5000).client(resume(2)).server(RESUMED).server(joins(3))) == []
 
 
@@ -285,7 +285,7 @@ def test_voice_mode_not_offered_lists_what_was() -> None:
     talk = opened().client(introduction()).server(voice_ready()).client(selects("xsalsa20_poly1305\x1b"))
     finding = one(found(talk), "voice-mode-not-offered")
     assert (finding.event, finding.severity, finding.evidence) == (5, Severity.ERROR, (4,))
-    assert finding.text == f"'xsalsa20_poly1305\\x1b' was chosen; on offer are '{MODES[0]}' and '{MODES[1]}'."
+    assert finding.text == f"The client chose 'xsalsa20_poly1305\\x1b'; Ready offered '{MODES[0]}' and '{MODES[1]}'."
 
 
 def test_webrtc_chooses_no_mode() -> None:
@@ -329,7 +329,7 @@ def test_voice_handshake_stuck_names_the_step(talk: Conversation, step: str, evi
     finding = one(found(talk.waits(11_000).server(joins(None))), "voice-handshake-stuck")
     assert (finding.severity, finding.evidence) == (Severity.ERROR, evidence)
     assert finding.text.startswith("11")
-    assert f"s after the opening, {step} has not come." in finding.text
+    assert f"s after the connection opened, {step} has not come." in finding.text
 
 
 def test_a_handshake_that_is_through_or_not_known_to_be_stuck_is_not() -> None:

@@ -161,7 +161,7 @@ async def test_each_attempt_is_one_row_that_says_whose_side_it_is(tmp_path: Path
     assert (refusals["distrusted"] or "").startswith("TLS with the client failed: ")
     assert "not trust the proxy's certificate" in (refusals["distrusted"] or "")
     found = {name: events[0].findings[0].text for name, events in rows.items()}
-    assert found["status-403"] == "No WebSocket came about: the server answered HTTP 403 Refused."
+    assert found["status-403"] == "There is no WebSocket: the server answered HTTP 403 Refused."
     for name, text in found.items():
         assert text.endswith(f"{refusals[name]}."), name
     ordered = [events[0].at_ns for events in rows.values()]

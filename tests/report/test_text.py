@@ -54,7 +54,7 @@ def test_the_explanation_of_a_close_stands_below_it() -> None:
     below = lines(usual())[12:]
     assert below
     assert all(text.startswith(" " * 32) for text in below)
-    assert below[-1].strip() == "reconnect: no, fix it first; resume: no, identify anew"
+    assert below[-1].strip() == "reconnect: no, fix it first; resume: no, start a new session"
 
 
 @pytest.mark.parametrize("width", [1, 26, 27, 40])

@@ -281,14 +281,14 @@ def test_what_the_proxy_injects_says_nothing_about_the_connection() -> None:
     [
         ('"0"', 0, "op is the text '0', not a number"),
         ("1.0", 1, "op is written 1.0, not as a whole number"),
-        ("1.5", None, "op is float, not a number"),
+        ("1.5", None, "op is a number, not a whole number"),
         ("null", None, "there is no op"),
-        ("[1]", None, "op is list, not a number"),
-        ("true", None, "op is bool, not a number"),
+        ("[1]", None, "op is a list, not a whole number"),
+        ("true", None, "op is true or false, not a whole number"),
         ("-1", -1, None),
         ("97", 97, None),
-        (str(2**63), None, "op is a number beyond 64 bits, not a number"),
-        ('"one"', None, "op is str, not a number"),
+        (str(2**63), None, "op is a number of more than 64 bits, not a whole number"),
+        ('"one"', None, "op is text, not a whole number"),
     ],
 )
 @pytest.mark.parametrize("plane", [Plane.GATEWAY, Plane.VOICE])
@@ -305,14 +305,14 @@ def test_a_missing_opcode_is_told(plane: Plane) -> None:
 def test_odd_events_and_sequences_are_told_and_left_out() -> None:
     what = alone(b'{"op":0,"t":5,"s":"x","d":{}}')
     assert (what.event, what.seq) == (None, None)
-    assert what.problems == ("t is int, not text", "s is str, not a whole number")
+    assert what.problems == ("t is a number, not text", "s is text, not a whole number")
     huge = alone(encode({"op": 10**6000, "s": 10**6000}), text=False)
     assert (huge.op, huge.seq, len(huge.problems)) == (None, None, 2)
 
 
 @pytest.mark.parametrize(
     ("text", "value", "found"),
-    [(b"null", None, "null"), (b"[1]", [1], "list"), (b'"x"', "x", "str"), (b"5", 5, "int")],
+    [(b"null", None, "null"), (b"[1]", [1], "a list"), (b'"x"', "x", "text"), (b"5", 5, "a number")],
 )
 @pytest.mark.parametrize("plane", Plane)
 def test_what_is_no_object_is_kept_whole(plane: Plane, text: bytes, value: object, found: str) -> None:
@@ -345,7 +345,7 @@ def test_remote_auth_has_words_for_opcodes() -> None:
     hello = alone(b'{"op":"hello","timeout_ms":1,"heartbeat_interval":2}', plane=Plane.REMOTE_AUTH)
     assert (hello.op, hello.d, hello.extra) == ("hello", {"timeout_ms": 1, "heartbeat_interval": 2}, {})
     assert alone(b'{"op":"heartbeat"}', plane=Plane.REMOTE_AUTH).d is ABSENT
-    assert alone(b'{"op":5}', plane=Plane.REMOTE_AUTH).problems == ("op is int, not a word",)
+    assert alone(b'{"op":5}', plane=Plane.REMOTE_AUTH).problems == ("op is a number, not a word",)
 
 
 def test_rpc_has_a_command_and_an_event() -> None:
