@@ -11,6 +11,7 @@ that it belongs in: a reader of recordings has to see that two names differ whic
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from unicodedata import category
 
 # Default_Ignorable_Code_Point and Bidi_Control of https://www.unicode.org/reports/tr44/, and what is no text at all.
@@ -46,6 +47,8 @@ _UNSAFE_BUT_IN_EMOJI = re.compile(f"({_EMOJI})|{_UNSAFE}")
 _PERHAPS_PILED = re.compile(rf"[^\w\s\x00-\u02ff][^\w\s\x00-\u02ff]{{{_MOST_MARKS},}}")
 # Printable ASCII, of which nothing is unsafe.
 _SAFE_ASCII = bytes(range(0x20, 0x7F))
+# Bytes of what is left without it and comes again: the marks of a row, a quotation.
+_LONGEST_REST = 32
 _SHORT_ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
@@ -83,8 +86,16 @@ def is_inert_json(text: bytes) -> bool:
 
 def _is_safe(text: bytes) -> bool:
     # Without its ASCII, of which most text is, what is left is short; and marks on one letter come no farther apart.
-    rest = text.translate(None, _SAFE_ASCII).decode("utf-8", "surrogatepass")
-    return not _HAS_UNSAFE.search(rest) and not _PERHAPS_PILED.search(rest)
+    rest = text.translate(None, _SAFE_ASCII)
+    return _is_safe_again(rest) if len(rest) <= _LONGEST_REST else _is_safe_rest(rest)
+
+
+def _is_safe_rest(rest: bytes) -> bool:
+    text = rest.decode("utf-8", "surrogatepass")
+    return not _HAS_UNSAFE.search(text) and not _PERHAPS_PILED.search(text)
+
+
+_is_safe_again = lru_cache(maxsize=1024)(_is_safe_rest)
 
 
 def _replaced(text: str, escape: Callable[[str], str]) -> str:

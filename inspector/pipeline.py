@@ -213,7 +213,8 @@ class Pipeline:
             if isinstance(what, Undecoded):
                 event = self._undecoded_row(connection, reading, what, last, outcome)
             else:
-                event, _ = self._payload_row(connection, reading, what, last, outcome)
+                event, plan = self._payload_row(connection, reading, what, last, outcome)
+                _step(event, self._tracker.locate, plan, event, what.d)
             event.note = "after the close"
             _step(event, self._tracker.late, connection, event)
 
@@ -306,10 +307,16 @@ class Pipeline:
             connection.undecoded += 1
             return True
         event, plan = self._payload_row(connection, reading, what, last, outcome)
-        odd = _step(event, plan.oddities, connection, event, what, self._tracker.world) or 0
-        if self._is_ordinary(connection, event, plan, odd):
-            _step(event, self._tracker.receive, connection, event)
-            return False
+        odd = 0
+        # All steps of nearly all messages, so one guard is around them: each by itself takes as long as a step.
+        try:
+            self._tracker.locate(plan, event, what.d)
+            odd = plan.oddities(connection, event, what, self._tracker.world)
+            if self._is_ordinary(connection, event, plan, odd):
+                self._tracker.receive(connection, event)
+                return False
+        except Exception as error:
+            _admit(event, error)
         says = None if plan.read is None else _step(event, self._said, plan.read, event, what)
         self._examine(connection, event, outcome, what, says, plan, odd)
         _step(event, self._tracker.follow, plan, odd, connection, event, what, says)
@@ -319,7 +326,7 @@ class Pipeline:
 
     def _is_ordinary(self, connection: Connection, event: Event, plan: Plan, odd: int) -> bool:
         """Return whether a payload does no more than come: it moves nothing, and no rule wants to see it."""
-        return not odd and plan.is_plain and self._rule_engine.is_quiet(plan, odd, connection, event.at_ns)
+        return not odd and plan.is_plain and self._rule_engine.is_quiet(plan, connection, event.at_ns)
 
     def _said(self, read: Callable[[Event, Any], Said], event: Event, payload: Payload) -> Said:
         says = read(event, payload.d)
@@ -340,16 +347,20 @@ class Pipeline:
         """Ask the rules about a row; to be called before the state takes it in."""
         if verdicts := _step(event, self._rule_engine.examine, connection, event, payload, says, plan, odd):
             outcome.verdicts = (*outcome.verdicts, *verdicts)
+        if self._rule_engine.late:
+            outcome.late = (*outcome.late, *self._rule_engine.late)
+            self._rule_engine.late.clear()
 
     def _payload_row(
         self, connection: Connection, reading: Reading, payload: Payload, last: Last, outcome: Outcome
     ) -> tuple[Event, Plan]:
-        """Make the row of a payload, with what it says by itself."""
+        """Make the row of a payload; what it is about is to be found out."""
         number, at_ns, from_client, marks = reading.last or last
-        plane, data = connection.opened.plane, payload.data
+        opened, data = connection.opened, payload.data
+        plane = opened.plane
         event = Event(
             self.next_event,
-            connection.id,
+            opened.connection,
             at_ns,
             plane,
             Kind.PAYLOAD,
@@ -368,7 +379,6 @@ class Pipeline:
         )
         self._add(connection, event, outcome)
         plan = self._tracker.plans.of(plane, from_client, payload.op, payload.event)
-        _step(event, self._tracker.locate, plan, event, payload.d)
         if plan.has_names and (names := _step(event, names_in, payload.event or "", payload.d)):
             outcome.names = (*outcome.names, *names.items())
         return event, plan
@@ -415,8 +425,13 @@ def _step(event: Event, step: Callable[[Unpack[Args]], T], *args: *Args) -> T | 
     try:
         return step(*args)
     except Exception as error:
-        if not is_ours(error):
-            raise
-        sentence = marked("gwinspect does not understand all of this row", error)
-        event.note = f"{event.note}; {sentence}" if event.note else sentence
+        _admit(event, error)
         return None
+
+
+def _admit(event: Event, error: Exception) -> None:
+    """Note on a row that a bug of ours keeps it from being understood in full."""
+    if not is_ours(error):
+        raise error
+    sentence = marked("gwinspect does not understand all of this row", error)
+    event.note = f"{event.note}; {sentence}" if event.note else sentence

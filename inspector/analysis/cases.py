@@ -14,7 +14,7 @@ from inspector.diagnose.consequences import CAUSES_OF, CONSEQUENCES
 from inspector.model import Finding, Plane, Severity
 
 NEAR_NS = 120_000_000_000
-"""What comes later than this after a cause, and speaks of no row of it, is not taken for its consequence."""
+"""What comes later than this after a cause, and does not speak of it, did not follow."""
 # Of where a finding is: its connection, or its session.
 _Place = tuple[str, int | str]
 
@@ -101,7 +101,9 @@ def cases_of(
     roots: dict[int, set[str]] = {}
     for each in _causes_first(ordered):
         own: set[str] = set()
-        for cause in causes.of(each):
+        found = causes.of(each)
+        # What is usual has one cause and joins no others.
+        for cause in found[:1] if each.finding.severity is Severity.INFO else found:
             own |= roots.get(cause.id, {cause.finding.rule})
         roots[each.id] = own or {each.finding.rule}
         trees.join(roots[each.id])
@@ -122,12 +124,13 @@ def evidence_wanted(listed: Listed) -> tuple[int, ...]:
     return listed.finding.evidence if rule in CONSEQUENCES or rule in CAUSES_OF else ()
 
 
-def _urgency(case: Case) -> tuple[int, bool, int]:
-    """Return what sorts the worst to the front, of those what ended connections, and what is usual to the end."""
-    end, severity = case.end, case.severity
-    if severity is Severity.INFO:
-        return -severity, is_close(case.name), case.lead.finding.event
-    return -severity, end is None or end.finding.severity < severity, case.lead.finding.event
+def _urgency(case: Case) -> tuple[int, bool, int, int]:
+    """Return what sorts the worst to the front; of those what ended connections, and what came again and again.
+
+    What ends connections without harm is usual, and comes last of all.
+    """
+    severity, ends = case.severity, case.end is not None
+    return -severity, ends is (severity is Severity.INFO), -case.count, case.lead.finding.event
 
 
 def _causes_first(findings: Sequence[Listed]) -> Iterator[Listed]:
@@ -163,9 +166,13 @@ class _Causes:
                     rows.append(each.finding.event)
                     found.append(each)
 
-    def of(self, consequence: Listed) -> Iterator[Listed]:
-        """Yield the nearest finding of each rule that this one may follow from."""
-        rule = consequence.finding.rule
+    def of(self, consequence: Listed) -> list[Listed]:
+        """Return the nearest finding of each rule that this one may follow from, the nearest of all first."""
+        rule, nearest = consequence.finding.rule, []
+
+        def distance(cause: Listed) -> int:
+            return abs(cause.finding.event - consequence.finding.event)
+
         for cause in CAUSES_OF.get(rule, ()):
             found = [
                 each
@@ -174,7 +181,8 @@ class _Causes:
                 if self._explains(each, consequence)
             ]
             if found:
-                yield min(found, key=lambda each: abs(each.finding.event - consequence.finding.event))
+                nearest.append(min(found, key=distance))
+        return sorted(nearest, key=distance)
 
     def _around(self, key: tuple[str, _Place], row: int) -> Iterable[Listed]:
         rows, found = self._at.get(key, ([], []))
@@ -184,10 +192,15 @@ class _Causes:
     def _explains(self, cause: Listed, consequence: Listed) -> bool:
         if not _rows(cause).isdisjoint(_rows(consequence)):
             return True
+        # What speaks of another connection, speaks of what happened there, however long ago.
+        if cause.connection in self._spoken_of(consequence) - {consequence.connection}:
+            return cause.finding.event <= consequence.finding.event
         if abs(consequence.at_ns - cause.at_ns) > NEAR_NS:
             return False
+        if cause.finding.event <= consequence.finding.event:
+            return True
         # What is noticed late speaks of the connections before it.
-        return cause.finding.event <= consequence.finding.event or consequence.connection in self._spoken_of(cause)
+        return consequence.connection in self._spoken_of(cause) - {cause.connection}
 
     def _spoken_of(self, listed: Listed) -> set[int]:
         known = (self._connection_of.get(row) for row in listed.finding.evidence)

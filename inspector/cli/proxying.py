@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from inspector import leaving
+from inspector.analysis.diagnosis import diagnose as look_into
 from inspector.cli.ending import has_terminal
 from inspector.cli.output import note
 from inspector.errors import EnvironmentProblem, UsageError
@@ -30,7 +31,10 @@ from inspector.store.lock import check_free
 from inspector.store.parts import Trail
 from inspector.store.reader import Reader
 from inspector.store.settle import settle
-from inspector.words import counted
+from inspector.words import counted, listed
+
+# Cases that are named at the end of a recording.
+_NAMED = 3
 
 # Options of mitmproxy that have one of ours, by which the rest of us knows of them too.
 _OURS = {
@@ -280,18 +284,27 @@ def sum_up(capture: Path, command: str | None, *, missed: int = 0) -> bool:
     settle(capture)
     reader = Reader(capture)
     events, connections, meta = reader.last(), len(reader.connections()), reader.meta()
-    worth_telling = "select count(*) from finding where severity >= ?"
-    findings = reader.db.execute(worth_telling, (int(Severity.WARN),)).fetchone()[0]
     reader.close()
     counts = f"{counted(connections, 'connection')}, {counted(events, 'event')}"
     note(f"{capture}: {counts}; gwinspect {command} {shlex.quote(str(capture))}" if command else counts)
-    if findings and command:
-        note(f"{counted(findings, 'finding')}; gwinspect diagnose {shlex.quote(str(capture))}")
+    if command and connections:
+        _conclude(capture)
     if missing := int(meta.get("missing", 0)) - missed:
         note(f"{counted(missing, 'message is/messages are')} missing from it; its rows say where and why")
     if "finished_at" not in meta:
         note("its end is missing: the proxy could not finish it")
     return not missing and "finished_at" in meta
+
+
+def _conclude(capture: Path) -> None:
+    """Say what is wrong in a recording, the worst first, and how to read more of it."""
+    found = [case for case in look_into(capture).cases if case.severity > Severity.INFO]
+    if found:
+        names = [f"{case.name} ×{case.count:,}" if case.count > 1 else case.name for case in found[:_NAMED]]
+        more = [f"{len(found) - _NAMED} more"] if len(found) > _NAMED else []
+        note(
+            f"{counted(len(found), 'case')}: {listed([*names, *more])}; gwinspect diagnose {shlex.quote(str(capture))}"
+        )
 
 
 def _checked(options: Sequence[str]) -> Sequence[str]:

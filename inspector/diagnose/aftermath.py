@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from inspector.diagnose.cause import RESUMABLE_NS, left_on_its_own
+from inspector.diagnose.cause import CLIENT_RESUMES_NS, RESUMABLE_NS, left_on_its_own
 from inspector.diagnose.closes_voice import GO_ON, OVER, call_of, server_id_of
 from inspector.diagnose.rule import SECOND, Situation, bounded
 from inspector.model import Knows, Plane, Verdict
@@ -38,7 +38,7 @@ def afterwards(now: Situation, verdict: Verdict, connection: Connection, ending:
         return None
     elapsed = max(now.at_ns - ending.at_ns, 0)
     how = "resumed" if isinstance(said, Resume) else "started a new session"
-    then = how if (connection.lacks | now.connection.lacks) & Knows.TIMES.value else f"{how} {took(elapsed)} later"
+    then = f"{how} {took(elapsed)} later" if _is_timed(now, connection) else how
     if verdict.reconnect is False:
         right, more = _after_the_end(now, said, connection, ending, elapsed)
     elif isinstance(said, Resume):
@@ -54,8 +54,23 @@ def afterwards(now: Situation, verdict: Verdict, connection: Connection, ending:
     if elapsed > RESUMABLE_NS and right is not True:
         # It may be another run of the program, with other settings.
         right, more = None, [*more, "very late"]
+    is_main = now.event.plane is Plane.GATEWAY
+    if elapsed > CLIENT_RESUMES_NS and verdict.resume and is_main and _is_timed(now, connection):
+        right, more = _as_discord_does(said, right, more)
     told = "".join(f", {each}" if each.startswith("although") else f"; {each}" for each in more)
     return replace(verdict, right=right, then=f"It {then}{told}.", then_event=now.event.n)
+
+
+def _is_timed(now: Situation, connection: Connection) -> bool:
+    return not (connection.lacks | now.connection.lacks) & Knows.TIMES.value
+
+
+def _as_discord_does(said: Identify | Resume, right: bool | None, more: list[str]) -> tuple[bool | None, list[str]]:
+    """Return what to say of a client that comes back when Discord's own would no longer resume."""
+    if isinstance(said, Resume):
+        return right, [*more, "Discord's own client starts a new session after 3 min without an ACK"]
+    # Nobody can be wrong who does what that does.
+    return None, [*more, "Discord's own client does the same after 3 min without an ACK"]
 
 
 def answered(now: Situation, verdict: Verdict, accepted: bool) -> Verdict:

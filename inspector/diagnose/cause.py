@@ -18,6 +18,8 @@ NEED_NO_SESSION = (*HEARTBEATS, GatewayOp.IDENTIFY, GatewayOp.RESUME)
 
 # Time within which a session can be resumed, by experience; nobody documents it.
 RESUMABLE_NS = 300 * SECOND
+# Time after its last ACK within which Discord's own client resumes; see the source `official-client`.
+CLIENT_RESUMES_NS = 180 * SECOND
 
 
 class Cause(NamedTuple):

@@ -40,6 +40,11 @@ MAX_LOGINS = 1000
 RECENT_NS = 5 * SECOND
 # Versions that can be connected to.
 VERSIONS = range(6, 11)
+# Advice where a token was refused that had worked.
+_WAS_RESET = (
+    "Stop reconnecting. The token was right until then, so the way it reaches the program is not at fault: find out "
+    "who reset it, make a new one in the developer portal, and start again with that."
+)
 
 
 def left(now: Situation) -> Cause:
@@ -89,7 +94,8 @@ def thrown_away(now: Situation) -> Cause | None:
     return Cause(
         f"{why}, and this code ends the session that could have gone on.",
         (row,),
-        "Close with another code than 1000 and 1001 when you mean to come back, 4000 for one, and resume.",
+        "When you mean to come back, close with 4000, as Discord's own client does, and resume; 1000 and 1001 end the "
+        "session.",
         Severity.WARN,
         True,
         False,
@@ -202,10 +208,13 @@ def refused_token(now: Situation) -> Cause:
     elif prefix == "Bearer":
         words.append("It begins with 'Bearer ', which only OAuth2 tokens have")
     worked = _accepted_with(now, token)
-    if worked:
-        least = "at least " if now.world.forgot_since(0) else ""
+    least = "at least " if now.world.forgot_since(0) else ""
+    own = _granted_with(now, token)
+    if own is not None and own not in worked:
+        words.append("It had worked in this very session, so it was reset or revoked since")
+    elif worked:
         words.append(
-            f"It had worked on {least}{counted(len(worked), 'earlier connection')}, so it was reset or revoked"
+            f"It had worked on {least}{counted(len(worked), 'earlier connection')}, so it was reset or revoked since"
         )
     elif not now.world.has_unread:
         words.append("No other connection in this recording got in with it")
@@ -215,7 +224,16 @@ def refused_token(now: Situation) -> Cause:
         words.append(f"It logged in {least}{len(logins):,} times within a day, and {MAX_LOGINS:,} reset a bot's token")
     elif len(logins) > 1:
         words.append(f"It was used for {len(logins):,} logins within a day")
-    return Cause(". ".join(words) + ".", (asked.n, *worked[-3:]))
+    advice = _WAS_RESET if worked or own is not None else ""
+    return Cause(". ".join(words) + ".", (asked.n, own, *worked[-3:]), advice)
+
+
+def _granted_with(now: Situation, token: str) -> int | None:
+    """Return the row of the READY of this connection's session, if that began with a token."""
+    session = now.session
+    if session is None or session.ready is None or session.identify is None or session.identify.token != token:
+        return None
+    return session.ready.n
 
 
 def already_authenticated(now: Situation) -> Cause:
@@ -438,12 +456,14 @@ def disallowed_intents(now: Situation) -> Cause:
         )
     names = listed(intent.name for intent in privileged)
     right = asked.intents & ~sum(1 << intent.bit for intent in privileged)
+    pronoun = "it" if len(privileged) == 1 else "them"
     need = "is privileged and has" if len(privileged) == 1 else "are privileged and at least one of them has"
     return Cause(
         f"intents {asked.intents} in the Identify asks for {names}, which {need} not been granted.",
         (asked.n,),
         f"Switch {names} on in the developer portal, under Bot, Privileged Gateway Intents, or ask for intents {right} "
-        "without. Reconnecting without either ends here again.",
+        f"without. From 10,000 users on, the app also has to apply for {pronoun} there, and again every year. "
+        "Reconnecting without either ends here again.",
     )
 
 

@@ -14,12 +14,14 @@ from inspector.session.plan import Odd, Plan
 from inspector.session.said import Identify, Refused, Resume, Said, VoiceServer, VoiceState
 from inspector.session.state import Connection
 from inspector.session.tracker import GONE
+from inspector.session.watches import Watch
 from inspector.session.world import Ending, World
 
 # Closes of which more may still come to light.
 MAX_RECENT = 256
-# What a source may not know.
+# As numbers: a flag costs more than the question that it answers. What a source may not know:
 _END, _TIMES = Knows.END.value, Knows.TIMES.value
+_UNKNOWN = Odd.UNKNOWN.value
 # Time between two looks into the silence on a connection that is not silent.
 LOOK_NS = 500_000_000
 
@@ -40,10 +42,14 @@ class RuleEngine:
         self._wanted: dict[_Key, tuple[Rule, ...]] = {}
         self._planned: dict[tuple[Plan, int], tuple[Rule, ...]] = {}
         self._recent: dict[int, Verdict] = {}
+        self._unfollowed: dict[str, tuple[Rule, ...]] = {}
+        self._looked_ns = 0
+        self.late: list[Finding] = []
+        """What `examine` noticed at rows before the one it was asked about; whoever calls it takes it."""
 
-    def is_quiet(self, plan: Plan, odd: int, connection: Connection, at_ns: int) -> bool:
-        """Return whether no rule wants to see a payload, so that `examine` would find nothing."""
-        return at_ns - connection.examined_ns < LOOK_NS and not self._rules_for(plan, odd)
+    def is_quiet(self, plan: Plan, connection: Connection, at_ns: int) -> bool:
+        """Return whether no rule wants to see a payload that is not odd, so that `examine` would find nothing."""
+        return at_ns - connection.examined_ns < LOOK_NS and not self._rules_for(plan, 0)
 
     def examine(
         self,
@@ -66,9 +72,12 @@ class RuleEngine:
             rules = ()
         else:
             rules = self._matching((event.plane, event.kind, event.from_client, None, None, 0))
+        if event.at_ns - self._looked_ns >= LOOK_NS:
+            self.late += self._look_back(event.at_ns)
         since_ns = connection.examined_ns
         if event.kind is Kind.CLOSE or event.at_ns - since_ns >= LOOK_NS:
-            rules = (*rules, *self._silent(connection))
+            # Each once, though a rule may look at both.
+            rules = tuple(dict.fromkeys((*rules, *self._silent(connection))))
             connection.examined_ns = event.at_ns
         elif not rules and said is None and event.event not in _TELLING:
             return ()
@@ -83,7 +92,7 @@ class RuleEngine:
             verdicts = list(self._follow_up(now))
         for verdict in verdicts:
             self._remember(verdict)
-        if odd & Odd.UNKNOWN and payload is not None:
+        if odd & _UNKNOWN and payload is not None:
             self._world.see(event, payload, self._registry)
         if found:
             found.sort(key=lambda each: (-each.severity, each.rule))
@@ -92,7 +101,7 @@ class RuleEngine:
 
     def tick(self, at_ns: int) -> list[Finding]:
         """Look into the silence on all open connections: `at_ns` is now. What is noticed stands at their last rows."""
-        found: list[Finding] = []
+        found = self._look_back(at_ns)
         for connection in self._world.open.values():
             if at_ns <= connection.examined_ns:
                 continue
@@ -101,6 +110,24 @@ class RuleEngine:
             found += self._ask(self._silent(connection), now)
             connection.examined_ns = at_ns
         return found
+
+    def _look_back(self, at_ns: int) -> list[Finding]:
+        """Ask about all that should have followed on earlier rows by `at_ns`."""
+        self._looked_ns = at_ns
+        return [each for watch in self._world.watches.take_due(at_ns) for each in self._look_for(watch, at_ns)]
+
+    def _look_for(self, watch: Watch, at_ns: int) -> Iterator[Finding]:
+        connection = self._world.open.get(watch.connection)
+        if connection is None and watch.connection in self._world.ended:
+            connection, _ = self._world.ended[watch.connection]
+        rules = self._unfollowed.get(watch.kind)
+        if rules is None:
+            rules = tuple(rule for rule in self._rules if any(each.watch == watch.kind for each in rule.triggers))
+            self._unfollowed[watch.kind] = rules
+        if connection is not None and not connection.lacks & _TIMES:
+            event = Event(watch.n, connection.id, at_ns, connection.plane, Kind.CONTROL)
+            now = Situation(event, connection, self._world, self._registry, watch=watch)
+            yield from self._ask(rules, now)
 
     def _ask(self, rules: Iterable[Rule], now: Situation) -> Iterator[Finding]:
         for rule in rules:
@@ -150,7 +177,7 @@ class RuleEngine:
                 more = afterwards(now, verdict, *before)
                 if more is not None:
                     yield more
-        elif now.said is None or isinstance(now.said, VoiceState | VoiceServer):
+        elif now.event.event in GONE or isinstance(now.said, VoiceState | VoiceServer):
             for connection, ending in self._voice_closes(now):
                 verdict = self._recent.get(ending.n)
                 more = None if verdict is None else amended(now, verdict, connection, ending)
@@ -196,7 +223,7 @@ def finding(rule: str, severity: Severity, noticed: Noticed, row: int) -> Findin
 
 def _fits(trigger: Trigger, key: _Key) -> bool:
     plane, kind, *had, odd = key
-    if trigger.kind is not kind or trigger.odd & ~odd:
+    if trigger.watch is not None or trigger.kind is not kind or trigger.odd & ~odd:
         return False
     wanted = (trigger.plane, trigger.from_client, trigger.op, trigger.event)
     return all(want is None or want == has for want, has in zip(wanted, (plane, *had), strict=True))

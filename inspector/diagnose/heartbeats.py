@@ -4,6 +4,7 @@ Source of the limits: https://docs.discord.com/developers/events/gateway#sending
 """
 
 from collections.abc import Iterator
+from itertools import islice
 
 from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, receives, rule, sends, silence
 from inspector.model import Knows, Plane, Severity
@@ -284,10 +285,10 @@ def heartbeat_flood(now: Situation) -> Iterator[Noticed]:
     connection = now.connection
     if connection.interval_ns < 20 * GRAIN_NS:
         return
-    beats = [sent for sent in connection.sends if sent.op in HEARTBEATS]
-    expected = 60 * SECOND // connection.interval_ns + 2
+    bound = 3 * (60 * SECOND // connection.interval_ns + 2)
+    beats = list(islice((sent for sent in connection.sends if sent.op in HEARTBEATS), bound + 1))
     # Said once, when the bound is reached.
-    if len(beats) == 3 * expected:
+    if len(beats) == bound:
         yield Noticed(
             f"{len(beats) + 1} heartbeats within {took(now.at_ns - beats[0].at_ns)}; the interval is "
             f"{took(connection.interval_ns)}.",

@@ -5,10 +5,11 @@ Source: https://docs.discord.com/developers/events/gateway#connection-lifecycle
 
 from collections.abc import Iterator, Sequence
 
-from inspector.diagnose.rule import SECOND, Noticed, Situation, rule, sends, silence
+from inspector.diagnose.rule import SECOND, Noticed, Situation, dispatches, rule, sends, silence
 from inspector.diagnose.words import opcode
 from inspector.model import Knows, Plane, Severity
 from inspector.protocol.ops import HEARTBEATS, GatewayOp
+from inspector.session.hops import hops_of, slowest
 from inspector.session.redact import is_lost
 from inspector.session.said import Identify, Refused, Resume
 from inspector.session.world import DAY_NS, Login
@@ -20,6 +21,8 @@ _BEFORE_READY = frozenset({*HEARTBEATS, GatewayOp.IDENTIFY, GatewayOp.RESUME, Ga
 # Logins in so short a time are a storm; so many of a day's budget are worth a warning.
 STORM, STORM_NS = 5, 60 * SECOND
 BUDGET, BUDGET_WARNS = 1000, 800
+# A login that takes longer is slow.
+SLOW_NS = 15 * SECOND
 # Time within which only max_concurrency logins may come; most bots may one.
 SPACING_NS = 5 * SECOND
 
@@ -253,15 +256,32 @@ def no_identify(now: Situation) -> Iterator[Noticed]:
     "login-slow",
     Severity.INFO,
     silence(GATEWAY),
+    dispatches("READY", "RESUMED"),
     remedy="Check Discord's status page; the client cannot make this faster.",
     source=("derived",),
+    needs=Knows.TIMES,
 )
 def login_slow(now: Situation) -> Iterator[Noticed]:
     """The server is slow to answer an Identify or a Resume."""
     connection, asked, refused = now.connection, now.connection.asked, now.connection.main.refused
     if asked is None or connection.accepted is not None or refused is not None or not connection.is_whole:
         return
-    if now.event.event in ("READY", "RESUMED") or isinstance(now.said, Refused):
+    if now.event.event in ("READY", "RESUMED"):
+        if now.at_ns - asked.at_ns >= SLOW_NS:
+            name = "Resume" if isinstance(asked, Resume) else "Identify"
+            came = f"{now.event.event} came {took(now.at_ns - asked.at_ns)} after the {name}."
+            yield Noticed(f"{came}{_longest(now)}", (asked.n,))
         return
-    if now.passed(asked.at_ns + 15 * SECOND):
+    if isinstance(now.said, Refused):
+        return
+    if now.passed(asked.at_ns + SLOW_NS):
         yield Noticed(f"No READY, RESUMED or Invalid Session came within {took(now.at_ns - asked.at_ns)}.", (asked.n,))
+
+
+def _longest(now: Situation) -> str:
+    """Say what the server itself spent most of that time on, where it does."""
+    hop = slowest(hops_of(now.d))
+    if hop is None:
+        return ""
+    caller = f" (called by {hop.caller})" if hop.caller else ""
+    return f" By the server's own account {hop.name}{caller} took longest: {took(hop.own_ns)}."

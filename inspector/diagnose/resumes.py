@@ -14,6 +14,7 @@ from inspector.protocol.ops import GatewayOp
 from inspector.session.redact import is_lost
 from inspector.session.said import Identify, Resume
 from inspector.session.tracker import DESTROYING
+from inspector.session.world import Session
 from inspector.words import counted, listed, took
 
 GATEWAY = Plane.GATEWAY
@@ -121,6 +122,8 @@ def resume_at_wrong_url(now: Situation) -> Iterator[Noticed]:
     That works sometimes, but such connections drop more often.
     """
     session = now.world.sessions.get(now.expect(Resume).session or "")
+    if session is not None and _has_failed_since(now, session):
+        return
     host = address_of(now.connection.opened.url)
     if session is None or session.resume_host is None or not host or session.ready is None:
         return
@@ -129,6 +132,14 @@ def resume_at_wrong_url(now: Situation) -> Iterator[Noticed]:
         return
     if _port_less(host) != _port_less(session.resume_host):
         yield Noticed(f"Resumed at {quoted(host)}; READY had named {quoted(session.resume_host)}.", (session.ready.n,))
+
+
+def _has_failed_since(now: Situation, session: Session) -> bool:
+    """Return whether an attempt to connect was refused after the session lost its connection.
+
+    Discord's own client goes back to the main URL then, and resumes there.
+    """
+    return session.ending is not None and now.world.refusals.last_row.get(GATEWAY, 0) > session.ending.n
 
 
 def _port_less(host: str) -> str:

@@ -14,6 +14,7 @@ from inspector.protocol.registry import Registry
 from inspector.session.plan import Odd
 from inspector.session.said import Identify, Resume, Said
 from inspector.session.state import Connection
+from inspector.session.watches import Watch
 from inspector.session.world import Ending, Session, World
 
 T = TypeVar("T")
@@ -47,6 +48,8 @@ class Situation:
     """What the payload says, where it is something that sessions are made of."""
     since_ns: int = 0
     """Up to when silence was looked into before; see `passed`."""
+    watch: Watch | None = None
+    """What should have followed on the row, where that is the question; it is later than the row then."""
 
     @property
     def d(self) -> Any:
@@ -115,6 +118,8 @@ class Trigger(NamedTuple):
     """Name of a dispatch."""
     odd: Odd = Odd.NONE
     """Only payloads that are odd in this way."""
+    watch: str | None = None
+    """Moments at which something is due that has not come; see `unfollowed`."""
 
 
 def sends(plane: Plane, *ops: int | str, odd: Odd = Odd.NONE) -> tuple[Trigger, ...]:
@@ -153,6 +158,14 @@ def opens(*planes: Plane) -> tuple[Trigger, ...]:
 def silence(*planes: Plane) -> tuple[Trigger, ...]:
     """Time going by on an open connection: at its rows, at ticks, at its end. `Situation.passed` tells deadlines."""
     return tuple(Trigger(plane, None) for plane in planes or (None,))
+
+
+def unfollowed(*kinds: str) -> tuple[Trigger, ...]:
+    """Something that should have followed on a row is due, and the recording goes on; see `inspector.session.watches`.
+
+    Whether it came is for the rule to say. Its findings belong to that row.
+    """
+    return tuple(Trigger(watch=kind) for kind in kinds)
 
 
 @dataclass(frozen=True, slots=True)

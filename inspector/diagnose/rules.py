@@ -1,6 +1,8 @@
 """All rules, in the order in which they are asked and listed. A rule that is not named here does not exist."""
 
 from inspector.diagnose import (
+    absence,
+    calls,
     commands,
     dave,
     forms,
@@ -10,11 +12,14 @@ from inspector.diagnose import (
     logins,
     media,
     mls,
+    processes,
     resumes,
+    returning,
     reverse,
     sequence,
     session_ends,
     shapes,
+    timing,
     transport,
     voice,
 )
@@ -96,6 +101,23 @@ RULES: tuple[Rule, ...] = (
     session_ends.session_thrown_away,
     logins.no_identify,
     logins.login_slow,
+    # Coming back.
+    returning.heartbeat_before_hello,
+    returning.resumed_and_left,
+    returning.invalid_session_not_resumed,
+    returning.resume_url_dead,
+    # Clients in each other's way.
+    processes.same_shard_twice,
+    processes.shard_counts_differ,
+    processes.resume_of_other_shard,
+    # Times that repeat.
+    timing.cut_at_equal_age,
+    # What never came.
+    absence.client_never_returned,
+    absence.login_unanswered,
+    absence.guilds_missing,
+    absence.guild_unavailable,
+    absence.members_cut_short,
     # Numbers of events.
     sequence.seq_gap,
     sequence.seq_not_rising,
@@ -145,9 +167,14 @@ RULES: tuple[Rule, ...] = (
     voice.voice_stale_credentials,
     voice.voice_wrong_endpoint,
     voice.voice_without_dave,
+    calls.voice_server_lost,
+    calls.voice_never_connected,
     # A call's UDP.
+    calls.media_discovery_malformed,
     media.media_address_unanswered,
     media.media_loss,
     media.media_before_speaking,
     media.media_wrong_ssrc,
+    timing.media_clock_drift,
+    timing.media_burst,
 )

@@ -5,7 +5,9 @@ Source: https://docs.discord.com/developers/events/gateway#connection-lifecycle
 
 from collections.abc import Iterator
 
+from inspector.diagnose.cause import CLIENT_RESUMES_NS
 from inspector.diagnose.logins import SPACING_NS
+from inspector.diagnose.processes import rival
 from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, receives, rule, sends, silence
 from inspector.model import Knows, Plane, Severity
 from inspector.protocol.ops import GatewayOp
@@ -87,6 +89,9 @@ def invalid_session(now: Situation) -> Iterator[Noticed]:
         why = _why_not_identified(now, asked)
     if why is None:
         return
+    other = rival(now)
+    if other is not None:
+        why = why._replace(text=f"{why.text} {other[0]}", evidence=(*why.evidence, *other[1]))
     times = connection.main.refusals + 1
     # Now and then one is refused; again and again is a sign of an outage, or of a client that makes it worse.
     if times % REPEATED == 0:
@@ -106,7 +111,10 @@ def _why_not_resumed(now: Situation, resume: Resume) -> str:
             f"The resume was refused: when connection {before[0].id} broke off, the proxy told the server 1000, which "
             "ends the session."
         )
-    away = f" The client had been away for {took(resume.at_ns - before[1].at_ns)}." if before else ""
+    gone = resume.at_ns - before[1].at_ns if before else 0
+    away = f" The client had been away for {took(gone)}." if before else ""
+    if gone > CLIENT_RESUMES_NS:
+        away += " Discord's own client starts a new session after 3 min without an ACK."
     return f"The resume was refused: the session is unknown to the server, or too much was missed.{away}"
 
 

@@ -11,6 +11,7 @@ from inspector.diagnose import closes_voice as voice
 from inspector.diagnose import closes_websocket as websocket
 from inspector.diagnose.cause import STOPPED, Cause, Explain, left_on_its_own, row_of
 from inspector.diagnose.ids import close_id
+from inspector.diagnose.processes import rival
 from inspector.diagnose.rule import Situation, bounded
 from inspector.model import Absent, Closed, Finding, Knows, Mark, Plane, Severity, Side, Verdict
 from inspector.protocol.registry import OWN_CODES, CloseCode
@@ -79,6 +80,8 @@ _ROUTINE = {
     Plane.GATEWAY: frozenset({1005, 1006, 1011, 1012, 1013, 1014, 4000}),
     Plane.VOICE: frozenset({1005, 1006, 1011, 1012, 1013, 1014, 4013, 4014, 4015, 4022}),
 }
+# What the gateway says to a client that another one gets in the way of.
+_CROSSED = frozenset({4004, 4005, 4006})
 
 
 def judge(now: Situation) -> tuple[Verdict | None, Finding | None]:
@@ -167,6 +170,10 @@ def _judged(now: Situation, closed: Closed) -> tuple[Verdict | None, Finding | N
     cause = _explainer(now, closed)(now)
     if cause is None:
         return None, None
+    if now.event.plane is Plane.GATEWAY and closed.code in _CROSSED and closed.by != "client":
+        other = rival(now)
+        if other is not None:
+            cause = cause._replace(text=f"{cause.text} {other[0]}", evidence=(*cause.evidence, *other[1]))
     row = row_of(now)
     known = row.sent_by(closed.by) if row is not None else None
     verdict = _verdict(now, closed, cause, row, known)

@@ -26,10 +26,11 @@ from inspector.report.explain import (
 from inspector.report.present import Shown
 from inspector.report.rows import Rows
 from inspector.report.text import sentence_of
+from inspector.session.hops import hops_of
 from inspector.session.redact import is_lost
 from inspector.session.state import Connection
 from inspector.wire.dialect import Compression, dialect_of
-from inspector.words import duration, listed, size
+from inspector.words import duration, listed, round_trip, size
 
 # Characters of one text from the wire, and how many of a kind are named.
 _LONGEST, _MOST = 120, 8
@@ -135,12 +136,25 @@ def _this_one(shown: Shown, registry: Registry) -> Iterator[Entry]:
         "This one",
         f"row {event.n}",
         ("Noted", _clipped(event.note or "", 2 * _LONGEST)),
+        ("Server's time", list(_server_time(shown))),
         ("Direction", _wrong_way(event, registry)),
         ("The proxy", [said for mark, said in _DONE.items() if mark & event.marks]),
         ("Also has", ", ".join(_clipped(str(key), 40) for key in list(shown.extra)[:_MOST])),
     )
     if here.sections:
         yield here
+
+
+def _server_time(shown: Shown) -> Iterator[str]:
+    """Yield what the server says it spent time on, what took longest first."""
+    event = shown.event
+    if event.plane is not Plane.GATEWAY or event.event not in ("READY", "RESUMED"):
+        return
+    hops = hops_of(shown.d)
+    for hop in hops[:_MOST]:
+        yield f"{round_trip(hop.took_ns)}  {hop.name}" + (f", called by {hop.caller}" if hop.caller else "")
+    if len(hops) > _MOST:
+        yield f"and {len(hops) - _MOST:,} more, none of which took longer"
 
 
 def _wrong_way(event: Event, registry: Registry) -> str:

@@ -22,8 +22,8 @@ from inspector.store.reader import Reader
 from inspector.words import clock, counted, day, duration
 
 _BOLD, _DIM = "1", "2"
-# Cases that are told in full, and those that have a line each.
-_WHOLE, _SHORT = 4, 12
+# Lines of the cases that are told in full (of one at least), and cases that have a line each: together a screen.
+_WHOLE, _SHORT = 30, 12
 # Rows, connections and consequences that a line names.
 _ROWS, _CONNECTIONS, _CONSEQUENCES = 8, 4, 4
 _INDENT = " " * 7
@@ -80,12 +80,16 @@ class _Page:
     def lines(self, *, everything: bool) -> Iterator[str]:
         yield self._paint(self._head(), _BOLD)
         yield ""
-        cases = list(self._diagnosis.cases)
-        whole = cases if everything else [case for case in cases if case.severity > Severity.INFO][:_WHOLE]
-        for case in whole:
-            yield from self._case(case, everything=everything)
-            yield ""
-        short = cases[len(whole) :]
+        cases = self._diagnosis.cases
+        told, lines = 0, 0
+        for case in cases:
+            whole = [*self._case(case, everything=everything), ""]
+            lines += len(whole)
+            if not everything and (case.severity is Severity.INFO or (told and lines > _WHOLE)):
+                break
+            told += 1
+            yield from whole
+        short = cases[told:]
         for case in short[:_SHORT]:
             yield self._short(case)
         if len(short) > _SHORT:

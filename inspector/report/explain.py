@@ -352,6 +352,7 @@ def _intent(row: Intent, registry: Registry) -> Entry:
         row.name,
         f"intent, bit {row.bit}, value {1 << row.bit}",
         ("Privileged", "yes: it must be switched on for the application, else close 4014" if row.privileged else "no"),
+        ("Limit", _approval(registry) if row.privileged else ""),
         ("For bots", _YES[row.bots]),
         ("Events", ", ".join(row.events) or "none"),
         ("Note", row.notes),
@@ -414,11 +415,17 @@ def _intents(value: int, registry: Registry) -> Entry:
         ("Asks for", [_intent_line(intent) for intent in known] or "nothing: only events that need no intent come"),
         ("Unknown", f"{_bits(unknown)}: in no table; a bot that asks for it is closed with 4013" if unknown else ""),
         ("Privileged", f"{', '.join(privileged)}: without permission, close 4014" if privileged else "none of them"),
+        ("Limit", _approval(registry) if privileged else ""),
         ("Not for bots", f"{', '.join(not_for_bots)}: for a bot, close 4013" if not_for_bots else ""),
         ("Events", ", ".join(sorted({event for intent in known for event in intent.events}))),
         ("Notes", [f"{intent.name}: {intent.notes}" for intent in known if intent.notes]),
         ("Source", _sources({source: 0 for intent in known for source in intent.source}, registry)),
     )
+
+
+def _approval(registry: Registry) -> str:
+    """Return who needs Discord's approval for privileged intents."""
+    return next((limit.says for limit in registry.limits if limit.name == "privileged intents"), "")
 
 
 def _intent_line(intent: Intent) -> str:

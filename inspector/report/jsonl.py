@@ -35,8 +35,9 @@ def record(shown: Shown, raw: bytes | str | None = None) -> dict[str, Any]:
         "n": event.n,
         "at": iso(event.at_ns),
         "connection": event.connection,
-        "plane": event.plane.value,
-        "kind": event.kind.value,
+        # The same as `value`, which is a property and takes five times as long.
+        "plane": event.plane._value_,
+        "kind": event.kind._value_,
         "direction": direction(event),
         "op": event.op,
         "name": shown.name,

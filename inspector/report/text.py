@@ -1,7 +1,7 @@
 """The timeline as lines of text, for people: one line a row, a close with its explanation below it.
 
-Columns: time, time since the row before, connection, direction, opcode and event, sequence, bytes, summary. Colour is
-an extra; every mark has a word or a letter.
+Columns: number of the row, time, time since the row before, connection, direction, opcode and event, sequence, bytes,
+summary. Colour is an extra; every mark has a word or a letter.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,9 @@ _BOLD, _DIM, _RED = "1", "2", "31"
 _DIRECTION_COLOURS = {"send": "33", "receive": "36", "open": "32", "close": _RED, "end": _DIM, "refused": _RED}
 
 # Columns of the terminal from which on each part has room; without a width everything has.
-_DELTA_FROM, _SEQ_FROM, _SIZE_FROM, _BOTH_SIZES_FROM, _WIDE_FROM = 110, 100, 90, 130, 110
+_NUMBER_FROM, _DELTA_FROM, _SEQ_FROM, _SIZE_FROM, _BOTH_SIZES_FROM, _WIDE_FROM = 86, 116, 106, 96, 136, 116
+# Columns of a row's number; more where it is larger.
+_ROW = 5
 
 
 _INDENT = " " * 26
@@ -95,7 +97,9 @@ class TextRows:
         mark, word, sort = cells.direction(event, self._marks)
         number, name = cells.what(shown, self._marks.more)
         seq = "" if event.seq is None else str(event.seq)
-        columns = [(clock(event.at_ns, self._zone), _DIM)]
+        # What is said of rows names them by number.
+        columns = [(f"{event.n:>{_ROW}}", _DIM)] if self._has_room(_NUMBER_FROM) else []
+        columns.append((clock(event.at_ns, self._zone), _DIM))
         if self._has_room(_DELTA_FROM):
             columns.append((f"{since:>8}", _DIM))
         columns.append((f"#{event.connection:<2}", _CONNECTION_COLOURS[event.connection % len(_CONNECTION_COLOURS)]))
@@ -123,8 +127,9 @@ class TextRows:
             yield from self._wrapped(said, SEVERITY_COLOURS[finding.severity])
 
     def _wrapped(self, text: str, code: str) -> Iterator[str]:
-        for part in wrap(text, max((self._width or 120) - len(_INDENT), 20), break_on_hyphens=False):
-            yield _INDENT + self._paint(part, code)
+        indent = _INDENT + " " * (_ROW + 1 if self._has_room(_NUMBER_FROM) else 0)
+        for part in wrap(text, max((self._width or 120) - len(indent), 20), break_on_hyphens=False):
+            yield indent + self._paint(part, code)
 
     def _plain_end(self, code: CloseCode | None, verdict: Verdict | None) -> Iterator[str]:
         """Yield what there is to say of a client that left as it may."""

@@ -5,7 +5,7 @@ than to be counted. Which rules want to know of which oddity is for the rules to
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import Any
 
@@ -94,10 +94,11 @@ class Plan:
     odd: int
     """What is odd about all of them, as bits of `Odd`."""
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether one of them that is not odd does nothing but come."""
-        return not (self.from_client or self.step or self.read or self.moves or self.plane is Plane.VOICE)
+    is_plain: bool = field(init=False)
+    """One of them that is not odd does nothing but come."""
+
+    def __post_init__(self) -> None:
+        self.is_plain = not (self.from_client or self.step or self.read or self.moves or self.plane is Plane.VOICE)
 
     def oddities(self, connection: Connection, event: Event, payload: Payload, world: World) -> int:
         """Return in which ways a payload is odd, as bits of `Odd`; `event` is its row, with its ids."""

@@ -11,6 +11,8 @@ from inspector.protocol.ops import GatewayOp, VoiceOp
 from inspector.protocol.snowflake import number_of
 from inspector.session.redact import digest
 
+MAX_GUILDS = 5000
+"""Guilds of one READY that are looked at: twice as many as a shard may have."""
 MAX_CODECS = 64
 """Codecs of one Select Protocol that are looked at."""
 
@@ -97,6 +99,15 @@ class Refused(NamedTuple):
     resumable: bool
 
 
+class Part(NamedTuple):
+    """One of the chunks that answer a request for members."""
+
+    n: int
+    at_ns: int
+    total: int | None
+    """How many there are to be."""
+
+
 class Members(NamedTuple):
     """A request for members of a guild."""
 
@@ -109,6 +120,10 @@ class Members(NamedTuple):
     """It asks for the whole list."""
     answered: bool = False
     """A part of the answer has come."""
+    part: Part | None = None
+    """The newest part of it."""
+    parts: int = 0
+    """How many have come."""
 
     @property
     def key(self) -> str:
@@ -122,6 +137,18 @@ class Chunk(NamedTuple):
     key: str
     """As `Members.key`."""
     is_last: bool
+    total: int | None = None
+    """How many pieces there are."""
+
+
+class Guild(NamedTuple):
+    """GUILD_CREATE or GUILD_DELETE."""
+
+    n: int
+    at_ns: int
+    id: int | None
+    unavailable: bool
+    """It is out of reach for now."""
 
 
 class Join(NamedTuple):
@@ -172,6 +199,8 @@ class Ready(NamedTuple):
     shard: tuple[int, int] | None
     session_length: int = 0
     """Characters of the session's id."""
+    guilds: tuple[int, ...] = ()
+    """Those that are unavailable so far."""
 
 
 class VoiceReady(NamedTuple):
@@ -223,6 +252,7 @@ Said = (
     | Refused
     | Members
     | Chunk
+    | Guild
     | Join
     | VoiceState
     | VoiceServer
@@ -357,11 +387,15 @@ def _chunk(event: Event, d: Any) -> Chunk:
     nonce = _nonce_text(_get(d, "nonce"))
     index, count = whole(_get(d, "chunk_index")), whole(_get(d, "chunk_count"))
     key = f"nonce {nonce}" if nonce is not None else f"guild {name(_get(d, 'guild_id')) or ''}"
-    return Chunk(key, index is None or count is None or index >= count - 1)
+    return Chunk(key, index is None or count is None or index >= count - 1, count)
 
 
 def _rate_limited(event: Event, d: Any) -> Chunk:
     return _chunk(event, _get(d, "meta"))._replace(is_last=True)
+
+
+def _guild(event: Event, d: Any) -> Guild:
+    return Guild(event.n, event.at_ns, number_of(_get(d, "id")), _get(d, "unavailable") is True)
 
 
 def _join(event: Event, d: Any) -> Join:
@@ -393,7 +427,15 @@ def _ready(event: Event, d: Any) -> Ready:
         _get(user, "bot") is True,
         _pair(_get(d, "shard")),
         len(session) if type(session) is str else 0,
+        tuple(_unavailable(_get(d, "guilds"))),
     )
+
+
+def _unavailable(guilds: Any) -> Iterator[int]:
+    for guild in guilds[:MAX_GUILDS] if type(guilds) is list else ():
+        number = number_of(_get(guild, "id")) if _get(guild, "unavailable") is True else None
+        if number is not None:
+            yield number
 
 
 def _voice_ready(event: Event, d: Any) -> VoiceReady:
@@ -444,6 +486,8 @@ READERS: dict[tuple[Plane, bool, int | str | None], Callable[[Event, Any], Said]
     (Plane.GATEWAY, False, "READY"): _ready,
     (Plane.GATEWAY, False, "GUILD_MEMBERS_CHUNK"): _chunk,
     (Plane.GATEWAY, False, "RATE_LIMITED"): _rate_limited,
+    (Plane.GATEWAY, False, "GUILD_CREATE"): _guild,
+    (Plane.GATEWAY, False, "GUILD_DELETE"): _guild,
     (Plane.GATEWAY, False, "VOICE_STATE_UPDATE"): _voice_state,
     (Plane.GATEWAY, False, "VOICE_SERVER_UPDATE"): _voice_server,
     (Plane.VOICE, False, VoiceOp.HELLO): _hello,

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from inspector.model import Closed, Knows, Opened, Plane
 from inspector.session.dave import Dave
+from inspector.session.guilds import Guilds
 from inspector.session.phases import OPENED
 from inspector.session.said import (
     At,
@@ -122,6 +123,8 @@ class MainGateway:
     """Reconnect was asked for."""
     members: dict[str, Members] = field(default_factory=dict)
     """Requests for members that are not answered in full, by nonce, or by guild where there is none."""
+    guilds: Guilds | None = None
+    """Guilds that are to come, or to come back; None before READY."""
     joins: dict[str, Join] = field(default_factory=dict)
     """Wishes to join a voice channel (op 4) that have no voice server yet, by guild or channel."""
     shard_pair: tuple[int, int] | None = None

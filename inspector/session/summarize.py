@@ -336,7 +336,8 @@ def _called(value: Any, known: _Known) -> str | None:
         return _clipped(name) if isinstance(name, str) and name else _called(value.get("id"), known)
     number = number_of(value)
     if number is not None:
-        return _clipped(known.names[number]) if number in known.names else None
+        name = known.names.get(number)
+        return None if name is None else _clipped(name)
     return _clipped(value) if isinstance(value, str) else None
 
 

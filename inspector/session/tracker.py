@@ -11,12 +11,14 @@ from inspector.protocol.hosts import address_of
 from inspector.protocol.ops import GatewayOp, VoiceOp
 from inspector.protocol.registry import Registry
 from inspector.session import said
+from inspector.session.guilds import Guilds
 from inspector.session.intents import comes_anyway, is_blank
 from inspector.session.phases import connection_phase
 from inspector.session.plan import MAYBE_BLANK, NEW_FORM, STRAY, UNASKED, Key, Plan, Plans, Routes, Step
 from inspector.session.redact import is_lost
 from inspector.session.said import At, Said
 from inspector.session.state import SEND_WINDOW_NS, Connection, Sent, remember
+from inspector.session.watches import RETURN, VOICE_CONNECTION, VOICE_SERVER
 from inspector.session.world import Call, Ending, Login, Session, World
 from inspector.words import took
 
@@ -45,6 +47,7 @@ class Tracker:
     def opened(self, connection: Connection, event: Event) -> None:
         """Take in a new connection; one that was refused too."""
         connection.opened_row = event.n
+        self.world.refusals.take(connection.opened, event)
         if connection.opened.refusal is None:
             self.world.open[connection.id] = connection
 
@@ -162,6 +165,8 @@ class Tracker:
         ending = Ending(event.n, event.at_ns, connection.id, connection.closed)
         self.world.open.pop(connection.id, None)
         self.world.end(connection, ending)
+        if event.plane is Plane.GATEWAY and connection.identity is not None:
+            self.world.watches.add(RETURN, event)
         session = self.world.session_of(connection)
         if session is None or session.connections[-1] != connection.id:
             return
@@ -293,6 +298,7 @@ def _ready(world: World, connection: Connection, event: Event, what: Said | None
     connection.accepted = At(event.n, event.at_ns)
     connection.main.refusals = 0
     _set_shard(connection, what.shard)
+    connection.main.guilds = Guilds.of(connection.accepted, what.guilds)
     if what.session is not None:
         # Two of which nothing is left but their length are two all the same.
         number = f"{what.session}{event.n}" if is_lost(what.session) else what.session
@@ -358,8 +364,9 @@ def _members(world: World, connection: Connection, event: Event, what: Said | No
     asked = members.get(what.key)
     if asked is not None and what.is_last:
         del members[what.key]
-    elif asked is not None and not asked.answered:
-        members[what.key] = asked._replace(answered=True)
+    elif asked is not None:
+        part = said.Part(event.n, event.at_ns, what.total)
+        members[what.key] = asked._replace(answered=True, part=part, parts=asked.parts + 1)
     return _answered(event, asked)
 
 
@@ -403,6 +410,9 @@ def _voice_state(world: World, connection: Connection, event: Event, what: Said 
     if call.state is not None and not stayed:
         call.moved = At(event.n, event.at_ns)
     call.channel, call.state, call.session = what.channel, At(event.n, event.at_ns), what.session
+    is_answer = call.asked is not None and call.server is not None and call.server.n > call.asked.n
+    if is_answer and not stayed and what.channel is not None and call.endpoint is not None:
+        world.watches.add(VOICE_CONNECTION, event, call.server_id)
     asked = connection.main.joins.get(call.server_id)
     # Who leaves gets no voice server, nor who only mutes himself, which is op 4 with the channel he is in.
     if asked is not None and (what.channel is None or (stayed and asked.channel == what.channel)):
@@ -418,7 +428,24 @@ def _voice_server(world: World, connection: Connection, event: Event, what: Said
     call.main = connection.id
     call.server, call.token, call.endpoint = At(event.n, event.at_ns), what.token, what.endpoint
     world.calls.keep(call.server_id, call)
+    if what.endpoint is None:
+        world.watches.add(VOICE_SERVER, event, call.server_id)
+    elif call.channel is not None:
+        world.watches.add(VOICE_CONNECTION, event, call.server_id)
     return _answered(event, connection.main.joins.pop(what.server_id, None))
+
+
+def _take_guild(world: World, connection: Connection, event: Event, what: Said | None) -> None:
+    assert isinstance(what, said.Guild)
+    if event.event == "GUILD_DELETE":
+        _lose_call(world, connection, event, what)
+    guilds, at = connection.main.guilds, At(event.n, event.at_ns)
+    if guilds is None or what.id is None:
+        return
+    if event.event == "GUILD_DELETE":
+        guilds.went(what.id, at, unavailable=what.unavailable)
+    elif not what.unavailable:
+        guilds.came(what.id, at)
 
 
 def _lose_call(world: World, connection: Connection, event: Event, what: Said | None) -> None:
@@ -526,6 +553,8 @@ _STEPS: dict[tuple[Plane, bool, Key], Step] = {
     (Plane.GATEWAY, False, "VOICE_STATE_UPDATE"): _voice_state,
     (Plane.GATEWAY, False, "VOICE_SERVER_UPDATE"): _voice_server,
     **{(Plane.GATEWAY, False, name): _lose_call for name in GONE},
+    (Plane.GATEWAY, False, "GUILD_CREATE"): _take_guild,
+    (Plane.GATEWAY, False, "GUILD_DELETE"): _take_guild,
     (Plane.VOICE, False, VoiceOp.HELLO): _hello,
     (Plane.VOICE, False, VoiceOp.HEARTBEAT): _ask_for_heartbeat,
     (Plane.VOICE, True, VoiceOp.HEARTBEAT): _heartbeat,

@@ -16,8 +16,10 @@ from inspector.protocol.registry import Registry
 from inspector.session.forms import Forms
 from inspector.session.phases import session_phase
 from inspector.session.redact import is_lost, mask_text
+from inspector.session.refusals import Refusals
 from inspector.session.said import At, Identify, Resume
 from inspector.session.state import Connection
+from inspector.session.watches import Watches
 
 # Sessions, calls and identities that are remembered; beyond that the one not heard of for longest is forgotten.
 MAX_REMEMBERED = 4096
@@ -206,6 +208,10 @@ class World:
         """What kinds of value the fields of events have had."""
         self.seen: set[str] = set()
         """Names of what no table knows and has been told of once: ``op 97``, ``event X``."""
+        self.watches = Watches()
+        """What should follow on a row, and has not yet."""
+        self.refusals = Refusals()
+        """Connections that did not come about."""
         self.has_gaps = False
         """Messages are missing from the recording, and what would settle a question may be among them."""
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from inspector.diagnose.gaps import gap_of
 from inspector.model import Event, Finding, Happening, Kind, Mark, Opened, Payload, Plane, Verdict
@@ -31,6 +32,8 @@ BATCH = 1000
 _BATCH_BYTES = 64 * 1024 * 1024
 _KEPT_BYTES = 16 * 1024 * 1024
 _KEPT_CHUNKS = 8
+# Ids whose names are kept.
+_KEPT_NAMES = 8192
 # Findings of a batch; the mildest are left out.
 _MAX_FINDINGS = 100_000
 # Rows of meta; ours are about ten.
@@ -90,8 +93,7 @@ class Reader:
             ).fetchall()
             if not found:
                 return []
-            # What had no name before may have got one.
-            self.names.missing.clear()
+            self.names.renew()
             events = []
             for row in found:
                 event = rows.event_of(row, self.connection)
@@ -357,28 +359,35 @@ class _Names(Mapping[int, str]):
     def __init__(self, path: Path, db: sqlite3.Connection) -> None:
         self._path = path
         self._db = db
-        self._found: dict[int, str] = {}
-        self.missing: set[int] = set()
-        """Ids that were asked for and have no name."""
+        self._found: dict[int, str | None] = {}
+        """By id, None for one that was asked for and has no name."""
+        self._version = -1
 
     def __getitem__(self, number: int) -> str:
-        name = self._found.get(number)
+        name: str | None = self.get(number)
         if name is None:
-            if number in self.missing:
-                raise KeyError(number)
+            raise KeyError(number)
+        return name
+
+    def get(self, number: int, default: Any = None) -> Any:
+        """Return a name, `default` where there is none: for most ids of users, so that nothing is raised on the way."""
+        if number not in self._found:
             with explained(self._path):
                 row = self._db.execute("select id, name from name where id = ?", (cell_of(number),)).fetchone()
                 if row is not None:
                     rows.NAME.check(row)
-            if row is None:
-                if len(self.missing) >= 4096:
-                    self.missing.clear()
-                self.missing.add(number)
-                raise KeyError(number)
-            if len(self._found) >= 4096:
+            if len(self._found) >= _KEPT_NAMES:
                 self._found.clear()
-            name = self._found[number] = mask_text(row[1])
-        return name
+            self._found[number] = None if row is None else mask_text(row[1])
+        name = self._found[number]
+        return default if name is None else name
+
+    def renew(self) -> None:
+        """Forget which ids have no name where anything was written since: they may have got one."""
+        version = self._db.execute("pragma data_version").fetchone()[0]
+        if version != self._version:
+            self._version = version
+            self._found = {number: name for number, name in self._found.items() if name is not None}
 
     def __iter__(self) -> Iterator[int]:
         found = (id_of(row[0]) for row in self._db.execute("select id from name").fetchall())

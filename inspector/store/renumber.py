@@ -16,9 +16,6 @@ class Shift:
     frames: int = 0
     events: int = 0
 
-    def __bool__(self) -> bool:
-        return bool(self.frames or self.events)
-
     def event(self, event: Event) -> Event:
         """Renumber an event, in place, and return it."""
         event.n -= self.events
@@ -47,3 +44,7 @@ class Shift:
 
     def _rows(self, numbers: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(number - self.events for number in numbers if number > self.events)
+
+
+NO_SHIFT = Shift()
+"""Of a recording that is in its first file: both have the same numbers."""

@@ -342,21 +342,34 @@ def event_of(row: SqlRow, connection: Callable[[int], Connection], payload: byte
         raise _EVENT.bad(row, "has an unknown `kind`, `plane`, `from_client` or `severity`")
     if kind is Kind.UNDECODED and (row[19] is None or row[21] is None):
         raise _EVENT.bad(row, "does not say why it is undecoded")
-    event = Event(row[0], row[1], row[2], plane, kind)
-    event.from_client = None if row[5] is None else bool(row[5])
-    event.first_frame, event.last_frame = row[6], row[7]
-    event.op, event.event, event.seq = row[8], row[9], row[10]
-    event.wire_bytes, event.decoded_bytes, event.encoding = row[12], row[13], row[14]
-    event.marks = Mark(row[15])
-    event.guild_id, event.channel_id, event.user_id = id_of(row[16]), id_of(row[17]), id_of(row[18])
-    event.payload = payload
+    event = Event(
+        row[0],
+        row[1],
+        row[2],
+        plane,
+        kind,
+        None if row[5] is None else bool(row[5]),
+        row[6],
+        row[7],
+        row[8],
+        row[9],
+        row[10],
+        row[12],
+        row[13],
+        row[14],
+        Mark(row[15]) if row[15] else Mark.NONE,
+        id_of(row[16]),
+        id_of(row[17]),
+        id_of(row[18]),
+        None if kind is Kind.UNDECODED else row[21],
+        row[22],
+        # Captures of older versions may say less than 0, where a clock was set back.
+        None if row[23] is None else max(row[23], 0),
+        payload=payload,
+    )
     if kind is Kind.UNDECODED:
         event.undecoded = Undecoded(row[19] or "", row[21] or "", row[20])
-    else:
-        event.note = row[21]
-    # Captures of older versions may say less than 0, where a clock was set back.
-    event.answers, event.latency_ns = row[22], None if row[23] is None else max(row[23], 0)
-    if kind is Kind.OPEN:
+    elif kind is Kind.OPEN:
         event.opened = connection(row[1]).opened
     elif kind is Kind.CLOSE:
         closed = connection(row[1]).closed

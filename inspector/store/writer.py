@@ -27,7 +27,7 @@ from inspector.store.lock import Lock
 from inspector.store.making import create, discard, leave, make_private, next_part, timestamp
 from inspector.store.marking import Mask, amend
 from inspector.store.parts import Trouble, Watch
-from inspector.store.renumber import Shift
+from inspector.store.renumber import NO_SHIFT, Shift
 from inspector.store.tally import Tally
 
 # Happenings in one transaction. Larger batches are stored raw first and decoded after, so that a slow decode (or one
@@ -40,6 +40,8 @@ RAW_BATCH = 5000
 
 # Settings of the clock that are noted.
 MOST_STEPS = 100
+# Findings about silence that wait to be returned by the next tick.
+MOST_UNTOLD = 100
 
 _INSERT_CONNECTION = rows.insert("connection", rows.CONNECTION_COLUMNS, replace=True)
 _INSERT_FRAME = rows.insert("frame", rows.FRAME_COLUMNS)
@@ -84,6 +86,8 @@ class Writer:
         self._events: list[Event] = []
         self._findings: list[Finding] = []
         self._late: list[Finding] = []
+        self._untold: deque[Finding] = deque(maxlen=MOST_UNTOLD)
+        """Those of `_late` that no `tick` has returned: most recordings are written without any."""
         self._verdicts: dict[int, Verdict] = {}
         self._connections: dict[int, Connection] = {}
         self._names: dict[int, str] = {}
@@ -91,7 +95,7 @@ class Writer:
         self._clock_steps: list[dict[str, int]] = []
         self._payloads: Payloads = []
         self._in_tail = 0
-        self._shift = Shift()
+        self._shift = NO_SHIFT
         self._tally = Tally()
         self._origin = Path(os.path.abspath(path))
         self._part = 1
@@ -194,13 +198,16 @@ class Writer:
     def tick(self, at_ns: int) -> list[Finding]:
         """Let time go by: it is `at_ns` now, in nanoseconds since the epoch, and nothing has happened.
 
-        What the rules say of the silence is stored and returned. Raises sqlite3.Error as `write` does.
+        What the rules say of the silence is stored, and returned with what they said of it since the last call. Raises
+        sqlite3.Error as `write` does.
         """
         outcome = self._pipeline.tick(at_ns)
         self._keep(outcome)
         if self._late:
             self._save()
-        return list(outcome.late)
+        noticed = list(self._untold)
+        self._untold.clear()
+        return noticed
 
     def finish(self) -> list[Event]:
         """Write what is left and make the capture one file again. Returns the last events."""
@@ -325,22 +332,26 @@ class Writer:
 
     def _keep(self, outcome: Outcome) -> None:
         """Hold what the pipeline made until the next save."""
+        shift = self._shift
         for event in outcome.rows:
-            if self._shift:
-                self._shift.event(event)
+            if shift is not NO_SHIFT:
+                shift.event(event)
             self._events.append(event)
             if event.payload is not None:
                 self._payloads.append((event.n, event.payload))
             if event.findings:
                 self._findings += event.findings
+        # Hardly any has more than its row.
         if outcome.late:
-            self._late += (found for each in outcome.late if (found := self._shift.finding(each)) is not None)
-        for verdict in map(self._shift.verdict, outcome.verdicts):
-            if verdict is not None:
-                self._verdicts[verdict.event] = verdict
-        for connection in outcome.changed:
-            self._connections[connection.id] = connection
-        self._names.update(outcome.names)
+            self._untold.extend(outcome.late)
+            self._late += (found for each in outcome.late if (found := shift.finding(each)) is not None)
+        if outcome.verdicts:
+            shifted = map(shift.verdict, outcome.verdicts)
+            self._verdicts |= {verdict.event: verdict for verdict in shifted if verdict is not None}
+        if outcome.changed:
+            self._connections |= {connection.id: connection for connection in outcome.changed}
+        if outcome.names:
+            self._names.update(outcome.names)
 
     def _save(self, *, all_payloads: bool = False) -> None:
         with self._transaction():

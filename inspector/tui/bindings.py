@@ -26,6 +26,7 @@ MAIN: list[BindingType] = [
     Binding("exclamation_mark", "jump('finding', 1)", "next finding", show=False),
     Binding("colon", "goto", "go to a time or row", show=False),
     Binding("t", "time", "time: clock, since start, since row", show=False),
+    Binding("number_sign", "numbers", "show or hide the numbers of rows", show=False),
     Binding("m", "mark", "mark the row", show=False),
     Binding("apostrophe", "jump('mark', 1)", "next mark", show=False),
     Binding("a", "note", "write a note on the row", show=False),

@@ -29,8 +29,8 @@ MAX_PAYLOADS = 100
 # Those of a connection that were not the only one of their message; without a bound, a small file would fill the disk.
 MAX_EXTRA = 1000
 
-# Bytes. A text that opens no more than half as many objects and lists nests less deep than orjson allows (1024).
-_SHALLOW = 2000
+# Lists and objects in each other that are surely read as the long way reads them: orjson takes 1024.
+_LEVELS = 1000
 _ZLIB_FLUSH = b"\x00\x00\xff\xff"
 _MISSING = object()
 
@@ -355,16 +355,20 @@ def read_shortly(text: bytes) -> Payload | None:
     It leads to what the long way does in half the time, or to None: where the text is anything but one JSON object with
     the envelope's keys, each as it should be; or may hold more than is allowed, which the long way finds out.
     """
-    # msgspec nests as deep as the stack allows. What is shorter cannot nest too deep, nor hold too much.
-    if len(text) > _SHALLOW and (
-        len(text) > 2 * jsontext.MAX_VALUES or text.count(b"{") + text.count(b"[") > _SHALLOW // 2
-    ):
+    if len(text) > 2 * _LEVELS and (len(text) > 2 * jsontext.MAX_VALUES or _may_nest_deep(text)):
         return None
     try:
         read = _envelope(text)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     return Payload("json", text, read.op, read.t, read.s, read.d, {}, ())
+
+
+def _may_nest_deep(text: bytes) -> bool:
+    """Return whether a document may nest deeper than `_LEVELS`: msgspec goes as deep as the stack allows."""
+    # A level takes a list two bytes and an object five, as it needs a key, so that counting the lists mostly will do.
+    lists = text.count(b"[")
+    return len(text) + 3 * lists > 5 * _LEVELS and lists + text.count(b"{") > _LEVELS
 
 
 def withheld(why: Undecoded, size: int) -> bytes:

@@ -75,6 +75,11 @@ def test_what_is_noticed_late_explains_the_close_on_a_connection_that_it_speaks_
     assert len(cases(close, thrown, connection_of={4: 3})) == 2
 
 
+def test_what_came_before_on_the_same_connection_did_not_follow() -> None:
+    close, late = noticed("close-4009", 5, ERROR), noticed("heartbeat-late", 9, evidence=(8,))
+    assert len(cases(close, late, connection_of={8: 1})) == 2
+
+
 def test_only_what_followed_belongs_to_a_cause_and_not_all_of_its_kind() -> None:
     found = cases(
         noticed("heartbeat-ack-missing", 3, ERROR), noticed("close-1006", 5, INFO), noticed("close-1006", 9, INFO, on=2)
@@ -87,6 +92,13 @@ def test_two_causes_of_one_thing_are_one_case() -> None:
         noticed("voice-stale-credentials", 3), noticed("voice-wrong-endpoint", 4), noticed("voice-close-4006", 5, ERROR)
     )
     assert told(found) == [("voice-stale-credentials", [3, 4, 5])]
+
+
+def test_what_is_usual_joins_no_causes() -> None:
+    found = cases(
+        noticed("identify-storm", 2), noticed("heartbeat-ack-missing", 3, ERROR), noticed("close-1006", 5, INFO)
+    )
+    assert told(found) == [("heartbeat-ack-missing", [3, 5]), ("identify-storm", [2])]
 
 
 def test_what_ends_connections_comes_first_among_what_is_as_bad() -> None:

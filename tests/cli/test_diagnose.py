@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from inspector.analysis.diagnosis import diagnose
+from inspector.cli.proxying import sum_up
 from inspector.diagnose.rules import RULES
 from inspector.protocol.registry import default
 from inspector.report.diagnosis_text import lines
@@ -25,7 +26,7 @@ SICK = {
     "message-content": "message-content-missing",
     "voice-4006": "voice-identify-instead-of-resume",
     "dave-required": "voice-without-dave",
-    "dave-transition": "dave-commit-unknown-proposal",
+    "dave-transition": "dave-executed-unready",
 }
 
 
@@ -327,3 +328,14 @@ def test_a_summary_in_markdown_is_a_table_that_nothing_from_the_wire_breaks(run:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_diagnosis_fits_a_screen(run: Run, name: str) -> None:
     assert len(run("diagnose", sample(name)).out.splitlines()) <= 50
+
+
+def test_the_end_of_a_recording_says_what_is_wrong_in_two_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capture = tmp_path / "bot.gwcap"
+    capture.write_bytes((HERE / "send-flood.gwcap").read_bytes())
+    assert sum_up(capture, "show")
+    counts, verdict = capsys.readouterr().err.splitlines()
+    assert counts == f"gwinspect: {capture}: 2 connections, 142 events; gwinspect show {capture}"
+    assert verdict == f"gwinspect: 1 case: presence-flood; gwinspect diagnose {capture}"

@@ -17,8 +17,8 @@ def test_the_timeline_has_a_line_a_row(run, capture: Path) -> None:
     assert (result.code, result.err) == (0, "")
     day, opened, hello, *_ = result.out.splitlines()
     assert day == "2026-01-31 UTC"
-    assert opened.split()[:4] == ["12:00:00.000", "#1", "●", "open"]
-    assert hello.split()[:6] == ["12:00:00.007", "+7", "ms", "#1", "◀", "receive"]
+    assert opened.split()[:5] == ["1", "12:00:00.000", "#1", "●", "open"]
+    assert hello.split()[:7] == ["2", "12:00:00.007", "+7", "ms", "#1", "◀", "receive"]
     assert hello.endswith("heartbeat every 41.25 s")
 
 

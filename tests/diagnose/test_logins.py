@@ -9,9 +9,11 @@ from tests.conversation import (
     ACK,
     HEARTBEAT,
     HELLO,
+    SESSION,
     TOKEN,
     Conversation,
     Payload,
+    dispatch,
     identify,
     message,
     ready,
@@ -193,6 +195,38 @@ def test_login_slow_is_told_while_the_answer_is_missing() -> None:
         "No READY, RESUMED or Invalid Session came within 16 s.",
     )
     assert "login-slow" not in ids(greeted().client(identify()).server(ready()), until_ms=16_000)
+
+
+TRACE = (
+    '["gateway-1",{"micros":21000000,"calls":["sessions-1",{"micros":20900000,"calls":'
+    '["start_session",{"micros":20500000,"calls":["get_user",{"micros":300000,"calls":[]}]}]}]}]'
+)
+
+
+@pytest.mark.parametrize("looked_at", [False, True])
+def test_login_slow_says_in_the_end_how_long_it_took_and_what_took_longest(looked_at: bool) -> None:
+    talk = greeted().client(identify()).waits(16_000)
+    talk = (talk.client(HEARTBEAT) if looked_at else talk).waits(5_000)
+    talk.server(dispatch("READY", {"v": 10, "session_id": SESSION, "_trace": [TRACE]}, 1))
+    *waiting, came = [each for each in found(talk) if each.rule == "login-slow"]
+    assert len(waiting) == looked_at
+    assert came.text == (
+        "READY came 21 s after the Identify. By the server's own account start_session (called by sessions-1) took "
+        "longest: 20.2 s."
+    )
+    assert came.evidence == (3,)
+
+
+@pytest.mark.parametrize("trace", [None, [], ["nonsense"], [TRACE[:40]], 7])
+def test_login_slow_does_without_a_trace(trace: object) -> None:
+    talk = greeted().client(resume()).waits(30_000).server(dispatch("RESUMED", {"_trace": trace}, 4))
+    [came] = [each for each in found(talk) if each.rule == "login-slow"]
+    assert came.text == "RESUMED came 30 s after the Resume."
+
+
+def test_login_slow_reads_the_trace_of_a_resume_too() -> None:
+    talk = greeted().client(resume()).waits(30_000).server(dispatch("RESUMED", {"_trace": [TRACE]}, 4))
+    assert one(found(talk), "login-slow").text.endswith("start_session (called by sessions-1) took longest: 20.2 s.")
 
 
 def test_login_slow_counts_from_the_newest_login() -> None:

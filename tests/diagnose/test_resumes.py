@@ -117,6 +117,15 @@ def test_resume_at_wrong_url_takes_a_port_and_capitals_for_the_same(url: str | N
     assert "resume-at-wrong-url" not in ids(session(url=url).closes(4000), greeted(2, 1000).client(resume()))
 
 
+def test_a_resume_at_the_main_url_is_right_once_the_resume_url_has_failed() -> None:
+    """Discord's own client does so after a socket error."""
+    dead = Conversation(connection=2, at_ns=NOON + 10**9, url=f"{RESUME_URL}/?v=10").opens(
+        status=None, refusal="the server could not be reached"
+    )
+    after = greeted(3, 3000).client(resume())
+    assert "resume-at-wrong-url" not in ids(session(url=RESUME_URL).closes(4000), dead, after)
+
+
 def test_resume_parameters_changed_says_from_what_to_what() -> None:
     second = greeted(2, 1000, encoding="etf", url="wss://gateway.discord.gg/?v=9&encoding=etf").client(resume())
     changed = one(found(session().closes(4000), second), "resume-parameters-changed")

@@ -33,6 +33,14 @@ def test_invalid_session_ignored_is_not_said_of_a_slow_reaction(talk: Conversati
     assert "invalid-session-ignored" not in ids(talk)
 
 
+@pytest.mark.parametrize(("minutes", "cited"), [(2, False), (4, True)])
+def test_a_late_resume_that_is_refused_cites_discord_s_own_client(minutes: int, cited: bool) -> None:
+    back = greeted(2, minutes * MINUTE).client(resume()).server(invalid())
+    text = one(found(session().closes(4000), back), "invalid-session").text
+    assert f"had been away for {minutes} min." in text or "had been away for 120" in text
+    assert ("Discord's own client starts a new session after 3 min without an ACK." in text) is cited
+
+
 def test_invalid_session_answered_too_soon_says_how_soon() -> None:
     talk = greeted().client(identify()).server(invalid()).waits(240).client(identify())
     soon = one(found(talk), "invalid-session-answered-too-soon")

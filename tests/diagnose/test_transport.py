@@ -24,7 +24,12 @@ def test_what_the_proxy_did_is_said() -> None:
 
 
 def test_masking_secrets_is_no_change_on_the_wire() -> None:
-    talk = Conversation().opens().frame(b'{"op":1,"d":null}', from_client=True, is_text=True, marks=Mark.REDACTED)
+    talk = (
+        Conversation()
+        .opens()
+        .server(HELLO)
+        .frame(b'{"op":1,"d":null}', from_client=True, is_text=True, marks=Mark.REDACTED)
+    )
     assert ids(talk) == []
 
 

@@ -201,7 +201,7 @@ def test_1000_throws_away_a_session_that_could_go_on(talk: Conversation, why: st
     assert why in judged.verdict().cause
     assert judged.verdict().evidence
     assert judged.verdict().resume is False
-    assert "another code than 1000" in judged.verdict().advice or "identify" in judged.verdict().advice
+    assert "close with 4000" in judged.verdict().advice or "identify" in judged.verdict().advice
     assert (judged.finding().rule, judged.finding().severity) == ("close-1000", Severity.WARN)
 
 
@@ -284,6 +284,15 @@ def test_4004_says_that_the_token_has_worked() -> None:
     assert "It had worked on 1 earlier connection, so it was reset or revoked" in cause
     assert "It was used for 2 logins within a day" in cause
     assert judged.row(event="READY") in judged.verdict(2).evidence
+    # It came without quotes or spaces then, too.
+    assert "quotes" not in judged.verdict(2).advice
+    assert "find out who reset it" in judged.verdict(2).advice
+
+
+def test_4004_says_that_the_token_has_worked_in_this_session() -> None:
+    verdict = Judged(by_server(online(), 4004)).verdict()
+    assert "It had worked in this very session, so it was reset or revoked since" in verdict.cause
+    assert "find out who reset it" in verdict.advice
 
 
 @pytest.mark.parametrize("prefix", ["Bot", "Bearer"])
@@ -443,6 +452,7 @@ def test_4014_names_the_privileged_intents() -> None:
     judged = Judged(by_server(begun().client(identify(intents=33283)), 4014))
     assert "intents 33283 in the Identify asks for GUILD_MEMBERS and MESSAGE_CONTENT" in judged.verdict().cause
     assert "or ask for intents 513 without" in judged.verdict().advice
+    assert "From 10,000 users on, the app also has to apply for them there" in judged.verdict().advice
     assert judged.verdict().evidence == (judged.row(2),)
     assert (judged.finding().rule, judged.finding().severity) == ("close-4014", Severity.ERROR)
     assert judged.finding().text == judged.verdict().cause
@@ -933,6 +943,33 @@ def test_a_new_login_loses_what_could_be_resumed() -> None:
     right, then = outcome(first, again(first, identify(), 3000))
     assert right is False
     assert then == "It started a new session 3 s later; the old session was still there, so events in between are lost."
+
+
+SAME = "; Discord's own client does the same after 3 min without an ACK."
+OTHER_WAY = "; Discord's own client starts a new session after 3 min without an ACK."
+
+
+@pytest.mark.parametrize(
+    ("said", "minutes", "right", "ending"),
+    [
+        (resume(), 2, True, "It resumed 2 min later."),
+        (resume(), 4, True, f"It resumed 4 min later{OTHER_WAY}"),
+        (identify(), 2, False, "is lost."),
+        (identify(), 4, None, f"is lost{SAME}"),
+        (identify(), 60, None, f"very late{SAME}"),
+    ],
+)
+def test_after_three_minutes_a_verdict_cites_what_discord_s_own_client_does(
+    said: Payload, minutes: float, right: bool | None, ending: str
+) -> None:
+    first = by_server(online(), 4000)
+    found, then = outcome(first, again(first, said, minutes * 60_000))
+    assert (found, then.endswith(ending)) == (right, True), then
+
+
+def test_discord_s_own_client_is_not_cited_where_there_is_nothing_to_resume() -> None:
+    first = by_server(online(), 4009)
+    assert "own client" not in outcome(first, again(first, identify(), 240_000))[1]
 
 
 def test_a_resume_of_what_has_ended_is_wrong() -> None:

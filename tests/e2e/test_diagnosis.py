@@ -5,13 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from inspector.analysis.diagnosis import diagnose
 from inspector.model import Finding, Severity, Verdict
+from inspector.report.diagnosis_text import lines
 from inspector.simulator.client import scripted as client
 from inspector.simulator.scenarios.sick import SICK
 from inspector.simulator.server.stage import Discord
 from inspector.store.reader import Reader
 from tests.e2e.playing import play, simulated
 from tests.simulator.direct import PACES
+
+SCREEN = 50
+"""Lines of a terminal."""
 
 pytestmark = pytest.mark.e2e
 
@@ -51,6 +56,8 @@ def test_what_goes_wrong_is_noticed_through_a_proxy(tmp_path: Path) -> None:
     asyncio.run(play_all())
     findings, _ = diagnosed(tmp_path / "played.gwcap")
     assert {rule for each in chosen for rule in each.gives} <= {finding.rule for finding in findings}
+    # However much goes wrong, it is told on one screen.
+    assert len(list(lines(diagnose(tmp_path / "played.gwcap")))) <= SCREEN
 
 
 def test_a_bot_that_blocks_its_loop_is_told_so(tmp_path: Path) -> None:

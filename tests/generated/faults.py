@@ -19,7 +19,7 @@ class Fault:
     client: type[Client] = Client
     server: type[Server] = Server
     severity: Severity = Severity.WARN
-    """What is milder comes after it."""
+    """How bad it is."""
 
 
 class NeverBeats(Client):
@@ -163,7 +163,8 @@ class AsksToLeave(Server):
         return super().disturbances(link)[:1]
 
     def _disturb(self, link: Link) -> None:
-        self.recording.after(100, self.disturbances(link)[0])
+        # At another age each time: at equal ages it would be a fault of its own.
+        self.recording.after(self.dice.uniform(60, 140), self.disturbances(link)[0])
 
 
 class Invalidates(AsksToLeave):

@@ -2,10 +2,20 @@
 
 from inspector.analysis.cases import Case, cases_of
 from inspector.analysis.findings import Listed
+from inspector.model import Severity
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from tests.fed import fed
+from tests.generated.faults import Fault
 from tests.generated.wire import Recording
+
+
+def is_told_first(fault: Fault, cases: list[Case]) -> bool:
+    """Return whether a fault is the first case; one that is only worth a note need not be the first of the notes."""
+    if fault.severity is not Severity.INFO:
+        return bool(cases) and not set(fault.told_as).isdisjoint(cases[0].counts)
+    noted = [case for case in cases if not set(fault.told_as).isdisjoint(case.counts)]
+    return bool(noted) and all(case.severity is Severity.INFO for case in cases)
 
 
 def told(recording: Recording) -> list[Case]:

@@ -74,6 +74,30 @@ def test_identify_spells_out_intents_and_tells_its_limits() -> None:
     assert "capabilities 3" in text
 
 
+TRACE = '["gateway-1",{"micros":9400.5,"calls":["sessions-1",{"micros":800,"calls":[]},"wait",{"micros":8000}]}]'
+
+
+@pytest.mark.parametrize("event", ["READY", "RESUMED"])
+def test_the_server_s_trace_names_what_took_longest_first(event: str) -> None:
+    text = told(Conversation().opens().server(HELLO).server(dispatch(event, {"_trace": [TRACE]}, 1)))
+    lines = [line.strip() for line in text.splitlines()]
+    at = next(number for number, line in enumerate(lines) if line.startswith("Server's time"))
+    assert lines[at].endswith("9.4 ms  gateway-1")
+    assert lines[at + 1 : at + 3] == ["8.0 ms  wait, called by gateway-1", "0.8 ms  sessions-1, called by gateway-1"]
+
+
+def test_a_hostile_trace_is_bounded_and_inert() -> None:
+    calls = ",".join(f'"\\u001b[31mhop{number}",{{"micros":{number}}}' for number in range(500))
+    text = told(Conversation().opens().server(dispatch("READY", {"_trace": [f"[{calls}]"]}, 1)))
+    assert "and 492 more, none of which took longer" in text
+    assert "\x1b" not in text
+
+
+def test_other_events_have_no_server_s_time() -> None:
+    text = told(Conversation().opens().server(dispatch("BRAND_NEW", {"_trace": [TRACE]}, 1)))
+    assert "Server's time" not in text
+
+
 @pytest.mark.parametrize("intents", ["513", -1, 2**70, None, True])
 def test_intents_that_are_no_number_of_theirs_are_left_alone(intents: object) -> None:
     assert "what Identify asks for" not in told(Conversation().opens().client(identify(intents=intents)))

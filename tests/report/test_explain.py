@@ -133,10 +133,36 @@ def test_no_intents_at_all_can_be_explained() -> None:
     assert "only events that need no intent come" in told("intents 0")
 
 
+def test_what_discord_s_own_client_does_can_be_asked_for() -> None:
+    text = told("official client")
+    assert "3 minutes after its last ACK" in text
+    assert "What Discord's own client does, as its published code shows" in text
+    assert "Discord's own client resumes for 3 minutes after its last ACK" in told("op 6")
+    assert "https://discord.com/app" in told("4000")
+
+
+@pytest.mark.parametrize("topic", ["4014", "op 2", "GUILD_MEMBERS", "intents 33281"])
+def test_privileged_intents_need_approval_from_10_000_users_on(topic: str) -> None:
+    assert "10,000 users" in told(topic)
+    assert "10,000 users" not in told("intents 513")
+
+
+def test_4014_cites_who_set_the_limit() -> None:
+    assert "https://github.com/discord/discord-api-docs/pull/8394" in told("4014")
+
+
 def test_capabilities_are_named_bit_by_bit() -> None:
     text = told("capabilities 1734653")
     assert "bit 5  PRIORITIZED_READY_PAYLOAD: " in text
-    assert "bits 17, 19, 20: in no table" in text
+    assert "bit 17 UNKNOWN_17: Seen in the official client; what it does is not documented." in text
+    assert "Unknown" not in text
+    assert "bit 18: in no table" in told(f"capabilities {1734653 | 1 << 18}")
+
+
+@pytest.mark.parametrize("topic", ["op 2", "client_state"])
+def test_the_keys_of_client_state_are_named(topic: str) -> None:
+    for key in ("guild_versions", "highest_last_message_id", "private_channels_version", "initial_guild_id"):
+        assert key in told(topic)
 
 
 def test_an_event_says_which_intents_let_it_through() -> None:

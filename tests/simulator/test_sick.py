@@ -17,7 +17,7 @@ from tests.simulator.direct import PACES, happenings_of, run
 
 KNOWN = {rule.id for rule in RULES}
 # Noticed wherever a machine that is busy makes a client or a server late.
-OF_A_BUSY_MACHINE = {"heartbeat-late", "heartbeat-overdue", "first-heartbeat-late"}
+OF_A_BUSY_MACHINE = {"heartbeat-late", "heartbeat-overdue", "first-heartbeat-late", "media-burst", "media-clock-drift"}
 
 
 @cache

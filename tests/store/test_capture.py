@@ -18,7 +18,8 @@ from inspector.store.file import APPLICATION_ID
 from inspector.store.reader import Reader
 from inspector.store.reindex import reindex
 from inspector.store.writer import BATCH, Writer
-from tests.fed import fed
+from tests.conversation import HELLO, Conversation, identify, ready
+from tests.fed import fed, in_order
 
 TOKEN = "MTAwMDAwMDAwMDAwMDAwMDAw.GaaaaB.invented-token-of-nobody-0123456789"
 URL = "wss://gateway.discord.gg/?v=10&encoding=json"
@@ -184,7 +185,8 @@ from pathlib import Path
 from tests.store.test_capture import conversation
 from inspector.protocol.registry import default
 from inspector.store.writer import Writer
-from tests.fed import fed
+from tests.conversation import HELLO, Conversation, identify, ready
+from tests.fed import fed, in_order
 writer = Writer(Path(sys.argv[1]), default(), made_by="test")
 happenings = conversation(1000)
 for at in range(0, 800, 20):
@@ -230,3 +232,20 @@ def test_every_table_and_column_is_explained_in_the_schema() -> None:
     assert len(tables) == schema.count("create table") == 9
     for line in (line for _, body in tables for line in body.splitlines()):
         assert re.search(r"-- +\S", line), line
+
+
+def test_what_rules_notice_between_two_ticks_is_returned_by_the_second(tmp_path: Path) -> None:
+    """It stands at a row of another connection than the one whose message showed how late it is."""
+    left = Conversation(connection=2).opens().server(HELLO).client(identify()).server(ready()).closes(1001, by="server")
+    other = Conversation(connection=3).opens().server(HELLO).client(identify(token="another.bot.token"))
+    for _ in range(8):
+        other.waits(45_000).server(HELLO)
+    writer = Writer(tmp_path / "c.gwcap", default(), made_by="test")
+    writer.write(in_order(left, other))
+    last_ns = other.happenings[-1].at_ns
+    assert [finding.rule for finding in writer.tick(last_ns)] == ["client-never-returned"]
+    assert writer.tick(last_ns + 1) == []
+    writer.finish()
+    reader = Reader(tmp_path / "c.gwcap")
+    assert "client-never-returned" in [finding.rule for finding in reader.findings()]
+    reader.close()

@@ -117,7 +117,7 @@ SCENES = {
         Scene("filter-error", (120, 40), keys("f", *"evnt", "space", "equals_sign", "equals_sign", "space", *"READY"),
               ("there is no field 'evnt'", "2 connections")),
         Scene("plots", (120, 40), keys("p"), ("MESSAGE_CREATE", "plots"), sample="plain-json"),
-        Scene("findings", (120, 40), keys("F"), ("1 error", "Wrong: It tried", "worst first"), sample="troubled"),
+        Scene("findings", (120, 40), keys("F"), ("1 error", "With it", "worst first"), sample="troubled"),
         Scene("lanes", (120, 24), keys("c", "c", "L"), ("#1 close 4009", "closed 4014", "lanes"), sample="troubled"),
         Scene("voice", (120, 40), keys("V", "tab", "right", "right"), ("established", "never ready"), sample="call"),
         Scene("help", (120, 40), keys("question_mark"), ("Everywhere", "2 connections")),

@@ -263,6 +263,17 @@ async def test_the_time_can_be_shown_in_three_ways(sample: Sample) -> None:
         await until(pilot, lambda: "01:24:10.072" in "\n".join(screen_text(app)))
 
 
+async def test_the_numbers_of_rows_can_be_shown(sample: Sample) -> None:
+    app = app_on(sample("resume"))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await started(app, pilot)
+        await pilot.press("number_sign")
+        await until(pilot, lambda: any("     3 01:24:10.072" in line for line in screen_text(app)))
+        assert any("row time" in line for line in screen_text(app))
+        await pilot.press("number_sign")
+        await until(pilot, lambda: not any("     3 01:24" in line for line in screen_text(app)))
+
+
 async def test_marks_and_notes_are_kept_beside_the_capture(sample: Sample) -> None:
     path = sample("resume")
     app = app_on(path)

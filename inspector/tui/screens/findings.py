@@ -65,7 +65,8 @@ class FindingText(FindingLines):
 
     def again(self) -> None:
         """Say the same anew: what a client did after a close is known later than the close."""
-        if self._listed is not None and is_close(self._listed.finding.rule):
+        case = self._case
+        if (case is not None and case.end is not None) or (self._listed and is_close(self._listed.finding.rule)):
             self.changed()
 
     def writing(self) -> Writing | None:
@@ -76,7 +77,7 @@ class FindingText(FindingLines):
         try:
             writing.finding(self._listed.finding, self._listed.plane, self._verdict(self._listed), here=True)
             if self._case is not None:
-                writing.case(self._case)
+                writing.case(self._case, self._verdict(self._case.end) if self._case.end is not None else None)
         except CaptureError as error:
             writing.title(str(error), "", "error")
 

@@ -436,6 +436,10 @@ class MainScreen(Guarded, Screen[None]):
         self.timeline.mode = modes[self.timeline.mode]  # type: ignore[assignment]
         self.query_one(ColumnTitles).refresh()
 
+    def action_numbers(self) -> None:
+        self.timeline.numbered = not self.timeline.numbered
+        self.query_one(ColumnTitles).refresh()
+
     def action_mark(self) -> None:
         self.marking.toggle()
 

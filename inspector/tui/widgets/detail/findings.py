@@ -59,8 +59,11 @@ class Writing:
         for number, source in enumerate(rule.sources):
             self._text(" " * _LABEL if number else "source", source)
 
-    def case(self, case: Case) -> None:
-        """Write down what else belongs to a case, rule by rule, with the first row of each."""
+    def case(self, case: Case, end: Verdict | None) -> None:
+        """Write down what else belongs to a case, rule by rule, with the first row of each.
+
+        `end`: the verdict on its worst close.
+        """
         first: dict[str, Listed] = {}
         for each in case.findings:
             if each is not case.lead:
@@ -71,6 +74,8 @@ class Writing:
             count = case.counts[rule] - (rule == case.name)
             self._text("", f"{inert(rule)}{f' ×{count:,}' if count > 1 else ''}: {each.finding.text}")
             self._rows("", (each.finding.event,))
+        if end is not None and case.end is not case.lead:
+            self._then(end)
 
     def verdict(self, verdict: Verdict) -> None:
         """Write down a verdict that no finding stands for."""
@@ -97,6 +102,9 @@ class Writing:
         self._text("again", _again(verdict))
         self._text("do", verdict.advice)
         self._rows("rows", verdict.evidence)
+        self._then(verdict)
+
+    def _then(self, verdict: Verdict) -> None:
         said = {True: "Right: ", False: "Wrong: ", None: ""}[verdict.right]
         style = {True: "added", False: "error", None: "plain"}[verdict.right]
         self._text("then", said + verdict.then if verdict.then else "Nothing yet, as far as was recorded.", style)

@@ -20,6 +20,9 @@ TIME_TITLES: dict[TimeMode, str] = {"clock": "time", "start": "since start", "pr
 # Columns of the timeline from which on each part has room.
 _DELTA_FROM, _SEQ_FROM, _SIZE_FROM, _BOTH_SIZES_FROM, _WIDE_FROM = 118, 100, 88, 140, 130
 
+# Columns of a row's number: a million rows have room.
+_ROW = 7
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -32,10 +35,16 @@ class Cell:
 
 
 class Columns:
-    """Makes the cells of rows for a timeline of `width` columns. Times are in `zone`, by default this machine's."""
+    """Makes the cells of rows for a timeline of `width` columns, the row's number among them if it is `numbered`.
 
-    def __init__(self, width: int, glyphs: Glyphs, mode: TimeMode, *, zone: tzinfo | None = None) -> None:
+    Times are in `zone`, by default this machine's.
+    """
+
+    def __init__(
+        self, width: int, glyphs: Glyphs, mode: TimeMode, *, numbered: bool = False, zone: tzinfo | None = None
+    ) -> None:
         self._glyphs = glyphs
+        self._numbered = numbered
         self._mode = mode
         self._zone = zone
         self._delta = width >= _DELTA_FROM and mode != "previous"
@@ -49,6 +58,8 @@ class Columns:
     def titles(self) -> Iterator[Cell]:
         """Yield what stands above the columns."""
         yield Cell("    ", "timeline--title")
+        if self._numbered:
+            yield Cell(f"{'row':>{_ROW}} ", "timeline--title")
         yield Cell(f"{TIME_TITLES[self._mode]:<12} ", "timeline--title")
         if self._delta:
             yield Cell(f"{'since row':>9} ", "timeline--title")
@@ -74,6 +85,8 @@ class Columns:
         yield Cell(mark or " ", "timeline--mark")
         yield Cell(found.name[0] if found else " ", f"timeline--{found.name.lower()}" if found else "timeline--time")
         yield Cell(" ", "timeline--time")
+        if self._numbered:
+            yield Cell(f"{event.n:>{_ROW}} ", "timeline--time")
         elapsed = "" if previous_ns is None else delta(event.at_ns - previous_ns)
         time = {
             "clock": clock(event.at_ns, self._zone) if self._mode == "clock" else "",

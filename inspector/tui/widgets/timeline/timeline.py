@@ -113,6 +113,7 @@ class Timeline(Guarded, ScrollView, can_focus=True):
     following = reactive(False)
     """Whether the newest row stays in sight."""
     mode: reactive[TimeMode] = reactive("clock")
+    numbered: reactive[bool] = reactive(False)
     """What the first column says."""
     needle = reactive("")
     """Text that is looked for, and shows where it stands in a summary."""
@@ -289,6 +290,9 @@ class Timeline(Guarded, ScrollView, can_focus=True):
     def watch_mode(self) -> None:
         self._measure()
 
+    def watch_numbered(self) -> None:
+        self._measure()
+
     def watch_needle(self) -> None:
         self.restyle()
 
@@ -314,7 +318,9 @@ class Timeline(Guarded, ScrollView, can_focus=True):
         self._strips.clear()
 
     def _measure(self) -> None:
-        self._columns = Columns(self.scrollable_content_region.width or self.size.width, self.glyphs, self.mode)
+        self._columns = Columns(
+            self.scrollable_content_region.width or self.size.width, self.glyphs, self.mode, numbered=self.numbered
+        )
         self.virtual_size = Size(self.size.width, len(self.view))
         self.restyle()
 
@@ -430,7 +436,8 @@ class ColumnTitles(Widget):
 
     def render_line(self, y: int) -> Strip:
         timeline = self._timeline
-        columns = Columns(self.size.width - timeline.scrollbar_size_vertical, timeline.glyphs, timeline.mode)
+        width = self.size.width - timeline.scrollbar_size_vertical
+        columns = Columns(width, timeline.glyphs, timeline.mode, numbered=timeline.numbered)
         style = timeline.get_component_rich_style("timeline--title")
         text = "".join(cell.text for cell in columns.titles()) + "summary"
         return Strip([Segment(text, style)]).adjust_cell_length(self.size.width, style)
