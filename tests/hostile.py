@@ -29,8 +29,8 @@ from inspector.report import cells, stats_text
 from inspector.report.about import about
 from inspector.report.annotate import annotate, bits
 from inspector.report.compare import compare
+from inspector.report.diagnosis_files import github, junit, markdown
 from inspector.report.diagnosis_files import jsonl as diagnosis_jsonl
-from inspector.report.diagnosis_files import junit
 from inspector.report.diagnosis_text import lines as diagnosis_lines
 from inspector.report.diagnosis_text import notes
 from inspector.report.jsonl import line
@@ -332,9 +332,11 @@ def _survey(path: Path, reader: Reader, registry: Registry) -> None:
     survey = Survey(reader, registry).take(lambda done, total: None)
     list(stats_jsonl(survey, "x"))
     list(stats_text.lines(survey, "x", limit=20, width=100, colour=False, ascii_only=False))
-    found = diagnose(path, registry)
+    found = diagnose(path)
     notes(found, path)
     list(diagnosis_jsonl(found))
-    junit(found, None)
-    list(diagnosis_lines(found, width=100, colour=False, ascii_only=False))
+    junit([found], None)
+    list(github(found))
+    list(markdown(found))
+    list(diagnosis_lines(found, width=100, colour=False, ascii_only=False, everything=True))
     assert all(event.kind is not Kind.UNDECODED or event.undecoded for event in reader.events())

@@ -954,8 +954,8 @@ OTHER_WAY = "; Discord's own client starts a new session after 3 min without an 
     [
         (resume(), 2, True, "It resumed 2 min later."),
         (resume(), 4, True, f"It resumed 4 min later{OTHER_WAY}"),
-        (identify(), 2, False, "is lost."),
-        (identify(), 4, None, f"is lost{SAME}"),
+        (identify(), 2, False, "are lost."),
+        (identify(), 4, None, f"are lost{SAME}"),
         (identify(), 60, None, f"very late{SAME}"),
     ],
 )
