@@ -20,15 +20,19 @@ def read(path: Path) -> dict[str, Severity]:
     """Return what a baseline accepts: the worst severity of each case. Raises CaptureError where it is none."""
     try:
         text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CaptureError(f"the baseline {path} cannot be read: {error}") from None
+    except OSError as error:
+        raise CaptureError(f"the baseline {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        text = ""
     try:
         made = json.loads(text)
         if made["baseline"] != _VERSION:
             raise ValueError
         return {str(each["case"]): _LEVELS[each["severity"]] for each in made["accepted"]}
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise CaptureError(f"{path} is no baseline; `gwinspect diagnose … --write-baseline FILE` makes one") from None
+        raise CaptureError(
+            f"{path} is not a baseline; `gwinspect diagnose … --write-baseline FILE` makes one"
+        ) from None
 
 
 def write(path: Path, found: list[Diagnosis]) -> int:

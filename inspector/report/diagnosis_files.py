@@ -12,7 +12,7 @@ from inspector.inert import inert
 from inspector.model import Severity
 from inspector.protocol.registry import default
 from inspector.report.diagnosis_text import found_in
-from inspector.report.findings import words_of
+from inspector.report.findings import remedy_of, words_of
 from inspector.report.jsonl import finding_record, verdict_record
 from inspector.wire import jsontext
 from inspector.words import iso, listed
@@ -39,7 +39,7 @@ def record(diagnosis: Diagnosis, case: Case, found: Listed) -> dict[str, Any]:
         "at": iso(found.at_ns),
         "connection": found.connection,
         "plane": found.plane.value,
-        "remedy": (verdict.advice if verdict else "") or words.remedy,
+        "remedy": remedy_of(finding.rule, verdict, default()),
         "case": case.name,
     }
     if verdict is not None:
@@ -146,7 +146,7 @@ def _message(diagnosis: Diagnosis, case: Case) -> str:
 
 def _remedy(diagnosis: Diagnosis, case: Case) -> str:
     verdict = diagnosis.verdict_of(case.lead)
-    return (verdict.advice if verdict else "") or words_of(case.name, default()).remedy
+    return remedy_of(case.name, verdict, default())
 
 
 def _family(name: str) -> str:
@@ -167,7 +167,7 @@ def _said(diagnosis: Diagnosis, found: Listed) -> str:
     evidence = verdict.evidence if verdict else finding.evidence
     if evidence:
         said.append(f"evidence: rows {', '.join(map(str, evidence))}")
-    remedy = (verdict.advice if verdict else "") or words_of(finding.rule, default()).remedy
+    remedy = remedy_of(finding.rule, verdict, default())
     if remedy:
         said.append(f"do: {remedy}")
     if verdict is not None and verdict.then:

@@ -125,7 +125,7 @@ class _Page:
         evidence = verdict.evidence if verdict else lead.finding.evidence
         if evidence:
             yield from (self._paint(line, _DIM) for line in self._wrapped(f"Evidence: {_rows(evidence)}"))
-        remedy = verdict.advice if verdict else remedy_of(case.name, default())
+        remedy = remedy_of(case.name, verdict, default())
         followed = [f"{rule} ({self._rows_of(case, rule)})" for rule in case.counts if rule != case.name]
         if followed:
             more = len(followed) - _CONSEQUENCES

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from inspector.diagnose.ids import close_of, rule_of
+from inspector.model import Verdict
 from inspector.protocol.registry import Registry
 
 
@@ -28,9 +29,12 @@ def words_of(name: str, registry: Registry) -> RuleWords:
     return RuleWords("", "", "", ())
 
 
-def remedy_of(name: str, registry: Registry) -> str:
-    """Return what to do about what a rule notices, or about a close; empty where there is nothing to say."""
-    return words_of(name, registry).remedy
+def remedy_of(name: str, verdict: Verdict | None, registry: Registry) -> str:
+    """Return what to do about what a rule notices, or about a close; empty where there is nothing to do.
+
+    A verdict knows better than the table: where it advises nothing, what the code usually asks for does not fit.
+    """
+    return words_of(name, registry).remedy if verdict is None else verdict.advice
 
 
 def _links(source: tuple[str, ...], registry: Registry) -> tuple[str, ...]:

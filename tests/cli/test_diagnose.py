@@ -268,7 +268,7 @@ def test_what_is_no_baseline_is_refused(run: Run, tmp_path: Path, text: str) -> 
     (tmp_path / "b.json").write_text(text)
     result = run("diagnose", sample("voice"), "--baseline", str(tmp_path / "b.json"))
     assert result.code == 2
-    assert "b.json is no baseline" in result.err
+    assert "b.json is not a baseline" in result.err
 
 
 def test_unrelated_files_are_told_one_by_one_and_a_bad_one_hides_no_other(run: Run, tmp_path: Path) -> None:
