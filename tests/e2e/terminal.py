@@ -5,7 +5,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.e2e.playing import ROOT
@@ -59,10 +59,10 @@ class Terminal:
     def press(self, *keys: str) -> None:
         self._run("send-keys", *keys)
 
-    def escape(self) -> None:
-        """Press Escape, and wait until nothing that follows could be taken for the rest of an escape sequence."""
+    def leave(self, word: str) -> None:
+        """Press Escape, and wait until `word` is off the screen: a key sent sooner may be read as Alt with that key."""
         self.press("Escape")
-        time.sleep(0.3)
+        self._wait(lambda text: word not in text, f"{word!r} did not go from")
 
     def type(self, text: str) -> None:
         self._run("send-keys", "-l", text)
@@ -72,13 +72,16 @@ class Terminal:
 
     def shows(self, *words: str) -> str:
         """Wait until all of `words` are on the screen, and return it."""
+        return self._wait(lambda text: all(word in text for word in words), f"{words} did not show up in")
+
+    def _wait(self, until: Callable[[str], bool], otherwise: str) -> str:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             text = self.text()
-            if all(word in text for word in words):
+            if until(text):
                 return text
             time.sleep(0.05)
-        raise AssertionError(f"{words} did not show up in:\n{self.text()}")
+        raise AssertionError(f"{otherwise}:\n{self.text()}")
 
     def keep_output(self, path: Path) -> None:
         """Write all that the program sends to the terminal from now on to a file, as it is."""

@@ -380,7 +380,7 @@ def _use(terminal: Terminal) -> None:
     """Look into rows, at the plots and the help, and end it."""
     terminal.press("?")
     terminal.shows("keys", "Narrow the timeline with a filter")
-    terminal.escape()
+    terminal.leave("Narrow the timeline with a filter")
     terminal.press("f")
     terminal.shows("Enter applies")
     terminal.type("PWNED and kind == close")
@@ -388,6 +388,6 @@ def _use(terminal: Terminal) -> None:
     terminal.shows("filtered", "4004")
     terminal.press("Enter")
     terminal.shows("Payload", "4004")
-    terminal.escape()
+    terminal.leave("Payload")
     terminal.press("q")
     terminal.shows("EXIT 0")
