@@ -60,7 +60,8 @@ class Terminal:
         self._run("send-keys", *keys)
 
     def leave(self, word: str) -> None:
-        """Press Escape, and wait until `word` is off the screen: a key sent sooner may be read as Alt with that key."""
+        """Press Escape where `word` is shown, and wait until it is gone: the next key might be read as Alt with it."""
+        self.shows(word)
         self.press("Escape")
         self._wait(lambda text: word not in text, f"{word!r} did not go from")
 

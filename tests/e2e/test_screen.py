@@ -48,7 +48,7 @@ def test_the_demo_can_be_watched_filtered_searched_and_looked_into(terminal: Ter
     terminal.shows("Payload", "JSON", "Explain", "Wire", "Compare", "channel_id")
     terminal.press("]", "]")
     terminal.shows("MESSAGE_CREATE", "docs.discord.com")
-    terminal.leave("Wire")
+    terminal.leave("next tab")
     terminal.press("p")
     terminal.shows("plots", "event mix")
     terminal.leave("event mix")
