@@ -5,7 +5,16 @@ PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VENV := .venv/$(VERSION)
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PACKAGE := --editable '.[demo,test]'
+# $(call installed,ENVIRONMENT,ARGUMENTS): a new environment. uv is ten times as fast as pip, which does it where uv cannot:
+# where there is no wheel of it, or where only pip's configuration knows the index.
+define installed
+	@echo "Setting up $(1)"
+	@$(PYTHON) -m venv $(1)
+	@$(1)/bin/python -m pip --disable-pip-version-check --quiet install uv && \
+		$(1)/bin/uv pip install --quiet --python $(1)/bin/python $(2) || \
+		$(1)/bin/python -m pip --disable-pip-version-check --quiet install $(2)
+endef
 
 # Tests start hundreds of processes; each would compile all modules again, which is half of its start.
 unexport PYTHONDONTWRITEBYTECODE
@@ -38,8 +47,10 @@ thorough: $(VENV)/.ready
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -m "not e2e" --numprocesses 3
 
 # What works with other people's packages, which differ by version: mitmproxy above all, whose version is Python's.
+# MARK="compat and not e2e" for the quick ones.
+compatible: MARK ?= compat
 compatible: $(VENV)/.ready
-	$(BIN)/python -m pytest --numprocesses 4 -m compat
+	$(BIN)/python -m pytest --numprocesses 4 -m "$(MARK)"
 
 # Every client in tests/e2e/clients/setups.py, each installed into .venv/clients/ on first use; makes docs/clients.md.
 # Some of them: make clients ONLY="hikari bun".
@@ -65,15 +76,13 @@ test-lowest: .venv/lowest-$(VERSION)/.ready
 	.venv/lowest-$(VERSION)/bin/python -m pytest --numprocesses 4 -m compat
 
 $(VENV)/.ready: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --editable '.[demo,test]'
+	$(call installed,$(VENV),$(PACKAGE))
 	@touch $@
 
-.venv/lowest-$(VERSION)/.ready: pyproject.toml
-	$(PYTHON) -m venv .venv/lowest-$(VERSION)
-	$(PYTHON) tests/lowest.py > .venv/lowest-$(VERSION)/constraints.txt
-	.venv/lowest-$(VERSION)/bin/python -m pip --disable-pip-version-check --quiet install \
-		--constraint .venv/lowest-$(VERSION)/constraints.txt --editable '.[demo,test]'
+.venv/lowest-$(VERSION)/.ready: pyproject.toml tests/lowest.py
+	@mkdir -p .venv
+	@$(PYTHON) tests/lowest.py > .venv/lowest-$(VERSION).txt
+	$(call installed,.venv/lowest-$(VERSION),--constraint .venv/lowest-$(VERSION).txt $(PACKAGE))
 	@touch $@
 
 clean:
