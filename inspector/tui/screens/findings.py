@@ -14,7 +14,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from inspector.analysis.cases import Case, Listed, is_close
 from inspector.analysis.findings import Findings, FindingsSnapshot
@@ -28,6 +28,7 @@ from inspector.tui.look import Glyphs
 from inspector.tui.screens.reading import ReadingScreen
 from inspector.tui.widgets.detail.findings import FindingLines, Writing
 from inspector.tui.widgets.input.prompt import Prompt
+from inspector.tui.widgets.key_line import KeyLine
 from inspector.tui.widgets.lists.finding_list import Entry, FindingList
 from inspector.words import counted
 
@@ -136,7 +137,7 @@ class FindingsScreen(ReadingScreen):
         with Vertical(id="lower"):
             yield FindingText(self._glyphs, self._recording)
         yield Prompt(self._glyphs)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self._list()

@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from inspector.analysis.lanes import LaneReader, Lanes
 from inspector.report.recording import Recording
@@ -16,6 +16,7 @@ from inspector.store.reader import Reader, explained
 from inspector.tui.look import Glyphs
 from inspector.tui.screens.reading import ReadingScreen
 from inspector.tui.widgets.charts.lane_chart import LaneChart
+from inspector.tui.widgets.key_line import KeyLine
 from inspector.words import clock, day, duration
 
 
@@ -44,7 +45,7 @@ class LanesScreen(ReadingScreen):
         yield Static("Reading the rows.", id="empty")
         yield Static(id="readout")
         yield Static(id="legend")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.query_one("#legend", Static).update(Content(self._chart.legend))

@@ -14,7 +14,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from inspector.errors import CaptureError
@@ -45,6 +45,7 @@ from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.input.filter_bar import FilterBar
 from inspector.tui.widgets.input.history import History
 from inspector.tui.widgets.input.prompt import Prompt
+from inspector.tui.widgets.key_line import KeyLine
 from inspector.tui.widgets.lists.session_tree import SessionTree
 from inspector.tui.widgets.timeline.banner import Banner
 from inspector.tui.widgets.timeline.status_line import StatusLine
@@ -100,7 +101,7 @@ class MainScreen(Guarded, Screen[None]):
     MainScreen #note { display: none; height: auto; max-height: 3; padding: 0 1; color: $accent; }
     MainScreen #note.said { display: block; }
     MainScreen #foot { height: 1; background: $panel; }
-    MainScreen #foot Footer { dock: none; width: 1fr; }
+    MainScreen #foot KeyLine { dock: none; }
     MainScreen #place { width: auto; padding: 0 1; color: $text-muted; }
     """
     BINDINGS = MAIN
@@ -157,7 +158,7 @@ class MainScreen(Guarded, Screen[None]):
         yield Static(id="note")
         yield self.prompt
         with Horizontal(id="foot"):
-            yield Footer(compact=True, show_command_palette=False)
+            yield KeyLine()
             yield Static(id="place")
 
     def on_mount(self) -> None:

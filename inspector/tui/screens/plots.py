@@ -16,7 +16,7 @@ from textual.containers import Grid
 from textual.content import Content
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from inspector.analysis.measure import Measured, Measures
 from inspector.errors import CaptureError
@@ -30,6 +30,7 @@ from inspector.tui.widgets.charts.chart import Chart, TimeChart
 from inspector.tui.widgets.charts.mix import MixChart
 from inspector.tui.widgets.charts.traffic import DECODED, MESSAGES, WIRE, TrafficChart
 from inspector.tui.widgets.charts.trips import TripsChart
+from inspector.tui.widgets.key_line import KeyLine
 from inspector.words import clock, day, duration
 
 # Seconds between two looks for news.
@@ -106,7 +107,7 @@ class PlotsScreen(Guarded, Screen[PlotResult | None]):
             yield TrafficChart(self._glyphs, WIRE, id="bytes")
             yield TripsChart(self._glyphs, id="trips")
             yield MixChart(self._glyphs, self._registry, id="mix")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self._charts[0].focus()

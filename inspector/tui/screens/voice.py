@@ -5,7 +5,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from inspector.analysis.voice import VoiceCalls, VoiceReader
 from inspector.analysis.voice_call import VoiceCall
@@ -14,6 +14,7 @@ from inspector.report.recording import Recording
 from inspector.store.reader import Reader
 from inspector.tui.look import Glyphs
 from inspector.tui.screens.reading import ReadingScreen
+from inspector.tui.widgets.key_line import KeyLine
 from inspector.tui.widgets.voice.dave_track import DaveTrack
 from inspector.tui.widgets.voice.listing import Painted
 from inspector.tui.widgets.voice.transition_table import TransitionTable
@@ -67,7 +68,7 @@ class VoiceScreen(ReadingScreen):
         yield Static("Reading the rows.", id="empty")
         yield Static(id="readout")
         yield Static(id="legend")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     @property
     def calls(self) -> VoiceCalls:
