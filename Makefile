@@ -37,10 +37,10 @@ check: $(VENV)/.ready
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports
 
-# Three at a time, as they often wait. Those that start proxies, clients and terminals come after the rest.
+# More at a time than there are processors, as they often wait. Those that start proxies, clients and terminals come after the rest.
 unit: $(VENV)/.ready
-	$(BIN)/python -m pytest -m "not e2e" --numprocesses 3
-	$(BIN)/python -m pytest -m e2e --numprocesses 3
+	$(BIN)/python -m pytest -m "not e2e" --numprocesses 3 --dist worksteal
+	$(BIN)/python -m pytest -m e2e --numprocesses 4 --dist worksteal
 
 # The property tests with many examples, other ones in every run.
 thorough: $(VENV)/.ready
@@ -73,7 +73,7 @@ bench: $(VENV)/.ready
 
 # The same on the lowest versions that pyproject.toml allows.
 test-lowest: .venv/lowest-$(VERSION)/.ready
-	.venv/lowest-$(VERSION)/bin/python -m pytest --numprocesses 4 -m compat
+	.venv/lowest-$(VERSION)/bin/python -m pytest --numprocesses 4 -m "compat and (lowest or not e2e)"
 
 $(VENV)/.ready: pyproject.toml
 	$(call installed,$(VENV),$(PACKAGE))

@@ -103,7 +103,8 @@ def test_a_closed_stdout_is_not_a_capture(home: Home) -> None:
 def test_any_locale_and_any_name_of_a_file_will_do(home: Home, name: str) -> None:
     for n, capture in enumerate(NAMES):
         (home.work / os.fsdecode(capture)).write_bytes(SAMPLE.read_bytes())
-        for variables in ({}, ASCII):
+        # Every printer, wherever it is hardest; where it is easier, one.
+        for variables in ({}, ASCII) if name == "show" else (ASCII,):
             done = home.run(*arguments(name, capture), variables=variables)
             assert (done.returncode, b"Traceback" in done.stderr) == (0, False), (n, done.stderr)
             # Text is UTF-8, or escaped where the terminal could not show it.

@@ -17,6 +17,7 @@ from tests.e2e.terminal import Terminal
 pytestmark = [
     pytest.mark.compat,
     pytest.mark.e2e,
+    pytest.mark.lowest,
     pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
 ]
 

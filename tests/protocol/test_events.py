@@ -2,8 +2,8 @@
 
 import pytest
 
+from inspector.errors import TableError
 from inspector.protocol import registry
-from inspector.protocol.registry import DispatchEvent
 from inspector.session.summarize import compile_template
 
 TABLES = registry.load()
@@ -23,9 +23,14 @@ def test_every_official_event_has_a_summary() -> None:
     assert [event.name for event in EVENTS if event.official and not event.summary] == []
 
 
-@pytest.mark.parametrize("event", [event for event in EVENTS if event.summary], ids=lambda event: event.name)
-def test_every_summary_is_a_template(event: DispatchEvent) -> None:
-    compile_template(event.summary or "")
+def test_every_summary_is_a_template() -> None:
+    broken = []
+    for event in EVENTS:
+        try:
+            compile_template(event.summary or "")
+        except TableError as error:
+            broken.append(f"{event.name}: {error}")
+    assert broken == []
 
 
 def test_meanings_are_sentences_of_their_own() -> None:

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.protocol import registry
-from inspector.protocol.registry import CloseCode, Opcode, Term
 from inspector.report.explain import explain, render, suggest
 
 TABLES = registry.load()
@@ -23,19 +22,21 @@ def kinds(topic: str) -> list[str]:
     return [f"{entry.title}: {entry.kind}" for entry in explanation.entries] if explanation else []
 
 
-@pytest.mark.parametrize("row", TABLES.opcodes(), ids=lambda row: f"{row.plane} {row.number} {row.name}")
-def test_every_opcode_is_explained(row: Opcode) -> None:
-    text = told(f"{row.plane} op {row.number}")
-    assert row.name in text
-    assert row.meaning in text
+def test_every_opcode_is_explained() -> None:
+    unsaid = []
+    for row in TABLES.opcodes():
+        text = told(f"{row.plane} op {row.number}")
+        unsaid += [(row.plane, row.number, what) for what in (row.name, row.meaning) if what not in text]
+    assert unsaid == []
 
 
-@pytest.mark.parametrize("row", TABLES.close_codes(), ids=lambda row: f"{row.plane} {row.number}")
-def test_every_close_code_is_explained(row: CloseCode) -> None:
-    for text in (told(f"{row.plane} {row.number}"), told(str(row.number))):
-        assert row.name in text
-        assert row.meaning in text
-        assert row.remedy in text
+def test_every_close_code_is_explained() -> None:
+    unsaid = []
+    for row in TABLES.close_codes():
+        for text in (told(f"{row.plane} {row.number}"), told(str(row.number))):
+            facts = (row.name, row.meaning, row.remedy)
+            unsaid += [(row.plane, row.number, what) for what in facts if what not in text]
+    assert unsaid == []
 
 
 def test_every_name_is_a_topic() -> None:
@@ -52,10 +53,10 @@ def test_every_name_is_a_topic() -> None:
     assert [name for name in names if explain(name, TABLES) is None] == []
 
 
-@pytest.mark.parametrize("row", TABLES.terms, ids=lambda row: row.name)
-def test_a_word_of_the_field_is_explained_and_leads_on(row: Term) -> None:
-    assert row.meaning in told(row.name)
-    assert [topic for topic in row.see if explain(topic, TABLES) is None] == []
+def test_a_word_of_the_field_is_explained_and_leads_on() -> None:
+    assert [row.name for row in TABLES.terms if row.meaning not in told(row.name)] == []
+    topics = [(row.name, topic) for row in TABLES.terms for topic in row.see]
+    assert [lead for lead in topics if explain(lead[1], TABLES) is None] == []
 
 
 def test_a_bare_close_code_is_explained_on_every_plane_that_has_it() -> None:

@@ -20,7 +20,7 @@ from inspector.simulator.server.simulator import Simulator
 from inspector.simulator.server.stage import Discord
 from tests.simulator.proxy import mitmdump
 
-pytestmark = [pytest.mark.compat, pytest.mark.e2e]
+pytestmark = [pytest.mark.compat, pytest.mark.e2e, pytest.mark.lowest]
 
 _CLIENTS = {
     "scripted": ["-m", "inspector.simulator.client.scripted", "{scenario}", "--proxy", "{proxy}", "--ca", "{ca}"],
