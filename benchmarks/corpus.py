@@ -34,7 +34,7 @@ SEED = 20261123
 WHOLE = 200_000
 # Messages from which on READY has its full size, some 3 MB.
 READY_FROM = 20_000
-# Messages between two heartbeats of the client: 41 seconds at some 1.2 messages a second.
+# The server's messages from one ACK to the next: 41 seconds at some 1.2 messages a second.
 HEARTBEAT_EVERY = 50
 
 _GUILDS = 40
@@ -101,14 +101,18 @@ def build(
 
 
 def payloads(messages: int, seed: int = SEED) -> Iterator[Json]:
-    """Yield what the server says: Hello, READY, then events, of which the first third holds all the guilds."""
+    """Yield what the server says: Hello, READY, then events, of which the first third holds all the guilds.
+
+    Before each ACK the client sends its heartbeat.
+    """
     invent = _Inventor(random.Random(seed), messages)
     yield {"t": None, "s": None, "op": 10, "d": {"heartbeat_interval": 41250, "_trace": ['["gateway-bench-0",{}]']}}
-    for seq, kind in enumerate(_order(messages, invent.dice), 1):
-        if kind == "ACK":
+    acks = (messages - 1) // HEARTBEAT_EVERY
+    for seq, kind in enumerate(_order(messages - acks, invent.dice), 1):
+        yield {"t": kind, "s": seq, "op": 0, "d": invent.event(kind)}
+        if seq % (HEARTBEAT_EVERY - 1) == 0 and acks:
+            acks -= 1
             yield {"t": None, "s": None, "op": 11, "d": None}
-        else:
-            yield {"t": kind, "s": seq, "op": 0, "d": invent.event(kind)}
 
 
 def inflater(compression: Compression) -> Callable[[bytes], bytes]:
@@ -134,13 +138,13 @@ def _order(messages: int, dice: random.Random) -> list[str]:
 def _conversation(messages: int, seed: int) -> Iterator[tuple[bool, Json]]:
     """Yield both sides' payloads, each with whether it is the client's."""
     seq = None
-    for number, payload in enumerate(payloads(messages, seed)):
+    for payload in payloads(messages, seed):
+        if payload["op"] == 11:
+            yield True, {"op": 1, "d": seq}
         yield False, payload
         seq = payload["s"] or seq
-        if number == 0:
+        if payload["op"] == 10:
             yield True, {"op": 2, "d": {"token": "bench.nobody.nothing", "intents": 33281, "properties": {"os": "x"}}}
-        elif number % HEARTBEAT_EVERY == 0:
-            yield True, {"op": 1, "d": seq}
 
 
 def _happenings(url: str, encoding: str, messages: Iterable[tuple[bool, bytes]]) -> Iterator[Happening]:
@@ -510,7 +514,6 @@ _MIX = {
     "MESSAGE_REACTION_ADD": 14,
     "VOICE_STATE_UPDATE": 10,
     "MESSAGE_UPDATE": 6,
-    "ACK": 4,
 }
 _MAKERS: dict[str, Callable[[_Inventor], Json]] = {
     "READY": _Inventor.ready,

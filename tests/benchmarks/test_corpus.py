@@ -73,3 +73,9 @@ def test_a_saved_stream_reads_back_the_same(tmp_path: Path) -> None:
     stream = build(MESSAGES)
     stream.save(tmp_path / "stream")
     assert list(saved_happenings(tmp_path / "stream")) == list(stream.happenings())
+
+
+def test_no_number_is_left_out_and_each_ack_answers_a_heartbeat() -> None:
+    noticed = {finding.rule for event in rows(build(MESSAGES)) for finding in event.findings}
+    # Heartbeats come by the count of messages, which are faster than a real bot's.
+    assert noticed <= {"heartbeat-flood", "send-budget"}
