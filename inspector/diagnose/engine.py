@@ -12,7 +12,7 @@ from inspector.model import Event, Finding, Kind, Knows, Payload, Plane, Severit
 from inspector.protocol.registry import Registry
 from inspector.session.plan import Odd, Plan
 from inspector.session.said import Identify, Refused, Resume, Said, VoiceServer, VoiceState
-from inspector.session.state import Connection
+from inspector.session.state import LOOK_NS, Connection
 from inspector.session.tracker import GONE
 from inspector.session.watches import Watch
 from inspector.session.world import Ending, World
@@ -22,8 +22,6 @@ MAX_RECENT = 256
 # As numbers: a flag costs more than the question that it answers. What a source may not know:
 _END, _TIMES = Knows.END.value, Knows.TIMES.value
 _UNKNOWN = Odd.UNKNOWN.value
-# Time between two looks into the silence on a connection that is not silent.
-LOOK_NS = 500_000_000
 
 # Events without a `Said` that say more of a close.
 _TELLING = ("RESUMED", *GONE)
@@ -49,7 +47,7 @@ class RuleEngine:
 
     def is_quiet(self, plan: Plan, connection: Connection, at_ns: int) -> bool:
         """Return whether no rule wants to see a payload that is not odd, so that `examine` would find nothing."""
-        return at_ns - connection.examined_ns < LOOK_NS and not self._rules_for(plan, 0)
+        return at_ns - connection.examined_ns < connection.look_ns and not self._rules_for(plan, 0)
 
     def examine(
         self,
@@ -75,7 +73,7 @@ class RuleEngine:
         if event.at_ns - self._looked_ns >= LOOK_NS:
             self.late += self._look_back(event.at_ns)
         since_ns = connection.examined_ns
-        if event.kind is Kind.CLOSE or event.at_ns - since_ns >= LOOK_NS:
+        if event.kind is Kind.CLOSE or event.at_ns - since_ns >= connection.look_ns:
             # Each once, though a rule may look at both.
             rules = tuple(dict.fromkeys((*rules, *self._silent(connection))))
             connection.examined_ns = event.at_ns

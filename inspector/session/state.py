@@ -27,6 +27,10 @@ from inspector.session.said import (
 )
 from inspector.wire.dialect import dialect_of
 
+LOOK_NS, MAX_LOOK_NS = 500_000_000, 2_000_000_000
+"""Time between two looks into the silence on a connection that is not silent: the least and the most."""
+LOOKS = 20
+"""Such looks from one heartbeat to the next, within these bounds."""
 MAX_UNACKED = 16
 """Heartbeats remembered while no ACK comes; a client that sends more without one is long past pairing."""
 SEND_WINDOW_NS = 60_000_000_000
@@ -220,6 +224,8 @@ class Connection:
     """When anything last happened on it."""
     examined_ns: int = 0
     """Up to when silence on it has been looked into."""
+    look_ns: int = LOOK_NS
+    """Time between two such looks, as long as it is not silent."""
     last_received: At | None = None
     """The newest row from the server."""
     last_received_bytes: int = 0

@@ -17,7 +17,7 @@ from inspector.session.phases import connection_phase
 from inspector.session.plan import MAYBE_BLANK, NEW_FORM, STRAY, UNASKED, Key, Plan, Plans, Routes, Step
 from inspector.session.redact import is_lost
 from inspector.session.said import At, Said
-from inspector.session.state import SEND_WINDOW_NS, Connection, Sent, remember
+from inspector.session.state import LOOK_NS, LOOKS, MAX_LOOK_NS, SEND_WINDOW_NS, Connection, Sent, remember
 from inspector.session.watches import RETURN, VOICE_CONNECTION, VOICE_SERVER
 from inspector.session.world import Call, Ending, Login, Session, World
 from inspector.words import took
@@ -232,6 +232,7 @@ def _answered(event: Event, asked: Asked | None) -> str | None:
 def _hello(world: World, connection: Connection, event: Event, what: Said | None) -> None:
     assert isinstance(what, said.Hello)
     connection.hello = what
+    connection.look_ns = min(max(what.interval_ns // LOOKS, LOOK_NS), MAX_LOOK_NS)
 
 
 def _ask_for_heartbeat(world: World, connection: Connection, event: Event, what: Said | None) -> str:
