@@ -5,9 +5,10 @@ Live recording, imports and `reindex` all pass through here, so a capture reads 
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar, TypeVarTuple, Unpack
+
+from msgspec import Struct
 
 from inspector.diagnose.engine import RuleEngine
 from inspector.diagnose.gaps import payload_of, said_of
@@ -48,11 +49,10 @@ _Entry = tuple[Connection, Decoder | Media]
 """A connection with what reads it."""
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(Struct):
     """What becomes of one happening. Most messages give one row and nothing else."""
 
-    rows: list[Event] = field(default_factory=list)
+    rows: list[Event] = []
     """None while a payload is still arriving; several where something before it ends with it."""
     late: Sequence[Finding] = ()
     """What was noticed at rows that were given out before."""
@@ -355,18 +355,18 @@ class Pipeline:
         self, connection: Connection, reading: Reading, payload: Payload, last: Last, outcome: Outcome
     ) -> tuple[Event, Plan]:
         """Make the row of a payload; what it is about is to be found out."""
-        number, at_ns, from_client, marks = reading.last or last
+        last = reading.last or last
         opened, data = connection.opened, payload.data
         plane = opened.plane
         event = Event(
             self.next_event,
             opened.connection,
-            at_ns,
+            last.at_ns,
             plane,
             Kind.PAYLOAD,
-            from_client,
+            last.from_client,
             reading.first_frame,
-            number,
+            last.number,
             payload.op,
             payload.event,
             payload.seq,
@@ -374,11 +374,11 @@ class Pipeline:
             # Of packets nothing was decoded: they are encrypted, and the payload is our own account of them.
             0 if plane is Plane.MEDIA else len(data),
             payload.encoding,
-            marks,
+            last.marks,
             payload=data,
         )
         self._add(connection, event, outcome)
-        plan = self._tracker.plans.of(plane, from_client, payload.op, payload.event)
+        plan = self._tracker.plans.of(plane, last.from_client, payload.op, payload.event)
         if plan.has_names and (names := _step(event, names_in, payload.event or "", payload.d)):
             outcome.names = (*outcome.names, *names.items())
         return event, plan
@@ -386,9 +386,9 @@ class Pipeline:
     def _undecoded_row(
         self, connection: Connection, reading: Reading, undecoded: Undecoded, last: Last, outcome: Outcome
     ) -> Event:
-        number, at_ns, from_client, marks = reading.last or last
-        event = self._row(connection, Kind.UNDECODED, at_ns, reading.first_frame, outcome)
-        event.last_frame, event.from_client, event.marks = number, from_client, marks
+        last = reading.last or last
+        event = self._row(connection, Kind.UNDECODED, last.at_ns, reading.first_frame, outcome)
+        event.last_frame, event.from_client, event.marks = last.number, last.from_client, last.marks
         event.wire_bytes, event.undecoded = reading.wire_bytes, undecoded
         return event
 

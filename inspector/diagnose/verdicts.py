@@ -6,6 +6,8 @@ registry. A session can know better than a table: what cannot be resumed there i
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from inspector.diagnose import closes_gateway as gateway
 from inspector.diagnose import closes_voice as voice
 from inspector.diagnose import closes_websocket as websocket
@@ -147,7 +149,7 @@ _ENDS: tuple[Side, Side] = ("server", "client")
 def _closed_by(now: Situation, side: Side) -> Situation:
     """Return the same situation in which `side` closed."""
     assert now.event.closed is not None
-    return replace(now, event=replace(now.event, closed=replace(now.event.closed, by=side)))
+    return replace(now, event=structs.replace(now.event, closed=replace(now.event.closed, by=side)))
 
 
 def _without_lead(verdict: Verdict) -> tuple[str, bool | None, bool | None, str]:

@@ -190,12 +190,12 @@ def _put_in_force(dave: Dave, at: At, version: int | None) -> None:
     if version:
         dave.plain = dave.next_version = None
     elif dave.version:
-        dave.plain = Plain(*at, dave.version)
+        dave.plain = Plain(at.n, at.at_ns, dave.version)
     dave.version = version
 
 
 def _want_key_package(dave: Dave, at: At, why: str) -> None:
-    dave.key_package_due = Due(*at, why)
+    dave.key_package_due = Due(at.n, at.at_ns, why)
     dave.packages_due += 1
 
 

@@ -60,7 +60,7 @@ def read_proposals(d: Any, at: At) -> Iterator[tuple[str, Proposed]]:
             epoch = number_in(inner(each, "message", "public_message"), "epoch")
             user, leaf = name(inner(each, "user_id")), number_in(each, "removed")
             package = package if type(package) is str else None
-            yield ref, Proposed(*at, epoch, inner(each, "type"), user, leaf, package)
+            yield ref, Proposed(at.n, at.at_ns, epoch, inner(each, "type"), user, leaf, package)
 
 
 def changed(group: dict[int, str], taken: Iterable[Proposed | None]) -> dict[int, str] | None:

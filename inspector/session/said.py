@@ -4,7 +4,9 @@ Whatever stands in a payload, reading it never raises: what is not of the right 
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
+
+from msgspec import Struct
 
 from inspector.model import Event, Plane
 from inspector.protocol.ops import GatewayOp, VoiceOp
@@ -17,7 +19,8 @@ MAX_CODECS = 64
 """Codecs of one Select Protocol that are looked at."""
 
 
-class At(NamedTuple):
+@final
+class At(Struct, frozen=True):
     """A row that mattered."""
 
     n: int

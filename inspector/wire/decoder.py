@@ -35,7 +35,7 @@ _ZLIB_FLUSH = b"\x00\x00\xff\xff"
 _MISSING = object()
 
 
-class Last(NamedTuple):
+class Last(msgspec.Struct):
     """The last frame that a reading came from."""
 
     number: int
@@ -44,7 +44,7 @@ class Last(NamedTuple):
     marks: Mark = Mark.NONE
 
 
-class Reading(NamedTuple):
+class Reading(msgspec.Struct):
     """One thing read, and where it came from."""
 
     what: Payload | Undecoded

@@ -3,11 +3,11 @@
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from inspector.inert import inert_json
 from inspector.model import Event
@@ -61,7 +61,7 @@ def rows_of(path: Path) -> Iterator[tuple[CaptureRows, Event]]:
             continue
         for _ in range(ROUNDS):
             text = mutated(jsontext.loads(event.payload), dice)
-            yield rows, replace(event, payload=jsontext.dumps(text))
+            yield rows, structs.replace(event, payload=jsontext.dumps(text))
     reader.close()
 
 

@@ -132,7 +132,9 @@ def test_what_came_before_a_recording_is_not_known_after_a_resume_either() -> No
 def test_proposals_that_were_taken_back_are_no_longer_waited_for() -> None:
     adds, goes = add(BJORN), remove(1)
     talk = pair().comes(BJORN).proposes(adds).proposes(goes).revokes(adds)
-    assert (state(talk).proposals or (0,))[0] == 13
+    proposals = state(talk).proposals
+    assert proposals is not None
+    assert proposals.n == 13
     assert state(talk).proposed == 1
     talk.revokes(goes)
     assert (state(talk).proposals, state(talk).proposed) == (None, 0)

@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from inspector.model import Closed, Control, Event, Frame, Happening, Kind, Mark, Opened, Plane
 from inspector.pipeline import Outcome, Pipeline
@@ -149,7 +150,7 @@ def in_order(happenings: list[Happening]) -> list[Happening]:
 def stored(event: Event) -> Event:
     """Return `event` as a capture has it: SQLite's text has no lone surrogates."""
     text = event.event and event.event.encode(errors="backslashreplace").decode()
-    return replace(event, event=text)
+    return structs.replace(event, event=text)
 
 
 @pytest.mark.parametrize(("encoding", "compression"), DIALECTS)

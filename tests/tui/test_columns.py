@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from rich.cells import cell_len
 
 from inspector.model import Finding, Severity
@@ -141,7 +142,7 @@ def test_trouble_is_a_letter_and_not_only_a_colour() -> None:
     usual = first(event="READY")
     assert not cells_of(columns, usual)[2].strip()
     for severity in Severity:
-        event = replace(usual.event, findings=(Finding("a-rule", severity, "It was noticed.", usual.event.n),))
+        event = structs.replace(usual.event, findings=(Finding("a-rule", severity, "It was noticed.", usual.event.n),))
         assert cells_of(columns, replace(usual, event=event))[2].strip() == severity.name[0]
 
 

@@ -363,7 +363,8 @@ def test_json_in_a_binary_message_is_told_on_voice() -> None:
 
 @pytest.mark.parametrize(("encoding", "compression"), DIALECTS)
 def test_a_payload_reads_the_same_again(encoding: str, compression: str) -> None:
-    for frame, (what, *_) in zip(usual(encoding, compression).frames, read(usual(encoding, compression)), strict=True):
+    for frame, reading in zip(usual(encoding, compression).frames, read(usual(encoding, compression)), strict=True):
+        what = reading.what
         again = read_payload(Plane.GATEWAY, what.encoding, what.data, from_client=frame.from_client)
         assert (again.op, again.event, again.seq, again.d) == (what.op, what.event, what.seq, what.d)
 

@@ -5,13 +5,13 @@ import random
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from inspector.model import ABSENT, Frame, Mark, Plane, Undecoded
 from inspector.wire import decoder as decoder_module
@@ -131,7 +131,7 @@ def told(reading: Reading) -> str:
     what = reading.what
     # A repr does not nest as deep as what is read.
     body = "" if isinstance(what, Undecoded) or what.d is ABSENT else jsontext.dumps(what.d).decode()
-    rest = what if isinstance(what, Undecoded) else replace(what, d=type(what.d).__name__)
+    rest = what if isinstance(what, Undecoded) else structs.replace(what, d=type(what.d).__name__)
     return f"{reading.first_frame} {reading.wire_bytes} {rest!r} {body}"
 
 

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from mitmproxy.http import HTTPFlow
 from mitmproxy.websocket import WebSocketMessage
+from msgspec import structs
 
 from inspector.importers.mitm import closed_of, frame_of, originals_of
 from inspector.inert import inert
@@ -186,7 +187,7 @@ class Transcript:
         assert self._end is not None
         end, known = self._end, self._closes.get(flow)
         if known is not None:
-            end = replace(end, findings=known.findings, verdict=known.verdict)
+            end = structs.replace(end, findings=known.findings, verdict=known.verdict)
         # A copy, as this is not the last time that somebody asks.
         return self._ending + _row(copy(self._rows), self._show(end))
 
@@ -203,7 +204,7 @@ class Transcript:
     def _show(self, event: Event) -> Shown:
         verdict = None if event.verdict is None else replace(event.verdict, evidence=())
         findings = tuple(replace(finding, evidence=()) for finding in event.findings)
-        return self._presenter.show(replace(event, findings=findings, verdict=verdict), self)
+        return self._presenter.show(structs.replace(event, findings=findings, verdict=verdict), self)
 
     def _part(self, frame: Frame) -> str:
         """Return the line for a message that completes nothing."""

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from inspector.model import Closed, Event, Finding, Kind, Opened, Verdict
 from inspector.session.redact.digests import HIDDEN, MIN_DIGESTED, is_shown, mask
 from inspector.session.redact.shapes import mask_reason, mask_text
@@ -116,7 +118,7 @@ def mask_event(event: Event) -> Event:
         changes["gap"] = replace(event.gap, reason=mask_reason(event.gap.reason))
     if event.kind is Kind.CONTROL and event.payload:
         changes["payload"] = mask_unknown(event.payload)
-    return replace(event, **changes) if changes else event
+    return structs.replace(event, **changes) if changes else event
 
 
 def mask_unknown(data: bytes) -> bytes:
