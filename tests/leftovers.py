@@ -17,7 +17,7 @@ import psutil
 ROOT = Path(__file__).parents[1]
 RUN = "GWINSPECT_TEST_RUN"
 # Seconds that processes may take to end after the last test: some are only told to.
-_GRACE = 10.0
+_GRACE = float(os.environ.get("GWINSPECT_TEST_GRACE", "10"))
 
 
 class Leftovers:

@@ -30,4 +30,4 @@ def test_what_is_left_behind_fails_the_run(tmp_path: Path, what: str, workers: l
 
 def _environment() -> dict[str, str]:
     own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
-    return {**own, "PYTHONPATH": str(ROOT)}
+    return {**own, "PYTHONPATH": str(ROOT), "GWINSPECT_TEST_GRACE": "1"}

@@ -4,6 +4,7 @@ An id is 42 bits of milliseconds since 2015, 5 bits of worker, 5 bits of process
 Source: https://docs.discord.com/developers/reference#snowflakes.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 # Milliseconds between 1970 and the first moment of 2015, UTC.
@@ -39,9 +40,15 @@ def when(snowflake: int) -> int:
 
 def number_of(value: object) -> int | None:
     """Return an id, given as a number or as its digits; None for anything else, and beyond `MOST_DIGITS` digits."""
-    if type(value) is str and len(value) <= MOST_DIGITS and value.isascii() and value.isdigit():
-        return int(value)
+    if type(value) is str:
+        return _of_digits(value) if len(value) <= MOST_DIGITS else None
     return value if type(value) is int and 0 <= value < _TOO_LARGE else None
+
+
+# Every message has some, and most of these have just been in another one.
+@lru_cache(4096)
+def _of_digits(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def looks_like(value: object) -> bool:

@@ -15,7 +15,8 @@ from inspector.words import KINDS
 MAX_EVENTS, MAX_PATHS, MAX_SHAPES = 512, 400, 64
 _DEEPEST = 4
 _ITEMS = 3
-Shape = tuple[tuple[object, ...], tuple[type, ...]]
+Shape = tuple[object, ...]
+"""The keys, then the types of what they have."""
 
 
 class Forms:
@@ -55,7 +56,7 @@ class Forms:
 
 
 def _shape(d: dict[Any, Any]) -> Shape:
-    return tuple(d), tuple(map(type, d.values()))
+    return (*d, *map(type, d.values()))
 
 
 def _walk(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:

@@ -31,6 +31,7 @@ _DEFAULT_PATHS = {
     "user": ("user_id", "user.id", "author.id", "member.user.id"),
 }
 _UNKNOWN_NAME = ""
+_OF_ONE = {(Plane.GATEWAY, False, "VOICE_STATE_UPDATE")}
 _PURCHASES = ("ENTITLEMENT_", "SUBSCRIPTION_")
 
 
@@ -56,6 +57,8 @@ class Odd(IntFlag):
     """Its guild belongs to another shard, for the first time on its connection."""
     UNASKED = 256
     """None of the session's intents asks for it, for the first time on its connection."""
+    OWN = 1024
+    """It may be of the account itself, where what is of others moves nothing."""
     MAYBE_BLANK = 512
     """A message of a guild, in a session whose intents are known, on a connection where none came with content yet."""
 
@@ -63,6 +66,7 @@ class Odd(IntFlag):
 # As numbers: a flag costs more than the question that it answers.
 _MARKED, _PROBLEMS, _UNKNOWN = int(Odd.MARKED), int(Odd.PROBLEMS), int(Odd.UNKNOWN)
 _OUT_OF_ORDER, _EARLY, _OTHER_SIDE = int(Odd.OUT_OF_ORDER), int(Odd.EARLY), int(Odd.OTHER_SIDE)
+_OWN = int(Odd.OWN)
 NEW_FORM, STRAY, UNASKED, MAYBE_BLANK = int(Odd.NEW_FORM), int(Odd.STRAY), int(Odd.UNASKED), int(Odd.MAYBE_BLANK)
 
 
@@ -93,12 +97,15 @@ class Plan:
     """One of which has to be asked for; empty where it comes anyway."""
     odd: int
     """What is odd about all of them, as bits of `Odd`."""
+    is_of_one: bool = False
+    """Only one about the account itself says anything, or does."""
 
     is_plain: bool = field(init=False)
     """One of them that is not odd does nothing but come."""
 
     def __post_init__(self) -> None:
-        self.is_plain = not (self.from_client or self.step or self.read or self.moves or self.plane is Plane.VOICE)
+        does = self.moves or (not self.is_of_one and (self.step or self.read))
+        self.is_plain = not (self.from_client or does or self.plane is Plane.VOICE)
 
     def oddities(self, connection: Connection, event: Event, payload: Payload, world: World) -> int:
         """Return in which ways a payload is odd, as bits of `Odd`; `event` is its row, with its ids."""
@@ -114,6 +121,8 @@ class Plan:
         if connection.accepted is None:
             odd |= _EARLY
         main = connection.main
+        if self.is_of_one and (main.user_id is None or event.user_id == main.user_id):
+            odd |= _OWN
         guild, intents = event.guild_id, main.intents
         if self.has_form and type(payload.d) is dict:
             if not world.forms.is_known(event.event or "", payload.d):
@@ -189,6 +198,7 @@ class Plans:
             has_names=event in NAMING_EVENTS,
             intents=frozenset(row.intents) if row is not None and row.intents else frozenset(),
             odd=odd,
+            is_of_one=triple in _OF_ONE,
         )
 
 

@@ -133,6 +133,8 @@ class MainGateway:
     """Wishes to join a voice channel (op 4) that have no voice server yet, by guild or channel."""
     shard_pair: tuple[int, int] | None = None
     """The shard as numbers."""
+    user_id: int | None = None
+    """The account's, once the session is granted; None where it is not known."""
     intents: frozenset[str] | None = None
     """Names of the intents of a bot's session; None where they are not known, or do not matter."""
     outside: set[str] = field(default_factory=set)

@@ -110,10 +110,10 @@ class Tracker:
             if note is not None:
                 event.note = note
         if event.event in ("READY", "RESUMED"):
-            self._set_intents(connection, what)
+            self._accept(connection, what)
 
-    def _set_intents(self, connection: Connection, what: Said | None) -> None:
-        """Remember the intents of a bot's session; events come to users' clients whatever theirs are."""
+    def _accept(self, connection: Connection, what: Said | None) -> None:
+        """Remember whose session was granted, and a bot's intents, which decide which events it gets."""
         session = self.world.session_of(connection)
         if session is None:
             return
@@ -121,6 +121,7 @@ class Tracker:
         if isinstance(what, said.Ready) and what.is_bot and asked is not None and asked.intents is not None:
             session.intents = frozenset(intent.name for intent in self._registry.intents_of(asked.intents)[0])
         connection.main.intents = session.intents
+        connection.main.user_id = snowflake.number_of(session.user_id)
 
     def _count_contents(self, odd: int, connection: Connection, event: Event, d: dict[str, Any]) -> None:
         """Remember events that no intent asks for, and keep count of messages that came without content."""

@@ -43,6 +43,9 @@ class Mask:
         return happening
 
     def _mask_frame(self, frame: Frame) -> Frame:
+        decoder = self._open.get(frame.connection)
+        if decoder is not None and decoder.is_of_stream(frame) and not frame.forwarded:
+            return frame
         is_withheld = frame.marks is not Mark.NONE and frame.marks & Mark.WITHHELD
         data = frame.data if is_withheld else self._masked(frame)
         forwarded = self._forwarded(frame)

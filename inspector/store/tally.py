@@ -28,7 +28,7 @@ class Tally:
 
     def add(self, happening: Happening) -> None:
         """Count a happening, if it is a message, or the end of some."""
-        if isinstance(happening, Frame):
+        if type(happening) is Frame:
             self._add(happening.connection, happening.at_ns, happening.from_client)
         elif isinstance(happening, Closed):
             count = self._counts.pop(happening.connection, None)

@@ -33,6 +33,7 @@ MAX_EXTRA = 1000
 _LEVELS = 1000
 _ZLIB_FLUSH = b"\x00\x00\xff\xff"
 _MISSING = object()
+_STREAMS = (Compression.ZLIB, Compression.ZSTD)
 
 
 class Last(msgspec.Struct):
@@ -118,6 +119,11 @@ class Decoder:
         if self.compression is Compression.NONE:
             return [Reading(self._read_alone(frame), number, len(data))]
         return self._read_stream(data, number)
+
+    def is_of_stream(self, frame: Frame) -> bool:
+        """Return whether a message surely is part of the server's compressed stream: nothing is to be done alone."""
+        is_own = self.compression in _STREAMS and not (frame.is_text or frame.from_client)
+        return is_own and frame.marks is Mark.NONE and self.plane is Plane.GATEWAY
 
     def read_alone(self, frame: Frame) -> Payload | Undecoded | None:
         """Read a message that shares no state with others; None for one of the server's compressed stream.

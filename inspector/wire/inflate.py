@@ -131,45 +131,42 @@ class _Stream:
         if self._lost:
             raise InflateError(*self._lost)
         pieces: list[bytes] = []
-        at = 0
+        size, at = len(data), 0
         try:
-            if 0 < len(data) <= _STEP:
-                # Nearly every message is one step, and saves the copies.
-                inflated, at = self._step(data, limit)
-                if at == len(data):
+            while at < size:
+                context = self._context
+                if context.eof:
+                    context = self._after_end()
+                # Nearly every message is one step, and is not copied.
+                step = data if size <= _STEP and not at else data[at : at + _STEP]
+                if len(self._header) < self._longest_header:
+                    self._header += step[: self._longest_header - len(self._header)]
+                    self._check_header()
+                inflated = context.decompress(step, limit + 1)
+                if len(inflated) > limit:
+                    found = (
+                        f"the bytes after byte {self._offset} of the {self._name} stream inflate to more than allowed"
+                    )
+                    raise InflateError("limit", self._offset, found, inflated[:limit])
+                taken = len(step) - len(context.unused_data) if context.eof else len(step)
+                self._offset += taken
+                at += taken
+                if at == size and not pieces:
                     return inflated
                 pieces.append(inflated)
                 limit -= len(inflated)
-            while at < len(data):
-                inflated, taken = self._step(data[at : at + _STEP], limit)
-                pieces.append(inflated)
-                limit -= len(inflated)
-                at += taken
+        except (zlib.error, zstd.ZstdError) as error:
+            found = f"the bytes after byte {self._offset} of the {self._name} stream do not inflate ({error})"
+            raise self._lose(InflateError("corrupt", self._offset, found), pieces) from error
         except InflateError as error:
-            self._lost = error.reason, error.offset, str(error)
-            error.partial = b"".join(pieces) + error.partial
+            self._lose(error, pieces)
             raise
         return b"".join(pieces)
 
-    def _step(self, data: bytes, limit: int) -> tuple[bytes, int]:
-        """Inflate some of `data`. Return the output, and how many bytes it came from."""
-        context = self._context
-        if context.eof:
-            context = self._after_end()
-        if len(self._header) < self._longest_header:
-            self._header += data[: self._longest_header - len(self._header)]
-            self._check_header()
-        try:
-            inflated = context.decompress(data, limit + 1)
-        except (zlib.error, zstd.ZstdError) as error:
-            found = f"the bytes after byte {self._offset} of the {self._name} stream do not inflate ({error})"
-            raise InflateError("corrupt", self._offset, found) from error
-        if len(inflated) > limit:
-            found = f"the bytes after byte {self._offset} of the {self._name} stream inflate to more than allowed"
-            raise InflateError("limit", self._offset, found, inflated[:limit])
-        taken = len(data) - len(context.unused_data) if context.eof else len(data)
-        self._offset += taken
-        return inflated, taken
+    def _lose(self, error: InflateError, pieces: list[bytes]) -> InflateError:
+        self._lost = error.reason, error.offset, str(error)
+        error.partial = b"".join(pieces) + error.partial
+        return error
 
     def _new_context(self) -> _Context:
         raise NotImplementedError
