@@ -55,6 +55,7 @@ def stats(
     limit: int,
     where: str,
     hosts: tuple[str, ...],
+    keys: tuple[Path, ...],
     no_cache: bool,
 ) -> None:
     """Count what recordings hold.
@@ -68,7 +69,7 @@ def stats(
     width = min(shutil.get_terminal_size((100, 40)).columns, _WIDEST) if sys.stdout.isatty() else 100
     for number, path in enumerate(captures):
         name = "stdin" if path == STDIN else str(path)
-        with closing(Reader(as_capture([path], hosts, no_cache=no_cache))) as reader:
+        with closing(Reader(as_capture([path], hosts, keys, no_cache=no_cache))) as reader:
             with progress_bar(path.name) if reader.last() >= _LONG else nullcontext(_tell_nobody) as progress:
                 found = Survey(reader, default(), search, by=by).take(progress)
             rows = CaptureRows(reader)
