@@ -1,0 +1,132 @@
+"""Real libraries talk straight to the simulator, and all there is of it are packets: dumpcap's, or tcpdump's."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from inspector.importers.merge import Input, merge
+from inspector.importers.pcap.file import keys_beside
+from inspector.model import Plane
+from inspector.protocol.registry import default
+from inspector.simulator.journal import JournalEntry
+from inspector.simulator.scenarios.catalogue import scenario
+from inspector.simulator.server.simulator import Simulator
+from inspector.store.reader import Reader
+from tests.e2e.playing import CLIENTS, HERE, assert_agree, talks_of_capture, talks_of_journal
+from tests.e2e.tunnel import http_proxy
+
+pytestmark = [pytest.mark.compat, pytest.mark.e2e]
+
+DISCORD_PY = [sys.executable, str(HERE / "logging_client.py")]
+# Seconds that a recorder has to begin and to write what it has.
+_PATIENCE = 10.0
+
+
+def recorder(ports: list[int], path: Path) -> list[str]:
+    """Return the command that records packets of some ports on loopback; skips where nobody may."""
+    wanted = " or ".join(f"port {port}" for port in ports)
+    if shutil.which("dumpcap"):
+        command = ["dumpcap", "-q", "-i", "lo", "-f", wanted, "-w", str(path)]
+    elif shutil.which("tcpdump"):
+        command = ["tcpdump", "-U", "-i", "lo", "-s", "0", "-w", str(path), wanted]
+    else:
+        pytest.skip("neither dumpcap nor tcpdump is installed")
+    return command
+
+
+@contextmanager
+def recorded(ports: list[int], path: Path) -> Iterator[None]:
+    """Record meanwhile."""
+    command = recorder(ports, path)
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + _PATIENCE
+        while not (path.exists() and path.stat().st_size) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if process.poll() is not None:
+            assert process.stderr is not None
+            pytest.skip(f"packets cannot be recorded here: {process.stderr.read().decode()[-200:]}")
+        # The file is there a moment before the interface is open.
+        time.sleep(0.5)
+        try:
+            yield
+        finally:
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            process.wait()
+
+
+def play(name: str, folder: Path, client: list[str], version: str = "TLSv1_3", pace: float = 0) -> list[JournalEntry]:
+    """Have a client play a scenario while its packets are recorded into ``day.pcapng`` of a folder."""
+    path = folder / "day.pcapng"
+    environment = {"SSLKEYLOGFILE": str(keys_beside(path)), "TLS_VERSION": version, "SEEN": os.devnull}
+
+    async def both() -> list[JournalEntry]:
+        async with Simulator(scenario(name), pace=pace) as simulator, http_proxy(simulator, []) as proxy:
+            with recorded([simulator.port, simulator.udp_port], path):
+                arguments = ["--proxy", f"http://127.0.0.1:{proxy}", "--ca", str(simulator.ca_path)]
+                process = await asyncio.create_subprocess_exec(*client, *arguments, env=os.environ | environment)
+                await simulator.finished()
+                assert await process.wait() == 0
+            return simulator.journal
+
+    return asyncio.run(asyncio.wait_for(both(), 100))
+
+
+def imported(folder: Path) -> Path:
+    """Return a capture of what was recorded."""
+    target = folder / "day.gwcap"
+    made = merge([Input(folder / "day.pcapng")], target, default(), made_by="test", keep_secrets=True)
+    assert not [note for note in made.notes if "gateway" in note]
+    return target
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_everything_discord_py_said_and_heard_is_in_the_packets(tmp_path: Path, version: str) -> None:
+    journal = play("hello", tmp_path, DISCORD_PY, version)
+    assert_agree(talks_of_capture(imported(tmp_path)), talks_of_journal(journal))
+
+
+def test_everything_hikari_said_and_heard_is_in_the_packets(tmp_path: Path) -> None:
+    journal = play("hello", tmp_path, CLIENTS["hikari"])
+    recorded = talks_of_capture(imported(tmp_path))
+    assert_agree(recorded, talks_of_journal(journal))
+    assert len(recorded) == 2
+
+
+def test_an_encrypted_call_is_in_the_packets_with_its_media(tmp_path: Path) -> None:
+    journal = play("dave-call", tmp_path, DISCORD_PY)
+    capture = imported(tmp_path)
+    assert_agree(talks_of_capture(capture), talks_of_journal(journal))
+    reader = Reader(capture)
+    planes = {event.plane for event in reader.all_events()}
+    reader.close()
+    assert planes == {Plane.GATEWAY, Plane.VOICE, Plane.MEDIA}
+
+
+@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+def test_tshark_reads_the_same_messages(tmp_path: Path) -> None:
+    journal = play("hello", tmp_path, DISCORD_PY, "TLSv1_2")
+    path = tmp_path / "day.pcapng"
+    options = ["-o", f"tls.keylog_file:{keys_beside(path)}", "-o", "tcp.reassemble_out_of_order:TRUE"]
+    fields = ["-T", "json", "-x", "-j", "websocket"]
+    ports = {entry.connection for entry in journal}
+    assert ports
+    said = subprocess.run(
+        ["tshark", "-r", str(path), *options, "-Y", "websocket.opcode in {1,2}", *fields],
+        check=True,
+        capture_output=True,
+    ).stdout
+    theirs = json.loads(said)
+    ours = [frame for talk in talks_of_capture(imported(tmp_path)) for side in talk.frames.values() for frame in side]
+    assert len(theirs) > 0
+    assert len(ours) > 0
