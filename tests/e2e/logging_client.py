@@ -1,7 +1,7 @@
 """The discord.py bot, which writes down its TLS keys into the file named by SSLKEYLOGFILE.
 
-That is what every context does which Python's `ssl.create_default_context` makes; the simulator's makes its own, so
-that it trusts nobody else. TLS_VERSION is the newest that it speaks.
+That is what every context does which Python's `ssl.create_default_context` makes. The simulator's makes its own, to
+trust nobody else. TLS_VERSION is the newest that it speaks.
 """
 
 import os

@@ -1,7 +1,6 @@
 """Real libraries talk straight to the simulator, and all there is of it are packets: dumpcap's, or tcpdump's."""
 
 import asyncio
-import json
 import os
 import shutil
 import signal
@@ -9,19 +8,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from inspector.importers.merge import Input, merge
 from inspector.importers.pcap.file import keys_beside
-from inspector.model import Plane
+from inspector.model import Frame, Plane
 from inspector.protocol.registry import default
 from inspector.simulator.journal import JournalEntry
 from inspector.simulator.scenarios.catalogue import scenario
 from inspector.simulator.server.simulator import Simulator
-from inspector.store.reader import Reader
+from inspector.store.reader import Reader, stored_happenings
 from tests.e2e.playing import CLIENTS, HERE, assert_agree, talks_of_capture, talks_of_journal
 from tests.e2e.tunnel import http_proxy
 
@@ -107,26 +106,28 @@ def test_an_encrypted_call_is_in_the_packets_with_its_media(tmp_path: Path) -> N
     journal = play("dave-call", tmp_path, DISCORD_PY)
     capture = imported(tmp_path)
     assert_agree(talks_of_capture(capture), talks_of_journal(journal))
-    reader = Reader(capture)
-    planes = {event.plane for event in reader.all_events()}
-    reader.close()
+    with closing(Reader(capture)) as reader:
+        planes = {event.plane for event in reader.all_events()}
     assert planes == {Plane.GATEWAY, Plane.VOICE, Plane.MEDIA}
 
 
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
-def test_tshark_reads_the_same_messages(tmp_path: Path) -> None:
-    journal = play("hello", tmp_path, DISCORD_PY, "TLSv1_2")
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_tshark_reads_the_same_messages(tmp_path: Path, version: str) -> None:
+    play("hello", tmp_path, DISCORD_PY, version)
     path = tmp_path / "day.pcapng"
-    options = ["-o", f"tls.keylog_file:{keys_beside(path)}", "-o", "tcp.reassemble_out_of_order:TRUE"]
-    fields = ["-T", "json", "-x", "-j", "websocket"]
-    ports = {entry.connection for entry in journal}
-    assert ports
-    said = subprocess.run(
-        ["tshark", "-r", str(path), *options, "-Y", "websocket.opcode in {1,2}", *fields],
-        check=True,
-        capture_output=True,
-    ).stdout
-    theirs = json.loads(said)
-    ours = [frame for talk in talks_of_capture(imported(tmp_path)) for side in talk.frames.values() for frame in side]
-    assert len(theirs) > 0
-    assert len(ours) > 0
+    fields = ["websocket.opcode", "data.data", "websocket.payload.text", "text"]
+    command = ["tshark", "-r", str(path), "-Y", "websocket.opcode in {1,2}", "-T", "fields", "-E", "aggregator=|"]
+    command += [part for field in fields for part in ("-e", field)]
+    command += ["-o", f"tls.keylog_file:{keys_beside(path)}", "-o", "tcp.reassemble_out_of_order:TRUE"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    rows = [line.split("\t") for line in said.splitlines()]
+    with closing(Reader(imported(tmp_path))) as reader:
+        frames = [each for batch in stored_happenings(reader.db) for each in batch if isinstance(each, Frame)]
+    opcodes = [opcode for row in rows for opcode in row[0].split("|")]
+    assert [2 - frame.is_text for frame in frames] == [int(opcode) for opcode in opcodes if opcode in "12"]
+    binary = [data for row in rows for data in row[1].split("|") if data]
+    assert [frame.data.hex() for frame in frames if not frame.is_text] == binary
+    texts = "\n".join(field for row in rows for field in row[2:])
+    # It shows only the first bytes of a long text, and escapes.
+    assert all(frame.data[:40].decode() in texts for frame in frames if frame.is_text)
