@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import BinaryIO, Protocol
 
 GZIP = b"\x1f\x8b"
@@ -31,6 +32,8 @@ _CLASSIC = {
     b"\xa1\xb2\x3c\x4d": (">", 1),
 }
 _SECTION = b"\x0a\x0d\x0d\x0a"
+# The same in either byte order.
+_SECTION_TYPE = int.from_bytes(_SECTION, "big")
 _ORDERS = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
 _INTERFACE, _OLD_PACKET, _SIMPLE_PACKET, _PACKET, _SECRETS = 1, 2, 3, 6, 10
 _TLS_KEY_LOG = 0x544C534B
@@ -201,23 +204,28 @@ class PacketFile:
         order = "<"
         unpack = struct.Struct("<II").unpack_from
         while not self._ends(12):
-            if self._data[self._at : self._at + 4] == _SECTION:
-                found = _ORDERS.get(self._data[self._at + 8 : self._at + 12])
-                if found is None:
+            data, at, there = self._data, self._at, len(self._data)
+            size = 0
+            while at + 12 <= there:
+                kind, size = unpack(data, at)
+                if kind == _SECTION_TYPE:
+                    found = _ORDERS.get(data[at + 8 : at + 12], "")
+                    order, unpack = found, struct.Struct(found + "II").unpack_from
+                    size = unpack(data, at)[1] if found else 0
+                size = (size + 3) & ~3
+                if at + size > there or not 12 <= size <= _LONGEST:
+                    break
+                yield kind, order, at + 8, at + size - 4
+                at += size
+            self._at = at
+            if at + 12 <= there:
+                if not 12 <= size <= _LONGEST:
                     return self._damaged()
-                order, unpack = found, struct.Struct(found + "II").unpack_from
-            kind, size = unpack(self._data, self._at)
-            size = (size + 3) & ~3
-            if not 12 <= size <= _LONGEST:
-                return self._damaged()
-            if self._ends(size):
-                return None
-            yield kind, order, self._at + 8, self._at + size - 4
-            self._at += size
+                if self._ends(size):
+                    return None
 
     def _packets_of_blocks(self) -> Iterator[Packet]:
         interfaces: list[_Interface | None] = []
-        section = int.from_bytes(_SECTION, "big")
         head = struct.Struct("<5I").unpack_from
         for kind, order, start, stop in self._blocks():
             if kind == _PACKET and stop - start >= 20:
@@ -226,7 +234,7 @@ class PacketFile:
                 if interface is not None and start + 20 + kept <= stop:
                     self._last_ns = _time(interface, high << 32 | low)
                     yield self._last_ns, interface.link, self._data[start + 20 : start + 20 + kept], length
-            elif kind == section:
+            elif kind == _SECTION_TYPE:
                 interfaces = []
                 head = struct.Struct(order + "5I").unpack_from
             elif kind == _INTERFACE:
@@ -258,10 +266,10 @@ class PacketFile:
             elif option == _TIME_OFFSET and size >= 8:
                 offset_ns = struct.unpack_from(order + "q", self._data, at)[0] * 1_000_000_000
             at += (size + 3) & ~3
-        divisor = 2 ** (resolution & 0x7F) if resolution & 0x80 else 10**resolution
-        return _Interface(link, snaplen, 1_000_000_000, divisor, offset_ns)
+        unit = Fraction(1_000_000_000, 2 ** (resolution & 0x7F) if resolution & 0x80 else 10**resolution)
+        return _Interface(link, snaplen, unit.numerator, unit.denominator, offset_ns)
 
 
 def _time(interface: _Interface, units: int) -> int:
     at_ns = units * interface.multiplier // interface.divisor + interface.offset_ns
-    return min(max(at_ns, 0), _LAST_NS)
+    return at_ns if 0 <= at_ns <= _LAST_NS else 0
