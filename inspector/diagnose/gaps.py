@@ -41,7 +41,7 @@ def recording_gap(now: Situation) -> Iterator[Noticed]:
     Rules ignore that period, and on this connection they conclude nothing from messages that seem to be missing.
     """
     gap = now.event.gap
-    if gap is not None and gap.reason in _ENDS:
+    if gap is not None and is_endless(gap):
         yield Noticed(f"The recording has nothing after this from {_sides(gap)}: {_ENDS[gap.reason]}.")
     elif gap is not None:
         sides = f"{gap.sent:,} from the client and {gap.received:,} from the server"
@@ -50,11 +50,16 @@ def recording_gap(now: Situation) -> Iterator[Noticed]:
 
 def said_of(gap: Gap) -> str:
     """Say what is missing, for how long, and why: ``1,234 messages missing, over 40 s: …``."""
-    if gap.reason in _ENDS:
+    if is_endless(gap):
         return f"nothing after this from {_sides(gap)}: {_ENDS[gap.reason]}"
     over = f", over {took(gap.until_ns - gap.since_ns)}" if gap.until_ns > gap.since_ns else ""
     reason = _REASONS.get(gap.reason, inert(gap.reason[:60]))
     return f"{counted(gap.missing, 'message')} missing{over}: {reason}"
+
+
+def is_endless(gap: Gap) -> bool:
+    """Return whether nothing more of a side was recorded, however much it was."""
+    return gap.reason in _ENDS
 
 
 def _sides(gap: Gap) -> str:
