@@ -11,7 +11,6 @@ import gzip
 import ipaddress
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from itertools import count
 
 from tests.conversation import NOON, STEP
 
@@ -22,15 +21,10 @@ FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 CLIENT, SERVER = ("10.0.0.2", 50_000), ("162.159.130.234", 443)
 ETHERNET, RAW, COOKED, COOKED_2, NULL, LOOP = 1, 101, 113, 276, 0, 108
 
-_number = count(1)
 
-
-def ip(
-    source: str, destination: str, protocol: int, body: bytes, *, fragment: int = 0, number: int | None = None
-) -> bytes:
+def ip(source: str, destination: str, protocol: int, body: bytes, *, fragment: int = 0, number: int = 0) -> bytes:
     """Return an IP packet, of the version of its addresses. `fragment`: as in the header of IPv4."""
     src, dst = ipaddress.ip_address(source), ipaddress.ip_address(destination)
-    number = next(_number) % 65_536 if number is None else number
     if src.version == 4:
         head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), number, fragment, 64, protocol, 0)
         return head + src.packed + dst.packed + body
@@ -42,7 +36,6 @@ def ip(
 
 def fragments(source: str, destination: str, protocol: int, body: bytes, size: int) -> list[bytes]:
     """Return a datagram in fragments of `size` bytes, a multiple of 8."""
-    number = next(_number) % 65_536
     starts = range(0, len(body), size)
     return [
         ip(
@@ -51,7 +44,7 @@ def fragments(source: str, destination: str, protocol: int, body: bytes, size: i
             protocol,
             body[start : start + size],
             fragment=start // 8 | (0x2000 if start + size < len(body) else 0),
-            number=number,
+            number=7,
         )
         for start in starts
     ]
@@ -122,12 +115,8 @@ class TcpTalk:
         return self.send(side, RST | ACK)
 
 
-def _ethernet(packet: bytes) -> bytes:
-    return bytes(12) + (b"\x08\x00" if packet[0] >> 4 == 4 else b"\x86\xdd") + packet
-
-
 def _type(packet: bytes) -> bytes:
-    return b"\x08\x00" if packet[0] >> 4 == 4 else b"\x86\xdd"
+    return b"\x86\xdd" if packet[:1] >= b"\x60" else b"\x08\x00"
 
 
 LINKS: dict[int, Callable[[bytes], bytes]] = {
@@ -156,7 +145,7 @@ def pcap(
         data = LINKS[link](packet)
         kept = data[:snaplen]
         parts.append(
-            struct.pack(order + "IIII", at_ns // 10**9, at_ns % 10**9 // fraction, len(kept), len(data)) + kept
+            struct.pack(order + "IIII", at_ns // 10**9 % 2**32, at_ns % 10**9 // fraction, len(kept), len(data)) + kept
         )
     return b"".join(parts)
 
@@ -201,4 +190,4 @@ def pcapng(
 
 
 def packed(data: bytes) -> bytes:
-    return gzip.compress(data, 1)
+    return gzip.compress(data, 1, mtime=0)

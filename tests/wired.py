@@ -3,20 +3,19 @@
     wired = Wired(usual().happenings, "TLSv1.3")
     path.write_bytes(pcapng(wired.packets, log=wired.log))
 
-TLS is Python's own, frames are wsproto's.
+TLS is Python's own, so its bytes differ each time. Without it they are the same each time.
 """
 
+import zlib
 from collections.abc import Sequence
 from urllib.parse import urlsplit
-
-from wsproto.extensions import PerMessageDeflate
-from wsproto.frame_protocol import FrameProtocol
 
 from inspector.model import Closed, Control, Frame, Happening, Opened, Plane
 from tests.packets import CLIENT, SERVER, Packet, TcpTalk, udp
 from tests.tls import Contexts, TlsPair
 
 DEFLATE = "permessage-deflate"
+_MASK = b"mask"
 
 
 class Wired:
@@ -67,12 +66,7 @@ class _Connection:
         self.talk = talk
         self._tls = TlsPair(contexts=contexts) if contexts is not None else None
         self._passed = 0
-        self._deflate = deflate
-        self._frames: dict[bool, FrameProtocol] = {}
-        for is_client in (True, False):
-            extension = PerMessageDeflate()
-            extension.finalize(DEFLATE)
-            self._frames[is_client] = FrameProtocol(client=is_client, extensions=[extension] if deflate else [])
+        self._deflaters = {side: zlib.compressobj(wbits=-15) for side in (True, False)} if deflate else {}
 
     def open(self, opened: Opened) -> None:
         url = urlsplit(opened.url)
@@ -82,27 +76,26 @@ class _Connection:
             self._tls.shake_hands()
         lines = [f"GET {url.path or '/'}{f'?{url.query}' if url.query else ''} HTTP/1.1", f"Host: {url.netloc}"]
         lines += ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="]
-        self._say(True, "\r\n".join([*lines, "", ""]).encode())
+        self._say(True, "\r\n".join([*lines, "", ""]).encode("utf-8", "replace"))
         if opened.refusal is not None:
             self._say(False, f"HTTP/1.1 {opened.status} Refused\r\nContent-Length: 2\r\n\r\nno".encode())
             return
         lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"]
-        lines += [f"Sec-WebSocket-Extensions: {DEFLATE}"] if self._deflate else []
+        lines += [f"Sec-WebSocket-Extensions: {DEFLATE}"] if self._deflaters else []
         self._say(False, "\r\n".join([*lines, "", ""]).encode())
 
     def add(self, happening: Happening) -> None:
         self.talk.at_ns = happening.at_ns
         match happening:
             case Frame():
-                data = happening.data.decode("utf-8", "surrogateescape") if happening.is_text else happening.data
-                sends = self._frames[happening.from_client]
-                if isinstance(data, str) and not data.isprintable():
-                    data = happening.data.decode("utf-8", "replace")
-                self._say(happening.from_client, sends.send_data(data, fin=True))
+                opcode, data = 0x81 if happening.is_text else 0x82, happening.data
+                if self._deflaters:
+                    deflater = self._deflaters[happening.from_client]
+                    opcode, data = opcode | 0x40, (deflater.compress(data) + deflater.flush(zlib.Z_SYNC_FLUSH))[:-4]
+                self._say(happening.from_client, frame_of(opcode, data, masked=happening.from_client))
             case Control():
-                sends = self._frames[happening.from_client]
-                ping = happening.name == "ping"
-                self._say(happening.from_client, (sends.ping if ping else sends.pong)(happening.data[:125]))
+                opcode = 0x89 if happening.name == "ping" else 0x8A
+                self._say(happening.from_client, frame_of(opcode, happening.data[:125], masked=happening.from_client))
             case Closed() if happening.by in ("client", "server"):
                 self._close(happening, happening.by == "client")
 
@@ -115,9 +108,10 @@ class _Connection:
                 self.talk.ends_with(sides[0])
             return
         for side in (from_client, not from_client):
-            body = b"" if closed.code in (None, 1005) else closed.code.to_bytes(2, "big") + closed.reason.encode()[:123]
-            mask = b"\0\0\0\0" if side else b""
-            self._say(side, bytes([0x88, len(body) | (0x80 if side else 0)]) + mask + body)
+            body = b""
+            if closed.code is not None and closed.code != 1005:
+                body = (closed.code % 65_536).to_bytes(2, "big") + closed.reason.encode("utf-8", "replace")[:123]
+            self._say(side, frame_of(0x88, body, masked=side))
         self.talk.ends_with("server")
 
     def _say(self, from_client: bool, data: bytes) -> None:
@@ -128,6 +122,20 @@ class _Connection:
         for of_client, flight in self._tls.flights[self._passed :]:
             self.talk.say("client" if of_client else "server", flight)
         self._passed = len(self._tls.flights)
+
+
+def frame_of(first: int, data: bytes, *, masked: bool) -> bytes:
+    """Return a frame of WebSocket with this first byte."""
+    size, bit = len(data), 0x80 if masked else 0
+    if size < 126:
+        head = bytes([first, bit | size])
+    else:
+        head = bytes([first, bit | 126]) + size.to_bytes(2, "big") if size < 65_536 else b""
+        head = head or bytes([first, bit | 127]) + size.to_bytes(8, "big")
+    if masked:
+        head += _MASK
+        data = bytes(byte ^ _MASK[place % 4] for place, byte in enumerate(data))
+    return head + data
 
 
 def _datagram(number: int, frame: Frame) -> bytes:

@@ -25,6 +25,8 @@ from inspector.session.said import udp_url
 
 # Bytes by which a stream is known for TLS or HTTP.
 _FIRST_BYTES = 8
+# Bytes of a server that wait for the client's first.
+_MOST_EARLY = 64 * 1024
 # Happenings of one connection that wait until it is known whether it is one of Discord's.
 _MOST_WAITING = 1000
 # Client randoms that are remembered, paths of UDP that are known, and names that are counted, at the same time.
@@ -69,7 +71,7 @@ class Desk:
 
     def begin(self, client: Address, server: Address, is_late: bool, at_ns: int) -> "Conversation":
         """Follow a new connection."""
-        return Conversation(self, client, server)
+        return Conversation(self, client, server, is_late)
 
     def number(self) -> int:
         """Return a number that nothing has had before."""
@@ -96,11 +98,12 @@ class Desk:
 class Conversation:
     """One connection: a stream of `inspector.importers.pcap.tcp`."""
 
-    def __init__(self, desk: Desk, client: Address, server: Address) -> None:
+    def __init__(self, desk: Desk, client: Address, server: Address, is_late: bool) -> None:
         self.is_over = False
         self._desk = desk
         self._number = desk.number()
         self._client, self._server = client, server
+        self._is_late = is_late
         self._is_turned = False
         """Who is the client was guessed, and guessed wrong."""
         self._start: dict[bool, bytes] = {}
@@ -119,15 +122,22 @@ class Conversation:
             data = self._start.pop(from_client, b"") + data
             if not self._recognize(from_client, data):
                 return
-            if self._is_turned:
-                from_client = True
+            waiting = self._start.pop(not from_client, b"")
+            self._read(True, data, at_ns)
+            if waiting:
+                self._read(False, waiting, at_ns)
+        else:
+            self._read(from_client, data, at_ns)
+
+    def _read(self, from_client: bool, data: bytes, at_ns: int) -> None:
+        """Take the next bytes of one side, now that it is known what they are."""
         tls = self._tls
         if tls is None:
             self._take(from_client, data, at_ns)
             return
         is_new = not tls.client_random
-        for plain in tls.receive(from_client, data):
-            self._take(from_client, plain, at_ns)
+        for side, plain in tls.receive(from_client, data):
+            self._take(side, plain, at_ns)
         if is_new and tls.client_random and not self._desk.is_first(tls.client_random, self._number):
             self._desk.seen_twice += 1
             self.is_over = True
@@ -160,7 +170,9 @@ class Conversation:
 
     def _recognize(self, from_client: bool, data: bytes) -> bool:
         """Say whether it is known now what is spoken. `data`: all that one side has said."""
-        if len(data) < _FIRST_BYTES:
+        # A recording may have an answer before its question.
+        is_early = not (from_client or self._is_late)
+        if len(data) < _FIRST_BYTES or (is_early and len(data) <= _MOST_EARLY):
             self._start[from_client] = data
             return False
         if is_client_hello(data):
@@ -199,7 +211,7 @@ class Conversation:
         """Read on in a tunnel."""
         self._tunnel = target
         said = {side: self._http.rest(side) for side in (True, False)}
-        self._http, self._is_recognized = Http(), False
+        self._http, self._is_recognized, self._is_late = Http(), False, False
         for side, rest in said.items():
             if rest:
                 self.receive(side ^ self._is_turned, rest, at_ns)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import h11
 
-# Bytes of a request's or an answer's head.
-_LONGEST_HEAD = 64 * 1024
+# Bytes of a request's or an answer's head, and of one side that wait for the other.
+_LONGEST_HEAD, _MOST_WAITING = 64 * 1024, 1024 * 1024
 # Methods, of which a request begins with one.
 _METHODS = (b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"CONNECT ", b"OPTIONS ", b"PATCH ")
 
@@ -48,6 +48,7 @@ class Http:
         self.is_over = False
         """It is not HTTP/1.1, or not any more, without another protocol being agreed on."""
         self._asked: h11.Request | None = None
+        self._waiting = {True: 0, False: 0}
         # One plays the server to what the client said, the other one the client.
         self._of_client = h11.Connection(h11.SERVER, max_incomplete_event_size=_LONGEST_HEAD)
         self._of_server = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LONGEST_HEAD)
@@ -56,10 +57,14 @@ class Http:
         """Take the next bytes of one side, and return an exchange if they make one whole."""
         try:
             (self._of_client if from_client else self._of_server).receive_data(data)
-            return self._read()
-        except (h11.ProtocolError, RuntimeError):
+            self._waiting[from_client] += len(data)
+            exchange = self._read()
+        except (h11.ProtocolError, RuntimeError, AttributeError):
+            # The last is h11's own, where it means to say that a client asks while a protocol may be switched.
             self.is_over = True
             return None
+        self.is_over = self.is_over or self._waiting[from_client] > _MOST_WAITING
+        return exchange
 
     def rest(self, from_client: bool) -> bytes:
         """Return what one side has said after the switch."""
@@ -69,7 +74,9 @@ class Http:
         while not self.is_over:
             if self._step(self._of_client, self._of_server) is not None:
                 continue
-            event = self._step(self._of_server, self._of_client)
+            # A recording may have an answer before its question.
+            is_asked = self._of_server.our_state is not h11.IDLE
+            event = self._step(self._of_server, self._of_client) if is_asked else None
             if event is None:
                 if self._of_client.states == self._of_server.states == {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}:
                     self._of_client.start_next_cycle()
@@ -91,6 +98,7 @@ class Http:
             self.is_over = True
             return None
         assert isinstance(event, h11.Event)
+        self._waiting[reader is self._of_client] = 0
         if isinstance(event, h11.Request):
             self._asked = event
         mirror.send_with_data_passthrough(event)

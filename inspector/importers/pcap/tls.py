@@ -1,7 +1,8 @@
 """What TLS 1.2 and 1.3 carry, out of both sides' bytes and the secrets in a key log.
 
 Nothing here knows where the bytes come from or what is in them. `Tls.receive` takes them in pieces of any size and
-returns what they carry; it never raises because of them. What stands in the way is in `Tls.problem`.
+returns what they carry; it never raises because of them. What stands in the way is in `Tls.problem`. Where a recording
+has an answer before its question, the answer waits.
 
 Sources: https://www.rfc-editor.org/rfc/rfc8446 and https://www.rfc-editor.org/rfc/rfc5246; for the ciphers of TLS 1.2
 https://www.rfc-editor.org/rfc/rfc5288, https://www.rfc-editor.org/rfc/rfc5289 and https://www.rfc-editor.org/rfc/rfc7905
@@ -27,6 +28,8 @@ _RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2
 
 # Bytes of a record (RFC 5246, section 6.2.3) and of a handshake message that are not taken for damage.
 _LONGEST_RECORD, _LONGEST_MESSAGE = 2**14 + 2048, 64 * 1024
+# Bytes of one side that wait for a hello of the other.
+_MOST_WAITING = 256 * 1024
 
 _RECORD = struct.Struct("!BHH").unpack_from
 
@@ -77,6 +80,8 @@ class _Side:
     sequence: int = 0
     is_early: bool = False
     """What cannot be read may be 0-RTT."""
+    waits: bool = False
+    """For a hello of the other side."""
     has_ended: bool = False
     """It has said that nothing more comes (close_notify)."""
 
@@ -100,33 +105,45 @@ class Tls:
     _suite: _Suite | None = None
     _pending: dict[bool, Callable[[int, bytes, bytes], bytes]] = field(default_factory=dict)
     _client: _Side = field(default_factory=partial(_Side, True))
-    _server: _Side = field(default_factory=partial(_Side, False))
+    _server: _Side = field(default_factory=partial(_Side, False, waits=True))
 
-    def receive(self, from_client: bool, data: bytes) -> list[bytes]:
-        """Take the next bytes of one side, and return what they carry, record by record; nothing after a problem."""
-        side = self._client if from_client else self._server
+    def receive(self, from_client: bool, data: bytes) -> list[tuple[bool, bytes]]:
+        """Take the next bytes of one side, and return what they carry, record by record, with whose it is.
+
+        That may be the other side's, where it waited for this one. There is nothing after a problem.
+        """
+        side, other = (self._client, self._server) if from_client else (self._server, self._client)
+        found: list[tuple[bool, bytes]] = []
+        self._read(side, data, found)
+        if other.rest and not other.waits:
+            self._read(other, b"", found)
+        return found
+
+    def _read(self, side: _Side, data: bytes, found: list[tuple[bool, bytes]]) -> None:
         if self.problem is not None:
-            return []
+            return
         if side.rest:
             data = side.rest + data
-        found: list[bytes] = []
         at, size = 0, len(data)
         while at + 5 <= size:
             kind, version, length = _RECORD(data, at)
             if not _CHANGE_CIPHER <= kind <= _APPLICATION or version >> 8 != 3 or length > _LONGEST_RECORD:
                 self.problem = BROKEN if self.client_random else NO_START
                 break
+            if side.waits:
+                if size > _MOST_WAITING or not (self.client_random or kind == _HANDSHAKE):
+                    self.problem = NO_START
+                break
             stop = at + 5 + length
             if stop > size:
                 break
             plain = self._record(side, kind, data[at : at + 5], data[at + 5 : stop])
             if plain:
-                found.append(plain)
+                found.append((side.is_client, plain))
             if self.problem is not None:
                 break
             at = stop
         side.rest = data[at:] if self.problem is None else b""
-        return found
 
     def has_ended(self, from_client: bool) -> bool:
         """Say whether a side has said that nothing more comes of it (close_notify)."""
@@ -218,8 +235,10 @@ class Tls:
         if len(name) > 5 and name[2] == 0:
             self.server_name = name[5 : 5 + int.from_bytes(name[3:5], "big")].decode("ascii", "replace").lower()
         self._client.is_early = _EARLY_DATA in extensions
+        self._client.waits, self._server.waits = True, False
 
     def _server_hello(self, body: bytes) -> None:
+        self._client.waits = False
         random = body[2:34]
         if random == _RETRY:
             # What was sent early is lost, and the next ClientHello sends none.

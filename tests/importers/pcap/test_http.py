@@ -43,6 +43,17 @@ def test_what_follows_at_once_is_kept() -> None:
     assert (http.rest(True), http.rest(False)) == (b"", b"\x81\x02hi")
 
 
+def test_an_answer_that_was_recorded_before_its_question_waits_for_it() -> None:
+    _, (exchange,) = read((False, AGREE), (True, ASK))
+    assert exchange.is_switched
+
+
+def test_what_waits_does_not_fill_the_memory() -> None:
+    for from_client in (True, False):
+        http, _ = read((True, ASK), *[(from_client, bytes(100_000))] * 20)
+        assert http.is_over
+
+
 def test_a_refusal_is_found() -> None:
     _, (exchange,) = read((True, ASK), (False, b"HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nnope"))
     assert (exchange.status, exchange.reason, exchange.is_switched) == (403, "Forbidden", False)

@@ -11,9 +11,12 @@ from inspector.errors import CaptureError
 from inspector.importers import open_source
 from inspector.importers.pcap import PacketCapture
 from inspector.importers.pcap import file as pcap_file
-from inspector.model import Closed, Control, Frame, Gap, Happening, Opened, Plane
+from inspector.model import Closed, Control, Frame, Gap, Happening, Kind, Opened, Plane
+from inspector.pipeline import Pipeline
+from inspector.protocol.registry import default
 from tests.conversation import ACK, DIALECTS, HEARTBEAT, HELLO, NOON, Conversation, identify, message, ready, usual
 from tests.fuzz.talks import talks
+from tests.importers.pcap.record import VERSIONS, path_of
 from tests.packets import COOKED, RAW, Packet, TcpTalk, interface, packed, packet_block, pcap, pcapng, section
 from tests.tls import ALL, Contexts, TlsPair
 from tests.voice_call import voice
@@ -107,8 +110,7 @@ def test_packets_out_of_order_and_repeated_give_the_same(tmp_path: Path, seed: i
     talk = usual("json", "zlib-stream").happenings
     wired, dice = Wired(talk, segment=60), Random(seed)
     packets = [packet for packet in wired.packets for _ in range(dice.choice((1, 1, 2)))]
-    start = 12
-    for place in range(start, len(packets) - 3, 3):
+    for place in range(3, len(packets) - 3, 3):
         part = packets[place : place + 3]
         dice.shuffle(part)
         packets[place : place + 3] = [(packets[place + i][0], packet) for i, (_, packet) in enumerate(part)]
@@ -327,3 +329,19 @@ def test_frames_that_break_the_rules_end_their_side(tmp_path: Path) -> None:
 
 def test_an_empty_file_says_so(tmp_path: Path) -> None:
     assert read(tmp_path, pcap([]))[1][0].endswith("has no gateway WebSocket in it: there are no packets in it")
+
+
+@pytest.mark.parametrize("name", VERSIONS)
+def test_what_dumpcap_recorded_of_discord_py_is_read(tmp_path: Path, name: str) -> None:
+    found, notes = read(tmp_path, path_of(name).read_bytes())
+    assert notes == []
+    assert [each.url.partition("/?")[0] for each in found if isinstance(each, Opened)] == [
+        "wss://gateway.discord.gg",
+        "wss://gateway-us-east1-b.discord.gg",
+    ]
+    assert [(each.code, each.by) for each in found if isinstance(each, Closed)] == [(4000, "client")] * 2
+    pipeline = Pipeline(default())
+    rows = [event for each in found for event in pipeline.feed(each).rows]
+    assert not [row for row in rows if row.kind is Kind.UNDECODED]
+    events = [row.event for row in rows]
+    assert [events.count(name) for name in ("READY", "RESUMED", "GUILD_MEMBERS_CHUNK")] == [1, 1, 1]

@@ -31,7 +31,8 @@ def read(pair: TlsPair, log: bytes | None = None, sizes: int = 0) -> tuple[Tls, 
             while cuts[-1] < len(data):
                 cuts.append(min(cuts[-1] + dice.randint(1, sizes), len(data)))
         for start, stop in pairwise(cuts):
-            said[SIDES[from_client]] += b"".join(tls.receive(from_client, data[start:stop]))
+            for side, plain in tls.receive(from_client, data[start:stop]):
+                said[SIDES[side]] += plain
     return tls, said
 
 
@@ -143,6 +144,17 @@ def test_a_changed_byte_ends_it_there(version: str, cipher: str) -> None:
     pair.flights[-2] = (from_client, data[:-1] + bytes([data[-1] ^ 1]))
     tls, said = read(pair)
     assert (tls.problem, said["server"]) == (BROKEN, b"kept")
+
+
+@BOTH_VERSIONS
+def test_an_answer_that_was_recorded_before_its_question_waits_for_it(version: str, cipher: str) -> None:
+    pair = TlsPair(version, cipher).shake_hands().say("client", b"one").say("server", b"two")
+    said_by = {side: [flight for flight in pair.flights if flight[0] is side] for side in (True, False)}
+    for first in (True, False):
+        pair.flights = said_by[first] + said_by[not first]
+        tls, said = read(pair)
+        assert tls.problem is None
+        assert said == {"client": b"one", "server": b"two"}
 
 
 def test_a_cipher_that_is_not_read_is_a_problem() -> None:
