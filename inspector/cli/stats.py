@@ -61,9 +61,10 @@ def stats(
     """Count what recordings hold.
 
     Traffic by connection, direction, opcode and event, with sizes, rates and compression; round trips of heartbeats;
-    voice media; findings by rule. CAPTURE is a .gwcap, frames (.frames.jsonl), a mitmproxy flow file or a HAR with
-    WebSocket messages; its content decides, not its name, and - is stdin. Each is counted by itself. Other formats than
-    .gwcap are imported once into a private cache (see `gwinspect cache`).
+    voice media; findings by rule. CAPTURE is a .gwcap, frames (.frames.jsonl), a mitmproxy flow file, a HAR with
+    WebSocket messages or a packet capture (.pcap, .pcapng; see --keys); its content decides, not its name, and - is
+    stdin. Each is counted by itself. Other formats than .gwcap are imported once into a private cache (see `gwinspect
+    cache`).
     """
     search = search_for(where)
     width = min(shutil.get_terminal_size((100, 40)).columns, _WIDEST) if sys.stdout.isatty() else 100
