@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,10 +17,15 @@ from inspector.importers.merge import Input, merge
 from inspector.importers.pcap.file import keys_beside
 from inspector.model import Frame, Plane
 from inspector.protocol.registry import default
+from inspector.simulator.content import TOKEN
 from inspector.simulator.journal import JournalEntry
 from inspector.simulator.scenarios.catalogue import scenario
+from inspector.simulator.script import Scenario
 from inspector.simulator.server.simulator import Simulator
+from inspector.simulator.server.stage import Discord
 from inspector.store.reader import Reader, stored_happenings
+from tests.e2e.clients.places import Missing, installed
+from tests.e2e.clients.setups import Setup
 from tests.e2e.playing import CLIENTS, HERE, assert_agree, talks_of_capture, talks_of_journal
 from tests.e2e.tunnel import http_proxy
 
@@ -109,6 +114,57 @@ def test_an_encrypted_call_is_in_the_packets_with_its_media(tmp_path: Path) -> N
     with closing(Reader(capture)) as reader:
         planes = {event.plane for event in reader.all_events()}
     assert planes == {Plane.GATEWAY, Plane.VOICE, Plane.MEDIA}
+
+
+# On the Node that is here.
+NODE = [
+    Setup(client, version, "node", bot, (f"{client}@{version}",))
+    for client, version, bot in (("discord.js", "14.28.1", "discordjs_bot.cjs"), ("eris", "0.18.0", "eris_bot.cjs"))
+]
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+@pytest.mark.parametrize("setup", NODE, ids=lambda setup: setup.client)
+def test_everything_a_client_on_node_said_and_heard_is_in_the_packets(
+    tmp_path: Path, setup: Setup, version: str
+) -> None:
+    try:
+        place = installed(setup)
+    except Missing as missing:
+        pytest.skip(str(missing))
+
+    async def both() -> list[JournalEntry]:
+        async with Simulator(Scenario("test", "A test", "", _greet), pace=0) as simulator:
+            path = tmp_path / "day.pcapng"
+            node, *program = place.command
+            flags = [
+                "--require",
+                str(HERE / "straight.cjs"),
+                f"--tls-keylog={keys_beside(path)}",
+                f"--tls-max-v{version}",
+            ]
+            more = {"SIMULATOR_PORT": str(simulator.port), "NODE_EXTRA_CA_CERTS": str(simulator.ca_path)}
+            with recorded([simulator.port], path):
+                process = await asyncio.create_subprocess_exec(
+                    *(node, *flags, *program, TOKEN), cwd=place.folder, env={**os.environ, **place.environment, **more}
+                )
+                try:
+                    await simulator.finished()
+                    await asyncio.sleep(0.5)
+                finally:
+                    with suppress(ProcessLookupError):
+                        process.kill()
+                    await process.wait()
+            return simulator.journal
+
+    journal = asyncio.run(asyncio.wait_for(both(), 100))
+    assert_agree(talks_of_capture(imported(tmp_path)), talks_of_journal(journal))
+
+
+async def _greet(discord: Discord) -> None:
+    gateway = await discord.gateway()
+    await gateway.login()
+    await gateway.close(4004, "Authentication failed.")
 
 
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
