@@ -69,7 +69,10 @@ class _Connection:
         self._deflaters = {side: zlib.compressobj(wbits=-15) for side in (True, False)} if deflate else {}
 
     def open(self, opened: Opened) -> None:
-        url = urlsplit(opened.url)
+        try:
+            url = urlsplit(opened.url)
+        except ValueError:
+            url = urlsplit("")
         self.talk.at_ns = opened.at_ns
         self.talk.opens()
         if self._tls is not None:

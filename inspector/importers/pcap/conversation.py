@@ -5,9 +5,9 @@ to be none of Discord's, or cannot be read; `Desk` is what all of them share: ke
 go, and what there is to tell afterwards about those that could not be read.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Literal
 
@@ -26,12 +26,16 @@ from inspector.session.said import udp_url
 # Bytes by which a stream is known for TLS or HTTP.
 _FIRST_BYTES = 8
 # Bytes of a server that wait for the client's first.
-_MOST_EARLY = 64 * 1024
+_MOST_EARLY = 16 * 1024
+# Bytes of messages that are not whole, of all connections together.
+_MOST_HELD = 256 * 1024 * 1024
 # Happenings of one connection that wait until it is known whether it is one of Discord's.
 _MOST_WAITING = 1000
 # Client randoms that are remembered, paths of UDP that are known, and names that are counted, at the same time.
 _MOST_RANDOMS, _MOST_PATHS, _MOST_NAMES = 100_000, 20_000, 1000
 _UDP_HEADER = 8
+# Packets of a path among which the same one is looked for, and nanoseconds in which it comes again.
+_RECENT, _TWICE_NS = 8, 20_000_000
 _HTTP_2 = b"PRI * HTTP/2"
 
 LATE, HTTP_2, HOLE = "late", "http/2", "hole"
@@ -65,6 +69,8 @@ class Desk:
         self.seen_twice = 0
         """Connections that the file has a second time, from another interface."""
         self.websockets = 0
+        self.held = 0
+        """Bytes of messages that are not whole."""
         self._hosts = tuple(hosts)
         self._randoms: dict[bytes, int] = {}
         self._last = 0
@@ -112,7 +118,7 @@ class Conversation:
         self._is_recognized = False
         self._tunnel = ""
         """Where a tunnel leads to, by the request for it."""
-        self._http = Http()
+        self._http: Http | None = None
         self._socket: _Socket | None = None
 
     def receive(self, from_client: bool, data: bytes, at_ns: int) -> None:
@@ -198,25 +204,27 @@ class Conversation:
             self._desk.count_unread(HTTP_2, self._host())
             self.is_over = True
             return
+        if self._http is None:
+            self._http = Http()
         exchange = self._http.receive(from_client, data)
         self.is_over = self._http.is_over
         if exchange is None:
             return
         if exchange.is_websocket:
-            self._open(exchange, at_ns)
+            self._open(exchange, self._http, at_ns)
         elif exchange.is_switched and exchange.method == "CONNECT" and self._tls is None:
-            self._enter(exchange.target, at_ns)
+            self._enter(exchange.target, self._http, at_ns)
 
-    def _enter(self, target: str, at_ns: int) -> None:
+    def _enter(self, target: str, http: Http, at_ns: int) -> None:
         """Read on in a tunnel."""
         self._tunnel = target
-        said = {side: self._http.rest(side) for side in (True, False)}
-        self._http, self._is_recognized, self._is_late = Http(), False, False
+        said = {side: http.rest(side) for side in (True, False)}
+        self._http, self._is_recognized, self._is_late = None, False, False
         for side, rest in said.items():
             if rest:
                 self.receive(side ^ self._is_turned, rest, at_ns)
 
-    def _open(self, exchange: Exchange, at_ns: int) -> None:
+    def _open(self, exchange: Exchange, http: Http, at_ns: int) -> None:
         """Begin the WebSocket that was asked for, or note that it was refused."""
         self._desk.websockets += 1
         scheme = "ws" if self._tls is None else "wss"
@@ -242,7 +250,8 @@ class Conversation:
         accepted = next((value for name, value in exchange.response if name == "sec-websocket-extensions"), "")
         self._socket = _Socket(self._desk, opened, accepted)
         for from_client in (True, False):
-            self._socket.receive(at_ns, from_client, self._http.rest(from_client))
+            self._socket.receive(at_ns, from_client, http.rest(from_client))
+        self._http = None
 
     def _give_up(self, tls: Tls, problem: str, at_ns: int) -> None:
         """Take in that what TLS carries cannot be read, or not any further."""
@@ -287,20 +296,25 @@ class _Socket:
             return
         frames = self._frames[from_client]
         number = self._opened.connection
-        for opcode, body in frames.receive(data):
+        held = frames.held
+        messages = frames.receive(data)
+        self._desk.held += frames.held - held
+        for opcode, body in messages:
             if opcode <= BINARY:
                 self._keep(Frame(number, at_ns, from_client, opcode == TEXT, body))
             elif opcode == CLOSE:
                 self._close(at_ns, from_client, body)
             else:
                 self._keep(Control(number, at_ns, from_client, "ping" if opcode == PING else "pong", body))
-        if frames.problem is not None:
+        if frames.problem is not None or self._desk.held > _MOST_HELD:
             self.lose(at_ns, "frames", from_client)
 
     def lose(self, at_ns: int, reason: Literal["packets", "tls", "frames"], *sides: bool) -> None:
         """Take in that nothing more can be read of some sides; of both where none is named."""
         lost = {side for side in sides or (True, False) if side not in self._lost}
         self._lost |= lost
+        for side in lost:
+            self._drop(side)
         if lost and not self._is_closed:
             number = self._opened.connection
             self._keep(Gap(number, at_ns, at_ns, at_ns, int(True in lost), int(False in lost), reason))
@@ -313,8 +327,15 @@ class _Socket:
 
     def leave(self) -> None:
         """Take in that nothing more comes."""
+        for side in (True, False):
+            self._drop(side)
         if self._waiting is not None:
             self._decide([each for each in self._waiting if isinstance(each, Frame)])
+
+    def _drop(self, side: bool) -> None:
+        """Let go of a message that is not whole."""
+        self._desk.held -= self._frames[side].held
+        self._frames[side] = Frames(side, "")
 
     def _close(self, at_ns: int, from_client: bool, body: bytes) -> None:
         code, reason = read_close(body)
@@ -362,6 +383,8 @@ class _Path:
     """Packets before it is known whether this is a path to a voice server; None afterwards."""
     number: int = 0
     """0 where it is none."""
+    recent: deque[tuple[int, bool, bytes]] = field(default_factory=lambda: deque(maxlen=_RECENT))
+    """The last packets, where each may be in the file several times."""
 
 
 class Paths:
@@ -372,9 +395,11 @@ class Paths:
         """How many there were."""
         self._desk = desk
         self._paths: dict[bytes, _Path] = {}
+        # When each question of IP discovery was asked last, by itself and by whom it was asked.
+        self._asked: dict[tuple[bytes, bytes], int] = {}
 
-    def receive(self, at_ns: int, source: bytes, destination: bytes, datagram: bytes) -> None:
-        """Take a datagram: its header and its data."""
+    def receive(self, at_ns: int, source: bytes, destination: bytes, datagram: bytes, is_any: bool) -> None:
+        """Take a datagram: its header and its data. `is_any`: it may be there again, from another interface."""
         if len(datagram) < _UDP_HEADER:
             return
         size = int.from_bytes(datagram[4:6], "big")
@@ -391,6 +416,10 @@ class Paths:
             return
         data = datagram[_UDP_HEADER : size if size >= _UDP_HEADER else None]
         from_client = key == path.client
+        if is_any:
+            if any(_is_again(at_ns, from_client, data, each) for each in path.recent):
+                return
+            path.recent.append((at_ns, from_client, data))
         if path.waiting is None:
             self._desk.keep(Frame(path.number, at_ns, from_client, False, data))
             return
@@ -409,7 +438,17 @@ class Paths:
     def _open(self, path: _Path, size: int) -> None:
         waiting, path.waiting = path.waiting, None
         assert waiting is not None
-        key, path.number = path.client, self._desk.number()
+        key = path.client
+        asked = waiting[-1][2], key[size : 2 * size]
+        last_ns = self._asked.pop(asked, -_TWICE_NS)
+        self._asked[asked] = waiting[-1][0]
+        if len(self._asked) > _MOST_NAMES:
+            del self._asked[next(iter(self._asked))]
+        if waiting[-1][0] - last_ns < _TWICE_NS:
+            # The same question from another address: behind a router that translates them.
+            self._desk.seen_twice += 1
+            return
+        path.number = self._desk.number()
         client = key[:size], int.from_bytes(key[2 * size : 2 * size + 2], "big")
         server = key[size : 2 * size], int.from_bytes(key[2 * size + 2 :], "big")
         url = udp_url(str(ip_address(server[0])), server[1])
@@ -429,6 +468,11 @@ class Paths:
         for key, path in order[: len(order) // 2]:
             self._leave(path)
             del self._paths[key]
+
+
+def _is_again(at_ns: int, from_client: bool, data: bytes, other: tuple[int, bool, bytes]) -> bool:
+    """Say whether a packet is one that was there before. What voice sends is never twice the same."""
+    return data == other[2] and from_client == other[1] and at_ns - other[0] < _TWICE_NS
 
 
 def _side(from_client: bool) -> Side:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from inspector.errors import CaptureError
 from inspector.importers.order import OrderedTracks, Track
 from inspector.importers.pcap.keylog import KeyLog
-from inspector.importers.pcap.network import TCP, UDP, Network
+from inspector.importers.pcap.network import ANY, TCP, UDP, Network
 from inspector.importers.pcap.packetfile import PacketFile, is_packet_file
 from inspector.importers.source import Source
 from inspector.model import Frame, Happening
@@ -112,7 +112,7 @@ class PacketCapture(Source):
                     if protocol == TCP:
                         streams.receive(at_ns, source, destination, carried, missing)
                     elif protocol == UDP and not missing:
-                        paths.receive(at_ns, source, destination, carried)
+                        paths.receive(at_ns, source, destination, carried, link in ANY)
             self._packets += len(batch)
             self._read = min(file.read_bytes, self._total)
             yield from held.released(min([batch[-1][0] - _LATE_NS, *desk.undecided.values()]))

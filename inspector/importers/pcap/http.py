@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import h11
 
 # Bytes of a request's or an answer's head, and of one side that wait for the other.
-_LONGEST_HEAD, _MOST_WAITING = 64 * 1024, 1024 * 1024
+_LONGEST_HEAD, _MOST_WAITING = 16 * 1024, 64 * 1024
 # Methods, of which a request begins with one.
 _METHODS = (b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"CONNECT ", b"OPTIONS ", b"PATCH ")
 

@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 TCP, UDP = 6, 17
 
 _NULL, _ETHERNET, _LOOP, _COOKED, _COOKED_2 = 0, 1, 108, 113, 276
+ANY = frozenset({_COOKED, _COOKED_2})
+"""Of captures on all interfaces of a machine."""
+# Where the type of what is carried is, and where that begins.
+_TYPED = {_ETHERNET: (12, 14), _COOKED: (14, 16), _COOKED_2: (0, 20)}
 # Raw IP: of some systems, and by the registry.
 _RAW = frozenset({12, 14, 101, 228, 229})
 # What may be in front of the type of an Ethernet frame: 802.1Q, 802.1ad, and its older number.
@@ -55,8 +59,9 @@ class Network:
 
         `data`: the packet, as much of it as was kept.
         """
-        if link == _ETHERNET:
-            start, kind = 14, data[12:14]
+        place = _TYPED.get(link)
+        if place is not None:
+            kind, start = data[place[0] : place[0] + 2], place[1]
             while kind in _VLAN:
                 kind, start = data[start + 2 : start + 4], start + 4
             if kind not in _IP:
@@ -66,14 +71,6 @@ class Network:
         elif link in (_NULL, _LOOP):
             # The family's number differs between systems, and its byte order: IP says its version itself.
             start = 4
-        elif link == _COOKED:
-            start = 16
-            if data[14:16] not in _IP:
-                return None
-        elif link == _COOKED_2:
-            start = 20
-            if data[:2] not in _IP:
-                return None
         else:
             self.unread_links[link] += 1
             return None

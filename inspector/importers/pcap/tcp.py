@@ -27,7 +27,7 @@ _MOST_WAITING, _MOST_WAITING_IN_ALL, _MOST_PIECES = 4 * 1024**2, 64 * 1024**2, 2
 # Nanoseconds that bytes may come after they were confirmed.
 _PATIENCE_NS = 3_000_000_000
 # Connections that are known at the same time.
-_MOST_CONNECTIONS = 20_000
+_MOST_CONNECTIONS = 8000
 
 _HEADER = struct.Struct("!HHIIBB").unpack_from
 

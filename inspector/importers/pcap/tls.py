@@ -29,7 +29,7 @@ _RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2
 # Bytes of a record (RFC 5246, section 6.2.3) and of a handshake message that are not taken for damage.
 _LONGEST_RECORD, _LONGEST_MESSAGE = 2**14 + 2048, 64 * 1024
 # Bytes of one side that wait for a hello of the other.
-_MOST_WAITING = 256 * 1024
+_MOST_WAITING = 64 * 1024
 
 _RECORD = struct.Struct("!BHH").unpack_from
 

@@ -43,6 +43,11 @@ class Frames:
         self._opcode = 0
         self._is_packed = False
 
+    @property
+    def held(self) -> int:
+        """Bytes of messages that are not whole."""
+        return self._size + self._fragments_size
+
     def receive(self, data: bytes) -> list[Message]:
         """Take the next bytes, and return the messages that are whole now; nothing after a problem."""
         if self._pieces:

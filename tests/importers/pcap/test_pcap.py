@@ -9,7 +9,7 @@ import pytest
 
 from inspector.errors import CaptureError
 from inspector.importers import open_source
-from inspector.importers.pcap import PacketCapture
+from inspector.importers.pcap import PacketCapture, conversation
 from inspector.importers.pcap import file as pcap_file
 from inspector.model import Closed, Control, Frame, Gap, Happening, Kind, Opened, Plane
 from inspector.pipeline import Pipeline
@@ -175,6 +175,20 @@ def test_the_packets_of_a_call_are_media(tmp_path: Path) -> None:
     assert isinstance(found[-1], Closed)
 
 
+def test_a_call_that_is_in_the_file_several_times_is_given_once(tmp_path: Path) -> None:
+    packets = Wired(MEDIA).packets
+    again = [(at_ns, packet.replace(bytes([10, 0, 0, 2]), bytes([10, 0, 0, 9]))) for at_ns, packet in packets]
+    both = [packet for group in zip(packets, packets, again, strict=True) for packet in group]
+    found, _ = read(tmp_path, pcap(both, COOKED))
+    assert [each for each in found if isinstance(each, Frame)] == [each for each in MEDIA if isinstance(each, Frame)]
+
+
+def test_packets_that_the_network_repeated_are_given_twice(tmp_path: Path) -> None:
+    packets = Wired(MEDIA).packets
+    found, _ = read(tmp_path, pcap([*packets, packets[-1]]))
+    assert found[-2] == found[-3]
+
+
 def test_a_server_of_ones_own_is_known_by_its_hello_and_others_are_not(tmp_path: Path) -> None:
     own = Conversation(url="ws://own.example/?v=9&encoding=json").opens().server(HELLO).client(identify())
     foreign = Conversation(url="ws://chat.example/?v=9&encoding=json", connection=2).opens().server({"hello": 1})
@@ -325,6 +339,19 @@ def test_frames_that_break_the_rules_end_their_side(tmp_path: Path) -> None:
     talk.server(b"\x83\x00").client(b"\x81\x00")
     found, _ = read(tmp_path, pcap(wired.packets))
     assert [type(each) for each in found] == [Opened, Frame, Gap, Frame]
+
+
+def test_messages_that_never_become_whole_do_not_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation, "_MOST_HELD", 100_000)
+    happenings = [each for n in range(1, 6) for each in Conversation(connection=n).opens().server(HELLO).happenings]
+    wired = Wired(happenings, None)
+    for each in wired._connections.values():
+        each.talk.at_ns += SECOND
+        each.talk.server(b"\x81\x7f" + (50_000).to_bytes(8, "big") + bytes(40_000))
+    found, _ = read(tmp_path, pcap(wired.packets))
+    assert sum(isinstance(each, Gap) for each in found) == 3
 
 
 def test_an_empty_file_says_so(tmp_path: Path) -> None:
