@@ -22,6 +22,7 @@ from benchmarks import (
     flowfiles,
     fuzzing,
     importing,
+    packets,
     proxying,
     reading,
     road,
@@ -37,6 +38,7 @@ PARTS = (
     "decoder",
     "import",
     "flows",
+    "packets",
     "scaling",
     "reader",
     "screen",
@@ -102,6 +104,8 @@ def _sections(options: argparse.Namespace, folder: Path) -> Iterator[Section]:
         yield importing.measure(title, etf, build(few), folder / "etf.gwcap", 2 * rounds + 1)
     if "flows" in wanted:
         yield flowfiles.measure(folder, rounds, quick=options.quick)
+    if "packets" in wanted:
+        yield packets.measure(build(max(1000, options.messages * 3 // 10)), folder, rounds)
     if "scaling" in wanted:
         yield scaling.measure(folder, rounds, quick=options.quick)
     if "reader" in wanted:

@@ -189,7 +189,8 @@ class Gap:
     """And how many the server."""
     reason: str
     """A slug: ``disk`` (the capture could not be written), ``queue`` (it could not be written fast enough), ``file``
-    (the file in which they were was lost)."""
+    (the file in which they were was lost). Those of packet captures end a direction for good, and its number, 1, stands
+    for any: ``packets`` (they are missing), ``tls`` (it cannot be decrypted), ``frames`` (they break the rules)."""
 
     @property
     def missing(self) -> int:

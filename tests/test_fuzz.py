@@ -35,7 +35,7 @@ def test_workers_that_share_the_numbers_get_all_kinds() -> None:
     source = ByDice(KINDS, 1)
     for workers in (1, 2, 3, 4, 9):
         for first in range(workers):
-            numbers = range(first, 400, workers)
+            numbers = range(first, 1000, workers)
             assert {source.kind(number) for number in numbers} == set(KINDS)
 
 

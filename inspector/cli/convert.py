@@ -7,6 +7,7 @@ import click
 from inspector.cli.ending import tidy_up
 from inspector.cli.output import note
 from inspector.cli.progress import progress_bar
+from inspector.cli.reading import keys_option
 from inspector.cli.stdin import with_stdin
 from inspector.errors import CaptureError
 from inspector.importers.merge import Input, merge
@@ -18,15 +19,23 @@ from inspector.store.lock import Lock
 @click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CAPTURE...")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The capture to make")
 @click.option("--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated")
+@keys_option
 @click.option("--keep-secrets", is_flag=True, help="Keep secrets in the capture instead of masking them")
 @click.option("--force", is_flag=True, help="Replace the output if it exists")
-def convert(captures: tuple[Path, ...], output: Path, hosts: tuple[str, ...], keep_secrets: bool, force: bool) -> None:
-    """Make a capture from frames, mitmproxy flows, a HAR or other captures.
+def convert(
+    captures: tuple[Path, ...],
+    output: Path,
+    hosts: tuple[str, ...],
+    keys: tuple[Path, ...],
+    keep_secrets: bool,
+    force: bool,
+) -> None:
+    """Make a capture from frames, mitmproxy flows, HARs, packet captures or other captures.
 
     Several files become one capture in the order of time, each with connections of its own. - is a file on stdin.
     """
     tidy_up()
-    inputs = [Input(path, hosts) for path in with_stdin(captures)]
+    inputs = [Input(path, hosts, keys) for path in with_stdin(captures)]
     if output.exists() and not force:
         raise CaptureError(f"{output} exists; --force replaces it")
     with Lock(output), progress_bar(f"reading {', '.join(each.path.name for each in inputs)}") as report:

@@ -83,6 +83,7 @@ def diagnose(
     accepted: Path | None,
     to_accept: Path | None,
     hosts: tuple[str, ...],
+    keys: tuple[Path, ...],
     no_cache: bool,
 ) -> int:
     """Say what went wrong, why, and what to do.
@@ -102,7 +103,7 @@ def diagnose(
     for group in groups:
         names = ["stdin" if each == STDIN else each.name for each in group]
         try:
-            path = as_capture(group, hosts, no_cache=no_cache)
+            path = as_capture(group, hosts, keys, no_cache=no_cache)
             made = look_into(path, files=names, wanted=_wanted(only, ignore))
         except GwinspectError as error:
             refused.append((", ".join(names), str(error)))

@@ -22,7 +22,7 @@ COMMANDS = {
     "stats": "Count what recordings hold.",
     "diagnose": "Say what went wrong, why, and what to do.",
     "explain": "Say what an opcode, close code, event, intent, id or rule means.",
-    "convert": "Make a capture from frames, mitmproxy flows, a HAR or other captures.",
+    "convert": "Make a capture from frames, mitmproxy flows, HARs, packet captures or other captures.",
     "cache": "List or clear the imports that are kept of other formats.",
     "reindex": "Decode a capture's stored frames anew.",
     "sql": "Ask a capture in SQL.",

@@ -30,14 +30,20 @@ _LONGEST_NAME = 50
 )
 @import_options
 def open(  # noqa: A001
-    captures: tuple[Path, ...], following: bool, where: str, hosts: tuple[str, ...], no_cache: bool
+    captures: tuple[Path, ...],
+    following: bool,
+    where: str,
+    hosts: tuple[str, ...],
+    keys: tuple[Path, ...],
+    no_cache: bool,
 ) -> None:
     """Open recordings in the timeline.
 
-    CAPTURE is a .gwcap, also one that is still being recorded, frames (.frames.jsonl), a mitmproxy flow file or a HAR
-    with WebSocket messages; its content decides, not its name. - reads one from stdin. Other formats than .gwcap are
-    imported once into a private cache (see `gwinspect cache`), and shown while that goes on; frames that still grow are
-    shown live with --follow. Several become one timeline in the order of time.
+    CAPTURE is a .gwcap, also one that is still being recorded, frames (.frames.jsonl), a mitmproxy flow file, a HAR
+    with WebSocket messages or a packet capture (.pcap, .pcapng; see --keys); its content decides, not its name. - reads
+    one from stdin. Other formats than .gwcap are imported once into a private cache (see `gwinspect cache`), and shown
+    while that goes on; frames that still grow are shown live with --follow. Several become one timeline in the order of
+    time.
     """
     tidy_up()
     search_for(where)
@@ -64,7 +70,7 @@ def open(  # noqa: A001
         context = click.get_current_context()
         passing = Path(context.with_resource(TemporaryDirectory(prefix="gwinspect-"))) if no_cache else None
         paths = with_stdin(captures, piped)
-        found = context.with_resource(watched(paths, default(), hosts, passing=passing))
+        found = context.with_resource(watched(paths, default(), hosts, keys, passing=passing))
         path, running = found.path, found.running
         is_import = True
         notes_beside = _together(captures)

@@ -16,6 +16,15 @@ from inspector.store.file import is_capture, passing_file
 Decorated = Callable[..., Any]
 
 
+keys_option = click.option(
+    "--keys",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="TLS key log (SSLKEYLOGFILE) for packet captures; CAPTURE.keys.log is found by itself; may be repeated",
+)
+
+
 def import_options(command: Decorated) -> Decorated:
     """Add the options for files of other formats."""
     for option in (
@@ -23,13 +32,19 @@ def import_options(command: Decorated) -> Decorated:
         click.option(
             "--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated"
         ),
+        keys_option,
     ):
         command = option(command)
     return command
 
 
 def as_capture(
-    captures: Sequence[Path], hosts: Sequence[str] = (), *, no_cache: bool = False, keep_secrets: bool = False
+    captures: Sequence[Path],
+    hosts: Sequence[str] = (),
+    keys: Sequence[Path] = (),
+    *,
+    no_cache: bool = False,
+    keep_secrets: bool = False,
 ) -> Path:
     """Return one capture with all that is in the files `captures`: the one that is named, or one that they make.
 
@@ -47,8 +62,8 @@ def as_capture(
 
     with progress_bar(f"importing {', '.join(path.name for path in paths)}") as report:
         if not no_cache and not keep_secrets and paths == tuple(captures):
-            return imported(paths, default(), hosts, report=report)
-        inputs = [Input(path, hosts) for path in paths]
+            return imported(paths, default(), hosts, keys, report=report)
+        inputs = [Input(path, hosts, keys) for path in paths]
         target = click.get_current_context().with_resource(
             passing_file(Path(tempfile.gettempdir()) / "gwinspect-import.gwcap")
         )

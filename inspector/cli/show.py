@@ -51,6 +51,7 @@ def show(
     following: bool,
     where: str,
     hosts: tuple[str, ...],
+    keys: tuple[Path, ...],
     reveal: bool,
     raw: bool,
     packets: bool,
@@ -59,10 +60,10 @@ def show(
 ) -> None:
     """Print recordings as an annotated timeline.
 
-    CAPTURE is a .gwcap, frames (.frames.jsonl), a mitmproxy flow file or a HAR with WebSocket messages; its content
-    decides, not its name. - reads one from stdin. Several become one timeline in the order of time. Other formats than
-    .gwcap are imported once into a private cache (see `gwinspect cache`). --follow takes a .gwcap or frames, from stdin
-    too.
+    CAPTURE is a .gwcap, frames (.frames.jsonl), a mitmproxy flow file, a HAR with WebSocket messages or a packet
+    capture (.pcap, .pcapng; see --keys); its content decides, not its name. - reads one from stdin. Several become one
+    timeline in the order of time. Other formats than .gwcap are imported once into a private cache (see `gwinspect
+    cache`). --follow takes a .gwcap or frames, from stdin too.
     """
     if following and len(captures) > 1:
         raise UsageError("--follow takes one capture")
@@ -75,7 +76,7 @@ def show(
 
         _follow(followed(captures[0], hosts), printer, search, packets=packets, decrypt=decrypt, reveal=reveal)
         return
-    path = as_capture(captures, hosts, no_cache=no_cache, keep_secrets=reveal)
+    path = as_capture(captures, hosts, keys, no_cache=no_cache, keep_secrets=reveal)
     with closing(Reader(path, reveal=reveal)) as reader:
         rows = CaptureRows(reader)
         if packets or decrypt:

@@ -66,6 +66,7 @@ def sql(
     reveal: bool,
     timeout: float | None,
     hosts: tuple[str, ...],
+    keys: tuple[Path, ...],
     no_cache: bool,
 ) -> None:
     """Ask a capture in SQL, read-only.
@@ -80,7 +81,7 @@ def sql(
     Other formats than .gwcap are imported once into a private cache (see `gwinspect cache`). - is a file on stdin.
     """
     statement = typed(statement)
-    capture = as_capture([capture], hosts, no_cache=no_cache, keep_secrets=reveal)
+    capture = as_capture([capture], hosts, keys, no_cache=no_cache, keep_secrets=reveal)
     # payload() reads what a statement may not.
     with closing(Reader(capture, reveal=reveal)) as reader, closing(Reader(capture, reveal=reveal)) as behind:
         rows = CaptureRows(behind)

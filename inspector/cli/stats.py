@@ -55,20 +55,22 @@ def stats(
     limit: int,
     where: str,
     hosts: tuple[str, ...],
+    keys: tuple[Path, ...],
     no_cache: bool,
 ) -> None:
     """Count what recordings hold.
 
     Traffic by connection, direction, opcode and event, with sizes, rates and compression; round trips of heartbeats;
-    voice media; findings by rule. CAPTURE is a .gwcap, frames (.frames.jsonl), a mitmproxy flow file or a HAR with
-    WebSocket messages; its content decides, not its name, and - is stdin. Each is counted by itself. Other formats than
-    .gwcap are imported once into a private cache (see `gwinspect cache`).
+    voice media; findings by rule. CAPTURE is a .gwcap, frames (.frames.jsonl), a mitmproxy flow file, a HAR with
+    WebSocket messages or a packet capture (.pcap, .pcapng; see --keys); its content decides, not its name, and - is
+    stdin. Each is counted by itself. Other formats than .gwcap are imported once into a private cache (see `gwinspect
+    cache`).
     """
     search = search_for(where)
     width = min(shutil.get_terminal_size((100, 40)).columns, _WIDEST) if sys.stdout.isatty() else 100
     for number, path in enumerate(captures):
         name = "stdin" if path == STDIN else str(path)
-        with closing(Reader(as_capture([path], hosts, no_cache=no_cache))) as reader:
+        with closing(Reader(as_capture([path], hosts, keys, no_cache=no_cache))) as reader:
             with progress_bar(path.name) if reader.last() >= _LONG else nullcontext(_tell_nobody) as progress:
                 found = Survey(reader, default(), search, by=by).take(progress)
             rows = CaptureRows(reader)

@@ -11,20 +11,22 @@ from inspector.importers.foreign import describe
 from inspector.importers.frames import FramesFile
 from inspector.importers.har import HarFile
 from inspector.importers.mitm import FlowFile
+from inspector.importers.pcap import PacketCapture
 from inspector.importers.source import Source
 
 __all__ = ["IMPORTERS", "Source", "open_source"]
 
-IMPORTERS: tuple[type[Source], ...] = (FramesFile, FlowFile, HarFile)
+IMPORTERS: tuple[type[Source], ...] = (FramesFile, FlowFile, HarFile, PacketCapture)
 
 # Bytes that are enough to know a format by.
 _HEAD_BYTES = 16 * 1024
 
 
-def open_source(path: Path, extra_hosts: Iterable[str] = ()) -> Source:
+def open_source(path: Path, extra_hosts: Iterable[str] = (), keys: Iterable[Path] = ()) -> Source:
     """Open a file that another program wrote. Our own captures are not for here.
 
     `extra_hosts`: hosts of the user's own that count as Discord's (see `inspector.protocol.hosts.plane_of`).
+    `keys`: key logs of TLS, for packet captures.
 
     Raises:
         NotACapture: if nothing that we read is in it.
@@ -39,7 +41,7 @@ def open_source(path: Path, extra_hosts: Iterable[str] = ()) -> Source:
             head = file.read(_HEAD_BYTES)
         for importer in IMPORTERS:
             if importer.recognizes(head):
-                return importer(path, extra_hosts)
+                return importer(path, extra_hosts, keys)
     except FileNotFoundError as error:
         raise CaptureError(f"{path} does not exist") from error
     except PermissionError as error:
@@ -48,5 +50,5 @@ def open_source(path: Path, extra_hosts: Iterable[str] = ()) -> Source:
         raise CaptureError(f"{path} could not be opened: {error}") from error
     raise NotACapture(
         f"{path} is {describe(head)}; gwinspect reads its own captures (.gwcap), frames (.frames.jsonl), "
-        "flow files of mitmproxy and HAR files with WebSocket messages"
+        "flow files of mitmproxy, HAR files with WebSocket messages and packet captures (pcap, pcapng)"
     )

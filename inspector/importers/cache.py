@@ -17,6 +17,7 @@ from platformdirs import user_cache_path
 from inspector import __version__
 from inspector.errors import CaptureError, EnvironmentProblem
 from inspector.importers.merge import Input, Report, merge
+from inspector.importers.pcap.file import keys_beside
 from inspector.protocol.registry import Registry
 from inspector.store.file import SCHEMA_VERSION, make_folder
 from inspector.store.reader import Reader
@@ -47,18 +48,25 @@ class Kept:
 class Place:
     """Where the import of some files is kept, once it is made.
 
-    `hosts` are more hosts that are gateways; `folder` is where imports are kept, by default below the user's cache
-    folder. Raises CaptureError where a file cannot be read, EnvironmentProblem where the folder cannot be made.
+    `hosts` are more hosts that are gateways; `keys` are key logs for packet captures; `folder` is where imports are
+    kept, by default below the user's cache folder. Raises CaptureError where a file cannot be read, EnvironmentProblem
+    where the folder cannot be made.
     """
 
     def __init__(
-        self, paths: Sequence[Path], registry: Registry, hosts: Iterable[str] = (), *, folder: Path | None = None
+        self,
+        paths: Sequence[Path],
+        registry: Registry,
+        hosts: Iterable[str] = (),
+        keys: Sequence[Path] = (),
+        *,
+        folder: Path | None = None,
     ) -> None:
         hosts = tuple(hosts)
-        self.inputs = [Input(path, hosts) for path in paths]
+        self.inputs = [Input(path, hosts, keys) for path in paths]
         try:
             self.folder = private_folder(folder)
-            self.path = self.folder / f"{_key(paths, registry, hosts)}.gwcap"
+            self.path = self.folder / f"{_key(paths, registry, hosts, keys)}.gwcap"
         except BaseException:
             self.close()
             raise
@@ -81,6 +89,7 @@ def imported(
     paths: Sequence[Path],
     registry: Registry,
     hosts: Iterable[str] = (),
+    keys: Sequence[Path] = (),
     *,
     report: Report = lambda done, total, happenings: None,
     folder: Path | None = None,
@@ -94,7 +103,7 @@ def imported(
         CaptureError: where a file cannot be read, or there is no gateway connection in any.
         EnvironmentProblem: where the folder cannot be made.
     """
-    place = Place(paths, registry, hosts, folder=folder)
+    place = Place(paths, registry, hosts, keys, folder=folder)
     try:
         if not place.is_filled():
             merge(place.inputs, place.path, registry, made_by=MADE_BY, report=report)
@@ -168,7 +177,7 @@ def private_folder(folder: Path | None = None) -> Path:
     return folder
 
 
-def _key(paths: Sequence[Path], registry: Registry, hosts: Sequence[str]) -> str:
+def _key(paths: Sequence[Path], registry: Registry, hosts: Sequence[str], keys: Sequence[Path]) -> str:
     """Return the name for an import: a digest of all that makes it what it is."""
     # What is masked, and which ids are found, is in the tables, and users may add to them.
     tables = (sorted((name, row.ids) for name, row in registry.events.items()), registry.secrets)
@@ -178,8 +187,10 @@ def _key(paths: Sequence[Path], registry: Registry, hosts: Sequence[str]) -> str
     digest = hashlib.sha256(repr(about).encode())
     for path in paths:
         # The newest rows of a capture that is being written are not in the file itself yet.
-        for part in (path, path.with_name(path.name + "-wal")):
+        for part in (path, path.with_name(path.name + "-wal"), keys_beside(path)):
             digest.update(_digest(part))
+    for path in keys:
+        digest.update(_digest(path))
     return digest.hexdigest()[:40]
 
 

@@ -11,16 +11,11 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xfd7zXZ\x00", "compressed with xz (unpack it first)"),
     (b"PK\x03\x04", "a zip archive (unpack it first)"),
     (b"SQLite format 3\x00", "an SQLite database of something else"),
-    (b"\xd4\xc3\xb2\xa1", "a pcap capture of packets"),
-    (b"\xa1\xb2\xc3\xd4", "a pcap capture of packets"),
-    (b"\x4d\x3c\xb2\xa1", "a pcap capture of packets"),
-    (b"\xa1\xb2\x3c\x4d", "a pcap capture of packets"),
-    (b"\x0a\x0d\x0d\x0a", "a pcapng capture of packets"),
 )
 
 
 def describe(head: bytes) -> str:
-    """Return what a file beginning with `head` is: ``empty``, ``text``, ``a pcap capture of packets``, …"""
+    """Return what a file beginning with `head` is: ``empty``, ``text``, ``a zip archive``, …"""
     if not head:
         return "empty"
     for magic, name in _MAGIC:

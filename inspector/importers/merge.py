@@ -45,10 +45,10 @@ class Merged:
 class Input:
     """A file that holds happenings: a capture, or a format that the importers know. Raises CaptureError."""
 
-    def __init__(self, path: Path, hosts: Iterable[str] = ()) -> None:
+    def __init__(self, path: Path, hosts: Iterable[str] = (), keys: Iterable[Path] = ()) -> None:
         self.path = path
         self._reader = Reader(path) if is_capture(path) else None
-        self._foreign = None if self._reader else open_source(path, hosts)
+        self._foreign = None if self._reader else open_source(path, hosts, keys)
         self._bytes = path.stat().st_size
         self._done = (0, 1)
         self._said = self._reader.notes() if self._reader is not None else []

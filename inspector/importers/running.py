@@ -59,6 +59,7 @@ class _Job:
     paths: tuple[Path, ...]
     registry: Registry
     hosts: tuple[str, ...]
+    keys: tuple[Path, ...]
     part: Path
     """The capture to fill."""
     target: Path | None
@@ -131,6 +132,7 @@ def watched(
     paths: Sequence[Path],
     registry: Registry,
     hosts: Iterable[str] = (),
+    keys: Sequence[Path] = (),
     *,
     passing: Path | None = None,
     folder: Path | None = None,
@@ -143,7 +145,7 @@ def watched(
     hosts = tuple(hosts)
     target = None
     if passing is None:
-        place = Place(paths, registry, hosts, folder=folder)
+        place = Place(paths, registry, hosts, keys, folder=folder)
         place.close()
         target = place.path
         if place.is_filled():
@@ -152,14 +154,15 @@ def watched(
     else:
         # What is no recording is said at once.
         for path in paths:
-            Input(path, hosts).close()
+            Input(path, hosts, keys).close()
     with passing_file((passing / "import.part") if passing else place.path.with_suffix(".part")) as part:
         names = ", ".join(path.name for path in paths)
         # Open until the end, and the log there from the start: by that viewers know that it grows.
         with closing(create(part, MADE_BY, names)) as held:
             held.execute("pragma journal_mode=wal")
             held.execute("select count(*) from meta").fetchone()
-            running = Running(part, _Job(tuple(map(Path.absolute, paths)), registry, hosts, part, target))
+            absolute = tuple(map(Path.absolute, paths)), tuple(map(Path.absolute, keys))
+            running = Running(part, _Job(absolute[0], registry, hosts, absolute[1], part, target))
             is_whole = False
             try:
                 yield Watched(part, running)
@@ -210,7 +213,7 @@ def main(fd: int) -> None:
 
 
 def _fill(job: _Job, tell: Report) -> None:
-    inputs = [Input(path, job.hosts) for path in job.paths]
+    inputs = [Input(path, job.hosts, job.keys) for path in job.paths]
     fill(inputs, job.part, job.registry, made_by=MADE_BY, followed=True, report=tell)
     if job.target is not None:
         _keep(job.part, job.target)

@@ -34,11 +34,12 @@ class Source(ABC):
     format: str
     """What kind of file it is, in words: ``mitmproxy flows``, ``HAR``."""
 
-    def __init__(self, path: Path, extra_hosts: Iterable[str] = ()) -> None:
+    def __init__(self, path: Path, extra_hosts: Iterable[str] = (), keys: Iterable[Path] = ()) -> None:
         self.path = path
         self.notes: list[str] = []
         """Sentences for a person, about what was left out and why. Complete once the iteration has ended."""
         self._extra_hosts = tuple(extra_hosts)
+        self._key_files = tuple(keys)
         self._read = 0
         self._total = path.stat().st_size if path.exists() else 0
         self._begin()

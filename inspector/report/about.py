@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
+from inspector.diagnose.gaps import is_endless
 from inspector.diagnose.ids import rule_of
 from inspector.inert import short
 from inspector.model import Event, Kind, Knows, Mark, Opened, Plane, Undecoded
@@ -310,8 +311,23 @@ def _undecoded(event: Event, connection: Connection) -> Entry:
     )
 
 
+_GAPS = {
+    "packets": "Record whole packets (-s 0), with a larger buffer (dumpcap -B 64), on the machine of the client.",
+    "tls": "Look whether the file is damaged. What came before can be relied on.",
+    "frames": "Look at what wrote those frames: the other end will have closed the connection with 1002.",
+}
+
+
 def _gap(event: Event, connection: Connection) -> Entry:
     gap = event.gap
+    if gap is not None and is_endless(gap):
+        return entry(
+            "gap",
+            "the rest of one side was not recorded",
+            ("Means", "Both ends heard all of it; only the recording lacks it. What the other side said goes on."),
+            ("Why", _clipped(event.note or "", 2 * _LONGEST)),
+            ("What to do", _GAPS[gap.reason]),
+        )
     lost = f"{connection.unread_frames:,} messages after it could not be read: the compressed stream was torn here."
     return entry(
         "gap",

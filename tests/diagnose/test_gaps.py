@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from inspector.model import Severity
-from tests.conversation import ACK, HEARTBEAT, Conversation, dispatch, identify, message, ready, resume
+from inspector.model import Gap, Severity
+from tests.conversation import ACK, HEARTBEAT, STEP, Conversation, dispatch, identify, message, ready, resume
 from tests.diagnose.finding import found, ids, one
 
 HELLO = {"op": 10, "d": {"heartbeat_interval": 1000}, "s": None, "t": None}
@@ -47,6 +47,28 @@ def test_rules_do_not_blame_an_end_for_what_is_missing(unseen: Say, after: Say, 
     if rule != "heartbeat-late":
         # Where it was never said, they do.
         assert rule in ids(after(logged_in()))
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        ((0, 1, "packets"), "the server: packets are missing from the capture file."),
+        ((1, 0, "frames"), "the client: it sent a frame that breaks WebSocket's rules."),
+        ((1, 1, "tls"), "the client and the server: it could not be decrypted any further."),
+    ],
+)
+def test_of_a_side_that_ends_in_a_gap_nothing_is_expected(lost: tuple[int, int, str], said: str) -> None:
+    talk = logged_in()
+    at_ns = talk.happenings[-1].at_ns + STEP
+    talk.happenings.append(Gap(1, at_ns, at_ns, at_ns, *lost))
+    for _ in range(20):
+        talk.waits(970)
+        if not lost[0]:
+            talk.client(HEARTBEAT)
+        if not lost[1]:
+            talk.server(ACK)
+    finding = one(found(talk), "recording-gap")
+    assert finding.text == f"The recording has nothing after this from {said}"
 
 
 def test_the_silence_of_a_gap_is_no_silence() -> None:

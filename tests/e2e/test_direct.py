@@ -2,8 +2,6 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
@@ -15,6 +13,7 @@ from inspector.simulator.script import Scenario
 from inspector.simulator.server.simulator import Simulator
 from inspector.simulator.server.stage import Discord
 from tests.e2e.playing import simulated, talks_of_capture
+from tests.e2e.tunnel import http_proxy
 
 pytestmark = [pytest.mark.compat, pytest.mark.e2e]
 
@@ -55,7 +54,7 @@ def test_behind_another_proxy_it_is_reached_through_that(tmp_path: Path) -> None
 
     async def play() -> None:
         simulator = Simulator(Scenario("test", "A test", "", greet_and_leave), pace=0)
-        async with simulator, _http_proxy(simulator, asked) as port:
+        async with simulator, http_proxy(simulator, asked) as port:
             settings = Settings(
                 tmp_path / "played.gwcap",
                 port=free_port("127.0.0.1"),
@@ -76,29 +75,6 @@ def test_behind_another_proxy_it_is_reached_through_that(tmp_path: Path) -> None
     assert asked == [f"CONNECT {NAME}:443 HTTP/1.1"]
     (talk,) = talks_of_capture(tmp_path / "played.gwcap")
     assert talk.close[0] == 4000
-
-
-@asynccontextmanager
-async def _http_proxy(simulator: Simulator, asked: list[str]) -> AsyncIterator[int]:
-    """Lead every CONNECT to the simulator, and note it; give the port."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        asked.append(head.split(b"\r\n")[0].decode())
-        there, here = await asyncio.open_connection("127.0.0.1", simulator.port)
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        await asyncio.gather(_pass_on(reader, here), _pass_on(there, writer))
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
-
-
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(65536):
-            writer.write(data)
-    writer.close()
 
 
 async def _say_hello(proxy: Proxy) -> None:

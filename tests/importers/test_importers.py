@@ -24,8 +24,6 @@ from tests.importers.test_mitm import dump, path_of_packets, refused, websocket
         (b"\x28\xb5\x2f\xfd\x24", "is compressed with zstd (unpack it first)"),
         (b"PK\x03\x04rest", "is a zip archive (unpack it first)"),
         (b"SQLite format 3\0" + bytes(84), "is an SQLite database of something else"),
-        (b"\xd4\xc3\xb2\xa1\x02\0\x04\0", "is a pcap capture of packets"),
-        (b"\x0a\x0d\x0d\x0a\x1c\0\0\0", "is a pcapng capture of packets"),
         (b'{"a": 1}', "is JSON, but not a HAR (there is no log in it)"),
         (b'[{"log": 1}]', "is JSON, but not a HAR (there is no log in it)"),
         (b'{"log":"a line of a container\\n","stream":"stdout"}\n', "is JSON, but not a HAR (there is no log in it)"),
@@ -42,7 +40,7 @@ def test_a_foreign_file_is_named_for_what_it_is(tmp_path: Path, head: bytes, nam
         open_source(path)
     assert str(raised.value) == (
         f"{path} {name}; gwinspect reads its own captures (.gwcap), frames (.frames.jsonl), "
-        "flow files of mitmproxy and HAR files with WebSocket messages"
+        "flow files of mitmproxy, HAR files with WebSocket messages and packet captures (pcap, pcapng)"
     )
 
 
