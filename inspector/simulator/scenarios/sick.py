@@ -191,14 +191,14 @@ async def message_content(discord: Discord) -> None:
 
 
 async def voice_kicked(discord: Discord) -> None:
-    gateway, voice = await _join(discord)
+    gateway, voice = await join(discord)
     await gateway.dispatch("VOICE_STATE_UPDATE", content.voice_state(BOT, None, _VOICE_SESSION))
     await voice.close(4014, "Disconnected.")
     await gateway.goodbye()
 
 
 async def voice_moved(discord: Discord) -> None:
-    gateway, voice = await _join(discord)
+    gateway, voice = await join(discord)
     await gateway.dispatch("VOICE_STATE_UPDATE", content.voice_state(BOT, _ATTIC, _VOICE_SESSION))
     await voice.close(4014, "Disconnected.")
     voice = await _let_in(discord, gateway, _OTHER_ENDPOINT)
@@ -209,7 +209,7 @@ async def voice_moved(discord: Discord) -> None:
 
 
 async def voice_main_lost(discord: Discord) -> None:
-    gateway, voice = await _join(discord)
+    gateway, voice = await join(discord)
     await gateway.invalid_session(resumable=False)
     await gateway.gone()
     await voice.close(4014, "Disconnected.")
@@ -217,7 +217,7 @@ async def voice_main_lost(discord: Discord) -> None:
 
 
 async def voice_stuck(discord: Discord) -> None:
-    gateway, voice = await _ask_to_join(discord)
+    gateway, voice = await ask_to_join(discord)
     await voice.hello()
     await voice.expect(VoiceOp.IDENTIFY)
     await discord.pause(10.5)
@@ -226,7 +226,7 @@ async def voice_stuck(discord: Discord) -> None:
 
 
 async def voice_4006(discord: Discord) -> None:
-    gateway, voice = await _join(discord)
+    gateway, voice = await join(discord)
     await voice.close(4015, "Voice server crashed.")
     voice = await discord.voice()
     await voice.hello()
@@ -263,14 +263,16 @@ async def _come_back(discord: Discord) -> None:
     await gateway.goodbye()
 
 
-async def _join(discord: Discord) -> tuple[GatewaySocket, VoiceSocket]:
-    gateway, voice = await _ask_to_join(discord)
+async def join(discord: Discord) -> tuple[GatewaySocket, VoiceSocket]:
+    """Play a login, ask the client to join a call, and play its connect to the voice gateway, where Ada is."""
+    gateway, voice = await ask_to_join(discord)
     await voice.connect(ADA)
     await voice.expect(VoiceOp.SPEAKING)
     return gateway, voice
 
 
-async def _ask_to_join(discord: Discord) -> tuple[GatewaySocket, VoiceSocket]:
+async def ask_to_join(discord: Discord) -> tuple[GatewaySocket, VoiceSocket]:
+    """Play `join` up to where the client has opened a connection to the voice gateway."""
     gateway = await discord.gateway()
     await gateway.login(content.guild())
     await gateway.dispatch("MESSAGE_CREATE", message(1, "!join"))
