@@ -16,7 +16,6 @@ from inspector.report.present import Presenter
 from inspector.simulator.scenarios.catalogue import SCENARIOS, scenario
 from inspector.store.file import check_target
 
-
 _MORE = "burst-COUNT, close-CODE, voice-close-CODE. From client-never-returned on, NAME-healthy has no fault."
 
 

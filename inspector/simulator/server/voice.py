@@ -106,6 +106,7 @@ class VoiceSocket(ServerSocket):
     async def greet(self, *users: Json, call: ServerCall | None = None, interval_ms: int = 13750) -> None:
         """Play `connect` up to where the client has to find out its address, and choose a protocol."""
         await self.identify(call, interval_ms=interval_ms)
+        self._media.asked.clear()
         ready = {"ssrc": SSRC, "ip": "127.0.0.1", "port": self._media.port, "modes": MODES}
         await self.tell(VoiceOp.READY, ready | {"experiments": [], "streams": []})
         await self.tell(VoiceOp.CLIENTS_CONNECT, {"user_ids": [user["id"] for user in users]})
