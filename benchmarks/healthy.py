@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[1]
 # Milliseconds between heartbeats.
 INTERVAL_MS = 1300
 # Seconds that a connection lasts, and between two events, at least and at most.
-LASTS, APART = (20.0, 50.0), (0.02, 0.6)
+LASTS, APART = (10.0, 40.0), (0.02, 0.6)
 # Seconds between two words that the client obeys. Discord allows 5 presences in 20 s.
 WORDS = (5.0, 9.0)
 # Seconds that a client may take to begin and to end.

@@ -81,6 +81,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "voice-wrong-endpoint": ("voice-close-4006",),
     "voice-without-dave": ("voice-close-4017",),
     "voice-close-4017": ("voice-rejoin-loop",),
+    "voice-handshake-stuck": ("voice-close-4009",),
     "voice-server-lost": ("voice-never-connected",),
     "media-discovery-malformed": ("media-address-unanswered", "voice-handshake-stuck"),
     "media-address-unanswered": ("voice-handshake-stuck",),

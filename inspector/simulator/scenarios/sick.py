@@ -1,7 +1,8 @@
 """Scenarios in which something goes wrong, each named for it: what the rules are to notice in real traffic.
 
 The rule: each says in `gives` what is to be noticed when it is played at its own pace; pauses are as long as it takes
-for that and hardly longer. Which side is at fault stands beside the script, in `client_fault`, or in the script itself.
+for that and hardly longer, and skipped where no timer of the client's matters. Which side is at fault stands beside the
+script, in `client_fault`, or in the script itself.
 """
 
 from inspector.protocol.ops import GatewayOp, VoiceOp
@@ -58,7 +59,9 @@ async def unanswered_request(discord: Discord) -> None:
     await gateway.login(content.guild())
     await gateway.expect(GatewayOp.HEARTBEAT)
     await gateway.ask_for_heartbeat()
-    await _chatter(discord, gateway, 6, 0.9)
+    for each in content.chatter(6):
+        await discord.clock.skip(0.9)
+        await gateway.dispatch("MESSAGE_CREATE", each)
     await gateway.goodbye()
 
 
@@ -141,7 +144,7 @@ async def invalid_session_ignored(discord: Discord) -> None:
     await gateway.hello()
     await gateway.expect(GatewayOp.IDENTIFY)
     await gateway.invalid_session(resumable=False)
-    await discord.pause(10.5)
+    await discord.clock.skip(10.5)
     await gateway.close(1001, "Going away.")
 
 
@@ -220,7 +223,8 @@ async def voice_stuck(discord: Discord) -> None:
     gateway, voice = await ask_to_join(discord)
     await voice.hello()
     await voice.expect(VoiceOp.IDENTIFY)
-    await discord.pause(10.5)
+    await voice.expect(VoiceOp.HEARTBEAT)
+    await discord.clock.skip(10.5)
     await voice.close(4009, "Session timeout.")
     await gateway.goodbye()
 
