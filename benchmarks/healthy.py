@@ -18,6 +18,7 @@ from pathlib import Path
 from benchmarks.rounds import Figure, Section
 from inspector.analysis.diagnosis import diagnose
 from inspector.model import Severity
+from inspector.protocol.ops import GatewayOp
 from inspector.simulator import content, redirect
 from inspector.simulator.content import ADA, BJORN, CHIOMA
 from inspector.simulator.script import Scenario
@@ -64,39 +65,41 @@ class _Life:
 
     dice: random.Random
     over: float
+    number: int = 0
+    """Of the newest event."""
     done: Counter[str] = field(default_factory=Counter)
 
     async def play(self, discord: Discord) -> None:
-        number = 0
         while True:
             gateway = await discord.gateway()
             try:
                 await gateway.welcome(content.guild(members=20), interval_ms=INTERVAL_MS)
-                until = _now() + self.dice.uniform(*LASTS)
-                word = _now() + self.dice.uniform(*WORDS)
-                while _now() < min(until, self.over):
-                    await asyncio.sleep(self.dice.uniform(*APART))
-                    number += 1
-                    await gateway.dispatch(*self._event(number))
-                    if _now() > word:
-                        text = self.dice.choice(("!status", "!members"))
-                        await gateway.dispatch("MESSAGE_CREATE", content.message(number, text))
-                        word = _now() + self.dice.uniform(*WORDS)
+                await self._live(gateway)
+                while _now() < self.over and await self._disturb(gateway):
+                    await self._live(gateway)
                 if _now() >= self.over:
                     await gateway.goodbye()
                     return
-                await self._disturb(gateway)
             except ScriptError as error:
                 # It left on its own, and comes back.
-                self.done[f"left on its own ({error})"] += 1
-                if _now() > self.over + _LIMIT:
-                    raise
+                self.done[str(error)] += 1
                 continue
             for _ in range(self.dice.randint(0, 3)):
-                number += 1
-                gateway.miss(*self._event(number))
+                gateway.miss(*self._event())
 
-    def _event(self, number: int) -> tuple[str, content.Json]:
+    async def _live(self, gateway: GatewaySocket) -> None:
+        until, word = _now() + self.dice.uniform(*LASTS), _now() + self.dice.uniform(*WORDS)
+        while _now() < min(until, self.over):
+            await asyncio.sleep(self.dice.uniform(*APART))
+            await gateway.dispatch(*self._event())
+            if _now() > word:
+                text = self.dice.choice(("!status", "!members"))
+                await gateway.dispatch("MESSAGE_CREATE", content.message(self.number, text))
+                word = _now() + self.dice.uniform(*WORDS)
+
+    def _event(self) -> tuple[str, content.Json]:
+        self.number += 1
+        number = self.number
         who = self.dice.choice((ADA, BJORN, CHIOMA))
         return self.dice.choice(
             (
@@ -107,19 +110,28 @@ class _Life:
             )
         )
 
-    async def _disturb(self, gateway: GatewaySocket) -> None:
+    async def _disturb(self, gateway: GatewaySocket) -> bool:
+        """Have the client come back; return whether it does so on this connection, as discord.js after op 9."""
+        stays = False
         match self.dice.choice(("op 7", "op 7", "op 7", "op 9", "4000", "lost line")):
             case "op 7" as what:
                 await gateway.reconnect()
                 await gateway.gone()
             case "op 9" as what:
                 await gateway.invalid_session(resumable=True)
-                await gateway.gone()
+                try:
+                    asked = await gateway.expect(GatewayOp.RESUME)
+                except ScriptError:
+                    await gateway.gone()
+                else:
+                    await gateway.let_resume(asked["d"])
+                    stays = True
             case "4000" as what:
                 await gateway.close(4000, "Unknown error.")
             case what:
                 gateway.abort()
         self.done[what] += 1
+        return stays
 
 
 async def _run(library: str, folder: Path, minutes: float) -> list[Figure]:
@@ -161,8 +173,9 @@ async def _record(simulator: Simulator, command: list[str], place: Place, captur
         },
     )
     try:
-        said, _ = await asyncio.wait_for(recording.communicate(), 60 * minutes + 2 * _LIMIT)
-        await simulator.finished()
+        async with asyncio.timeout(60 * minutes + 2 * _LIMIT):
+            await simulator.finished()
+            said, _ = await recording.communicate()
     except (TimeoutError, ScriptError) as error:
         if recording.returncode is None:
             recording.terminate()

@@ -164,6 +164,16 @@ async def members_cut_short(discord: Discord, *, healthy: bool = False) -> None:
     await gateway.goodbye()
 
 
+async def events_stopped(discord: Discord, *, healthy: bool = False) -> None:
+    gateway = await _login(discord)
+    for number in range(72):
+        await discord.later(20, gateway)
+        await gateway.dispatch("MESSAGE_CREATE", message(number, f"Message number {number}.", BJORN))
+        if healthy or number < 36:
+            await gateway.dispatch("PRESENCE_UPDATE", content.presence(ADA, "dnd" if number % 2 else "online"))
+    await gateway.goodbye()
+
+
 async def voice_server_lost(discord: Discord, *, healthy: bool = False) -> None:
     gateway, voice = await join(discord)
     await gateway.dispatch("VOICE_SERVER_UPDATE", _server(None))
@@ -378,6 +388,13 @@ HOURS = (
         "A list of members that stops halfway",
         "Two of four chunks come.",
         members_cut_short,
+        "any",
+    ),
+    _pair(
+        "events-stopped",
+        "Presences that stop while everything else goes on",
+        "PRESENCE_UPDATE every 20 s for 12 minutes, and then none for as long.",
+        events_stopped,
         "any",
     ),
     _pair(

@@ -66,7 +66,7 @@ class GatewaySocket(ServerSocket):
         if asked["op"] == GatewayOp.IDENTIFY:
             await self.ready(*guilds)
         else:
-            await self._resume(asked["d"])
+            await self.let_resume(asked["d"])
 
     async def ready(self, *guilds: Json, absent: Iterable[str] = ()) -> None:
         """Open a session: READY, then one GUILD_CREATE for each guild. `absent`: ids of more that READY lists."""
@@ -100,7 +100,7 @@ class GatewaySocket(ServerSocket):
         A session that nobody knows is refused with Invalid Session.
         """
         await self.hello(interval_ms)
-        await self._resume((await self.expect(GatewayOp.RESUME))["d"])
+        await self.let_resume((await self.expect(GatewayOp.RESUME))["d"])
 
     async def dispatch(self, event: str, d: Any) -> None:
         """Send an event of the session, numbered and kept for a replay."""
@@ -145,7 +145,8 @@ class GatewaySocket(ServerSocket):
         await self.dispatch("MESSAGE_CREATE", message)
         await self.gone()
 
-    async def _resume(self, asked: Json) -> None:
+    async def let_resume(self, asked: Json) -> None:
+        """Answer a Resume, of which `asked` is the body, as `resume` does."""
         session = self._sessions.get(asked["session_id"])
         if session is None:
             await self.invalid_session(resumable=False)
