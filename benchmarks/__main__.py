@@ -21,6 +21,7 @@ from benchmarks import (
     decoding,
     flowfiles,
     fuzzing,
+    healthy,
     importing,
     packets,
     proxying,
@@ -45,6 +46,7 @@ PARTS = (
     "proxy",
     "fuzz",
     "conversations",
+    "healthy",
 )
 QUICK = 20_000
 
@@ -76,6 +78,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} messages, and less time on screen and proxy")
     parser.add_argument("--only", choices=PARTS, help="one part only")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument(
+        "--minutes", type=float, metavar="N", help="how long healthy clients are to run (2; quick: 0.5)"
+    )
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep what was recorded of them there")
     options = parser.parse_args()
     if options.messages < 1000:
         parser.error("--messages is to be 1000 or more: below that there is nothing to measure")
@@ -129,6 +135,8 @@ def _sections(options: argparse.Namespace, folder: Path) -> Iterator[Section]:
         yield fuzzing.measure_packets(count)
     if "conversations" in wanted:
         yield conversations.measure(100 if options.quick else conversations.SEEDS)
+    if "healthy" in wanted:
+        yield healthy.measure(options.keep or folder, options.minutes or (0.5 if options.quick else 2))
 
 
 class _Work:

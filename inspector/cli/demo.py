@@ -16,8 +16,10 @@ from inspector.report.present import Presenter
 from inspector.simulator.scenarios.catalogue import SCENARIOS, scenario
 from inspector.store.file import check_target
 
+_MORE = "burst-COUNT, close-CODE, voice-close-CODE. From client-never-returned on, NAME-healthy has no fault."
 
-@click.command(epilog="Scenarios: " + ", ".join(SCENARIOS) + ", burst-COUNT, close-CODE, voice-close-CODE.")
+
+@click.command(epilog=f"Scenarios: {', '.join(SCENARIOS)}, {_MORE}")
 @click.argument("name", metavar="[SCENARIO]", default="hello")
 @click.option(
     "--capture", type=click.Path(path_type=Path), help="Keep the capture in this file  [default: it is thrown away]"

@@ -74,7 +74,7 @@ def staged(
     """
     module = [sys.executable, "-m"]
     clients = {
-        "discord.py": [*module, "inspector.simulator.client.discordpy"],
+        "discord.py": [*module, "inspector.simulator.client.discordpy", name],
         "scripted": [*module, "inspector.simulator.client.scripted", name],
     }
     client = client or client_for(name)
@@ -83,7 +83,8 @@ def staged(
     # Media go through mitmproxy too, which has to be told where to and from where.
     media_port = free_udp_port("127.0.0.1") if scenario(name).media else 0
     modes: tuple[str, ...] = ()
-    told = ["--journal", str(journal), "--pace", str(pace), "--media-port", str(media_port)]
+    clock = folder / "clock"
+    told = ["--journal", str(journal), "--pace", str(pace), "--media-port", str(media_port), "--clock", str(clock)]
     with output_to(log) as output:
         simulator = leaving.start(
             [*module, "inspector.simulator", name, *told],
@@ -116,7 +117,7 @@ def staged(
                 "termlog_verbosity": "warn",
                 **(options or {}),
             },
-            environment={"GWINSPECT_SIMULATOR_PORT": str(where["port"])},
+            environment={"GWINSPECT_SIMULATOR_PORT": str(where["port"]), "GWINSPECT_SIMULATOR_CLOCK": str(clock)},
             log=log,
         )
         with Proxy(settings) as proxy:

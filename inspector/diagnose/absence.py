@@ -5,8 +5,10 @@ Nothing is concluded from a recording that simply ends, nor from messages that a
 
 from collections.abc import Iterator
 
-from inspector.diagnose.rule import SECOND, Noticed, Situation, rule, silence, unfollowed
-from inspector.model import Plane, Severity
+from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, rule, silence, unfollowed
+from inspector.diagnose.words import quoted
+from inspector.model import Knows, Plane, Severity
+from inspector.session.paces import Pace
 from inspector.session.said import Chunk, Identify, Refused
 from inspector.session.state import Connection
 from inspector.session.tracker import DESTROYING
@@ -23,6 +25,12 @@ LOGIN_NS = 60 * SECOND
 GUILDS_NS, PARTS_NS = 60 * SECOND, 30 * SECOND
 # Time for which a guild may be unavailable before it is worth a word.
 OUTAGE_NS = 600 * SECOND
+# Events of one kind that make a habit, time over which they have come, and time in which none does.
+HABIT, STEADY_NS = 30, 600 * SECOND
+# Kinds that come when the client asks for them, or when it comes.
+_ASKED_FOR = frozenset({"READY", "RESUMED", "GUILD_CREATE", "GUILD_MEMBERS_CHUNK", "RATE_LIMITED"})
+# Kinds that are named.
+_KINDS = 3
 # Guilds that are named.
 _NAMED = 5
 
@@ -210,3 +218,44 @@ def members_cut_short(now: Situation) -> Iterator[Noticed]:
                 f"{took(now.at_ns - part.at_ns)} after the last of them the others had not.",
                 (asked.n, part.n),
             )
+
+
+@rule(
+    "events-stopped",
+    Severity.INFO,
+    closes(GATEWAY),
+    remedy="If the bot depends on these events, check in Discord whether there were any. If there were, start a new "
+    "session, and look at the status page.",
+    source=("derived",),
+    needs=Knows.TIMES,
+)
+def events_stopped(now: Situation) -> Iterator[Noticed]:
+    """Events of one kind came steadily and then no more, while others went on.
+
+    People may have fallen silent. But a session can also lose what it should get, without a word from the server.
+    """
+    session, connection = now.session, now.connection
+    if session is None or session.seq is None or not connection.is_whole:
+        return
+    stopped = [
+        (name, pace)
+        for name, pace in session.paces.items()
+        # What stopped on an earlier connection was told there.
+        if pace.last_row > connection.opened_row and name not in _ASKED_FOR and _stopped(pace, now.at_ns, session.seq)
+    ]
+    for name, pace in sorted(stopped, key=lambda each: -each[1].count)[:_KINDS]:
+        each_ns = (pace.last_ns - pace.first_ns) // (pace.count - 1)
+        yield Noticed(
+            f"{quoted(name)} had come {pace.count:,} times, every {took(each_ns)} on average; in the last "
+            f"{took(now.at_ns - pace.last_ns)} of this connection it did not, and other events did.",
+            (pace.last_row,),
+        )
+
+
+def _stopped(pace: Pace, at_ns: int, seq: int) -> bool:
+    """Return whether a kind of event that came steadily has stayed away for long, and others came as they had."""
+    lasted, silent = pace.last_ns - pace.first_ns, at_ns - pace.last_ns
+    if pace.count < HABIT or lasted < STEADY_NS or silent < max(STEADY_NS, 4 * pace.longest_ns):
+        return False
+    others, before = seq - pace.last_seq, pace.last_seq - pace.first_seq + 1 - pace.count
+    return others >= HABIT and 2 * others * lasted >= before * silent

@@ -253,7 +253,7 @@ def already_authenticated(now: Situation) -> Cause:
         return usual(now, seen, *rows)
     said = ", then ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     accepted = connection.accepted
-    when = f", although the session had been granted {ago(now, accepted.at_ns)}" if accepted is not None else ""
+    when = ", although the session was granted already" if accepted is not None and accepted.n < max(rows) else ""
     return Cause(
         f"the client sent Identify or Resume {len(names)} times on this connection: {said}{when}.", tuple(rows)
     )

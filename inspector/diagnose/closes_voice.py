@@ -5,6 +5,7 @@ Source of what the codes mean: https://docs.discord.com/developers/topics/opcode
 
 from urllib.parse import urlsplit
 
+from inspector.diagnose import closes_gateway as gateway
 from inspector.diagnose.cause import (
     Cause,
     ago,
@@ -21,12 +22,21 @@ from inspector.diagnose.rule import MS, SECOND, Situation
 from inspector.diagnose.words import mixture, quoted
 from inspector.model import Knows
 from inspector.protocol.ops import VoiceOp
-from inspector.session.said import At, Selected
+from inspector.session.said import At, Resume, Selected
 from inspector.session.state import Connection
 from inspector.session.tracker import GONE
 from inspector.session.world import Call, World
 from inspector.words import counted, listed, took
 
+STEPS = {
+    "Hello": (8, "server"),
+    "Identify": (0, "client"),
+    "Ready": (2, "server"),
+    "Select Protocol": (1, "client"),
+    "Session Description": (4, "server"),
+    "Resumed": (9, "server"),
+}
+"""The steps of the way into a call: opcode, and whose it is."""
 NEAR_NS = 5 * SECOND
 """Time within which what happens on the main connection belongs to a close of a voice connection."""
 # Time within which a main connection that ended takes its voice connections with it.
@@ -174,6 +184,38 @@ def session_ended(now: Situation) -> Cause:
         else "the main connection, where a move would show, was not recorded",
         asked.n,
     )
+
+
+def timed_out(now: Situation) -> Cause:
+    """4009."""
+    cause = gateway.timed_out(now)
+    missing = missing_step(now.connection) if now.connection.is_whole else None
+    # There is advice where heartbeats were in time; where they were not, they explain it.
+    if missing is None or not cause.advice:
+        return cause
+    step, last = missing
+    since = took(max(now.at_ns - now.connection.opened.at_ns, 0))
+    return cause._replace(
+        text=f"the way into the call stopped halfway: the {STEPS[step][1]}'s {step} had not come {since} after the "
+        "connection opened.",
+        evidence=(last,),
+    )
+
+
+def missing_step(connection: Connection) -> tuple[str, int | None] | None:
+    """Return the first step that has not come, and the row of the one before; None where the way is complete."""
+    hello, asked, accepted = connection.hello, connection.identify or connection.resume, connection.accepted
+    if hello is None:
+        return "Hello", asked.n if asked is not None else None
+    if asked is None:
+        return "Identify", hello.n
+    if accepted is None:
+        return "Resumed" if isinstance(asked, Resume) else "Ready", asked.n
+    if isinstance(asked, Resume):
+        return None
+    if connection.voice.selected is None:
+        return "Select Protocol", accepted.n
+    return ("Session Description", connection.voice.selected.n) if connection.voice.described is None else None
 
 
 def server_not_found(now: Situation) -> Cause:

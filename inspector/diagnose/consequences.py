@@ -17,6 +17,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "heartbeat-request-unanswered": ("close-4009",),
     "heartbeat-request-acknowledged": ("close-4001",),
     "heartbeat-ack-missing": ("zombie-closed", "close-1000", "close-1006", "close-4009", "voice-close-1006"),
+    "zombie-closed": ("close-1000", "close-4000"),
     "heartbeat-flood": ("send-budget", "ack-without-heartbeat", "close-4008"),
     # Sessions.
     "identify-twice": ("identify-spacing", "close-4005"),
@@ -46,7 +47,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "same-shard-twice": ("invalid-session", "identify-spacing", "identify-storm"),
     "resume-of-other-shard": ("invalid-session", "same-shard-twice", "resume-loop"),
     "cut-at-equal-age": ("close-1001", "close-1006"),
-    "login-unanswered": ("guilds-missing", "client-never-returned"),
+    "login-unanswered": ("login-slow", "guilds-missing", "client-never-returned"),
     # Closes that come again for as long as nothing is mended.
     "close-4004": ("identify-storm", "identify-spacing"),
     "close-4010": ("identify-storm", "identify-spacing"),
@@ -81,6 +82,7 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
     "voice-wrong-endpoint": ("voice-close-4006",),
     "voice-without-dave": ("voice-close-4017",),
     "voice-close-4017": ("voice-rejoin-loop",),
+    "voice-handshake-stuck": ("voice-close-4009",),
     "voice-server-lost": ("voice-never-connected",),
     "media-discovery-malformed": ("media-address-unanswered", "voice-handshake-stuck"),
     "media-address-unanswered": ("voice-handshake-stuck",),

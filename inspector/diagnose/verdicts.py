@@ -43,7 +43,7 @@ CAUSES: dict[tuple[str, int], Explain] = {
     ("voice", 4004): voice.refused_token,
     ("voice", 4005): gateway.already_authenticated,
     ("voice", 4006): voice.session_ended,
-    ("voice", 4009): gateway.timed_out,
+    ("voice", 4009): voice.timed_out,
     ("voice", 4011): voice.server_not_found,
     ("voice", 4012): voice.unknown_protocol,
     ("voice", 4013): voice.webrtc_crashed,

@@ -5,7 +5,7 @@ Source: https://docs.discord.com/developers/topics/voice-connections
 
 from collections.abc import Iterator
 
-from inspector.diagnose.closes_voice import NEED_NO_SESSION
+from inspector.diagnose.closes_voice import NEED_NO_SESSION, STEPS, missing_step
 from inspector.diagnose.rule import SECOND, Noticed, Situation, receives, rule, sends, silence
 from inspector.diagnose.words import opcode, quoted
 from inspector.model import ABSENT, Knows, Plane, Severity
@@ -259,43 +259,16 @@ def voice_handshake_stuck(now: Situation) -> Iterator[Noticed]:
     connection = now.connection
     if not connection.is_whole or not now.passed(connection.opened.at_ns + STUCK_NS):
         return
-    missing = _missing_step(connection)
+    missing = missing_step(connection)
     if missing is None:
         return
     step, last = missing
-    op, whose = _STEPS[step]
+    op, whose = STEPS[step]
     # It may just have come.
     if now.payload is not None and now.event.op == op and now.event.from_client == (whose == "client"):
         return
     since = took(now.at_ns - connection.opened.at_ns)
     yield Noticed(f"{since} after the connection opened, the {whose}'s {step} has not come.", (last,))
-
-
-# The steps of the way into a call: opcode, and whose it is.
-_STEPS = {
-    "Hello": (8, "server"),
-    "Identify": (0, "client"),
-    "Ready": (2, "server"),
-    "Select Protocol": (1, "client"),
-    "Session Description": (4, "server"),
-    "Resumed": (9, "server"),
-}
-
-
-def _missing_step(connection: Connection) -> tuple[str, int | None] | None:
-    """Return the first step that has not come, and the row of the one before; None where the way is complete."""
-    hello, asked, accepted = connection.hello, connection.identify or connection.resume, connection.accepted
-    if hello is None:
-        return "Hello", asked.n if asked is not None else None
-    if asked is None:
-        return "Identify", hello.n
-    if accepted is None:
-        return "Resumed" if isinstance(asked, Resume) else "Ready", asked.n
-    if isinstance(asked, Resume):
-        return None
-    if connection.voice.selected is None:
-        return "Select Protocol", accepted.n
-    return ("Session Description", connection.voice.selected.n) if connection.voice.described is None else None
 
 
 @rule(

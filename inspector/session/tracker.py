@@ -13,6 +13,7 @@ from inspector.protocol.registry import Registry
 from inspector.session import said
 from inspector.session.guilds import Guilds
 from inspector.session.intents import comes_anyway, is_blank
+from inspector.session.paces import start_pace
 from inspector.session.phases import connection_phase
 from inspector.session.plan import MAYBE_BLANK, NEW_FORM, STRAY, UNASKED, Key, Plan, Plans, Routes, Step
 from inspector.session.redact import is_lost
@@ -219,6 +220,15 @@ def _number(session: Session | None, connection: Connection, event: Event) -> No
         numbers.first = seq
     if session is not None and (session.seq is None or seq > session.seq):
         session.seq = seq
+        pace = session.paces.get(event.event)  # type: ignore[arg-type]
+        if pace is None:
+            start_pace(session.paces, event, seq)
+        else:
+            at_ns = event.at_ns
+            if at_ns - pace.last_ns > pace.longest_ns:
+                pace.longest_ns = at_ns - pace.last_ns
+            pace.last_ns, pace.last_seq, pace.last_row = at_ns, seq, event.n
+            pace.count += 1
 
 
 def _answered(event: Event, asked: Asked | None) -> str | None:

@@ -14,6 +14,7 @@ from inspector.model import Closed, Event, Payload, Plane
 from inspector.protocol.ops import GatewayOp
 from inspector.protocol.registry import Registry
 from inspector.session.forms import Forms
+from inspector.session.paces import Pace
 from inspector.session.phases import session_phase
 from inspector.session.redact import is_lost, mask_text
 from inspector.session.refusals import Refusals
@@ -127,6 +128,8 @@ class Session:
     """The row that ended the session for good."""
     failures: int = 0
     """Resumes since the last RESUMED that came to nothing."""
+    paces: dict[str, Pace] = field(default_factory=dict)
+    """How its events come, by their names."""
 
     def befell(self, what: str) -> None:
         """Move on to the next phase; `what` is a key of `SESSION_PHASES`."""

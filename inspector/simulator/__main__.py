@@ -27,16 +27,18 @@ def main() -> int:
     parser.add_argument("--journal", type=Path, help="write what was really sent and received to this file at the end")
     parser.add_argument("--pace", type=float, default=1.0, help="factor of the pauses; 0 for none (default: 1)")
     parser.add_argument("--media-port", type=int, default=0, help="UDP port that clients are told (default: its own)")
+    parser.add_argument("--clock", type=Path, help="file to make, for a proxy that skips time as the script does")
     options = parser.parse_args()
     try:
-        return asyncio.run(_run(scenario(options.scenario), options.pace, options.journal, options.media_port))
+        chosen = scenario(options.scenario)
+        return asyncio.run(_run(chosen, options.pace, options.journal, options.media_port, options.clock))
     except GwinspectError as error:
         print(error, file=sys.stderr)
         return error.exit_code
 
 
-async def _run(chosen: Scenario, pace: float, journal: Path | None, media_port: int) -> int:
-    async with Simulator(chosen, pace=pace, media_port=media_port) as simulator:
+async def _run(chosen: Scenario, pace: float, journal: Path | None, media_port: int, clock: Path | None) -> int:
+    async with Simulator(chosen, pace=pace, media_port=media_port, clock=clock) as simulator:
         print(
             json.dumps({"port": simulator.port, "udp_port": simulator.udp_port, "ca": str(simulator.ca_path)}),
             flush=True,

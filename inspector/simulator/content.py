@@ -7,7 +7,7 @@ time is in 2022 and later), with digits that no real one has.
 import base64
 import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 Json = dict[str, Any]
@@ -101,8 +101,12 @@ def message(number: int, text: str, author: Json = ADA, channel_id: str = GENERA
     }
 
 
-def guild(members: int = 3, extra_channels: int = 0) -> Json:
-    """Return a GUILD_CREATE with `members` people besides the bot, some 400 bytes each, and half as many presences."""
+def guild(members: int = 3, extra_channels: int = 0, shard: Sequence[int] = (0, 1)) -> Json:
+    """Return a GUILD_CREATE with `members` people besides the bot, some 400 bytes each, and half as many presences.
+
+    It is one that belongs to the shard of that number and count.
+    """
+    number, count = shard
     people = [user(number) for number in range(members)]
     channels = [
         _channel(GENERAL, 0, "general", 0, topic="All that is invented: ☕ café, naïve, 日本語"),
@@ -113,7 +117,7 @@ def guild(members: int = 3, extra_channels: int = 0) -> Json:
         for number in range(extra_channels)
     ]
     return {
-        "id": GUILD_ID,
+        "id": str(int(GUILD_ID) + ((number - (int(GUILD_ID) >> 22)) % count << 22)),
         "name": "The Invented Guild",
         "icon": None,
         "splash": None,

@@ -1,7 +1,7 @@
 """What a scenario is: a script, and what stands beside it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from inspector.simulator.server.stage import Discord
@@ -26,7 +26,7 @@ class Scenario:
     compress_payloads: bool = False
     """Whether the scripted client's Identify asks for payload compression."""
     connections: int = 1
-    """How many connections to the main gateway the scripted client makes before it is done."""
+    """How many connections to the main gateway the scripted client makes at most before it is done."""
     voice_version: int = 8
     """``v`` of the scripted client's voice connections, 4 to 9."""
     media: bool = False
@@ -42,3 +42,21 @@ class Scenario:
     """What the scripted client does wrong: a key of `inspector.simulator.client.manners.FAULTS`."""
     gives: tuple[str, ...] = ()
     """Ids of what is to be noticed in it when it is played at its own pace, the worst first."""
+    shards: tuple[tuple[int, int], ...] = ((0, 1),)
+    """What the scripted client is, number and count. If there are more, it is a client for each, all at once: the next
+    one begins when the one before has its READY."""
+    healthy: Script | None = None
+    """The same without the fault, where that is to be seen as well."""
+
+    def sibling(self) -> "Scenario":
+        """Return the scenario `healthy` makes, in which there is nothing to warn of. There must be one."""
+        assert self.healthy is not None
+        return replace(
+            self,
+            name=f"{self.name}-healthy",
+            title=f"{self.title}: as it should be",
+            script=self.healthy,
+            client_fault=None,
+            gives=(),
+            healthy=None,
+        )

@@ -230,3 +230,45 @@ def test_members_that_come_slowly_but_all() -> None:
     lost = bot().client({"op": 8, "d": {"guild_id": ONE, "query": "", "nonce": "n"}}).server(chunk(0, 3, 2))
     assert absences(beats(lost.junk(b"{"), 80)) == []
     assert absences(beats(bot().server(message("x", 2)), 80)) == []
+
+
+def habits(*seconds: float, other: str = "TYPING_START", every: int = 20) -> Conversation:
+    """A session in which MESSAGE_CREATE comes at these times, in seconds, and another event every 20 s for an hour."""
+    talk, at, seq = logged_in(), 0, 1
+    times = [(second, "MESSAGE_CREATE") for second in seconds] + [(second, other) for second in range(0, 3600, every)]
+    for second, name in sorted(times):
+        talk.waits((second - at) * 1000)
+        at, seq = second, seq + 1
+        talk.server(dispatch(name, {}, seq))
+    return talk.closes(1000)
+
+
+def test_events_stopped() -> None:
+    finding = one(found(habits(*range(0, 1200, 30))), "events-stopped")
+    assert finding.severity is Severity.INFO
+    assert finding.text == (
+        "'MESSAGE_CREATE' had come 40 times, every 30 s on average; in the last 40 min of this connection it did not, "
+        "and other events did."
+    )
+    assert len(finding.evidence) == 1
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        # To the end.
+        habits(*range(0, 3600, 30)),
+        # Too few.
+        habits(*range(0, 1200, 60)),
+        # Not for long enough.
+        habits(*range(0, 500, 10)),
+        # With pauses as long as that before.
+        habits(*range(0, 300, 10), *range(1200, 1800, 10)),
+        # What comes when the client asks.
+        habits(other="GUILD_MEMBERS_CHUNK"),
+        # Of everything there is less.
+        habits(*range(0, 1200, 30), *range(1, 1200, 10), every=100),
+    ],
+)
+def test_events_that_may_well_stay_away(talk: Conversation) -> None:
+    assert "events-stopped" not in ids(talk)

@@ -313,6 +313,15 @@ def test_4005_names_both_identifies() -> None:
     assert (verdict.reconnect, verdict.resume) == (True, None)
 
 
+def test_4005_says_that_a_session_was_granted_only_where_that_was_before() -> None:
+    assert (
+        "although the session was granted already"
+        in Judged(by_server(online().client(identify()), 4005)).verdict().cause
+    )
+    both = begun().client(identify()).client(identify()).server(ready())
+    assert Judged(by_server(both, 4005)).verdict().cause.endswith("op 2 Identify, then op 2 Identify.")
+
+
 def test_4005_names_an_identify_after_a_resume() -> None:
     cause = Judged(by_server(begun().client(resume()).client(identify()), 4005)).verdict().cause
     assert "op 6 Resume, then op 2 Identify" in cause
@@ -702,6 +711,13 @@ def test_voice_4009_looks_at_the_heartbeats() -> None:
     judged = Judged(by_server(talking().waits(60_000), 4009))
     assert "sent no heartbeat in the 60 s since Hello, which asked for one every 13.8 s" in judged.verdict(5).cause
     assert (judged.verdict(5).reconnect, judged.verdict(5).resume) == (True, False)
+
+
+def test_voice_4009_names_the_step_that_never_came() -> None:
+    beat = {"op": 3, "d": {"t": 1, "seq_ack": -1}}
+    judged = Judged(by_server(dialling().client(voice_identify()).client(beat).waits(12_000), 4009))
+    assert "the way into the call stopped halfway: the server's Ready had not come" in judged.verdict(5).cause
+    assert judged.row(0, connection=5) in judged.verdict(5).evidence
 
 
 def test_voice_4011_names_the_channel_that_was_taken_for_the_guild() -> None:

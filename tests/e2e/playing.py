@@ -15,7 +15,7 @@ from typing import Any
 from inspector.cli.staging import Stage, staged
 from inspector.model import Closed, Frame, Opened, Plane
 from inspector.protocol.registry import default
-from inspector.proxy.mitmdump import Proxy, Settings, free_port
+from inspector.proxy.mitmdump import Proxy, Settings, free_port, free_udp_port
 from inspector.report.jsonl import record
 from inspector.report.present import Presenter
 from inspector.report.rows import Rows
@@ -68,10 +68,14 @@ async def simulated(
     script: Script, folder: Path, *, pace: float = 0, **more: Any
 ) -> AsyncIterator[tuple[Simulator, Proxy]]:
     """Play a script of one's own behind a mitmdump, for clients in this process. `more` is for `Settings`."""
-    async with Simulator(Scenario("test", "A test", "", script), pace=pace) as simulator:
+    clock, media_port = folder / "clock", free_udp_port("127.0.0.1")
+    chosen = Scenario("test", "A test", "", script)
+    async with Simulator(chosen, pace=pace, media_port=media_port, clock=clock) as simulator:
+        media = f"reverse:udp://127.0.0.1:{simulator.udp_port}@127.0.0.1:{media_port}"
         settings = Settings(
             folder / "played.gwcap",
             port=free_port("127.0.0.1"),
+            modes=more.pop("modes", ("regular", media)),
             keep_secrets=True,
             scripts=(Path(redirect.__file__), *more.pop("scripts", ())),
             options={
@@ -80,7 +84,11 @@ async def simulated(
                 "termlog_verbosity": "warn",
                 **more.pop("options", {}),
             },
-            environment={"GWINSPECT_SIMULATOR_PORT": str(simulator.port), **more.pop("environment", {})},
+            environment={
+                "GWINSPECT_SIMULATOR_PORT": str(simulator.port),
+                "GWINSPECT_SIMULATOR_CLOCK": str(clock),
+                **more.pop("environment", {}),
+            },
             **more,
         )
         proxy = Proxy(settings)
@@ -152,7 +160,9 @@ def talks_of_capture(capture: Path) -> list[Talk]:
     rows = list(records(rows_in(capture)))
     reader.close()
     talks = []
-    for opened in (each for each in happenings if isinstance(each, Opened) and each.plane is not Plane.MEDIA):
+    for opened in (each for each in happenings if isinstance(each, Opened)):
+        if opened.plane is Plane.MEDIA or opened.refusal is not None:
+            continue
         number = opened.connection
         frames = [each for each in happenings if isinstance(each, Frame) and each.connection == number]
         payloads = [row for row in rows if row["connection"] == number and row["kind"] == "payload"]

@@ -1,22 +1,12 @@
 """What is noticed of real libraries, in captures of a real mitmdump: of healthy ones nothing, of sick ones why."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
 
-from inspector.analysis.diagnosis import diagnose
 from inspector.model import Finding, Severity, Verdict
-from inspector.report.diagnosis_text import lines
-from inspector.simulator.client import scripted as client
-from inspector.simulator.scenarios.sick import SICK
-from inspector.simulator.server.stage import Discord
 from inspector.store.reader import Reader
-from tests.e2e.playing import play, simulated
-from tests.simulator.direct import PACES
-
-SCREEN = 50
-"""Lines of a terminal."""
+from tests.e2e.playing import play
 
 pytestmark = pytest.mark.e2e
 
@@ -38,26 +28,6 @@ def test_there_is_nothing_to_warn_of_in_a_healthy_bot(name: str, library: str, t
     assert [finding for finding in findings if finding.severity >= Severity.WARN] == []
     assert verdicts
     assert all(verdict.right is not False for verdict in verdicts)
-
-
-def test_what_goes_wrong_is_noticed_through_a_proxy(tmp_path: Path) -> None:
-    chosen = [each for each in SICK if each.name not in PACES]
-
-    async def play_all() -> None:
-        async def script(discord: Discord) -> None:
-            for each in chosen:
-                await each.script(discord)
-
-        async with simulated(script, tmp_path, pace=1) as (simulator, proxy):
-            for each in chosen:
-                await client.play(each, ca=[proxy.ca_path, simulator.ca_path], proxy=f"http://{proxy.address}")
-            await simulator.finished()
-
-    asyncio.run(play_all())
-    findings, _ = diagnosed(tmp_path / "played.gwcap")
-    assert {rule for each in chosen for rule in each.gives} <= {finding.rule for finding in findings}
-    # However much goes wrong, it is told on one screen.
-    assert len(list(lines(diagnose(tmp_path / "played.gwcap")))) <= SCREEN
 
 
 def test_a_bot_that_blocks_its_loop_is_told_so(tmp_path: Path) -> None:

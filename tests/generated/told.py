@@ -1,8 +1,10 @@
 """What is told of a conversation, as cases."""
 
+from collections.abc import Iterable
+
 from inspector.analysis.cases import Case, cases_of
 from inspector.analysis.findings import Listed
-from inspector.model import Severity
+from inspector.model import Happening, Severity
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from tests.fed import fed
@@ -20,8 +22,13 @@ def is_told_first(fault: Fault, cases: list[Case]) -> bool:
 
 def told(recording: Recording) -> list[Case]:
     """Return the cases of a recording, without writing it down."""
+    return told_of(recording.happenings)
+
+
+def told_of(happenings: Iterable[Happening]) -> list[Case]:
+    """The same, of whatever was recorded."""
     pipeline = Pipeline(default())
-    made = fed(recording.happenings, pipeline)
+    made = fed(happenings, pipeline)
     made.add(pipeline.finish())
     rows = {event.n: event for event in made.rows}
     findings = [*(finding for event in made.rows for finding in event.findings), *made.late]

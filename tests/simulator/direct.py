@@ -10,8 +10,8 @@ from inspector.simulator.journal import JournalEntry
 from inspector.simulator.script import Scenario
 from inspector.simulator.server.simulator import Simulator
 
-# At which pace scenarios may be played that do little but wait: their heartbeats are far apart. See `happenings_of`.
-PACES = {"unanswered-request": 0.2, "invalid-session-ignored": 0.1, "voice-stuck": 0.1, "dave-transition": 0.4}
+# At which pace a scenario may be played that does little but wait: its heartbeats are far apart. See `happenings_of`.
+PACES = {"dave-transition": 0.4}
 
 
 def run(chosen: Scenario, pace: float = 0) -> tuple[list[JournalEntry], list[dict[str, Any]]]:

@@ -14,7 +14,13 @@ def test_each_scenario_is_played_to_its_end(name: str) -> None:
     opened = [entry for entry in journal if entry.kind == "open"]
     assert len(closes(journal)) == len(opened)
     said = [entry.payload for entry in journal if entry.kind == "message" and not entry.from_client]
-    assert [payload for payload in said if "s" in payload] == received
+    # Clients that are there at the same time hear each in its own order.
+    said = [payload for payload in said if "s" in payload]
+    assert (
+        (said == received)
+        if len(scenario(name).shards) == 1
+        else sorted(map(to_json, said)) == sorted(map(to_json, received))
+    )
 
 
 def test_a_resume_replays_what_was_missed_with_its_own_numbers() -> None:

@@ -11,11 +11,15 @@ from inspector.model import Finding, Plane, Severity
 from inspector.protocol.registry import default
 from inspector.simulator.client.manners import FAULTS
 from inspector.simulator.scenarios.catalogue import SCENARIOS, scenario
+from inspector.simulator.scenarios.hours import HOURS
 from inspector.simulator.scenarios.sick import SICK
+from inspector.simulator.script import Scenario
 from tests.fed import fed
 from tests.simulator.direct import PACES, happenings_of, run
 
 KNOWN = {rule.id for rule in RULES}
+# Nothing between the two sees refusals and media; `tests.e2e.test_told` has them.
+SEEN_BY_PROXIES = {"resume-url-dead", *(each.name for each in HOURS if each.media)}
 # Noticed wherever a machine that is busy makes a client or a server late.
 OF_A_BUSY_MACHINE = {"heartbeat-late", "heartbeat-overdue", "first-heartbeat-late", "media-burst", "media-clock-drift"}
 
@@ -30,7 +34,9 @@ def noticed(name: str) -> list[list[Finding]]:
     return [list(findings) for findings in (*rows, *((each,) for each in made.late)) if findings]
 
 
-@pytest.mark.parametrize("name", [each.name for each in SCENARIOS.values() if each.gives])
+@pytest.mark.parametrize(
+    "name", [each.name for each in SCENARIOS.values() if each.gives and each.name not in SEEN_BY_PROXIES]
+)
 def test_a_sick_scenario_is_noticed_for_what_it_is(name: str) -> None:
     gives, rows = scenario(name).gives, noticed(name)
     worst: dict[str, Severity] = {}
@@ -50,6 +56,12 @@ def test_the_worst_of_a_row_comes_first(name: str) -> None:
     assert any(len(findings) > 1 for findings in rows)
     for findings in rows:
         assert findings == sorted(findings, key=lambda finding: -finding.severity)
+
+
+@pytest.mark.parametrize("chosen", HOURS, ids=lambda each: each.name)
+def test_without_its_fault_there_is_nothing_to_warn_of(chosen: Scenario) -> None:
+    found = chain.from_iterable(noticed(chosen.sibling().name))
+    assert [each for each in found if each.severity >= Severity.WARN] == []
 
 
 @pytest.mark.parametrize("name", ["healthy", "dave-call", "voice-resume"])
@@ -88,4 +100,4 @@ def test_what_a_scenario_gives_exists() -> None:
 
 
 def test_each_fault_has_its_scenario() -> None:
-    assert {each.client_fault for each in SICK if each.client_fault} == set(FAULTS)
+    assert {each.client_fault for each in (*SICK, *HOURS) if each.client_fault} == set(FAULTS)

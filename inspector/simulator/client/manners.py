@@ -43,6 +43,28 @@ class Manners:
     """Whether it resumes where READY says."""
     resumes_voice: bool = True
     """Whether it comes back to the voice gateway by Resume."""
+    returns: bool = True
+    """Whether it connects again when it has lost a connection."""
+    reads_invalid_session: bool = True
+    """Whether it resumes where Invalid Session allows it."""
+    beats_before_hello: bool = False
+    """Whether the timer of one connection goes on in the next."""
+    leaves_at_once: int = 0
+    """How many connections it leaves as soon as they are resumed."""
+    tries_other_hosts: bool = True
+    """Whether it goes back to the first URL where the one for resumes is dead."""
+    shares_session: bool = False
+    """Whether its shards keep their sessions in one place."""
+    counts_itself: bool = False
+    """Whether each of its shards takes itself for the last."""
+    joins_in_any_order: bool = True
+    """Whether a voice server may be named before the voice state comes."""
+    discovers: bool = True
+    """Whether it asks for its address in a form that voice servers understand."""
+
+    def shard(self, number: int, count: int) -> tuple[int, int]:
+        """Return what a shard says that it is."""
+        return number, number + 1 if self.counts_itself else count
 
 
 FAULTS: dict[str, Manners] = {
@@ -60,6 +82,15 @@ FAULTS: dict[str, Manners] = {
     "undefined-intents": Manners(intents=_INTENTS | _NO_INTENT),
     "no-message-content": Manners(intents=_INTENTS & ~_MESSAGE_CONTENT),
     "identifies-in-voice": Manners(resumes_voice=False),
+    "never-returns": Manners(returns=False),
+    "misreads-invalid-session": Manners(reads_invalid_session=False),
+    "beats-before-hello": Manners(beats_before_hello=True),
+    "leaves-at-once": Manners(leaves_at_once=3),
+    "tries-one-host": Manners(tries_other_hosts=False),
+    "shares-session": Manners(shares_session=True),
+    "counts-itself": Manners(counts_itself=True),
+    "expects-state-first": Manners(joins_in_any_order=False),
+    "discovers-by-an-answer": Manners(discovers=False),
 }
 """What clients are known to do wrong, by name."""
 

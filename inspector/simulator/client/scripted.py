@@ -16,6 +16,7 @@ import sys
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from itertools import chain, count, repeat
 from pathlib import Path
 from socket import AF_INET, AddressFamily
@@ -28,12 +29,12 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from inspector.errors import GwinspectError
 from inspector.protocol.ops import BINARY, GatewayOp, VoiceOp
 from inspector.simulator import content, etf_encode
-from inspector.simulator.client.manners import EXCESSES, manners
+from inspector.simulator.client.manners import EXCESSES, Manners, manners
 from inspector.simulator.client.member import VERSION, Member, need_davey
 from inspector.simulator.scenarios.catalogue import scenario
 from inspector.simulator.script import Scenario
 from inspector.simulator.server.connection import Json, to_json
-from inspector.simulator.server.media import FRAME_SECONDS, FRAMES, Speaker, discovery_request, speech
+from inspector.simulator.server.media import FRAME_SECONDS, FRAMES, Speaker, discovery_answer, discovery_request, speech
 from inspector.simulator.server.voice import RESUMABLE
 from inspector.wire import etf
 from inspector.wire.packets import DISCOVERY
@@ -44,6 +45,8 @@ _GRACE = 0.2
 _ANSWER_LIMIT = 5.0
 _KEEP_ALIVE = 5.0
 _GATEWAY = "wss://gateway.discord.gg"
+# Times that it tries to connect before it gives up, and seconds between them.
+_ATTEMPTS, _RETRY = 8, 0.05
 # Close codes after which a session cannot be resumed; after others it is tried.
 _LOST = frozenset({4003, 4004, 4006, 4007, *range(4009, 4015), 4016})
 
@@ -63,9 +66,25 @@ async def play(
     resolver = _Everywhere(*connect_to) if connect_to else None
     connector = aiohttp.TCPConnector(ssl=tls, resolver=resolver)
     async with aiohttp.ClientSession(connector=connector, proxy=proxy) as http:
-        client = _Client(chosen, http)
-        await client.play()
-        return client.received
+        headers = {"Authorization": f"Bot {content.TOKEN}"}
+        async with http.get("https://discord.com/api/v10/gateway/bot", headers=headers) as answer:
+            answer.raise_for_status()
+        memory = _Memory()
+        shared = memory if manners(chosen.client_fault).shares_session else None
+        clients = [_Client(chosen, http, shard, shared) for shard in chosen.shards]
+        async with _all_ended() as playing:
+            for client in clients:
+                playing.append(asyncio.ensure_future(client.play()))
+                await first_of(client.ready, playing[-1])
+            await asyncio.gather(*playing)
+        return [payload for client in clients for payload in client.received]
+
+
+async def first_of(event: asyncio.Event, task: "asyncio.Future[Any]") -> None:
+    """Wait until an event has come, or a task has ended."""
+    waiting = asyncio.ensure_future(event.wait())
+    await asyncio.wait({waiting, task}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
 
 
 def trust(authorities: Sequence[Path]) -> ssl.SSLContext:
@@ -76,42 +95,56 @@ def trust(authorities: Sequence[Path]) -> ssl.SSLContext:
     return tls
 
 
+@dataclass(slots=True)
+class _Memory:
+    """What a client has to know to resume."""
+
+    url: str = _GATEWAY
+    session_id: str | None = None
+    seq: int | None = None
+
+    def forget(self) -> None:
+        self.url, self.session_id, self.seq = _GATEWAY, None, None
+
+
 class _Client:
-    def __init__(self, chosen: Scenario, http: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, chosen: Scenario, http: aiohttp.ClientSession, shard: tuple[int, int], memory: _Memory | None
+    ) -> None:
         self.received: list[Json] = []
+        self.ready = asyncio.Event()
+        """Set with its first READY."""
         self._scenario = chosen
         self._manners = manners(chosen.client_fault)
         self._http = http
-        self._url = _GATEWAY
-        self._session_id: str | None = None
-        self._seq: int | None = None
+        self._shard = shard
+        self._memory = memory or _Memory()
+        self._left_at_once = 0
+        self._done = False
         self._heard = True
         self._leaving: asyncio.Task[bool] | None = None
         self._guild_id = content.GUILD_ID
         self._voice_session: str | None = None
+        self._voice_server: Json | None = None
         self._voice: _Voice | None = None
-        self._voices: list[asyncio.Task[None]] = []
+        self._voices: list[asyncio.Future[None]] = []
 
     async def play(self) -> None:
-        headers = {"Authorization": f"Bot {content.TOKEN}"}
-        async with self._http.get("https://discord.com/api/v10/gateway/bot", headers=headers) as answer:
-            answer.raise_for_status()
-        try:
+        async with _all_ended() as self._voices:
             for _ in range(self._scenario.connections):
-                await self._connect()
+                if not self._done:
+                    await self._connect()
             for voice in self._voices:
                 await voice
-        finally:
-            for voice in self._voices:
-                voice.cancel()
-            await asyncio.gather(*self._voices, return_exceptions=True)
 
     async def _connect(self) -> None:
         query = {"v": "10", "encoding": self._scenario.encoding}
         if self._scenario.compress:
             query["compress"] = self._scenario.compress
-        url = self._url if self._manners.keeps_resume_url else _GATEWAY
-        async with self._http.ws_connect(url, params=query, max_msg_size=0, autoclose=False) as ws:
+        ws = await self._reach(query)
+        async with ws:
+            if self._manners.beats_before_hello and self._memory.session_id is not None:
+                await self._beat(ws)
             async with _heart() as start_beating:
                 async for payload in _payloads(ws, self._scenario):
                     await self._receive(ws, payload, start_beating)
@@ -119,8 +152,22 @@ class _Client:
                 await self._leaving
             await ws.close()
         code = ws.close_code or 1006
+        self._done = self._done or not self._manners.returns
         if code in _LOST or not self._manners.resumes:
-            self._forget()
+            self._memory.forget()
+
+    async def _reach(self, query: dict[str, str]) -> aiohttp.ClientWebSocketResponse:
+        """Connect where a session is to be resumed, or else where it all began. Where nobody lets it in, try again."""
+        for _ in range(_ATTEMPTS):
+            url = self._memory.url if self._manners.keeps_resume_url else _GATEWAY
+            try:
+                return await self._http.ws_connect(url, params=query, max_msg_size=0, autoclose=False)
+            except aiohttp.WSServerHandshakeError as error:
+                refused = error
+                if self._manners.tries_other_hosts:
+                    self._memory.url = _GATEWAY
+                await asyncio.sleep(_RETRY)
+        raise refused
 
     async def _receive(
         self, ws: aiohttp.ClientWebSocketResponse, payload: Json, start_beating: Callable[..., None]
@@ -128,21 +175,29 @@ class _Client:
         self.received.append(payload)
         self._heard = True
         if payload["s"] is not None:
-            self._seq = payload["s"]
+            self._memory.seq = payload["s"]
+        leaves_at_once = self._memory.session_id is not None and self._left_at_once < self._manners.leaves_at_once
         match payload["op"]:
+            case GatewayOp.HELLO if leaves_at_once:
+                await self._identify_or_resume(ws)
+            case GatewayOp.DISPATCH if leaves_at_once and payload["t"] == "RESUMED":
+                self._left_at_once += 1
+                await ws.close(code=4000, message=b"no ACK")
             case GatewayOp.HELLO:
                 start_beating(payload["d"]["heartbeat_interval"], lambda: self._beat(ws), self._manners.beats)
                 await self._identify_or_resume(ws)
             case GatewayOp.HEARTBEAT if self._manners.answers:
-                await self._send(ws, GatewayOp.HEARTBEAT, self._seq)
+                await self._send(ws, GatewayOp.HEARTBEAT, self._memory.seq)
             case GatewayOp.RECONNECT if self._manners.reconnects:
                 await ws.close(code=self._manners.leaves_with, message=b"reconnecting")
             case GatewayOp.INVALID_SESSION if not self._manners.minds_invalid_session:
                 pass
             case GatewayOp.INVALID_SESSION if payload["d"]:
-                await ws.close(code=4000, message=b"resuming")
+                if not self._manners.reads_invalid_session:
+                    self._memory.forget()
+                await ws.close(code=4000, message=b"coming back")
             case GatewayOp.INVALID_SESSION:
-                self._forget()
+                self._memory.forget()
                 await ws.close(code=1000)
             case GatewayOp.DISPATCH:
                 await self._take(ws, payload["t"], payload["d"])
@@ -150,15 +205,16 @@ class _Client:
     async def _take(self, ws: aiohttp.ClientWebSocketResponse, event: str, d: Any) -> None:
         match event:
             case "READY":
-                self._session_id, self._url = d["session_id"], d["resume_gateway_url"]
+                self._memory.session_id, self._memory.url = d["session_id"], d["resume_gateway_url"]
+                self.ready.set()
             case "MESSAGE_CREATE":
                 await self._obey(ws, d["content"])
-            case "VOICE_STATE_UPDATE" if str(d["user_id"]) == content.BOT["id"] and d["channel_id"] is not None:
-                self._voice_session = d["session_id"]
-            case "VOICE_SERVER_UPDATE" if self._voice_session is not None:
-                resumes = self._manners.resumes_voice
-                self._voice = _Voice(self._http, self._scenario, d, self._voice_session, resumes=resumes)
-                self._voices.append(asyncio.ensure_future(self._speak(ws, self._voice)))
+            case "VOICE_STATE_UPDATE" if str(d["user_id"]) == content.BOT["id"]:
+                self._voice_session = d["session_id"] if d["channel_id"] is not None else None
+                self._join(ws)
+            case "VOICE_SERVER_UPDATE" if self._voice_session is not None or self._manners.joins_in_any_order:
+                self._voice_server = d
+                self._join(ws)
 
     async def _obey(self, ws: aiohttp.ClientWebSocketResponse, text: str) -> None:
         match text:
@@ -176,6 +232,7 @@ class _Client:
             case "!speak" if self._voice is not None:
                 await self._voice.say(FRAMES)
             case "!goodbye":
+                self._done = True
                 await ws.close(code=1000)
             case _:
                 for op, d in EXCESSES.get(text, list)():
@@ -192,11 +249,19 @@ class _Client:
             self._leaving = asyncio.ensure_future(ws.close(code=4000, message=b"no ACK"))
             return
         self._heard = False
-        await self._send(ws, GatewayOp.HEARTBEAT, self._seq)
+        await self._send(ws, GatewayOp.HEARTBEAT, self._memory.seq)
 
     async def _be_in(self, ws: aiohttp.ClientWebSocketResponse, channel_id: str | None) -> None:
         state = {"channel_id": channel_id, "self_mute": False, "self_deaf": False}
         await self._send(ws, GatewayOp.VOICE_STATE_UPDATE, {"guild_id": self._guild_id} | state)
+
+    def _join(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+        """Connect to the voice server as soon as it is known and the voice state is, too."""
+        if self._voice_session is None or self._voice_server is None or self._voice_server["endpoint"] is None:
+            return
+        self._voice = _Voice(self._http, self._scenario, self._voice_server, self._voice_session, self._manners)
+        self._voice_server = None
+        self._voices.append(asyncio.ensure_future(self._speak(ws, self._voice)))
 
     async def _speak(self, ws: aiohttp.ClientWebSocketResponse, voice: "_Voice") -> None:
         code = await voice.play()
@@ -204,8 +269,8 @@ class _Client:
             await self._be_in(ws, content.LOUNGE)
 
     async def _identify_or_resume(self, ws: aiohttp.ClientWebSocketResponse) -> None:
-        if self._session_id is not None:
-            resume = {"token": content.TOKEN, "session_id": self._session_id, "seq": self._seq}
+        if self._memory.session_id is not None and self.ready.is_set():
+            resume = {"token": content.TOKEN, "session_id": self._memory.session_id, "seq": self._memory.seq}
             await self._send(ws, GatewayOp.RESUME, resume)
             return
         properties = {"os": "linux", "browser": "gwinspect simulator", "device": "gwinspect simulator"}
@@ -214,7 +279,7 @@ class _Client:
             "properties": properties,
             "compress": self._scenario.compress_payloads,
             "large_threshold": 250,
-            "shard": [0, 1],
+            "shard": self._manners.shard(*self._shard),
             "presence": {"since": None, "activities": [], "status": "online", "afk": False},
             "intents": self._manners.intents,
         }
@@ -230,20 +295,17 @@ class _Client:
         else:
             await ws.send_str(to_json(payload).decode())
 
-    def _forget(self) -> None:
-        self._session_id, self._seq, self._url = None, None, _GATEWAY
-
 
 class _Voice:
     """One voice connection, over the sockets that resume it. It opens UDP where the scenario has media."""
 
     def __init__(
-        self, http: aiohttp.ClientSession, chosen: Scenario, server: Json, session_id: str, *, resumes: bool
+        self, http: aiohttp.ClientSession, chosen: Scenario, server: Json, session_id: str, behaving: Manners
     ) -> None:
         self._http = http
         self._scenario = chosen
         self._version = chosen.voice_version
-        self._resumes = resumes
+        self._manners = behaving
         self._server = server
         self._session_id = session_id
         self._ws: aiohttp.ClientWebSocketResponse | None = None
@@ -252,13 +314,14 @@ class _Voice:
         self._mode = ""
         self._member: Member | None = None
         self._udp: _Udp | None = None
+        self._left = False
         self._speaker: Speaker | None = None
 
     async def play(self) -> int:
         """Connect, and resume as long as that makes sense. Returns the last close code."""
         code = await self._connect(resuming=False)
         while code in RESUMABLE:
-            code = await self._connect(resuming=self._resumes)
+            code = await self._connect(resuming=self._manners.resumes_voice)
         if self._udp is not None:
             self._udp.close()
         return code
@@ -277,6 +340,7 @@ class _Voice:
             await asyncio.sleep(FRAME_SECONDS)
 
     async def leave(self) -> None:
+        self._left = True
         if self._ws is not None:
             await self._ws.close(code=1000)
 
@@ -294,7 +358,8 @@ class _Voice:
                     elif message.type is aiohttp.WSMsgType.BINARY:
                         await self._receive_binary(message.data)
             await ws.close()
-        return ws.close_code or 1006
+        # The answer to a close of its own may still be on its way.
+        return 1000 if self._left else ws.close_code or 1006
 
     async def _receive(self, payload: Json, start_beating: Callable[..., None]) -> None:
         self._seq = payload.get("seq", self._seq)
@@ -307,6 +372,9 @@ class _Voice:
                 address, port = "203.0.113.1", 50001
                 if self._scenario.media:
                     self._udp = await _Udp.to(d["ip"], d["port"])
+                    if not self._manners.discovers:
+                        self._udp.send(discovery_answer(self._ssrc))
+                        return
                     address, port = await self._udp.discover(self._ssrc)
                 data = {"address": address, "port": port, "mode": self._mode}
                 await self._send(VoiceOp.SELECT_PROTOCOL, {"protocol": "udp", "data": data})
@@ -425,6 +493,18 @@ class _Udp(asyncio.DatagramProtocol):
         for counter in count():
             self.send(counter.to_bytes(4, "little") + bytes(4))
             await asyncio.sleep(_KEEP_ALIVE)
+
+
+@contextlib.asynccontextmanager
+async def _all_ended() -> AsyncIterator[list[asyncio.Future[None]]]:
+    """Give a list for tasks, of which none goes on when the block is left."""
+    tasks: list[asyncio.Future[None]] = []
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

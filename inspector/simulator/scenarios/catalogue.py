@@ -11,6 +11,7 @@ from inspector.protocol.ops import GatewayOp
 from inspector.simulator import content
 from inspector.simulator.content import ADA, BJORN, CHIOMA, LOUNGE, message
 from inspector.simulator.scenarios import voice as voice_scripts
+from inspector.simulator.scenarios.hours import HOURS
 from inspector.simulator.scenarios.sick import SICK
 from inspector.simulator.script import Scenario
 from inspector.simulator.server.gateway import GatewaySocket
@@ -24,12 +25,15 @@ _CODES = frozenset({1000, 1001, 1002, 1003, 1006, 1007, 1008, 1009, 1010, 1011, 
 
 
 def scenario(name: str) -> Scenario:
-    """Return the scenario of that name: one of `SCENARIOS`, ``burst-COUNT``, ``close-CODE`` or ``voice-close-CODE``.
+    """Return the scenario of that name: one of `SCENARIOS`, ``burst-COUNT``, ``close-CODE`` or ``voice-close-CODE``;
+    ``NAME-healthy`` for one that has a healthy sibling.
 
     Raises `UsageError` where there is none.
     """
     if name in SCENARIOS:
         return SCENARIOS[name]
+    if (pair := SCENARIOS.get(name.removesuffix("-healthy"))) is not None and pair.healthy is not None:
+        return pair.sibling()
     if found := re.fullmatch(r"(burst|close|voice-close)-(\d{1,7})", name):
         kind, number = found[1], int(found[2])
         if kind == "burst":
@@ -437,6 +441,7 @@ SCENARIOS = {
             "scripted",
             connections=len(_EVERY_CODE),
         ),
+        *HOURS,
     )
 }
 """All scenarios by name, in the order in which they are worth seeing."""

@@ -1,7 +1,8 @@
 """Scenarios in which something goes wrong, each named for it: what the rules are to notice in real traffic.
 
 The rule: each says in `gives` what is to be noticed when it is played at its own pace; pauses are as long as it takes
-for that and hardly longer. Which side is at fault stands beside the script, in `client_fault`, or in the script itself.
+for that and hardly longer, and skipped where no timer of the client's matters. Which side is at fault stands beside the
+script, in `client_fault`, or in the script itself.
 """
 
 from inspector.protocol.ops import GatewayOp, VoiceOp
@@ -58,7 +59,9 @@ async def unanswered_request(discord: Discord) -> None:
     await gateway.login(content.guild())
     await gateway.expect(GatewayOp.HEARTBEAT)
     await gateway.ask_for_heartbeat()
-    await _chatter(discord, gateway, 6, 0.9)
+    for each in content.chatter(6):
+        await discord.clock.skip(0.9)
+        await gateway.dispatch("MESSAGE_CREATE", each)
     await gateway.goodbye()
 
 
@@ -141,7 +144,7 @@ async def invalid_session_ignored(discord: Discord) -> None:
     await gateway.hello()
     await gateway.expect(GatewayOp.IDENTIFY)
     await gateway.invalid_session(resumable=False)
-    await discord.pause(10.5)
+    await discord.clock.skip(10.5)
     await gateway.close(1001, "Going away.")
 
 
@@ -191,14 +194,14 @@ async def message_content(discord: Discord) -> None:
 
 
 async def voice_kicked(discord: Discord) -> None:
-    gateway, voice = await _join(discord)
+    gateway, voice = await join(discord)
     await gateway.dispatch("VOICE_STATE_UPDATE", content.voice_state(BOT, None, _VOICE_SESSION))
     await voice.close(4014, "Disconnected.")
     await gateway.goodbye()
 
 
 async def voice_moved(discord: Discord) -> None:
-    gateway, voice = await _join(discord)
+    gateway, voice = await join(discord)
     await gateway.dispatch("VOICE_STATE_UPDATE", content.voice_state(BOT, _ATTIC, _VOICE_SESSION))
     await voice.close(4014, "Disconnected.")
     voice = await _let_in(discord, gateway, _OTHER_ENDPOINT)
@@ -209,7 +212,7 @@ async def voice_moved(discord: Discord) -> None:
 
 
 async def voice_main_lost(discord: Discord) -> None:
-    gateway, voice = await _join(discord)
+    gateway, voice = await join(discord)
     await gateway.invalid_session(resumable=False)
     await gateway.gone()
     await voice.close(4014, "Disconnected.")
@@ -217,16 +220,17 @@ async def voice_main_lost(discord: Discord) -> None:
 
 
 async def voice_stuck(discord: Discord) -> None:
-    gateway, voice = await _ask_to_join(discord)
+    gateway, voice = await ask_to_join(discord)
     await voice.hello()
     await voice.expect(VoiceOp.IDENTIFY)
-    await discord.pause(10.5)
+    await voice.expect(VoiceOp.HEARTBEAT)
+    await discord.clock.skip(10.5)
     await voice.close(4009, "Session timeout.")
     await gateway.goodbye()
 
 
 async def voice_4006(discord: Discord) -> None:
-    gateway, voice = await _join(discord)
+    gateway, voice = await join(discord)
     await voice.close(4015, "Voice server crashed.")
     voice = await discord.voice()
     await voice.hello()
@@ -263,14 +267,16 @@ async def _come_back(discord: Discord) -> None:
     await gateway.goodbye()
 
 
-async def _join(discord: Discord) -> tuple[GatewaySocket, VoiceSocket]:
-    gateway, voice = await _ask_to_join(discord)
+async def join(discord: Discord) -> tuple[GatewaySocket, VoiceSocket]:
+    """Play a login, ask the client to join a call, and play its connect to the voice gateway, where Ada is."""
+    gateway, voice = await ask_to_join(discord)
     await voice.connect(ADA)
     await voice.expect(VoiceOp.SPEAKING)
     return gateway, voice
 
 
-async def _ask_to_join(discord: Discord) -> tuple[GatewaySocket, VoiceSocket]:
+async def ask_to_join(discord: Discord) -> tuple[GatewaySocket, VoiceSocket]:
+    """Play `join` up to where the client has opened a connection to the voice gateway."""
     gateway = await discord.gateway()
     await gateway.login(content.guild())
     await gateway.dispatch("MESSAGE_CREATE", message(1, "!join"))

@@ -6,12 +6,12 @@ The rule: everything that passes goes through `_send` or `play`, so the journal 
 import asyncio
 import contextlib
 import json
-import time
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
 from inspector.model import Side
+from inspector.simulator.clock import Clock
 from inspector.simulator.journal import JournalEntry
 
 # Seconds that a script waits for something before it gives up.
@@ -31,7 +31,7 @@ class ServerSocket:
     """Name of the sequence number in this gateway's envelope."""
 
     def __init__(
-        self, ws: web.WebSocketResponse, request: web.Request, number: int, journal: list[JournalEntry]
+        self, ws: web.WebSocketResponse, request: web.Request, number: int, journal: list[JournalEntry], clock: Clock
     ) -> None:
         self.number = number
         self.host = request.url.host or ""
@@ -39,6 +39,7 @@ class ServerSocket:
         self._ws = ws
         self._request = request
         self._journal = journal
+        self._clock = clock
         self._inbox: asyncio.Queue[Json | None] = asyncio.Queue()
         self._sending = asyncio.Lock()
         self._over = False
@@ -130,6 +131,7 @@ class ServerSocket:
         if self._over:
             raise ScriptError(f"connection {self.number} is over (close {self._close_code}) before the script is")
         self._note_message(False, is_text, frames, payload)
+        self._clock.sent(len(frames))
         with contextlib.suppress(ConnectionError):  # the reader notices, and says so
             for frame in frames:
                 await (self._ws.send_str(frame.decode()) if is_text else self._ws.send_bytes(frame))
@@ -137,6 +139,7 @@ class ServerSocket:
     def _ended(self, code: int, reason: str, by: Side) -> None:
         if not self._over:
             self._over, self._close_code = True, code
+            self._clock.sent(1)
             self._note("close", code=code, reason=reason, by=by)
 
     def _note_message(self, from_client: bool, is_text: bool, frames: list[bytes], payload: Json | None) -> None:
@@ -153,7 +156,7 @@ class ServerSocket:
         )
 
     def _note(self, kind: Any, **fields: Any) -> None:
-        self._journal.append(JournalEntry(time.time_ns(), self.number, self.host, kind, **fields))
+        self._journal.append(JournalEntry(self._clock.now_ns(), self.number, self.host, kind, **fields))
 
 
 def to_json(payload: Any) -> bytes:

@@ -4,7 +4,7 @@ The rule: a dispatch gets its number from the session and stays in its memory, s
 """
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +18,6 @@ from inspector.wire import etf
 RESUME_HOST = "gateway-us-east1-b.discord.gg"
 # Bytes from which a payload is compressed where Identify asked for it; the choice is the server's.
 _WORTH_COMPRESSING = 256
-# Members in one GUILD_MEMBERS_CHUNK.
-_CHUNK = 1000
 
 
 @dataclass(slots=True)
@@ -49,6 +47,7 @@ class GatewaySocket(ServerSocket):
         self._compression = self.query.get("compress")
         self._compress = _compressor(self._compression)
         self._compresses_payloads = False
+        self._shard = [0, 1]
 
     async def hello(self, interval_ms: int = 41250) -> None:
         trace = '["simulator-prd-us-east1-b-0",{"micros":0.0}]'
@@ -67,10 +66,10 @@ class GatewaySocket(ServerSocket):
         if asked["op"] == GatewayOp.IDENTIFY:
             await self.ready(*guilds)
         else:
-            await self._resume(asked["d"])
+            await self.let_resume(asked["d"])
 
-    async def ready(self, *guilds: Json) -> None:
-        """Open a session: READY, then one GUILD_CREATE for each guild."""
+    async def ready(self, *guilds: Json, absent: Iterable[str] = ()) -> None:
+        """Open a session: READY, then one GUILD_CREATE for each guild. `absent`: ids of more that READY lists."""
         self.session = ServerSession(content.invented_hex(f"session {len(self._sessions) + 1}"), guilds=list(guilds))
         self._sessions[self.session.id] = self.session
         ready = {
@@ -83,10 +82,10 @@ class GatewaySocket(ServerSocket):
             "relationships": [],
             "private_channels": [],
             "presences": [],
-            "guilds": [{"id": guild["id"], "unavailable": True} for guild in guilds],
+            "guilds": [{"id": each, "unavailable": True} for each in (*(guild["id"] for guild in guilds), *absent)],
             "guild_join_requests": [],
             "geo_ordered_rtc_regions": ["invented-1", "invented-2"],
-            "shard": [0, 1],
+            "shard": self._shard,
             "auth": {},
             "application": {"id": content.APPLICATION, "flags": 565248},
             "_trace": ['["simulator-prd-us-east1-b-0",{"micros":1234,"calls":[]}]'],
@@ -101,7 +100,7 @@ class GatewaySocket(ServerSocket):
         A session that nobody knows is refused with Invalid Session.
         """
         await self.hello(interval_ms)
-        await self._resume((await self.expect(GatewayOp.RESUME))["d"])
+        await self.let_resume((await self.expect(GatewayOp.RESUME))["d"])
 
     async def dispatch(self, event: str, d: Any) -> None:
         """Send an event of the session, numbered and kept for a replay."""
@@ -118,6 +117,13 @@ class GatewaySocket(ServerSocket):
     async def ask_for_heartbeat(self) -> None:
         await self._say(GatewayOp.HEARTBEAT, None)
 
+    async def beat(self) -> None:
+        """Have the client send a heartbeat, and wait for it: the one that knows of the newest event."""
+        await self.ask_for_heartbeat()
+        newest = None if self.session is None else len(self.session.dispatches)
+        while (await self.expect(GatewayOp.HEARTBEAT))["d"] != newest:
+            pass
+
     async def reconnect(self) -> None:
         await self._say(GatewayOp.RECONNECT, None)
 
@@ -133,10 +139,14 @@ class GatewaySocket(ServerSocket):
 
     async def goodbye(self) -> None:
         """Ask the client, in words that ours understand, to log out; wait until it has."""
-        await self.dispatch("MESSAGE_CREATE", content.message(9999, "!goodbye"))
+        message = content.message(9999, "!goodbye")
+        if self.session is not None and self.session.guilds:
+            message["guild_id"] = self.session.guilds[0]["id"]
+        await self.dispatch("MESSAGE_CREATE", message)
         await self.gone()
 
-    async def _resume(self, asked: Json) -> None:
+    async def let_resume(self, asked: Json) -> None:
+        """Answer a Resume, of which `asked` is the body, as `resume` does."""
         session = self._sessions.get(asked["session_id"])
         if session is None:
             await self.invalid_session(resumable=False)
@@ -154,21 +164,25 @@ class GatewaySocket(ServerSocket):
             case GatewayOp.HEARTBEAT if self.answers_heartbeats:
                 await self._say(GatewayOp.HEARTBEAT_ACK, None)
             case GatewayOp.IDENTIFY:
+                self._shard = payload["d"].get("shard", self._shard)
                 wants = bool(payload["d"].get("compress"))
                 self._compresses_payloads = wants and not self._etf and self._compression is None
             case GatewayOp.REQUEST_GUILD_MEMBERS if self.answers_members:
                 await self.send_members(payload["d"])
 
-    async def send_members(self, asked: Json) -> None:
-        """Answer a request for members with all that the guild has."""
+    async def send_members(self, asked: Json, *, chunk: int = 1000, chunks: int | None = None) -> None:
+        """Answer a request for members with all that the guild has, so many in one GUILD_MEMBERS_CHUNK.
+
+        `chunks`: how many of these are sent, if not all.
+        """
         guilds = self.session.guilds if self.session is not None else []
         guild = next((guild for guild in guilds if guild["id"] == str(asked["guild_id"])), None)
         if guild is None:
             return
         members = guild["members"]
-        chunks = [members[start : start + _CHUNK] for start in range(0, len(members), _CHUNK)]
-        for index, chunk in enumerate(chunks):
-            answer = {"guild_id": guild["id"], "members": chunk, "chunk_index": index, "chunk_count": len(chunks)}
+        parts = [members[start : start + chunk] for start in range(0, len(members), chunk)]
+        for index, part in enumerate(parts[:chunks]):
+            answer = {"guild_id": guild["id"], "members": part, "chunk_index": index, "chunk_count": len(parts)}
             nonce = {"nonce": asked["nonce"]} if asked.get("nonce") else {}
             await self.dispatch("GUILD_MEMBERS_CHUNK", answer | nonce)
 

@@ -40,6 +40,8 @@ class MediaServer(asyncio.DatagramProtocol):
         self.port = port
         self.heard: Counter[int] = Counter()
         """RTP packets that have come, by SSRC."""
+        self.asked = asyncio.Event()
+        """Set when a client asks for its address, or tries to."""
         self._clients: dict[int, Any] = {}
 
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
@@ -51,14 +53,17 @@ class MediaServer(asyncio.DatagramProtocol):
         if packet.kind == "rtp" and packet.ssrc is not None:
             self.heard[packet.ssrc] += 1
         if packet.kind == "discovery" and packet.ssrc is not None:
+            self.asked.set()
             self._clients[packet.ssrc] = addr
         if (answer := answer_to(data, addr[0], addr[1])) is not None:
             self._transport.sendto(answer, addr)
 
-    def send(self, client: int, packet: bytes) -> None:
-        """Send a packet to the client with that SSRC, if it has ever shown where it is."""
-        if client in self._clients:
-            self._transport.sendto(packet, self._clients[client])
+    def send(self, client: int, packet: bytes) -> int:
+        """Send a packet to the client with that SSRC, if it has ever shown where it is; return how many were sent."""
+        if client not in self._clients:
+            return 0
+        self._transport.sendto(packet, self._clients[client])
+        return 1
 
 
 def answer_to(packet: bytes, address: str, port: int) -> bytes | None:
@@ -77,6 +82,11 @@ def answer_to(packet: bytes, address: str, port: int) -> bytes | None:
 def discovery_request(ssrc: int) -> bytes:
     """Return the packet by which a client asks for its address."""
     return DISCOVERY.pack(_REQUEST, DISCOVERY_LENGTH, ssrc, b"", 0)
+
+
+def discovery_answer(ssrc: int) -> bytes:
+    """Return the packet in which nobody is told an address."""
+    return DISCOVERY.pack(_RESPONSE, DISCOVERY_LENGTH, ssrc, b"", 0)
 
 
 class Speaker:

@@ -16,6 +16,7 @@ import trustme
 from aiohttp import web
 
 from inspector.simulator.client.member import need_davey
+from inspector.simulator.clock import Clock
 from inspector.simulator.journal import JournalEntry
 from inspector.simulator.script import Scenario
 from inspector.simulator.server import rest
@@ -34,10 +35,13 @@ class Simulator:
     """Plays one scenario: ``async with Simulator(scenario("hello")) as sim: … await sim.finished()``.
 
     `pace` stretches the pauses of the script: 1 for people who watch, 0 for tests. `media_port` is where clients are to
-    send media, if that is not the simulator itself but a proxy before it.
+    send media, if that is not the simulator itself but a proxy before it. `clock` is the file that tells such a proxy
+    how much time the script skips.
     """
 
-    def __init__(self, scenario: Scenario, *, pace: float = 1.0, media_port: int = 0) -> None:
+    def __init__(
+        self, scenario: Scenario, *, pace: float = 1.0, media_port: int = 0, clock: Path | None = None
+    ) -> None:
         self.scenario = scenario
         self.journal: list[JournalEntry] = []
         """What was really sent and received, in order."""
@@ -48,7 +52,7 @@ class Simulator:
         self.media = MediaServer(media_port)
         self.ca_path = Path()
         """PEM of the certificate authority to trust; removed at the end."""
-        self._discord = Discord(pace)
+        self._discord = Discord(pace, Clock(clock))
         self._connections: list[ServerSocket] = []
 
     async def __aenter__(self) -> Self:
@@ -109,13 +113,16 @@ class Simulator:
             return web.Response(status=404)
         if self._script.done():
             return web.Response(status=503, text="The scenario is over.\n")
+        if host in self._discord.refused:
+            self._discord.refusals.put_nowait(host)
+            return web.Response(status=503, text="There is nobody here.\n")
         ws = web.WebSocketResponse(compress=False, timeout=_CLOSE_TIMEOUT, max_msg_size=0)
         await ws.prepare(request)
         await self._play(ws, request, is_voice)
         return ws
 
     async def _play(self, ws: web.WebSocketResponse, request: web.Request, is_voice: bool) -> None:
-        told = (ws, request, len(self._connections) + 1, self.journal)
+        told = (ws, request, len(self._connections) + 1, self.journal, self._discord.clock)
         connection: ServerSocket
         if is_voice:
             connection = voice = VoiceSocket(self._discord.voice_sessions, self.media, self._discord.pace, *told)

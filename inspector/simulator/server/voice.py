@@ -6,7 +6,7 @@ version 8 that is nearly everything, before it nothing.
 
 import asyncio
 import base64
-from collections.abc import Container
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,10 +90,7 @@ class VoiceSocket(ServerSocket):
 
         With a `call` it is end-to-end encrypted, and a key package is what the client is to send next.
         """
-        await self.identify(call, interval_ms=interval_ms)
-        ready = {"ssrc": SSRC, "ip": "127.0.0.1", "port": self._media.port, "modes": MODES}
-        await self.tell(VoiceOp.READY, ready | {"experiments": [], "streams": []})
-        await self.tell(VoiceOp.CLIENTS_CONNECT, {"user_ids": [user["id"] for user in users]})
+        await self.greet(*users, call=call, interval_ms=interval_ms)
         selected = await self.expect(VoiceOp.SELECT_PROTOCOL)
         description = {
             "mode": selected["d"]["data"]["mode"],
@@ -106,15 +103,39 @@ class VoiceSocket(ServerSocket):
         self._mode = description["mode"]
         await self.tell(VoiceOp.SESSION_DESCRIPTION, description)
 
-    async def talk(self, user: Json, ssrc: int, frames: int = 40, *, lose: Container[int] = ()) -> None:
-        """Let a guest's sound come by UDP, which is what `speaking` announces; the packets in `lose` get lost."""
+    async def greet(self, *users: Json, call: ServerCall | None = None, interval_ms: int = 13750) -> None:
+        """Play `connect` up to where the client has to find out its address, and choose a protocol."""
+        await self.identify(call, interval_ms=interval_ms)
+        self._media.asked.clear()
+        ready = {"ssrc": SSRC, "ip": "127.0.0.1", "port": self._media.port, "modes": MODES}
+        await self.tell(VoiceOp.READY, ready | {"experiments": [], "streams": []})
+        await self.tell(VoiceOp.CLIENTS_CONNECT, {"user_ids": [user["id"] for user in users]})
+
+    async def asked_for_address(self) -> None:
+        """Wait until a client has asked for its address by UDP, rightly or wrongly."""
+        await asyncio.wait_for(self._media.asked.wait(), PATIENCE)
+
+    async def talk(
+        self,
+        user: Json,
+        ssrc: int,
+        frames: int = 40,
+        *,
+        lose: Container[int] = (),
+        wait: Callable[[int], Awaitable[None]] | None = None,
+    ) -> None:
+        """Let a guest's sound come by UDP, which is what `speaking` announces; the packets in `lose` get lost.
+
+        `wait` is called after each packet, with its number from 0, and waits until the next is due: by default for as
+        long as a frame of sound is.
+        """
         speaker = self._speakers.setdefault(ssrc, Speaker(ssrc, self._mode, KEY))
         call = self.session.call
         for number, frame in enumerate(speech(frames)):
             packet = speaker.packet(frame if call is None else call.encrypted(user, frame))
             if number not in lose:
-                self._media.send(SSRC, packet)
-            await asyncio.sleep(FRAME_SECONDS * self._pace)
+                self._clock.sent(self._media.send(SSRC, packet))
+            await (wait(number) if wait is not None else asyncio.sleep(FRAME_SECONDS * self._pace))
 
     async def hear(self, packets: int) -> None:
         """Wait until so many packets of the client's have come in all. Raises `ScriptError` where they do not."""

@@ -1,4 +1,4 @@
-"""A server that breaks the connection off: the client resumes through the proxy, as it does without one.
+"""A client that resumes through the proxy, as it does without one: where the server breaks off, and where it is gone.
 
 discord.js starts a new session where it is told 1000, as mitmproxy by itself tells it.
 """
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from inspector.analysis.diagnosis import diagnose
+from inspector.model import Severity
 from inspector.simulator import content, redirect
 from inspector.simulator.scenarios.catalogue import scenario
 from inspector.simulator.server.simulator import Simulator
@@ -24,14 +26,18 @@ pytestmark = pytest.mark.e2e
 LIMIT = 60
 
 
-def test_discord_js_resumes_after_the_server_broke_off(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def command() -> list[str]:
+    """What runs the bot."""
     try:
         place = installed(next(each for each in SETUPS if each.client == "discord.js" and each.kind == "node"))
     except Missing as reason:
         pytest.skip(str(reason))
-    command = [place.command[0], str(place.folder / "discordjs_resume_bot.cjs"), content.TOKEN]
-    code, said = asyncio.run(_record(tmp_path, command))
-    assert (code, said) == (0, ["RESUMED"])
+    return [place.command[0], str(place.folder / "discordjs_resume_bot.cjs"), content.TOKEN]
+
+
+def test_discord_js_resumes_after_the_server_broke_off(command: list[str], tmp_path: Path) -> None:
+    assert asyncio.run(_record("resume", tmp_path, command)) == (0, ["RESUMED"])
     with closing(Reader(tmp_path / "bot.gwcap")) as reader:
         events = list(reader.all_events())
     assert [event.closed.code for event in events if event.closed is not None] == [1006, 1000]
@@ -39,9 +45,17 @@ def test_discord_js_resumes_after_the_server_broke_off(tmp_path: Path) -> None:
     assert any(event.event == "RESUMED" for event in events)
 
 
-async def _record(folder: Path, command: list[str]) -> tuple[int | None, list[str]]:
-    """Record the scenario of a lost line with a client; return its exit code and what it said."""
-    async with Simulator(scenario("resume"), pace=0) as simulator:
+def test_discord_js_knows_no_other_host_where_the_resume_url_is_dead(command: list[str], tmp_path: Path) -> None:
+    assert asyncio.run(_record("resume-url-dead", tmp_path, command)) == (0, ["RESUMED"])
+    cases = diagnose(tmp_path / "bot.gwcap").cases
+    assert cases[0].name == "resume-url-dead"
+    assert cases[0].counts["connection-refused"] == 5
+    assert all(case.severity is Severity.INFO for case in cases[1:])
+
+
+async def _record(name: str, folder: Path, command: list[str]) -> tuple[int | None, list[str]]:
+    """Record a scenario with a client; return its exit code and what it said."""
+    async with Simulator(scenario(name), pace=0) as simulator:
         recording = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", "from inspector.cli.main import main; main()", "record", "--listen", "127.0.0.1:0"),
             *("--capture", str(folder / "bot.gwcap"), "--confdir", str(folder / "mitmproxy")),

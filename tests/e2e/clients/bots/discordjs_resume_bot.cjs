@@ -3,6 +3,7 @@ const { Client, GatewayIntentBits, ActivityType } = require('discord.js');
 const bot = new Client({ intents: [GatewayIntentBits.Guilds, GatewayIntentBits.GuildMessages, GatewayIntentBits.MessageContent] });
 bot.on('messageCreate', m => {
   if (m.content === '!status') bot.user.setPresence({ status: 'idle', activities: [{ name: 'dice', type: ActivityType.Playing }] });
+  if (m.content === '!members') m.guild.members.fetch({ query: 'a', limit: 100 }).catch(error => console.error(error.message));
   if (m.content === '!goodbye') { bot.destroy(); setTimeout(() => process.exit(0), 200); }
 });
 bot.on('shardResume', () => console.log('RESUMED'));
