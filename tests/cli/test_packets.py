@@ -40,6 +40,8 @@ def test_keys_are_given_to_every_command_that_reads(
     without = run(name, path, *options)
     assert without.code == 2
     assert "pass --keys keys.log" in without.err
+    assert "no gateway connection in" in without.err
+    assert "record packets and TLS keys from before the client connects" in without.err
     assert run(name, path, *options, "--keys", keys).code == 0
 
 

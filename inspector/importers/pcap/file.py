@@ -48,6 +48,7 @@ class PacketCapture(Source):
     """Reads packets, with the keys that the file itself holds, those next to it, and those that were named."""
 
     format = "packet capture"
+    advice = "record packets and TLS keys from before the client connects"
 
     @staticmethod
     def recognizes(head: bytes) -> bool:
