@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,8 +30,9 @@ from inspector.simulator.server.stage import Discord
 from inspector.store.reader import Reader, stored_happenings
 from tests.e2e.clients.places import Missing, installed
 from tests.e2e.clients.setups import Setup
-from tests.e2e.playing import CLIENTS, HERE, Talk, assert_agree, talks_of_capture, talks_of_journal
+from tests.e2e.playing import CLIENTS, HERE, Talk, assert_agree, records, simulated, talks_of_capture, talks_of_journal
 from tests.e2e.tunnel import http_proxy
+from tests.rows import rows_in
 
 pytestmark = [pytest.mark.compat, pytest.mark.e2e]
 
@@ -147,6 +149,32 @@ def _without_tcp(talk: Talk) -> Talk:
     code, reason, by = talk.close
     assert code != 1006 or reason == "TCP connection ended (FIN)"
     return replace(talk, close=(code, "" if code == 1006 else reason, by))
+
+
+def test_the_same_traffic_through_mitmproxy_gives_the_same_rows(tmp_path: Path) -> None:
+    path, chosen = tmp_path / "day.pcapng", scenario("hello")
+
+    async def both() -> None:
+        environment = {"SSLKEYLOGFILE": str(keys_beside(path))}
+        async with simulated(chosen.script, tmp_path, environment=environment) as (simulator, proxy):
+            with recorded([simulator.port], path):
+                address = f"http://127.0.0.1:{proxy.settings.port}"
+                await scripted.play(chosen, ca=[proxy.ca_path, simulator.ca_path], proxy=address)
+                await simulator.finished()
+
+    asyncio.run(asyncio.wait_for(both(), 100))
+    ours, theirs = (list(records(rows_in(each))) for each in (imported(tmp_path), tmp_path / "played.gwcap"))
+    for side in ("send", "receive", None):
+        assert [_told(row) for row in ours if row["direction"] == side] == [
+            _told(row) for row in theirs if row["direction"] == side
+        ]
+
+
+def _told(row: dict[str, Any]) -> list[Any]:
+    """Return what a row says that does not depend on the time."""
+    names = ("kind", "connection", "plane", "op", "event", "seq", "d", "wire_bytes", "decoded_bytes")
+    close = row.get("close") or {}
+    return [row.get(name) for name in names] + [close.get(name) for name in ("code", "by", "reason")]
 
 
 # On the Node that is here.
