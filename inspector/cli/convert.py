@@ -7,7 +7,7 @@ import click
 from inspector.cli.ending import tidy_up
 from inspector.cli.output import note
 from inspector.cli.progress import progress_bar
-from inspector.cli.reading import keys_option
+from inspector.cli.reading import check_keys, keys_option
 from inspector.cli.stdin import with_stdin
 from inspector.errors import CaptureError
 from inspector.importers.merge import Input, merge
@@ -35,7 +35,9 @@ def convert(
     Several files become one capture in the order of time, each with connections of its own. - is a file on stdin.
     """
     tidy_up()
-    inputs = [Input(path, hosts, keys) for path in with_stdin(captures)]
+    paths = with_stdin(captures)
+    check_keys(paths, keys)
+    inputs = [Input(path, hosts, keys) for path in paths]
     if output.exists() and not force:
         raise CaptureError(f"{output} exists; --force replaces it")
     with Lock(output), progress_bar(f"reading {', '.join(each.path.name for each in inputs)}") as report:

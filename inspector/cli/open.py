@@ -11,7 +11,7 @@ from inspector.cli.ending import tidy_up
 from inspector.cli.filtering import search_for
 from inspector.cli.follow import followed
 from inspector.cli.output import note, on_screen
-from inspector.cli.reading import import_options
+from inspector.cli.reading import check_keys, import_options
 from inspector.cli.stdin import STDIN, keys_from_terminal, with_stdin
 from inspector.errors import UsageError
 from inspector.report.rows import notes_of
@@ -47,6 +47,8 @@ def open(  # noqa: A001
     """
     tidy_up()
     search_for(where)
+    if STDIN not in captures:
+        check_keys(captures, keys)
     piped = keys_from_terminal() if STDIN in captures else 0
     if not on_screen():
         raise UsageError("`gwinspect open` needs a terminal; `gwinspect show` prints rows anywhere")

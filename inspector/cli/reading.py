@@ -10,6 +10,7 @@ import click
 from inspector.cli.ending import tidy_up
 from inspector.cli.progress import progress_bar
 from inspector.cli.stdin import with_stdin
+from inspector.errors import UsageError
 from inspector.protocol.registry import default
 from inspector.store.file import is_capture, passing_file
 
@@ -38,6 +39,23 @@ def import_options(command: Decorated) -> Decorated:
     return command
 
 
+def check_keys(captures: Sequence[Path], keys: Sequence[Path]) -> None:
+    """Raise UsageError where key logs are given that no recording has a use for."""
+    if keys and not any(map(_has_packets, captures)):
+        raise UsageError(f"--keys is for packet captures (.pcap, .pcapng); {captures[0].name} is not one")
+
+
+def _has_packets(path: Path) -> bool:
+    from inspector.importers.pcap.packetfile import HEAD_BYTES, is_packet_file
+
+    try:
+        with path.open("rb") as file:
+            return is_packet_file(file.read(HEAD_BYTES))
+    except OSError:
+        # What is wrong with it is said when it is read.
+        return True
+
+
 def as_capture(
     captures: Sequence[Path],
     hosts: Sequence[str] = (),
@@ -53,6 +71,7 @@ def as_capture(
     UsageError, EnvironmentProblem.
     """
     paths = with_stdin(captures)
+    check_keys(paths, keys)
     if len(paths) == 1 and is_capture(paths[0]):
         return paths[0]
     tidy_up()

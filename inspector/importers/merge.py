@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inspector.errors import CaptureError
-from inspector.importers import open_source
+from inspector.importers import Source, open_source
 from inspector.importers.order import OrderedTracks, Track
 from inspector.leaving import tidily
 from inspector.model import Frame, Happening
@@ -57,6 +57,11 @@ class Input:
     def notes(self) -> list[str]:
         """Sentences about what was left out, once all was read."""
         return self._foreign.notes if self._foreign is not None else self._said
+
+    @property
+    def advice(self) -> str:
+        """What to do where nothing of Discord's is in it."""
+        return (self._foreign or Source).advice
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -177,8 +182,7 @@ def _batches(happenings: Iterable[Happening]) -> Iterator[list[Happening]]:
 
 def _nothing(inputs: Sequence[Input], notes: Sequence[str]) -> CaptureError:
     error = CaptureError(
-        f"there is no gateway connection in {', '.join(str(each.path) for each in inputs)}; see that the client went "
-        "through the proxy"
+        f"there is no gateway connection in {', '.join(str(each.path) for each in inputs)}; {inputs[0].advice}"
     )
     error.shown = "\n".join(notes)
     return error

@@ -40,6 +40,8 @@ def test_keys_are_given_to_every_command_that_reads(
     without = run(name, path, *options)
     assert without.code == 2
     assert "pass --keys keys.log" in without.err
+    assert "no gateway connection in" in without.err
+    assert "record packets and TLS keys from before the client connects" in without.err
     assert run(name, path, *options, "--keys", keys).code == 0
 
 
@@ -51,6 +53,14 @@ def test_keys_that_come_later_are_not_missed_by_an_import_that_is_kept(run, tmp_
     assert len(names(run("show", path, "--format", "jsonl").out)) == 11
     keys.write_bytes(wired.log + second.log)
     assert len(names(run("show", path, "--format", "jsonl").out)) == 13
+
+
+@pytest.mark.parametrize("command", [("show",), ("convert", "-o", "x.gwcap")])
+def test_keys_without_packets_are_told(run, tmp_path: Path, capture: Path, command: tuple[str, ...]) -> None:
+    name, *options = command
+    result = run(name, capture, *options, "--keys", tmp_path / "keys.log")
+    assert result.code == 2
+    assert "--keys is for packet captures (.pcap, .pcapng); bot.gwcap is not one" in result.err
 
 
 def test_a_key_log_that_is_not_there_is_told(run, tmp_path: Path, wired: Wired) -> None:

@@ -4,12 +4,15 @@ import asyncio
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +20,7 @@ from inspector.importers.merge import Input, merge
 from inspector.importers.pcap.file import keys_beside
 from inspector.model import Frame, Plane
 from inspector.protocol.registry import default
+from inspector.simulator.client import scripted
 from inspector.simulator.content import TOKEN
 from inspector.simulator.journal import JournalEntry
 from inspector.simulator.scenarios.catalogue import scenario
@@ -26,8 +30,9 @@ from inspector.simulator.server.stage import Discord
 from inspector.store.reader import Reader, stored_happenings
 from tests.e2e.clients.places import Missing, installed
 from tests.e2e.clients.setups import Setup
-from tests.e2e.playing import CLIENTS, HERE, assert_agree, talks_of_capture, talks_of_journal
+from tests.e2e.playing import CLIENTS, HERE, Talk, assert_agree, records, simulated, talks_of_capture, talks_of_journal
 from tests.e2e.tunnel import http_proxy
+from tests.rows import rows_in
 
 pytestmark = [pytest.mark.compat, pytest.mark.e2e]
 
@@ -114,6 +119,62 @@ def test_an_encrypted_call_is_in_the_packets_with_its_media(tmp_path: Path) -> N
     with closing(Reader(capture)) as reader:
         planes = {event.plane for event in reader.all_events()}
     assert planes == {Plane.GATEWAY, Plane.VOICE, Plane.MEDIA}
+
+
+@pytest.mark.parametrize("name", ["resume", "every-close", "large", "voice-resume"])
+def test_every_close_is_in_the_packets_as_it_was(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "day.pcapng"
+
+    def logging(authorities: Sequence[Path]) -> ssl.SSLContext:
+        tls = trust(authorities)
+        tls.keylog_filename = str(keys_beside(path))
+        return tls
+
+    async def both() -> list[JournalEntry]:
+        async with Simulator(scenario(name), pace=0.05) as simulator:
+            with recorded([simulator.port], path):
+                await scripted.play(scenario(name), ca=[simulator.ca_path], connect_to=("127.0.0.1", simulator.port))
+                await simulator.finished()
+            return simulator.journal
+
+    trust = scripted.trust
+    monkeypatch.setattr(scripted, "trust", logging)
+    journal = asyncio.run(asyncio.wait_for(both(), 100))
+    told = [_without_tcp(talk) for talk in talks_of_capture(imported(tmp_path))]
+    assert_agree(told, talks_of_journal(journal))
+
+
+def _without_tcp(talk: Talk) -> Talk:
+    """Return a connection without what the packets say beyond the journal: how TCP ended."""
+    code, reason, by = talk.close
+    assert code != 1006 or reason == "TCP connection ended (FIN)"
+    return replace(talk, close=(code, "" if code == 1006 else reason, by))
+
+
+def test_the_same_traffic_through_mitmproxy_gives_the_same_rows(tmp_path: Path) -> None:
+    path, chosen = tmp_path / "day.pcapng", scenario("hello")
+
+    async def both() -> None:
+        environment = {"SSLKEYLOGFILE": str(keys_beside(path))}
+        async with simulated(chosen.script, tmp_path, environment=environment) as (simulator, proxy):
+            with recorded([simulator.port], path):
+                address = f"http://127.0.0.1:{proxy.settings.port}"
+                await scripted.play(chosen, ca=[proxy.ca_path, simulator.ca_path], proxy=address)
+                await simulator.finished()
+
+    asyncio.run(asyncio.wait_for(both(), 100))
+    ours, theirs = (list(records(rows_in(each))) for each in (imported(tmp_path), tmp_path / "played.gwcap"))
+    for side in ("send", "receive", None):
+        assert [_told(row) for row in ours if row["direction"] == side] == [
+            _told(row) for row in theirs if row["direction"] == side
+        ]
+
+
+def _told(row: dict[str, Any]) -> list[Any]:
+    """Return what a row says that does not depend on the time."""
+    names = ("kind", "connection", "plane", "op", "event", "seq", "d", "wire_bytes", "decoded_bytes")
+    close = row.get("close") or {}
+    return [row.get(name) for name in names] + [close.get(name) for name in ("code", "by", "reason")]
 
 
 # On the Node that is here.

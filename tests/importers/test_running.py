@@ -19,7 +19,10 @@ from inspector.importers.running import Progress, Running, watched
 from inspector.protocol.registry import default, load
 from inspector.report.rows import notes_of
 from inspector.store.reader import Reader
+from tests.conversation import usual
 from tests.importers.test_frames import HEADER, OPEN, SAID
+from tests.packets import pcap
+from tests.wired import Wired
 
 ROOT = Path(__file__).parents[2]
 # Seconds that something may take which takes a tenth of one on a machine with nothing else to do.
@@ -64,6 +67,16 @@ def finished(running: Running | None) -> Progress:
 def rows(path: Path) -> int:
     with closing(Reader(path)) as reader:
         return reader.last()
+
+
+def test_key_logs_are_read_there_too(tmp_path: Path, folder: Path) -> None:
+    wired = Wired(usual().happenings)
+    path, keys = tmp_path / "day.pcap", tmp_path / "keys.log"
+    path.write_bytes(pcap(wired.packets))
+    keys.write_bytes(wired.log)
+    with watched([path], default(), keys=[keys], folder=folder) as found:
+        assert finished(found.running).problem is None
+        assert rows(found.path) == 11
 
 
 def test_it_is_kept_once_it_is_finished_and_then_there_at_once(few: Path, folder: Path) -> None:

@@ -48,6 +48,7 @@ class PacketCapture(Source):
     """Reads packets, with the keys that the file itself holds, those next to it, and those that were named."""
 
     format = "packet capture"
+    advice = "record packets and TLS keys from before the client connects"
 
     @staticmethod
     def recognizes(head: bytes) -> bool:
@@ -161,12 +162,13 @@ class _Held:
 
     def keep(self, happening: Happening) -> None:
         """Take a happening. Those of one connection stay in their order, whatever their times."""
-        at_ns = max(happening.at_ns, self._last.get(happening.connection, 0))
-        self._last[happening.connection] = at_ns
+        at_ns, connection = happening.at_ns, happening.connection
         if at_ns < self._newest_ns:
-            self._is_sorted = False
+            at_ns = max(at_ns, self._last.get(connection, 0))
+            self._is_sorted = self._is_sorted and at_ns == self._newest_ns
         else:
             self._newest_ns = at_ns
+        self._last[connection] = at_ns
         self._items.append((at_ns, happening))
         if isinstance(happening, Frame):
             self._bytes += len(happening.data)

@@ -85,11 +85,12 @@ class Network:
         first, total, number, fragment, protocol, source, destination = _V4(data, start)
         body = start + (first & 15) * 4
         # A network card that splits for the system leaves the length out.
-        end = start + total if total else len(data)
+        size = len(data)
+        end = start + total if total else size
         if body < start + 20 or end < body:
             return None
-        carried, missing = data[body:end], max(end - len(data), 0)
-        if fragment & 0x3FFF == 0:
+        carried, missing = data[body:end], end - size if end > size else 0
+        if not fragment & 0x3FFF:
             return protocol, source, destination, carried, missing
         if missing:
             return None

@@ -16,6 +16,9 @@ from typing import BinaryIO, Protocol
 
 GZIP = b"\x1f\x8b"
 
+HEAD_BYTES = 4096
+"""Bytes of its beginning that tell whether a file is one of these, gzipped or not."""
+
 # Bytes that are read at once.
 _AHEAD = 1024 * 1024
 _PACKED = 64 * 1024

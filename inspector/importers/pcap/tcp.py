@@ -29,7 +29,8 @@ _PATIENCE_NS = 3_000_000_000
 # Connections that are known at the same time.
 _MOST_CONNECTIONS = 8000
 
-_HEADER = struct.Struct("!HHIIBB").unpack_from
+_PORTS = struct.Struct("!HH").unpack_from
+_HEADER = struct.Struct("!4xIIBB").unpack_from
 
 Address = tuple[bytes, int]
 """An IP address of 4 or 16 bytes, and a port."""
@@ -126,7 +127,7 @@ class Reassembly:
         """Take a segment: its header and its data, of which `missing` bytes at the end were not recorded."""
         if len(segment) < 20:
             return
-        _, _, seq, ack, offset, flags = _HEADER(segment)
+        seq, ack, offset, flags = _HEADER(segment)
         self._last_ns = at_ns
         half = self._halves.get(source + destination + segment[:4])
         if half is None or (flags & _SYN and _is_new(half, seq, flags)):
@@ -173,7 +174,8 @@ class Reassembly:
 
     def _begin(self, at_ns: int, source: bytes, destination: bytes, segment: bytes, before: _Half | None) -> _Half:
         """Begin a connection with this segment, in place of the one `before` that had the same ports."""
-        source_port, destination_port, _, _, _, flags = _HEADER(segment)
+        source_port, destination_port = _PORTS(segment)
+        flags = segment[13]
         if before is not None:
             self._leave(before.connection, before.connection.last_ns)
         if len(self._halves) >= 2 * _MOST_CONNECTIONS:

@@ -163,7 +163,8 @@ class Tls:
         side.sequence += 1
         side.is_early = side.is_early and bool(side.next_secret)
         if self._is_13:
-            plain = plain.rstrip(b"\0")
+            if not plain[-1:].strip(b"\0"):
+                plain = plain.rstrip(b"\0")
             if not plain:
                 self.problem = BROKEN
                 return b""
