@@ -81,6 +81,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--minutes", type=float, metavar="N", help="how long healthy clients are to run (2; quick: 0.5)"
     )
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="for what happens to them (%(default)s)")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep what was recorded of them there")
     options = parser.parse_args()
     if options.messages < 1000:
@@ -136,7 +137,7 @@ def _sections(options: argparse.Namespace, folder: Path) -> Iterator[Section]:
     if "conversations" in wanted:
         yield conversations.measure(100 if options.quick else conversations.SEEDS)
     if "healthy" in wanted:
-        yield healthy.measure(options.keep or folder, options.minutes or (0.5 if options.quick else 2))
+        yield healthy.measure(options.keep or folder, options.minutes or (0.5 if options.quick else 2), options.seed)
 
 
 class _Work:

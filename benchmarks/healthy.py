@@ -2,7 +2,7 @@
 
 Each runs as its users run it, ``gwinspect record -- COMMAND``, against a simulator of its own: events flow, presences
 and members are asked for, heartbeats are some thirty times as fast as Discord's. Now and then the server has the client
-come back, by op 7, op 9, a close or a lost line.
+come back, by op 7, op 9, a close or a lost line; which, and when, is up to dice.
 """
 
 import asyncio
@@ -46,16 +46,16 @@ _BOTS = {
 }
 
 
-def measure(folder: Path, minutes: float) -> Section:
+def measure(folder: Path, minutes: float, seed: int) -> Section:
     """Let all of them run at once, for so many minutes; `folder` takes the captures, ``LIBRARY.gwcap``."""
-    return asyncio.run(_measure(folder, minutes))
+    return asyncio.run(_measure(folder, minutes, seed))
 
 
-async def _measure(folder: Path, minutes: float) -> Section:
-    figures = await asyncio.gather(*(_run(library, folder, minutes) for library in _BOTS))
+async def _measure(folder: Path, minutes: float, seed: int) -> Section:
+    figures = await asyncio.gather(*(_run(library, folder, minutes, seed) for library in _BOTS))
+    how = f"{minutes:g} minutes, a heartbeat every {INTERVAL_MS / 1000} s, seed {seed}"
     return Section(
-        f"healthy libraries for {minutes:g} minutes, heartbeats every {INTERVAL_MS / 1000} s; cases at warn or above",
-        [figure for found in figures for figure in found],
+        f"healthy libraries, {how}; cases at warn or above", [figure for found in figures for figure in found]
     )
 
 
@@ -113,11 +113,14 @@ class _Life:
     async def _disturb(self, gateway: GatewaySocket) -> bool:
         """Have the client come back; return whether it does so on this connection, as discord.js after op 9."""
         stays = False
-        match self.dice.choice(("op 7", "op 7", "op 7", "op 9", "4000", "lost line")):
+        match self.dice.choice(("op 7", "op 7", "op 7", "op 9 true", "op 9 false", "4000", "1001", "lost line")):
             case "op 7" as what:
                 await gateway.reconnect()
                 await gateway.gone()
-            case "op 9" as what:
+            case "op 9 false" as what:
+                await gateway.invalid_session(resumable=False)
+                await gateway.gone()
+            case "op 9 true" as what:
                 await gateway.invalid_session(resumable=True)
                 try:
                     asked = await gateway.expect(GatewayOp.RESUME)
@@ -126,22 +129,22 @@ class _Life:
                 else:
                     await gateway.let_resume(asked["d"])
                     stays = True
-            case "4000" as what:
-                await gateway.close(4000, "Unknown error.")
+            case "4000" | "1001" as what:
+                await gateway.close(int(what))
             case what:
                 gateway.abort()
         self.done[what] += 1
         return stays
 
 
-async def _run(library: str, folder: Path, minutes: float) -> list[Figure]:
+async def _run(library: str, folder: Path, minutes: float, seed: int) -> list[Figure]:
     setup = next(each for each in SETUPS if each.client == library)
     try:
         place = await asyncio.to_thread(installed, setup)
     except Missing as reason:
         return [Figure(library, size=f"not tried: {reason}")]
     capture = folder / f"{library}.gwcap"
-    life = _Life(random.Random(library), _now() + 60 * minutes)
+    life = _Life(random.Random(f"{library} {seed}"), _now() + 60 * minutes)
     async with Simulator(Scenario(library, library, "", life.play), pace=1) as simulator:
         problem = await _record(simulator, _command(setup, place), place, capture, minutes)
     if problem:
