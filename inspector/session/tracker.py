@@ -63,7 +63,7 @@ class Tracker:
             by_ssrc = [each for each, ready in voices if ready and ssrc is not None and ready.ssrc == ssrc]
             for voice in reversed(by_address or by_ssrc):
                 connection.media.owner, connection.parent = voice, voice.id
-                connection.session = voice.session
+                connection.session, connection.account = voice.session, voice.account
                 break
         return connection.media.owner
 
@@ -257,6 +257,7 @@ def _identify(world: World, connection: Connection, event: Event, what: Said | N
     connection.identifies += 1
     connection.main.refused = None
     _set_shard(connection, what.shard)
+    connection.account = world.accounts.of_token(what.token)
     _introduce(world, connection, what)
     world.logins.add(Login(event.n, event.at_ns, connection.id, what.token, what.shard))
 
@@ -265,6 +266,8 @@ def _resume(world: World, connection: Connection, event: Event, what: Said | Non
     assert isinstance(what, said.Resume)
     connection.resume = what
     connection.main.refused = None
+    resumed = world.sessions.get(what.session or "")
+    connection.account = (resumed and resumed.account) or world.accounts.of_token(what.token)
     if what.session is None or (is_lost(what.session) and what.session not in world.sessions):
         return
     connection.session = what.session
@@ -274,6 +277,7 @@ def _resume(world: World, connection: Connection, event: Event, what: Said | Non
         session = Session(what.session, connection.identity or "")
         # It began before the recording; all that is known is what the client says.
         session.seq = what.seq
+        session.account = connection.account
         world.sessions.keep(session.id, session)
     session.befell("asks")
     session.failures += 1
@@ -297,6 +301,7 @@ def _ready(world: World, connection: Connection, event: Event, what: Said | None
     assert isinstance(what, said.Ready)
     connection.accepted = At(event.n, event.at_ns)
     connection.main.refusals = 0
+    connection.account = world.accounts.join(connection.account, what.user_id)
     _set_shard(connection, what.shard)
     connection.main.guilds = Guilds.of(connection.accepted, what.guilds)
     if what.session is not None:
@@ -309,7 +314,7 @@ def _ready(world: World, connection: Connection, event: Event, what: Said | None
         session.stays = bool(event.marks & Mark.CHANGED) and REACHED_AT in connection.opened.headers
         session.version, session.encoding = connection.version, connection.encoding
         session.seq = event.seq
-        session.user_id = what.user_id
+        session.user_id, session.account = what.user_id, connection.account
         session.identify = connection.identify
         session.connections.append(connection.id)
         world.sessions.keep(session.id, session)
@@ -467,6 +472,8 @@ def _voice_identify(world: World, connection: Connection, event: Event, what: Sa
     connection.identify = what
     connection.identifies += 1
     connection.session = what.session or connection.session
+    connection.account = world.accounts.of_user(what.user_id)
+    world.accounts.speaks_of(what.session, connection.account)
     _enter_call(world, connection, what)
 
 
@@ -474,6 +481,7 @@ def _voice_resume(world: World, connection: Connection, event: Event, what: Said
     assert isinstance(what, said.Resume)
     connection.resume = what
     connection.session = what.session or connection.session
+    connection.account = world.accounts.of_call(what.session) or connection.account
     _enter_call(world, connection, what)
 
 

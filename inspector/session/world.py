@@ -5,7 +5,7 @@ in several that are read one after the other.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
@@ -31,6 +31,7 @@ MAX_IDENTIFIES = 2000
 MAX_SEEN = 1000
 DAY_NS = 86_400_000_000_000
 
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 
@@ -116,6 +117,8 @@ class Session:
     seq: int | None = None
     """The highest sequence number that the server gave."""
     user_id: str | None = None
+    account: str | None = None
+    """Whose it is; see `Accounts`."""
     intents: frozenset[str] | None = None
     """Names of a bot's intents; None where they are not known, or do not matter."""
     identify: Identify | None = None
@@ -165,16 +168,54 @@ class Call:
     """The event that said so."""
 
 
-class Remembered(OrderedDict[str, T], Generic[T]):
+class Remembered(OrderedDict[K, T], Generic[K, T]):
     """The things last heard of, by name: at most `MAX_REMEMBERED`."""
 
-    def keep(self, key: str, value: T) -> T:
+    def keep(self, key: K, value: T) -> T:
         """Keep `value` as the newest and return it."""
         self[key] = value
         self.move_to_end(key)
         if len(self) > MAX_REMEMBERED:
             self.popitem(last=False)
         return value
+
+
+class Accounts:
+    """Names for the accounts of a recording, the same on all of an account's connections.
+
+    An account is named by the digest of the first token that it showed, as that is known before anything else; by its
+    user's id, after ``user ``, where a voice connection or a READY is all that there is of it.
+    """
+
+    def __init__(self) -> None:
+        self._named: Remembered[str, str] = Remembered()
+
+    def of_token(self, token: str | None) -> str | None:
+        """Return the account that shows a token; None where its digest tells nothing."""
+        return None if token is None or is_lost(token) else self._named.get(token, token)
+
+    def of_user(self, user_id: str | None) -> str | None:
+        """Return the account of a user."""
+        return None if user_id is None else self._named.get(f"user {user_id}", f"user {user_id}")
+
+    def of_call(self, session: str | None) -> str | None:
+        """Return the account that spoke of a voice session; None where none did."""
+        return None if session is None or is_lost(session) else self._named.get(f"call {session}")
+
+    def join(self, account: str | None, user_id: str | None) -> str | None:
+        """Take in that READY names this user, and return the name of its account from now on."""
+        if user_id is None:
+            return account
+        known = self._named.keep(f"user {user_id}", self._named.get(f"user {user_id}") or account or f"user {user_id}")
+        if account is not None and account != known:
+            # Its token was reset.
+            self._named.keep(account, known)
+        return known
+
+    def speaks_of(self, session: str | None, account: str | None) -> None:
+        """Take in that an account spoke of a voice session."""
+        if session is not None and account is not None and not is_lost(session):
+            self._named.keep(f"call {session}", account)
 
 
 def unknown_names(event: Event, payload: Payload, registry: Registry) -> Iterator[str]:
@@ -196,11 +237,12 @@ class World:
         """Connections that are open, by number."""
         self.ended: OrderedDict[int, tuple[Connection, Ending]] = OrderedDict()
         """Those that have ended lately, by number."""
-        self.sessions: Remembered[Session] = Remembered()
+        self.accounts = Accounts()
+        self.sessions: Remembered[str, Session] = Remembered()
         """Sessions of the main gateway, by digest."""
-        self.calls: Remembered[Call] = Remembered()
+        self.calls: Remembered[str, Call] = Remembered()
         """Voice calls, by server id."""
-        self.last_of: Remembered[int] = Remembered()
+        self.last_of: Remembered[str, int] = Remembered()
         """By identity: the number of the newest connection of each client that said who it is."""
         self.logins = Logins()
         """Identifies on the main gateway."""

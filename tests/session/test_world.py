@@ -6,8 +6,8 @@ from inspector.model import Happening, Plane
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from inspector.session.redact import digest
-from inspector.session.world import MAX_ENDED, MAX_REMEMBERED, Remembered, World
-from tests.conversation import HELLO, SESSION, Conversation, dispatch, identify, message, ready, resume
+from inspector.session.world import MAX_ENDED, MAX_REMEMBERED, Accounts, Remembered, World
+from tests.conversation import HELLO, SESSION, TOKEN, Conversation, dispatch, identify, message, ready, resume
 
 USER, GUILD = "1180000000000000001", "1180000000000000042"
 VOICE_SESSION, VOICE_TOKEN = "7e557e557e557e557e557e557e557e55", "an invented voice token"
@@ -93,8 +93,39 @@ def test_what_others_do_in_voice_is_no_call_of_ours() -> None:
     assert not world(login().server(dispatch("VOICE_STATE_UPDATE", state, 3))).calls
 
 
+def test_connections_of_one_token_are_those_of_one_account() -> None:
+    first = login().closes(1006, by="server")
+    again = back(first).client(resume())
+    other = Conversation(connection=3, at_ns=first._at_ns).opens().client(identify(token="another invented token"))
+    found = world(first, again, other)
+    assert found.ended[1][0].account == found.open[2].account == digest(TOKEN)
+    assert found.open[3].account == digest("another invented token")
+
+
+def test_a_token_that_was_reset_is_of_the_same_account() -> None:
+    first = login().closes(4004, by="server")
+    found = world(first, back(first).client(identify(token="another invented token")).server(ready("another")))
+    assert found.open[2].account == digest(TOKEN)
+
+
+def test_a_voice_connection_is_of_the_account_of_its_user() -> None:
+    main = login()
+    proof = {"server_id": GUILD, "user_id": USER, "session_id": VOICE_SESSION, "token": VOICE_TOKEN}
+    voice = Conversation(plane=Plane.VOICE, url="wss://invented.discord.media/?v=8", connection=2, at_ns=main._at_ns)
+    voice.opens().client({"op": 0, "d": proof}).closes(1006, by="server")
+    again = Conversation(plane=Plane.VOICE, url=voice.url, connection=3, at_ns=voice._at_ns).opens()
+    found = world(main, voice, again.client({"op": 7, "d": {**proof, "seq_ack": -1}}))
+    assert found.ended[2][0].account == found.open[3].account == digest(TOKEN)
+
+
+def test_of_a_mask_nobody_knows_whose_it_is() -> None:
+    accounts = Accounts()
+    assert accounts.of_token("*" * 20) is accounts.of_token(None) is accounts.of_call("*" * 8) is None
+    assert accounts.of_user("1") == "user 1"
+
+
 def test_what_is_remembered_is_bounded() -> None:
-    remembered: Remembered[int] = Remembered()
+    remembered: Remembered[str, int] = Remembered()
     for number in range(MAX_REMEMBERED + 10):
         remembered.keep(str(number), number)
     assert (len(remembered), next(iter(remembered))) == (MAX_REMEMBERED, "10")
