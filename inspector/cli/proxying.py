@@ -26,6 +26,7 @@ from inspector.proxy.launch.proxychains import through_proxychains
 from inspector.proxy.launch.watch import Watch
 from inspector.proxy.mitmdump import Settings, free_port, is_free
 from inspector.proxy.process import output_to
+from inspector.report.findings import named
 from inspector.store.file import check_target
 from inspector.store.lock import check_free
 from inspector.store.parts import Trail
@@ -300,7 +301,7 @@ def _conclude(capture: Path) -> None:
     """Say what is wrong in a recording, the worst first, and how to read more of it."""
     found = [case for case in look_into(capture).cases if case.severity > Severity.INFO]
     if found:
-        names = [f"{case.name} ×{case.count:,}" if case.count > 1 else case.name for case in found[:_NAMED]]
+        names = [f"{named(case)} ×{case.count:,}" if case.count > 1 else named(case) for case in found[:_NAMED]]
         more = [f"{len(found) - _NAMED} more"] if len(found) > _NAMED else []
         note(
             f"{counted(len(found), 'case')}: {listed([*names, *more])}; gwinspect diagnose {shlex.quote(str(capture))}"

@@ -10,14 +10,17 @@ from textual.pilot import Pilot
 
 from inspector.diagnose.rules import RULES
 from inspector.model import Finding, Severity
+from inspector.protocol.registry import default
 from inspector.store.file import connect
+from inspector.store.writer import Writer
 from inspector.tui.app import GwinspectApp
 from inspector.tui.look import ASCII, UNICODE
 from inspector.tui.screens.findings import FindingsScreen
 from inspector.tui.screens.main import MainScreen
 from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.lists.finding_list import FindingList
-from tests.conversation import HELLO, Conversation
+from tests.conversation import HELLO, NOON, Conversation, identify
+from tests.fed import in_order
 from tests.tui.conftest import screen_text, until
 from tests.tui.noticed import add, notice, troubled
 
@@ -178,3 +181,25 @@ async def test_the_detail_has_the_findings_of_a_row_and_what_it_is_evidence_of(p
         await until(pilot, lambda: "resume-refused at row 47" in shown(app))
         app.main.timeline.goto(1)
         await until(pilot, lambda: "Nothing was noticed at this row." in shown(app))
+
+
+async def test_two_bots_with_the_same_trouble_are_two_lines_that_say_whose(tmp_path: Path) -> None:
+    path, talks = tmp_path / "two.gwcap", []
+    for number in range(1, 5):
+        talk = Conversation(connection=number, at_ns=NOON + number * 10**9).opens().server(HELLO)
+        talks.append(talk.client(identify(token=f"invented token {number % 2} of nobody")).closes(4004, by="server"))
+    writer = Writer(path, default(), made_by="test")
+    writer.write(in_order(*talks))
+    writer.finish()
+    notice(path, [Finding("odd-payload", Severity.WARN, "So it is.", 4 * number - 1) for number in range(1, 5)])
+    app = GwinspectApp(path, marks=UNICODE)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await on_findings(app, pilot)
+        lines = [line for line in screen_text(app) if "odd-payload" in line and "[2]" in line]
+        assert len(lines) == 2
+        assert len({line.partition("token ••••")[2][:4] for line in lines}) == 2
+        assert "whose   token ••••" in shown(app)
+        await pilot.press("space")
+        await pilot.pause()
+        # Two cases, and the other finding of that which is unfolded.
+        assert app.screen.query_one(FindingList).virtual_size.height == 3

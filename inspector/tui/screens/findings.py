@@ -123,8 +123,8 @@ class FindingsScreen(ReadingScreen):
         self._noticed = FindingsSnapshot()
         self._least = Severity.INFO
         self._worst_first = True
-        self._unfolded: set[str] = set()
-        """Names of cases."""
+        self._unfolded: set[tuple[str, str]] = set()
+        """Names of cases, with their accounts."""
         self._needle = ""
         self._shown = 0
 
@@ -181,17 +181,18 @@ class FindingsScreen(ReadingScreen):
 
     def _entries(self, cases: list[Case]) -> Iterator[Entry]:
         for case in cases:
-            unfolded = case.name in self._unfolded
+            unfolded = (case.name, case.account) in self._unfolded
             yield Entry(case.lead, case, unfolded=unfolded)
             if unfolded:
                 yield from (Entry(each) for each in case.findings if each is not case.lead)
 
-    def _case_at(self, cases: list[Case], row: int) -> str | None:
+    def _case_at(self, cases: list[Case], row: int) -> tuple[str, str] | None:
         """Return the case that has a finding at `row`, if that is not its first."""
         for case in cases:
             if case.lead.finding.event == row:
                 return None
-        return next((case.name for case in cases if any(each.finding.event == row for each in case.findings)), None)
+        found = (case for case in cases if any(each.finding.event == row for each in case.findings))
+        return next(((case.name, case.account) for case in found), None)
 
     def _nothing(self) -> str:
         """Say why there is none."""
@@ -256,7 +257,7 @@ class FindingsScreen(ReadingScreen):
         if entry is None:
             return
         case = entry.case or next(each for each in self._noticed.cases if entry.listed in each.findings)
-        self._unfolded ^= {case.name}
+        self._unfolded ^= {(case.name, case.account)}
         self.query_one(FindingList).to(case.lead)
         self._list()
 

@@ -14,7 +14,7 @@ from inspector.analysis.findings import speaking_of
 from inspector.inert import inert
 from inspector.model import Finding, Kind, Plane, Severity, Verdict
 from inspector.report import cells
-from inspector.report.findings import words_of
+from inspector.report.findings import whose, words_of
 from inspector.report.outline import wrapped
 from inspector.report.present import Shown
 from inspector.report.recording import Recording
@@ -60,10 +60,12 @@ class Writing:
             self._text(" " * _LABEL if number else "source", source)
 
     def case(self, case: Case, end: Verdict | None) -> None:
-        """Write down what else belongs to a case, rule by rule, with the first row of each.
+        """Write down whose a case is, and what else belongs to it, rule by rule, with the first row of each.
 
         `end`: the verdict on its worst close.
         """
+        shards = f"on {case.shards:,} shards" if case.shards > 1 else ""
+        self._text("whose", ", ".join(filter(None, (whose(case), shards))))
         first: dict[str, Listed] = {}
         for each in case.findings:
             if each is not case.lead:
