@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
 from inspector.diagnose.consequences import CAUSES_OF, CONSEQUENCES, OUTSIDE
@@ -112,6 +113,18 @@ class Case:
 def is_close(rule: str) -> bool:
     """Return whether a finding of this name stands for the end of a connection."""
     return rule.startswith("close-") or "-close-" in rule
+
+
+def case_with(cases: Iterable[Case], row: int, rule: str | None = None) -> Case | None:
+    """Return the case that has a finding at `row`, of that rule if one is asked for; None where there is none."""
+    for case in cases:
+        at = bisect_left(case.findings, row, key=lambda each: each.finding.event)
+        for each in islice(case.findings, at, None):
+            if each.finding.event != row:
+                break
+            if rule is None or each.finding.rule == rule:
+                return case
+    return None
 
 
 def evidence_wanted(listed: Listed) -> tuple[int, ...]:

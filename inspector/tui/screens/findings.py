@@ -16,7 +16,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Footer, Static
 
-from inspector.analysis.cases import Case, Listed, is_close
+from inspector.analysis.cases import Case, Listed, case_with, is_close
 from inspector.analysis.findings import Findings, FindingsSnapshot
 from inspector.diagnose.rules import RULES
 from inspector.errors import CaptureError
@@ -191,8 +191,8 @@ class FindingsScreen(ReadingScreen):
         for case in cases:
             if case.lead.finding.event == row:
                 return None
-        found = (case for case in cases if any(each.finding.event == row for each in case.findings))
-        return next(((case.name, case.account) for case in found), None)
+        found = case_with(cases, row)
+        return None if found is None else (found.name, found.account)
 
     def _nothing(self) -> str:
         """Say why there is none."""
