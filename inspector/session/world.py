@@ -179,6 +179,12 @@ class Remembered(OrderedDict[K, T], Generic[K, T]):
             self.popitem(last=False)
         return value
 
+    def absorb(self, other: "Remembered[K, T]") -> None:
+        """Remember what `other` does; what both have stays as it is here."""
+        for key, value in other.items():
+            if key not in self:
+                self.keep(key, value)
+
 
 class Accounts:
     """Names for the accounts of a recording, the same on all of an account's connections.
@@ -211,6 +217,10 @@ class Accounts:
             # Its token was reset.
             self._named.keep(account, known)
         return known
+
+    def absorb(self, other: "Accounts") -> None:
+        """Take in the names that `other` has given."""
+        self._named.absorb(other._named)
 
     def speaks_of(self, session: str | None, account: str | None) -> None:
         """Take in that an account spoke of a voice session."""
@@ -256,6 +266,23 @@ class World:
         """Connections that did not come about."""
         self.has_gaps = False
         """Messages are missing from the recording, and what would settle a question may be among them."""
+
+    def absorb(self, other: "World") -> None:
+        """Take in another recording, which turns out to be of the same account; `other` is of no use after that."""
+        self.open.update(other.open)
+        ended = sorted({**other.ended, **self.ended}.items(), key=lambda each: each[1][1].n)
+        self.ended = OrderedDict(ended[-MAX_ENDED:])
+        self.accounts.absorb(other.accounts)
+        self.sessions.absorb(other.sessions)
+        self.calls.absorb(other.calls)
+        self.last_of.absorb(other.last_of)
+        logins, self.logins = sorted((*self.logins, *other.logins)), Logins()
+        for login in logins:
+            self.logins.add(login)
+        self.seen |= other.seen
+        self.watches.absorb(other.watches)
+        self.refusals.absorb(other.refusals)
+        self.has_gaps |= other.has_gaps
 
     def see(self, event: Event, payload: Payload, registry: Registry) -> None:
         """Remember what in a payload no table knows."""
