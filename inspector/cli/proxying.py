@@ -17,6 +17,7 @@ from inspector import leaving
 from inspector.analysis.diagnosis import diagnose as look_into
 from inspector.cli.ending import has_terminal
 from inspector.cli.output import note
+from inspector.cli.reading import concurrency_option
 from inspector.errors import EnvironmentProblem, UsageError
 from inspector.model import Severity
 from inspector.proxy import livefile
@@ -51,6 +52,7 @@ _OURS = {
     "gwinspect_media": "--no-media",
     "gwinspect_rewrite": "--no-rewrite",
     "gwinspect_closes": "--no-faithful-closes",
+    "gwinspect_max_concurrency": "--max-concurrency",
 }
 
 LOOPBACK = ("127.", "localhost", "[::1]", "::1")
@@ -69,6 +71,7 @@ class ProxyChoice:
     no_media: bool
     no_rewrite: bool
     no_faithful_closes: bool
+    max_concurrency: int | None
     scripts: tuple[Path, ...]
     options: tuple[str, ...]
     confdir: Path | None
@@ -106,6 +109,7 @@ _OPTIONS = (
         is_flag=True,
         help="Let mitmproxy tell the other end of a broken connection 1000, as it does by itself",
     ),
+    concurrency_option,
     click.option(
         "-s",
         "--script",
@@ -167,6 +171,7 @@ def settings_of(chosen: ProxyChoice, capture: Path, *, has_command: bool = False
         "gwinspect_media": "false" if chosen.no_media else "true",
         "gwinspect_rewrite": "false" if chosen.no_rewrite else "true",
         "gwinspect_closes": "false" if chosen.no_faithful_closes else "true",
+        "gwinspect_max_concurrency": str(chosen.max_concurrency or 0),
     }
     settings = Settings(
         capture,

@@ -12,6 +12,7 @@ from inspector.cli.proxying import sum_up
 from inspector.diagnose.rules import RULES
 from inspector.protocol.registry import default
 from inspector.report.diagnosis_text import lines
+from inspector.store.reindex import reindex
 from inspector.store.writer import Writer
 from sample_captures.make import HERE, SAMPLES
 from tests.cli.conftest import Run
@@ -382,3 +383,35 @@ def test_shards_with_the_same_trouble_are_one_case_that_counts_them(run: Run, tm
     [head] = [line for line in told.splitlines() if line.startswith("ERROR  close-4004")]
     assert "16 times on 16 shards" in head
     assert "token" not in head
+
+
+def starting(*shards: int) -> list[Conversation]:
+    """Return shards of sixteen that start a second after each other."""
+    talks = []
+    for number, shard in enumerate(shards, 1):
+        talk = Conversation(connection=number, at_ns=NOON + number * 10**9).opens().server(HELLO)
+        talks.append(talk.client(identify(shard=[shard, 16])).server(ready(f"session {shard}")).closes(1000))
+    return talks
+
+
+def test_how_many_shards_may_start_at_once_is_told_by_an_option(run: Run, tmp_path: Path) -> None:
+    path = str(written(tmp_path / "a.gwcap", *starting(0, 1, 16 - 4)))
+
+    def spacing(*options: str) -> list[str]:
+        lines = run("diagnose", path, "--format", "jsonl", "--only", "identify-spacing", *options).out.splitlines()
+        return [json.loads(line)["severity"] for line in lines]
+
+    assert spacing() == ["info"]
+    assert spacing("--max-concurrency", "16") == []
+    # An import with another number is another one.
+    assert spacing("--max-concurrency", "4") == ["warn"]
+    assert run("diagnose", path, "--max-concurrency", "0").code == 2
+
+
+def test_what_was_told_when_a_capture_was_written_holds_when_it_is_made_anew(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a.gwcap"
+    writer = Writer(path, default().allowing(16), made_by="test")
+    writer.write([each for talk in starting(0, 1) for each in talk.happenings])
+    writer.finish()
+    reindex(path, default())
+    assert run("diagnose", path, "--format", "jsonl", "--only", "identify-spacing").out == ""
