@@ -31,7 +31,7 @@ class Listed(NamedTuple):
     """A finding, and where it stands."""
 
     id: int
-    """From 1, in the order in which they were noticed."""
+    """From 1, in the order in which they were noticed; below 0 where only the whole recording told it."""
     at_ns: int
     """Of its row, nanoseconds since the epoch."""
     connection: int

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from inspector.analysis.cases import Case, Cases, Client, Listed, evidence_wanted
+from inspector.analysis.stopped import stopped
 from inspector.model import Plane, Severity
 from inspector.store import rows
 from inspector.store.reader import Reader, explained
@@ -58,10 +59,13 @@ class FindingsSnapshot:
 class Findings:
     """Reads the findings of a capture, as far as it goes. Belongs to one thread, as `reader` does.
 
-    `wanted`: which rules' findings are read, by name; all, where it is left out.
+    `wanted`: which rules' findings are read, by name; all, where it is left out. `concludes`: add what only a whole
+    recording tells once it is finished, which takes a look at all rows.
     """
 
-    def __init__(self, reader: Reader, wanted: Callable[[str], bool] = lambda rule: True) -> None:
+    def __init__(
+        self, reader: Reader, wanted: Callable[[str], bool] = lambda rule: True, *, concludes: bool = True
+    ) -> None:
         self._reader = reader
         self._wanted = wanted
         self._listed: list[Listed] = []
@@ -69,6 +73,7 @@ class Findings:
         self._counts: Counter[Severity] = Counter()
         self._cases = Cases()
         self._last = 0
+        self._concludes = concludes
         self._snapshot = FindingsSnapshot()
 
     def advance(self, limit: int = SLICE) -> bool:
@@ -85,6 +90,8 @@ class Findings:
         if found:
             self._last = found[-1][0]
         more = len(found) == limit
+        if not more and self._concludes and "finished_at" in self._reader.meta():
+            news |= self._conclude()
         if found or news or self._snapshot.read is more:
             made = tuple(self._cases.made())
             self._snapshot = FindingsSnapshot(tuple(self._listed), made, dict(self._counts), not more)
@@ -103,6 +110,16 @@ class Findings:
         insort(self._listed, listed, key=worst_first)
         numbers = (self._connection_of(row) for row in evidence_wanted(listed))
         self._cases.add(listed, (number for number in numbers if number is not None))
+
+    def _conclude(self) -> bool:
+        """Add what only the whole recording tells, and say whether there is any."""
+        self._concludes = False
+        found = [each for each in stopped(self._reader) if self._wanted(each.finding.rule)]
+        self._cases.know(self._clients())
+        for each in found:
+            self._counts[each.finding.severity] += 1
+            self._list(each)
+        return bool(found)
 
     def _connection_of(self, row: int) -> int | None:
         found = self._reader.db.execute("select connection from event where id = ?", (row,)).fetchone()

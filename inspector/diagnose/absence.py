@@ -210,3 +210,20 @@ def members_cut_short(now: Situation) -> Iterator[Noticed]:
                 f"{took(now.at_ns - part.at_ns)} after the last of them the others had not.",
                 (asked.n, part.n),
             )
+
+
+@rule(
+    "event-stopped",
+    Severity.INFO,
+    remedy="See what changed at that row: a role or permission of the bot, its place in a guild or channel, or what "
+    "caused these events. If all of it should still come, start a new session.",
+    source=("derived",),
+)
+def event_stopped(now: Situation) -> Iterator[Noticed]:
+    """Events of one kind came steadily and then stopped for the rest of the session, while others went on.
+
+    Nothing says so to the client, which goes on waiting for them. Looked for in whole recordings, by diagnose and on
+    the screen of findings.
+    """
+    # No row tells it: see `inspector.analysis.stopped`.
+    yield from ()

@@ -118,6 +118,7 @@ RULES: tuple[Rule, ...] = (
     absence.guilds_missing,
     absence.guild_unavailable,
     absence.members_cut_short,
+    absence.event_stopped,
     # Numbers of events.
     sequence.seq_gap,
     sequence.seq_not_rising,

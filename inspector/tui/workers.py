@@ -191,7 +191,7 @@ class Exported(Message):
 def pulse(path: Path, registry: Registry, *, post: Post, cancelled: Cancelled) -> None:
     """Count what is recorded and noticed, four times a second, until nobody wants to know any more."""
     with _telling(post), closing(Reader(path)) as reader:
-        overview, findings = Overview(reader, registry), Findings(reader)
+        overview, findings = Overview(reader, registry), Findings(reader, concludes=False)
         counts: deque[tuple[float, int]] = deque(maxlen=SECONDS * BEATS + 1)
         told = Pulse(Snapshot())
         while not cancelled():
