@@ -380,12 +380,12 @@ def _join(world: World, connection: Connection, event: Event, what: Said | None)
     if what.server_id is None:
         return
     remember(connection.main.joins, what.server_id, what)
-    call = world.calls.get(what.server_id)
+    call = world.call(what.server_id, connection.account)
     if call is None or not _is_same_session(world, call.main, connection):
-        call = Call(what.server_id, connection.id)
+        call = Call(what.server_id, connection.account, connection.id)
     call.main = connection.id
     call.asked, call.wanted = At(event.n, event.at_ns), what.channel
-    world.calls.keep(call.server_id, call)
+    world.keep_call(call, connection.account)
 
 
 def _is_same_session(world: World, number: int, connection: Connection) -> bool:
@@ -401,7 +401,7 @@ def _voice_state(world: World, connection: Connection, event: Event, what: Said 
     session = world.session_of(connection)
     if what.user_id is None or session is None or what.user_id != session.user_id:
         return None
-    call = world.calls.get(what.server_id or "")
+    call = world.call(what.server_id, connection.account)
     if call is None:
         # One leaves a private call without a word about which.
         found = (call for call in world.calls.values() if what.session is not None and call.session == what.session)
@@ -409,7 +409,7 @@ def _voice_state(world: World, connection: Connection, event: Event, what: Said 
     if call is None:
         if what.server_id is None:
             return None
-        call = world.calls.keep(what.server_id, Call(what.server_id, connection.id))
+        call = world.keep_call(Call(what.server_id, connection.account, connection.id), connection.account)
     call.main = connection.id
     stayed = call.state is not None and call.channel == what.channel
     if call.state is not None and not stayed:
@@ -429,10 +429,10 @@ def _voice_server(world: World, connection: Connection, event: Event, what: Said
     assert isinstance(what, said.VoiceServer)
     if what.server_id is None:
         return None
-    call = world.calls.get(what.server_id) or Call(what.server_id, connection.id)
+    call = world.call(what.server_id, connection.account) or Call(what.server_id, connection.account, connection.id)
     call.main = connection.id
     call.server, call.token, call.endpoint = At(event.n, event.at_ns), what.token, what.endpoint
-    world.calls.keep(call.server_id, call)
+    world.keep_call(call, connection.account)
     if what.endpoint is None:
         world.watches.add(VOICE_SERVER, event, call.server_id)
     elif call.channel is not None:
@@ -455,7 +455,7 @@ def _take_guild(world: World, connection: Connection, event: Event, what: Said |
 
 def _lose_call(world: World, connection: Connection, event: Event, what: Said | None) -> None:
     for key in (event.guild_id, event.channel_id):
-        call = None if key is None else world.calls.get(str(key))
+        call = None if key is None else world.call(str(key), connection.account)
         if call is not None and concerns(event, call):
             call.gone, call.gone_by = At(event.n, event.at_ns), event.event or ""
 
@@ -472,7 +472,7 @@ def _voice_identify(world: World, connection: Connection, event: Event, what: Sa
     connection.identify = what
     connection.identifies += 1
     connection.session = what.session or connection.session
-    connection.account = world.accounts.of_user(what.user_id)
+    connection.account = world.account_of(what)
     world.accounts.speaks_of(what.session, connection.account)
     _enter_call(world, connection, what)
 
@@ -481,7 +481,7 @@ def _voice_resume(world: World, connection: Connection, event: Event, what: Said
     assert isinstance(what, said.Resume)
     connection.resume = what
     connection.session = what.session or connection.session
-    connection.account = world.accounts.of_call(what.session) or connection.account
+    connection.account = world.account_of(what) or connection.account
     _enter_call(world, connection, what)
 
 
@@ -495,7 +495,7 @@ def _enter_call(world: World, connection: Connection, what: said.Identify | said
         if isinstance(what, said.Resume):
             encryption = connection.voice.encryption = before[0].voice.encryption
             encryption.whole = encryption.whole and before[0].is_whole
-    call = world.calls.get(what.server_id or "")
+    call = world.call(what.server_id, connection.account)
     if call is not None:
         connection.parent = call.main
 

@@ -23,6 +23,8 @@ from inspector.session.watches import Watches
 
 # Sessions, calls and identities that are remembered; beyond that the one not heard of for longest is forgotten.
 MAX_REMEMBERED = 4096
+# Calls among which one is looked for whose account is not known.
+MAX_SEARCHED = 256
 # Connections that have ended and of which everything is still known.
 MAX_ENDED = 256
 # Identifies that are remembered: more than any bot may send in a day without asking Discord first.
@@ -142,6 +144,8 @@ class Call:
 
     server_id: str
     """Guild, or the channel of a private call."""
+    account: str | None
+    """Whose it is, as `Accounts` names it; None where that is not known."""
     main: int
     """Number of the main connection."""
     asked: At | None = None
@@ -250,8 +254,8 @@ class World:
         self.accounts = Accounts()
         self.sessions: Remembered[str, Session] = Remembered()
         """Sessions of the main gateway, by digest."""
-        self.calls: Remembered[str, Call] = Remembered()
-        """Voice calls, by server id."""
+        self.calls: Remembered[tuple[str, str | None], Call] = Remembered()
+        """Voice calls, by server id and account."""
         self.last_of: Remembered[str, int] = Remembered()
         """By identity: the number of the newest connection of each client that said who it is."""
         self.logins = Logins()
@@ -289,6 +293,32 @@ class World:
         for name in unknown_names(event, payload, registry):
             if len(self.seen) < MAX_SEEN:
                 self.seen.add(name)
+
+    def call(self, server_id: str | None, account: str | None) -> Call | None:
+        """Return the call that an account has at a server; where its account is not known, the newest it may be."""
+        if server_id is None:
+            return None
+        exact = self.calls.get((server_id, account))
+        return exact or next((call for call in self.calls_of(account) if call.server_id == server_id), None)
+
+    def calls_of(self, account: str | None) -> Iterator[Call]:
+        """Yield the calls that may be an account's, the newest first: of so many that were heard of last."""
+        # Of a user nobody knows the token before READY.
+        is_open = account is None or account.startswith("user ")
+        lately = islice(reversed(self.calls.values()), MAX_SEARCHED)
+        return (call for call in lately if is_open or call.account in (None, account))
+
+    def keep_call(self, call: Call, account: str | None) -> Call:
+        """Keep a call as the newest, which is that of this account."""
+        self.calls.pop((call.server_id, call.account), None)
+        call.account = account
+        return self.calls.keep((call.server_id, account), call)
+
+    def account_of(self, asked: Identify | Resume) -> str | None:
+        """Return the account that says this on the voice gateway."""
+        if isinstance(asked, Identify):
+            return self.accounts.of_user(asked.user_id)
+        return self.accounts.of_call(asked.session)
 
     def session_of(self, connection: Connection) -> Session | None:
         """Return the session that a connection of the main gateway belongs to."""
@@ -331,7 +361,8 @@ class World:
     def identity(self, plane: Plane, asked: Identify | Resume) -> str:
         """Return what tells the client that said this from others: its account and shard, in voice its call."""
         if plane is Plane.VOICE:
-            return f"voice {asked.server_id}"
+            account = self.account_of(asked)
+            return f"voice {asked.server_id}{f' of {account}' if account else ''}"
         if isinstance(asked, Identify):
             shard = asked.shard or (0, 1)
             return f"{asked.token} {shard[0]}/{shard[1]}"
@@ -348,7 +379,7 @@ class World:
         that is not open any more and had come as far as the client says.
         """
         if plane is Plane.VOICE:
-            call = self.calls.get(asked.server_id or "")
+            call = self.call(asked.server_id, self.account_of(asked))
             if call is not None and is_lost(asked.session):
                 asked = asked._replace(session=call.session)
             if call is not None and is_lost(asked.token):

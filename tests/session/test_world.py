@@ -73,10 +73,34 @@ def test_a_voice_connection_is_tied_to_the_main_one_that_asked_for_it() -> None:
     voice = Conversation(plane=Plane.VOICE, url=url, connection=2, at_ns=main._at_ns).opens()
     proof = {"server_id": GUILD, "user_id": USER, "session_id": VOICE_SESSION, "token": VOICE_TOKEN}
     found = world(main, voice.client({"op": 0, "d": proof}))
-    call = found.calls[GUILD]
+    call = found.call(GUILD, digest(TOKEN))
     assert found.open[2].parent == 1
     assert (call.main, call.channel, call.session) == (1, "5", digest(VOICE_SESSION))
     assert (call.token, call.endpoint) == (digest(VOICE_TOKEN), "invented.discord.media:443")
+
+
+def test_two_bots_in_one_guild_have_calls_of_their_own() -> None:
+    talks = []
+    for number in (1, 2):
+        user, token = f"118000000000000000{number}", f"{number} is an invented token"
+        started = {"v": 10, "session_id": f"{number}" * 32, "user": {"id": user}}
+        talk = Conversation(connection=number).opens().server(HELLO).client(identify(token=token))
+        talk.server(dispatch("READY", started, 1)).client({"op": 4, "d": {"guild_id": GUILD, "channel_id": "5"}})
+        state = {"guild_id": GUILD, "channel_id": f"{number}", "user_id": user, "session_id": f"{number}" * 32}
+        server = {"guild_id": GUILD, "token": f"voice token {number} of nobody", "endpoint": f"{number}.discord.media"}
+        talk.server(dispatch("VOICE_STATE_UPDATE", state, 2)).server(dispatch("VOICE_SERVER_UPDATE", server, 3))
+        proof = {"server_id": GUILD, "user_id": user, "session_id": f"{number}" * 32, "token": server["token"]}
+        url = f"wss://{number}.discord.media/?v=8"
+        voice = Conversation(plane=Plane.VOICE, url=url, connection=2 + number, at_ns=talk._at_ns + 10**9).opens()
+        talks += [talk, voice.client({"op": 0, "d": proof})]
+    found = world(*talks)
+    assert [found.open[number].parent for number in (3, 4)] == [1, 2]
+    assert [found.open[number].account for number in (3, 4)] == [found.open[number].account for number in (1, 2)]
+    assert [call.channel for call in found.calls.values()] == ["1", "2"]
+    pipeline = Pipeline(default())
+    happenings = sorted((each for talk in talks for each in talk.happenings), key=lambda each: each.at_ns)
+    rules = {finding.rule for each in happenings for row in pipeline.feed(each).rows for finding in row.findings}
+    assert not {rule for rule in rules if rule.startswith("voice-") and rule != "voice-without-dave"}
 
 
 def test_being_moved_is_told_from_joining() -> None:
@@ -84,7 +108,8 @@ def test_being_moved_is_told_from_joining() -> None:
     for seq, channel in enumerate(["5", "5", "6", None], 3):
         state = {"guild_id": GUILD, "channel_id": channel, "user_id": USER, "session_id": VOICE_SESSION}
         main.server(dispatch("VOICE_STATE_UPDATE", state, seq))
-        moved = world(main).calls[GUILD].moved
+        [call] = world(main).calls.values()
+        moved = call.moved
         assert (moved is not None) == (channel in ("6", None))
 
 
