@@ -112,6 +112,8 @@ class Opened:
     """The recording is known to begin in the middle of this connection."""
     knows: Knows = Knows.ALL
     """What its source can know of it."""
+    recording: int = 0
+    """Which of several recordings that are read together it is from, counted from 0."""
 
 
 @dataclass(slots=True)

@@ -32,10 +32,11 @@ from inspector.model import (
 from inspector.protocol.registry import Registry
 from inspector.session.media import Media
 from inspector.session.plan import Plan
-from inspector.session.said import Identify, Resume, Said
+from inspector.session.said import Identify, Ready, Resume, Said, marks_of
 from inspector.session.state import Connection
 from inspector.session.summarize import names_in
 from inspector.session.tracker import Tracker
+from inspector.session.world import Remembered
 from inspector.wire.decoder import Decoder, Last, Reading
 
 # Connections whose end was announced and whose other end may still speak: at most so many, and for so long.
@@ -64,21 +65,44 @@ class Outcome(Struct):
     """Ids of guilds and channels with their names, where these came up."""
 
 
+class _Recording:
+    """What follows one of several recordings that are read together."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.tracker = Tracker(registry)
+        self.rule_engine = RuleEngine(registry, self.tracker.world)
+        self.last_at_ns = 0
+
+    def absorb(self, other: "_Recording") -> None:
+        """Follow `other` too."""
+        self.tracker.world.absorb(other.tracker.world)
+        self.rule_engine.absorb(other.rule_engine)
+        self.last_at_ns = max(self.last_at_ns, other.last_at_ns)
+
+
 class Pipeline:
-    """Follows one recording. Memory grows with the connections that are open, not with what they say.
+    """Follows a recording, or several. Memory grows with the connections that are open, not with what they say.
 
     It raises nothing, whatever happened: what a bug of ours makes of a step is said in the row's note, and what cannot
     be read because of one has a row that says so.
 
     Happenings and events are numbered from `first_frame` and `first_event`; a capture that is continued goes on
     from where it was.
+
+    Recordings have nothing to do with each other until a client in one shows a token, a session or a user that another
+    one knows: from then on they are followed as one.
     """
 
     def __init__(self, registry: Registry, *, first_frame: int = 1, first_event: int = 1) -> None:
         self.next_frame = first_frame
         self.next_event = first_event
-        self._tracker = Tracker(registry)
-        self._rule_engine = RuleEngine(registry, self._tracker.world)
+        self._registry = registry
+        # By their numbers; those that belong together are the same.
+        self._recordings = {0: _Recording(registry)}
+        self._homes: Remembered[str, int] = Remembered()
+        """The recordings in which tokens, sessions and users came up."""
+        # Of the recording whose turn it is.
+        self._tracker, self._rule_engine = self._recordings[0].tracker, self._recordings[0].rule_engine
         self._open: dict[int, _Entry] = {}
         self._left: OrderedDict[int, _Entry] = OrderedDict()
         # Open connections whose source does not know ends; and those of them whose client went on elsewhere.
@@ -110,16 +134,40 @@ class Pipeline:
 
     def tick(self, at_ns: int) -> Outcome:
         """Let time go by: it is `at_ns` now, in nanoseconds since the epoch, and nothing has happened."""
-        return Outcome(late=self._rule_engine.tick(at_ns))
+        return Outcome(late=[each for one in self._followed() for each in one.rule_engine.tick(at_ns)])
 
     def finish(self) -> Outcome:
         """Say what is left at the end: of payloads that never came whole, on connections that are still open."""
         outcome = Outcome()
         # Packets came whole: silence counts from them.
         self._finish(self._media.values(), outcome)
-        outcome.late = self._rule_engine.tick(self.last_at_ns)
+        outcome.late = [each for one in self._followed() for each in one.rule_engine.tick(one.last_at_ns)]
         self._finish(self._open.values(), outcome)
         return outcome
+
+    def _followed(self) -> Sequence[_Recording]:
+        """Return what is followed: each of several recordings, up to its own end."""
+        if len(self._recordings) == 1:
+            self._recordings[0].last_at_ns = self.last_at_ns
+        return list(dict.fromkeys(self._recordings.values()))
+
+    def _turn_to(self, number: int, at_ns: int = 0) -> None:
+        """Let it be the turn of a recording."""
+        turn = self._recordings.get(number)
+        if turn is None:
+            turn = self._recordings[number] = _Recording(self._registry)
+        turn.last_at_ns = max(turn.last_at_ns, at_ns)
+        self._tracker, self._rule_engine = turn.tracker, turn.rule_engine
+
+    def _go_home(self, number: int, says: Identify | Resume | Ready) -> None:
+        """Let recording `number` be one with another, where its client shows that it is known from there."""
+        for mark in marks_of(says):
+            home = self._homes.keep(mark, self._homes.get(mark, number))
+            ours, theirs = self._recordings[number], self._recordings[home]
+            if ours is not theirs:
+                theirs.absorb(ours)
+                self._recordings |= {each: theirs for each, one in self._recordings.items() if one is ours}
+                self._turn_to(number)
 
     def _finish(self, entries: Iterable[_Entry], outcome: Outcome) -> None:
         for connection, reader in entries:
@@ -131,6 +179,10 @@ class Pipeline:
             # Packets that have become a row: time has gone on, whatever it was that happened.
             if ended := media.expire(happening.at_ns):
                 self._read_all(connection, media, ended, Last(number, happening.at_ns, False), outcome)
+        if len(self._recordings) > 1 and not isinstance(happening, Opened):
+            known = (entries.get(happening.connection) for entries in (self._open, self._left, self._outlived))
+            entry = next(filter(None, known), None)
+            self._turn_to(entry[0].opened.recording if entry is not None else 0, happening.at_ns)
         match happening:
             case Frame():
                 self._frame(happening, number, outcome)
@@ -163,6 +215,8 @@ class Pipeline:
         event.undecoded = Undecoded("fault", marked("this could not be read", error))
 
     def _opened(self, opened: Opened, number: int, outcome: Outcome) -> None:
+        if opened.recording or len(self._recordings) > 1:
+            self._turn_to(opened.recording, opened.at_ns)
         connection = Connection.of(opened)
         _note(connection, outcome)
         if opened.refusal is None:
@@ -195,7 +249,7 @@ class Pipeline:
         read = self._tracker.plans.of(connection.plane, True, what.op, what.event).read
         event = Event(self.next_event, connection.id, last.at_ns, connection.plane, Kind.PAYLOAD, True)
         event.op = what.op
-        says = None if read is None else _step(event, self._said, read, event, what)
+        says = None if read is None else _step(event, self._said, connection, read, event, what)
         if not isinstance(says, Identify | Resume):
             return
         before = self._tracker.world.last_of.get(self._tracker.world.identity(connection.plane, says))
@@ -282,6 +336,8 @@ class Pipeline:
         self, connection: Connection, reader: Decoder | Media, readings: Sequence[Reading], last: Last, outcome: Outcome
     ) -> None:
         """Make the rows of what was read, ask the rules about them, take them into the state."""
+        if len(self._recordings) > 1:
+            self._turn_to(connection.opened.recording)
         is_news = False
         for reading in readings:
             is_news |= self._read(connection, reading, last, outcome)
@@ -317,7 +373,7 @@ class Pipeline:
                 return False
         except Exception as error:
             _admit(event, error)
-        says = None if plan.read is None else _step(event, self._said, plan.read, event, what)
+        says = None if plan.read is None else _step(event, self._said, connection, plan.read, event, what)
         self._examine(connection, event, outcome, what, says, plan, odd)
         _step(event, self._tracker.follow, plan, odd, connection, event, what, says)
         if what.problems:
@@ -328,8 +384,10 @@ class Pipeline:
         """Return whether a payload does no more than come: it moves nothing, and no rule wants to see it."""
         return not odd and plan.is_plain and self._rule_engine.is_quiet(plan, connection, event.at_ns)
 
-    def _said(self, read: Callable[[Event, Any], Said], event: Event, payload: Payload) -> Said:
+    def _said(self, connection: Connection, read: Callable[[Event, Any], Said], event: Event, payload: Payload) -> Said:
         says = read(event, payload.d)
+        if isinstance(says, Identify | Resume | Ready):
+            self._go_home(connection.opened.recording, says)
         if isinstance(says, Identify | Resume):
             says = self._tracker.world.recognize(event.plane, says)
         return says

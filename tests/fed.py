@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from inspector.diagnose.engine import RuleEngine
+from inspector.diagnose.rule import Rule
 from inspector.model import Event, Finding, Happening, Verdict
 from inspector.pipeline import Outcome, Pipeline
 from inspector.protocol.registry import default
@@ -27,6 +29,14 @@ class Fed:
         self.verdicts.update((each.event, each) for each in outcome.verdicts)
         self.changed.update((each.id, each) for each in outcome.changed)
         self.names.update(outcome.names)
+
+
+def asking(*rules: Rule) -> Pipeline:
+    """Return a pipeline that asks only these rules."""
+    pipeline = Pipeline(default())
+    engine = RuleEngine(default(), pipeline._tracker.world, rules)
+    pipeline._recordings[0].rule_engine = pipeline._rule_engine = engine
+    return pipeline
 
 
 def fed(happenings: Iterable[Happening], pipeline: Pipeline | None = None, *, finish: bool = False) -> Fed:

@@ -15,14 +15,12 @@ import pytest
 
 from inspector.cli.main import COMMANDS
 from inspector.diagnose import rule
-from inspector.diagnose.engine import RuleEngine
 from inspector.model import Plane, Severity
-from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default, load
 from inspector.query.grammar import parse
 from inspector.session.said import Hello
 from tests.conversation import HELLO, Conversation
-from tests.fed import fed
+from tests.fed import asking, fed
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -78,8 +76,7 @@ def test_the_rule_in_readme_notices_what_it_says() -> None:
     found = names["hello_without_interval"]
     assert isinstance(found, rule.Rule)
     assert set(found.source) <= default().sources.keys()
-    pipeline = Pipeline(default())
-    pipeline._rule_engine = RuleEngine(default(), pipeline._tracker.world, (found,))
+    pipeline = asking(found)
     talk = Conversation().opens().server(HELLO).server({"op": 10, "d": {}})
     events = fed(talk.happenings, pipeline).rows
     assert [(event.n, finding.rule) for event in events for finding in event.findings] == [(3, found.id)]

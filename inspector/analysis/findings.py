@@ -4,11 +4,12 @@ Findings are read a slice at a time, so that a capture that grows costs only wha
 whoever shows them makes them inert.
 """
 
+from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from inspector.analysis.cases import Case, Listed, cases_of, evidence_wanted
+from inspector.analysis.cases import Case, Cases, Client, Listed, evidence_wanted
 from inspector.model import Plane, Severity
 from inspector.store import rows
 from inspector.store.reader import Reader, explained
@@ -24,6 +25,7 @@ _COLUMNS = ", ".join(f"finding.{column}" for column in rows.FINDING_COLUMNS.spli
 _SINCE = f"""
     select finding.id, event.at, event.connection, event.plane, {_COLUMNS}
     from finding join event on event.id = finding.event where finding.id > ? order by finding.id limit ?"""
+_CLIENTS = "select id, account, parent, session, shard from connection"
 # The search for the digits comes first: it is cheap, and leaves few to be read as JSON.
 _SPEAKING_OF = """
     select event, rule from (select * from finding order by id desc limit ?)
@@ -63,8 +65,9 @@ class Findings:
         self._reader = reader
         self._wanted = wanted
         self._listed: list[Listed] = []
+        """The worst first."""
         self._counts: Counter[Severity] = Counter()
-        self._connection_of: dict[int, int] = {}
+        self._cases = Cases()
         self._last = 0
         self._snapshot = FindingsSnapshot()
 
@@ -72,34 +75,48 @@ class Findings:
         """Read at most `limit` further ones, and say whether there are more. Raises CaptureError for a damaged file."""
         with explained(self._reader.path):
             found = self._reader.db.execute(_SINCE, (self._last, limit)).fetchall()
+            # Who is behind a connection may be known later than its findings.
+            news = bool(found or self._listed) and self._cases.know(self._clients())
             for number, at_ns, connection, plane, *row in found:
                 finding = rows.finding_of(tuple(row))
                 if self._wanted(finding.rule):
                     self._counts[finding.severity] += 1
-                    self._listed.append(Listed(number, int(at_ns), int(connection), Plane(plane), finding))
+                    self._list(Listed(number, int(at_ns), int(connection), Plane(plane), finding))
         if found:
             self._last = found[-1][0]
-        if len(self._listed) > MOST:
-            self._listed.sort(key=worst_first)
-            del self._listed[MOST:]
         more = len(found) == limit
-        if found or self._snapshot.read is more:
-            self._snapshot = FindingsSnapshot(tuple(self._listed), tuple(self._cases()), dict(self._counts), not more)
+        if found or news or self._snapshot.read is more:
+            made = tuple(self._cases.made())
+            self._snapshot = FindingsSnapshot(tuple(self._listed), made, dict(self._counts), not more)
         return more
 
     def snapshot(self) -> FindingsSnapshot:
         """Return what has been read so far."""
         return self._snapshot
 
-    def _cases(self) -> list[Case]:
-        spoken_of = {row for each in self._listed for row in evidence_wanted(each)} - self._connection_of.keys()
-        with explained(self._reader.path):
-            sessions = dict(self._reader.db.execute("select id, session from connection where session is not null"))
-            for number in spoken_of:
-                found = self._reader.db.execute("select connection from event where id = ?", (number,)).fetchone()
-                if found is not None:
-                    self._connection_of[number] = found[0]
-        return cases_of(self._listed, self._connection_of, sessions)
+    def _list(self, listed: Listed) -> None:
+        """Take in a finding, and leave out the mildest where there are too many."""
+        if len(self._listed) >= MOST:
+            if worst_first(listed) > worst_first(self._listed[-1]):
+                return
+            self._cases.drop(self._listed.pop())
+        insort(self._listed, listed, key=worst_first)
+        numbers = (self._connection_of(row) for row in evidence_wanted(listed))
+        self._cases.add(listed, (number for number in numbers if number is not None))
+
+    def _connection_of(self, row: int) -> int | None:
+        found = self._reader.db.execute("select connection from event where id = ?", (row,)).fetchone()
+        return None if found is None else int(found[0])
+
+    def _clients(self) -> dict[int, Client]:
+        """Return who is behind the connections, as far as that is known by now."""
+        files = self._reader.files()
+        found = self._reader.db.execute(_CLIENTS).fetchall()
+        accounts = {number: account for number, account, *_ in found}
+        return {
+            number: Client(str(account or accounts.get(parent) or ""), session, shard, files.get(number, ""))
+            for number, account, parent, session, shard in found
+        }
 
 
 def worst_first(listed: Listed) -> tuple[int, int, int]:

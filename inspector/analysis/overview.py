@@ -13,7 +13,7 @@ from typing import Any
 from inspector.analysis.beats import is_ack
 from inspector.analysis.connections import ConnectionFeed, close_code, end_of, shard_of
 from inspector.analysis.progress import MOVES, shown_phase
-from inspector.model import Plane, Severity
+from inspector.model import Plane
 from inspector.protocol.hosts import address_of
 from inspector.protocol.registry import Registry
 from inspector.session.phases import OPENED, connection_phase
@@ -35,7 +35,6 @@ _SEQUENCES = "select connection, seq from event where id in (select value from j
 _STEPS = f"""
     select connection, plane, from_client, op, event, latency from event
     where id > ? and id <= ? and {MOVES} order by id"""
-_FINDINGS = "select severity, count(*), max(id) from finding where id > ? group by 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +134,6 @@ class Snapshot:
     """When the last of them happened; 0 where there is none."""
     round_trip_ns: int | None = None
     """What the last heartbeat of any connection took; None where none was answered yet."""
-    errors: int = 0
-    """Findings of this severity."""
-    warnings: int = 0
 
 
 class Overview:
@@ -154,8 +150,6 @@ class Overview:
         self._counted = 0
         self._last_ns = 0
         self._round_trip_ns: int | None = None
-        self._found = {Severity.ERROR: 0, Severity.WARN: 0}
-        self._last_finding = 0
 
     def advance(self, limit: int = SLICE) -> bool:
         """Count at most `limit` further rows, and say whether anything was new: then there may be more.
@@ -179,8 +173,6 @@ class Overview:
             self._counted,
             self._last_ns,
             self._round_trip_ns,
-            self._found[Severity.ERROR],
-            self._found[Severity.WARN],
         )
 
     def _advance(self, limit: int) -> bool:
@@ -191,15 +183,7 @@ class Overview:
             touched.add(connection.id)
         self._show(sorted(touched))
         self._counted = max(after, upto)
-        self._count_findings()
         return bool(touched)
-
-    def _count_findings(self) -> None:
-        """Count what was noticed since the last time: of silence too, where no row is new."""
-        for severity, count, last in self._reader.db.execute(_FINDINGS, (self._last_finding,)).fetchall():
-            if severity in self._found:
-                self._found[severity] += int(count)
-            self._last_finding = max(self._last_finding, int(last))
 
     def _count(self, after: int, upto: int) -> set[int]:
         """Count the rows between, and return the numbers of their connections."""

@@ -13,7 +13,7 @@ from inspector.analysis import baseline
 from inspector.analysis.diagnosis import Diagnosis
 from inspector.analysis.diagnosis import diagnose as look_into
 from inspector.cli.output import ascii_only, flush, note, paints, put, say
-from inspector.cli.reading import as_capture, import_options
+from inspector.cli.reading import as_capture, concurrency_option, import_options
 from inspector.cli.stdin import STDIN
 from inspector.cli.streams import ReaderGone
 from inspector.diagnose.ids import close_of
@@ -71,6 +71,7 @@ def _patterns(context: click.Context, parameter: click.Parameter, given: tuple[s
     metavar="FILE",
     help="Write down that what is found now is accepted",
 )
+@concurrency_option
 @import_options
 def diagnose(
     captures: tuple[Path, ...],
@@ -82,6 +83,7 @@ def diagnose(
     separate: bool,
     accepted: Path | None,
     to_accept: Path | None,
+    max_concurrency: int | None,
     hosts: tuple[str, ...],
     keys: tuple[Path, ...],
     no_cache: bool,
@@ -103,7 +105,7 @@ def diagnose(
     for group in groups:
         names = ["stdin" if each == STDIN else each.name for each in group]
         try:
-            path = as_capture(group, hosts, keys, no_cache=no_cache)
+            path = as_capture(group, hosts, keys, no_cache=no_cache, max_concurrency=max_concurrency)
             made = look_into(path, files=names, wanted=_wanted(only, ignore))
         except GwinspectError as error:
             refused.append((", ".join(names), str(error)))

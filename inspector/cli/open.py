@@ -11,7 +11,7 @@ from inspector.cli.ending import tidy_up
 from inspector.cli.filtering import search_for
 from inspector.cli.follow import followed
 from inspector.cli.output import note, on_screen
-from inspector.cli.reading import check_keys, import_options
+from inspector.cli.reading import check_keys, concurrency_option, import_options
 from inspector.cli.stdin import STDIN, keys_from_terminal, with_stdin
 from inspector.errors import UsageError
 from inspector.report.rows import notes_of
@@ -28,11 +28,13 @@ _LONGEST_NAME = 50
 @click.option(
     "--where", default="", metavar="FILTER", help="Only rows that pass, e.g. 'dir == send and op != heartbeat'"
 )
+@concurrency_option
 @import_options
 def open(  # noqa: A001
     captures: tuple[Path, ...],
     following: bool,
     where: str,
+    max_concurrency: int | None,
     hosts: tuple[str, ...],
     keys: tuple[Path, ...],
     no_cache: bool,
@@ -57,11 +59,13 @@ def open(  # noqa: A001
     notes_beside: Path | None = captures[0]
     running, is_import = None, False
     if following:
+        if max_concurrency is not None:
+            raise UsageError("--max-concurrency is for recordings that are finished; `live` and `record` take it too")
         if len(captures) > 1:
             raise UsageError("--follow takes one capture, as there is one newest row")
         # What is told while the screen is open would be written over it.
         path = followed(captures[0], hosts, tell=late.append, piped=piped)
-    elif len(captures) == 1 and captures[0] != STDIN and is_capture(captures[0]):
+    elif len(captures) == 1 and captures[0] != STDIN and is_capture(captures[0]) and max_concurrency is None:
         path = captures[0]
         following = _grows(path)
     else:
@@ -72,7 +76,8 @@ def open(  # noqa: A001
         context = click.get_current_context()
         passing = Path(context.with_resource(TemporaryDirectory(prefix="gwinspect-"))) if no_cache else None
         paths = with_stdin(captures, piped)
-        found = context.with_resource(watched(paths, default(), hosts, keys, passing=passing))
+        registry = default().allowing(max_concurrency)
+        found = context.with_resource(watched(paths, registry, hosts, keys, passing=passing))
         path, running = found.path, found.running
         is_import = True
         notes_beside = _together(captures)

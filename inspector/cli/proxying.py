@@ -17,6 +17,7 @@ from inspector import leaving
 from inspector.analysis.diagnosis import diagnose as look_into
 from inspector.cli.ending import has_terminal
 from inspector.cli.output import note
+from inspector.cli.reading import concurrency_option
 from inspector.errors import EnvironmentProblem, UsageError
 from inspector.model import Severity
 from inspector.proxy import livefile
@@ -26,6 +27,7 @@ from inspector.proxy.launch.proxychains import through_proxychains
 from inspector.proxy.launch.watch import Watch
 from inspector.proxy.mitmdump import Settings, free_port, is_free
 from inspector.proxy.process import output_to
+from inspector.report.findings import named
 from inspector.store.file import check_target
 from inspector.store.lock import check_free
 from inspector.store.parts import Trail
@@ -50,6 +52,7 @@ _OURS = {
     "gwinspect_media": "--no-media",
     "gwinspect_rewrite": "--no-rewrite",
     "gwinspect_closes": "--no-faithful-closes",
+    "gwinspect_max_concurrency": "--max-concurrency",
 }
 
 LOOPBACK = ("127.", "localhost", "[::1]", "::1")
@@ -68,6 +71,7 @@ class ProxyChoice:
     no_media: bool
     no_rewrite: bool
     no_faithful_closes: bool
+    max_concurrency: int | None
     scripts: tuple[Path, ...]
     options: tuple[str, ...]
     confdir: Path | None
@@ -105,6 +109,7 @@ _OPTIONS = (
         is_flag=True,
         help="Let mitmproxy tell the other end of a broken connection 1000, as it does by itself",
     ),
+    concurrency_option,
     click.option(
         "-s",
         "--script",
@@ -166,6 +171,7 @@ def settings_of(chosen: ProxyChoice, capture: Path, *, has_command: bool = False
         "gwinspect_media": "false" if chosen.no_media else "true",
         "gwinspect_rewrite": "false" if chosen.no_rewrite else "true",
         "gwinspect_closes": "false" if chosen.no_faithful_closes else "true",
+        "gwinspect_max_concurrency": str(chosen.max_concurrency or 0),
     }
     settings = Settings(
         capture,
@@ -300,7 +306,7 @@ def _conclude(capture: Path) -> None:
     """Say what is wrong in a recording, the worst first, and how to read more of it."""
     found = [case for case in look_into(capture).cases if case.severity > Severity.INFO]
     if found:
-        names = [f"{case.name} ×{case.count:,}" if case.count > 1 else case.name for case in found[:_NAMED]]
+        names = [f"{named(case)} ×{case.count:,}" if case.count > 1 else named(case) for case in found[:_NAMED]]
         more = [f"{len(found) - _NAMED} more"] if len(found) > _NAMED else []
         note(
             f"{counted(len(found), 'case')}: {listed([*names, *more])}; gwinspect diagnose {shlex.quote(str(capture))}"

@@ -56,6 +56,14 @@ def _has_packets(path: Path) -> bool:
         return True
 
 
+concurrency_option = click.option(
+    "--max-concurrency",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many shards the bot may start within 5 seconds: max_concurrency of GET /gateway/bot",
+)
+
+
 def as_capture(
     captures: Sequence[Path],
     hosts: Sequence[str] = (),
@@ -63,17 +71,19 @@ def as_capture(
     *,
     no_cache: bool = False,
     keep_secrets: bool = False,
+    max_concurrency: int | None = None,
 ) -> Path:
     """Return one capture with all that is in the files `captures`: the one that is named, or one that they make.
 
     That one is in the cache, or, where nobody is to keep it, gone when the command ends: with `no_cache`, for what
-    comes through a pipe, and where it has secrets that are usually masked (`keep_secrets`). Raises CaptureError,
-    UsageError, EnvironmentProblem.
+    comes through a pipe, and where it has secrets that are usually masked (`keep_secrets`). With `max_concurrency`
+    captures are read anew too. Raises CaptureError, UsageError, EnvironmentProblem.
     """
     paths = with_stdin(captures)
     check_keys(paths, keys)
-    if len(paths) == 1 and is_capture(paths[0]):
+    if len(paths) == 1 and is_capture(paths[0]) and max_concurrency is None:
         return paths[0]
+    registry = default().allowing(max_concurrency)
     tidy_up()
     # Imported here: captures have no need of them.
     from inspector.importers.cache import MADE_BY, imported
@@ -81,10 +91,10 @@ def as_capture(
 
     with progress_bar(f"importing {', '.join(path.name for path in paths)}") as report:
         if not no_cache and not keep_secrets and paths == tuple(captures):
-            return imported(paths, default(), hosts, keys, report=report)
+            return imported(paths, registry, hosts, keys, report=report)
         inputs = [Input(path, hosts, keys) for path in paths]
         target = click.get_current_context().with_resource(
             passing_file(Path(tempfile.gettempdir()) / "gwinspect-import.gwcap")
         )
-        merge(inputs, target, default(), made_by=MADE_BY, keep_secrets=keep_secrets, report=report)
+        merge(inputs, target, registry, made_by=MADE_BY, keep_secrets=keep_secrets, report=report)
         return target

@@ -10,7 +10,7 @@ from inspector.diagnose.words import quoted
 from inspector.model import Plane, Severity
 from inspector.session.state import Connection
 from inspector.session.watches import VOICE_CONNECTION, VOICE_SERVER
-from inspector.session.world import World
+from inspector.session.world import Call, World
 from inspector.words import took
 
 MEDIA = Plane.MEDIA
@@ -32,7 +32,7 @@ def voice_server_lost(now: Situation) -> Iterator[Noticed]:
     VOICE_SERVER_UPDATE with endpoint null announces another; until that comes the call is silent.
     """
     watch = now.watch
-    call = now.world.calls.get(watch.key) if watch is not None else None
+    call = now.world.call(watch.key, now.connection.account) if watch is not None else None
     if watch is None or call is None or call.server is None or call.server.n != watch.n or call.channel is None:
         return
     if call.gone is None and _is_followed(now.world, now.connection):
@@ -56,7 +56,7 @@ def voice_never_connected(now: Situation) -> Iterator[Noticed]:
     It is in the channel without hearing or saying anything.
     """
     watch, world = now.watch, now.world
-    call = world.calls.get(watch.key) if watch is not None else None
+    call = world.call(watch.key, now.connection.account) if watch is not None else None
     if watch is None or call is None or call.server is None or call.state is None or call.asked is None:
         return
     # Another join, or another word of the server, is waited for in its turn.
@@ -64,7 +64,7 @@ def voice_never_connected(now: Situation) -> Iterator[Noticed]:
         return
     if call.gone is not None or call.endpoint is None or not _is_followed(world, now.connection):
         return
-    if _records_voice(world, now.connection, watch.n) and not _has_voice(world, watch.key, call.asked.n):
+    if _records_voice(world, now.connection, watch.n) and not _has_voice(world, call, call.asked.n):
         order = (
             " VOICE_SERVER_UPDATE came first: the client may wait for the two in the other order."
             if call.server.n < call.state.n
@@ -96,14 +96,13 @@ def _records_voice(world: World, main: Connection, row: int) -> bool:
     )
 
 
-def _has_voice(world: World, server_id: str, asked: int) -> bool:
+def _has_voice(world: World, call: Call, asked: int) -> bool:
     """Return whether a call has a voice connection since row `asked`, or may have one."""
     if world.refusals.last_row.get(Plane.VOICE, 0) > asked:
         return True
-    identity = f"voice {server_id}"
     return any(
         each.plane is Plane.VOICE
-        and each.identity in (identity, None)
+        and (each.asked is None or world.call(each.asked.server_id, each.account) is call)
         and (each.id in world.open or each.last_row > asked)
         for each in world.known()
     )

@@ -65,7 +65,7 @@ def server_id_of(connection: Connection) -> str | None:
 
 def call_of(world: World, connection: Connection) -> Call | None:
     """Return the call that a voice connection belongs to, None where the main connection was not recorded."""
-    return world.calls.get(server_id_of(connection) or "")
+    return world.call(server_id_of(connection), connection.account)
 
 
 def decode_failed(now: Situation) -> Cause:
@@ -226,14 +226,14 @@ def server_not_found(now: Situation) -> Cause:
     if asked.server_id is None:
         return Cause("the client named no server_id that could be read.", (asked.n,))
     named = f"the client named server_id {quoted(asked.server_id)}"
-    call = now.world.calls.get(asked.server_id)
+    call = call_of(now.world, now.connection)
     if call is not None:
         if call.server is not None and call.endpoint is None:
             return Cause(
                 f"{named}, whose voice server went away {ago(now, call.server.at_ns)}.", (call.server.n, asked.n)
             )
         return usual(now, f"{named}, which is a call that the main connection knows", *_rows(asked.n, call.server))
-    known = [each for each in now.world.calls.values() if each.server is not None]
+    known = [each for each in now.world.calls_of(now.connection.account) if each.server is not None]
     if not known:
         return usual(now, f"{named}; no VOICE_SERVER_UPDATE was recorded to compare it with", asked.n)
     newest = max(known, key=lambda each: each.server.n if each.server else 0)

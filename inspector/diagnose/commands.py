@@ -238,7 +238,7 @@ def join_unanswered(now: Situation) -> Iterator[Noticed]:
     for key, asked in now.connection.main.joins.items():
         if asked.channel is None or key == comes or not now.passed(asked.at_ns + JOIN_NS):
             continue
-        call = now.world.calls.get(key)
+        call = now.world.call(key, now.connection.account)
         state = call.state if call is not None and call.state is not None and call.state.n > asked.n else None
         since = f"{took(now.at_ns - asked.at_ns)} after op 4 for channel {quoted(asked.channel)}"
         if state is None:

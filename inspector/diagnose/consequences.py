@@ -101,6 +101,38 @@ CONSEQUENCES: dict[str, tuple[str, ...]] = {
 """Each cause, and what may follow from it. Free of cycles."""
 
 
+OUTSIDE: frozenset[str] = frozenset(
+    {
+        # The recording, and the proxy.
+        "recording-gap",
+        "joined-late",
+        "changed-by-proxy",
+        "resume-past-proxy",
+        "session-left-proxy",
+        # The network, and what is on the way.
+        "connection-refused",
+        "resume-url-dead",
+        "cut-at-equal-age",
+        "close-1006",
+        "voice-close-1006",
+        # Discord: servers that restart, are slow, are lost, or say what nobody knows.
+        "close-1001",
+        "close-1011",
+        "close-1012",
+        "voice-close-1001",
+        "voice-close-4015",
+        "voice-server-lost",
+        "login-slow",
+        "login-unanswered",
+        "guild-unavailable",
+        "unknown-name",
+        "field-form-changed",
+        "send-only-opcode-received",
+    }
+)
+"""What lies outside of all clients: where it meets several accounts, that is one thing and not one of each."""
+
+
 def _turned(table: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     turned: dict[str, list[str]] = {}
     for cause, consequences in table.items():

@@ -45,6 +45,12 @@ class RuleEngine:
         self.late: list[Finding] = []
         """What `examine` noticed at rows before the one it was asked about; whoever calls it takes it."""
 
+    def absorb(self, other: "RuleEngine") -> None:
+        """Take over from `other`, whose world this one's has absorbed."""
+        recent = sorted({**self._recent, **other._recent}.items())
+        self._recent = dict(recent[-MAX_RECENT:])
+        self.late += other.late
+
     def is_quiet(self, plan: Plan, connection: Connection, at_ns: int) -> bool:
         """Return whether no rule wants to see a payload that is not odd, so that `examine` would find nothing."""
         return at_ns - connection.examined_ns < connection.look_ns and not self._rules_for(plan, 0)

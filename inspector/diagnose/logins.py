@@ -4,6 +4,7 @@ Source: https://docs.discord.com/developers/events/gateway#connection-lifecycle
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 from inspector.diagnose.rule import SECOND, Noticed, Situation, dispatches, rule, sends, silence
 from inspector.diagnose.words import opcode
@@ -223,16 +224,33 @@ def identify_budget(now: Situation) -> Iterator[Noticed]:
     needs=Knows.TIMES,
 )
 def identify_spacing(now: Situation) -> Iterator[Noticed]:
-    """One account logged in twice within five seconds, which needs a max_concurrency above 1."""
-    identify = now.expect(Identify)
+    """One account logged in twice within five seconds, which needs a max_concurrency above 1.
+
+    Where that is known (--max-concurrency), only shards of one bucket count: those with the same remainder.
+    """
+    identify, allowed = now.expect(Identify), now.registry.max_concurrency
     same = now.world.logins.of(identify.token)
     # On one connection that is for identify-twice and Invalid Session to tell. Of a whole row the first is told.
     if identify.token is None or not same or same[-1].connection == now.connection.id:
         return
+    if allowed is not None:
+        lately = takewhile(lambda login: now.at_ns - login.at_ns < 2 * SPACING_NS, reversed(same))
+        same = [login for login in lately if _bucket(login.shard, allowed) == _bucket(identify.shard, allowed)][::-1]
     if _crosses(same, now.at_ns, 2, SPACING_NS):
         who = "A client" if identify.shard is None else f"Shard {identify.shard[0]} of {identify.shard[1]}"
         again = "after its last time" if same[-1].shard == identify.shard else "after another"
-        yield Noticed(f"{who} identifies {took(now.at_ns - same[-1].at_ns)} {again}.", (same[-1].n,))
+        text = f"{who} identifies {took(now.at_ns - same[-1].at_ns)} {again}."
+        if allowed is not None and allowed > 1:
+            text += f" Both are in bucket {_bucket(identify.shard, allowed)} (shard % {allowed})."
+        yield Noticed(text, (same[-1].n,), None if allowed is None else Severity.WARN)
+
+
+def _bucket(shard: tuple[int, int] | None, max_concurrency: int) -> int:
+    """Return which shards a shard takes turns with.
+
+    Source: https://docs.discord.com/developers/events/gateway#sharding-max-concurrency
+    """
+    return (shard[0] if shard else 0) % max_concurrency
 
 
 @rule(

@@ -5,7 +5,7 @@ Source: https://docs.discord.com/developers/events/gateway#resuming
 
 from collections.abc import Iterator
 
-from inspector.diagnose.cause import RESUMABLE_NS, left_on_its_own
+from inspector.diagnose.cause import CLIENT_RESUMES_NS, RESUMABLE_NS, left_on_its_own
 from inspector.diagnose.rule import Noticed, Situation, receives, rule, sends
 from inspector.diagnose.words import quoted
 from inspector.model import Knows, Plane, Severity
@@ -231,7 +231,7 @@ def resume_after_end(now: Situation) -> Iterator[Noticed]:
     Severity.WARN,
     sends(GATEWAY, GatewayOp.IDENTIFY),
     remedy="Try to resume first; op 9 says if that is not possible.",
-    source=("official-gateway",),
+    source=("official-gateway", "official-client"),
     needs=Knows.TIMES,
 )
 def identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
@@ -258,10 +258,13 @@ def identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
     code, by = ending.closed.code, ending.closed.by
     row = None if code is None else now.registry.close_code(GATEWAY, code)
     if row is not None and row.sent_by(by).resume is True:
+        away_ns = now.at_ns - ending.at_ns
         yield Noticed(
-            f"Connection {connection.id} had ended {took(now.at_ns - ending.at_ns)} before with {code}, and its "
+            f"Connection {connection.id} had ended {took(away_ns)} before with {code}, and its "
             f"session ••••{session.id[:4]} could have been resumed from {session.seq or 0:,}.",
             (ending.n,),
+            # By then Discord's own client would not have tried either.
+            Severity.INFO if away_ns > CLIENT_RESUMES_NS else None,
         )
 
 

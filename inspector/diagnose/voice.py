@@ -367,7 +367,7 @@ def voice_stale_credentials(now: Situation) -> Iterator[Noticed]:
 
 def _call_of(now: Situation, asked: Identify | Resume) -> Call | None:
     """Return the call as the main gateway knows it; None where it knows none, or only that of another account."""
-    call = now.world.calls.get(asked.server_id or "")
+    call = now.world.call(asked.server_id, now.world.account_of(asked))
     if call is None or not isinstance(asked, Identify) or asked.user_id is None:
         return call
     main = now.world.open.get(call.main)

@@ -183,7 +183,7 @@ def _key(paths: Sequence[Path], registry: Registry, hosts: Sequence[str], keys: 
     tables = (sorted((name, row.ids) for name, row in registry.events.items()), registry.secrets)
     # The capture says which of several files each connection came from.
     names = [path.name for path in paths] if len(paths) > 1 else []
-    about = (__version__, SCHEMA_VERSION, sorted(hosts), tables, names)
+    about = (__version__, SCHEMA_VERSION, sorted(hosts), tables, names, registry.max_concurrency)
     digest = hashlib.sha256(repr(about).encode())
     for path in paths:
         # The newest rows of a capture that is being written are not in the file itself yet.

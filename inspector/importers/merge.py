@@ -10,14 +10,14 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inspector.errors import CaptureError
 from inspector.importers import Source, open_source
 from inspector.importers.order import OrderedTracks, Track
 from inspector.leaving import tidily
-from inspector.model import Frame, Happening
+from inspector.model import Frame, Happening, Opened
 from inspector.protocol.registry import Registry
 from inspector.store.file import check_target, is_capture, passing_file
 from inspector.store.reader import Reader, explained, stored_happenings
@@ -144,7 +144,7 @@ def fill(
         )
         try:
             with _without_collector():
-                for batch in _batches(timeline):
+                for batch in _batches(_apart(timeline) if len(inputs) > 1 else timeline):
                     events += len(writer.write(batch))
                     happenings += len(batch)
                     done, total = (sum(numbers) for numbers in zip(*(each.progress for each in inputs), strict=True))
@@ -163,6 +163,12 @@ def fill(
         for each in inputs:
             each.close()
     return Merged(events, len(timeline.places), tuple(notes))
+
+
+def _apart(timeline: OrderedTracks) -> Iterator[Happening]:
+    """Yield what there is, with the number of its file on each connection."""
+    for each in timeline:
+        yield replace(each, recording=timeline.places[each.connection - 1]) if isinstance(each, Opened) else each
 
 
 def _batches(happenings: Iterable[Happening]) -> Iterator[list[Happening]]:

@@ -10,6 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
 from importlib.resources import files
@@ -310,6 +311,15 @@ class Registry:
         for opcode in sorted(_of(every, Opcode), key=lambda row: get_args(Status).index(row.status)):
             self._opcodes.setdefault((opcode.plane, opcode.number), []).append(opcode)
         self._names = {key: found[0].name for key, found in self._opcodes.items()}
+
+        self.max_concurrency: int | None = None
+        """How many shards the bot may start within five seconds, which Discord tells each bot; None: not known."""
+
+    def allowing(self, max_concurrency: int | None) -> "Registry":
+        """Return these tables for a bot that may start so many shards within five seconds."""
+        own = copy(self)
+        own.max_concurrency = max_concurrency
+        return own
 
     def opcode(self, plane: str, number: int | str | None, *, from_client: bool | None = None) -> Opcode | None:
         """Return the row of an opcode; None where no table has it.

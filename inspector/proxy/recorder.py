@@ -70,7 +70,7 @@ class Recorder:
     """Records Discord's WebSockets into a capture."""
 
     def __init__(self, make_scribe: Callable[..., Scribe | RemoteScribe] = RemoteScribe) -> None:
-        """`make_scribe` takes the capture's path and `keep_secrets`."""
+        """`make_scribe` takes the capture's path, `keep_secrets` and `max_concurrency`."""
         self._make_scribe = make_scribe
         # mitmproxy copies an option's value at each look, which is too dear for each message.
         self._trims = False
@@ -110,6 +110,13 @@ class Recorder:
             bool,
             False,
             "Keep secrets in the capture. Default: they are masked before they are stored.",
+        )
+        loader.add_option(
+            "gwinspect_max_concurrency",
+            int,
+            0,
+            "How many shards the bot may start within 5 seconds (max_concurrency of GET /gateway/bot). Default: not "
+            "known.",
         )
         loader.add_option(
             "gwinspect_media",
@@ -159,7 +166,11 @@ class Recorder:
             log.warning("gwinspect: mitmproxy has no option %s; check --set", ", ".join(ctx.options.deferred))
         name = ctx.options.gwinspect_capture or f"gwinspect-{datetime.now():%Y%m%d-%H%M%S}.gwcap"
         try:
-            scribe = self._make_scribe(Path(name).expanduser(), keep_secrets=ctx.options.gwinspect_keep_secrets)
+            scribe = self._make_scribe(
+                Path(name).expanduser(),
+                keep_secrets=ctx.options.gwinspect_keep_secrets,
+                max_concurrency=ctx.options.gwinspect_max_concurrency or None,
+            )
         except GwinspectError as error:
             log.error("gwinspect: nothing is recorded: %s", error)
             return

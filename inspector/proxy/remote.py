@@ -52,7 +52,7 @@ _FRAME, _HAPPENING, _BEGIN, _REFUSE, _SAW, _LEARN, _STOP = range(7)
 class RemoteScribe:
     """Has a `Scribe` write `path` in another process; used as that is. Raises GwinspectError where it cannot begin."""
 
-    def __init__(self, path: Path, *, keep_secrets: bool = False) -> None:
+    def __init__(self, path: Path, *, keep_secrets: bool = False, max_concurrency: int | None = None) -> None:
         self.path = path
         self.media: set[tuple[str, int]] = set()
         """Addresses that voice gateways have named for media, or that clients have asked for their own."""
@@ -64,7 +64,10 @@ class RemoteScribe:
         self._stopping = threading.Event()
         script = "from inspector.proxy.remote import main; main()"
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", script, str(path), "keep" if keep_secrets else "mask"],
+            [
+                *(sys.executable, "-P", "-c", script, str(path)),
+                *("keep" if keep_secrets else "mask", str(max_concurrency or 0)),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             # What it has to say comes by the pipe: mitmproxy may have the terminal.
@@ -264,7 +267,7 @@ class _LogSender(logging.Handler):
 
 
 def main() -> None:
-    """Run the process: ``PATH keep|mask``, with the pipes as stdin and stdout."""
+    """Run the process: ``PATH keep|mask MAX_CONCURRENCY``, with the pipes as stdin and stdout."""
     for number in ("SIGINT", "SIGTERM", "SIGHUP"):
         # They end the proxy, which still has something to say then.
         if hasattr(signal, number):
@@ -272,11 +275,12 @@ def main() -> None:
     _stand_back()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    path, secrets = sys.argv[1:]
+    path, secrets, max_concurrency = sys.argv[1:]
     from inspector.protocol.registry import default
 
     try:
-        scribe = Scribe(Path(path), default(), keep_secrets=secrets == "keep", stands_aside=True)
+        registry = default().allowing(int(max_concurrency) or None)
+        scribe = Scribe(Path(path), registry, keep_secrets=secrets == "keep", stands_aside=True)
     except GwinspectError as error:
         _send(answers, pickle.dumps(("error", error)))
         sys.exit(1)

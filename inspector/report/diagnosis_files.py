@@ -12,7 +12,7 @@ from inspector.inert import inert
 from inspector.model import Severity
 from inspector.protocol.registry import default
 from inspector.report.diagnosis_text import found_in
-from inspector.report.findings import remedy_of, words_of
+from inspector.report.findings import accounts_said, named, remedy_of, whose, words_of
 from inspector.report.jsonl import finding_record, verdict_record
 from inspector.wire import jsontext
 from inspector.words import iso, listed
@@ -42,6 +42,8 @@ def record(diagnosis: Diagnosis, case: Case, found: Listed) -> dict[str, Any]:
         "remedy": remedy_of(finding.rule, verdict, default()),
         "case": case.name,
     }
+    if case.accounts:
+        made["accounts"] = [accounts_said([account]) for account in case.accounts]
     if verdict is not None:
         made["verdict"] = verdict_record(verdict)
     file = diagnosis.file_of.get(found.connection)
@@ -83,25 +85,27 @@ def _by_file(diagnosis: Diagnosis) -> list[Diagnosis]:
 
 
 def _suite(suites: ElementTree.Element, diagnosis: Diagnosis, fail_on: Severity | None) -> None:
-    by_name: dict[str, Case | None] = {rule.id: None for rule in diagnosis.rules}
+    found = {case.name for case in diagnosis.cases}
+    by_name: dict[str, Case | None] = {rule.id: None for rule in diagnosis.rules if rule.id not in found}
     part_of: dict[str, str] = {}
-    for case in diagnosis.cases:
-        by_name[case.name] = case
-        part_of |= {rule: case.name for rule in case.counts if rule != case.name}
+    for each in diagnosis.cases:
+        by_name[named(each)] = each
+        part_of |= {rule: named(each) for rule in each.counts if rule != each.name}
     failed = sum(_fails(case, fail_on) for case in by_name.values())
     counts = {"tests": str(len(by_name)), "failures": str(failed), "errors": "0", "skipped": "0"}
     suite = ElementTree.SubElement(suites, "testsuite", {"name": _clean(", ".join(diagnosis.files)), **counts})
-    for name, found in by_name.items():
-        test = ElementTree.SubElement(suite, "testcase", {"classname": _family(name), "name": _clean(name)})
-        if found is None:
+    for name, case in by_name.items():
+        family = _family(name if case is None else case.name)
+        test = ElementTree.SubElement(suite, "testcase", {"classname": family, "name": _clean(name)})
+        if case is None:
             if name in part_of:
                 ElementTree.SubElement(test, "system-out").text = f"told with {part_of[name]}"
             continue
-        said = _clean("\n\n".join(_said(diagnosis, each) for each in found.findings))
-        if _fails(found, fail_on):
+        said = _clean("\n\n".join(_said(diagnosis, each) for each in case.findings))
+        if _fails(case, fail_on):
             # What CI shows before anyone unfolds it.
-            message = _message(diagnosis, found)
-            kind = found.severity.name.lower()
+            message = _message(diagnosis, case)
+            kind = case.severity.name.lower()
             failure = ElementTree.SubElement(test, "failure", {"message": _clean(message), "type": kind})
             failure.text = said
         else:
@@ -115,7 +119,7 @@ def github(diagnosis: Diagnosis) -> Iterator[str]:
         file = diagnosis.file_of.get(case.lead.connection, diagnosis.files[0])
         remedy = _remedy(diagnosis, case)
         text = _message(diagnosis, case) + (f"\nDo: {remedy}" if remedy else "")
-        properties = f"file={_property(file)},title={_property(case.name)}"
+        properties = f"file={_property(file)},title={_property(named(case))}"
         yield f"::{levels[case.severity]} {properties}::{_data(_clean(text))}"
 
 
@@ -129,7 +133,8 @@ def markdown(diagnosis: Diagnosis) -> Iterator[str]:
         yield "|---|---|---|---|---|"
     for case in diagnosis.cases:
         times = f" ×{case.count:,}" if case.count > 1 else ""
-        cells = (case.severity.name.lower(), f"`{case.name}`{times}", f"{case.lead.finding.event}")
+        named = f"`{case.name}`{times}" + (f" ({_cell(account)})" if (account := whose(case)) else "")
+        cells = (case.severity.name.lower(), named, f"{case.lead.finding.event}")
         said = (_cell(_message(diagnosis, case)), _cell(_remedy(diagnosis, case)))
         yield f"| {' | '.join((*cells, *said))} |"
 

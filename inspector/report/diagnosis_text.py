@@ -15,7 +15,7 @@ from inspector.inert import inert
 from inspector.model import Severity
 from inspector.protocol.registry import default
 from inspector.report.colour import painted
-from inspector.report.findings import remedy_of
+from inspector.report.findings import remedy_of, whose
 from inspector.report.rows import notes_of
 from inspector.report.text import SEVERITIES, SEVERITY_COLOURS, sentence_of
 from inspector.store.reader import Reader
@@ -76,6 +76,8 @@ class _Page:
         self._width = width
         self._colour = colour
         self._zone = zone
+        self._remedies: set[tuple[str, str]] = set()
+        """Rules with the remedies that were told."""
 
     def lines(self, *, everything: bool) -> Iterator[str]:
         yield self._paint(self._head(), _BOLD)
@@ -120,7 +122,8 @@ class _Page:
     def _case(self, case: Case, *, everything: bool) -> Iterator[str]:
         lead, end = case.lead, case.end
         verdict = self._diagnosis.verdict_of(lead)
-        yield f"{self._severity(case)}  {self._paint(case.name, _BOLD)}   {self._where(case)}   {self._when(case)}"
+        head = (f"{self._severity(case)}  {self._paint(case.name, _BOLD)}", self._where(case), self._when(case))
+        yield "   ".join(head)
         yield from self._wrapped(verdict.cause if verdict else lead.finding.text)
         evidence = verdict.evidence if verdict else lead.finding.evidence
         if evidence:
@@ -135,7 +138,10 @@ class _Page:
             verdict = self._diagnosis.verdict_of(end)
             yield from self._wrapped(verdict.cause if verdict else end.finding.text)
         if remedy:
-            yield from self._wrapped(f"Do: {remedy}")
+            # Of several accounts with the same trouble the first is told what to do.
+            again = (case.name, remedy) in self._remedies
+            self._remedies.add((case.name, remedy))
+            yield from self._wrapped("Do: the same as above" if again else f"Do: {remedy}")
         if verdict is not None:
             yield from self._wrapped(f"Reconnect: {_ANSWERS[verdict.reconnect]}; resume: {_ANSWERS[verdict.resume]}")
             yield from self._wrapped(sentence_of(verdict))
@@ -150,12 +156,17 @@ class _Page:
         return self._severity(case) + cut[5:]
 
     def _where(self, case: Case) -> str:
+        account = whose(case)
+        return f"{account}, {self._at(case)}" if account else self._at(case)
+
+    def _at(self, case: Case) -> str:
         if len(case.findings) == 1:
             return self._place(case.lead)
         connections = [f"{number}" for number in case.connections]
         more = len(connections) - _CONNECTIONS
         named = ", ".join(connections[:_CONNECTIONS]) + (f" and {more:,} more" if more > 0 else "")
-        times = f"{case.count:,} times, first at " if case.count > 1 else ""
+        shards = f" on {case.shards:,} shards" if case.shards > 1 else ""
+        times = f"{case.count:,} times{shards}, first at " if case.count > 1 else ""
         row = f"{times}row {case.lead.finding.event}{self._of(case.lead)}"
         return f"connection{'s' * (len(connections) > 1)} {named}, {row}"
 

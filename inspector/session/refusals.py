@@ -33,6 +33,13 @@ class Refusals:
         """Return the attempts in a row at the host of a URL; None where there are none."""
         return self._runs.get((plane, address_of(url) or ""))
 
+    def absorb(self, other: "Refusals") -> None:
+        """Take in what `other` knows."""
+        for plane, at_ns in other.last_ns.items():
+            self.last_ns[plane] = max(at_ns, self.last_ns.get(plane, 0))
+            self.last_row[plane] = max(other.last_row[plane], self.last_row.get(plane, 0))
+        self._runs = {**other._runs, **self._runs}
+
     def take(self, opened: Opened, event: Event) -> None:
         """Take in an attempt: one that comes about, or goes elsewhere, ends the runs on its plane."""
         plane, key = opened.plane, (opened.plane, address_of(opened.url) or "")

@@ -11,7 +11,7 @@ from msgspec import Struct
 from inspector.model import Event, Plane
 from inspector.protocol.ops import GatewayOp, VoiceOp
 from inspector.protocol.snowflake import number_of
-from inspector.session.redact import digest
+from inspector.session.redact import digest, is_lost
 
 MAX_GUILDS = 5000
 """Guilds of one READY that are looked at: twice as many as a shard may have."""
@@ -264,6 +264,20 @@ Said = (
     | Selected
     | Described
 )
+
+
+def marks_of(says: Identify | Resume | Ready) -> list[str]:
+    """Return what tells the client of this from clients in other recordings: token, session and user."""
+    marks = {"session": says.session}
+    if isinstance(says, Identify | Resume):
+        marks["token"] = says.token
+    if isinstance(says, Identify | Ready):
+        marks["user"] = says.user_id
+    known = {kind: mark for kind, mark in marks.items() if mark is not None and not is_lost(mark)}
+    # On the main gateway a client may claim a session that is not its own.
+    if isinstance(says, Resume) and says.server_id is None and "token" in known:
+        known.pop("session", None)
+    return [f"{kind} {mark}" for kind, mark in known.items()]
 
 
 def whole(value: Any) -> int | None:

@@ -197,6 +197,8 @@ class Connection:
     """Digest of the Discord session's id: the same on all connections that resumed it, and no secret."""
     shard: str | None = None
     """``0/2``."""
+    account: str | None = None
+    """Whose it is, as `inspector.session.world.Accounts` names it; None before its client has said so."""
     parent: int | None = None
     """Number of the main connection that asked for this voice connection; of media, that of the voice connection."""
     dave: str | None = None
@@ -261,6 +263,7 @@ class Connection:
             self.compression,
             self.session,
             self.shard,
+            self.account,
             self.parent,
             self.dave,
             self.unread_frames,

@@ -64,7 +64,7 @@ class Tracker:
             by_ssrc = [each for each, ready in voices if ready and ssrc is not None and ready.ssrc == ssrc]
             for voice in reversed(by_address or by_ssrc):
                 connection.media.owner, connection.parent = voice, voice.id
-                connection.session = voice.session
+                connection.session, connection.account = voice.session, voice.account
                 break
         return connection.media.owner
 
@@ -269,6 +269,7 @@ def _identify(world: World, connection: Connection, event: Event, what: Said | N
     connection.identifies += 1
     connection.main.refused = None
     _set_shard(connection, what.shard)
+    connection.account = world.accounts.of_token(what.token)
     _introduce(world, connection, what)
     world.logins.add(Login(event.n, event.at_ns, connection.id, what.token, what.shard))
 
@@ -277,6 +278,8 @@ def _resume(world: World, connection: Connection, event: Event, what: Said | Non
     assert isinstance(what, said.Resume)
     connection.resume = what
     connection.main.refused = None
+    resumed = world.sessions.get(what.session or "")
+    connection.account = (resumed and resumed.account) or world.accounts.of_token(what.token)
     if what.session is None or (is_lost(what.session) and what.session not in world.sessions):
         return
     connection.session = what.session
@@ -286,6 +289,7 @@ def _resume(world: World, connection: Connection, event: Event, what: Said | Non
         session = Session(what.session, connection.identity or "")
         # It began before the recording; all that is known is what the client says.
         session.seq = what.seq
+        session.account = connection.account
         world.sessions.keep(session.id, session)
     session.befell("asks")
     session.failures += 1
@@ -309,6 +313,7 @@ def _ready(world: World, connection: Connection, event: Event, what: Said | None
     assert isinstance(what, said.Ready)
     connection.accepted = At(event.n, event.at_ns)
     connection.main.refusals = 0
+    connection.account = world.accounts.join(connection.account, what.user_id)
     _set_shard(connection, what.shard)
     connection.main.guilds = Guilds.of(connection.accepted, what.guilds)
     if what.session is not None:
@@ -321,7 +326,7 @@ def _ready(world: World, connection: Connection, event: Event, what: Said | None
         session.stays = bool(event.marks & Mark.CHANGED) and REACHED_AT in connection.opened.headers
         session.version, session.encoding = connection.version, connection.encoding
         session.seq = event.seq
-        session.user_id = what.user_id
+        session.user_id, session.account = what.user_id, connection.account
         session.identify = connection.identify
         session.connections.append(connection.id)
         world.sessions.keep(session.id, session)
@@ -387,12 +392,12 @@ def _join(world: World, connection: Connection, event: Event, what: Said | None)
     if what.server_id is None:
         return
     remember(connection.main.joins, what.server_id, what)
-    call = world.calls.get(what.server_id)
+    call = world.call(what.server_id, connection.account)
     if call is None or not _is_same_session(world, call.main, connection):
-        call = Call(what.server_id, connection.id)
+        call = Call(what.server_id, connection.account, connection.id)
     call.main = connection.id
     call.asked, call.wanted = At(event.n, event.at_ns), what.channel
-    world.calls.keep(call.server_id, call)
+    world.keep_call(call, connection.account)
 
 
 def _is_same_session(world: World, number: int, connection: Connection) -> bool:
@@ -408,7 +413,7 @@ def _voice_state(world: World, connection: Connection, event: Event, what: Said 
     session = world.session_of(connection)
     if what.user_id is None or session is None or what.user_id != session.user_id:
         return None
-    call = world.calls.get(what.server_id or "")
+    call = world.call(what.server_id, connection.account)
     if call is None:
         # One leaves a private call without a word about which.
         found = (call for call in world.calls.values() if what.session is not None and call.session == what.session)
@@ -416,7 +421,7 @@ def _voice_state(world: World, connection: Connection, event: Event, what: Said 
     if call is None:
         if what.server_id is None:
             return None
-        call = world.calls.keep(what.server_id, Call(what.server_id, connection.id))
+        call = world.keep_call(Call(what.server_id, connection.account, connection.id), connection.account)
     call.main = connection.id
     stayed = call.state is not None and call.channel == what.channel
     if call.state is not None and not stayed:
@@ -436,10 +441,10 @@ def _voice_server(world: World, connection: Connection, event: Event, what: Said
     assert isinstance(what, said.VoiceServer)
     if what.server_id is None:
         return None
-    call = world.calls.get(what.server_id) or Call(what.server_id, connection.id)
+    call = world.call(what.server_id, connection.account) or Call(what.server_id, connection.account, connection.id)
     call.main = connection.id
     call.server, call.token, call.endpoint = At(event.n, event.at_ns), what.token, what.endpoint
-    world.calls.keep(call.server_id, call)
+    world.keep_call(call, connection.account)
     if what.endpoint is None:
         world.watches.add(VOICE_SERVER, event, call.server_id)
     elif call.channel is not None:
@@ -462,7 +467,7 @@ def _take_guild(world: World, connection: Connection, event: Event, what: Said |
 
 def _lose_call(world: World, connection: Connection, event: Event, what: Said | None) -> None:
     for key in (event.guild_id, event.channel_id):
-        call = None if key is None else world.calls.get(str(key))
+        call = None if key is None else world.call(str(key), connection.account)
         if call is not None and concerns(event, call):
             call.gone, call.gone_by = At(event.n, event.at_ns), event.event or ""
 
@@ -479,6 +484,8 @@ def _voice_identify(world: World, connection: Connection, event: Event, what: Sa
     connection.identify = what
     connection.identifies += 1
     connection.session = what.session or connection.session
+    connection.account = world.account_of(what)
+    world.accounts.speaks_of(what.session, connection.account)
     _enter_call(world, connection, what)
 
 
@@ -486,6 +493,7 @@ def _voice_resume(world: World, connection: Connection, event: Event, what: Said
     assert isinstance(what, said.Resume)
     connection.resume = what
     connection.session = what.session or connection.session
+    connection.account = world.account_of(what) or connection.account
     _enter_call(world, connection, what)
 
 
@@ -499,7 +507,7 @@ def _enter_call(world: World, connection: Connection, what: said.Identify | said
         if isinstance(what, said.Resume):
             encryption = connection.voice.encryption = before[0].voice.encryption
             encryption.whole = encryption.whole and before[0].is_whole
-    call = world.calls.get(what.server_id or "")
+    call = world.call(what.server_id, connection.account)
     if call is not None:
         connection.parent = call.main
 

@@ -62,6 +62,15 @@ class Watches:
         self._waiting[kind].append(watch)
         self.due_ns = min(self.due_ns, watch.due_ns)
 
+    def absorb(self, other: "Watches") -> None:
+        """Wait for all that `other` waits for, too."""
+        for kind, waiting in self._waiting.items():
+            both = sorted((*waiting, *other._waiting[kind]), key=lambda watch: watch.at_ns)
+            waiting.clear()
+            waiting.extend(both)
+        self._seen_ns = max(self._seen_ns, other._seen_ns)
+        self.due_ns = min(self.due_ns, other.due_ns)
+
     def take_due(self, at_ns: int) -> list[Watch]:
         """Return those that are due at `at_ns`, and forget them.
 

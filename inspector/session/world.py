@@ -5,7 +5,7 @@ in several that are read one after the other.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
@@ -24,6 +24,8 @@ from inspector.session.watches import Watches
 
 # Sessions, calls and identities that are remembered; beyond that the one not heard of for longest is forgotten.
 MAX_REMEMBERED = 4096
+# Calls among which one is looked for whose account is not known.
+MAX_SEARCHED = 256
 # Connections that have ended and of which everything is still known.
 MAX_ENDED = 256
 # Identifies that are remembered: more than any bot may send in a day without asking Discord first.
@@ -32,6 +34,7 @@ MAX_IDENTIFIES = 2000
 MAX_SEEN = 1000
 DAY_NS = 86_400_000_000_000
 
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 
@@ -117,6 +120,8 @@ class Session:
     seq: int | None = None
     """The highest sequence number that the server gave."""
     user_id: str | None = None
+    account: str | None = None
+    """Whose it is; see `Accounts`."""
     intents: frozenset[str] | None = None
     """Names of a bot's intents; None where they are not known, or do not matter."""
     identify: Identify | None = None
@@ -142,6 +147,8 @@ class Call:
 
     server_id: str
     """Guild, or the channel of a private call."""
+    account: str | None
+    """Whose it is, as `Accounts` names it; None where that is not known."""
     main: int
     """Number of the main connection."""
     asked: At | None = None
@@ -168,16 +175,64 @@ class Call:
     """The event that said so."""
 
 
-class Remembered(OrderedDict[str, T], Generic[T]):
+class Remembered(OrderedDict[K, T], Generic[K, T]):
     """The things last heard of, by name: at most `MAX_REMEMBERED`."""
 
-    def keep(self, key: str, value: T) -> T:
+    def keep(self, key: K, value: T) -> T:
         """Keep `value` as the newest and return it."""
         self[key] = value
         self.move_to_end(key)
         if len(self) > MAX_REMEMBERED:
             self.popitem(last=False)
         return value
+
+    def absorb(self, other: "Remembered[K, T]") -> None:
+        """Remember what `other` does; what both have stays as it is here."""
+        for key, value in other.items():
+            if key not in self:
+                self.keep(key, value)
+
+
+class Accounts:
+    """Names for the accounts of a recording, the same on all of an account's connections.
+
+    An account is named by the digest of the first token that it showed, as that is known before anything else; by its
+    user's id, after ``user ``, where a voice connection or a READY is all that there is of it.
+    """
+
+    def __init__(self) -> None:
+        self._named: Remembered[str, str] = Remembered()
+
+    def of_token(self, token: str | None) -> str | None:
+        """Return the account that shows a token; None where its digest tells nothing."""
+        return None if token is None or is_lost(token) else self._named.get(token, token)
+
+    def of_user(self, user_id: str | None) -> str | None:
+        """Return the account of a user."""
+        return None if user_id is None else self._named.get(f"user {user_id}", f"user {user_id}")
+
+    def of_call(self, session: str | None) -> str | None:
+        """Return the account that spoke of a voice session; None where none did."""
+        return None if session is None or is_lost(session) else self._named.get(f"call {session}")
+
+    def join(self, account: str | None, user_id: str | None) -> str | None:
+        """Take in that READY names this user, and return the name of its account from now on."""
+        if user_id is None:
+            return account
+        known = self._named.keep(f"user {user_id}", self._named.get(f"user {user_id}") or account or f"user {user_id}")
+        if account is not None and account != known:
+            # Its token was reset.
+            self._named.keep(account, known)
+        return known
+
+    def absorb(self, other: "Accounts") -> None:
+        """Take in the names that `other` has given."""
+        self._named.absorb(other._named)
+
+    def speaks_of(self, session: str | None, account: str | None) -> None:
+        """Take in that an account spoke of a voice session."""
+        if session is not None and account is not None and not is_lost(session):
+            self._named.keep(f"call {session}", account)
 
 
 def unknown_names(event: Event, payload: Payload, registry: Registry) -> Iterator[str]:
@@ -199,11 +254,12 @@ class World:
         """Connections that are open, by number."""
         self.ended: OrderedDict[int, tuple[Connection, Ending]] = OrderedDict()
         """Those that have ended lately, by number."""
-        self.sessions: Remembered[Session] = Remembered()
+        self.accounts = Accounts()
+        self.sessions: Remembered[str, Session] = Remembered()
         """Sessions of the main gateway, by digest."""
-        self.calls: Remembered[Call] = Remembered()
-        """Voice calls, by server id."""
-        self.last_of: Remembered[int] = Remembered()
+        self.calls: Remembered[tuple[str, str | None], Call] = Remembered()
+        """Voice calls, by server id and account."""
+        self.last_of: Remembered[str, int] = Remembered()
         """By identity: the number of the newest connection of each client that said who it is."""
         self.logins = Logins()
         """Identifies on the main gateway."""
@@ -218,11 +274,54 @@ class World:
         self.has_gaps = False
         """Messages are missing from the recording, and what would settle a question may be among them."""
 
+    def absorb(self, other: "World") -> None:
+        """Take in another recording, which turns out to be of the same account; `other` is of no use after that."""
+        self.open.update(other.open)
+        ended = sorted({**other.ended, **self.ended}.items(), key=lambda each: each[1][1].n)
+        self.ended = OrderedDict(ended[-MAX_ENDED:])
+        self.accounts.absorb(other.accounts)
+        self.sessions.absorb(other.sessions)
+        self.calls.absorb(other.calls)
+        self.last_of.absorb(other.last_of)
+        logins, self.logins = sorted((*self.logins, *other.logins)), Logins()
+        for login in logins:
+            self.logins.add(login)
+        self.seen |= other.seen
+        self.watches.absorb(other.watches)
+        self.refusals.absorb(other.refusals)
+        self.has_gaps |= other.has_gaps
+
     def see(self, event: Event, payload: Payload, registry: Registry) -> None:
         """Remember what in a payload no table knows."""
         for name in unknown_names(event, payload, registry):
             if len(self.seen) < MAX_SEEN:
                 self.seen.add(name)
+
+    def call(self, server_id: str | None, account: str | None) -> Call | None:
+        """Return the call that an account has at a server; where its account is not known, the newest it may be."""
+        if server_id is None:
+            return None
+        exact = self.calls.get((server_id, account))
+        return exact or next((call for call in self.calls_of(account) if call.server_id == server_id), None)
+
+    def calls_of(self, account: str | None) -> Iterator[Call]:
+        """Yield the calls that may be an account's, the newest first: of so many that were heard of last."""
+        # Of a user nobody knows the token before READY.
+        is_open = account is None or account.startswith("user ")
+        lately = islice(reversed(self.calls.values()), MAX_SEARCHED)
+        return (call for call in lately if is_open or call.account in (None, account))
+
+    def keep_call(self, call: Call, account: str | None) -> Call:
+        """Keep a call as the newest, which is that of this account."""
+        self.calls.pop((call.server_id, call.account), None)
+        call.account = account
+        return self.calls.keep((call.server_id, account), call)
+
+    def account_of(self, asked: Identify | Resume) -> str | None:
+        """Return the account that says this on the voice gateway."""
+        if isinstance(asked, Identify):
+            return self.accounts.of_user(asked.user_id)
+        return self.accounts.of_call(asked.session)
 
     def session_of(self, connection: Connection) -> Session | None:
         """Return the session that a connection of the main gateway belongs to."""
@@ -265,7 +364,8 @@ class World:
     def identity(self, plane: Plane, asked: Identify | Resume) -> str:
         """Return what tells the client that said this from others: its account and shard, in voice its call."""
         if plane is Plane.VOICE:
-            return f"voice {asked.server_id}"
+            account = self.account_of(asked)
+            return f"voice {asked.server_id}{f' of {account}' if account else ''}"
         if isinstance(asked, Identify):
             shard = asked.shard or (0, 1)
             return f"{asked.token} {shard[0]}/{shard[1]}"
@@ -282,7 +382,7 @@ class World:
         that is not open any more and had come as far as the client says.
         """
         if plane is Plane.VOICE:
-            call = self.calls.get(asked.server_id or "")
+            call = self.call(asked.server_id, self.account_of(asked))
             if call is not None and is_lost(asked.session):
                 asked = asked._replace(session=call.session)
             if call is not None and is_lost(asked.token):

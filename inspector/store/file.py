@@ -20,7 +20,7 @@ from inspector.store.shape import WrongShape, check_shape, new_columns
 
 # "GWCA", in SQLite's application_id.
 APPLICATION_ID = 0x47574341
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 # The oldest that was released.
 OLDEST_SCHEMA = 3
 

@@ -8,7 +8,7 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -260,8 +260,8 @@ class Reader:
         """Return the name of the file that each connection came from, where the capture was made of several."""
         meta = self.meta()
         try:
-            names, places = json.loads(meta.get("files", "[]")), json.loads(meta.get("file_of", "[]"))
-            return {number: str(names[place]) for number, place in enumerate(places, 1)}
+            names = json.loads(meta.get("files", "[]"))
+            return {number: str(names[place]) for number, place in enumerate(_places(meta), 1)}
         except (ValueError, TypeError, LookupError, RecursionError):
             # Anybody may have written it.
             return {}
@@ -397,6 +397,15 @@ class _Names(Mapping[int, str]):
         return int(self._db.execute("select count(*) from name").fetchone()[0])
 
 
+def _places(meta: Mapping[str, Any]) -> list[int]:
+    """Return of each connection which of several files it came from, counted from 0; nothing where that is not said."""
+    try:
+        return [int(place) for place in json.loads(meta.get("file_of", "[]"))]
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        # Anybody may have written it.
+        return []
+
+
 def stored_happenings(db: sqlite3.Connection) -> Iterator[list[Happening]]:
     """Yield, in batches, all that was recorded, in the order of time; each connection keeps its own order.
 
@@ -432,6 +441,9 @@ def _batches_in_order(db: sqlite3.Connection) -> Iterator[list[tuple[rows.SqlRow
 def _batches(db: sqlite3.Connection, table: str, place: str) -> Iterator[list[tuple[rows.SqlRow, Happening]]]:
     """Yield rows of `table` in the order of `place`, a column that rises from 1."""
     known = {row[0]: rows.connection_of(row) for row in db.execute(f"select {rows.CONNECTION_COLUMNS} from connection")}
+    for number, recording in enumerate(_places(dict(db.execute("select key, value from meta"))), 1):
+        if number in known:
+            known[number].opened = replace(known[number].opened, recording=recording)
     after = 0
     while True:
         asked = db.execute(

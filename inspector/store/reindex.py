@@ -4,6 +4,7 @@ Only what is checked gets into the new one, and the old one is as it was until t
 """
 
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -38,6 +39,9 @@ def reindex(path: Path, registry: Registry, progress: Callable[[int, int], None]
         tidy(path)
         _clear(path)
         with _new_file(path) as part, closing(Reader(path)) as old:
+            told = old.meta().get("max_concurrency", "")
+            # Anybody may have written it.
+            registry = registry.allowing(int(told)) if re.fullmatch("[1-9][0-9]{0,8}", told) else registry
             writer = Writer(part, registry, made_by="gwinspect reindex", keep_secrets=True, bulk=True)
             try:
                 count = _copy(old, writer, progress)

@@ -50,7 +50,7 @@ SqlRow = tuple[Any, ...]
 CONNECTION_COLUMNS = (
     "id, plane, url, version, encoding, compression, client, status, refusal, headers, joined_late, knows, opened_at,"
     " closed_at, close_code, close_reason, closed_by, session, shard, parent, dave, unread_frames,"
-    " unread_bytes"
+    " unread_bytes, account"
 )
 FRAME_COLUMNS = "id, connection, at, kind, from_client, is_text, marks, raw, forwarded"
 EVENT_COLUMNS = (
@@ -69,7 +69,7 @@ _TYPES: dict[str, dict[str, Types]] = {
         "headers": TEXT, "joined_late": NUMBER, "knows": NUMBER, "opened_at": NUMBER, "closed_at": MAYBE_NUMBER,
         "close_code": MAYBE_NUMBER, "close_reason": MAYBE_TEXT, "closed_by": MAYBE_TEXT, "session": MAYBE_TEXT,
         "shard": MAYBE_TEXT, "parent": MAYBE_NUMBER, "dave": MAYBE_TEXT, "unread_frames": NUMBER,
-        "unread_bytes": NUMBER,
+        "unread_bytes": NUMBER, "account": MAYBE_TEXT,
     },
     "frame": {
         "id": NUMBER, "connection": NUMBER, "at": NUMBER, "kind": NUMBER, "from_client": MAYBE_NUMBER,
@@ -192,6 +192,7 @@ def connection_row(connection: Connection) -> SqlRow:
         _text(connection.dave),
         connection.unread_frames,
         connection.unread_bytes,
+        _text(connection.account),
     )
 
 
@@ -227,6 +228,7 @@ def connection_of(row: SqlRow) -> Connection:
         dave=row[20],
         unread_frames=row[21],
         unread_bytes=row[22],
+        account=row[23],
     )
 
 

@@ -4,6 +4,7 @@
 --   3  the first that was released
 --   4  ids of more than 64 bits, as blobs: `name` has no rowid
 --   5  what the recording can know: `connection` has knows
+--   6  whose a connection is: `connection` has account
 --
 -- `connection` and `frame` are the truth. All other tables but `meta` are derived from them and are rebuilt by
 -- `gwinspect reindex`.
@@ -12,6 +13,7 @@
 create table meta (
     key   text primary key,      -- tool, created_at, host, made_by, source, finished_at;
                                  --   missing: messages in gaps; clock: JSON, how the machine's clock was set meanwhile;
+                                 --   max_concurrency: how many shards the bot may start within 5 s, where that was said;
                                  --   of what was made of other files: notes: JSON, what was left out; files: JSON, their
                                  --   names; file_of: JSON, for each connection the place of its file in that, from 0
     value text not null          -- text, times in ISO 8601
@@ -40,6 +42,8 @@ create table connection (
     closed_by     text,                 -- client, server or proxy; null if not known
     session       text,                 -- digest of the Discord session id, the same over all that resumed it
     shard         text,                 -- 0/2
+    account       text,                 -- whose it is: digest of the token that its account showed first; "user" and an id,
+                                        --   where no token was seen; null if not known
     parent        integer,              -- voice: id of the main connection that asked for it; media: of the voice one
     dave          text,                 -- voice: how far its end-to-end encryption has come, in words
     unread_frames integer not null,     -- messages after the compression context was lost

@@ -15,7 +15,10 @@ from inspector.inert import inert
 from inspector.store.database import BEAT, Database
 
 # What came after the oldest schema that was released, 3, and with which version; schema.sql says what it is.
-NEW_COLUMNS: tuple[tuple[int, str, str], ...] = ((5, "connection", "knows integer not null default 31"),)
+NEW_COLUMNS: tuple[tuple[int, str, str], ...] = (
+    (5, "connection", "knows integer not null default 31"),
+    (6, "connection", "account text"),
+)
 # How columns are defined in captures that were brought up to that schema, as some samples were.
 _BROUGHT_UP = {"event": frozenset({"severity integer not null default 0"})}
 # Tables that had rowids before a schema version.

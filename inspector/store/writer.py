@@ -113,6 +113,9 @@ class Writer:
             self._db.execute(f"pragma synchronous={'off' if bulk else 'normal'}")
             upgrade(self._db)
             self._db.execute("delete from meta where key = 'finished_at'")
+            if registry.max_concurrency is not None:
+                about = ("max_concurrency", str(registry.max_concurrency))
+                self._db.execute("insert or replace into meta (key, value) values (?, ?)", about)
             last_frame, last_event, last_connection = (self._last(t) for t in ("frame", "event", "connection"))
             self._payloads = self._read_tail()
             self._in_tail = len(self._payloads)

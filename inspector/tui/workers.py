@@ -8,13 +8,14 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic, sleep
 
 from textual.message import Message
 
+from inspector.analysis.findings import Findings, FindingsSnapshot
 from inspector.analysis.overview import Overview, Snapshot
 from inspector.errors import CaptureError, GwinspectError
 from inspector.export.file import export
@@ -167,6 +168,8 @@ class Pulse(Message):
     """How the recording is doing: what the status line and the tree of connections show."""
 
     snapshot: Snapshot
+    noticed: FindingsSnapshot = field(default_factory=FindingsSnapshot)
+    """What was noticed so far."""
     rate: float = 0.0
     """Messages a second, over the last one."""
     rates: tuple[int, ...] = ()
@@ -186,17 +189,21 @@ class Exported(Message):
 
 
 def pulse(path: Path, registry: Registry, *, post: Post, cancelled: Cancelled) -> None:
-    """Count what is recorded, four times a second, until nobody wants to know any more."""
+    """Count what is recorded and noticed, four times a second, until nobody wants to know any more."""
     with _telling(post), closing(Reader(path)) as reader:
-        overview = Overview(reader, registry)
+        overview, findings = Overview(reader, registry), Findings(reader)
         counts: deque[tuple[float, int]] = deque(maxlen=SECONDS * BEATS + 1)
         told = Pulse(Snapshot())
         while not cancelled():
             while overview.advance() and not cancelled():
                 pass
+            # They are noticed of silence too, where no row is new.
+            if reader.changed():
+                while findings.advance() and not cancelled():
+                    pass
             snapshot = overview.snapshot()
             counts.append((monotonic(), snapshot.counted))
-            news = Pulse(snapshot, *_rates(counts))
+            news = Pulse(snapshot, findings.snapshot(), *_rates(counts))
             if news != told:
                 post(news)
                 told = news

@@ -1,6 +1,9 @@
 """Findings with one cause are one case; findings that have nothing to do with each other are not."""
 
-from inspector.analysis.cases import Case, Listed, cases_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inspector.analysis.cases import Case, Cases, Client, Listed, cases_of, evidence_wanted
 from inspector.model import Finding, Plane, Severity
 
 SECOND = 1_000_000_000
@@ -21,9 +24,9 @@ def noticed(
 
 
 def cases(
-    *findings: Listed, connection_of: dict[int, int] | None = None, session_of: dict[int, str | None] | None = None
+    *findings: Listed, connection_of: dict[int, int] | None = None, clients: dict[int, Client] | None = None
 ) -> list[Case]:
-    return cases_of(findings, connection_of or {}, session_of or {})
+    return cases_of(findings, connection_of or {}, clients or {})
 
 
 def told(found: list[Case]) -> list[tuple[str, list[int]]]:
@@ -65,7 +68,7 @@ def test_what_comes_long_after_does_not_follow_unless_it_speaks_of_the_same_rows
 def test_connections_of_one_session_are_seen_together() -> None:
     wrong, refused = noticed("resume-wrong-seq", 3, ERROR), noticed("invalid-session", 5, INFO, on=2)
     assert len(cases(wrong, refused)) == 2
-    assert len(cases(wrong, refused, session_of={1: "a", 2: "a"})) == 1
+    assert len(cases(wrong, refused, clients={1: Client(session="a"), 2: Client(session="a")})) == 1
 
 
 def test_what_is_noticed_late_explains_the_close_on_a_connection_that_it_speaks_of() -> None:
@@ -107,3 +110,98 @@ def test_what_ends_connections_comes_first_among_what_is_as_bad() -> None:
         noticed("version-in-url", 4), noticed("heartbeat-late", 5), noticed("close-4009", 6, ERROR),
     )  # fmt: skip
     assert [case.name for case in found] == ["close-4004", "heartbeat-late", "undecodable", "version-in-url", "seq-gap"]
+
+
+ADA, BOB = Client("ada", "a", "0/1"), Client("bob", "b", "0/1")
+"""Two bots."""
+
+
+def test_two_bots_with_the_same_trouble_are_two_cases() -> None:
+    ours, theirs = cases(
+        noticed("odd-payload", 3), noticed("odd-payload", 5), noticed("odd-payload", 4, on=2), clients={1: ADA, 2: BOB}
+    )
+    assert (ours.name, ours.account, ours.accounts, ours.count) == ("odd-payload", "ada", ("ada",), 2)
+    assert (theirs.name, theirs.account, theirs.accounts, theirs.count) == ("odd-payload", "bob", ("bob",), 1)
+
+
+def test_shards_of_one_bot_with_the_same_trouble_are_one_case_that_counts_them() -> None:
+    shards = {number: Client("ada", f"{number}", f"{number}/16") for number in range(16)}
+    [case] = cases(*(noticed("odd-payload", number + 1, on=number) for number in range(16)), clients=shards)
+    assert (case.count, case.shards, case.accounts) == (16, 16, ())
+
+
+def test_what_lies_outside_of_all_clients_is_one_case() -> None:
+    [case] = cases(noticed("close-1001", 3), noticed("close-1001", 4, on=2), clients={1: ADA, 2: BOB})
+    assert (case.account, case.accounts) == ("", ("ada", "bob"))
+
+
+def test_what_one_cause_did_to_two_bots_is_one_case() -> None:
+    dead, away = noticed("resume-url-dead", 9, ERROR), noticed("client-never-returned", 12, ERROR, on=2, evidence=(9,))
+    other = noticed("client-never-returned", 13, ERROR, evidence=(9,))
+    clients = {1: ADA, 2: BOB, 3: Client()}
+    [case] = cases(dead._replace(connection=3), away, other, connection_of={9: 3}, clients=clients)
+    assert (case.name, case.accounts) == ("resume-url-dead", ("ada", "bob"))
+
+
+def test_a_connection_of_which_nobody_knows_whose_it_is_belongs_to_the_only_bot_of_its_file() -> None:
+    clients = {1: ADA, 2: Client(), 3: BOB._replace(file="b"), 4: Client(file="b")}
+    found = cases(*(noticed("odd-payload", number, on=number) for number in range(1, 5)), clients=clients)
+    assert {case.account: case.connections for case in found} == {"ada": [1, 2], "bob": [3, 4]}
+
+
+def test_among_several_bots_it_is_a_case_of_its_own() -> None:
+    found = cases(
+        *(noticed("odd-payload", number, on=number) for number in range(1, 4)), clients={1: ADA, 2: BOB, 3: Client()}
+    )
+    assert [(case.account, case.connections) for case in found] == [("ada", [1]), ("bob", [2]), ("", [3])]
+
+
+RULES = ("heartbeat-late", "heartbeat-overdue", "close-4009", "presence-flood", "send-budget", "close-4008",
+         "rate-limited", "members-unanswered", "odd-payload", "close-1006", "heartbeat-ack-missing")  # fmt: skip
+
+
+@given(st.data())
+def test_the_order_in_which_findings_come_makes_no_difference(data: st.DataObject) -> None:
+    """Neither does when it is learned who is behind a connection, nor what was there meanwhile."""
+    connections = {row: data.draw(st.integers(1, 4)) for row in range(1, 30)}
+    found = [
+        noticed(
+            data.draw(st.sampled_from(RULES)),
+            row,
+            data.draw(st.sampled_from(Severity)),
+            on=connections[row],
+            at=row * data.draw(st.sampled_from((1, 40))),
+            evidence=tuple(data.draw(st.lists(st.integers(1, 29), max_size=2))),
+        )._replace(id=number)
+        for number, row in enumerate(data.draw(st.lists(st.integers(1, 29), max_size=25)), 1)
+    ]
+    clients = {
+        number: Client(data.draw(st.sampled_from(("", "ada", "bob"))), data.draw(st.sampled_from((None, "a", "b"))))
+        for number in range(1, 5)
+    }
+    expected = cases_of(found, connections, clients)
+    growing = Cases()
+    gone = data.draw(st.sets(st.sampled_from(found))) if found else set()
+    for number, each in enumerate([*data.draw(st.permutations(found))]):
+        if number == len(found) // 2:
+            growing.know(dict(list(clients.items())[: data.draw(st.integers(0, 4))]))
+        growing.add(each, (connections[row] for row in evidence_wanted(each)))
+        if data.draw(st.booleans()):
+            growing.made()
+    growing.know(clients)
+    assert growing.made() == expected
+    for each in gone:
+        growing.drop(each)
+    assert growing.made() == cases_of([each for each in found if each not in gone], connections, clients)
+
+
+def test_cases_with_nothing_new_are_the_same_objects() -> None:
+    growing = Cases()
+    growing.know({1: ADA})
+    growing.add(noticed("odd-payload", 3))
+    growing.add(noticed("version-in-url", 1))
+    before = {case.name: case for case in growing.made()}
+    growing.add(noticed("odd-payload", 7))
+    after = {case.name: case for case in growing.made()}
+    assert after["version-in-url"] is before["version-in-url"]
+    assert (before["odd-payload"].count, after["odd-payload"].count) == (1, 2)

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from inspector.analysis.overview import Amount, ConnectionView, Overview, Snapshot
 from inspector.errors import CaptureError
-from inspector.model import Finding, Plane, Severity
+from inspector.model import Plane
 from inspector.protocol.registry import default
 from inspector.session.phases import CONNECTION_PHASES
-from inspector.store.file import connect
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
 from sample_captures.make import HERE, SAMPLES
@@ -31,7 +30,6 @@ from tests.conversation import (
     ready,
     resume,
 )
-from tests.tui.noticed import add, notice
 
 RECONNECT = {"op": 7, "d": None}
 INVALID = {"op": 9, "d": False}
@@ -366,20 +364,6 @@ def test_a_damaged_capture_is_an_error_of_ours(damage: str, tmp_path: Path) -> N
     db.close()
     with pytest.raises(CaptureError):
         counted(path)
-
-
-def test_errors_and_warnings_are_counted_those_of_silence_too(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.gwcap", Conversation().opens().server(HELLO))
-    notice(path, [Finding("a", severity, "So it is.", 1) for severity in (*Severity, Severity.WARN)])
-    overview = Overview(Reader(path), default())
-    while overview.advance():
-        pass
-    assert (overview.snapshot().errors, overview.snapshot().warnings) == (1, 2)
-    db = connect(path, write=True)
-    add(db, [Finding("a", Severity.ERROR, "So it is.", 2)])
-    db.close()
-    overview.advance()
-    assert (overview.snapshot().errors, overview.snapshot().warnings) == (2, 2)
 
 
 def test_a_hostile_url_has_no_host_and_no_password(tmp_path: Path) -> None:

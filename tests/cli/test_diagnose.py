@@ -1,6 +1,7 @@
 """What `gwinspect diagnose` says of samples and of files, in each format, and what it exits with."""
 
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,10 +12,11 @@ from inspector.cli.proxying import sum_up
 from inspector.diagnose.rules import RULES
 from inspector.protocol.registry import default
 from inspector.report.diagnosis_text import lines
+from inspector.store.reindex import reindex
 from inspector.store.writer import Writer
 from sample_captures.make import HERE, SAMPLES
 from tests.cli.conftest import Run
-from tests.conversation import ACK, HELLO, Conversation, dispatch, identify, message, ready, resume
+from tests.conversation import ACK, HELLO, NOON, TOKEN, Conversation, dispatch, identify, message, ready, resume
 
 SICK = {
     "login-failure": "close-4004",
@@ -339,3 +341,77 @@ def test_the_end_of_a_recording_says_what_is_wrong_in_two_lines(
     counts, verdict = capsys.readouterr().err.splitlines()
     assert counts == f"gwinspect: {capture}: 2 connections, 142 events; gwinspect show {capture}"
     assert verdict == f"gwinspect: 1 case: presence-flood; gwinspect diagnose {capture}"
+
+
+def refused(connection: int, token: str, shard: tuple[int, int] = (0, 1)) -> Conversation:
+    """Return a login that fails, half a minute after that of the connection before."""
+    talk = Conversation(connection=connection, at_ns=NOON + connection * 30_000_000_000).opens().server(HELLO)
+    return talk.client(identify(token=token, shard=list(shard))).closes(4004, "Authentication failed.", "server")
+
+
+@pytest.fixture
+def two_bots(tmp_path: Path) -> str:
+    tokens = ("the first invented token", "the second invented token")
+    return str(written(tmp_path / "two.gwcap", *(refused(number, tokens[number % 2]) for number in range(1, 5))))
+
+
+def test_each_bot_has_its_own_case_and_the_remedy_is_told_once(run: Run, two_bots: str) -> None:
+    told = run("diagnose", two_bots).out
+    heads = [line for line in told.splitlines() if line.startswith("ERROR")]
+    assert [re.sub("[0-9a-f]{4},", "…,", head).split("   ")[:2] for head in heads] == [
+        ["ERROR  close-4004", "token ••••…, connections 1, 3, 2 times, first at row 4"],
+        ["ERROR  close-4004", "token ••••…, connections 2, 4, 2 times, first at row 8"],
+    ]
+    assert told.count("Do: Stop reconnecting.") == told.count("Do: the same as above") == 1
+
+
+def test_programs_read_whose_each_case_is(run: Run, two_bots: str) -> None:
+    found = run("diagnose", two_bots, "--format", "jsonl", "--only", "close-4004").out.splitlines()
+    lines = [json.loads(line) for line in found]
+    assert [line["connection"] for line in lines] == [1, 3, 2, 4]
+    assert [len(line["accounts"]) for line in lines] == [1] * 4
+    accounts = [line["accounts"][0] for line in lines]
+    assert accounts[0] == accounts[1] != accounts[2] == accounts[3]
+    suites = ElementTree.fromstring(run("diagnose", two_bots, "--format", "junit").out)
+    failed = [case.get("name") for case in suites.iter("testcase") if case.find("failure") is not None]
+    assert failed == [f"close-4004 ({account})" for account in dict.fromkeys(accounts)]
+
+
+def test_shards_with_the_same_trouble_are_one_case_that_counts_them(run: Run, tmp_path: Path) -> None:
+    shards = (refused(number + 1, TOKEN, (number, 16)) for number in range(16))
+    told = run("diagnose", str(written(tmp_path / "many.gwcap", *shards))).out
+    [head] = [line for line in told.splitlines() if line.startswith("ERROR  close-4004")]
+    assert "16 times on 16 shards" in head
+    assert "token" not in head
+
+
+def starting(*shards: int) -> list[Conversation]:
+    """Return shards of sixteen that start a second after each other."""
+    talks = []
+    for number, shard in enumerate(shards, 1):
+        talk = Conversation(connection=number, at_ns=NOON + number * 10**9).opens().server(HELLO)
+        talks.append(talk.client(identify(shard=[shard, 16])).server(ready(f"session {shard}")).closes(1000))
+    return talks
+
+
+def test_how_many_shards_may_start_at_once_is_told_by_an_option(run: Run, tmp_path: Path) -> None:
+    path = str(written(tmp_path / "a.gwcap", *starting(0, 1, 16 - 4)))
+
+    def spacing(*options: str) -> list[str]:
+        lines = run("diagnose", path, "--format", "jsonl", "--only", "identify-spacing", *options).out.splitlines()
+        return [json.loads(line)["severity"] for line in lines]
+
+    assert spacing() == ["info"]
+    assert spacing("--max-concurrency", "16") == []
+    # An import with another number is another one.
+    assert spacing("--max-concurrency", "4") == ["warn"]
+    assert run("diagnose", path, "--max-concurrency", "0").code == 2
+
+
+def test_what_was_told_when_a_capture_was_written_holds_when_it_is_made_anew(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a.gwcap"
+    writer = Writer(path, default().allowing(16), made_by="test")
+    writer.write([each for talk in starting(0, 1) for each in talk.happenings])
+    writer.finish()
+    reindex(path, default())
+    assert run("diagnose", path, "--format", "jsonl", "--only", "identify-spacing").out == ""

@@ -4,13 +4,13 @@ from graphlib import TopologicalSorter
 
 import pytest
 
-from inspector.diagnose.consequences import CAUSES_OF, CONSEQUENCES
+from inspector.diagnose.consequences import CAUSES_OF, CONSEQUENCES, OUTSIDE
 from inspector.diagnose.ids import close_of, rule_of
 from inspector.protocol.registry import default
 
 
 def test_every_name_is_that_of_a_rule_or_of_a_close() -> None:
-    names = {*CONSEQUENCES, *CAUSES_OF}
+    names = {*CONSEQUENCES, *CAUSES_OF, *OUTSIDE}
     assert [name for name in names if rule_of(name) is None and close_of(name, default()) is None] == []
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.diagnose.engine import RuleEngine, finding
+from inspector.diagnose.engine import finding
 from inspector.diagnose.rule import (
     MAX_EVIDENCE,
     Noticed,
@@ -29,7 +29,7 @@ from inspector.store.reader import Reader
 from inspector.store.reindex import reindex
 from inspector.store.writer import Writer
 from tests.conversation import ACK, HEARTBEAT, HELLO, Conversation, dispatch, identify, message, ready, usual
-from tests.fed import fed
+from tests.fed import asking, fed
 
 SAMPLES = Path("sample_captures")
 
@@ -45,8 +45,7 @@ def asked(talk: Conversation, *when) -> list[int]:
         yield Noticed("It was asked.")
 
     assert isinstance(check, Rule)
-    pipeline = Pipeline(default())
-    pipeline._rule_engine = RuleEngine(default(), pipeline._tracker.world, (check,))
+    pipeline = asking(check)
     for happening in talk.happenings:
         pipeline.feed(happening)
     return rows
@@ -183,8 +182,7 @@ def test_a_rule_with_a_bug_says_so_and_the_others_go_on() -> None:
         """A rule that does not."""
         yield Noticed("All of it.")
 
-    pipeline = Pipeline(default())
-    pipeline._rule_engine = RuleEngine(default(), pipeline._tracker.world, (broken, sound))
+    pipeline = asking(broken, sound)
     talk = Conversation().opens().server(HELLO).client(HEARTBEAT)
     *_, event = fed(talk.happenings, pipeline).rows
     told = [(found.rule, found.severity) for found in event.findings]

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.model import Severity
+from inspector.model import Finding, Severity
+from inspector.pipeline import Pipeline
+from inspector.protocol.registry import default
 from tests.conversation import (
     ACK,
     HEARTBEAT,
@@ -20,6 +22,7 @@ from tests.conversation import (
 )
 from tests.diagnose.finding import found, ids, one
 from tests.diagnose.login_talk import MINUTE, PRESENCE, greeted, invalid, of, resume, session
+from tests.fed import fed, in_order
 
 
 @pytest.mark.parametrize("introduction", [identify(), resume()])
@@ -195,6 +198,27 @@ def test_login_slow_is_told_while_the_answer_is_missing() -> None:
         "No READY, RESUMED or Invalid Session came within 16 s.",
     )
     assert "login-slow" not in ids(greeted().client(identify()).server(ready()), until_ms=16_000)
+
+
+def starts(*shards: int, count: int = 16) -> list[Conversation]:
+    """Return shards that identify a tenth of a second after each other."""
+    return [greeted(n, 100 * n).client(identify(shard=[shard, count])) for n, shard in enumerate(shards, 1)]
+
+
+def spacing(max_concurrency: int | None, *talks: Conversation) -> list[Finding]:
+    pipeline = Pipeline(default().allowing(max_concurrency))
+    noticed = [each for row in fed(in_order(*talks), pipeline).rows for each in row.findings]
+    return [each for each in noticed if each.rule == "identify-spacing"]
+
+
+def test_identify_spacing_knows_the_buckets_of_max_concurrency() -> None:
+    assert [each.severity for each in spacing(None, *starts(0, 1, 2, 3))] == [Severity.INFO]
+    assert spacing(4, *starts(0, 1, 2, 3)) == []
+    [late] = spacing(4, *starts(0, 1, 4))
+    assert (late.severity, late.evidence) == (Severity.WARN, (3,))
+    assert late.text == "Shard 4 of 16 identifies 200 ms after another. Both are in bucket 0 (shard % 4)."
+    [late] = spacing(1, *starts(0, 1))
+    assert "bucket" not in late.text
 
 
 TRACE = (

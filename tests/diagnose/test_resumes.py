@@ -188,6 +188,12 @@ def test_identify_instead_of_resume_names_what_could_have_gone_on(code: int, by:
     assert "could have been resumed from 3" in anew.text
 
 
+@pytest.mark.parametrize(("ms", "severity"), [(2.9 * MINUTE, Severity.WARN), (3.1 * MINUTE, Severity.INFO)])
+def test_it_is_only_a_note_where_discords_own_client_would_not_have_resumed(ms: float, severity: Severity) -> None:
+    talks = session().closes(4000, by="server"), greeted(2, int(ms)).client(identify())
+    assert one(found(*talks), "identify-instead-of-resume").severity is severity
+
+
 @pytest.mark.parametrize(
     "talks",
     [

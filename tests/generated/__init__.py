@@ -6,17 +6,18 @@ say of the first must be nothing, and of the second that fault before all else.
 
 from random import Random
 
+from tests.conversation import TOKEN
 from tests.generated.client import Client
 from tests.generated.faults import FAULTS, Fault
 from tests.generated.server import Server
-from tests.generated.wire import Recording
+from tests.generated.wire import BOT, Recording
 
 __all__ = ["FAULTS", "Fault", "Recording", "talk"]
 
 
-def talk(seed: int, fault: Fault | None = None) -> Recording:
-    """Return what is recorded of a client's quarter of an hour, more or less."""
-    recording = Recording(Random(seed))
+def talk(seed: int, fault: Fault | None = None, token: str = TOKEN, bot: int = BOT) -> Recording:
+    """Return what is recorded of a client's quarter of an hour, more or less; `token`, `bot`: whose client it is."""
+    recording = Recording(Random(seed), token, bot)
     server = (fault.server if fault else Server)(recording)
     client = (fault.client if fault else Client)(recording, server)
     recording.after(0, client.connect)

@@ -1,6 +1,5 @@
 """A bot's library that does all it should."""
 
-from tests.conversation import TOKEN
 from tests.generated.server import Server
 from tests.generated.wire import Link, Payload, Recording
 
@@ -15,11 +14,11 @@ OVER = frozenset({4004, 4010, 4011, 4012, 4013, 4014})
 class Client:
     """Connects, beats, comes back, resumes, and does a bot's work."""
 
-    token = TOKEN
     intents = INTENTS
 
     def __init__(self, recording: Recording, server: Server) -> None:
         self.recording = recording
+        self.token = recording.token
         self.dice = recording.dice
         self.server = server
         self.session: str | None = None

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from inspector.model import Severity
-from tests.conversation import TOKEN
 from tests.generated.client import GATEWAY, Client
 from tests.generated.server import Server, Session
 from tests.generated.wire import Link, Payload, Recording
@@ -110,7 +109,9 @@ class ThrowsTheSessionAway(Client):
 
 
 class HasAWrongToken(Client):
-    token = TOKEN[:-4] + "9876"
+    def __init__(self, recording: Recording, server: Server) -> None:
+        super().__init__(recording, server)
+        self.token = f"{self.token[:-4]}9876"
 
 
 class SendsTooMuch(Client):

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.conversation import TOKEN
-from tests.generated.wire import Link, Payload, Recording
+from tests.generated.wire import BOT, Link, Payload, Recording
 
 RESUME_HOST = "gateway-us-east1-b.discord.gg"
-BOT, GUILD, CHANNEL = 1180000000000000001, 1180000000000000042, 1180000000000000050
+GUILD, CHANNEL = 1180000000000000042, 1180000000000000050
 
 
 @dataclass
@@ -71,7 +70,7 @@ class Server:
         link.answer({"op": 11, "d": None, "s": None, "t": None})
 
     def identify(self, link: Link, d: Payload) -> list[Session]:
-        if d["token"] != TOKEN:
+        if d["token"] != self.recording.token:
             link.close(4004, "server", "Authentication failed.")
             return []
         number = f"{self.dice.getrandbits(128):032x}"
@@ -87,12 +86,12 @@ class Server:
     def welcome(self, session: Session) -> None:
         ready = {
             "v": 10,
-            "user": {"id": str(BOT), "username": "tester", "bot": True},
+            "user": {"id": str(self.recording.bot), "username": "tester", "bot": True},
             "guilds": [{"id": guild, "unavailable": True} for guild in session.guilds],
             "session_id": session.id,
             "resume_gateway_url": f"wss://{RESUME_HOST}",
             "session_type": "normal",
-            "application": {"id": str(BOT), "flags": 0},
+            "application": {"id": str(self.recording.bot), "flags": 0},
             "private_channels": [],
             "_trace": [],
         }

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from inspector.analysis.cases import Case, cases_of
+from inspector.analysis.cases import Case, Client, cases_of
 from inspector.analysis.findings import Listed
 from inspector.model import Happening, Severity
 from inspector.pipeline import Pipeline
@@ -36,5 +36,8 @@ def told_of(happenings: Iterable[Happening]) -> list[Case]:
         Listed(number, rows[each.event].at_ns, rows[each.event].connection, rows[each.event].plane, each)
         for number, each in enumerate(findings, 1)
     ]
-    sessions = {number: connection.session for number, connection in made.changed.items()}
-    return cases_of(listed, {number: event.connection for number, event in rows.items()}, sessions)
+    clients = {
+        number: Client(connection.account or "", connection.session, connection.shard)
+        for number, connection in made.changed.items()
+    }
+    return cases_of(listed, {number: event.connection for number, event in rows.items()}, clients)

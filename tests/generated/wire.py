@@ -7,19 +7,23 @@ from random import Random
 from typing import Any
 
 from inspector.model import Happening
-from tests.conversation import DIALECTS, NOON, Conversation
+from tests.conversation import DIALECTS, NOON, TOKEN, Conversation
 
 Payload = dict[str, Any]
 
+# The id of the bot.
+BOT = 1180000000000000001
 # Seconds that a message takes between the proxy and the server.
 LATENCY = (0.02, 0.09)
 
 
 class Recording:
-    """A clock, and everything that crosses the wire. `seconds`: how long it goes on."""
+    """A clock, and everything that crosses the wire. `seconds`: how long it goes on; `token`, `bot`: whose it is."""
 
-    def __init__(self, dice: Random) -> None:
+    def __init__(self, dice: Random, token: str = TOKEN, bot: int = BOT) -> None:
         self.dice = dice
+        self.token = token
+        self.bot = bot
         self.now = 0.0
         self.seconds = dice.uniform(240, 1500)
         self.encoding, self.compression = dice.choice(DIALECTS)

@@ -6,5 +6,5 @@ from inspector.protocol.registry import default
 from inspector.proxy.scribe import Scribe
 
 
-def in_this_process(path: Path, *, keep_secrets: bool) -> Scribe:
-    return Scribe(path, default(), keep_secrets=keep_secrets)
+def in_this_process(path: Path, *, keep_secrets: bool, max_concurrency: int | None = None) -> Scribe:
+    return Scribe(path, default().allowing(max_concurrency), keep_secrets=keep_secrets)

@@ -200,3 +200,12 @@ class TestStandingAside:
         assert os.sched_getscheduler(aside._thread.native_id or 0) != os.SCHED_IDLE
         aside.stop()
         assert len(stored(tmp_path / "aside.gwcap")) == TAKE + len(others) + 2
+
+
+def test_how_many_shards_may_start_at_once_reaches_the_process(tmp_path: Path) -> None:
+    scribe = RemoteScribe(tmp_path / "remote.gwcap", max_concurrency=16)
+    scribe.start()
+    tell(scribe, talk())
+    scribe.stop()
+    with closing(Reader(tmp_path / "remote.gwcap")) as reader:
+        assert reader.meta()["max_concurrency"] == "16"

@@ -16,6 +16,7 @@ from inspector.store.reader import Reader
 from inspector.store.reindex import reindex
 from inspector.store.writer import Writer
 from tests.conversation import Conversation, usual
+from tests.store.older import age
 
 unprivileged = pytest.mark.skipif(os.geteuid() == 0, reason="root may do anything")
 
@@ -220,13 +221,24 @@ def test_reading_puts_no_log_beside_a_capture_that_has_none(capture: Path, versi
 
 def test_a_capture_of_before_schema_5_knows_all(capture: Path) -> None:
     """Only the recorder and flow files of mitmproxy made most of them, and nothing says which."""
-    edit(capture, "alter table connection drop column knows")
-    edit(capture, "pragma user_version = 4")
+    age(capture, 4)
     with closing(Reader(capture)) as reader:
         assert [connection.opened.knows for connection in reader.connections()] == [Knows.ALL]
     reindex(capture, default())
     with closing(Reader(capture)) as reader:
         assert [connection.opened.knows for connection in reader.connections()] == [Knows.ALL]
+
+
+def test_whose_connections_are_is_learned_from_an_older_capture_when_it_is_made_anew(capture: Path) -> None:
+    with closing(Reader(capture)) as reader:
+        accounts = [connection.account for connection in reader.connections()]
+    assert any(accounts)
+    age(capture, 5)
+    with closing(Reader(capture)) as reader:
+        assert not any(connection.account for connection in reader.connections())
+    reindex(capture, default())
+    with closing(Reader(capture)) as reader:
+        assert [connection.account for connection in reader.connections()] == accounts
 
 
 @pytest.mark.parametrize("knows", [Knows.NOTHING, Knows.ALL & ~Knows.END, Knows.ALL])

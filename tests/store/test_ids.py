@@ -21,6 +21,7 @@ from inspector.store.reader import Reader
 from inspector.store.writer import Writer
 from tests.conversation import HELLO, Conversation, dispatch, identify, message, ready
 from tests.fed import fed
+from tests.store.older import age
 
 REGISTRY = default()
 EDGE = 2**63
@@ -130,10 +131,11 @@ def test_a_filter_says_which_ids_it_takes() -> None:
 def test_an_older_capture_is_continued_with_large_ids(tmp_path: Path) -> None:
     path = tmp_path / "old.gwcap"
     capture(path, with_guilds([7])).close()
+    age(path, 3)
     db = sqlite3.connect(path, isolation_level=None)
     db.executescript(
         "drop table name; create table name (id integer primary key, name text not null);"
-        "insert into name values (7, 'Old'); alter table connection drop column knows; pragma user_version = 3"
+        "insert into name values (7, 'Old')"
     )
     db.close()
     assert dict(Reader(path).names) == {7: "Old"}

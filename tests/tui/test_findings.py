@@ -10,14 +10,17 @@ from textual.pilot import Pilot
 
 from inspector.diagnose.rules import RULES
 from inspector.model import Finding, Severity
+from inspector.protocol.registry import default
 from inspector.store.file import connect
+from inspector.store.writer import Writer
 from inspector.tui.app import GwinspectApp
 from inspector.tui.look import ASCII, UNICODE
 from inspector.tui.screens.findings import FindingsScreen
 from inspector.tui.screens.main import MainScreen
 from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.lists.finding_list import FindingList
-from tests.conversation import HELLO, Conversation
+from tests.conversation import HELLO, NOON, Conversation, identify
+from tests.fed import in_order
 from tests.tui.conftest import screen_text, until
 from tests.tui.noticed import add, notice, troubled
 
@@ -172,9 +175,57 @@ async def test_the_detail_has_the_findings_of_a_row_and_what_it_is_evidence_of(p
         await pilot.press("greater_than_sign", "enter")
         await until(pilot, lambda: app.main.timeline.current == CLOSE and "Wrong: It tried" in shown(app))
         detail = app.main.query_one(Detail)
-        assert detail.findings.rows == [BEAT, LATE, 46, 47]
+        assert detail.findings.rows == [BEAT, LATE, 46, LATE, 47]
         await pilot.press("3")
         await until(pilot, lambda: app.main.timeline.current == 46)
         await until(pilot, lambda: "resume-refused at row 47" in shown(app))
         app.main.timeline.goto(1)
         await until(pilot, lambda: "Nothing was noticed at this row." in shown(app))
+
+
+async def test_the_first_line_of_the_timeline_counts_cases_and_a_key_leads_from_one_to_the_next(path: Path) -> None:
+    app = GwinspectApp(path, marks=UNICODE)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, MainScreen) and "1 error, 1 warning" in shown(app))
+        app.main.timeline.goto(1)
+        stops = []
+        for _ in range(5):
+            await pilot.press("exclamation_mark")
+            await pilot.pause()
+            stops.append(app.main.timeline.current)
+        # The close belongs to the case of the late heartbeat, and has no stop of its own.
+        assert stops == [5, 37, LATE, 47, 47]
+        assert "There is no case after this row." in [note.message for note in app._notifications]
+
+
+async def test_the_detail_says_which_case_a_finding_belongs_to(path: Path) -> None:
+    app = GwinspectApp(path, marks=UNICODE)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, MainScreen) and app.main.timeline.current)
+        app.main.timeline.goto(CLOSE)
+        await pilot.press("enter", "left_square_bracket")
+        await until(pilot, lambda: f"heartbeat-late at row {LATE}" in shown(app))
+        app.main.timeline.goto(LATE)
+        await until(pilot, lambda: "case    1 further finding in this case; F lists them" in shown(app))
+
+
+async def test_two_bots_with_the_same_trouble_are_two_lines_that_say_whose(tmp_path: Path) -> None:
+    path, talks = tmp_path / "two.gwcap", []
+    for number in range(1, 5):
+        talk = Conversation(connection=number, at_ns=NOON + number * 10**9).opens().server(HELLO)
+        talks.append(talk.client(identify(token=f"invented token {number % 2} of nobody")).closes(4004, by="server"))
+    writer = Writer(path, default(), made_by="test")
+    writer.write(in_order(*talks))
+    writer.finish()
+    notice(path, [Finding("odd-payload", Severity.WARN, "So it is.", 4 * number - 1) for number in range(1, 5)])
+    app = GwinspectApp(path, marks=UNICODE)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await on_findings(app, pilot)
+        lines = [line for line in screen_text(app) if "odd-payload" in line and "[2]" in line]
+        assert len(lines) == 2
+        assert len({line.partition("token ••••")[2][:4] for line in lines}) == 2
+        assert "whose   token ••••" in shown(app)
+        await pilot.press("space")
+        await pilot.pause()
+        # Two cases, and the other finding of that which is unfolded.
+        assert app.screen.query_one(FindingList).virtual_size.height == 3

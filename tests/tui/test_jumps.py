@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from inspector.model import Finding, Severity
+from inspector.analysis.cases import Case, Listed
+from inspector.model import Finding, Plane, Severity
 from inspector.protocol.registry import default
 from inspector.report.recording import Recording
 from inspector.tui.tasks import jumps
-from inspector.tui.tasks.jumps import Jump, nearest
+from inspector.tui.tasks.jumps import Jump, nearest, nearest_case
 from inspector.tui.widgets.timeline.view import View
 from tests.conversation import HELLO, Conversation
 from tests.tui.conftest import Growing
-from tests.tui.noticed import notice
 
 Sample = Callable[[str], Path]
 
@@ -42,8 +42,6 @@ def holding(*numbers: int) -> View:
         ("error", 1, 1, 24),
         ("error", 36, 1, None),
         ("error", 37, -1, 36),
-        ("finding", 24, 1, 36),
-        ("finding", 24, -1, None),
     ],
 )
 def test_the_nearest_row_is_found_either_way(
@@ -77,15 +75,18 @@ def test_a_filter_may_leave_out_more_than_are_asked_for_at_once(growing, monkeyp
     recording.close()
 
 
-def test_it_stops_at_every_row_that_the_timeline_marks(sample: Sample) -> None:
-    path = sample("resume")
-    notice(path, [Finding("a-rule", severity, "It was noticed.", int(severity) * 4) for severity in Severity])
-    recording = Recording(path, default())
-    view = View(recording.reader.last())
-    marked = [shown.event.n for shown in recording.lines(view.numbers) if shown.event.findings]
-    stops, at = [], 0
-    while (found := nearest(recording, view, "finding", at, 1)) is not None:
-        stops.append(found)
-        at = found
-    assert stops == marked == [4, 8, 12]
-    recording.close()
+def case(row: int, *more: int) -> Case:
+    found = [Listed(n, n, 1, Plane.GATEWAY, Finding("a-rule", Severity.WARN, "So it is.", n)) for n in (row, *more)]
+    return Case(found[0], tuple(found))
+
+
+@pytest.mark.parametrize(
+    ("current", "way", "found"), [(1, 1, 5), (5, 1, 20), (20, 1, None), (20, -1, 5), (6, -1, 5), (5, -1, None)]
+)
+def test_of_each_case_only_the_first_row_is_a_stop(current: int, way: int, found: int | None) -> None:
+    assert nearest_case([case(20), case(5, 6, 7, 21)], View(30), current, way) == found
+
+
+def test_a_case_whose_row_is_not_in_the_view_is_no_stop() -> None:
+    assert nearest_case([case(20), case(5), case(9)], holding(9), 1, 1) == 9
+    assert nearest_case([case(20)], View(10), 1, 1) is None

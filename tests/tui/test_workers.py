@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual.message import Message
 
+from inspector.model import Finding, Severity
 from inspector.protocol.registry import default
 from inspector.query import search
 from inspector.query.grammar import parse
+from inspector.store.file import connect
 from inspector.tui import workers
 from inspector.tui.workers import (
     BEATS,
@@ -29,6 +31,7 @@ from inspector.tui.workers import (
 )
 from tests.conversation import ACK, HEARTBEAT, HELLO, Conversation, identify, message, ready
 from tests.tui.conftest import Growing
+from tests.tui.noticed import add, troubled
 
 SAMPLES = Path(__file__).parents[2] / "sample_captures"
 RESUME = SAMPLES / "resume.gwcap"
@@ -309,6 +312,22 @@ def test_what_comes_is_counted(growing, beating: list[float]) -> None:
     assert [found[0].snapshot.counted, found[-1].snapshot.counted] == [4, 7]
     assert max(one.rate for one in found) > 0
     assert found[-1].rates[-1] == 3
+
+
+def test_what_is_noticed_of_silence_is_counted_too(tmp_path: Path, beating: list[float]) -> None:
+    path = troubled(tmp_path / "a.gwcap")
+    posted: list[Message] = []
+
+    def cancelled() -> bool:
+        if sum(beating) > 0.5 and len(posted) == 1:
+            db = connect(path, write=True)
+            add(db, [Finding("a-rule", Severity.ERROR, "So it is.", 1)])
+            db.close()
+        return sum(beating) > 1.4
+
+    pulse(path, default(), post=posted.append, cancelled=cancelled)
+    found = [one for one in posted if isinstance(one, Pulse)]
+    assert [len(found[0].noticed.cases), len(found[-1].noticed.cases)] == [4, 5]
 
 
 def test_only_the_newest_count_waits_to_be_shown() -> None:

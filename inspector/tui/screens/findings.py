@@ -16,7 +16,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from inspector.analysis.cases import Case, Listed, is_close
+from inspector.analysis.cases import Case, Listed, case_with, is_close
 from inspector.analysis.findings import Findings, FindingsSnapshot
 from inspector.diagnose.rules import RULES
 from inspector.errors import CaptureError
@@ -124,8 +124,8 @@ class FindingsScreen(ReadingScreen):
         self._noticed = FindingsSnapshot()
         self._least = Severity.INFO
         self._worst_first = True
-        self._unfolded: set[str] = set()
-        """Names of cases."""
+        self._unfolded: set[tuple[str, str]] = set()
+        """Names of cases, with their accounts."""
         self._needle = ""
         self._shown = 0
 
@@ -182,17 +182,18 @@ class FindingsScreen(ReadingScreen):
 
     def _entries(self, cases: list[Case]) -> Iterator[Entry]:
         for case in cases:
-            unfolded = case.name in self._unfolded
+            unfolded = (case.name, case.account) in self._unfolded
             yield Entry(case.lead, case, unfolded=unfolded)
             if unfolded:
                 yield from (Entry(each) for each in case.findings if each is not case.lead)
 
-    def _case_at(self, cases: list[Case], row: int) -> str | None:
+    def _case_at(self, cases: list[Case], row: int) -> tuple[str, str] | None:
         """Return the case that has a finding at `row`, if that is not its first."""
         for case in cases:
             if case.lead.finding.event == row:
                 return None
-        return next((case.name for case in cases if any(each.finding.event == row for each in case.findings)), None)
+        found = case_with(cases, row)
+        return None if found is None else (found.name, found.account)
 
     def _nothing(self) -> str:
         """Say why there is none."""
@@ -257,7 +258,7 @@ class FindingsScreen(ReadingScreen):
         if entry is None:
             return
         case = entry.case or next(each for each in self._noticed.cases if entry.listed in each.findings)
-        self._unfolded ^= {case.name}
+        self._unfolded ^= {(case.name, case.account)}
         self.query_one(FindingList).to(case.lead)
         self._list()
 

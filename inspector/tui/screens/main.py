@@ -137,7 +137,7 @@ class MainScreen(Guarded, Screen[None]):
         self.searching = Searching(context)
         self.exporting = Exporting(context)
         self.marking = Marking(context, notes=Notes(notes_beside), glyphs=glyphs, changed=self._show_place)
-        self.travel = Travel(context, filtering=self.filtering, marking=self.marking)
+        self.travel = Travel(context, filtering=self.filtering, marking=self.marking, watching=self.watching)
         self._title = title
         self._last = 0
         self._quit_asked = -SURE
@@ -260,6 +260,7 @@ class MainScreen(Guarded, Screen[None]):
 
     def on_pulse(self, message: Pulse) -> None:
         self.watching.pulse = message
+        self.detail.findings.take(message.noticed.cases)
         self._show_sides()
 
     def _show_sides(self) -> None:

@@ -2,18 +2,20 @@
 
 from inspector.query.moments import EXPECTED, parse_moment
 from inspector.tui.tasks.filtering import Filtering
-from inspector.tui.tasks.jumps import Jump, nearest
+from inspector.tui.tasks.jumps import Jump, nearest, nearest_case
 from inspector.tui.tasks.marking import Marking
 from inspector.tui.tasks.task import Task, TaskContext
+from inspector.tui.tasks.watching import Watching
 
 
 class Travel(Task):
     """Moves the timeline's cursor."""
 
-    def __init__(self, context: TaskContext, *, filtering: Filtering, marking: Marking) -> None:
+    def __init__(self, context: TaskContext, *, filtering: Filtering, marking: Marking, watching: Watching) -> None:
         super().__init__(context)
         self._filtering = filtering
         self._marking = marking
+        self._watching = watching
 
     def ask(self) -> None:
         """Ask where to."""
@@ -32,12 +34,14 @@ class Travel(Task):
         self.to(self._recording.row_at(at_ns))
 
     def jump(self, to: str, way: int) -> None:
-        """Go to the next ``mark``, or the next row of a `Jump`, before this one if `way` is negative."""
+        """Go to the next ``mark`` or ``case``, or the next row of a `Jump`, before this one if `way` is negative."""
         timeline = self._timeline
         if to == "mark":
             number = self._marking.next()
+        elif to == "case":
+            number = nearest_case(self._watching.cases, timeline.view, timeline.current, way)
         else:
-            kinds: dict[str, Jump] = {"close": "close", "error": "error", "finding": "finding"}
+            kinds: dict[str, Jump] = {"close": "close", "error": "error"}
             number = nearest(self._recording, timeline.view, kinds[to], timeline.current, way)
         if number is None:
             where = "after" if way > 0 else "before"

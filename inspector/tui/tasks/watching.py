@@ -1,8 +1,12 @@
 """How the recording is doing: whether it grows, lives, has moved to another file, and what its last second was like."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
+from inspector.analysis.cases import Case
 from inspector.importers.running import Progress
+from inspector.model import Severity
 from inspector.report.recording import Recording
 from inspector.store.parts import Trail
 from inspector.tui.live_proxy import Filling, LiveProxy, ended
@@ -34,6 +38,11 @@ class Watching:
         self._filled = Progress()
         self._title = title
         self._trail = Trail(recording.path)
+
+    @property
+    def cases(self) -> Sequence[Case]:
+        """The cases so far, what must be done first at the top."""
+        return self.pulse.noticed.cases if self.pulse is not None else ()
 
     def moved(self) -> Path | None:
         """Return the file in which the recording goes on, where this one was taken away."""
@@ -92,7 +101,7 @@ class Watching:
 
     def status(self, state: str, *, filtered: bool, following: bool, unseen: int) -> Status:
         """Return what the status line shows."""
-        pulse = self.pulse
+        pulse, severities = self.pulse, Counter(case.severity for case in self.cases)
         round_trip = pulse.snapshot.round_trip_ns if pulse else None
         share, progress = self._imported()
         return Status(
@@ -103,8 +112,8 @@ class Watching:
             title=self._title,
             bytes=self._size(),
             connections=pulse.snapshot.connections if pulse else 0,
-            errors=pulse.snapshot.errors if pulse else 0,
-            warnings=pulse.snapshot.warnings if pulse else 0,
+            errors=severities[Severity.ERROR],
+            warnings=severities[Severity.WARN],
             filtered=filtered,
             revealed=self._recording.reveal,
             following=following and self.growing,

@@ -9,12 +9,12 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from inspector.analysis.cases import Case, Listed, is_close
+from inspector.analysis.cases import Case, Listed, case_with, is_close
 from inspector.analysis.findings import speaking_of
 from inspector.inert import inert
 from inspector.model import Finding, Kind, Plane, Severity, Verdict
 from inspector.report import cells
-from inspector.report.findings import words_of
+from inspector.report.findings import whose, words_of
 from inspector.report.outline import wrapped
 from inspector.report.present import Shown
 from inspector.report.recording import Recording
@@ -60,10 +60,12 @@ class Writing:
             self._text(" " * _LABEL if number else "source", source)
 
     def case(self, case: Case, end: Verdict | None) -> None:
-        """Write down what else belongs to a case, rule by rule, with the first row of each.
+        """Write down whose a case is, and what else belongs to it, rule by rule, with the first row of each.
 
         `end`: the verdict on its worst close.
         """
+        shards = f"on {case.shards:,} shards" if case.shards > 1 else ""
+        self._text("whose", ", ".join(filter(None, (whose(case), shards))))
         first: dict[str, Listed] = {}
         for each in case.findings:
             if each is not case.lead:
@@ -76,6 +78,16 @@ class Writing:
             self._rows("", (each.finding.event,))
         if end is not None and case.end is not case.lead:
             self._then(end)
+
+    def part_of(self, case: Case, finding: Finding) -> None:
+        """Write down which case a finding belongs to, where that has more of them."""
+        more = counted(len(case.findings) - 1, "further finding")
+        if len(case.findings) < 2:
+            return
+        if (case.lead.finding.event, case.name) == (finding.event, finding.rule):
+            self._text("case", f"{more} in this case; F lists them")
+        else:
+            self._rows("case", (case.lead.finding.event,), f"{inert(case.name)} at ")
 
     def verdict(self, verdict: Verdict) -> None:
         """Write down a verdict that no finding stands for."""
@@ -243,6 +255,21 @@ class FindingsTab(FindingLines):
         self._shown: Shown | None = None
         self._recording: Recording | None = None
         self._speaking_of: list[tuple[int, str]] = []
+        self._cases: Sequence[Case] = ()
+
+    def take(self, cases: Sequence[Case]) -> None:
+        """Take in the cases as they are now."""
+        if cases is not self._cases:
+            before, self._cases = self._mine(), cases
+            if self._mine() != before:
+                self.changed()
+
+    def _mine(self) -> list[Case | None]:
+        """Return the cases of the row's findings."""
+        if self._shown is None:
+            return []
+        event = self._shown.event
+        return [case_with(self._cases, event.n, finding.rule) for finding in event.findings]
 
     def load(self, shown: Shown, recording: Recording) -> None:
         self._shown, self._recording = shown, recording
@@ -259,9 +286,11 @@ class FindingsTab(FindingLines):
         assert self._shown is not None
         event = self._shown.event
         verdict = event.verdict
-        for finding in event.findings:
+        for finding, case in zip(event.findings, self._mine(), strict=True):
             own = verdict if event.kind is Kind.CLOSE and is_close(finding.rule) else None
             writing.finding(finding, event.plane, own)
+            if case is not None:
+                writing.part_of(case, finding)
             verdict = None if own is not None else verdict
         if verdict is not None:
             writing.verdict(verdict)

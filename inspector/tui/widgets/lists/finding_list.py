@@ -18,6 +18,7 @@ from textual.strip import Strip
 
 from inspector.analysis.cases import Case, Listed
 from inspector.inert import inert
+from inspector.report.findings import whose
 from inspector.tui.guarded import Guarded
 from inspector.tui.lane_colours import LANE_CLASSES, LANES_CSS, lane_style
 from inspector.tui.look import Glyphs
@@ -172,7 +173,9 @@ class FindingList(Guarded, ScrollView, can_focus=True):
         rule = self._glyphs.plain(f"{mark}{inert(finding.rule)}")
         yield Segment(_fitted(rule, room, self._glyphs.more) + " ", style("found--rule"))
         more = f"[{len(case.findings):,}] " if case is not None and len(case.findings) > 1 else ""
-        text = more + " ".join(self._glyphs.plain(inert(finding.text)).split())
+        account = whose(case) if case is not None else ""
+        text = f"{account}: {finding.text}" if account else finding.text
+        text = more + " ".join(self._glyphs.plain(inert(text)).split())
         left = width - 9 - 11 - (13 if roomy else 9) - 6 - room - 2
         yield Segment(_fitted(text, left, self._glyphs.more), style("found--plain"))
 

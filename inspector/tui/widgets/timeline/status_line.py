@@ -41,7 +41,7 @@ class Status:
     """Its size."""
     connections: int = 0
     errors: int = 0
-    """Findings of this severity."""
+    """Cases of this severity."""
     warnings: int = 0
     filtered: bool = False
     revealed: bool = False
