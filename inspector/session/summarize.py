@@ -216,7 +216,7 @@ def _sequence(parts: Sequence[str | _Field]) -> Template:
         get = d.get if type(d) is dict else None
         said: list[str] = []
         for part in parts:
-            if type(part) is str:
+            if isinstance(part, str):
                 said.append(part)
                 continue
             key, find, form, required, around = part
