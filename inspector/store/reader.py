@@ -345,7 +345,7 @@ class Reader:
         if last < number:
             return number, number, _NO_PAYLOADS
         try:
-            chunk = dict(unpack(data))
+            chunk = unpack(data)
         except ValueError as error:
             raise BadCell("payload_chunk", first, f"has `data` that cannot be used ({error})") from error
         self._chunks[first] = last, chunk, sum(map(len, chunk.values()))

@@ -339,8 +339,7 @@ def events_of(found: Sequence[SqlRow], connection: Callable[[int], Connection]) 
     """
     if not found:
         return []
-    _EVENT.check_all(found)
-    column = dict(zip(_EVENT.names, zip(*found, strict=True), strict=True))
+    column = _EVENT.columns(found)
     planes, kinds, sides, marks = (column[name] for name in ("plane", "kind", "from_client", "marks"))
     is_known = _PLANES.keys() >= {*planes} and _KINDS.keys() >= {*kinds} and _FLAGS.keys() >= {*sides}
     if not is_known or max(column["severity"]) > _LAST_SEVERITY:
@@ -359,12 +358,13 @@ def events_of(found: Sequence[SqlRow], connection: Callable[[int], Connection]) 
             *(column[name] for name in ("note", "answers", "latency")),
         )
     ]
-    for event, row in zip(events, found, strict=True):
-        if event.kind is not Kind.PAYLOAD:
-            _complete(event, row, connection)
+    for event in events if any(column["latency"]) else ():
         if event.latency_ns is not None and event.latency_ns < 0:
             # Captures of older versions may say less than 0, where a clock was set back.
             event.latency_ns = 0
+    if {*kinds} != {Kind.PAYLOAD.value}:
+        for event, row in zip(events, found, strict=True):
+            _complete(event, row, connection)
     return events
 
 
