@@ -9,6 +9,7 @@ from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 
 
+@lru_cache(maxsize=2048)
 def size(count: int) -> str:
     """Return a number of bytes in three digits or so: ``98 B``, ``3.1 MB``."""
     if count < 1000:

@@ -99,7 +99,7 @@ def test_no_canary_is_in_a_table(masked: Path) -> None:
                     data = value if isinstance(value, bytes) else str(value).encode()
                     assert IN_FILES.leaks(data) == [], table
         for (data,) in db.execute("select data from payload_chunk"):
-            for _, payload in unpack(data):
+            for payload in unpack(data).values():
                 assert IN_FILES.leaks(payload) == []
 
 

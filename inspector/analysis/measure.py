@@ -7,7 +7,7 @@ claim any time and any name.
 
 from array import array
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from statistics import median
@@ -41,6 +41,9 @@ _STEPS_PER_SECOND = 16
 _RECENT_SECONDS = 64
 _RECENT_ROUND_TRIPS = 64
 
+Group = tuple[Any, ...]
+"""Rows that have the same key: values of `GROUP_COLUMNS`."""
+
 _PLANES = {plane.value: plane for plane in Plane}
 _KINDS = {kind.value: kind for kind in Kind}
 
@@ -55,18 +58,30 @@ def _magnitude(low: int = 0, high: int = SIZES - 1) -> str:
 
 
 # Opening and closing is no message.
-_MESSAGES = "from event where id > ?1 and id <= ?2 and kind not in ('open', 'close', 'gap')"
+_NO_MESSAGES = ("open", "close", "gap")
+IS_MESSAGE = f"kind not in {_NO_MESSAGES}"
+"""SQL: whether a row of `event` is a message."""
+_MESSAGES = f"from event where id > ?1 and id <= ?2 and {IS_MESSAGE}"
 # Times before 1970 are nonsense that only a made-up file has.
 _OVER_TIME = f"""
     select max(at, 0) / ?3, from_client = 1, count(*), sum(wire_bytes), sum(decoded_bytes)
     {_MESSAGES} group by 1, 2"""
 _FIRST, _LAST = (f"select max(at, 0) {_MESSAGES} order by id {order} limit 1" for order in ("asc", "desc"))
+_LAST_OF_ALL = f"select max(at, 0) from event where {IS_MESSAGE} order by id desc limit 1"
 _RECENT = f"select max(at, 0) / {_STEP}, count(*) {_MESSAGES.replace('where', 'where at >= ?3 and')} group by 1"
-# The shortest key first: it spares most comparisons of text.
-_MIX = f"""
-    select {_magnitude()}, event, op, plane, kind,
-        count(*), sum(wire_bytes), sum(decoded_bytes), max(wire_bytes), max(decoded_bytes), min(id) as first
-    {_MESSAGES} group by 1, 2, 3, 4, 5 order by first"""
+# All that is counted of a slice is counted in one go. The shortest key first: it spares most comparisons of text.
+GROUP_COLUMNS = (
+    "size, event, op, from_client, connection, plane, kind, count, wire_bytes, decoded_bytes, largest_wire,"
+    " largest_decoded, first, begin, end"
+)
+"""What a group of rows has, in SQL's order: its key, of which `size` is the power of two that its bytes on the wire
+have reached; how many rows they are; sums and the largest of their bytes; the number of the first; when the earliest
+and the latest happened."""
+_GROUPS = f"""
+    select {_magnitude()}, event, op, from_client, connection, plane, kind,
+        count(*), sum(wire_bytes), sum(decoded_bytes), max(wire_bytes), max(decoded_bytes), min(id) as first,
+        min(at), max(at)
+    from event where id > ?1 and id <= ?2 group by 1, 2, 3, 4, 5, 6, 7 order by first"""
 _ROUND_TRIPS = f"select connection, at, latency from event where id > ? and id <= ? and {IS_ROUND_TRIP} order by id"
 
 
@@ -175,10 +190,14 @@ def name_of(plane: Plane, kind: Kind, op: int | str | None, event: str | None, r
 
 
 class Measures:
-    """Measures a capture, as far as it goes. Belongs to one thread, as `reader` does; its snapshots do not."""
+    """Measures a capture, as far as it goes. Belongs to one thread, as `reader` does; its snapshots do not.
 
-    def __init__(self, reader: Reader) -> None:
+    `take_groups` is given the rows of each slice, grouped, as tuples of `GROUP_COLUMNS`, opens and closes among them.
+    """
+
+    def __init__(self, reader: Reader, take_groups: Callable[[Sequence[Group]], object] | None = None) -> None:
         self._reader = reader
+        self._take_groups = take_groups
         self._counted = self._last = 0
         self._first_ns: int | None = None
         self._last_ns = 0
@@ -245,10 +264,14 @@ class Measures:
         self._last = self._reader.last()
         after, upto = self._counted, self._reader.slice(self._counted, limit)
         if upto > after:
+            groups = self._reader.db.execute(_GROUPS, (after, upto)).fetchall()
             newest_ns = self._count_over_time(after, upto)
-            self._count_recent(after, upto, newest_ns)
-            self._count_mix(after, upto)
+            if self._is_recent(groups):
+                self._count_recent(after, upto, newest_ns)
+            self._count_mix(groups)
             self._take_round_trips(after, upto)
+            if self._take_groups is not None:
+                self._take_groups(groups)
             self._counted = upto
         return self._counted < self._last
 
@@ -280,6 +303,12 @@ class Measures:
                 _add(halved.setdefault(bucket // 2, [0] * 6), counts)
             self._buckets = halved
 
+    def _is_recent(self, groups: Iterable[Group]) -> bool:
+        """Return whether some of these rows may be among those of the last minute, once all rows are counted."""
+        last = self._reader.db.execute(_LAST_OF_ALL).fetchone()
+        latest_ns = max((int(group[-1]) for group in groups), default=0)
+        return last is not None and latest_ns // _STEP > int(last[0]) // _STEP - _RECENT_SECONDS * _STEPS_PER_SECOND
+
     def _count_recent(self, after: int, upto: int, newest_ns: int) -> None:
         kept = _RECENT_SECONDS * _STEPS_PER_SECOND
         newest = max([newest_ns // _STEP, *self._recent])
@@ -289,8 +318,10 @@ class Measures:
         for step in [step for step in self._recent if step <= newest - kept]:
             del self._recent[step]
 
-    def _count_mix(self, after: int, upto: int) -> None:
-        for size, event, op, plane, kind, count, *sizes, _ in self._reader.db.execute(_MIX, (after, upto)).fetchall():
+    def _count_mix(self, groups: Iterable[Group]) -> None:
+        for size, event, op, _, _, plane, kind, count, *sizes, _, _, _ in groups:
+            if kind in _NO_MESSAGES:
+                continue
             key = (
                 _PLANES.get(plane, Plane.GATEWAY),
                 _KINDS.get(kind, Kind.UNDECODED),

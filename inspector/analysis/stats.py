@@ -14,7 +14,16 @@ from typing import Any
 
 from inspector.analysis.beats import IS_HEARTBEAT
 from inspector.analysis.connections import close_code
-from inspector.analysis.measure import LONGEST_NAME, SLICE, Measured, Measures, RoundTrips, name_of
+from inspector.analysis.measure import (
+    GROUP_COLUMNS,
+    IS_MESSAGE,
+    LONGEST_NAME,
+    SLICE,
+    Measured,
+    Measures,
+    RoundTrips,
+    name_of,
+)
 from inspector.model import Closed, Kind, Plane, Severity
 from inspector.protocol.hosts import address_of
 from inspector.protocol.registry import Registry
@@ -35,20 +44,22 @@ _SEVERITIES = {severity.value: severity for severity in Severity}
 # Floats are exact up to here; whatever claims more is no amount.
 _LARGEST = 2**53
 
-# Opening and closing is no message. A row of media stands for many packets, which were never compressed, and of which
-# nothing is decoded.
+# A row of media stands for many packets, which were never compressed, and of which nothing is decoded.
 _READ = "kind = 'payload' and plane <> 'media'"
-_MESSAGE = "kind not in ('open', 'close', 'gap')"
-_ENDS = "select connection, min(at), max(at) from event group by 1"
+_ENDS = "select connection, min(begin), max(end) from temp.tally group by 1"
+# Also of the rows that do not pass a filter.
+_ENDS_OF_ALL = "select connection, min(at), max(at) from event group by 1"
+_SPAN = "select ifnull(min(begin), 0), ifnull(max(end), 0) from temp.tally"
 _TRAFFIC = f"""
-    select connection, from_client = 1, count(*), sum({_MESSAGE}), sum(case when {_MESSAGE} then wire_bytes else 0 end),
-        sum(case when {_READ} then wire_bytes else 0 end), sum(case when {_READ} then decoded_bytes else 0 end)
-    from event group by 1, 2"""
+    select connection, from_client = 1, sum(count), sum(case when {IS_MESSAGE} then count else 0 end),
+        sum(case when {IS_MESSAGE} then wire_bytes else 0 end), sum(case when {_READ} then wire_bytes else 0 end),
+        sum(case when {_READ} then decoded_bytes else 0 end)
+    from temp.tally group by 1, 2"""
 _NAMES = f"""
     select plane, kind, case typeof(op) when 'text' then substr(op, 1, {LONGEST_NAME}) else op end,
-        substr(event, 1, {LONGEST_NAME}), from_client, count(*), sum(wire_bytes), sum(decoded_bytes),
-        max(wire_bytes)
-    from event where {_MESSAGE} group by 1, 2, 3, 4, 5"""
+        substr(event, 1, {LONGEST_NAME}), from_client, sum(count), sum(wire_bytes), sum(decoded_bytes),
+        max(largest_wire)
+    from temp.tally where {IS_MESSAGE} group by 1, 2, 3, 4, 5"""
 _ORDERS = {"count": "6 desc, 7 desc", "bytes": "7 desc, 6 desc"}
 # An ACK that a filter leaves out has come all the same.
 _SENT_HEARTBEATS = f"""
@@ -290,12 +301,13 @@ class Survey:
             checked = 0
             while checked < last:
                 checked = self._reader.slice(checked, SLICE)
-            ends = {number: (int(first), int(end)) for number, first, end in self._fetch(_ENDS)}
+            ends = self._fetch(_ENDS_OF_ALL) if self._search is not None else []
             if self._search is not None:
                 self._choose(self._search, last, progress)
             measured = self._measured(last, progress)
-            began_ns, ended_ns = self._reader.span()
-            connections = tuple(self._connections(ends))
+            ((began_ns, ended_ns),) = self._fetch(_SPAN)
+            ends = ends or self._fetch(_ENDS)
+            connections = tuple(self._connections({number: (int(first), int(end)) for number, first, end in ends}))
             names, unnamed = self._names(connections)
             streams, unheard = self._media()
             return Stats(
@@ -341,7 +353,11 @@ class Survey:
         self._db.execute(f"create temp view event as {whole} where {chosen}")
 
     def _measured(self, last: int, progress: Progress) -> Measured:
-        measures = Measures(self._reader)
+        # The rows are looked at once; what else is asked of them is asked of their groups, of which there are few.
+        self._db.execute(f"create temp table tally ({GROUP_COLUMNS})")
+        places = ", ".join("?" * len(GROUP_COLUMNS.split(",")))
+        insert = f"insert into temp.tally values ({places})"
+        measures = Measures(self._reader, lambda groups: self._db.executemany(insert, groups))
         # To find the rows that pass was the first half.
         before, total = (0, last) if self._search is None else (last, 2 * last)
         while measures.advance():

@@ -1,6 +1,7 @@
 """What stands in the columns of a row, the same on paper and screen: words, marks and numbers, without colour."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from wcwidth import wcswidth, wcwidth
 
@@ -64,9 +65,19 @@ def what(shown: Shown, more: str) -> tuple[str, str]:
     if event.kind is Kind.OPEN:
         return "", event.plane.value
     if event.kind is not Kind.PAYLOAD:
-        return "", clip(inert(event.event or event.kind.value), LONGEST_NAME, more)
+        return "", _name(event.event or event.kind.value, more)
     number = str(event.op) if isinstance(event.op, int) else ""
-    return number, clip(inert(event.event) if event.event else shown.name or "", LONGEST_NAME, more)
+    return number, _name(event.event, more) if event.event else clip(shown.name or "", LONGEST_NAME, more)
+
+
+def _name(text: str, more: str) -> str:
+    """Return a name as it is shown; nearly all came before."""
+    return _name_again(text, more) if len(text) <= LONGEST_NAME else clip(inert(text), LONGEST_NAME, more)
+
+
+@lru_cache(maxsize=1024)
+def _name_again(text: str, more: str) -> str:
+    return clip(inert(text), LONGEST_NAME, more)
 
 
 def sizes(event: Event, to: str, *, both: bool) -> str:

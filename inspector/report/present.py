@@ -22,9 +22,12 @@ from inspector.wire.decoder import read_payload
 _NOTHING = bytes(byte if byte in b" \t\r\n" else ord("*") for byte in range(256))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Shown:
-    """One row as people and programs get to see it."""
+    """One row as people and programs get to see it.
+
+    Nobody changes one; it is not frozen as making a frozen one takes four times as long, and there is one for each row.
+    """
 
     event: Event
     name: str | None
@@ -88,8 +91,12 @@ class Presenter:
     def show(self, event: Event, rows: Known) -> Shown:
         """Return `event` as it is to be shown; `rows` knows what was around it."""
         event = self._masked(event)
-        d, extra = self._body(event, rows)
-        return Shown(event, self._name(event), self._summary(event, d, rows), d, extra, self._close(event))
+        d, extra = self._read(event, rows)
+        name = self._name(event)
+        if self._redactor is not None:
+            d = self._redactor.mask(event.plane, event.event or name, d)
+            extra = self._redactor.mask(event.plane, event.event or name, extra) if extra else extra
+        return Shown(event, name, self._summary(event, d, rows), d, extra, self._close(event))
 
     @_guarded
     def line(self, event: Event, rows: Known) -> Shown:
@@ -139,16 +146,6 @@ class Presenter:
     def _masked(self, event: Event) -> Event:
         """Return `event` with the secrets masked that are not in its payload."""
         return event if self._redactor is None else mask_event(event)
-
-    def _body(self, event: Event, rows: Known) -> tuple[Any, Mapping[str, Any]]:
-        d, extra = self._read(event, rows)
-        if self._redactor is None:
-            return d, extra
-        name = event.event or self.registry.name(event.plane, event.op)
-        return (
-            self._redactor.mask(event.plane, name, d),
-            self._redactor.mask(event.plane, name, extra) if extra else {},
-        )
 
     def _read(self, event: Event, rows: Known) -> tuple[Any, Mapping[str, Any]]:
         """Return the body and the unknown keys of the envelope, with their secrets."""

@@ -25,6 +25,8 @@ _DIRECTION_COLOURS = {"send": "33", "receive": "36", "open": "32", "close": _RED
 
 # Columns of the terminal from which on each part has room; without a width everything has.
 _NUMBER_FROM, _DELTA_FROM, _SEQ_FROM, _SIZE_FROM, _BOTH_SIZES_FROM, _WIDE_FROM = 86, 116, 106, 96, 136, 116
+# The same for each of the columns, in their order; some always have room.
+_ROOMS = (_NUMBER_FROM, 0, _DELTA_FROM, 0, 0, 0, _SEQ_FROM, _SIZE_FROM)
 # Columns of a row's number; more where it is larger.
 _ROW = 5
 
@@ -67,27 +69,36 @@ class TextRows:
         self._zone = zone
         self._last_ns: int | None = None
         self._day = ""
+        self._both_sizes = self._has_room(_BOTH_SIZES_FROM)
+        self._name_width = 30 if self._has_room(_WIDE_FROM) else 26
+        self._size_width = 16 if self._both_sizes else 7
+        self._columns = [place for place, room in enumerate(_ROOMS) if self._has_room(room)]
 
-    def lines(self, shown: Shown) -> Iterator[str]:
-        """Yield the line of one row; before it the day, if that is a new one; after a close its explanation."""
-        yield from rendered(shown, lambda each: list(self._lines(each)))
+    def lines(self, shown: Shown) -> list[str]:
+        """Return the line of one row; before it the day, if that is a new one; after a close its explanation."""
+        return rendered(shown, self._lines)
 
-    def _lines(self, shown: Shown) -> Iterator[str]:
+    def _lines(self, shown: Shown) -> list[str]:
         event = shown.event
+        lines = []
         today = day(event.at_ns, self._zone)
         if today != self._day:
             self._day = today
-            yield self._paint(today, _DIM)
+            lines.append(self._paint(today, _DIM))
         head, plain = self._head(shown)
         tail = cells.summary(shown)
         if self._width is not None and not self._whole:
             tail = cells.clip(tail, max(self._width - wcswidth(plain), 20), self._marks.more)
-        yield (head + self._paint(tail, _RED if cells.is_trouble(event) else "")).rstrip()
-        yield from self._findings(event)
+        if self._colour:
+            tail = painted(tail, _RED if cells.is_trouble(event) else "")
+        lines.append((head + tail).rstrip())
+        if event.findings:
+            lines += self._findings(event)
         if event.closed is not None and event.closed.by == "client" and not cells.is_trouble(event):
-            yield from self._plain_end(shown.close, event.verdict)
+            lines += self._plain_end(shown.close, event.verdict)
         elif shown.close is not None or event.verdict is not None:
-            yield from self._explanation(shown.close, event.verdict)
+            lines += self._explanation(shown.close, event.verdict)
+        return lines
 
     def _head(self, shown: Shown) -> tuple[str, str]:
         """Return the columns before the summary, as they are printed and without colour."""
@@ -96,23 +107,26 @@ class TextRows:
         self._last_ns = event.at_ns
         mark, word, sort = cells.direction(event, self._marks)
         number, name = cells.what(shown, self._marks.more)
-        seq = "" if event.seq is None else str(event.seq)
-        # What is said of rows names them by number.
-        columns = [(f"{event.n:>{_ROW}}", _DIM)] if self._has_room(_NUMBER_FROM) else []
-        columns.append((clock(event.at_ns, self._zone), _DIM))
-        if self._has_room(_DELTA_FROM):
-            columns.append((f"{since:>8}", _DIM))
-        columns.append((f"#{event.connection:<2}", _CONNECTION_COLOURS[event.connection % len(_CONNECTION_COLOURS)]))
-        columns.append((f"{mark} {word:<7}", _DIRECTION_COLOURS[sort]))
-        columns.append((f"{f'{number:>2} {name}':<{30 if self._has_room(_WIDE_FROM) else 26}}", _BOLD))
-        if self._has_room(_SEQ_FROM):
-            columns.append((f"{seq:>6}", _DIM))
-        if self._has_room(_SIZE_FROM):
-            both = self._has_room(_BOTH_SIZES_FROM)
-            columns.append((f"{cells.sizes(event, self._marks.to, both=both):>{16 if both else 7}}", ""))
-        plain = " ".join([text for text, _ in columns])
-        head = " ".join([painted(text, code) for text, code in columns]) if self._colour else inert(plain)
-        return head + "  ", plain + "  "
+        # What is said of rows names them by number. `rjust` takes a fraction of the time that a format string does.
+        texts = [
+            str(event.n).rjust(_ROW),
+            clock(event.at_ns, self._zone),
+            since.rjust(8),
+            f"#{event.connection}".ljust(3),
+            f"{mark} {word.ljust(7)}",
+            f"{number.rjust(2)} {name}".ljust(self._name_width),
+            ("" if event.seq is None else str(event.seq)).rjust(6),
+            cells.sizes(event, self._marks.to, both=self._both_sizes).rjust(self._size_width),
+        ]
+        if len(self._columns) < len(texts):
+            texts = [texts[place] for place in self._columns]
+        plain = " ".join(texts) + "  "
+        if not self._colour:
+            return plain, plain
+        connection = _CONNECTION_COLOURS[event.connection % len(_CONNECTION_COLOURS)]
+        colours = (_DIM, _DIM, _DIM, connection, _DIRECTION_COLOURS[sort], _BOLD, _DIM, "")
+        painted_texts = map(painted, texts, (colours[place] for place in self._columns))
+        return " ".join(painted_texts) + "  ", plain
 
     def _has_room(self, columns: int) -> bool:
         return self._width is None or self._width >= columns
@@ -169,4 +183,4 @@ class TextRows:
             yield from self._wrapped(text or "", _DIM)
 
     def _paint(self, text: str, code: str) -> str:
-        return painted(text, code if self._colour else "")
+        return painted(text, code) if self._colour else inert(text)

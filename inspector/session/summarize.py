@@ -13,7 +13,7 @@ rules keep it so: a format takes any value, and every text from the wire goes th
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
@@ -33,6 +33,8 @@ MAX_TEXT = 80
 """Characters of one value, and of a name that is remembered."""
 # Numbers from here on are not written out: Python takes long over their digits, and beyond 4300 refuses.
 _LARGEST = 10**MOST_DIGITS
+# Names and ids that are kept as they were said.
+_KEPT = 4096
 # Characters in which secrets are looked for, before a value is cut to those.
 _LOOKED_AT = 2000
 
@@ -56,7 +58,7 @@ def summarize(event: Event, d: Any, registry: Registry, names: Mapping[int, str]
             said = ""
         case Kind.CONTROL:
             said = f"{inert(event.event or '')} {_hex(event.payload or b'')}".strip()
-    return _joined([said, inert(event.note or "")])
+    return _joined([said, inert(event.note)]) if event.note else said
 
 
 def names_in(event_name: str, d: Any) -> dict[int, str]:
@@ -158,10 +160,24 @@ class _Known(NamedTuple):
 
 
 Path = tuple[str, ...]
+Find = Callable[[Any], Any]
 Format = Callable[[Any, _Known], str]
-Part = Callable[[Any, _Known], str | None]
-"""Part of a template, ready to be filled: it takes `d`, and gives None where a value that it cannot do without is
-missing."""
+Template = Callable[[Any, _Known], str | None]
+"""A template ready to be filled: it takes `d`, and gives None where a value that it cannot do without is missing."""
+
+
+class _Field(NamedTuple):
+    """A value in a template, or an optional part with one value in it."""
+
+    key: str | None
+    """Where in an object the value is; None where that takes more: then `find` knows, as for all that is no object."""
+    find: Find
+    form: Format
+    required: bool
+    """Whether something is said where the value is missing, null or empty."""
+    around: tuple[str, str] | None = None
+    """The text before and after it in an optional part of its own."""
+
 
 _TOKENS = re.compile(r"(\{[^{}]*\}|\[|\])")
 _FIELD = re.compile(r"\{(?P<paths>[^?:{}]+)(?:\?(?P<yes>[^/]*)/(?P<no>[^/]*)|:(?P<format>\w+)(?: (?P<word>.+))?)?\}")
@@ -173,9 +189,9 @@ def fill(template: str, d: Any, registry: Registry, names: Mapping[int, str]) ->
 
 
 @lru_cache(maxsize=1024)
-def compile_template(template: str) -> Part:
+def compile_template(template: str) -> Template:
     """Return `template` as a function that fills it. Raises `TableError` with what is wrong with it."""
-    open_parts: list[list[str | Part]] = [[]]
+    open_parts: list[list[str | _Field]] = [[]]
     for token in filter(None, _TOKENS.split(template)):
         if token == "[":
             open_parts.append([])
@@ -183,7 +199,7 @@ def compile_template(template: str) -> Part:
             parts = open_parts.pop()
             if not open_parts:
                 raise TableError(f"the summary {template!r} has a ] without a [ before it")
-            open_parts[-1].append(_optional(_sequence(parts)))
+            open_parts[-1].append(_optional(parts))
         elif token[0] == "{":
             open_parts[-1].append(_field(token, template, required=len(open_parts) == 1))
         else:
@@ -193,73 +209,79 @@ def compile_template(template: str) -> Part:
     return _sequence(open_parts[0])
 
 
-def _sequence(parts: Iterable[str | Part]) -> Part:
-    """Return what says `parts` one after the other; None where one of them is missing."""
-    parts = tuple(parts)
+def _sequence(parts: Sequence[str | _Field]) -> Template:
+    """Return what says `parts` one after the other; None where one of them is missing. Every shown row passes here."""
 
     def say(d: Any, known: _Known) -> str | None:
-        said = []
+        get = d.get if type(d) is dict else None
+        said: list[str] = []
         for part in parts:
-            text = part if isinstance(part, str) else part(d, known)
-            if text is None:
+            if isinstance(part, str):
+                said.append(part)
+                continue
+            key, find, form, required, around = part
+            value = find(d) if get is None or key is None else get(key, ABSENT)
+            if value or (required and value is not ABSENT) or not _is_missing(value):
+                text = form(value, known)
+                said.append(text if around is None else f"{around[0]}{text}{around[1]}")
+            elif required:
+                said.append("?")
+            elif around is None:
                 return None
-            said.append(text)
         return "".join(said)
 
     return say
 
 
-def _optional(part: Part) -> Part:
+def _is_missing(value: Any) -> bool:
+    return value is ABSENT or value is None or value in ("", [], {}, b"")
+
+
+def _optional(parts: Sequence[str | _Field]) -> str | _Field:
     """``[…]``"""
-    return lambda d, known: part(d, known) or ""
+    match parts:
+        case [_Field(required=False, around=None) as field]:
+            return field._replace(around=("", ""))
+        case [str(before), _Field(required=False, around=None) as field]:
+            return field._replace(around=(before, ""))
+        case [str(before), _Field(required=False, around=None) as field, str(after)]:
+            return field._replace(around=(before, after))
+        case [_Field(required=False, around=None) as field, str(after)]:
+            return field._replace(around=("", after))
+    say = _sequence(parts)
+    # Whatever `d` is, it is there.
+    return _Field(None, lambda d: (d,), lambda found, known: say(found[0], known) or "", required=True)
 
 
-def _field(token: str, template: str, *, required: bool) -> Part:
+def _field(token: str, template: str, *, required: bool) -> _Field:
     parsed = _FIELD.fullmatch(token)
     if parsed is None:
         raise TableError(f"the summary {template!r} has {token}; expected {{path}}, {{path:format}} or {{path?yes/no}}")
-    find = _finder(tuple(() if path == "." else tuple(path.split(".")) for path in parsed["paths"].split("|")))
+    paths = tuple(() if path == "." else tuple(path.split(".")) for path in parsed["paths"].split("|"))
+    find = _finder(paths)
     if parsed["yes"] is not None:
-        return _choice(find, parsed["yes"], parsed["no"], required=required)
+        return _Field(None, _choice(find, parsed["yes"], parsed["no"]), lambda text, known: text, required)
     make = _FORMATS.get(parsed["format"] or "text")
     if make is None:
         raise TableError(f"the summary {template!r} has {token}; a format is one of {', '.join(_FORMATS)}")
-    return _value(find, make(parsed["word"] or ""), required=required)
+    key = paths[0][0] if len(paths) == len(paths[0]) == 1 else None
+    return _Field(key, find, make(parsed["word"] or ""), required)
 
 
-def _choice(find: Callable[[Any], Any], yes: str, no: str, *, required: bool) -> Part:
+def _choice(find: Find, yes: str, no: str) -> Find:
     """``{path|path?yes/no}``"""
-    return lambda d, known: (yes if find(d) else no) or ("" if required else None)
+    return lambda d: yes if find(d) else no
 
 
-def _value(find: Callable[[Any], Any], form: Format, *, required: bool) -> Part:
-    """``{path|path:format}``"""
-
-    def say(d: Any, known: _Known) -> str | None:
-        value = find(d)
-        if not value:
-            if value is ABSENT:
-                return "?" if required else None
-            if not required and (value is None or value in ("", [], {}, b"")):
-                return None
-        return form(value, known)
-
-    return say
-
-
-def _finder(paths: tuple[Path, ...]) -> Callable[[Any], Any]:
+def _finder(paths: tuple[Path, ...]) -> Find:
     """Return what finds a value as `_find` does. Most paths are one, of one or two keys, in objects."""
-    if len(paths) > 1 or not 1 <= len(paths[0]) <= 2:
+    if len(paths) > 1 or len(paths[0]) != 2:
         return lambda d: _find(d, paths)
-    key, *more = paths[0]
+    key, within = paths[0]
 
     def find(d: Any) -> Any:
-        if type(d) is not dict:
-            return _find(d, paths)
-        value = d.get(key, ABSENT)
-        if not more:
-            return value
-        return value.get(more[0], ABSENT) if type(value) is dict else _find(d, paths)
+        value = d.get(key, ABSENT) if type(d) is dict else None
+        return value.get(within, ABSENT) if type(value) is dict else _find(d, paths)
 
     return find
 
@@ -284,12 +306,18 @@ def _find(d: Any, paths: tuple[Path, ...]) -> Any:
 
 
 def _clipped(text: str) -> str:
-    if len(text) <= MAX_TEXT and text.isascii() and text.isprintable():
-        return text
     if len(text) > MAX_TEXT:
         # What is left of a secret that was cut has no shape by which it could be found later.
         text = mask_text(text[:_LOOKED_AT])
     return short(text, MAX_TEXT)
+
+
+_clipped_again = lru_cache(maxsize=_KEPT)(_clipped)
+
+
+def _named(name: str) -> str:
+    """Return the same for the name of somebody or something; most came before."""
+    return _clipped_again(name) if len(name) <= MAX_TEXT else _clipped(name)
 
 
 def _text(value: Any) -> str:
@@ -324,21 +352,28 @@ def _counted(number: int, noun: str) -> str:
 
 def _short(value: Any) -> str:
     """Say an id: the middle of a long one is left out."""
+    return _short_again(value) if type(value) is str and len(value) <= MOST_DIGITS else _shortened(value)
+
+
+def _shortened(value: Any) -> str:
     number = number_of(value)
     digits = _text(value if number is None else number)
     return f"{digits[:4]}…{digits[-2:]}" if len(digits) > 8 and digits.isdigit() else digits
+
+
+_short_again = lru_cache(maxsize=_KEPT)(_shortened)
 
 
 def _called(value: Any, known: _Known) -> str | None:
     """Return the name of a guild or channel, given as an object, by its id, or by the name itself."""
     if isinstance(value, dict):
         name = _find(value, _NAME)
-        return _clipped(name) if isinstance(name, str) and name else _called(value.get("id"), known)
+        return _named(name) if isinstance(name, str) and name else _called(value.get("id"), known)
     number = number_of(value)
     if number is not None:
         name = known.names.get(number)
-        return None if name is None else _clipped(name)
-    return _clipped(value) if isinstance(value, str) else None
+        return None if name is None else _named(name)
+    return _named(value) if isinstance(value, str) else None
 
 
 def _guild_name(value: Any, known: _Known) -> str:
@@ -359,10 +394,10 @@ def _user_name(value: Any, known: _Known) -> str:
     if isinstance(value.get("nick"), str) and value["nick"]:
         name = value["nick"]
     elif isinstance(name, str) and isinstance(number, str) and number.strip("0"):
-        name = f"{_clipped(name)}#{number}"
+        name = f"{_named(name)}#{number}"
     else:
         name = user.get("global_name") or name
-    return _clipped(name) if isinstance(name, str) and name else _short(user.get("id", "?"))
+    return _named(name) if isinstance(name, str) and name else _short(user.get("id", "?"))
 
 
 def _measure(value: Any) -> float | None:

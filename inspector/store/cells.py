@@ -53,10 +53,12 @@ class Shape:
         self.table = table
         self._names = [name.strip() for name in columns.split(",")]
         self._types = types
+        self._sets = [set(each) for each in types]
         self._known: set[tuple[type, ...]] = set()
         self._count_names, self._id_names = counts, ids
-        self._counts = _getter([self._names.index(name) for name in counts])
-        self._ids = _getter([self._names.index(name) for name in ids])
+        self._count_places = [self._names.index(name) for name in counts]
+        self._id_places = [self._names.index(name) for name in ids]
+        self._counts, self._ids = _getter(self._count_places), _getter(self._id_places)
         self._id = self._names.index("id") if "id" in self._names else 0
 
     def check(self, row: tuple[Any, ...]) -> None:
@@ -69,6 +71,18 @@ class Shape:
         found = self._ids(row)
         if min(found) < 1 or max(found) > MAX_ROWS:
             self._refuse(row, self._id_names, lambda value: not 1 <= value <= MAX_ROWS, "not the number of a row")
+
+    def columns(self, rows: Sequence[tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+        """Return the cells of some rows, at least one, by the names of their columns. Raises BadCell as `check`."""
+        columns = [*zip(*rows, strict=True)]
+        if not (
+            all(map(set.issuperset, self._sets, (map(type, column) for column in columns)))
+            and all(min(columns[place]) >= 0 for place in self._count_places)
+            and all(min(columns[place]) >= 1 and max(columns[place]) <= MAX_ROWS for place in self._id_places)
+        ):
+            for row in rows:
+                self.check(row)
+        return dict(zip(self._names, columns, strict=True))
 
     def bad(self, row: tuple[Any, ...], text: str) -> BadCell:
         """Return the error for a row of which `text` is true."""

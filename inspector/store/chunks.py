@@ -2,7 +2,7 @@
 
 import struct
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import zstandard
 
@@ -37,24 +37,27 @@ def pack(payloads: Iterable[tuple[int, bytes]]) -> bytes:
     return _tools.compressor.compress(b"".join(_RECORD.pack(event, len(data)) + data for event, data in payloads))
 
 
-def unpack(chunk: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield what was packed. Raises ValueError where the chunk is damaged."""
+def unpack(chunk: bytes) -> dict[int, bytes]:
+    """Return what was packed: payloads by event id. Raises ValueError where the chunk is damaged."""
     try:
         if zstandard.frame_content_size(chunk) > MAX_INFLATED:
             raise ValueError("a chunk of payloads inflates to more than any of ours")
         data = _tools.decompressor.decompress(chunk)
+        read, size, end = _RECORD.unpack_from, _RECORD.size, len(data)
+        found: dict[int, bytes] = {}
         at = count = 0
-        while at < len(data):
+        while at < end:
             count += 1
             if count > MAX_EVENTS:
                 raise ValueError("a chunk has more payloads than any of ours")
-            event, length = _RECORD.unpack_from(data, at)
-            at += _RECORD.size
+            event, length = read(data, at)
+            begin = at + size
+            at = begin + length
             if length > MAX_PAYLOAD:
                 raise ValueError("a chunk has a payload that is larger than any of ours")
-            if at + length > len(data):
+            if at > end:
                 raise ValueError("a chunk of payloads is cut short")
-            yield event, data[at : at + length]
-            at += length
+            found[event] = data[begin:at]
+        return found
     except (zstandard.ZstdError, struct.error) as error:
         raise ValueError(f"a chunk of payloads is damaged: {error}") from error

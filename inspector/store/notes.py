@@ -20,7 +20,7 @@ from inspector.errors import CaptureError
 from inspector.model import Event
 from inspector.store.file import open_file
 from inspector.store.reader import Reader, explained, unknown_connection
-from inspector.store.rows import EVENT_COLUMNS, event_of
+from inspector.store.rows import EVENT_COLUMNS, events_of
 
 VERSION = 1
 # Characters of one note.
@@ -305,7 +305,7 @@ def _events(reader: Reader, column: str, numbers: set[int]) -> Iterator[NotedRow
     sql = f"select {EVENT_COLUMNS} from event where {column} in (select value from json_each(?)) order by id"
     with explained(reader.path):
         found = reader.db.execute(sql, (json.dumps(list(numbers)),)).fetchall()
-        return iter([_row_at(event_of(row, unknown_connection)) for row in found])
+        return map(_row_at, events_of(found, unknown_connection))
 
 
 def _row_at(event: Event) -> NotedRow:

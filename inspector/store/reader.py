@@ -42,6 +42,7 @@ _MAX_META = 1000
 _MAX_ROW_BYTES = 2 * MAX_PAYLOAD
 
 _OF_MESSAGES = (Kind.PAYLOAD, Kind.UNDECODED)
+_NO_PAYLOADS: Mapping[int, bytes] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +95,10 @@ class Reader:
             if not found:
                 return []
             self.names.renew()
-            events = []
-            for row in found:
-                event = rows.event_of(row, self.connection)
+            events = rows.events_of(found, self.connection)
+            for event in events:
                 if event.n <= after:
                     raise BadCell("event", event.n, "comes twice")
-                events.append(event)
                 after = event.n
             if payloads:
                 self._add_payloads(events)
@@ -123,7 +122,7 @@ class Reader:
                     (max(after, self._checked), upto),
                 ).fetchone()
                 if bad is not None:
-                    rows.event_of(bad, unknown_connection)
+                    rows.events_of([bad], unknown_connection)
                     raise BadCell("event", bad[0], "is not as it should be")
             self._checked = upto
         return upto
@@ -303,42 +302,50 @@ class Reader:
 
     def _add_payloads(self, events: list[Event]) -> None:
         """Give `events` their payloads, and take those off the end for which there is no room."""
+        first, last, chunk = 0, 0, _NO_PAYLOADS
         size = 0
         for at, event in enumerate(events):
-            event.payload = self._payload(event.n)
-            if event.payload is not None:
-                size += len(event.payload)
+            number = event.n
+            if not first <= number <= last:
+                first, last, chunk = self._around(number)
+            event.payload = payload = chunk.get(number)
+            if payload is not None:
+                size += len(payload)
                 if event.kind is Kind.GAP:
-                    event.gap = gap_of(event, event.payload)
+                    event.gap = gap_of(event, payload)
             if size > _BATCH_BYTES:
                 del events[at + 1 :]
                 return
 
     def _payload(self, number: int) -> bytes | None:
+        return self._around(number)[2].get(number)
+
+    def _around(self, number: int) -> tuple[int, int, Mapping[int, bytes]]:
+        """Return the payloads that are kept together with that of a row, and the first and the last of their rows."""
         # Mostly it is in the chunk of the one before.
         for first, (last, chunk, _) in reversed(self._chunks.items()):
             if first <= number <= last:
-                return chunk.get(number)
+                return first, last, chunk
         # The tail first: what the writer packs between these two queries is then found twice, and not missed.
         tail = self._db.execute("select event, data from payload_tail where event = ?", (number,)).fetchone()
         if tail is not None:
             rows.TAIL.check(tail)
             if len(tail[1]) > MAX_PAYLOAD:
                 raise BadCell("payload_tail", number, "has a payload that is larger than any of ours")
-            return bytes(tail[1])
+            return number, number, {number: bytes(tail[1])}
         found = self._db.execute(
             "select first_event, last_event, data from payload_chunk where first_event <= ?"
             " order by first_event desc limit 1",
             (number,),
         ).fetchone()
         if found is None:
-            return None
+            return number, number, _NO_PAYLOADS
         rows.CHUNK.check(found)
         first, last, data = found
         if last < number:
-            return None
+            return number, number, _NO_PAYLOADS
         try:
-            chunk = dict(unpack(data))
+            chunk = unpack(data)
         except ValueError as error:
             raise BadCell("payload_chunk", first, f"has `data` that cannot be used ({error})") from error
         self._chunks[first] = last, chunk, sum(map(len, chunk.values()))
@@ -346,7 +353,7 @@ class Reader:
             len(self._chunks) > _KEPT_CHUNKS or sum(size for _, _, size in self._chunks.values()) > _KEPT_BYTES
         ):
             self._chunks.popitem(last=False)
-        return chunk.get(number)
+        return first, last, chunk
 
     def _one(self, sql: str, values: tuple[int, ...] = ()) -> int:
         with explained(self.path):

@@ -2,12 +2,12 @@
 
 import json
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
-from inspector.diagnose.gaps import gap_of
 from inspector.inert import inert
 from inspector.model import (
     Closed,
@@ -38,6 +38,7 @@ from inspector.store.cells import (
     OP,
     SNOWFLAKE,
     TEXT,
+    BadCell,
     Shape,
     Types,
     numbers,
@@ -127,15 +128,15 @@ _KINDS = {kind.value: kind for kind in Kind}
 _OF_CLOSES = Mark.TOLD_1000 | Mark.FORBIDDEN
 _CLOSERS: dict[int | None, Side] = {1: "client", 0: "server"}
 _SIDES = ("client", "server", "proxy", None)
-# What says which side: SQL compares it with 1, Python asks whether it is true.
-_FLAGS = (0, 1, None)
+# What says which side.
+_FLAGS = {0: False, 1: True, None: None}
 _LAST_SEVERITY = max(Severity)
 # Characters of the longest name that is remembered.
 _LONGEST_WORD = 64
 
 
 def is_sound(alias: str) -> str:
-    """Return the condition, in SQL, under which all cells of a row of `event` are as `event_of` wants them.
+    """Return the condition, in SQL, under which all cells of a row of `event` are as `events_of` wants them.
 
     It is true or not, never null. A microsecond a row: bit operations are cheaper than typeof.
     """
@@ -333,52 +334,65 @@ def event_row(event: Event) -> SqlRow:
     )
 
 
-def event_of(row: SqlRow, connection: Callable[[int], Connection], payload: bytes | None = None) -> Event:
-    """Return the event of a row of `EVENT_COLUMNS`. `connection` looks one up; only opens and closes need it.
+def events_of(found: Sequence[SqlRow], connection: Callable[[int], Connection]) -> list[Event]:
+    """Return the events of rows of `EVENT_COLUMNS`. `connection` looks one up; only opens and closes need it.
 
-    Raises BadCell.
+    They are made a column at a time, as most of it is the same for all of them. Raises BadCell.
     """
-    _EVENT.check(row)
-    kind, plane = _KINDS.get(row[4]), _PLANES.get(row[3])
-    if kind is None or plane is None or row[5] not in _FLAGS or row[24] > _LAST_SEVERITY:
-        raise _EVENT.bad(row, "has an unknown `kind`, `plane`, `from_client` or `severity`")
-    if kind is Kind.UNDECODED and (row[19] is None or row[21] is None):
-        raise _EVENT.bad(row, "does not say why it is undecoded")
-    event = Event(
-        row[0],
-        row[1],
-        row[2],
-        plane,
-        kind,
-        None if row[5] is None else bool(row[5]),
-        row[6],
-        row[7],
-        row[8],
-        row[9],
-        row[10],
-        row[12],
-        row[13],
-        row[14],
-        Mark(row[15]) if row[15] else Mark.NONE,
-        id_of(row[16]),
-        id_of(row[17]),
-        id_of(row[18]),
-        None if kind is Kind.UNDECODED else row[21],
-        row[22],
-        # Captures of older versions may say less than 0, where a clock was set back.
-        None if row[23] is None else max(row[23], 0),
-        payload=payload,
-    )
-    if kind is Kind.UNDECODED:
-        event.undecoded = Undecoded(row[19] or "", row[21] or "", row[20])
-    elif kind is Kind.OPEN:
-        event.opened = connection(row[1]).opened
-    elif kind is Kind.CLOSE:
-        closed = connection(row[1]).closed
-        event.closed = replace(closed, marks=event.marks) if closed is not None and event.marks else closed
-    elif kind is Kind.GAP and payload is not None:
-        event.gap = gap_of(event, payload)
-    return event
+    if not found:
+        return []
+    column = _EVENT.columns(found)
+    planes, kinds, sides, marks = (column[name] for name in ("plane", "kind", "from_client", "marks"))
+    is_known = _PLANES.keys() >= {*planes} and _KINDS.keys() >= {*kinds} and _FLAGS.keys() >= {*sides}
+    if not is_known or max(column["severity"]) > _LAST_SEVERITY:
+        raise next(filter(None, map(_unknown, found)))
+    events = [
+        *map(
+            Event,
+            *(column[name] for name in ("id", "connection", "at")),
+            map(_PLANES.__getitem__, planes),
+            map(_KINDS.__getitem__, kinds),
+            map(_FLAGS.__getitem__, sides),
+            *(column[name] for name in ("first_frame", "last_frame", "op", "event", "seq")),
+            *(column[name] for name in ("wire_bytes", "decoded_bytes", "encoding")),
+            map(Mark, marks) if any(marks) else repeat(Mark.NONE),
+            *(_ids_of(column[name]) for name in ("guild_id", "channel_id", "user_id")),
+            *(column[name] for name in ("note", "answers", "latency")),
+        )
+    ]
+    for event in events if any(column["latency"]) else ():
+        if event.latency_ns is not None and event.latency_ns < 0:
+            # Captures of older versions may say less than 0, where a clock was set back.
+            event.latency_ns = 0
+    if {*kinds} != {Kind.PAYLOAD.value}:
+        for event, row in zip(events, found, strict=True):
+            _complete(event, row, connection)
+    return events
+
+
+def _ids_of(cells: Sequence[object]) -> Iterable[int | None]:
+    return map(id_of, cells) if bytes in map(type, cells) else cells  # type: ignore[return-value]
+
+
+def _unknown(row: SqlRow) -> BadCell | None:
+    if row[3] in _PLANES and row[4] in _KINDS and row[5] in _FLAGS and row[24] <= _LAST_SEVERITY:
+        return None
+    return _EVENT.bad(row, "has an unknown `kind`, `plane`, `from_client` or `severity`")
+
+
+def _complete(event: Event, row: SqlRow, connection: Callable[[int], Connection]) -> None:
+    """Add what only some kinds of event have."""
+    match event.kind:
+        case Kind.UNDECODED:
+            reason, offset, text = row[19:22]
+            if reason is None or text is None:
+                raise _EVENT.bad(row, "does not say why it is undecoded")
+            event.undecoded, event.note = Undecoded(reason, text, offset), None
+        case Kind.OPEN:
+            event.opened = connection(event.connection).opened
+        case Kind.CLOSE:
+            closed = connection(event.connection).closed
+            event.closed = replace(closed, marks=event.marks) if closed is not None and event.marks else closed
 
 
 def finding_row(finding: Finding) -> SqlRow:

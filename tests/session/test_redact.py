@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from inspector.model import ABSENT, Plane
 from inspector.protocol import registry
-from inspector.session.redact import Redactor, digest, mask_headers, mask_reason, mask_text, mask_url, shown
+from inspector.session.redact import Redactor, digest, mask_headers, mask_reason, mask_text, mask_url, shapes, shown
 from inspector.session.redact.bodies import Keys
 from inspector.session.redact.digests import MIN_DIGESTED
 from inspector.session.redact.shapes import may_hold_secret, shown_shapes
@@ -541,6 +541,21 @@ def test_the_quick_way_to_mask_a_body_gives_what_looking_at_everything_gives(bod
 def test_a_text_in_which_something_is_masked_is_looked_at(text: str) -> None:
     if shown_shapes(text) != text:
         assert may_hold_secret(text)
+
+
+def test_a_word_that_announces_a_secret_is_seen_however_it_is_written() -> None:
+    """What looks for it goes by the word's last letters and the sign behind it."""
+    behind = [quote + space + sign for quote in ("", '"', "'", '\\"') for space in ("", " ", "\n\t ") for sign in ":="]
+    texts = [
+        before + spell(word) + after + "abcdefgh12345678"
+        for word in shapes._STRONG + shapes._WEAK
+        for after in behind
+        for spell in (str, str.upper, str.title)
+        for before in ("", "my_", "é: ", "12:30 ")
+    ]
+    announced = [text for text in texts if shapes._ANNOUNCED.search(text)]
+    assert len(announced) > len(texts) / 2
+    assert [text for text in announced if not may_hold_secret(text)] == []
 
 
 @pytest.mark.parametrize("text", ["encrypted_nonce=abcdefghijkl", "x" + "aW50ZXJhY3Rpb24" + "0" * 20])

@@ -89,13 +89,15 @@ def is_clean(d: Any, keys: Keys) -> bool:
                 return False
             around = around.values()
         for value in around:
+            if not value:
+                continue
             kind = type(value)
             if kind is str:
                 if len(value) >= MIN_DIGESTED and not value.isdecimal():
                     texts.append(value)
             elif kind is dict or kind is list:
                 pending.append(value)
-            elif kind is bytes and value:
+            elif kind is bytes:
                 return False
     return not texts or not may_hold_secret("\n".join(texts))
 
@@ -131,7 +133,7 @@ def secrets_in(root: Place, keys: Keys, *, rename: bool = False) -> Iterator[tup
             elif kind is dict or kind is list:
                 pending.append(Place(place, key, value))
             elif kind is str:
-                if len(value) >= MIN_DIGESTED and may_hold_secret(value):
+                if len(value) >= MIN_DIGESTED and not value.isdecimal() and may_hold_secret(value):
                     yield Place(place, key, value), None
             elif kind is bytes and _PRINTABLE.search(value) is not None:
                 yield Place(place, key, value), False

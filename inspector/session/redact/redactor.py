@@ -83,7 +83,7 @@ class Redactor:
         )
 
     def _keys_for(self, plane: str, name: str | None) -> Keys:
-        return self._keys(str(plane), name if name in self._scopes else None)
+        return self._keys(plane, name if name in self._scopes else None)
 
     def _keys_of(self, plane: str, name: str | None) -> Keys:
         # In hex, what could not be read of the voice gateway's binary messages, whose fields hold no secrets.

@@ -152,7 +152,7 @@ def _payload(db: sqlite3.Connection, dice: Random) -> None:
     row = db.execute("select first_event, data from payload_chunk order by random() limit 1").fetchone()
     if row is None:
         return
-    records = list(unpack(row[1]))
+    records = list(unpack(row[1]).items())
     if not records:
         return
     at = dice.randrange(len(records))
