@@ -286,7 +286,7 @@ class _Count:
             last_ns=max(self.last_ns, int(opened.at_ns)),
             closed_ns=None if closed is None else int(closed.at_ns),
             close_code=code,
-            close_name=known.name if known else "",
+            close_name=known.sent_by(closed.by).name if known and closed else "",
             close_reason=closed.reason if closed else "",
             closed_by=closed.by if closed else None,
             dave=connection.dave,

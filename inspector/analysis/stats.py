@@ -428,7 +428,7 @@ class Survey:
             opened_ns=opened_ns,
             lasted_ns=max(ended_ns - opened_ns, 0),
             closed=closed,
-            close_name=row.name if row else "",
+            close_name=row.sent_by(closed.by).name if row and closed else "",
             rows=rows,
             sent=sent,
             received=received,

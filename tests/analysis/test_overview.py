@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from inspector.analysis.overview import Amount, ConnectionView, Overview, Snapshot
 from inspector.errors import CaptureError
-from inspector.model import Plane
+from inspector.model import Plane, Side
 from inspector.protocol.registry import default
 from inspector.session.phases import CONNECTION_PHASES
 from inspector.store.reader import Reader
@@ -55,6 +55,12 @@ def written(path: Path, *talks: Conversation) -> Path:
 def only(snapshot: Snapshot) -> ConnectionView:
     ((connection,),) = [session.connections for session in snapshot.sessions]
     return connection
+
+
+@pytest.mark.parametrize(("by", "name"), [("server", "Unknown error"), ("client", "")])
+def test_a_close_has_discords_name_only_where_the_server_closed(by: Side, name: str, tmp_path: Path) -> None:
+    talk = Conversation().opens().server(HELLO).client(identify()).server(ready()).closes(4000, by=by)
+    assert only(counted(written(tmp_path / "a.gwcap", talk))).close_name == name
 
 
 def by_number(snapshot: Snapshot) -> list[ConnectionView]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from inspector.analysis import stats as module
 from inspector.analysis.stats import MediaStats, Stats, Survey
 from inspector.errors import CaptureError
-from inspector.model import Event, Kind, Plane, Severity
+from inspector.model import Event, Kind, Plane, Severity, Side
 from inspector.protocol.registry import default
 from inspector.query.grammar import parse
 from inspector.query.search import Search
@@ -71,6 +71,12 @@ def stats_of(path: Path, where: str = "", **more: Any) -> Stats:
 @pytest.fixture
 def talked(tmp_path: Path) -> Path:
     return written(tmp_path / "talk.gwcap", usual(compression="zlib-stream"))
+
+
+@pytest.mark.parametrize(("by", "name"), [("server", "Unknown error"), ("client", "")])
+def test_a_close_has_discords_name_only_where_the_server_closed(by: Side, name: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "a.gwcap", Conversation().opens().server(HELLO).closes(4000, by=by))
+    assert [each.close_name for each in stats_of(path).connections] == [name]
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)

@@ -5,6 +5,8 @@ for that and hardly longer, and skipped where no timer of the client's matters. 
 script, in `client_fault`, or in the script itself.
 """
 
+from collections.abc import Awaitable, Callable
+
 from inspector.protocol.ops import GatewayOp, VoiceOp
 from inspector.simulator import content
 from inspector.simulator.content import ADA, BJORN, BOT, LOUNGE, message
@@ -24,7 +26,7 @@ async def blocked_loop(discord: Discord) -> None:
     gateway = await discord.gateway()
     await gateway.login(content.guild(), interval_ms=_QUICK)
     await gateway.dispatch("MESSAGE_CREATE", message(1, "!think"))
-    await _chatter(discord, gateway, 13, 0.2)
+    await _chatter(gateway, 13, lambda: discord.pause(0.2))
     await gateway.close(4009, "Session timed out.")
     await _come_back(discord)
 
@@ -33,7 +35,7 @@ async def zombie(discord: Discord) -> None:
     gateway = await discord.gateway()
     await gateway.login(content.guild(), interval_ms=_QUICK)
     await gateway.expect(GatewayOp.HEARTBEAT)
-    await _chatter(discord, gateway, 2, 0.2)
+    await _chatter(gateway, 2, lambda: discord.pause(0.2))
     gateway.answers_heartbeats = False
     await gateway.gone()
 
@@ -59,9 +61,7 @@ async def unanswered_request(discord: Discord) -> None:
     await gateway.login(content.guild())
     await gateway.expect(GatewayOp.HEARTBEAT)
     await gateway.ask_for_heartbeat()
-    for each in content.chatter(6):
-        await discord.clock.skip(0.9)
-        await gateway.dispatch("MESSAGE_CREATE", each)
+    await _chatter(gateway, 6, lambda: discord.clock.skip(0.9))
     await gateway.goodbye()
 
 
@@ -134,7 +134,7 @@ async def reconnect_ignored(discord: Discord) -> None:
     gateway = await discord.gateway()
     await gateway.login(content.guild())
     await gateway.reconnect()
-    await _chatter(discord, gateway, 6, 0.2)
+    await _chatter(gateway, 6, lambda: discord.clock.skip(0.2))
     await gateway.close(1001, "Going away.")
     await _go_on(discord)
 
@@ -239,10 +239,10 @@ async def voice_4006(discord: Discord) -> None:
     await gateway.goodbye()
 
 
-async def _chatter(discord: Discord, gateway: GatewaySocket, count: int, pause: float) -> None:
-    """Let people talk for `count` times `pause` seconds."""
+async def _chatter(gateway: GatewaySocket, count: int, wait: Callable[[], Awaitable[None]]) -> None:
+    """Let people say so many things, and wait before each."""
     for each in content.chatter(count):
-        await discord.pause(pause)
+        await wait()
         await gateway.dispatch("MESSAGE_CREATE", each)
 
 
