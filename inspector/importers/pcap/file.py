@@ -17,6 +17,7 @@ from inspector.importers.order import OrderedTracks, Track
 from inspector.importers.pcap.keylog import KeyLog
 from inspector.importers.pcap.network import ANY, TCP, UDP, Network
 from inspector.importers.pcap.packetfile import PacketFile, is_packet_file
+from inspector.importers.pcap.tcp import Reassembly
 from inspector.importers.source import Source
 from inspector.model import Frame, Happening
 from inspector.words import counted, listed
@@ -97,7 +98,6 @@ class PacketCapture(Source):
         """Yield what happened in the order of time, as far as packets are."""
         # Imported here: other formats have no need of TLS.
         from inspector.importers.pcap.conversation import Desk, Paths
-        from inspector.importers.pcap.tcp import Reassembly
 
         held = _Held()
         desk = self._desk = Desk(self._keys, self._extra_hosts, held.keep, self._admit)

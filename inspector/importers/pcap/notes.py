@@ -1,22 +1,16 @@
 """What to say of connections that could not be read, and what to do about it."""
 
-from typing import TYPE_CHECKING
-
+from inspector.importers.pcap.conversation import HOLE, HTTP_2, LATE, Desk
 from inspector.importers.pcap.tls import BROKEN, NO_CIPHER, NO_KEYS, NO_START
 from inspector.inert import short
 from inspector.words import counted, listed
-
-if TYPE_CHECKING:
-    from inspector.importers.pcap.conversation import Desk
 
 # Names that a sentence lists, and characters of one.
 _NAMED, _LONGEST = 5, 80
 
 
-def notes_on(desk: "Desk", keys: int) -> list[str]:
+def notes_on(desk: Desk, keys: int) -> list[str]:
     """Return a sentence for each reason. `keys`: of how many connections there are secrets."""
-    from inspector.importers.pcap.conversation import HOLE, HTTP_2, LATE
-
     how = {
         NO_KEYS: _no_keys(keys),
         NO_CIPHER: f"could not be decrypted: only AES-GCM and ChaCha20-Poly1305 are read{_ciphers(desk)}",
@@ -61,6 +55,6 @@ def _no_keys(keys: int) -> str:
     )
 
 
-def _ciphers(desk: "Desk") -> str:
+def _ciphers(desk: Desk) -> str:
     numbers = sorted(number for number in desk.ciphers if number)
     return f", and the cipher was {listed(f'0x{number:04x}' for number in numbers[:_NAMED])}" if numbers else ""
