@@ -68,4 +68,4 @@ def test_a_key_log_that_is_not_there_is_told(run, tmp_path: Path, wired: Wired) 
     path.write_bytes(pcap(wired.packets))
     result = run("show", path, "--keys", tmp_path / "none")
     assert result.code == 2
-    assert f"{tmp_path / 'none'}: the key log cannot be read: No such file or directory" in result.err
+    assert f"cannot read the key log {tmp_path / 'none'}: No such file or directory" in result.err

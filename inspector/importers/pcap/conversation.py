@@ -298,7 +298,8 @@ class _Socket:
         number = self._opened.connection
         held = frames.held
         messages = frames.receive(data)
-        self._desk.held += frames.held - held
+        if frames.held != held:
+            self._desk.held += frames.held - held
         for opcode, body in messages:
             if opcode <= BINARY:
                 self._keep(Frame(number, at_ns, from_client, opcode == TEXT, body))

@@ -17,6 +17,7 @@ from inspector.importers.order import OrderedTracks, Track
 from inspector.importers.pcap.keylog import KeyLog
 from inspector.importers.pcap.network import ANY, TCP, UDP, Network
 from inspector.importers.pcap.packetfile import PacketFile, is_packet_file
+from inspector.importers.pcap.tcp import Reassembly
 from inspector.importers.source import Source
 from inspector.model import Frame, Happening
 from inspector.words import counted, listed
@@ -71,7 +72,7 @@ class PacketCapture(Source):
             timeline = OrderedTracks([Track(0, lambda: self._in_order(file))])
             yield from timeline
             if file.damage is not None:
-                self.notes.append(f"{self.path}: {file.damage}; everything before that was read")
+                self.notes.append(f"{self.path} {file.damage}; everything before that was read")
             self.notes += timeline.notes()
 
     def _read_keys(self) -> None:
@@ -89,15 +90,14 @@ class PacketCapture(Source):
                         if not piece:
                             break
                     else:
-                        self.notes.append(f"{path}: only the first {_MOST_KEYS // 1024**2} MB were read")
+                        self.notes.append(f"read only the first {_MOST_KEYS // 1024**2} MB of {path}")
             except OSError as error:
-                raise CaptureError(f"{path}: the key log cannot be read: {error.strerror or error}") from error
+                raise CaptureError(f"cannot read the key log {path}: {error.strerror or error}") from error
 
     def _in_order(self, file: PacketFile) -> Iterator[Happening]:
         """Yield what happened in the order of time, as far as packets are."""
         # Imported here: other formats have no need of TLS.
         from inspector.importers.pcap.conversation import Desk, Paths
-        from inspector.importers.pcap.tcp import Reassembly
 
         held = _Held()
         desk = self._desk = Desk(self._keys, self._extra_hosts, held.keep, self._admit)
@@ -132,12 +132,12 @@ class PacketCapture(Source):
             links = listed(str(link) for link, _ in network.unread_links.most_common(_NAMED))
             count = counted(network.unread_links.total(), "packet")
             self.notes.append(
-                f"{count} not read, of link type {links}; record on Ethernet, Wi-Fi as a client, loopback or 'any'"
+                f"{count} skipped: gwinspect does not read link type {links}; record on Ethernet, Wi-Fi or loopback"
             )
         if self._cut_packets:
             self.notes.append(
-                f"{counted(self._cut_packets, 'packet was/packets were')} not recorded in full, so parts are missing; "
-                "record whole packets (tcpdump -s 0, dumpcap -s 0)"
+                f"{counted(self._cut_packets, 'packet was/packets were')} recorded only in part; record whole packets "
+                "(tcpdump -s 0, dumpcap -s 0)"
             )
         self.notes += notes_on(desk, len(self._keys))
 

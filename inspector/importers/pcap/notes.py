@@ -1,30 +1,24 @@
 """What to say of connections that could not be read, and what to do about it."""
 
-from typing import TYPE_CHECKING
-
+from inspector.importers.pcap.conversation import HOLE, HTTP_2, LATE, Desk
 from inspector.importers.pcap.tls import BROKEN, NO_CIPHER, NO_KEYS, NO_START
 from inspector.inert import short
 from inspector.words import counted, listed
-
-if TYPE_CHECKING:
-    from inspector.importers.pcap.conversation import Desk
 
 # Names that a sentence lists, and characters of one.
 _NAMED, _LONGEST = 5, 80
 
 
-def notes_on(desk: "Desk", keys: int) -> list[str]:
+def notes_on(desk: Desk, keys: int) -> list[str]:
     """Return a sentence for each reason. `keys`: of how many connections there are secrets."""
-    from inspector.importers.pcap.conversation import HOLE, HTTP_2, LATE
-
     how = {
         NO_KEYS: _no_keys(keys),
         NO_CIPHER: f"could not be decrypted: only AES-GCM and ChaCha20-Poly1305 are read{_ciphers(desk)}",
-        BROKEN: "could not be decrypted: the keys do not fit; look whether the key log is that of the same recording",
+        BROKEN: "could not be decrypted: the keys do not match; check that the key log belongs to this recording",
         NO_START: _LATE_START,
         LATE: _LATE_START,
-        HOLE: "could not be read: packets of their beginning are missing; record with a larger buffer (dumpcap -B 64)",
-        HTTP_2: "could not be read: the client speaks HTTP/2 there; have it use HTTP/1.1 for WebSockets",
+        HOLE: "could not be read: the first packets are missing; record with a larger buffer (dumpcap -B 64)",
+        HTTP_2: "could not be read: the client uses HTTP/2 there; make it use HTTP/1.1 for WebSockets",
     }
     said = []
     for reason, text in how.items():
@@ -35,20 +29,18 @@ def notes_on(desk: "Desk", keys: int) -> list[str]:
             said.append(f"{counted(count, 'connection')} to {listed(shown)} {text}")
     others = sum(number for (why, name), number in desk.unread.items() if why == NO_KEYS and not name)
     if others:
-        said.append(
-            f"{counted(others, 'TLS connection')} to other servers not decrypted, as there are no keys for them"
-        )
+        said.append(f"{counted(others, _ELSEWHERE)} skipped: no keys")
     late = sum(number for (why, name), number in desk.unread.items() if why in (LATE, NO_START) and not name)
     if late:
         said.append(f"{counted(late, 'TLS connection')} {_LATE_START}")
     if desk.seen_twice:
-        said.append(f"{counted(desk.seen_twice, 'connection is/connections are')} in the file twice, and given once")
+        said.append(f"{counted(desk.seen_twice, _WAS)} recorded on more than one interface; shown once")
     return said
 
 
-_LATE_START = (
-    "could not be decrypted, as it was open before the recording began; start recording first, then the client"
-)
+_WAS = "connection was/connections were"
+_ELSEWHERE = "TLS connection to another server was/TLS connections to other servers were"
+_LATE_START = "could not be decrypted: already open when the recording began; start recording first, then the client"
 
 
 def _no_keys(keys: int) -> str:
@@ -63,6 +55,6 @@ def _no_keys(keys: int) -> str:
     )
 
 
-def _ciphers(desk: "Desk") -> str:
+def _ciphers(desk: Desk) -> str:
     numbers = sorted(number for number in desk.ciphers if number)
     return f", and the cipher was {listed(f'0x{number:04x}' for number in numbers[:_NAMED])}" if numbers else ""

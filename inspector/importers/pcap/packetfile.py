@@ -108,7 +108,7 @@ class PacketFile:
 
     def __init__(self, file: BinaryIO) -> None:
         self.damage: str | None = None
-        """What is wrong with the file where it could not be read any further; None while nothing is."""
+        """Why it cannot be read any further: ``is cut off at byte 12``; None where it can."""
         self._raw = file
         self._data = b""
         self._at = 0
@@ -158,7 +158,7 @@ class PacketFile:
             try:
                 piece = self._file.read(max(_AHEAD, size - there))
             except (EOFError, zlib.error):
-                self.damage = "its compressed data breaks off or is damaged"
+                self.damage = "breaks off in its compressed data"
                 piece = b""
             if not piece:
                 break
@@ -172,11 +172,11 @@ class PacketFile:
         if self._has(size):
             return False
         if len(self._data) > self._at and self.damage is None:
-            self.damage = f"it is cut off in the packet at byte {self._start + self._at:,}"
+            self.damage = f"is cut off at byte {self._start + self._at:,}"
         return True
 
     def _damaged(self) -> None:
-        self.damage = f"it is damaged at byte {self._start + self._at:,}"
+        self.damage = f"is damaged at byte {self._start + self._at:,}"
 
     def _classic(self) -> Iterator[Packet]:
         order, fraction = _CLASSIC[self._data[:4]]

@@ -29,6 +29,8 @@ class Frames:
     def __init__(self, from_client: bool, extensions: str) -> None:
         self.problem: str | None = None
         """Why nothing can be read any further, in words."""
+        self.held = 0
+        """Bytes of messages that are not whole."""
         accepted = [part.strip() for part in extensions.lower().split(";")]
         self._is_deflated = accepted[0] == "permessage-deflate"
         self._forgets = f"{'client' if from_client else 'server'}_no_context_takeover" in accepted
@@ -43,17 +45,13 @@ class Frames:
         self._opcode = 0
         self._is_packed = False
 
-    @property
-    def held(self) -> int:
-        """Bytes of messages that are not whole."""
-        return self._size + self._fragments_size
-
     def receive(self, data: bytes) -> list[Message]:
         """Take the next bytes, and return the messages that are whole now; nothing after a problem."""
         if self._pieces:
             self._pieces.append(data)
             self._size += len(data)
             if self._size < self._needed:
+                self.held = self._size + self._fragments_size
                 return []
             data = b"".join(self._pieces)
         found: list[Message] = []
@@ -91,6 +89,7 @@ class Frames:
                     found.append(message)
         rest = data[at:] if self.problem is None else b""
         self._pieces, self._size, self._needed = [rest] if rest else [], len(rest), self._needed - at
+        self.held = self._size + self._fragments_size
         return found
 
     def _check(self, first: int, length: int) -> str | None:
