@@ -73,7 +73,7 @@ def _words(error: BaseException) -> str:
     try:
         words = _LONG.sub("…", _QUOTED.sub("'…'", str(error)))
     except Exception as of_its_own:
-        words = f"its text cannot be had ({type(of_its_own).__name__})"
+        words = f"its text is not available ({type(of_its_own).__name__})"
     return f": {words[:_WORDS]}" if words else ""
 
 

@@ -42,9 +42,9 @@ class Mark(IntFlag):
 
     NONE = 0
     INJECTED = 1
-    """The proxy made it up; the other end never sent it."""
+    """The proxy created it; the other end never sent it."""
     DROPPED = 2
-    """It was sent, and the proxy did not pass it on."""
+    """It was sent, and the proxy did not forward it."""
     CHANGED = 4
     """It was sent, and the proxy passed on something else."""
     REDACTED = 8

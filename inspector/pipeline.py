@@ -30,8 +30,8 @@ from inspector.model import (
 )
 from inspector.protocol.registry import Registry
 from inspector.session.media import Media
+from inspector.session.messages import Identify, Message, Resume
 from inspector.session.plan import Plan
-from inspector.session.said import Identify, Resume, Said
 from inspector.session.state import Connection
 from inspector.session.summarize import names_in
 from inspector.session.tracker import Tracker
@@ -239,7 +239,7 @@ class Pipeline:
         event.closed, event.marks = closed, closed.marks
         event.from_client = {"client": True, "server": False}.get(closed.by or "")
         if connection.unread_frames:
-            event.note = f"{connection.unread_frames:,} messages before it were kept raw, unread"
+            event.note = f"{connection.unread_frames:,} messages before it were stored undecoded"
         self._examine(connection, event, outcome)
         _step(event, self._tracker.closed, connection, event)
 
@@ -328,7 +328,7 @@ class Pipeline:
         """Return whether a payload does no more than come: it moves nothing, and no rule wants to see it."""
         return not odd and plan.is_plain and self._rule_engine.is_quiet(plan, connection, event.at_ns)
 
-    def _said(self, read: Callable[[Event, Any], Said], event: Event, payload: Payload) -> Said:
+    def _said(self, read: Callable[[Event, Any], Message], event: Event, payload: Payload) -> Message:
         says = read(event, payload.d)
         if isinstance(says, Identify | Resume):
             says = self._tracker.world.recognize(event.plane, says)
@@ -340,7 +340,7 @@ class Pipeline:
         event: Event,
         outcome: Outcome,
         payload: Payload | None = None,
-        says: Said | None = None,
+        says: Message | None = None,
         plan: Plan | None = None,
         odd: int = 0,
     ) -> None:

@@ -20,7 +20,7 @@ from inspector.model import Plane, Severity
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default, load
 from inspector.query.grammar import parse
-from inspector.session.said import Hello
+from inspector.session.messages import Hello
 from tests.conversation import HELLO, Conversation
 from tests.fed import fed
 

@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple
 from inspector.model import Event
 from inspector.protocol.ops import VoiceOp
 from inspector.session.dave import AT_ONCE, NEW_GROUP, Dave, Transition
+from inspector.session.messages import At
 from inspector.session.proposals import number_in
-from inspector.session.said import At
 
 # Kept of one call; the newest, where there are more.
 MOST_CHANGES, MOST_TRANSITIONS = 1_000, 500

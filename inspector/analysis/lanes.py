@@ -1,4 +1,4 @@
-"""Connections over time: what befell each, in which phase it was when, its heartbeats, and what was noticed on it.
+"""Connections over time: what happened to each, in which phase it was when, its heartbeats, and what was noticed on it.
 
 All of it comes from narrow rows, read a slice at a time, so that a capture that grows costs only what is new. Whatever
 is kept has a bound: the wire may open, ask and beat as often as it likes.

@@ -471,7 +471,7 @@ def _heartbeats(of: ConnectionStats, sent: int, unanswered: int, trips: RoundTri
     number, plane = of.id, of.plane
     if trips is None:
         return HeartbeatStats(number, plane, sent, 0, unanswered, None, None, None, None, ())
-    took = sorted(trips.took_ns)
+    took = sorted(trips.lasted_ns)
     p95 = took[ceil(len(took) * 0.95) - 1]
     outline = tuple(ns for _, ns in trips.outline)
     times = took[0], trips.median_ns, p95, trips.longest_ns

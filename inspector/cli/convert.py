@@ -17,13 +17,13 @@ from inspector.store.lock import Lock
 @click.command(epilog="Example: gwinspect convert flows.mitm traffic.har -o both.gwcap")
 @click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CAPTURE...")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The capture to make")
-@click.option("--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated")
+@click.option("--host", "hosts", multiple=True, metavar="HOST", help="Another host that is a gateway; may be repeated")
 @click.option("--keep-secrets", is_flag=True, help="Keep secrets in the capture instead of masking them")
 @click.option("--force", is_flag=True, help="Replace the output if it exists")
 def convert(captures: tuple[Path, ...], output: Path, hosts: tuple[str, ...], keep_secrets: bool, force: bool) -> None:
     """Make a capture from frames, mitmproxy flows, a HAR or other captures.
 
-    Several files become one capture in the order of time, each with connections of its own. - is a file on stdin.
+    Several files become one capture, ordered by time, each with its own connections. - is a file on stdin.
     """
     tidy_up()
     inputs = [Input(path, hosts) for path in with_stdin(captures)]

@@ -50,7 +50,7 @@ def tidy_up() -> None:
 
 
 @contextmanager
-def until_told() -> Iterator[Ending]:
+def until_signalled() -> Iterator[Ending]:
     """Let SIGINT, SIGTERM or SIGHUP end the block, not the program; no further one cuts short what comes after it."""
     ending = Ending()
     try:
@@ -108,7 +108,7 @@ def wait_for_client(process: Process, name: str, look: Callable[[], None] = lamb
         had_to = end_client(process, by_terminal=isinstance(told, KeyboardInterrupt))
         code = process.wait()
         if had_to:
-            note(f"{name} was told to end, and did so with exit code {exit_code(code)}")
+            note(f"{name} was asked to stop, and ended with exit code {exit_code(code)}")
             raise
     note(f"{name} ended with exit code {code}")
     return exit_code(code)

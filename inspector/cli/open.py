@@ -24,9 +24,9 @@ _LONGEST_NAME = 50
 
 @click.command(epilog="Example: gwinspect open bot.gwcap")
 @click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CAPTURE...")
-@click.option("--follow", "following", is_flag=True, help="Begin at the newest row and stay there as more come")
+@click.option("--follow", "following", is_flag=True, help="Start at the newest row, and stay there as more come")
 @click.option(
-    "--where", default="", metavar="FILTER", help="Only rows that pass, e.g. 'dir == send and op != heartbeat'"
+    "--where", default="", metavar="FILTER", help="Only rows that match, e.g. 'dir == send and op != heartbeat'"
 )
 @import_options
 def open(  # noqa: A001
@@ -35,9 +35,9 @@ def open(  # noqa: A001
     """Open recordings in the timeline.
 
     CAPTURE is a .gwcap, also one that is still being recorded, frames (.frames.jsonl), a mitmproxy flow file or a HAR
-    with WebSocket messages; its content decides, not its name. - reads one from stdin. Other formats than .gwcap are
-    imported once into a private cache (see `gwinspect cache`), and shown while that goes on; frames that still grow are
-    shown live with --follow. Several become one timeline in the order of time.
+    with WebSocket messages, recognised by content, not by name; - reads from stdin. Formats other than .gwcap are
+    imported once into a private cache (see `gwinspect cache`), and shown during the import; frames that still grow are
+    shown live with --follow. Several captures become one timeline, ordered by time.
     """
     tidy_up()
     search_for(where)
@@ -46,11 +46,11 @@ def open(  # noqa: A001
         raise UsageError("`gwinspect open` needs a terminal; `gwinspect show` prints rows anywhere")
     title = ", ".join("stdin" if each == STDIN else each.name for each in captures)
     late: list[str] = []
-    notes_beside: Path | None = captures[0]
+    notes_for: Path | None = captures[0]
     running, is_import = None, False
     if following:
         if len(captures) > 1:
-            raise UsageError("--follow takes one capture, as there is one newest row")
+            raise UsageError("--follow takes one capture")
         # What is told while the screen is open would be written over it.
         path = followed(captures[0], hosts, tell=late.append, piped=piped)
     elif len(captures) == 1 and captures[0] != STDIN and is_capture(captures[0]):
@@ -67,14 +67,14 @@ def open(  # noqa: A001
         found = context.with_resource(watched(paths, default(), hosts, passing=passing))
         path, running = found.path, found.running
         is_import = True
-        notes_beside = _together(captures)
+        notes_for = _together(captures)
     if STDIN in captures:
         # There is no file beside which marks and notes could be; the import is found again by what is in it.
-        notes_beside = path
+        notes_for = path
 
     from inspector.tui.run import run
 
-    run(path, follow=following, where=where, notes_beside=notes_beside, title=title, filling=running)
+    run(path, follow=following, where=where, notes_for=notes_for, title=title, filling=running)
     if is_import:
         with closing(Reader(path)) as reader:
             late += notes_of(reader)

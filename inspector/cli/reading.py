@@ -19,9 +19,9 @@ Decorated = Callable[..., Any]
 def import_options(command: Decorated) -> Decorated:
     """Add the options for files of other formats."""
     for option in (
-        click.option("--no-cache", is_flag=True, help="Keep no import of other formats: read them again next time"),
+        click.option("--no-cache", is_flag=True, help="Do not cache imports of other formats"),
         click.option(
-            "--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated"
+            "--host", "hosts", multiple=True, metavar="HOST", help="Another host that is a gateway; may be repeated"
         ),
     ):
         command = option(command)

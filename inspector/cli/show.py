@@ -33,11 +33,9 @@ if TYPE_CHECKING:
     type=click.IntRange(min=0),
     help="Rows to print, the last ones; 0 for all  [default: 500 on a terminal, else all]",
 )
+@click.option("--follow", "following", is_flag=True, help="Keep printing while the capture grows, until it is finished")
 @click.option(
-    "--follow", "following", is_flag=True, help="Go on printing while the capture grows, until it is finished"
-)
-@click.option(
-    "--where", default="", metavar="FILTER", help="Only rows that pass, e.g. 'dir == send and op != heartbeat'"
+    "--where", default="", metavar="FILTER", help="Only rows that match, e.g. 'dir == send and op != heartbeat'"
 )
 @import_options
 @click.option("--reveal", is_flag=True, help="Show tokens and other secrets instead of masking them")
@@ -59,15 +57,15 @@ def show(
 ) -> None:
     """Print recordings as an annotated timeline.
 
-    CAPTURE is a .gwcap, frames (.frames.jsonl), a mitmproxy flow file or a HAR with WebSocket messages; its content
-    decides, not its name. - reads one from stdin. Several become one timeline in the order of time. Other formats than
-    .gwcap are imported once into a private cache (see `gwinspect cache`). --follow takes a .gwcap or frames, from stdin
-    too.
+    CAPTURE is a .gwcap, frames (.frames.jsonl), a mitmproxy flow file or a HAR with WebSocket messages,
+    recognised by content, not by name; - reads from stdin. Several captures become one timeline, ordered by time.
+    Formats other than .gwcap are imported once into a private cache (see `gwinspect cache`). --follow takes a .gwcap,
+    or frames, also from stdin.
     """
     if following and len(captures) > 1:
         raise UsageError("--follow takes one capture")
     if raw and output_format != "jsonl":
-        raise UsageError("--raw goes with --format jsonl; text has no room for it")
+        raise UsageError("--raw needs --format jsonl")
     search = search_for(where)
     printer = Printer(Presenter(default(), reveal=reveal), output_format, raw=raw)
     if following:
@@ -109,7 +107,7 @@ def _follow(
         if search is not None and search.problem:
             note(search.problem)
         if trail.path != path:
-            note(f"{path} was taken away; `gwinspect show --follow {trail.path}` shows how it goes on")
+            note(f"{path} was deleted or replaced; `gwinspect show --follow {trail.path}` shows the rest")
 
 
 def _is_over(reader: Reader, trail: "Trail") -> bool:

@@ -65,7 +65,7 @@ class _Stdout(io.FileIO):
             if isinstance(error, BrokenPipeError):
                 raise ReaderGone from None
             if error.errno == errno.EBADF:
-                raise OutputProblem("stdout is closed, so there is nowhere to print to; open it") from error
+                raise OutputProblem("stdout is closed, so nothing can be printed; open it") from error
             raise OutputProblem(
                 f"stdout cannot be written ({error.strerror}), so the output is incomplete; send it elsewhere"
             ) from error

@@ -135,5 +135,5 @@ def advice_for(settings: Settings) -> list[Advice]:
             case "socks5":
                 found.append(Advice("any client", f"SOCKS proxy socks5://{address}"))
             case "wireguard":
-                found.append(Advice("a device", "WireGuard, with the configuration that the proxy says below"))
+                found.append(Advice("a device", "WireGuard, with the configuration that the proxy prints below"))
     return found

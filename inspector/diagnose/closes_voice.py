@@ -21,11 +21,11 @@ from inspector.diagnose.rule import MS, SECOND, Situation
 from inspector.diagnose.words import mixture, quoted
 from inspector.model import Knows
 from inspector.protocol.ops import VoiceOp
-from inspector.session.said import At, Selected
+from inspector.session.messages import At, Selected
 from inspector.session.state import Connection
 from inspector.session.tracker import GONE
 from inspector.session.world import Call, World
-from inspector.words import counted, listed, took
+from inspector.words import counted, listed, roughly
 
 NEAR_NS = 5 * SECOND
 """Time within which what happens on the main connection belongs to a close of a voice connection."""
@@ -165,7 +165,9 @@ def session_ended(now: Situation) -> Cause:
             (before[1].n, asked.n),
         )
     if connection.resume is not None:
-        gone = f" {took(max(asked.at_ns - before[1].at_ns, 0))} after the connection before had ended" if before else ""
+        gone = (
+            f" {roughly(max(asked.at_ns - before[1].at_ns, 0))} after the connection before had ended" if before else ""
+        )
         return usual(now, f"the client asked to resume{gone}", before[1].n if before else None, asked.n)
     return usual(
         now,
@@ -244,7 +246,8 @@ def taken_out(now: Situation) -> Cause:
         return usual(now, "the main connection, where a kick or a move would show, was not recorded")
     return usual(
         now,
-        f"neither a move nor a kick showed on the main connection in the {took(NEAR_NS)} before, and its session lives",
+        f"neither a move nor a kick showed on the main connection in the {roughly(NEAR_NS)} before, and its session is "
+        "still alive",
         *_rows(None, call.state, call.server),
     )
 
@@ -289,10 +292,10 @@ def encryption_required(now: Situation) -> Cause:
     ]
     loop = ""
     if before:
-        span = took(now.at_ns - before[0].at_ns)
+        span = roughly(now.at_ns - before[0].at_ns)
         loop = f" That makes {len(before) + 1} times within {span} on this call; reconnecting alone changes nothing."
     evidence = (*(ending.n for ending in before), asked.n)
-    needed = f"and the call wants {DAVE_VERSION}"
+    needed = f"and the call requires {DAVE_VERSION}"
     if asked.dave is None:
         return Cause(
             f"the Identify has no max_dave_protocol_version, so the client cannot speak DAVE, {needed}.{loop}", evidence
@@ -352,7 +355,7 @@ def rate_limited(now: Situation) -> Cause:
         )
     if not sends:
         return usual(now, "the client sent nothing in the minute before")
-    span = took(max(now.at_ns - sends[0].at_ns, MS))
+    span = roughly(max(now.at_ns - sends[0].at_ns, MS))
     said = f"the client had sent {counted(len(sends), 'message')} within {span}"
     said = f"{said}: {mixture(now.registry, now.event.plane, sends)}"
     if len(sends) < MANY_MESSAGES:
@@ -370,8 +373,8 @@ def all_taken_out(now: Situation) -> Cause:
         return usual(now, "the main connection, where the reason would show, was not recorded")
     return usual(
         now,
-        f"in the {took(NEAR_NS)} before, the main connection had neither {listed(GONE, 'nor')} for it, nor a new voice "
-        "server",
+        f"in the {roughly(NEAR_NS)} before, the main connection had neither {listed(GONE, 'nor')} for it, nor a new "
+        "voice server",
         *_rows(None, call.state, call.server),
     )
 

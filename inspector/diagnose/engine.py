@@ -10,8 +10,8 @@ from inspector.diagnose.verdicts import judge
 from inspector.faults import is_ours, marked
 from inspector.model import Event, Finding, Kind, Knows, Payload, Plane, Severity, Verdict
 from inspector.protocol.registry import Registry
+from inspector.session.messages import Identify, Message, Refused, Resume, VoiceServer, VoiceState
 from inspector.session.plan import Odd, Plan
-from inspector.session.said import Identify, Refused, Resume, Said, VoiceServer, VoiceState
 from inspector.session.state import Connection
 from inspector.session.tracker import GONE
 from inspector.session.watches import Watch
@@ -25,7 +25,7 @@ _UNKNOWN = Odd.UNKNOWN.value
 # Time between two looks into the silence on a connection that is not silent.
 LOOK_NS = 500_000_000
 
-# Events without a `Said` that say more of a close.
+# Events without a `Message` that say more of a close.
 _TELLING = ("RESUMED", *GONE)
 
 _Key = tuple[Plane, Kind | None, bool | None, int | str | None, str | None, int]
@@ -56,7 +56,7 @@ class RuleEngine:
         connection: Connection,
         event: Event,
         payload: Payload | None = None,
-        said: Said | None = None,
+        said: Message | None = None,
         plan: Plan | None = None,
         odd: int = 0,
     ) -> Sequence[Verdict]:

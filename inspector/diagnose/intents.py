@@ -9,8 +9,8 @@ from inspector.diagnose.rule import Noticed, Situation, dispatches, rule, sends
 from inspector.model import Plane, Severity
 from inspector.protocol.ops import GatewayOp
 from inspector.session.intents import is_blank
+from inspector.session.messages import Identify
 from inspector.session.plan import Odd
-from inspector.session.said import Identify
 from inspector.words import listed
 
 GATEWAY = Plane.GATEWAY

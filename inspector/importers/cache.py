@@ -37,7 +37,7 @@ class Kept:
 
     path: Path
     source: str
-    """Names of the files that were imported; empty where it cannot be read any more."""
+    """Names of the files that were imported; empty where it can no longer be read."""
     bytes: int
     used: float
     """When it was last used, in seconds since the epoch."""

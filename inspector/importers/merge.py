@@ -177,8 +177,8 @@ def _batches(happenings: Iterable[Happening]) -> Iterator[list[Happening]]:
 
 def _nothing(inputs: Sequence[Input], notes: Sequence[str]) -> CaptureError:
     error = CaptureError(
-        f"there is no gateway connection in {', '.join(str(each.path) for each in inputs)}; see that the client went "
-        "through the proxy"
+        f"there is no gateway connection in {', '.join(str(each.path) for each in inputs)}; make sure that the client "
+        "goes through the proxy"
     )
     error.shown = "\n".join(notes)
     return error

@@ -97,7 +97,7 @@ class Running:
                     self._progress = self._pipe.recv()
             except (EOFError, OSError):
                 problem = EnvironmentProblem(
-                    f"the import was ended by something else (exit code {self._process.wait()}); try it again"
+                    f"the import was stopped by another process (exit code {self._process.wait()}); try it again"
                 )
                 self._progress = replace(self._progress, is_over=True, problem=problem)
         elif time.monotonic() - self._signed > _SIGN:
@@ -202,7 +202,7 @@ def main(fd: int) -> None:
             except GwinspectError as error:
                 told = replace(told, problem=error)
             except Exception as error:
-                told = replace(told, problem=GwinspectError(marked("the import ended before its end", error)))
+                told = replace(told, problem=GwinspectError(marked("the import ended early", error)))
             pipe.send(replace(told, is_over=True))
         except (OSError, SystemExit, KeyboardInterrupt):
             for end in ("", "-wal", "-shm"):

@@ -101,7 +101,7 @@ class CloseCode:
     resume: bool | None = None
     """Whether the session outlives it; None where that is not known."""
     basis: str = ""
-    """Who says so."""
+    """Basis."""
     on_wire: bool = True
     """False for those that only ever stand in an API or a log, never in a close frame."""
     by_client: str = ""
@@ -229,7 +229,7 @@ class RpcError:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A word of the field."""
+    """A glossary term."""
 
     name: str
     meaning: str
@@ -450,7 +450,7 @@ class _Tables:
         made: TableRow = replace(old, **values) if old else cls(**values)
         key = tuple(getattr(made, name) for name in key_names)
         if key in taken:
-            raise ValueError("it is there twice; keep one of them")
+            raise ValueError("it appears twice; keep one of them")
         taken.add(key)
         self._rows[kind][key] = made
 
@@ -463,7 +463,7 @@ class _Tables:
                 row for key, row in self._rows[kind].items() if key[:2] == (values.get("plane"), values.get("number"))
             ]
             if len(rows) > 1:
-                raise ValueError("several opcodes have that number; add the direction of the one that is meant")
+                raise ValueError("several opcodes have that number; add the direction of the one you mean")
             return rows[0] if rows else None
         columns = _columns(kind)
         return self._rows[kind].get(tuple(values.get(name, columns[name].default) for name in key_names))
@@ -515,7 +515,7 @@ def _checked(row: dict[str, Any], columns: Mapping[str, _Column]) -> dict[str, A
     for key, value in row.items():
         column = columns.get(key)
         if column is None:
-            raise ValueError(f"it may not have a key {key!r}; expected {_likely(key, columns)}")
+            raise ValueError(f"{key!r} is not one of its keys; expected {_likely(key, columns)}")
         if not column.fits(value):
             raise ValueError(f"its {key} is {value!r}; expected {column.expected}")
         values[key] = tuple(value) if type(value) is list else value

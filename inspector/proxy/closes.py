@@ -251,7 +251,7 @@ class Closes:
         if isinstance(event, events.ConnectionClosed):
             if not ends.closing:
                 _note(ends, end, (_BROKEN_OFF, ""), TIMED_OUT if self._was_idle(event, ends) else BROKEN)
-            if end.said is not None and other.said is None and not other.gone and _can_be_told(event.connection):
+            if end.said is not None and other.said is None and not other.gone and _can_receive(event.connection):
                 end.gone = True
                 yield commands.RequestWakeup(_ANSWER_LIMIT)
             else:
@@ -278,11 +278,11 @@ class Closes:
 
     def _was_idle(self, event: events.ConnectionClosed, ends: _Ends) -> bool:
         """Say whether it was mitmproxy that gave the connection up."""
-        given_up = not _can_be_told(event.connection)
+        given_up = not _can_receive(event.connection)
         return given_up and time.monotonic() - ends.active >= self._idle_limit() - 1
 
 
-def _can_be_told(side: connection.Connection) -> bool:
+def _can_receive(side: connection.Connection) -> bool:
     """Say whether a connection that can no longer be read can be written to: so it is where the other side hung up."""
     return bool(side.state & connection.ConnectionState.CAN_WRITE)
 

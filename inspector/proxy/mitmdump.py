@@ -47,7 +47,7 @@ def addon_path() -> Path:
     for candidate in (package / "addons" / "gwinspect.py", package.parent / "addons" / "gwinspect.py"):
         if candidate.is_file():
             return candidate
-    raise EnvironmentProblem(f"addons/gwinspect.py is missing beside {package}; install gwinspect again")
+    raise EnvironmentProblem(f"addons/gwinspect.py is missing next to {package}; reinstall gwinspect")
 
 
 def free_port(host: str) -> int:
@@ -200,7 +200,7 @@ class Proxy:
         deadline = time.monotonic() + START_LIMIT
         while time.monotonic() < deadline:
             if self.poll() is not None:
-                raise self._not_started(f"ended at once (exit code {self.poll()})")
+                raise self._not_started(f"exited right away (exit code {self.poll()})")
             # The CA is made during the start, and the addon opens the capture when mitmproxy already listens.
             if self._listens() and self.ca_path.exists() and self._records():
                 return
@@ -211,7 +211,7 @@ class Proxy:
         """Return the error, with the end of what mitmdump said unless that is on stderr already."""
         log = self.settings.log
         said = "" if log is None else log.read_bytes()[-_QUOTED:].decode("utf-8", "replace").strip()
-        where = "what it said is above" if said or log is None else "it said nothing"
+        where = "its output is above" if said or log is None else "it printed nothing"
         problem = EnvironmentProblem(f"mitmdump {what}; {where}")
         problem.shown = said
         return problem
@@ -332,6 +332,6 @@ def _allowed(host: str) -> str:
     except ValueError:
         name, port = None, None
     if not name:
-        raise UsageError(f"a host is named as HOST, HOST:PORT or *.HOST, not as {host!r}")
+        raise UsageError(f"a host is HOST, HOST:PORT or *.HOST, not {host!r}")
     start = r"\." if wanted.startswith("*.") else "^"
     return start + re.escape(name) + ":" + (str(port) if port else r"\d+") + "$"

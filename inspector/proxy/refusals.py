@@ -26,7 +26,7 @@ class Refusals:
         self._put = put
         self._hosts = hosts
         self._waiting: dict[str, Opened] = {}
-        # An answer that breaks off is one to mitmproxy first, and then an error.
+        # An answer that is cut off is one to mitmproxy first, and then an error.
         self._told: WeakSet[http.HTTPFlow] = WeakSet()
 
     def upgrade(self, flow: http.HTTPFlow, why: str | None = None) -> None:

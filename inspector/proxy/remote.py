@@ -269,7 +269,7 @@ def main() -> None:
         # They end the proxy, which still has something to say then.
         if hasattr(signal, number):
             signal.signal(getattr(signal, number), signal.SIG_IGN)
-    _stand_back()
+    _lower_priority()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     path, secrets = sys.argv[1:]
@@ -289,13 +289,13 @@ def main() -> None:
         if not any(desk.take(message) for batch in _received(sys.stdin.buffer, marshal.loads) for message in batch):
             desk.cut_off()
     except Exception as error:
-        log.error("gwinspect: %s", marked(f"recording into {path} stopped; what came before is stored", error))
+        log.error("gwinspect: %s", marked(f"recording into {path} stopped; everything before that is saved", error))
         sys.exit(3)
     finally:
         scribe.stop()
 
 
-def _stand_back() -> None:
+def _lower_priority() -> None:
     """Have the traffic come first where cores are short: run later, and never right when something arrives."""
     with suppress(OSError, AttributeError):
         os.nice(_NICENESS)

@@ -165,7 +165,7 @@ class Reverse:
             closing = handler.server_event(events.ConnectionClosed(flow.server_conn))
             task = asyncio.get_running_loop().create_task(closing)
         except (AttributeError, KeyError, RuntimeError) as error:
-            log.error("gwinspect: the connection could not be ended (%r); its client gets nothing more", error)
+            log.error("gwinspect: the connection could not be ended (%r); its client gets no more messages", error)
             return
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
@@ -207,7 +207,7 @@ def _lead(flow: http.HTTPFlow) -> None:
     request.path = rest if rest.startswith("/") else "/" + rest
     upstream = _handed_out.get(flow.client_conn.proxy_mode.full_spec, {}).get(name)
     if upstream is None:
-        log.warning("gwinspect: a client resumes at a host that no READY named here; it gets %s", request.host)
+        log.warning("gwinspect: a client resumes at a host that no READY here named; it is sent to %s", request.host)
         return
     request.scheme, request.host, request.port = upstream
     # mitmproxy writes the header too, but not so that an IPv6 address can be read in it.

@@ -30,7 +30,7 @@ from inspector.session.redact import mask_event, mask_text
 from inspector.store.parts import LOOK
 from inspector.store.writer import Writer
 from inspector.wire.decoder import read_payload
-from inspector.words import took
+from inspector.words import roughly
 
 # Seconds between two looks at the queue; with the commit it keeps a row from waiting more than 50 ms.
 BEAT = 0.04
@@ -48,7 +48,7 @@ TICK = 1.0
 PATIENCE = 60
 
 # Times that mitmproxy's event log tells of one rule; the capture has them all.
-MOST_TOLD = 5
+MOST_LOGGED = 5
 
 # Addresses for media that are remembered.
 MAX_MEDIA = 10_000
@@ -86,7 +86,9 @@ class Scribe:
         self._registry = registry
         self._writer = Writer(path, registry, made_by="mitmproxy addon", keep_secrets=keep_secrets)
         if self._writer.lock is not None and self._writer.lock.problem:
-            log.warning("gwinspect: nothing keeps a second recorder away from %s: %s", path, self._writer.lock.problem)
+            log.warning(
+                "gwinspect: a second recorder could write to %s at the same time: %s", path, self._writer.lock.problem
+            )
         self._intake = Intake()
         self._stopping = threading.Event()
         self._next_connection = self._writer.first_connection
@@ -210,13 +212,15 @@ class Scribe:
         except CaptureError as error:
             if not self._stranded:
                 self._stranded = True
-                log.error("gwinspect: %s %s, and %s; make room, it is tried again", before, trouble.text, error)
+                log.error(
+                    "gwinspect: %s %s, and %s; free some space; gwinspect will try again", before, trouble.text, error
+                )
             return False
         self._stranded = False
         self.path = self._writer.path
         self.on_path(self.path)
-        what = "with all that was recorded so far" if is_copy else "which lacks what was recorded so far, and says so"
-        log.error("gwinspect: %s %s; the recording goes on in %s, %s", before, trouble.text, self.path, what)
+        what = "with all that was recorded so far" if is_copy else "without what was recorded so far; a row says so"
+        log.error("gwinspect: %s %s; the recording continues in %s, %s", before, trouble.text, self.path, what)
         return True
 
     def _end(self) -> None:
@@ -229,7 +233,8 @@ class Scribe:
                 self._say_recovered(gaps)
         except sqlite3.Error as error:
             log.error(
-                "gwinspect: recording never came back: %s cannot be written (%s), and %d happenings%s are not in it",
+                "gwinspect: the recording could not be continued: %s cannot be written (%s); %d events%s are "
+                "missing from it",
                 self.path,
                 error,
                 self._writer.unsaved,
@@ -243,7 +248,7 @@ class Scribe:
         self._look_at_clock()
         batch: list[Happening] = []
         for stream, what in self._intake.take(TAKE):
-            self._contained("a message could not be taken in", self._sort, stream, what, batch)
+            self._contained("a message could not be stored", self._sort, stream, what, batch)
         if batch or self._failing or self._amended:
             self._write(batch)
 
@@ -324,9 +329,9 @@ class Scribe:
     def _note_clock(self, by_ns: int, how: str) -> None:
         self._writer.note_clock(self._clock.now(), by_ns)
         log.warning(
-            "gwinspect: the clock %s set %s; times in %s go on by the clock before",
+            "gwinspect: the clock %s set %s; times in %s still follow the earlier clock",
             how,
-            f"{'back' if by_ns < 0 else 'forward'} by {took(abs(by_ns))}",
+            f"{'back' if by_ns < 0 else 'forward'} by {roughly(abs(by_ns))}",
             self.path,
         )
 
@@ -338,7 +343,7 @@ class Scribe:
         ):
             self._full = True
             log.error(
-                "gwinspect: no room left to hold messages for %s; from here on they are counted, not recorded",
+                "gwinspect: no memory left to hold messages for %s; from here on they are counted, not recorded",
                 self.path,
             )
         return not self._full
@@ -399,7 +404,7 @@ class Scribe:
             return
         self._amended = False
         for event in events:
-            self._contained("a row could not be told here; it is recorded", self._tell, event)
+            self._contained("a row could not be printed here; it is recorded", self._tell, event)
         if self._failing:
             self._recover()
 
@@ -432,7 +437,7 @@ class Scribe:
         if not self._failing:
             self._failing = True
             log.error(
-                "gwinspect: %s cannot be written (%s); traffic goes on, messages are held in memory: make room",
+                "gwinspect: %s cannot be written (%s); traffic continues, messages are held in memory: free some space",
                 self.path,
                 error,
             )
@@ -467,7 +472,7 @@ class Scribe:
 
     def _tell_finding(self, finding: Finding, where: str) -> None:
         """Say what was noticed, where somebody should do something about it and the rule has not been told often."""
-        if finding.severity >= Severity.WARN and self._told[finding.rule] < MOST_TOLD:
+        if finding.severity >= Severity.WARN and self._told[finding.rule] < MOST_LOGGED:
             self._told[finding.rule] += 1
             log.log(ALERT, "gwinspect: %srow %d %s: %s", where, finding.event, finding.rule, mask_text(finding.text))
 

@@ -94,7 +94,7 @@ class Views:
         """
         program = _program()
         if program is None:
-            log.error("gwinspect: there is no gwinspect to open it with; the recording is %s", capture)
+            log.error("gwinspect: gwinspect is not installed here to open it; the recording is %s", capture)
             return
         words, environment = program
         words += ["open", str(capture), "--follow"]

@@ -201,7 +201,7 @@ class _Automaton:
         try:
             re.compile(pattern)
         except (re.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"this is no regular expression: {error}") from error
+            raise ValueError(f"this is not a regular expression: {error}") from error
         # The first part is the end: whoever comes to it has found the pattern.
         self._parts: list[_One | _At | None] = [None]
         self._next: list[tuple[int, ...]] = [()]

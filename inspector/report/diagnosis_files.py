@@ -95,7 +95,7 @@ def _suite(suites: ElementTree.Element, diagnosis: Diagnosis, fail_on: Severity 
         test = ElementTree.SubElement(suite, "testcase", {"classname": _family(name), "name": _clean(name)})
         if found is None:
             if name in part_of:
-                ElementTree.SubElement(test, "system-out").text = f"told with {part_of[name]}"
+                ElementTree.SubElement(test, "system-out").text = f"reported with {part_of[name]}"
             continue
         said = _clean("\n\n".join(_said(diagnosis, each) for each in found.findings))
         if _fails(found, fail_on):

@@ -16,7 +16,7 @@ from inspector.inert import cut, inert, short
 from inspector.model import ABSENT
 from inspector.report.jsonl import record
 from inspector.report.present import Shown
-from inspector.report.wiretap import hex_lines, hexdump
+from inspector.report.wire_view import hex_lines, hexdump
 from inspector.words import counted, size
 
 MAX_LINES = 5_000

@@ -145,7 +145,7 @@ def line_of(packet: dict[str, Any]) -> str:
     if "problem" in packet:
         parts.append(packet["problem"])
     if "sealed" in packet:
-        parts.append(f"stays closed: {packet['sealed']}")
+        parts.append(f"not decrypted: {packet['sealed']}")
     for each in packet.get("reports", ()):
         if "sent" in each:
             parts.append(f"{each['ssrc']} sent {each['sent']['packets']:,} packets")

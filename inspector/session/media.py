@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from inspector.model import Frame, Payload
-from inspector.session.said import Codec, Selected
+from inspector.session.messages import Codec, Selected
 from inspector.session.state import Connection
 from inspector.wire.decoder import Last, Reading
 from inspector.wire.packets import RTCP_TYPES, Packet, Rtp, described, read_packet

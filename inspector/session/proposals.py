@@ -6,7 +6,7 @@ Whatever stands in a body, reading it never raises. Source: https://www.rfc-edit
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from inspector.session.said import At, name, whole
+from inspector.session.messages import At, name, whole
 
 # People of a call that are remembered.
 MAX_MEMBERS = 512

@@ -27,7 +27,7 @@ from inspector.protocol.registry import Registry
 from inspector.protocol.snowflake import MOST_DIGITS, number_of
 from inspector.session.redact import mask_text, shown
 from inspector.wire.dialect import dialect_of
-from inspector.words import counted, exact, size
+from inspector.words import counted, exact, kind_of, size
 
 MAX_TEXT = 80
 """Characters of one value, and of a name that is remembered."""
@@ -133,7 +133,7 @@ def _open(opened: Opened) -> str:
 
 def _close(plane: Plane, closed: Closed, registry: Registry) -> str:
     known = registry.close_code(plane, closed.code) if closed.code is not None else None
-    unknown = "no code known" if closed.is_recorded else "end not recorded"
+    unknown = "code unknown" if closed.is_recorded else "end not recorded"
     unknown = "" if closed.code is not None or plane is Plane.MEDIA else unknown
     name = known.sent_by(closed.by).name if known else unknown
     code = "" if closed.code is None else str(closed.code)
@@ -142,7 +142,7 @@ def _close(plane: Plane, closed: Closed, registry: Registry) -> str:
         reason = ""
     by = f"closed by the {inert(closed.by)}" if closed.by else "no more packets" if plane is Plane.MEDIA else ""
     forbidden = "a code that must not be sent" if closed.marks & Mark.FORBIDDEN else ""
-    told = f"the proxy told the {inert(closed.told)} 1000" if closed.told else ""
+    told = f"the proxy sent 1000 to the {inert(closed.told)}" if closed.told else ""
     return _joined([f"{code} {name}".strip(), forbidden, f"“{reason}”" if reason else "", by, told])
 
 
@@ -311,7 +311,7 @@ def _text(value: Any) -> str:
         case dict():
             keys = [_text(key) for key in islice(value, 4)]
             return "{" + ", ".join(keys + ["…"] * (len(value) > 4)) + "}"
-    return type(value).__name__
+    return kind_of(value)
 
 
 def _hex(data: bytes) -> str:

@@ -58,7 +58,7 @@ class Lock:
                 self._file = file
                 return
             file.close()
-        self.problem = f"{self.path} comes and goes"
+        self.problem = f"{self.path} keeps being replaced"
 
     def __enter__(self) -> "Lock":
         return self

@@ -102,7 +102,7 @@ def next_part(db: sqlite3.Connection, path: Path, *, is_damaged: bool, made_by: 
                 continue
             except (sqlite3.Error, OSError) as error:
                 problem = error
-    raise CaptureError(f"no folder takes a file in which the recording of {path} could go on ({problem})") from problem
+    raise CaptureError(f"no writable folder to continue the recording of {path} in ({problem})") from problem
 
 
 def discard(part: NextPart) -> None:

@@ -111,7 +111,7 @@ class Notes:
         text = text.strip()
         if len(text) > LONGEST_NOTE:
             raise CaptureError(
-                f"a note has room for {LONGEST_NOTE:,} characters, and this has {len(text):,}; shorten it"
+                f"a note has room for {LONGEST_NOTE:,} characters, and this one has {len(text):,}; shorten it"
             )
         self._put(replace(self._row(number, event), note=text))
 
@@ -206,21 +206,21 @@ class Notes:
             raise self._damaged("it does not say its version")
         if version > VERSION:
             raise CaptureError(
-                f"{self.path} was written by a newer gwinspect (version {version}, this one reads up to {VERSION}) and "
-                "is left alone; upgrade to see and change marks and notes"
+                f"{self.path} was written by a newer gwinspect (version {version}, this one reads up to {VERSION}) "
+                "and was not changed; upgrade to see and change marks and notes"
             )
         rows = content.get("rows")
         if not isinstance(rows, list) or len(rows) > MOST_ROWS:
-            raise self._damaged("its rows are no list, or too many")
+            raise self._damaged("its rows are not a list, or too many")
         found = [_row_of(item) for item in rows]
         if None in found:
-            raise self._damaged(f"item {found.index(None) + 1} of its rows is not as they are written")
+            raise self._damaged(f"item {found.index(None) + 1} of its rows is malformed")
         return {row.key: row for row in found if row is not None}
 
     def _damaged(self, reason: str) -> CaptureError:
         return CaptureError(
-            f"{self.path} should have marks and notes but cannot be read ({reason}) and is left alone; mend it, or "
-            "move it away to begin anew"
+            f"{self.path} should have marks and notes but cannot be read ({reason}) and was not changed; repair it, "
+            "or move it away to start over"
         )
 
     def _write(self) -> None:

@@ -55,7 +55,7 @@ class Watch:
         try:
             found = self._path.stat()
         except (FileNotFoundError, NotADirectoryError):
-            return Trouble("was deleted or renamed" if self._path.parent.is_dir() else "is gone with its folder")
+            return Trouble("was deleted or renamed" if self._path.parent.is_dir() else "was deleted with its folder")
         except OSError:
             # Whether it can be written will show.
             return None
@@ -84,7 +84,7 @@ class Trail:
         self._looked = 0.0
 
     def moved(self, *, at_once: bool = False) -> bool:
-        """Look whether the recording goes on in another file, which then is `path`; at most once a second."""
+        """Look whether the recording continues in another file, which then is `path`; at most once a second."""
         now = time.monotonic()
         if not at_once and now - self._looked < LOOK:
             return False

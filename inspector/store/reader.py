@@ -124,7 +124,7 @@ class Reader:
                 ).fetchone()
                 if bad is not None:
                     rows.event_of(bad, unknown_connection)
-                    raise BadCell("event", bad[0], "is not as it should be")
+                    raise BadCell("event", bad[0], "is malformed")
             self._checked = upto
         return upto
 
@@ -164,7 +164,7 @@ class Reader:
         """Return the number of the newest event, 0 where there is none."""
         last = self._one("select coalesce(max(id), 0) from event")
         if last > MAX_ROWS:
-            raise damaged(self.path, BadCell("event", last, "has a number that none can have"))
+            raise damaged(self.path, BadCell("event", last, "has a number out of range"))
         return last
 
     def undecoded_frames(self) -> int:
@@ -228,7 +228,7 @@ class Reader:
                 number, _, at_ns, _, from_client, is_text, marks, raw, forwarded = row
                 size += len(raw or b"") + len(forwarded or b"")
                 if frames and size > _MAX_ROW_BYTES:
-                    raise BadCell("event", event.n, "is said to come from more than there can be")
+                    raise BadCell("event", event.n, "claims too many sources")
                 frames.append(
                     StoredFrame(number, at_ns, _side(from_client), _side(is_text), Mark(marks), raw or b"", forwarded)
                 )

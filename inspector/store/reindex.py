@@ -46,7 +46,7 @@ def reindex(path: Path, registry: Registry, progress: Callable[[int, int], None]
                 raise
             _flush(part)
             if not tidy(path):
-                raise CaptureError(f"{path} is being read by another program; close that, and try again")
+                raise CaptureError(f"{path} is open in another program; close that, and try again")
             # Its log is empty. It must not be taken for that of the new file.
             for end in ("-wal", "-shm"):
                 with suppress(FileNotFoundError):
@@ -84,7 +84,7 @@ def _new_file(path: Path) -> Iterator[Path]:
             yield made
     except (sqlite3.Error, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
-        raise CaptureError(f"{path} could not be reindexed ({reason or error}) and is as it was") from error
+        raise CaptureError(f"{path} could not be reindexed ({reason or error}); it is unchanged") from error
 
 
 def _clear(path: Path) -> None:

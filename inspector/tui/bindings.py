@@ -11,7 +11,7 @@ MAIN: list[BindingType] = [
     Binding("slash", "search", "search", tooltip="Look for text in payloads, names and notes"),
     Binding("c", "jump('close', 1)", "next close"),
     Binding("p", "plots", "plots", tooltip="Rates, bytes, heartbeats and the mix of events"),
-    Binding("F", "findings", "findings", tooltip="All that was noticed, with evidence and remedies"),
+    Binding("F", "findings", "findings", tooltip="All findings, with evidence and remedies"),
     Binding("s", "sides", "sessions", tooltip="Show or hide connections and sessions"),
     Binding("question_mark", "help", "help"),
     Binding("q", "quit", "quit"),
@@ -46,5 +46,5 @@ MAIN: list[BindingType] = [
     Binding("5", "preset('event')", "only this event", show=False),
     Binding("6", "preset('guild')", "follow this guild", show=False),
     Binding("7", "preset('user')", "follow this user", show=False),
-    Binding("0", "preset('none')", "no filter at all", show=False),
+    Binding("0", "preset('none')", "no filter", show=False),
 ]

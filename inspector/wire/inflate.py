@@ -266,5 +266,5 @@ def inflate_whole(data: bytes, limit: int) -> bytes:
             raise
         raise InflateError("corrupt", error.offset, str(error), error.partial) from error
     if not stream.ended:
-        raise InflateError("corrupt", len(data), f"the zlib stream goes on after its {len(data)} bytes", inflated)
+        raise InflateError("corrupt", len(data), f"the zlib stream is cut off after {len(data)} bytes", inflated)
     return inflated

@@ -330,7 +330,7 @@ class Cursor:
 
     def _read(self, name: str, into: dict[str, Any], path: str, depth: int) -> None:
         if depth > MAX_DEPTH:
-            raise self._error(path, f"structures stand more than {MAX_DEPTH} deep")
+            raise self._error(path, f"structures nest more than {MAX_DEPTH} deep")
         start = self.at
         self._layout(STRUCTURES[name], into, path, depth)
         finish = _FINISH.get(name)
@@ -368,7 +368,7 @@ class Cursor:
                 there = self.number(1, path)
                 if there not in (0, 1):
                     self.at -= 1
-                    raise self._error(path, f"{there} says neither that it is there nor that it is not")
+                    raise self._error(path, f"{there} says neither that it is present nor that it is absent")
                 if there:
                     self._value(kind.of, into, name, path, depth)
                 else:

@@ -62,7 +62,7 @@ def read_binary(data: bytes, from_client: bool, version: int | None) -> Payload 
         try:
             read(cursor, d)
         except MlsError as error:
-            problems.append(f"it cannot be read beyond {error}")
+            problems.append(f"it cannot be read past {error}")
         else:
             if cursor.left:
                 cursor.note("d", cursor.at, f"{cursor.left:,} more bytes follow what op {op} holds")
@@ -121,7 +121,7 @@ def _proposals(cursor: Cursor, d: dict[str, Any]) -> None:
             _describe(proposal, message)
             _place(d, message)
     if cursor.at != end:
-        cursor.note(f"d.{key}", begin, f"{expected:,} bytes were announced, its items have {cursor.at - begin:,}")
+        cursor.note(f"d.{key}", begin, f"{expected:,} bytes were announced, but its items have {cursor.at - begin:,}")
 
 
 def _describe(proposal: dict[str, Any], message: dict[str, Any]) -> None:

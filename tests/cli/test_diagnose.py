@@ -168,7 +168,7 @@ def test_where_there_was_nothing_to_check_all_is_not_well(run: Run, tmp_path: Pa
     result = run("diagnose", *[written(tmp_path / "empty.gwcap")] * copies)
     assert (result.code, result.out) == (2, "")
     assert "there is no gateway connection in " in result.err
-    assert "see that the client went through the proxy" in result.err
+    assert "make sure that the client goes through the proxy" in result.err
 
 
 @pytest.mark.parametrize("copies", [1, 2])

@@ -197,7 +197,7 @@ def test_a_command_that_cannot_be_run_ends_it_all(place: Place) -> None:
 def test_a_proxy_that_does_not_start_is_quoted(place: Place) -> None:
     assert place.run("--mode", "regular@nowhere") == 2
     assert "mitmdump ended at once" in place.err()
-    assert "regular@nowhere" in place.err().partition("what it said is above")[0]
+    assert "regular@nowhere" in place.err().partition("its output is above")[0]
     assert logs(place) == []
 
 

@@ -427,7 +427,7 @@ def test_a_connection_that_mitmproxy_gave_up_is_closed_by_the_proxy(
     stand.close(connection, 1006)
     monkeypatch.undo()
     closed = stand.recorded()[-1]
-    reason = "nothing was said for 600 s, so mitmproxy closed the connection"
+    reason = "no traffic for 600 s, so mitmproxy closed the connection"
     assert closed == Closed(1, closed.at_ns, 1006, reason, "proxy", Mark.TOLD_1000)
 
 
@@ -484,7 +484,7 @@ def test_a_capture_that_exists_is_continued(tmp_path: Path) -> None:
 def test_a_file_that_is_no_capture_is_refused_in_our_words(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     stand = Stand(tmp_path / "bot.gwcap")
-    with pytest.raises(exceptions.OptionsError, match=r"notes.txt exists and is no gwinspect capture, so it is left"):
+    with pytest.raises(exceptions.OptionsError, match=r"notes.txt is not a gwinspect capture; not overwriting it"):
         stand.context.configure(stand.recorder, gwinspect_capture=str(tmp_path / "notes.txt"))
 
 
@@ -613,7 +613,7 @@ def test_a_disk_that_stays_full_to_the_end_is_said(
         _await(lambda: "no room left to hold messages" in caplog.text)
         stand.close(connection, 1000)
         stand.recorder.done()
-    assert "recording never came back" in caplog.text
+    assert "the recording could not be continued" in caplog.text
     assert caplog.text.count("no room left") == 1
     reader = Reader(stand.capture)
     assert "finished_at" not in reader.meta()
@@ -757,10 +757,10 @@ def test_a_clock_that_is_set_keeps_rows_in_order_and_leaves_a_note(
 def test_a_rule_does_not_flood_the_log(stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "gwinspect")
     connection = stand.open()
-    for _ in range(scribe.MOST_TOLD + 5):
+    for _ in range(scribe.MOST_LOGGED + 5):
         stand.say(connection, b'{"op":11}', injected=True)
     stand.recorded()
-    assert caplog.text.count("changed-by-proxy") == scribe.MOST_TOLD
+    assert caplog.text.count("changed-by-proxy") == scribe.MOST_LOGGED
     assert "ack-without-heartbeat" not in caplog.text
 
 
@@ -917,7 +917,7 @@ def test_a_bug_in_telling_connections_apart_leaves_the_others(
     for _ in range(3):
         stand.say(unknown, HELLO)
         stand.say(connection, HELLO)
-    _await(lambda: "a message could not be taken in (bug in gwinspect: KeyError in" in caplog.text)
+    _await(lambda: "a message could not be stored (bug in gwinspect: KeyError in" in caplog.text)
     assert [data for data, _ in _frames(stand.recorded())] == [HELLO] * 3
     assert caplog.text.count("bug in gwinspect") == 1
     assert "s3cret" not in caplog.text

@@ -56,7 +56,7 @@ async def test_all_findings_are_listed_and_one_is_told_whole(path: Path) -> None
             assert words in text
         await pilot.press("space", "j")
         await pilot.pause()
-        for words in ("close-4009", "Connect again, and identify anew", "Wrong: It tried to resume the session."):
+        for words in ("close-4009", "Reconnect, and start a new session", "Wrong: It tried to resume the session."):
             assert words in shown(app)
         await pilot.press("space")
         await pilot.pause()
@@ -177,4 +177,4 @@ async def test_the_detail_has_the_findings_of_a_row_and_what_it_is_evidence_of(p
         await until(pilot, lambda: app.main.timeline.current == 46)
         await until(pilot, lambda: "resume-refused at row 47" in shown(app))
         app.main.timeline.goto(1)
-        await until(pilot, lambda: "Nothing was noticed at this row." in shown(app))
+        await until(pilot, lambda: "No findings at this row." in shown(app))

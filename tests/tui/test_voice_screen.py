@@ -115,7 +115,7 @@ async def test_attempts_that_came_to_nothing_are_gone_through_one_by_one(tmp_pat
     app = GwinspectApp(written(tmp_path / "a.gwcap", together(main, first)), marks=UNICODE)
     async with app.run_test(size=(120, 40)) as pilot:
         await on_voice(app, pilot)
-        assert "handshake 1 of 2  voice #2  came to nothing with close 4017" in shown(app)
+        assert "handshake 1 of 2  voice #2  failed with close 4017" in shown(app)
         assert line(app, "no Ready").split()[-1] == "never"
         await pilot.press("right_square_bracket", "down")
         await pilot.pause()

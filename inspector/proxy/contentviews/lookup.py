@@ -106,7 +106,7 @@ class Transcripts:
             self._keep_within(transcript)
         if page is None:
             self._later(flow)
-            page = [("note", "… not read yet, as there is much before it")]
+            page = [("note", "… not read yet, because much comes before it")]
         return page
 
     def account(self, flow: Any) -> list[str]:

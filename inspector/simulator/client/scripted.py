@@ -319,7 +319,7 @@ class _Voice:
             case VoiceOp.DAVE_PREPARE_TRANSITION:
                 await self._be_ready(d["transition_id"])
             case VoiceOp.DAVE_PREPARE_EPOCH if d["epoch"] == 1 and self._member is not None:
-                self._member.start_anew()
+                self._member.start_over()
                 await self._send(VoiceOp.MLS_KEY_PACKAGE, self._member.key_package())
 
     async def _receive_binary(self, data: bytes) -> None:
@@ -345,7 +345,7 @@ class _Voice:
             return
         await self._send(VoiceOp.MLS_INVALID_COMMIT_WELCOME, {"transition_id": transition_id})
         if not self._scenario.negligent:
-            member.start_anew()
+            member.start_over()
             await self._send(VoiceOp.MLS_KEY_PACKAGE, member.key_package())
 
     async def _be_ready(self, transition_id: int) -> None:

@@ -37,7 +37,7 @@ def scenario(name: str) -> Scenario:
         # Behind mitmproxy a client sees 1000 where the line was cut, so no voice client would come back.
         if number in _CODES and (kind, number) != ("voice-close", 1006):
             return _close(name, number) if kind == "close" else _voice_close(name, number)
-        raise UsageError(f"{number} is no close code that can cross the wire; try close-4009")
+        raise UsageError(f"{number} is not a close code that can be sent; try close-4009")
     near = difflib.get_close_matches(name, SCENARIOS, n=1)
     guess = f"did you mean {near[0]}?" if near else f"there are {', '.join(SCENARIOS)}"
     raise UsageError(f"there is no scenario {name!r}; {guess}")
@@ -189,8 +189,8 @@ async def hostile(discord: Discord) -> None:
     await gateway.login(content.guild(), interval_ms=1000)
     for number, (purpose, text) in enumerate(content.HOSTILE_TEXTS.items(), start=1):
         await gateway.dispatch("MESSAGE_CREATE", message(number, text, content.user(number, f"{purpose}: {text[:80]}")))
-    await gateway.send({"op": 97, "d": {"what": "an opcode that nobody knows"}, "s": None, "t": None})
-    await gateway.send({"op": 97, "d": [], "s": None, "t": None, "trace\x1b[31m": "a key that nobody knows"})
+    await gateway.send({"op": 97, "d": {"what": "an unknown opcode"}, "s": None, "t": None})
+    await gateway.send({"op": 97, "d": [], "s": None, "t": None, "trace\x1b[31m": "an unknown key"})
     await gateway.dispatch("INVENTED_\x1b[31mEVENT_\u202e", {"id": "1"})
     await gateway.dispatch("INVENTED_EVENT", {"a" * 300: 1, "": 2, "[red]key": 3, "d": {"op": 7}})
     await gateway.dispatch(
@@ -332,7 +332,7 @@ SCENARIOS = {
         ),
         Scenario(
             "resume",
-            "The line drops and the session goes on",
+            "The line drops and the session continues",
             "TCP ends without a close frame; the next connection resumes and gets what it missed.",
             resume,
             compress="zlib-stream",

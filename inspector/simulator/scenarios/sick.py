@@ -114,7 +114,7 @@ async def identify_instead_of_resume(discord: Discord) -> None:
     gateway = await discord.gateway()
     await gateway.login(content.guild())
     await gateway.close(4000, "Unknown error.")
-    gateway.miss("MESSAGE_CREATE", message(1, "Nobody will ever read this."))
+    gateway.miss("MESSAGE_CREATE", message(1, "No one will ever read this."))
     await _begin_anew(discord)
 
 
@@ -290,7 +290,7 @@ SICK = (
     Scenario(
         "blocked-loop",
         "A client that computes instead of sending heartbeats",
-        "Messages go on coming while heartbeats are late and then missing; 4009, and a new login.",
+        "Messages keep coming while heartbeats are late and then missing; 4009, and a new login.",
         blocked_loop,
         "scripted",
         compress="zstd-stream",
@@ -356,7 +356,7 @@ SICK = (
     ),
     Scenario(
         "resume-after-1000",
-        "A client that leaves with 1000 and wants to resume",
+        "A client that leaves with 1000 and tries to resume",
         "Asked to reconnect, it closes with 1000, which ends its session; the resume is refused.",
         resume_after_1000,
         "scripted",
@@ -375,8 +375,8 @@ SICK = (
     ),
     Scenario(
         "identify-instead-of-resume",
-        "A client that begins anew after each drop",
-        "The session would still be there; what was said meanwhile is lost.",
+        "A client that starts over after each drop",
+        "The session would still be there; everything sent meanwhile is lost.",
         identify_instead_of_resume,
         "scripted",
         connections=2,
@@ -386,7 +386,7 @@ SICK = (
     Scenario(
         "identify-storm",
         "A client that logs in over and over",
-        "Five Identifies within a second, none of which comes to anything.",
+        "Five Identifies within a second, none of which succeeds.",
         identify_storm,
         "scripted",
         connections=6,
@@ -395,7 +395,7 @@ SICK = (
     Scenario(
         "reconnect-ignored",
         "A client that stays when asked to reconnect",
-        "Op 7, and the client goes on as if nothing had been said, until the server leaves.",
+        "Op 7, and the client ignores it until the server leaves.",
         reconnect_ignored,
         "scripted",
         connections=2,

@@ -71,7 +71,7 @@ class ServerCall:
         """Return the commit that a guest has made of what is proposed, as op 28 has it."""
         commit = self._commits.get(int(who["id"]))
         if commit is None:
-            raise ScriptError(f"{who['id']} is no guest that has something to commit")
+            raise ScriptError(f"{who['id']} is not a guest with something to commit")
         return commit
 
     def accept(self, user_id: int, commit: bytes) -> ServerTransition:
@@ -97,13 +97,13 @@ class ServerCall:
         self.transition_id = max(self.transition_id, 0) + 1
         return self.transition_id
 
-    def start_anew(self) -> None:
+    def start_over(self) -> None:
         """Begin with a new group, as epoch 1 in op 24 demands. The guests have new key packages to offer."""
         self.group = ServerGroup(int(self._channel_id), self.sender)
         self.version = VERSION
         self._commits.clear()
         for user_id, guest in self._guests.items():
-            guest.start_anew()
+            guest.start_over()
             self.group.offer(user_id, guest.key_package())
 
     def hears(self, user_id: int) -> bool:

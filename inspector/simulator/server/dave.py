@@ -112,7 +112,7 @@ class ServerGroup:
         """Propose to put out a member. Raises `ScriptError` where they are none."""
         leaf = next((leaf for leaf, member in self.members.items() if member == user_id), None)
         if leaf is None:
-            raise ScriptError(f"{user_id} cannot be removed: they are no member")
+            raise ScriptError(f"{user_id} cannot be removed: they are not a member")
         return self._propose(user_id, _REMOVE + leaf.to_bytes(4), None)
 
     def withdraw(self, user_id: int) -> list[Proposal]:

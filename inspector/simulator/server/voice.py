@@ -209,7 +209,7 @@ class VoiceSocket(ServerSocket):
     async def prepare_epoch(self, epoch: int = 1) -> None:
         """Announce a new epoch. With epoch 1 that is a new group, for which everybody needs a new key package."""
         if epoch == 1:
-            self.call.start_anew()
+            self.call.start_over()
         await self.tell(VoiceOp.DAVE_PREPARE_EPOCH, {"protocol_version": VERSION, "epoch": epoch})
 
     async def tell(self, op: VoiceOp, d: Any) -> None:

@@ -115,7 +115,7 @@ class MainScreen(Guarded, Screen[None]):
         source: LiveProxy | None,
         follow: bool,
         where: str,
-        notes_beside: Path,
+        notes_for: Path,
         title: str,
         said: str = "",
         filling: Filling | None = None,
@@ -135,7 +135,7 @@ class MainScreen(Guarded, Screen[None]):
         context = TaskContext(self, self.recording, registry, self.timeline, self.prompt)
         self.searching = Searching(context)
         self.exporting = Exporting(context)
-        self.marking = Marking(context, notes=Notes(notes_beside), glyphs=glyphs, changed=self._show_place)
+        self.marking = Marking(context, notes=Notes(notes_for), glyphs=glyphs, changed=self._show_place)
         self.travel = Travel(context, filtering=self.filtering, marking=self.marking)
         self._title = title
         self._last = 0
@@ -244,13 +244,13 @@ class MainScreen(Guarded, Screen[None]):
         if problem is not None and not self._last:
             raise problem
         if problem is not None:
-            self.banner.say(f"The import broke off, and these rows are not kept: {problem}", trouble=True)
+            self.banner.say(f"The import failed, and these rows will not be saved: {problem}", trouble=True)
 
     def _go_on(self, path: Path) -> None:
         """Have the file shown in which the recording goes on, unless there is something else on the screen."""
         if self.is_current and not self._gone_on:
             self._gone_on = True
-            sentence = f"{self.path} was taken away; the recording goes on in {path}."
+            sentence = f"{self.path} was deleted or replaced; the recording continues in {path}."
             self.post_message(WentOn(path, sentence, self.filtering.narrowing.text))
 
     def _watch(self) -> None:
@@ -410,7 +410,7 @@ class MainScreen(Guarded, Screen[None]):
             shown = self.recording.lines([self.timeline.current])
             problem = narrowing.toggle(PRESETS[name], shown[0].event if shown else None)
             if problem:
-                self.notify(f"This row does not say what to filter by: {problem}.", severity="warning")
+                self.notify(f"Cannot filter by this row: {problem}.", severity="warning")
                 return
         self._apply()
 

@@ -38,7 +38,7 @@ LIVE = {
     *("ready", "resumed", "session described", "under way", "login confirmed", "authorized", "authenticated"),
     *("address found", "media"),
 }
-ENDING = {"reconnect asked", "invalid session", "turned down"}
+ENDING = {"reconnect asked", "invalid session", "declined"}
 
 LaneLine = Literal["title", "lane", "beats", "logins", "findings"]
 _NAMES: dict[LaneLine, str] = {"beats": "heartbeats", "logins": "identify, resume", "findings": "findings"}
@@ -63,9 +63,9 @@ class Signs:
     @property
     def legend(self) -> str:
         return (
-            f"{self.early} logging in  {self.live} in session  {self.ending} told to leave  {self.ready} ready  "
+            f"{self.early} logging in  {self.live} in session  {self.ending} asked to leave  {self.ready} ready  "
             f"{self.resumed} resumed  {self.close} close  {self.beat} heartbeat  {self.troubled} late or no ACK  "
-            f"I identify  R resume  {self.rejected} in vain"
+            f"I identify  R resume  {self.rejected} failed"
         )
 
 
@@ -265,7 +265,7 @@ class LaneChart(CanvasWidget):
             ]
         return sorted(found, key=lambda each: each[1].at_ns)
 
-    def told(self) -> tuple[str, str]:
+    def description(self) -> tuple[str, str]:
         """Return what time it is under the cursor, and in words what is there."""
         line, column = self.line, self.cursor
         if line is None:
@@ -303,7 +303,7 @@ class LaneChart(CanvasWidget):
             case "identify" | "resume":
                 what = moment.sort.capitalize()
             case "rejected":
-                what = f"in vain: {text}"
+                what = f"failed: {text}"
             case "info" | "warn" | "error":
                 what = f"{moment.sort} {text}"
             case _:

@@ -117,7 +117,7 @@ class MixChart(Chart):
 
     def draw(self, canvas: Canvas) -> None:
         if not self._rows:
-            said = "Nothing has passed yet." if self.measured.counted >= self.measured.last else "Counting the rows."
+            said = "No messages yet." if self.measured.counted >= self.measured.last else "Counting the rows."
             canvas.put(max((canvas.width - len(said)) // 2, 0), canvas.height // 2, said, "quiet")
             return
         cursor, lines = self.cursor, self._lines
@@ -231,7 +231,7 @@ class MixChart(Chart):
             if text:
                 self.post_message(self.Filter(text))
             else:
-                self.notify("No filter can name what this line counts.", severity="warning")
+                self.notify("No filter can select what this line counts.", severity="warning")
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)

@@ -89,7 +89,7 @@ class Lines(Guarded, ScrollView, can_focus=True, inherit_bindings=False):
     """The word on the tab."""
 
     @dataclass
-    class Said(Message):
+    class FootChanged(Message):
         """What stands below the lines has changed."""
 
         tab: "Lines"
@@ -131,7 +131,7 @@ class Lines(Guarded, ScrollView, can_focus=True, inherit_bindings=False):
 
     def say(self) -> None:
         """Say what stands below the lines."""
-        self.post_message(self.Said(self, ""))
+        self.post_message(self.FootChanged(self, ""))
 
     # What the pane does with it.
 

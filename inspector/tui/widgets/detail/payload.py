@@ -131,12 +131,12 @@ class PayloadTab(Lines):
     def say(self) -> None:
         line = self._line
         if line is None:
-            self.post_message(self.Said(self, ""))
+            self.post_message(self.FootChanged(self, ""))
             return
         value = self._outline.value_at(line.place)
         note = self._note(line)
         words = outline.count_words(value)
-        self.post_message(self.Said(self, outline.path_text(line.place), f"{words}  {note}" if note else words))
+        self.post_message(self.FootChanged(self, outline.path_text(line.place), f"{words}  {note}" if note else words))
 
     # What keys do.
 

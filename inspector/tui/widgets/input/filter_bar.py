@@ -58,10 +58,10 @@ class FilterBar(Guarded):
     """
     # The input has some of these keys first, and lets them through.
     BINDINGS = [
-        Binding("tab", "accept", "complete the word, or list how to go on", show=False),
+        Binding("tab", "accept", "complete the word, or list what can follow", show=False),
         Binding("right", "accept_open", "the same, at the end of the filter", show=False),
-        Binding("up", "choose(-1)", "candidate above; without a list, the filter before", show=False),
-        Binding("down", "choose(1)", "candidate below; without a list, the filter after", show=False),
+        Binding("up", "choose(-1)", "candidate above; without a list, the previous filter", show=False),
+        Binding("down", "choose(1)", "candidate below; without a list, the next filter", show=False),
         Binding("ctrl+r", "search_history", "search the filters written before", show=False),
         Binding("enter", "apply", "apply the filter; after up or down, take the candidate", show=False),
         Binding("escape", "escape", "close the list; then leave, with the filter as it was", show=False),

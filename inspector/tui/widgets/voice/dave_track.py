@@ -16,7 +16,7 @@ from inspector.analysis.handshake import Handshake
 from inspector.analysis.voice_call import VoiceCall
 from inspector.inert import inert
 from inspector.report.cells import clip
-from inspector.session.said import At
+from inspector.session.messages import At
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.charts.canvas import Canvas
 from inspector.tui.widgets.voice.listing import Painted, severity_mark
@@ -163,10 +163,10 @@ class DaveTrack(Painted):
         """What the signs mean."""
         return self._signs.legend
 
-    def told(self) -> tuple[str, str]:
+    def description(self) -> tuple[str, str]:
         mark = self.mark
         if mark is None:
-            return "", "nothing is marked here"
+            return "", "no mark here"
         return clock(mark.at_ns), f"{mark.text}, row {mark.row:,} ({self._at + 1:,} of {len(self._marks):,})"
 
     def _marks_of(self, call: VoiceCall) -> Iterator[TrackMark]:
@@ -186,7 +186,7 @@ class DaveTrack(Painted):
             steps: list[tuple[At | None, str, str, str]] = [
                 (each.ready, signs.ready, "client", "the client is ready"),
                 (each.executed, signs.executed, "server", "executed"),
-                (each.rejected, signs.rejected, "error", "the client can make nothing of it"),
+                (each.rejected, signs.rejected, "error", "the client cannot use it"),
             ]
             for at, sign, style, words in steps:
                 if at is not None:

@@ -83,7 +83,7 @@ class Waterfall(Listing):
         signs = self._signs
         return f"{signs.client * 2} the client's turn  {signs.server * 2} the server's  {signs.missing * 2} never came"
 
-    def told(self) -> tuple[str, str]:
+    def description(self) -> tuple[str, str]:
         shaken = self._shown
         if shaken is None or not self._steps:
             return "", ""
@@ -140,7 +140,7 @@ class Waterfall(Listing):
                 parts.append((f"refused: {inert(shaken.refusal)}", "error"))
             case "failed":
                 code = f" with close {shaken.code}" if shaken.code is not None else ""
-                parts.append((f"came to nothing{code} after {took}", "error"))
+                parts.append((f"failed{code} after {took}", "error"))
             case "not recorded":
                 parts.append(("began before the recording", "quiet"))
             case _ if shaken.connection is None:

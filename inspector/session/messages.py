@@ -243,7 +243,7 @@ class Described(NamedTuple):
     dave: int | None
 
 
-Said = (
+Message = (
     Hello
     | Beat
     | Acked
@@ -472,7 +472,7 @@ def _described(event: Event, d: Any) -> Described:
     return Described(event.n, event.at_ns, _text(_get(d, "mode")), whole(_get(d, "dave_protocol_version")))
 
 
-READERS: dict[tuple[Plane, bool, int | str | None], Callable[[Event, Any], Said]] = {
+READERS: dict[tuple[Plane, bool, int | str | None], Callable[[Event, Any], Message]] = {
     # Plane, whether the client sent it, opcode or event.
     (Plane.GATEWAY, False, GatewayOp.HELLO): _hello,
     (Plane.GATEWAY, True, GatewayOp.HEARTBEAT): _beat,
