@@ -84,6 +84,8 @@ class Lane:
     """It has ended; else it is open, or the recording ended first."""
     code: int | None
     """With which it was closed."""
+    by: str | None
+    """Who closed it, if that is known."""
     end: str
     """How it ended, in words; empty while `closed` is false."""
     phase: str
@@ -310,6 +312,7 @@ class _Way:
             last_ns=max(self.last_ns, opened_ns),
             closed=closed is not None,
             code=close_code(connection),
+            by=closed.by if closed else None,
             end=end_of(connection),
             phase=shown_phase(connection, self.phase),
             # Rows need not be in order of time.

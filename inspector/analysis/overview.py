@@ -279,7 +279,6 @@ class _Count:
         connection = self.connection
         opened, closed = connection.opened, connection.closed
         code = close_code(connection)
-        known = None if code is None else registry.close_code(opened.plane, code)
         if opened.refusal is not None:
             phase = "refused"
         elif closed is not None:
@@ -302,7 +301,7 @@ class _Count:
             last_ns=max(self.last_ns, int(opened.at_ns)),
             closed_ns=None if closed is None else int(closed.at_ns),
             close_code=code,
-            close_name=known.name if known else "",
+            close_name=registry.close_name(opened.plane, code, closed.by if closed else None),
             close_reason=closed.reason if closed else "",
             closed_by=closed.by if closed else None,
             dave=connection.dave,

@@ -395,7 +395,6 @@ class Survey:
         code = close_code(connection)
         if closed is not None:
             closed = replace(closed, code=code, by=closed.by if closed.by in _SIDES else None)
-        row = None if code is None else self._registry.close_code(opened.plane, code)
         return ConnectionStats(
             id=opened.connection,
             plane=opened.plane,
@@ -412,7 +411,7 @@ class Survey:
             opened_ns=opened_ns,
             lasted_ns=max(ended_ns - opened_ns, 0),
             closed=closed,
-            close_name=row.name if row else "",
+            close_name=self._registry.close_name(opened.plane, code, closed.by if closed else None),
             rows=rows,
             sent=sent,
             received=received,

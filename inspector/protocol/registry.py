@@ -344,6 +344,11 @@ class Registry:
         """Return what a close code means on a plane: its own row, else that of RFC 6455; None where no table has it."""
         return self._close_codes.get((plane, number)) or self._close_codes.get(("websocket", number))
 
+    def close_name(self, plane: str, number: int | None, side: str | None) -> str:
+        """Return the name of a close code that `side` sent; empty where it has none, as a client's own has."""
+        known = self.close_code(plane, number) if number is not None else None
+        return known.sent_by(side).name if known is not None else ""
+
     def close_codes(self, plane: str | None = None, number: int | None = None) -> list[CloseCode]:
         """Return all close codes, or those of a plane, or those with a number."""
         return [

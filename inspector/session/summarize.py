@@ -132,10 +132,12 @@ def _open(opened: Opened) -> str:
 
 
 def _close(plane: Plane, closed: Closed, registry: Registry) -> str:
-    known = registry.close_code(plane, closed.code) if closed.code is not None else None
-    unknown = "code unknown" if closed.is_recorded else "end not recorded"
-    unknown = "" if closed.code is not None or plane is Plane.MEDIA else unknown
-    name = known.sent_by(closed.by).name if known else unknown
+    if closed.code is not None:
+        name = registry.close_name(plane, closed.code, closed.by)
+    elif plane is Plane.MEDIA:
+        name = ""
+    else:
+        name = "code unknown" if closed.is_recorded else "end not recorded"
     code = "" if closed.code is None else str(closed.code)
     reason = _clipped(closed.reason)
     if reason.rstrip(".").casefold() == name.casefold():

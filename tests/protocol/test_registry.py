@@ -91,6 +91,13 @@ def test_a_close_code_means_something_together_with_its_plane(plane: Plane, numb
     assert code.name == name
 
 
+def test_what_a_client_calls_its_own_close_code_is_not_known() -> None:
+    names = [TABLES.close_name(Plane.GATEWAY, 4000, side) for side in ("server", "client", None)]
+    assert names == ["Unknown error", "", "Unknown error"]
+    assert TABLES.close_name(Plane.GATEWAY, 1000, "client") == "Normal Closure"
+    assert TABLES.close_name(Plane.GATEWAY, 4999, "server") == ""
+
+
 def test_an_unknown_close_code_is_nothing_unusual() -> None:
     assert TABLES.close_code(Plane.GATEWAY, 4999) is None
 

@@ -15,6 +15,7 @@ from inspector.tui.widgets.charts.lane_chart import LaneChart
 from tests.conversation import HELLO, Conversation, identify, ready
 from tests.tui.conftest import SAMPLES, screen_text, until
 from tests.tui.noticed import troubled
+from tests.voice_call import written
 
 
 @pytest.fixture
@@ -52,6 +53,14 @@ async def test_every_connection_has_a_lane_by_session(path: Path) -> None:
         assert [char for char in line(app, "findings")[30:] if char in "IWE"] == ["I", "I", "W", "E"]
         assert "R×" in shown(app)
         assert "#1 close 4009 Session timed out, row 43" in shown(app)
+
+
+async def test_a_client_s_own_close_is_not_called_what_discord_means_by_the_code(tmp_path: Path) -> None:
+    talk = Conversation().opens().server(HELLO).client(identify()).server(ready()).closes(4000, by="client")
+    app = GwinspectApp(written(tmp_path / "own.gwcap", talk.happenings), marks=UNICODE)
+    async with app.run_test(size=(120, 24)) as pilot:
+        await on_lanes(app, pilot, 5)
+        assert "#1 close 4000, row 5" in shown(app)
 
 
 async def test_the_cursor_tells_what_is_there_and_enter_goes_to_it(path: Path) -> None:

@@ -127,6 +127,15 @@ async def test_attempts_that_came_to_nothing_are_gone_through_one_by_one(tmp_pat
         await until(pilot, lambda: app.screen is app.main and app.main.timeline.current == 12)
 
 
+async def test_a_client_s_own_close_has_no_name_of_discord_s(tmp_path: Path) -> None:
+    main, first = asks(logged_in()), introduced(voice()).closes(4006, "", "client")
+    app = GwinspectApp(written(tmp_path / "a.gwcap", together(main, first)), marks=UNICODE)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await on_voice(app, pilot)
+        assert "close 4006" in shown(app)
+        assert "close 4006 Session" not in shown(app)
+
+
 async def test_without_a_call_it_says_so(tmp_path: Path) -> None:
     app = GwinspectApp(written(tmp_path / "a.gwcap", logged_in().happenings), marks=UNICODE)
     async with app.run_test(size=(120, 40)) as pilot:

@@ -298,8 +298,8 @@ class LaneChart(CanvasWidget):
             case "refused":
                 what = f"refused: {text}"
             case "close":
-                known = self._registry.close_code(lane.plane, int(text)) if text else None
-                what = f"close {text} {known.name if known else ''}".strip()
+                name = self._registry.close_name(lane.plane, int(text), lane.by) if text else ""
+                what = f"close {text} {name}".strip()
             case "identify" | "resume":
                 what = moment.sort.capitalize()
             case "rejected":

@@ -223,9 +223,10 @@ class Waterfall(Listing):
     def _words(self, step: HandshakeStep, *, short: bool = False) -> str:
         if step.key == "close":
             shaken = self._shown
-            code = shaken.code if shaken is not None else None
-            known = self._registry.close_code(Plane.VOICE, code) if code is not None else None
-            return f"close {'' if code is None else code} {known.name if known else ''}".replace("  ", " ").strip()
+            if shaken is None or shaken.code is None:
+                return "close"
+            name = self._registry.close_name(Plane.VOICE, shaken.code, shaken.by)
+            return f"close {shaken.code} {name}".strip()
         if step.key == "open":
             return "connection" if step.row is None else "connection refused" if self._refused else "connected"
         if step.side == "udp":
