@@ -201,7 +201,8 @@ def refused_token(now: Situation) -> Cause:
     name = "Identify" if isinstance(asked, Identify) else "Resume"
     if token is None:
         return Cause(f"the {name} had no token: it was null, empty or not text.", (asked.n,))
-    words = [f"{token_said(token)} in the {name} was refused"]
+    # That it was refused is what the code means: every screen says so next to this.
+    words = [f"the {name} had {token_said(token)}"]
     prefix = asked.prefix if isinstance(asked, Identify) else ""
     if prefix == "Bot":
         words.append("It begins with 'Bot ', which belongs in HTTP headers; here it goes bare")

@@ -114,13 +114,11 @@ def refused_token(now: Situation) -> Cause:
                 _rows(asked.n, other.server),
             )
         return usual(
-            now, f"{token_said(token)} was refused; no VOICE_SERVER_UPDATE for this call was recorded", asked.n
+            now, f"the client sent {token_said(token)}; no VOICE_SERVER_UPDATE for this call was recorded", asked.n
         )
     evidence = (call.server.n, asked.n)
     if token == call.token:
-        return usual(
-            now, f"{token_said(token)} was refused, and it is the one of the newest VOICE_SERVER_UPDATE", *evidence
-        )
+        return usual(now, f"the client sent {token_said(token)}, the one in the newest VOICE_SERVER_UPDATE", *evidence)
     if other is not None:
         return Cause(
             f"the client sent the token that was meant for the call in {other.server_id}.",
