@@ -214,7 +214,7 @@ class FrameRecorder:
             limit = getattr(ctx.options, "tcp_timeout", 600)
             if ended.close_code == 1006 and at - seen.last_at >= limit:
                 by, reason = "proxy", f"no traffic for {limit} s, so mitmproxy closed the connection"
-            # mitmproxy by itself tells the other end of a broken connection 1000.
+            # mitmproxy on its own tells the other end of a broken connection 1000.
             marks = {"marks": ["told_1000"]} if ended.close_code == 1006 else {}
             seen.put("close", at, code=ended.close_code, reason=reason, by=by, **marks)
 
@@ -472,7 +472,7 @@ class Unreadable(ValueError):
 def masked(data: bytes, is_text: bool, more: Sequence[str] = ()) -> bytes:
     """Return a message in the same length, with the values of secret keys and all that looks like a secret masked.
 
-    `more` are keys beside the usual ones. What a client compressed comes back inflated. Raises Unreadable.
+    `more` are keys next to the usual ones. What a client compressed comes back inflated. Raises Unreadable.
     """
     if not is_text and data[:1] == b"\x78":
         data = _inflated(data)
@@ -677,7 +677,7 @@ def _time(seconds: float | None = None) -> str:
 
 
 def _find_gwinspect() -> None:
-    """Make gwinspect importable. In a checkout it is beside this file, and nothing else is imported from there.
+    """Make gwinspect importable. In a checkout it is next to this file, and nothing else is imported from there.
 
     Raises ImportError where there is none, or another package has its name.
     """

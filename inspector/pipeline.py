@@ -70,7 +70,7 @@ class Pipeline:
     It raises nothing, whatever happened: what a bug of ours makes of a step is said in the row's note, and what cannot
     be read because of one has a row that says so.
 
-    Happenings and events are numbered from `first_frame` and `first_event`; a capture that is continued goes on
+    Happenings and events are numbered from `first_frame` and `first_event`; a capture that is continued continues
     from where it was.
     """
 
@@ -81,7 +81,7 @@ class Pipeline:
         self._rule_engine = RuleEngine(registry, self._tracker.world)
         self._open: dict[int, _Entry] = {}
         self._left: OrderedDict[int, _Entry] = OrderedDict()
-        # Open connections whose source does not know ends; and those of them whose client went on elsewhere.
+        # Open connections whose source does not know ends; and those of them whose client continued elsewhere.
         self._endless: set[int] = set()
         self._outlived: dict[int, _Entry] = {}
         self._media: dict[int, tuple[Connection, Media]] = {}
@@ -191,7 +191,7 @@ class Pipeline:
         self._read_all(connection, reader, reader.receive(frame, number), last, outcome)
 
     def _end_outlived(self, connection: Connection, what: Payload, last: Last, outcome: Outcome) -> None:
-        """Make the row of an end where a client goes on here whose connection before has no recorded one."""
+        """Make the row of an end where a client continues here whose connection before has no recorded one."""
         read = self._tracker.plans.of(connection.plane, True, what.op, what.event).read
         event = Event(self.next_event, connection.id, last.at_ns, connection.plane, Kind.PAYLOAD, True)
         event.op = what.op
@@ -308,7 +308,7 @@ class Pipeline:
             return True
         event, plan = self._payload_row(connection, reading, what, last, outcome)
         odd = 0
-        # All steps of nearly all messages, so one guard is around them: each by itself takes as long as a step.
+        # All steps of nearly all messages, so one guard is around them: each on its own takes as long as a step.
         try:
             self._tracker.locate(plan, event, what.d)
             odd = plan.oddities(connection, event, what, self._tracker.world)

@@ -116,7 +116,7 @@ class DaveTimeline:
 
 @dataclass(slots=True)
 class _Record:
-    """A transition, as it goes on."""
+    """A transition, as it continues."""
 
     what: What
     connection: int
@@ -156,7 +156,7 @@ class DaveRecorder:
         self._group: tuple[str, ...] = ()
 
     def begin(self) -> None:
-        """Begin anew: a connection that identifies has no group."""
+        """Begin again: a connection that identifies has no group."""
         self.dave = Dave()
 
     def take(self, event: Event, d: Any) -> None:
@@ -170,7 +170,7 @@ class DaveRecorder:
             self._note(at)
 
     def end(self, at: At) -> None:
-        """Take note that the connection has ended: nobody can be seen from then on."""
+        """Take note that the connection has ended: no one can be seen from then on."""
         self._change(at, "apart", None)
         self._sync(at.at_ns, (), ())
 
@@ -210,7 +210,7 @@ class DaveRecorder:
 
     def _note(self, at: At) -> None:
         """Write down what has changed."""
-        # Before Session Description, and where that was not recorded, nobody has said which version is in force.
+        # Before Session Description, and where that was not recorded, no one has said which version is in force.
         version = self.dave.version
         grouped = self.dave.inside and version != 0
         if grouped:

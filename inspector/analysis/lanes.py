@@ -57,7 +57,7 @@ class LaneMoment(NamedTuple):
     """Number of its row in the timeline."""
     sort: LaneMomentSort
     text: str
-    """The phase, the close code, or the rule; as it came, so whoever shows it makes it inert."""
+    """The phase, the close code, or the rule; as it came, so anyone who shows it makes it inert."""
 
 
 @dataclass(frozen=True, slots=True)

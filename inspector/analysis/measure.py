@@ -32,7 +32,7 @@ OUTLINE = 500
 MOST_TALLIES = 500
 # Characters of a name. Discord's are shorter; longer ones that begin alike are counted as one.
 LONGEST_NAME = 80
-# Sizes that are told apart: the last counts what has 1 GiB and more.
+# Sizes that are distinguished: the last counts what has 1 GiB and more.
 SIZES = 31
 
 # The last minute is also counted in steps of 1/16 s, so that the rate of now does not get coarse with time.
@@ -54,7 +54,7 @@ def _magnitude(low: int = 0, high: int = SIZES - 1) -> str:
     return f"case when wire_bytes < {1 << middle} then {below} else {above} end"
 
 
-# Opening and closing is no message.
+# Opening and closing is not a message.
 _MESSAGES = "from event where id > ?1 and id <= ?2 and kind not in ('open', 'close', 'gap')"
 # Times before 1970 are nonsense that only a made-up file has.
 _OVER_TIME = f"""
@@ -98,7 +98,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class NameTally:
-    """All messages of one name. Its texts are as they came: whoever shows them makes them inert."""
+    """All messages of one name. Its texts are as they came: anyone who shows them makes them inert."""
 
     plane: Plane
     kind: Kind

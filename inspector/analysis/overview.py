@@ -48,7 +48,7 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionView:
-    """One connection. Its texts are as they came: whoever shows them makes them inert."""
+    """One connection. Its texts are as they came: anyone who shows them makes them inert."""
 
     id: int
     """Its number in the capture, from 1."""
@@ -76,7 +76,7 @@ class ConnectionView:
     close_name: str
     """What the tables call the code; empty where they do not know it."""
     close_reason: str
-    """What stood beside the code."""
+    """What was next to the code."""
     closed_by: str | None
     dave: str | None
     """Voice: how far its end-to-end encryption has come, in words."""
@@ -234,7 +234,7 @@ class Overview:
         return self._counts[number]
 
     def _show(self, numbers: Iterable[int]) -> None:
-        """Make the views of connections anew, and of the sessions they belong to."""
+        """Make the views of connections again, and of the sessions they belong to."""
         stale = set()
         for number in numbers:
             count = self._counts[number]

@@ -1,7 +1,7 @@
 """What a recording amounts to: traffic by connection and by name, round trips of heartbeats, voice media, findings.
 
 SQLite counts the narrow rows of events; only the rows that stand for voice packets have their payloads read. All
-numbers of one survey are of one moment, also where the capture goes on growing. What is kept has a bound, as the wire
+numbers of one survey are of one moment, also where the capture continues growing. What is kept has a bound, as the wire
 may claim any number of names and streams.
 """
 
@@ -25,7 +25,7 @@ from inspector.session.state import Connection
 from inspector.store.ids import id_of
 from inspector.store.reader import BATCH, Reader, explained, unknown_connection
 
-# Names, rules, and streams of voice packets that are told apart.
+# Names, rules, and streams of voice packets that are distinguished.
 MOST = 500
 
 _PLANES = {plane.value: plane for plane in Plane}
@@ -95,7 +95,7 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStats:
-    """One connection. Its texts are as they came: whoever shows them makes them inert."""
+    """One connection. Its texts are as they came: anyone who shows them makes them inert."""
 
     id: int
     plane: Plane
@@ -126,7 +126,7 @@ class ConnectionStats:
     sent: Traffic
     received: Traffic
     findings: Mapping[Severity, int]
-    """How many of each severity stand at its rows."""
+    """How many of each severity are at its rows."""
 
     @property
     def traffic(self) -> Traffic:
@@ -316,7 +316,7 @@ class Survey:
 
     @contextmanager
     def _one_moment(self) -> Iterator[None]:
-        """Let all queries see the same rows; what was put beside the capture meanwhile is gone afterwards."""
+        """Let all queries see the same rows; what was put next to the capture meanwhile is gone afterwards."""
         self._db.execute("begin")
         try:
             yield

@@ -46,7 +46,7 @@ class LateFindings:
         self._printed.update(event.findings)
 
     def look(self, reader: Reader, after: int) -> None:
-        """Tell what is new at rows up to `after`, which are printed. What stands at later ones comes with them."""
+        """Tell what is new at rows up to `after`, which are printed. What is at later ones comes with them."""
         with explained(reader.path):
             found = reader.db.execute(
                 f"select {FINDING_COLUMNS}, id from finding where id > ? order by id", (self._seen,)
@@ -65,7 +65,7 @@ def follow(
     """Yield the events of a capture as they come, until its recorder has finished it.
 
     With `ended`, until that says so: it is asked on every beat, and knows better, as a finished capture may be
-    continued. `after` is the number of the event before the first; `late` goes on from a capture followed before.
+    continued. `after` is the number of the event before the first; `late` continues from a capture followed before.
     """
     late = late or LateFindings()
     while True:

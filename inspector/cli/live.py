@@ -1,6 +1,6 @@
 """``gwinspect live``: a proxy with the addon, and the timeline of what it records.
 
-The screen reads the capture and nothing else, so proxy and client go on if it is killed. A file beside the capture
+The screen reads the capture and nothing else, so proxy and client go on if it is killed. A file next to the capture
 (`inspector.proxy.livefile`) then leads the next `gwinspect live` to them.
 """
 
@@ -177,7 +177,7 @@ def _recording(
 
 
 def _settings_of(found: Live, capture: Path) -> Settings:
-    """Return the settings of a recording that goes on. Raises UsageError where another gwinspect shows it."""
+    """Return the settings of a recording that continues. Raises UsageError where another gwinspect shows it."""
     if found.owner.lives():
         raise UsageError(
             f"another gwinspect (process {found.owner.pid}) is recording into {capture}; "
@@ -191,7 +191,7 @@ def _settings_of(found: Live, capture: Path) -> Settings:
 def _write_livefile(
     settings: Settings, proxy: Process, client: Process | None, name: str | None, ca: Path, folder: Folder
 ) -> None:
-    """Write down, for a later gwinspect, what goes on here."""
+    """Write down, for a later gwinspect, what continues here."""
     owner, identity = identify(os.getpid()), identify(proxy.pid)
     if owner is None or identity is None:
         return

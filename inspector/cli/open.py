@@ -69,7 +69,7 @@ def open(  # noqa: A001
         is_import = True
         notes_for = _together(captures)
     if STDIN in captures:
-        # There is no file beside which marks and notes could be; the import is found again by what is in it.
+        # There is no file next to which marks and notes could be; the import is found again by what is in it.
         notes_for = path
 
     from inspector.tui.run import run
@@ -83,7 +83,7 @@ def open(  # noqa: A001
 
 
 def _grows(path: Path) -> bool:
-    """Say whether nobody has finished a capture: it is being recorded, or its recorder was killed."""
+    """Say whether no one has finished a capture: it is being recorded, or its recorder was killed."""
     reader = Reader(path)
     finished = "finished_at" in reader.meta()
     reader.close()
@@ -91,7 +91,7 @@ def _grows(path: Path) -> bool:
 
 
 def _together(paths: tuple[Path, ...]) -> Path:
-    """Return a name beside the first file that is the same whenever these files are opened together."""
+    """Return a name next to the first file that is the same whenever these files are opened together."""
     name = "+".join(path.name for path in paths)
     if len(name) > _LONGEST_NAME:
         name = name[:_LONGEST_NAME] + "-" + hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:12]

@@ -33,7 +33,7 @@ def as_capture(
 ) -> Path:
     """Return one capture with all that is in the files `captures`: the one that is named, or one that they make.
 
-    That one is in the cache, or, where nobody is to keep it, gone when the command ends: with `no_cache`, for what
+    That one is in the cache, or, where no one is to keep it, gone when the command ends: with `no_cache`, for what
     comes through a pipe, and where it has secrets that are usually masked (`keep_secrets`). Raises CaptureError,
     UsageError, EnvironmentProblem.
     """

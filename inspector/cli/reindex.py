@@ -1,4 +1,4 @@
-"""``gwinspect reindex``: events anew from the stored frames."""
+"""``gwinspect reindex``: events again from the stored frames."""
 
 from pathlib import Path
 

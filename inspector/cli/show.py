@@ -90,7 +90,7 @@ def show(
 def _follow(
     path: Path, printer: Printer, search: "Search | None", *, packets: bool, decrypt: bool, reveal: bool
 ) -> None:
-    """Print the rows of a capture that grows, until it is finished, or its recorder goes on in another file."""
+    """Print the rows of a capture that grows, until it is finished, or its recorder continues in another file."""
     from inspector.cli.follow import follow
     from inspector.report.packets import PacketReader
     from inspector.store.parts import Trail

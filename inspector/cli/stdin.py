@@ -81,7 +81,7 @@ def _saved(fd: int, name: str, path: Path) -> Path:
 
 
 def check_piped(fd: int = 0) -> None:
-    """Raise UsageError where stdin is a terminal: nobody types a recording."""
+    """Raise UsageError where stdin is a terminal: no one types a recording."""
     if os.isatty(fd):
         raise UsageError("- reads a recording from stdin, but stdin is a terminal; pipe one in")
 

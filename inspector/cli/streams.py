@@ -1,4 +1,4 @@
-"""stdin, stdout and stderr, whatever state they were handed over in: closed, full, or with nobody at the other end."""
+"""stdin, stdout and stderr, whatever state they were handed over in: closed, full, or with no one at the other end."""
 
 import errno
 import io

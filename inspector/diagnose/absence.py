@@ -80,7 +80,7 @@ def _reason_to_return(
 
 
 def _may_be_back(now: Situation, connection: Connection, ending: Ending) -> bool:
-    """Return whether the client has another connection since, or one of which nobody knows whose it is."""
+    """Return whether the client has another connection since, or one of which no one knows whose it is."""
     world = now.world
     if world.last_of.get(connection.identity or "") != connection.id:
         return True

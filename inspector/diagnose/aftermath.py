@@ -69,7 +69,7 @@ def _as_discord_does(said: Identify | Resume, right: bool | None, more: list[str
     """Return what to say of a client that comes back when Discord's own would no longer resume."""
     if isinstance(said, Resume):
         return right, [*more, "Discord's own client starts a new session after 3 min without an ACK"]
-    # Nobody can be wrong who does what that does.
+    # No one can be wrong who does what that does.
     return None, [*more, "Discord's own client does the same after 3 min without an ACK"]
 
 

@@ -16,7 +16,7 @@ from inspector.words import roughly
 # Heartbeats, and what a client introduces itself with: the opcodes that need no session on the main gateway.
 NEED_NO_SESSION = (*HEARTBEATS, GatewayOp.IDENTIFY, GatewayOp.RESUME)
 
-# Time within which a session can be resumed, by experience; nobody documents it.
+# Time within which a session can be resumed, by experience; no one documents it.
 RESUMABLE_NS = 300 * SECOND
 # Time after its last ACK within which Discord's own client resumes; see the source `official-client`.
 CLIENT_RESUMES_NS = 180 * SECOND

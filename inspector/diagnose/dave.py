@@ -16,7 +16,7 @@ from inspector.session.proposals import number_in
 from inspector.words import roughly
 
 VOICE = Plane.VOICE
-# Time after which nobody waits any longer for a client to be ready: the server goes on after some two seconds.
+# Time after which no one waits any longer for a client to be ready: the server continues after some two seconds.
 READY_NS = 3 * SECOND
 # Time in which a key package should come.
 PROMPT_NS = 3 * SECOND
@@ -334,7 +334,7 @@ def dave_passthrough(now: Situation) -> Iterator[Noticed]:
 def dave_group_replaced(now: Situation) -> Iterator[Noticed]:
     """The server replaced a working group with a new one, although encryption was never off."""
     encryption = now.connection.voice.encryption
-    # Whoever is left behind alone gets a new group as a matter of course.
+    # Anyone who is left behind alone gets a new group as a matter of course.
     is_alone = encryption.listed and not encryption.members.keys() - {encryption.user}
     if number_in(now.d, "epoch") != NEW_GROUP or is_alone:
         return

@@ -33,7 +33,7 @@ _Key = tuple[Plane, Kind | None, bool | None, int | str | None, str | None, int]
 
 
 class RuleEngine:
-    """Follows one recording, beside the tracker whose `world` it reads."""
+    """Follows one recording, next to the tracker whose `world` it reads."""
 
     def __init__(self, registry: Registry, world: World, rules: Sequence[Rule] = RULES) -> None:
         self._registry = registry
@@ -45,7 +45,7 @@ class RuleEngine:
         self._unfollowed: dict[str, tuple[Rule, ...]] = {}
         self._looked_ns = 0
         self.late: list[Finding] = []
-        """What `examine` noticed at rows before the one it was asked about; whoever calls it takes it."""
+        """What `examine` noticed at rows before the one it was asked about; anyone who calls it takes it."""
 
     def is_quiet(self, plan: Plan, connection: Connection, at_ns: int) -> bool:
         """Return whether no rule wants to see a payload that is not odd, so that `examine` would find nothing."""
@@ -100,7 +100,7 @@ class RuleEngine:
         return verdicts
 
     def tick(self, at_ns: int) -> list[Finding]:
-        """Look into the silence on all open connections: `at_ns` is now. What is noticed stands at their last rows."""
+        """Look into the silence on all open connections: `at_ns` is now. What is noticed is at their last rows."""
         found = self._look_back(at_ns)
         for connection in self._world.open.values():
             if at_ns <= connection.examined_ns:

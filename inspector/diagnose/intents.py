@@ -34,7 +34,7 @@ def _is_user(now: Situation) -> bool:
 def intents_undefined(now: Situation) -> Iterator[Noticed]:
     """A bot's intents have undefined bits; the gateway closes with 4013."""
     identify = now.expect(Identify)
-    # Users' clients and OAuth2 sessions have intents that nobody documents.
+    # Users' clients and OAuth2 sessions have intents that no one documents.
     if _is_user(now):
         return
     _, unknown = now.registry.intents_of(identify.intents or 0)

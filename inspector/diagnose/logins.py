@@ -159,7 +159,7 @@ def _is_command(op: int | str | None) -> bool:
 def identify_storm(now: Situation) -> Iterator[Noticed]:
     """The client identified again and again within a short time."""
     identify = now.expect(Identify)
-    # Of masks that hide equally much nobody can tell whether they are one token.
+    # Of masks that hide equally much no one can tell whether they are one token.
     if identify.token is None or is_lost(identify.token):
         return
     same = now.world.logins.of_shard(identify.token, identify.shard)

@@ -105,5 +105,5 @@ def _is_audio(d: Any) -> bool:
 
 def _number(d: Any, key: str) -> int:
     value = d.get(key) if type(d) is dict else None
-    # Whoever wrote a capture may have put anything there.
+    # Anyone who wrote a capture may have put anything there.
     return int(value) if isinstance(value, int | float) and 0 <= value < _LARGEST else 0

@@ -1,4 +1,4 @@
-"""What a rule is: one function that looks at one row, and what is said of it beside.
+"""What a rule is: one function that looks at one row, and what is said of it.
 
 A rule sees a `Situation`: the row, what it says, and the state of everything *before* that row. It remembers nothing,
 reads no clock, and yields what it noticed. Its docstring's first line is its title; what follows says why it matters.

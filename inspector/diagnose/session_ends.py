@@ -147,7 +147,7 @@ def reconnect_ignored(now: Situation) -> Iterator[Noticed]:
     if asked is None:
         return
     closed, stayed = now.closed, now.at_ns - asked.at_ns
-    # A server that closes at once leaves nobody the time to go.
+    # A server that closes at once leaves no one the time to go.
     too_late = closed is not None and closed.by == "server" and SECOND < stayed <= LEAVE_NS
     if too_late or now.passed(asked.at_ns + LEAVE_NS):
         by = f"the {closed.by or 'connection'} closed" if closed is not None else ""

@@ -1,6 +1,6 @@
 """What ended a connection: beyond what its code means, what in this session most likely led to it.
 
-`CAUSES` has one function for each close code; what is said of a code whatever the session stands in the tables of the
+`CAUSES` has one function for each close code; what is said of a code whatever the session is in the tables of the
 registry. A session can know better than a table: what cannot be resumed there is not to be resumed.
 """
 
@@ -75,7 +75,7 @@ _ERRORS = {
     Plane.GATEWAY: frozenset({4001, 4002, 4003, 4004, 4005, *range(4007, 4015)}),
     Plane.VOICE: frozenset({*range(4001, 4007), 4009, 4011, 4012, 4016, 4017, 4020, 4021}),
 }
-# Nobody has to do anything: networks drop, servers restart, people are moved.
+# No one has to do anything: networks drop, servers restart, people are moved.
 _ROUTINE = {
     Plane.GATEWAY: frozenset({1005, 1006, 1011, 1012, 1013, 1014, 4000}),
     Plane.VOICE: frozenset({1005, 1006, 1011, 1012, 1013, 1014, 4013, 4014, 4015, 4022}),

@@ -115,7 +115,7 @@ def voice_seq_ack_wrong(now: Situation) -> Iterator[Noticed]:
     if not _is_numbered(connection) or seq is None or seq < 0 or not connection.is_whole:
         return
     known = _counted(now)
-    # discord.py 2.7 takes the last number over into a call that it joins anew, until the first one comes there.
+    # discord.py 2.7 takes the last number over into a call that it joins again, until the first one comes there.
     is_left_over = isinstance(now.said, Beat) and _is_new(now)
     severity = Severity.INFO if is_left_over else None
     if known is None:

@@ -45,7 +45,7 @@ _PORTS = {"http": 80, "https": 443}
 
 _OPCODES = (0, 1, 2, 8, 9, 10)
 
-# A message that nobody dropped or injected: its length, its type, who sent it, the length of its data; then behind the
+# A message that no one dropped or injected: its length, its type, who sent it, the length of its data; then behind the
 # data its time, of a length that is told right, in this century.
 _TIME = rb",(?:" + rb"|".join(rb"%d:(1\d{9}\.\d{%d})" % (11 + digits, digits) for digits in (6, 7, 5, 4, 3, 2, 1))
 _WEBSOCKET = (

@@ -1,4 +1,4 @@
-"""Where a HAR and the message files that it names are: beside each other in a folder, or in one zip archive.
+"""Where a HAR and the message files that it names are: next to each other in a folder, or in one zip archive.
 
 Names in a HAR are anyone's, so only a plain name of the kind that Playwright gives is looked for. What a zip archive
 has is read bit by bit and within bounds: a small one can hold any amount of nothing.

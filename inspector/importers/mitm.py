@@ -82,7 +82,7 @@ class FlowFile(Source):
     """Reads a flow file, or several in a row in one file, of any version that the installed mitmproxy can read.
 
     What an addon changed is known only where mitmproxy kept the original (it does for edits by hand); elsewhere
-    `Frame.data` is what went on.
+    `Frame.data` is what continued.
     """
 
     format = "mitmproxy flows"

@@ -1,7 +1,7 @@
 """Tnetstrings, which flow files consist of, read from their place in a file: ``length:value`` and a byte for its kind.
 
 As each value says how long it is, what is not wanted is passed over without being read. Only what mitmproxy itself
-writes is taken; anything else is `Malformed`, and whoever asked has mitmproxy read it. https://tnetstrings.org
+writes is taken; anything else is `Malformed`, and anyone who asked has mitmproxy read it. https://tnetstrings.org
 """
 
 import re

@@ -1,6 +1,6 @@
-"""Every number and name that Discord's gateways use, and what each means; read from the tables beside this module.
+"""Every number and name that Discord's gateways use, and what each means; read from the tables next to this module.
 
-One rule keeps it whole: a fact about a number stands in a table, with its source, and nowhere in the code. The classes
+One rule keeps it whole: a fact about a number is in a table, with its source, and nowhere in the code. The classes
 below are also the tables' schema: a row may have the keys that its class has fields for, with values of their types,
 and nothing else. A number that no table has is normal. It prints as itself, and is never an error.
 """
@@ -77,7 +77,7 @@ class Opcode:
 
 
 OWN_CODES = 3000
-"""Close codes from here on are free for those who use WebSocket, each end by itself."""
+"""Close codes from here on are free for those who use WebSocket, each end on its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class CloseCode:
     basis: str = ""
     """Basis."""
     on_wire: bool = True
-    """False for those that only ever stand in an API or a log, never in a close frame."""
+    """False for those that only ever are in an API or a log, never in a close frame."""
     by_client: str = ""
     """What it means where the client sent it, if that matters."""
     by_server: str = ""

@@ -1,4 +1,4 @@
-"""What a recording needs of this machine, each point checked by itself: for ``gwinspect doctor``."""
+"""What a recording needs of this machine, each point checked on its own: for ``gwinspect doctor``."""
 
 import platform
 import shutil

@@ -1,4 +1,4 @@
-"""What hooks have handed over and nobody has taken yet: bounded, and what finds no room is counted.
+"""What hooks have handed over and no one has taken yet: bounded, and what finds no room is counted.
 
 Hooks put, in mitmproxy's loop; one thread takes.
 """

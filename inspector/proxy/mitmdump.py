@@ -42,7 +42,7 @@ GATEWAY_HOSTS = (
 
 
 def addon_path() -> Path:
-    """Return the file that ``mitmproxy -s`` takes: beside the package in a checkout, inside it once installed."""
+    """Return the file that ``mitmproxy -s`` takes: next to the package in a checkout, inside it once installed."""
     package = Path(str(files("inspector")))
     for candidate in (package / "addons" / "gwinspect.py", package.parent / "addons" / "gwinspect.py"):
         if candidate.is_file():
@@ -51,13 +51,13 @@ def addon_path() -> Path:
 
 
 def free_port(host: str) -> int:
-    """Return a TCP port of `host` that nobody listens on right now."""
+    """Return a TCP port of `host` that no one listens on right now."""
     with _bound(host, 0) as probe:
         return int(probe.getsockname()[1])
 
 
 def free_udp_port(host: str) -> int:
-    """Return a UDP port of `host` that nobody has right now."""
+    """Return a UDP port of `host` that no one has right now."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
@@ -192,7 +192,7 @@ class Proxy:
         return self._process.poll()
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait until the proxy ends by itself or is ended, and return its exit code. Raises TimeoutExpired."""
+        """Wait until the proxy ends on its own or is ended, and return its exit code. Raises TimeoutExpired."""
         assert self._process is not None
         return self._process.wait(timeout)
 
@@ -219,7 +219,7 @@ class Proxy:
     def _records(self) -> bool:
         """Say whether the addon has opened the capture, so that one it continues no longer says that it is finished."""
         capture = self.settings.capture
-        # Not before it is in WAL mode: a reader could stand in the way of that.
+        # Not before it is in WAL mode: a reader could be in the way of that.
         return Path(f"{capture}-wal").exists() and recording_of(capture) not in ("", self._before)
 
     def _check_port(self) -> None:

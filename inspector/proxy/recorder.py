@@ -419,7 +419,7 @@ class _Flow:
         forwarded = None
         original = original_of(message)
         if original is not None:
-            # Bytes that are only compressed anew say the same, and are not kept.
+            # Bytes that are only compressed again say the same, and are not kept.
             if original.changed:
                 marks, forwarded = Mark.CHANGED, content
             self._last = None if original.held else (message, content)

@@ -1,6 +1,6 @@
 """Attempts that came to nothing: one row each, whatever number of hooks mitmproxy calls for it.
 
-Where TLS with the server fails, mitmproxy goes on with the client, and answers its upgrade with 502: so what failed
+Where TLS with the server fails, mitmproxy continues with the client, and answers its upgrade with 502: so what failed
 first waits for what the client wanted, or for the client to leave.
 """
 

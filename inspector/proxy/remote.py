@@ -99,7 +99,7 @@ class RemoteScribe:
         return stream.refused or self._intake.put(stream, what)
 
     def saw(self, host: str) -> None:
-        """Note a WebSocket to `host` that is no gateway."""
+        """Note a WebSocket to `host` that is not a gateway."""
         self._intake.put(None, (_SAW, host))
 
     def learn(self, host: str, port: int) -> None:
@@ -337,6 +337,6 @@ def _received(pipe: IO[bytes], loads: Callable[[bytes], Any] = pickle.loads) -> 
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of the process: it finds the package where this file is, and is hooked by nobody."""
+    """Return the environment of the process: it finds the package where this file is, and is hooked by no one."""
     path = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path)), "GWINSPECT_HOOKS": "off"}

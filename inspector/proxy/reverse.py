@@ -27,7 +27,7 @@ from inspector.protocol.hosts import plane_of, shape_of
 from inspector.proxy.eventlog import log
 from inspector.proxy.rewriting import Rewriter
 
-# What stands before the host in the path that a client is told.
+# What is before the host in the path that a client is told.
 PREFIX = "/gwinspect-resume/"
 # Hosts that are remembered for each listener.
 MAX_HOSTS = 1000
@@ -52,7 +52,7 @@ class Original(NamedTuple):
 
     data: bytes
     changed: bool
-    """What it says was changed; else it is only compressed anew."""
+    """What it says was changed; else it is only compressed again."""
     held: bool
     """The client gets it with a later message."""
 
@@ -128,7 +128,7 @@ class Reverse:
             message.drop()
             self._end(flow, passed.broken)
         elif passed.data is None:
-            # Without bytes of its own, so that it disturbs nobody who reads mitmproxy's flows: a later one has them.
+            # Without bytes of its own, so that it disturbs no one who reads mitmproxy's flows: a later one has them.
             message.drop()
             message.content = b""
             _originals[message] = Original(data, False, True)

@@ -69,7 +69,7 @@ class Amendment(NamedTuple):
 class Scribe:
     """Takes happenings from `put` and writes them to `path` until `stop`. Raises CaptureError where it cannot begin.
 
-    `stands_aside`: it has a process of its own, and works there while nobody else wants the processor, as long as it
+    `stands_aside`: it has a process of its own, and works there while no one else wants the processor, as long as it
     keeps up. In one process with mitmproxy it would hold Python's lock meanwhile.
     """
 
@@ -77,7 +77,7 @@ class Scribe:
         self, path: Path, registry: Registry, *, keep_secrets: bool = False, stands_aside: bool = False
     ) -> None:
         self._thread = threading.Thread(target=self._work, name="gwinspect", daemon=True)
-        # Linux lets nobody come back from that policy, so that another thread has to go on.
+        # Linux lets no one come back from that policy, so that another thread has to continue.
         self._aside = (
             threading.Thread(target=self._work_aside, name="gwinspect aside", daemon=True)
             if stands_aside and hasattr(os, "SCHED_IDLE")
@@ -115,7 +115,7 @@ class Scribe:
         self.on_media: Callable[[str, int], None] = lambda host, port: None
         """Is told of addresses of media that were found, in this thread."""
         self.on_path: Callable[[Path], None] = lambda path: None
-        """Is told of the file in which the recording goes on, in this thread."""
+        """Is told of the file in which the recording continues, in this thread."""
         if self._clock.late_ns:
             self._note_clock(-self._clock.late_ns, "has been")
 
@@ -145,7 +145,7 @@ class Scribe:
         return self._intake.size
 
     def saw(self, host: str) -> None:
-        """Note a WebSocket to `host` that is no gateway."""
+        """Note a WebSocket to `host` that is not a gateway."""
         if len(self._hosts) < 1000:
             self._hosts.add(host)
 
@@ -198,7 +198,7 @@ class Scribe:
         self._end()
 
     def _look_at_file(self) -> bool:
-        """Go on in another file if somebody has taken this one away: nobody would ever find what is written to it.
+        """Go on in another file if somebody has taken this one away: no one would ever find what is written to it.
 
         Returns whether that was so.
         """
@@ -267,7 +267,7 @@ class Scribe:
             self._consider(stream, what, batch)
 
     def _contained(self, problem: str, step: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Take a step. A bug of ours in it is said, and the recording goes on."""
+        """Take a step. A bug of ours in it is said, and the recording continues."""
         try:
             step(*args, **kwargs)
         except Exception as error:

@@ -6,7 +6,7 @@
     one      := ("not" | "!") one | "(" either ")" | comparison | path | text
     comparison := name operator value | name ["not"] "in" "(" value ("," value)* ")"
 
-Where it cannot be read, `FilterError` names the column, what stands there and what was expected.
+Where it cannot be read, `FilterError` names the column, what is there and what was expected.
 """
 
 import difflib

@@ -106,7 +106,7 @@ def _path(leaf: InPayload) -> Question:
 
 
 def _all(needles: list[tuple[bytes, ...]]) -> tuple[bytes, ...]:
-    """Return bytes of which one stands in whatever equals one of the values; nothing at all, if that is not known."""
+    """Return bytes of which one is in whatever equals one of the values; nothing at all, if that is not known."""
     return tuple(needle for found in needles for needle in found) if needles and all(needles) else (b"",)
 
 

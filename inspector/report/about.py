@@ -259,7 +259,7 @@ def _unknown(opened: Opened) -> Iterator[str]:
 
 def _host(opened: Opened) -> str:
     try:
-        # Not what stands before an @, which would be a password.
+        # Not what is before an @, which would be a password.
         return _clipped(urlsplit(opened.url).netloc.rpartition("@")[2])
     except ValueError:
         return "a URL that cannot be read"

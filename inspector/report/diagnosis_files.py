@@ -122,7 +122,7 @@ def github(diagnosis: Diagnosis) -> Iterator[str]:
 def markdown(diagnosis: Diagnosis) -> Iterator[str]:
     """Yield a short summary in Markdown, as a job of CI shows it."""
     names = ", ".join(f"`{_cell(name)}`" for name in diagnosis.files)
-    yield f"### gwinspect: {found_in(diagnosis) or 'nothing found'} in {names}"
+    yield f"### gwinspect: {found_in(diagnosis) or 'no problems found'} in {names}"
     if diagnosis.cases:
         yield ""
         yield "| severity | case | row | what | do |"

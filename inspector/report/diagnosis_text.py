@@ -194,7 +194,7 @@ class _Page:
             f" {counted(len(diagnosis.accepted), 'case')} accepted by the baseline." if diagnosis.accepted else ""
         )
         if not found:
-            return f"Nothing found. {checked}{accepted}"
+            return f"No problems found. {checked}{accepted}"
         return f"{found}. {checked}{accepted} More: gwinspect explain {diagnosis.cases[0].name}"
 
 

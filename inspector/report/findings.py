@@ -1,4 +1,4 @@
-"""What is said of a rule, whatever the case: beside a finding, and of the verdict on a close."""
+"""What is said of a rule, whatever the case: next to a finding, and of the verdict on a close."""
 
 from typing import NamedTuple
 

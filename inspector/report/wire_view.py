@@ -1,7 +1,7 @@
 """How a row crossed the wire: the frames it came from, what they decode to, and their bytes to look at.
 
 One rule keeps it whole: bytes leave this module with their secrets masked, unless they are to be revealed. Where there
-are secrets in compressed bytes, or nobody knows what is in the bytes, none of them are shown.
+are secrets in compressed bytes, or no one knows what is in the bytes, none of them are shown.
 """
 
 from collections.abc import Iterable, Iterator
@@ -37,14 +37,14 @@ class WireFrame:
     at_ns: int
     from_client: bool | None
     is_text: bool | None
-    """None for what is no message."""
+    """None for what is not a message."""
     marks: Mark
     data: bytes
     """As its sender sent it, of the same length; masked unless secrets are revealed."""
     forwarded: bytes | None = None
     """What the other end got instead, where the proxy changed it; masked likewise."""
     packet: str = ""
-    """Of voice media: what stands in it in clear, in words."""
+    """Of voice media: what is in it in clear, in words."""
 
 
 @dataclass(slots=True)

@@ -213,7 +213,7 @@ def _prepare(dave: Dave, at: At, d: Any) -> None:
         dave.next_version = None
     _announce(dave, at, d, VoiceOp.DAVE_PREPARE_TRANSITION, version)
     if number_in(d, "transition_id") == AT_ONCE:
-        # Some begin anew at this too.
+        # Some begin again at this too.
         dave.packages_due += 1
 
 
@@ -283,7 +283,7 @@ def _propose(dave: Dave, at: At, d: Any) -> None:
         return
     epoch = number_in(d, "epoch")
     if epoch is not None and any(each.epoch != epoch for each in dave.open_proposals.values()):
-        # Nobody can commit those of another epoch any more.
+        # No one can commit those of another epoch any more.
         _settle(dave)
     if epoch is not None and dave.inside and epoch != dave.epoch:
         dave.epoch, dave.group = epoch, None

@@ -5,7 +5,7 @@ called, as deep as that goes:
 
     ["gateway-1", {"micros": 900, "calls": ["sessions-1", {"micros": 800, "calls": []}]}]
 
-Nobody documents it, so whatever is of another form is left out, and nothing is ever raised. Every name is inert.
+No one documents it, so whatever is of another form is left out, and nothing is ever raised. Every name is inert.
 """
 
 from collections import deque

@@ -1,6 +1,6 @@
 """What the payloads say that sessions are made of, as values: read once, for the state and for the rules.
 
-Whatever stands in a payload, reading it never raises: what is not of the right kind is None.
+Whatever is in a payload, reading it never raises: what is not of the right kind is None.
 """
 
 from collections.abc import Callable, Iterator
@@ -77,7 +77,7 @@ class Identify(NamedTuple):
 
 
 class Resume(NamedTuple):
-    """A client's wish to go on with a session; on the voice gateway too."""
+    """A client's wish to continue with a session; on the voice gateway too."""
 
     n: int
     at_ns: int

@@ -120,7 +120,7 @@ def _payload(event: Event, d: Any, registry: Registry, names: Mapping[int, str])
 def _open(opened: Opened) -> str:
     try:
         parts = urlsplit(opened.url)
-        # Not what stands before an @, which would be a password.
+        # Not what is before an @, which would be a password.
         where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
     except ValueError:
         where = "a URL that cannot be read"

@@ -176,7 +176,7 @@ class Tracker:
         else:
             code = connection.closed.code
             row = None if code is None else self._registry.close_code(event.plane, code)
-            # Where nobody knows who closed, it may have been a client that means to come back.
+            # Where no one knows who closed, it may have been a client that means to come back.
             if row is not None and connection.closed.by and row.sent_by(connection.closed.by).resume is False:
                 _destroy(session, "destroyed", event)
             else:

@@ -69,7 +69,7 @@ def open_file(path: Path) -> IO[bytes]:
 def passing_file(path: Path) -> Iterator[Path]:
     """Make an empty file for its owner's eyes only. Raises OSError.
 
-    Afterwards it is gone, with all that SQLite has put beside it, unless it was renamed. Its name, with some digits
+    Afterwards it is gone, with all that SQLite has put next to it, unless it was renamed. Its name, with some digits
     before the suffix of `path`, is chosen before it is made: no signal comes in between and leaves it behind.
     """
     made = path.with_suffix(f".{token_hex(4)}{path.suffix}")
@@ -132,7 +132,7 @@ def _ways_to_read(path: Path) -> list[str]:
     header = read_start(path.resolve(), 20)
     log = Path(f"{path.resolve()}-wal")
     if header[18:20] != _IN_ROLLBACK_MODE and not log.exists():
-        # The file is all there is, and SQLite would put an empty log beside it.
+        # The file is all there is, and SQLite would put an empty log next to it.
         return ["mode=ro&immutable=1"]
     return ["mode=ro", "mode=ro&immutable=1"]
 

@@ -1,4 +1,4 @@
-"""What a person wrote about the rows of a capture: marks and notes, in a file of their own beside it.
+"""What a person wrote about the rows of a capture: marks and notes, in a file of their own next to it.
 
 The capture itself is evidence and is never touched for them. A row is named by what never changes: its connection, the
 number and time of its first frame; its number too, but `gwinspect reindex` may change that, and `Notes.relocate` finds
@@ -60,7 +60,7 @@ _TYPES: dict[str, Any] = {field.name: field.type for field in fields(NotedRow)}
 
 
 class Notes:
-    """The marks and notes beside one capture: ``bot.gwcap`` has ``bot.gwcap.notes``.
+    """The marks and notes next to one capture: ``bot.gwcap`` has ``bot.gwcap.notes``.
 
     Raises CaptureError, and leaves the file alone, where it is damaged or was written by a newer gwinspect. Every
     change is saved at once. One that cannot be saved raises CaptureError, is kept in memory all the same, and is

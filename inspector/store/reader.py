@@ -54,7 +54,7 @@ class StoredFrame:
     from_client: bool | None
     """None where it is not known who closed."""
     is_text: bool | None
-    """None for what is no message."""
+    """None for what is not a message."""
     marks: Mark
     data: bytes
     """As its sender sent it; of a close its code, two bytes, 0 where there was none, and its reason."""
@@ -203,7 +203,7 @@ class Reader:
             return self._payload(number)
 
     def raw(self, event: Event) -> list[bytes]:
-        """Return the messages that an event came from, as they were stored; none for what is no message."""
+        """Return the messages that an event came from, as they were stored; none for what is not a message."""
         return [frame.data for frame in self.frames(event)] if event.kind in _OF_MESSAGES else []
 
     def frames(self, event: Event) -> list[StoredFrame]:
@@ -271,7 +271,7 @@ class Reader:
         version = self._one("pragma data_version")
         news, self._version = version != self._version, version
         if news:
-            # A reindex may have packed the payloads anew.
+            # A reindex may have packed the payloads again.
             self._chunks.clear()
         return news
 

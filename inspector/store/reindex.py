@@ -1,4 +1,4 @@
-"""A capture derived again from its messages: into a new file beside the old one, which then takes its place.
+"""A capture derived again from its messages: into a new file next to the old one, which then takes its place.
 
 Only what is checked gets into the new one, and the old one is as it was until the new one is whole.
 """
@@ -78,7 +78,7 @@ def _copy(old: Reader, writer: Writer, progress: Callable[[int, int], None]) -> 
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[Path]:
-    """Make an empty file beside `path`."""
+    """Make an empty file next to `path`."""
     try:
         with passing_file(path.with_name(f".{path.name}{_SUFFIX}")) as made:
             yield made

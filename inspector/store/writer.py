@@ -33,7 +33,7 @@ from inspector.store.tally import Tally
 # Happenings in one transaction. Larger batches are stored raw first and decoded after, so that a slow decode (or one
 # that is killed) never costs a frame.
 BATCH = 500
-# The same for a file that nobody reads or needs before it is finished.
+# The same for a file that no one reads or needs before it is finished.
 BULK_BATCH = 2000
 # The same for those that are stored raw: a disk that was full may not have room for all that was held back meanwhile.
 RAW_BATCH = 5000
@@ -265,7 +265,7 @@ class Writer:
             self._db.executemany("insert or replace into meta values (?, ?)", meta.items())
 
     def _start_over(self) -> None:
-        """Fill a new file with what must be known to go on: the open connections, and what of them is missing."""
+        """Fill a new file with what must be known to continue: the open connections, and what of them is missing."""
         opened = sorted(self._pipeline.connections, key=lambda connection: connection.opened.at_ns)
         lost = self._tally.without(self._frames)
         gaps = [gap for connection in opened if (gap := lost.gap(connection.id, self._pipeline.last_at_ns)) is not None]
@@ -428,7 +428,7 @@ class Writer:
             yield
             self._db.execute("commit")
         except BaseException:
-            # SQLite may have rolled back by itself, as when the disk is full.
+            # SQLite may have rolled back on its own, as when the disk is full.
             if self._db.in_transaction:
                 self._db.execute("rollback")
             raise

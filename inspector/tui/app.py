@@ -1,4 +1,4 @@
-"""The application: themes, and the one screen it opens. Everything else stands in screens and widgets."""
+"""The application: themes, and the one screen it opens. Everything else is in screens and widgets."""
 
 import asyncio
 import gc
@@ -114,7 +114,7 @@ class GwinspectApp(App[None]):
             leaving.receive(signal.SIGHUP)
 
     def on_went_on(self, message: WentOn) -> None:
-        """Show the file in which the recording goes on, in place of the one that was taken away."""
+        """Show the file in which the recording continues, in place of the one that was taken away."""
         path = message.path
         self.main = self._open(
             path, follow=True, where=message.where, notes_for=path, title=path.name, said=message.sentence

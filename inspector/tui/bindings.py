@@ -1,4 +1,4 @@
-"""Every key that works wherever one is on the main screen. Panes have keys of their own, beside what they do.
+"""Every key that works wherever one is on the main screen. Panes have keys of their own, next to what they do.
 
 The help, the footer and the command palette are made from these. A group is a heading of the help.
 """

@@ -110,7 +110,7 @@ class _Stream:
     _longest_header: int
     """Bytes."""
 
-    # These stand here, and not in `__init__`, as each payload that is compressed by itself makes a stream.
+    # These stand here, and not in `__init__`, as each payload that is compressed on its own makes a stream.
     _header = b""
     _offset = 0
     _lost: tuple[str, int, str] | None = None

@@ -97,7 +97,7 @@ def _values(data: bytes) -> int:
 
 
 def _has_long_integer(data: bytes, digits: bytes) -> bool:
-    """Say whether a run of 20 digits stands where a value does; mostly it is part of a string, such as a hash.
+    """Say whether a run of 20 digits is where a value does; mostly it is part of a string, such as a hash.
 
     `digits` is `data` with every digit made a zero and all else a space.
     """

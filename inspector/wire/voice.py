@@ -11,7 +11,7 @@ The frame type decides that a message is binary, never a table: opcode 29 is lis
 What `Payload.d` then holds; names inside MLS structures are those of RFC 9420, see `inspector.wire.mls`:
 
     25  signature_key, credential
-    26  key_package, user_id; wrapped: whether it stands in an MLSMessage
+    26  key_package, user_id; wrapped: whether it is in an MLSMessage
     27  operation "append": epoch, group_id, proposals: of each type, ref, user_id or removed, and the whole message
         operation "revoke": proposal_refs
     28  epoch, group_id, commit: the whole message; welcome, where there is one

@@ -252,7 +252,7 @@ def test_what_a_baseline_accepts_no_longer_fails(run: Run, tmp_path: Path) -> No
     assert "accepts 3 cases" in first.err
     again = run("diagnose", path, "--baseline", baseline)
     assert again.code == 0
-    assert "Nothing found." in again.out
+    assert "No problems found." in again.out
     assert "3 cases accepted by the baseline." in " ".join(again.out.split())
     # What has become worse is new again.
     made = json.loads(Path(baseline).read_text())

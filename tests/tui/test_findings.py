@@ -114,7 +114,7 @@ async def test_what_is_noticed_while_one_looks_comes_to_the_list(growing: Callab
     app = GwinspectApp(capture.path, marks=UNICODE, follow=True)
     async with app.run_test(size=(100, 30)) as pilot:
         await on_findings(app, pilot)
-        assert f"Nothing found. {len(RULES)} rules were checked." in shown(app)
+        assert f"No problems found. {len(RULES)} rules checked." in shown(app)
         db = connect(capture.path, write=True)
         add(db, [Finding("a-rule", Severity.WARN, "Silence.", 2)])
         db.close()

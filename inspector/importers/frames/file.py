@@ -1,6 +1,6 @@
 """Records into happenings.
 
-One line is read by itself: what is wrong with it costs no other. Lines are taken one at a time, so the same code reads
+One line is read on its own: what is wrong with it costs no other. Lines are taken one at a time, so the same code reads
 a file and one that grows (`inspector.importers.frames.growing`).
 """
 

@@ -147,7 +147,7 @@ class _Feeder(threading.Thread):
             self._tell(marked(f"{self._source.path.name} is no longer followed", error))
             raise
         finally:
-            # Whoever follows the capture waits for that.
+            # Anyone who follows the capture waits for that.
             with suppress(sqlite3.Error):
                 self._writer.finish()
 

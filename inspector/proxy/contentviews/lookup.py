@@ -42,7 +42,7 @@ PRIORITY = 10.0
 BUDGET = 64 * 1024 * 1024
 # Seconds of one turn of mitmproxy's loop that go into reading, some 2,000 messages. All traffic waits meanwhile.
 TURN = 0.3
-# And of those turns in which the rest is read, when nobody waits for it.
+# And of those turns in which the rest is read, when no one waits for it.
 SLICE = 0.02
 # Flows that are remembered, those that are no gateways too.
 MAX_FLOWS = 1000

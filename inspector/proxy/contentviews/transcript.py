@@ -182,7 +182,7 @@ class Transcript:
         self._ended(flow, self._end)
 
     def _closing(self, flow: HTTPFlow) -> list[str]:
-        """Return the lines on the end: in the words of whoever knows most of it."""
+        """Return the lines on the end: in the words of the one that knows most of it."""
         assert self._end is not None
         end, known = self._end, self._closes.get(flow)
         if known is not None:

@@ -29,7 +29,7 @@ from inspector.store.reader import Reader
 
 # Seconds that a command may run without a connection before that is worth a word.
 PATIENCE = 20.0
-# Seconds that a connection past the proxy has to last: a call of a web API is over by then, a gateway's goes on.
+# Seconds that a connection past the proxy has to last: a call of a web API is over by then, a gateway's continues.
 LASTING = 15.0
 # Seconds between two looks; one takes 2 to 30 ms.
 BEAT = 1.0

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 async def run(proxy: str, ca: Sequence[Path]) -> None:
-    """Log in, obey, and return when told goodbye or when the gateway takes nobody any more.
+    """Log in, obey, and return when told goodbye or when the gateway takes no one any more.
 
     `ca`: PEM files of the authorities to trust. Raises `ImportError` without discord.py, aiohttp's
     `ClientError` where not even the login works.

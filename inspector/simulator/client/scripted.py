@@ -431,7 +431,7 @@ class _Udp(asyncio.DatagramProtocol):
 async def _heart() -> AsyncIterator[Callable[..., None]]:
     """Give a function that beats from now on, at once and then each `interval_ms`, until the block is left.
 
-    It takes the pauses between beats too, in intervals, of which the last goes on for good; None for no more beats.
+    It takes the pauses between beats too, in intervals, of which the last continues for good; None for no more beats.
     """
     beating: list[asyncio.Task[None]] = []
 

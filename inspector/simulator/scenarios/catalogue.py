@@ -1,6 +1,6 @@
 """What the simulator can play. Each scenario is a script that reads like the transcript it makes.
 
-The rule: a script says only what passes on the wire. What the scripted client has to know stands beside it.
+The rule: a script says only what passes on the wire. What the scripted client has to know is next to it.
 """
 
 import difflib

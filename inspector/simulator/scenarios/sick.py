@@ -1,7 +1,7 @@
 """Scenarios in which something goes wrong, each named for it: what the rules are to notice in real traffic.
 
 The rule: each says in `gives` what is to be noticed when it is played at its own pace; pauses are as long as it takes
-for that and hardly longer. Which side is at fault stands beside the script, in `client_fault`, or in the script itself.
+for that and hardly longer. Which side is at fault is next to the script, in `client_fault`, or in the script itself.
 """
 
 from inspector.protocol.ops import GatewayOp, VoiceOp

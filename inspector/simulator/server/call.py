@@ -20,7 +20,7 @@ class ServerCall:
         self.sender = ExternalSender()
         self.group = ServerGroup(int(channel_id), self.sender)
         self.transition_id = -1
-        """Of the newest transition. The first group's is 0, for which nobody has to be ready; -1 before that."""
+        """Of the newest transition. The first group's is 0, for which no one has to be ready; -1 before that."""
         self.version = VERSION
         """Of DAVE, by which the guests encrypt; 0 is none."""
         self._channel_id = channel_id
@@ -119,5 +119,5 @@ class ServerCall:
 
 
 def about_others(proposals: Iterable[Proposal], user_id: int) -> list[Proposal]:
-    """Return those that somebody is told. Nobody can commit what concerns themselves, so they do not get it."""
+    """Return those that somebody is told. No one can commit what concerns themselves, so they do not get it."""
     return [proposal for proposal in proposals if proposal.user_id != user_id]

@@ -253,7 +253,7 @@ def _read_commit(reader: _Reader, group_id: bytes, epoch: int) -> tuple[int, lis
 
 
 def _split_welcome(data: bytes, user_id: int) -> dict[bytes | None, bytes]:
-    """Return, by KeyPackageRef, the Welcome for each new member by themselves. No bytes welcome nobody."""
+    """Return, by KeyPackageRef, the Welcome for each new member on their own. No bytes welcome no one."""
     if not data:
         return {}
     welcome = _Reader(data, f"the welcome of {user_id}")

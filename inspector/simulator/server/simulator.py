@@ -78,7 +78,7 @@ class Simulator:
         try:
             await self.scenario.script(self._discord)
         finally:
-            # A script that failed leaves nobody waiting.
+            # A script that failed leaves no one waiting.
             for connection in self._connections:
                 connection.abort()
 

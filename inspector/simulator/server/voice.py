@@ -151,7 +151,7 @@ class VoiceSocket(ServerSocket):
         self.call.group.offer(self.session.user_id, await self._expect_binary(VoiceOp.MLS_KEY_PACKAGE))
 
     async def add(self, *people: Json) -> list[Proposal]:
-        """Propose to everybody to add people, but to nobody themselves. Where there is no group yet, name all."""
+        """Propose to everybody to add people, but to no one themselves. Where there is no group yet, name all."""
         return await self.propose(self.call.add(*people))
 
     async def remove(self, *people: Json) -> list[Proposal]:
@@ -182,7 +182,7 @@ class VoiceSocket(ServerSocket):
         return transition
 
     async def announce(self, transition: ServerTransition) -> None:
-        """Tell this client of the newest commit: by a Welcome where it is new, not at all where it is no member."""
+        """Tell this client of the newest commit: by a Welcome where it is new, not at all where it is not a member."""
         user_id = self.session.user_id
         transition_id = self.call.transition_id.to_bytes(2)
         if user_id in transition.welcomes:

@@ -64,7 +64,7 @@ class FindingText(FindingLines):
             self.restart()
 
     def again(self) -> None:
-        """Say the same anew: what a client did after a close is known later than the close."""
+        """Say the same again: what a client did after a close is known later than the close."""
         case = self._case
         if (case is not None and case.end is not None) or (self._listed and is_close(self._listed.finding.rule)):
             self.changed()

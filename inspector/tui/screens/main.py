@@ -1,4 +1,4 @@
-"""The screen one lives in: the timeline with its filter, the tree of connections beside it, the detail below it.
+"""The screen one lives in: the timeline with its filter, the tree of connections next to it, the detail below it.
 
 It only brings the panes together, and keys to what they do. What panes show is in their own files, what is done for
 them in `inspector.tui.tasks`, and what takes long in workers.
@@ -60,7 +60,7 @@ BEAT = 0.05
 SLOW_BEAT = 0.25
 # Rows at the end of a capture about which something may still change.
 UNSETTLED = 200
-# Columns from which on the tree of connections has room beside everything else.
+# Columns from which on the tree of connections has room next to everything else.
 WIDE = 140
 # Seconds within which a second q quits although a client is still connected.
 SURE = 4.0
@@ -68,7 +68,7 @@ SURE = 4.0
 
 @dataclass
 class WentOn(Message):
-    """The file was taken away, and its recording goes on in another."""
+    """The file was taken away, and its recording continues in another."""
 
     path: Path
     sentence: str
@@ -247,7 +247,7 @@ class MainScreen(Guarded, Screen[None]):
             self.banner.say(f"The import failed, and these rows will not be saved: {problem}", trouble=True)
 
     def _go_on(self, path: Path) -> None:
-        """Have the file shown in which the recording goes on, unless there is something else on the screen."""
+        """Have the file shown in which the recording continues, unless there is something else on the screen."""
         if self.is_current and not self._gone_on:
             self._gone_on = True
             sentence = f"{self.path} was deleted or replaced; the recording continues in {path}."

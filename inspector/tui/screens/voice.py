@@ -20,7 +20,7 @@ from inspector.tui.widgets.voice.transition_table import TransitionTable
 from inspector.tui.widgets.voice.waterfall import Waterfall
 from inspector.words import counted, duration
 
-# Lines from which on tracks and table have room beside each other.
+# Lines from which on tracks and table have room next to each other.
 _TALL = 44
 
 

@@ -36,7 +36,7 @@ class Watching:
         self._trail = Trail(recording.path)
 
     def moved(self) -> Path | None:
-        """Return the file in which the recording goes on, where this one was taken away."""
+        """Return the file in which the recording continues, where this one was taken away."""
         path = self._recording.path
         return self._trail.path if (self.growing and self._trail.moved()) or self._trail.path != path else None
 

@@ -85,7 +85,7 @@ class Chart(CanvasWidget):
         self.border_title = Content(self.glyphs.plain(self.title()))
 
     def title(self) -> str:
-        """Return what stands in the border, inert."""
+        """Return what is in the border, inert."""
         raise NotImplementedError
 
 
@@ -151,7 +151,7 @@ class TimeChart(Chart):
         self._draw_times(canvas)
 
     def draw_plot(self, canvas: Canvas, height: int) -> None:
-        """Put down what stands above the axis of times, in the first `height` lines."""
+        """Put down what is above the axis of times, in the first `height` lines."""
         raise NotImplementedError
 
     @property

@@ -20,7 +20,7 @@ from inspector.tui.widgets.charts.canvas import Canvas, CanvasWidget
 from inspector.tui.widgets.lists.session_lines import session_name
 from inspector.words import clock, counted
 
-# Columns of the names beside the lanes, and from which width on they have the larger room.
+# Columns of the names next to the lanes, and from which width on they have the larger room.
 GUTTER, NARROW_GUTTER, ROOMY = 30, 24, 100
 # The shortest stretch of time that is zoomed into, in nanoseconds.
 CLOSEST_NS = 1_000_000
@@ -30,7 +30,7 @@ _TIME_ROOM = 16
 _CODE_ROOM = 6
 # Things that are told of one place.
 _TOLD = 4
-# Ends that are nobody's trouble.
+# Ends that are no one's trouble.
 _PEACEFUL = ("", "1000", "1001")
 
 # Phases in which a connection does what it is for, and those in which it is about to end. All others lead there.
@@ -256,7 +256,7 @@ class LaneChart(CanvasWidget):
         start, end = self.edge(column), self.edge(column + 1)
         found = [(lane, moment) for lane, moments in _moments(line) for moment in between(moments, start, end)]
         if line.row == "logins" and column:
-            # What was in vain may show beside the column that it happened in.
+            # What failed may show next to the column that it happened in.
             found += [
                 (lane, moment)
                 for lane, moments in _moments(line)

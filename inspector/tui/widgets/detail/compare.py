@@ -12,7 +12,7 @@ from inspector.tui.look import Glyphs, Piece
 from inspector.tui.widgets.detail.lines import Lines
 from inspector.words import duration
 
-# Columns to which paths are filled up, so that short values stand below each other.
+# Columns to which paths are filled up, so that short values are below each other.
 _ALIGNED = 32
 # Lines of one long value, and characters of it that are the same on both sides and still shown.
 _LONG_VALUE, _SAME = 8, 60

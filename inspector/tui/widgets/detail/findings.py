@@ -25,7 +25,7 @@ from inspector.words import clock, counted
 
 # Columns: of the widest line that reads well, and of the labels.
 _WIDEST, _LABEL = 110, 8
-# Rules of a case that are named beside that of its first finding.
+# Rules of a case that are named next to that of its first finding.
 _RULES = 12
 
 

@@ -1,4 +1,4 @@
-"""What stands where the timeline will be while there is no row yet: how to bring a client here, and what was said."""
+"""What is where the timeline will be while there is no row yet: how to bring a client here, and what was said."""
 
 from rich.text import Text
 from textual.app import ComposeResult

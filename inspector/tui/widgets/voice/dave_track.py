@@ -23,7 +23,7 @@ from inspector.tui.widgets.voice.listing import Painted, severity_mark
 from inspector.tui.widgets.voice.waterfall import ROOMY, between
 from inspector.words import clock, counted
 
-# Columns of the names beside the tracks.
+# Columns of the names next to the tracks.
 _GUTTER, _NARROW_GUTTER = 26, 20
 # Users that have a track of their own; the others are counted.
 _MOST_TRACKS = 12
@@ -387,7 +387,7 @@ class DaveTrack(Painted):
             if y >= canvas.height:
                 continue
             if mark.line != "epochs":
-                # Where it would cover another, it goes beside it.
+                # Where it would cover another, it goes next to it.
                 x = next((beside for beside in range(x, min(x + _ASIDE, canvas.width)) if canvas.blank(beside, y)), x)
             canvas.put(x, y, mark.sign, mark.style)
             if mark is self.mark:
