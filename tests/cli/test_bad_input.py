@@ -87,7 +87,7 @@ def test_a_file_that_may_not_be_read(run, capture: Path, command: str) -> None:
     [
         (["show", "a", "b", "--follow"], "--follow takes one capture"),
         (["show", "a", "--raw"], "--raw needs --format jsonl"),
-        (["record", "--listen", "8080x"], "--listen wants HOST:PORT, such as 127.0.0.1:8080, not '8080x'"),
+        (["record", "--listen", "8080x"], "--listen takes HOST:PORT, such as 127.0.0.1:8080, not '8080x'"),
         (["demo", "helo"], "there is no scenario 'helo'; did you mean hello?"),
         (["explain", "HEARTBEET"], "nothing is called 'HEARTBEET'; did you mean Heartbeat,"),
     ],

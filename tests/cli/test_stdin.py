@@ -86,7 +86,7 @@ def test_what_is_wrong_with_it_is_said_in_a_sentence(run, piped, tmp_path: Path)
 
 def test_stdin_can_be_named_once(run, piped, frames: Path) -> None:
     piped(frames)
-    assert "- is named twice" in run("show", "-", "-").err
+    assert "- is given twice" in run("show", "-", "-").err
 
 
 def test_a_terminal_is_not_read(run) -> None:

@@ -570,7 +570,7 @@ def test_what_a_full_disk_costs_is_a_row_of_each_connection(
             stand.say(first, _LARGE)
         _await(lambda: "cannot be written" in caplog.text)
         stand.say(first, _LARGE)
-        _await(lambda: "no room left to hold messages" in caplog.text)
+        _await(lambda: "no memory left to hold messages" in caplog.text)
         for number in range(5):
             stand.say(second, b'{"op":11}', from_client=number < 2)
         stand.close(second, 1000, by_client=True)
@@ -610,11 +610,11 @@ def test_a_disk_that_stays_full_to_the_end_is_said(
         _await(lambda: "cannot be written" in caplog.text)
         for _ in range(3):
             stand.say(connection, b"x" * 4000)
-        _await(lambda: "no room left to hold messages" in caplog.text)
+        _await(lambda: "no memory left to hold messages" in caplog.text)
         stand.close(connection, 1000)
         stand.recorder.done()
     assert "the recording could not be continued" in caplog.text
-    assert caplog.text.count("no room left") == 1
+    assert caplog.text.count("no memory left") == 1
     reader = Reader(stand.capture)
     assert "finished_at" not in reader.meta()
     reader.close()
@@ -671,7 +671,7 @@ def test_what_a_full_queue_refuses_is_a_row(
     assert [type(each) for each in happenings if each.connection == 1] == [Opened, Frame, Gap, Frame, Closed]
     assert [type(each) for each in happenings if each.connection == 2] == [Opened, Frame, Gap, Closed]
     assert [mark for _, mark in _frames(happenings)] == [Mark.NONE] * 4
-    assert "messages are not recorded: the disk is too slow" in caplog.text
+    assert "messages are lost: the disk is too slow" in caplog.text
 
 
 def test_hosts_are_named_when_no_gateway_comes(
@@ -933,7 +933,7 @@ def test_a_bug_in_telling_of_rows_costs_none(
     monkeypatch.setattr(scribe.Scribe, "_tell", broken)
     connection = stand.open()
     stand.say(connection, HELLO)
-    _await(lambda: "a row could not be told here" in caplog.text)
+    _await(lambda: "a row could not be printed here" in caplog.text)
     stand.say(connection, b'{"op":11}')
     assert [data for data, _ in _frames(stand.recorded())] == [HELLO, b'{"op":11}']
 
@@ -974,7 +974,7 @@ def test_an_upgrade_that_mitmproxy_takes_for_something_else_is_a_row(stand: Stan
     stand.recorder.response(other)
     [opened] = stand.recorded()
     assert isinstance(opened, Opened)
-    assert "mitmproxy does not take the answer for a WebSocket's" in (opened.refusal or "")
+    assert "mitmproxy does not accept the answer as a WebSocket's" in (opened.refusal or "")
 
 
 def test_an_upgrade_that_mitmproxy_would_fail_over_is_ended_and_a_row(stand: Stand) -> None:
@@ -999,7 +999,7 @@ def test_a_connection_over_which_mitmproxy_fails_is_ended(stand: Stand) -> None:
     closed = [(each.connection, each.by, each.reason) for each in stand.recorded() if isinstance(each, Closed)]
     failed, stopped = sorted(closed)
     assert failed[:2] == (1, "proxy")
-    assert failed[2].startswith("mitmproxy failed over this connection")
+    assert failed[2].startswith("mitmproxy failed on this connection")
     assert stopped == (2, "proxy", "mitmproxy was stopped")
 
 

@@ -240,7 +240,7 @@ def test_a_key_package_may_come_in_an_mls_message() -> None:
 
 
 def test_nobody_is_removed_who_is_not_there() -> None:
-    with pytest.raises(ScriptError, match="they are no member"):
+    with pytest.raises(ScriptError, match="they are not a member"):
         _two().group.remove(int(BJORN["id"]))
 
 

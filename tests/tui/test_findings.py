@@ -102,7 +102,7 @@ async def test_mild_findings_and_others_than_the_wanted_can_be_left_out(path: Pa
         assert screen.focused is screen.query_one(FindingList)
         await pilot.press("slash", *"xyz", "enter")
         await pilot.pause()
-        assert "No case is like that" in shown(app)
+        assert "No case matches" in shown(app)
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is app.main)
 

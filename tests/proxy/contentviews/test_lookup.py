@@ -217,7 +217,7 @@ def test_a_message_that_was_changed_afterwards_shows_what_was_sent() -> None:
     changed.content = b'{"op":7}'
     found = lines(transcripts, flow, changed)
     assert "READY" in found[0]
-    assert "The proxy has changed this message since. What was sent is shown." in found[1]
+    assert "The proxy has changed this message since. This is what was sent." in found[1]
 
 
 def test_what_the_proxy_did_to_a_message_is_said() -> None:
