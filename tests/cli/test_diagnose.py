@@ -99,7 +99,7 @@ def test_junit_has_a_case_for_each_rule_and_a_failure_for_what_fails(run: Run) -
     assert (suite.get("tests"), suite.get("failures")) == (str(len(names)), "1")
     assert (suites.get("tests"), suites.get("failures")) == (str(len(names)), "1")
     told = {case.get("name"): case.findtext("system-out") for case in suite if case.find("system-out") is not None}
-    assert told["heartbeat-late"] == "told with heartbeat-overdue"
+    assert told["heartbeat-late"] == "reported with heartbeat-overdue"
     assert "identify-spacing" in told
 
 

@@ -159,6 +159,6 @@ def test_without_any_terminal_the_screen_says_what_works_instead(frames: Path) -
         )
     assert (result.returncode, result.stdout) == (2, b"")
     assert (
-        b"`gwinspect open -` needs a terminal for its keys, and there is none; `gwinspect show -` works"
+        b"`gwinspect open -` needs a terminal for its keys, but there is none; `gwinspect show -` works"
         in result.stderr
     )

@@ -113,7 +113,7 @@ def test_nothing_is_said_too_early(place: Place, monkeypatch: pytest.MonkeyPatch
 def test_a_hook_that_was_not_asked_says_so(place: Place) -> None:
     found = why(place.start(sys.executable, "-c", SLEEP), "The hook is loaded")
     assert "and no gateway connection came to the proxy" in found.what
-    assert "did not ask for a gateway's address" in found.why[0]
+    assert "did not look up a gateway's address" in found.why[0]
 
 
 def test_an_option_that_keeps_the_hook_out_is_named(place: Place) -> None:
