@@ -79,7 +79,7 @@ def test_a_file_that_may_not_be_read(run, capture: Path, command: str) -> None:
     capture.chmod(0)
     result = run(*arguments(command, capture))
     assert result.code == 2
-    assert "may not be read" in said(result)
+    assert "permission denied: " in said(result)
 
 
 @pytest.mark.parametrize(

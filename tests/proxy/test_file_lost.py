@@ -89,9 +89,9 @@ def test_it_goes_on_in_a_file_that_has_everything(
     target = take_away(stand.capture)
     stand.say(connection, b'{"op":1,"d":1}', from_client=True)
     _await(lambda: "the recording continues in" in caplog.text)
-    (said,) = [each for each in caplog.records if "goes on in" in each.getMessage()]
+    (said,) = [each for each in caplog.records if "continues in" in each.getMessage()]
     assert said.levelno == logging.ERROR
-    assert f"goes on in {target}, with all that was recorded so far" in said.getMessage()
+    assert f"continues in {target}, with all that was recorded so far" in said.getMessage()
     later = talk.server(message("after", 2)).frames[-1]
     stand.say(connection, later.data, is_text=False)
     stand.close(connection, 1000, by_client=True)
@@ -198,7 +198,7 @@ def test_where_nothing_can_be_made_the_open_file_is_written_until_something_can(
     _await(lambda: Reader(stand.capture).last() == 2)
     monkeypatch.setattr("inspector.store.making.folders", lambda path: [])
     stand.capture.unlink()
-    _await(lambda: "no folder takes a file" in caplog.text)
+    _await(lambda: "no writable folder" in caplog.text)
     stand.say(connection, b'{"op":1}', from_client=True)
     monkeypatch.undo()
     monkeypatch.chdir(here)

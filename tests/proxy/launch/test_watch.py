@@ -118,7 +118,7 @@ def test_a_hook_that_was_not_asked_says_so(place: Place) -> None:
 
 def test_an_option_that_keeps_the_hook_out_is_named(place: Place) -> None:
     found = why(place.start(sys.executable, "-I", "-c", SLEEP), "-I")
-    assert any("runs with -I, so Python does not load our hook" in each for each in found.why)
+    assert any("runs with -I, so Python does not load the hook" in each for each in found.why)
     assert any("GWINSPECT_PROXY" in way.how for way in found.ways)
 
 
