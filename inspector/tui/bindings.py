@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 MAIN: list[BindingType] = [
     # Shown in the footer, the most wanted first.
     Binding("f", "filter", "filter", tooltip="Narrow the timeline with a filter"),
-    Binding("slash", "search", "search", tooltip="Look for text in payloads, names and notes"),
+    Binding("slash", "search", "search", tooltip="Search payloads, names and notes"),
     Binding("c", "jump('close', 1)", "next close"),
     Binding("p", "plots", "plots", tooltip="Rates, bytes, heartbeats and the mix of events"),
     Binding("F", "findings", "findings", tooltip="All findings, with evidence and remedies"),
@@ -26,7 +26,7 @@ MAIN: list[BindingType] = [
     Binding("exclamation_mark", "jump('finding', 1)", "next finding", show=False),
     Binding("colon", "goto", "go to a time or row", show=False),
     Binding("t", "time", "time: clock, since start, since row", show=False),
-    Binding("number_sign", "numbers", "show or hide the numbers of rows", show=False),
+    Binding("number_sign", "numbers", "show or hide row numbers", show=False),
     Binding("m", "mark", "mark the row", show=False),
     Binding("apostrophe", "jump('mark', 1)", "next mark", show=False),
     Binding("a", "note", "write a note on the row", show=False),

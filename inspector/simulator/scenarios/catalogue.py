@@ -304,7 +304,7 @@ SCENARIOS = {
         Scenario(
             "healthy",
             "Ten minutes of a healthy bot, in six seconds",
-            "Heartbeats, chatter, and what befalls the best: op 7, op 9, a lost line. There is nothing to warn of.",
+            "Heartbeats, chatter, and what happens to every bot: op 7, op 9, a lost connection. Nothing to warn about.",
             healthy,
             compress="zstd-stream",
             connections=4,
@@ -378,7 +378,7 @@ SCENARIOS = {
         Scenario(
             "voice",
             "Joining a voice channel",
-            "Main gateway and voice gateway side by side; the voice server crashes, the client resumes and is put out.",
+            "Main and voice gateway side by side; the voice server crashes, the client resumes and is disconnected.",
             voice_scripts.voice,
             "scripted",
             compress="zstd-stream",
@@ -387,7 +387,7 @@ SCENARIOS = {
         Scenario(
             "voice-resume",
             "A resume in the middle of a call",
-            "While the voice server is down somebody is added to an encrypted call; JSON and binary are sent again.",
+            "While the voice server is down someone is added to an encrypted call; JSON and binary are sent again.",
             voice_scripts.voice_resume,
             "scripted",
             compress="zstd-stream",
@@ -397,7 +397,7 @@ SCENARIOS = {
         Scenario(
             "dave-call",
             "An end-to-end encrypted call",
-            "The MLS group is made, one comes and goes, encryption is switched off and on again by a new group.",
+            "The MLS group is made, someone joins and leaves, encryption is switched off and on again by a new group.",
             voice_scripts.dave_call,
             compress="zstd-stream",
             media=True,
@@ -405,7 +405,7 @@ SCENARIOS = {
         ),
         Scenario(
             "dave-required",
-            "A call that takes encryption, and a bot without",
+            "A call that requires encryption, and a bot without it",
             "Identify offers version 0, close 4017, and the bot joins again. And again.",
             voice_scripts.dave_required,
             "scripted",
@@ -415,7 +415,7 @@ SCENARIOS = {
         ),
         Scenario(
             "dave-transition",
-            "A bot that loses step with an encrypted call",
+            "A bot that falls behind in an encrypted call",
             "It never says that it is ready, then cannot use a commit and offers no new key package.",
             voice_scripts.dave_transition,
             "scripted",

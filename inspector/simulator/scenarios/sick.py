@@ -459,8 +459,8 @@ SICK = (
     ),
     Scenario(
         "voice-kicked",
-        "Put out of a voice channel",
-        "Voice 4014: the account's own VOICE_STATE_UPDATE says that it is nowhere.",
+        "Disconnected from a voice channel",
+        "Voice 4014: the account's own VOICE_STATE_UPDATE has no channel.",
         voice_kicked,
         "scripted",
         gives=("voice-close-4014",),
@@ -484,7 +484,7 @@ SICK = (
     ),
     Scenario(
         "voice-stuck",
-        "A way into a call that stops halfway",
+        "A voice handshake that stops halfway",
         "Hello and Identify, but Ready never comes.",
         voice_stuck,
         "scripted",

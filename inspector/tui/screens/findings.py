@@ -103,7 +103,7 @@ class FindingsScreen(ReadingScreen):
         Binding("enter", "goto", "go to the row", tooltip="Show the chosen row in the timeline"),
         Binding("space", "fold", "unfold", tooltip="Show every finding of the case, or only its first again"),
         Binding("n", "choose(1)", "next of its rows", tooltip="Choose the next row of the finding's evidence"),
-        Binding("p", "choose(-1)", "row before", show=False),
+        Binding("p", "choose(-1)", "previous row", show=False),
         Binding("o", "order", "order", tooltip="Most urgent first, or by time"),
         Binding("m", "least", "severity", tooltip="All cases, warnings and errors, or only errors"),
         Binding("slash", "search", "search", tooltip="Only cases that contain a text, or of a rule"),

@@ -42,11 +42,11 @@ class VoiceScreen(ReadingScreen):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (_TALL, "-tall")]
     BINDINGS = [
         Binding("tab", "pane(1)", "other pane", tooltip="Switch to the tracks, or back to the handshake"),
-        Binding("shift+tab", "pane(-1)", "pane before", show=False),
+        Binding("shift+tab", "pane(-1)", "previous pane", show=False),
         Binding("right_square_bracket", "attempt(1)", "next handshake", tooltip="Show the next attempt of this call"),
-        Binding("left_square_bracket", "attempt(-1)", "handshake before", show=False),
+        Binding("left_square_bracket", "attempt(-1)", "previous handshake", show=False),
         Binding("c", "call(1)", "next call"),
-        Binding("C", "call(-1)", "call before", show=False),
+        Binding("C", "call(-1)", "previous call", show=False),
         Binding("t", "table", "table", tooltip="Transitions as a table, or as tracks over time"),
         Binding("escape,V,q", "back", "back"),
         Binding("question_mark", "help", "help"),

@@ -135,7 +135,7 @@ class LaneChart(CanvasWidget):
         Binding("home,g", "end(-1)", "to the start", show=False),
         Binding("end,G", "end(1)", "to the end", show=False),
         Binding("n", "seek(1)", "next mark", tooltip="Go to the next mark on this line"),
-        Binding("p,N", "seek(-1)", "mark before", show=False),
+        Binding("p,N", "seek(-1)", "previous mark", show=False),
     ]
 
     class Pointed(Message):

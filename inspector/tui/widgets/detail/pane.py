@@ -58,7 +58,7 @@ class Detail(Guarded):
         Binding("ctrl+y", "copy_all", "copy the payload as JSON", show=False),
         Binding("equals_sign", "filter", "filter by this", tooltip="Only rows with the value under the cursor"),
         Binding("w", "decoded", "bytes on the wire, or decoded", show=False),
-        Binding("less_than_sign", "compare(-1)", "compare with an older row; choose the row before", show=False),
+        Binding("less_than_sign", "compare(-1)", "compare with an older row; choose the previous row", show=False),
         Binding("greater_than_sign", "compare(1)", "compare with a newer row; choose the next row", show=False),
         Binding("1", "to_row(1)", "go to the first row of evidence, up to 9", show=False),
         *(Binding(str(number), f"to_row({number})", show=False) for number in range(2, 10)),

@@ -115,7 +115,7 @@ class DaveTrack(Painted):
     BINDINGS = [
         Binding("enter", "goto", "go to the row", tooltip="Show in the timeline what is under the cursor"),
         Binding("right,l", "move(1)", "next mark", tooltip="Go to the next mark on the tracks"),
-        Binding("left,h", "move(-1)", "mark before", show=False),
+        Binding("left,h", "move(-1)", "previous mark", show=False),
         Binding("home,g", "to(0)", "first mark", show=False),
         Binding("end,G", "to(-1)", "last mark", show=False),
         Binding("plus,equals_sign", "zoom(-1)", "zoom in", show=False),
