@@ -57,7 +57,7 @@ compatible: $(VENV)/.ready
 clients: $(VENV)/.ready
 	$(BIN)/python -m tests.e2e.clients $(ONLY)
 
-# Make sample_captures/ anew, with a real mitmproxy on the simulator's scenarios, and what README shows of them.
+# Make sample_captures/ again, with a real mitmproxy on the simulator's scenarios, and what README shows of them.
 samples: $(VENV)/.ready
 	$(BIN)/python sample_captures/make.py
 	$(BIN)/python -m tests.test_readme

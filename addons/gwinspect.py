@@ -117,7 +117,7 @@ _OPTIONS: tuple[tuple[str, Any, Any, str], ...] = (
     ("hosts", Sequence[str], [], "More hosts whose WebSockets are Discord gateways: HOST, HOST:PORT or *.HOST."),
     ("keep_secrets", bool, False, "Keep secrets in what is recorded instead of masking them."),
     ("media", bool, True, "Has no effect: UDP is recorded only where gwinspect is installed in mitmproxy's Python."),
-    ("trim", bool, False, "Let go of messages in mitmproxy once they are recorded, so that memory stays flat."),
+    ("trim", bool, False, "Drop messages from mitmproxy once they are recorded, so that memory stays flat."),
 )
 
 log = logging.getLogger("gwinspect")
@@ -213,8 +213,8 @@ class FrameRecorder:
             reason = reason if ctx.options.gwinspect_keep_secrets else masked_text(reason)
             limit = getattr(ctx.options, "tcp_timeout", 600)
             if ended.close_code == 1006 and at - seen.last_at >= limit:
-                by, reason = "proxy", f"nothing was said for {limit} s, so mitmproxy closed the connection"
-            # mitmproxy by itself tells the other end of a connection that broke off 1000.
+                by, reason = "proxy", f"no traffic for {limit} s, so mitmproxy closed the connection"
+            # mitmproxy on its own tells the other end of a broken connection 1000.
             marks = {"marks": ["told_1000"]} if ended.close_code == 1006 else {}
             seen.put("close", at, code=ended.close_code, reason=reason, by=by, **marks)
 
@@ -222,10 +222,10 @@ class FrameRecorder:
         if flow.response.status_code != 101:
             self._refused(flow, f"HTTP {flow.response.status_code} {flow.response.reason}".rstrip())
         elif flow.websocket is None:
-            self._refused(flow, "mitmproxy does not take the answer for a WebSocket's; what follows passes unrecorded")
+            self._refused(flow, "mitmproxy does not accept the answer as a WebSocket's; what follows passes unrecorded")
 
     def error(self, flow: http.HTTPFlow) -> None:
-        # An answer that breaks off is one to mitmproxy first, and then an error.
+        # An answer that is cut off is one to mitmproxy first, and then an error.
         if flow.websocket is None and not (flow.response and flow.response.timestamp_end):
             self._refused(flow, flow.error.msg)
 
@@ -375,7 +375,7 @@ class _File:
         self.put(header | {"hosts": list(ctx.options.gwinspect_hosts)})
 
     def _prepare(self) -> None:
-        """Make sure that the file is ours to append to, and note whether its last line broke off."""
+        """Make sure that the file is ours to append to, and note whether its last line is cut off."""
         if not stat.S_ISREG(os.fstat(self._fd).st_mode):
             raise ValueError(f"{self._path} is not a regular file; choose another name")
         try:
@@ -405,7 +405,7 @@ class _File:
         if failure and not self._lost:
             self._lost_at = _time()
             log.error(
-                "gwinspect: %s cannot be written (%s); traffic goes on unrecorded until it can", self._path, failure
+                "gwinspect: %s cannot be written (%s); traffic continues unrecorded until it can", self._path, failure
             )
         elif self._lost and not failure:
             log.log(ALERT, "gwinspect: %s can be written again; %d records are missing", self._path, self._lost)
@@ -472,7 +472,7 @@ class Unreadable(ValueError):
 def masked(data: bytes, is_text: bool, more: Sequence[str] = ()) -> bytes:
     """Return a message in the same length, with the values of secret keys and all that looks like a secret masked.
 
-    `more` are keys beside the usual ones. What a client compressed comes back inflated. Raises Unreadable.
+    `more` are keys next to the usual ones. What a client compressed comes back inflated. Raises Unreadable.
     """
     if not is_text and data[:1] == b"\x78":
         data = _inflated(data)
@@ -574,7 +574,7 @@ def _masked_etf(data: bytes, keys: set[str]) -> bytes:
         at, tag = found.end(), data[found.end() : found.end() + 1]
         end = _end_of_term(data, at)
         if tag in b"lt":
-            raise Unreadable("withheld", "there is a secret in it that cannot be masked by itself", at)
+            raise Unreadable("withheld", "it contains a secret that cannot be masked on its own", at)
         start = at + {b"m": 5, b"k": 3, b"n": 3}.get(tag, 1)
         hidden[start:end] = _mask(data[start:end]) if tag in b"mk" else bytes(end - start)
     at = 0
@@ -604,9 +604,11 @@ def _end_of_term(data: bytes, at: int) -> int:
         elif tag == b"h":
             waiting, at = waiting + int.from_bytes(data[at : at + 1], "big"), at + 1
         else:
-            raise Unreadable("bad-etf" if tag else "truncated", f"it is not a whole ETF term (byte {at - 1})", at - 1)
+            raise Unreadable(
+                "bad-etf" if tag else "truncated", f"it is not a complete ETF term (byte {at - 1})", at - 1
+            )
         if at > len(data):
-            raise Unreadable("truncated", f"the term goes on after its {len(data)} bytes", len(data))
+            raise Unreadable("truncated", f"the term is cut off after {len(data)} bytes", len(data))
     return at
 
 
@@ -625,7 +627,7 @@ def _inflated(data: bytes) -> bytes:
     except zlib.error as error:
         raise Unreadable("corrupt", f"a compressed payload that does not inflate: {error}", 0) from None
     if not inflate.eof:
-        raise Unreadable("corrupt", "a compressed payload that does not end", len(data))
+        raise Unreadable("corrupt", "a compressed payload that is cut off", len(data))
     return plain
 
 
@@ -675,7 +677,7 @@ def _time(seconds: float | None = None) -> str:
 
 
 def _find_gwinspect() -> None:
-    """Make gwinspect importable. In a checkout it is beside this file, and nothing else is imported from there.
+    """Make gwinspect importable. In a checkout it is next to this file, and nothing else is imported from there.
 
     Raises ImportError where there is none, or another package has its name.
     """

@@ -2,7 +2,7 @@
 
 Nothing that crosses the wire may end the program, the recording or the proxy, not even by way of a bug of ours. So
 there is a guard around each row, each rule, each test of a filter and each pane: what goes wrong there is said in its
-place (`marked`), and the rest goes on. Guards are few, each around a whole step, and none is silent.
+place (`marked`), and the rest continues. Guards are few, each around a whole step, and none is silent.
 
 What ends the program all the same is printed by `report`: where it happened, without the values of variables, as they
 may be tokens.
@@ -32,7 +32,7 @@ _LONG = re.compile(r"[\w.+/=-]{20,}")
 
 
 def is_ours(error: BaseException) -> bool:
-    """Return whether a guard takes `error` for a bug of ours, and goes on without what raised it.
+    """Return whether a guard takes `error` for a bug of ours, and continues without what raised it.
 
     What a person can act on is none, nor is what ends programs (signals, `SystemExit`).
     """
@@ -73,7 +73,7 @@ def _words(error: BaseException) -> str:
     try:
         words = _LONG.sub("…", _QUOTED.sub("'…'", str(error)))
     except Exception as of_its_own:
-        words = f"its text cannot be had ({type(of_its_own).__name__})"
+        words = f"its text is not available ({type(of_its_own).__name__})"
     return f": {words[:_WORDS]}" if words else ""
 
 
@@ -87,7 +87,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _short(filename: str) -> str:
-    """Return a file's name from its package on: where things are installed is nobody's business."""
+    """Return a file's name from its package on: where things are installed is no one's business."""
     parts = filename.replace("\\", "/").split("/")
     if filename.startswith(_PACKAGE):
         return "/".join(["inspector", *filename[len(_PACKAGE) :].replace("\\", "/").split("/")])

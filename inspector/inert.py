@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from unicodedata import category
 
-# Default_Ignorable_Code_Point and Bidi_Control of https://www.unicode.org/reports/tr44/, and what is no text at all.
+# Default_Ignorable_Code_Point and Bidi_Control of https://www.unicode.org/reports/tr44/, and what is not text at all.
 _UNSAFE = (
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\u3164\ud800-\udfff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"

@@ -65,7 +65,7 @@ def start(command: Sequence[str], **options: Any) -> "subprocess.Popen[bytes]":
     """Start a process, with `options` of Popen. Raises OSError.
 
     A signal that comes meanwhile ends the process and takes effect then: raised within Popen, it would leave one behind
-    that nobody knows.
+    that no one knows.
     """
     global _is_starting
     # Every command imports this module, and few start anything.

@@ -47,9 +47,9 @@ class Mark(IntFlag):
 
     NONE = 0
     INJECTED = 1
-    """The proxy made it up; the other end never sent it."""
+    """The proxy created it; the other end never sent it."""
     DROPPED = 2
-    """It was sent, and the proxy did not pass it on."""
+    """It was sent, and the proxy did not forward it."""
     CHANGED = 4
     """It was sent, and the proxy passed on something else."""
     REDACTED = 8
@@ -120,7 +120,7 @@ class Opened:
 class Frame:
     """One WebSocket message as it crossed the wire: whole, with permessage-deflate undone, and nothing else.
 
-    On the plane ``media`` it is a UDP datagram. Nobody changes one; it is not frozen as making a frozen one takes four
+    On the plane ``media`` it is a UDP datagram. No one changes one; it is not frozen as making a frozen one takes four
     times as long, and there is one for each message.
     """
 
@@ -163,7 +163,7 @@ class Closed:
 
     @property
     def is_recorded(self) -> bool:
-        """Whether anything is known of how it ended; else this only stands behind the last that is known of it."""
+        """Whether anything is known of how it ended; else this only is behind the last that is known of it."""
         return self.code is not None or self.by is not None
 
     @property
@@ -180,7 +180,7 @@ class Gap:
 
     connection: int
     at_ns: int
-    """When that came to light: when recording went on."""
+    """When that came to light: when recording continued."""
     since_ns: int
     """When the first of them did."""
     until_ns: int
@@ -208,7 +208,7 @@ class Severity(IntEnum):
     """How much a finding matters: the higher the worse. The numbers are stored in captures."""
 
     INFO = 1
-    """Worth knowing; nobody has to do anything."""
+    """Worth knowing; no one has to do anything."""
     WARN = 2
     """It works, but not as it should, or not for long."""
     ERROR = 3
@@ -227,7 +227,7 @@ class Finding:
     event: int
     """Number of the row it stands at: where it was noticed."""
     evidence: tuple[int, ...] = ()
-    """Numbers of the rows that it speaks of, in order; the row it stands at is left out."""
+    """Numbers of the rows that it speaks of, in order; the row it is at is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +247,7 @@ class Verdict:
     advice: str = ""
     """What to do, in a sentence or two."""
     right: bool | None = None
-    """Whether what the client did next was right; None while it has done nothing, or nobody can tell."""
+    """Whether what the client did next was right; None while it has done nothing, or no one can tell."""
     then: str = ""
     """What the client did next, in words; empty while it has done nothing."""
     then_event: int | None = None

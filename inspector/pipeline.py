@@ -31,8 +31,8 @@ from inspector.model import (
 )
 from inspector.protocol.registry import Registry
 from inspector.session.media import Media
+from inspector.session.messages import Identify, Message, Ready, Resume, marks_of
 from inspector.session.plan import Plan
-from inspector.session.said import Identify, Ready, Resume, Said, marks_of
 from inspector.session.state import Connection
 from inspector.session.summarize import names_in
 from inspector.session.tracker import Tracker
@@ -86,7 +86,7 @@ class Pipeline:
     It raises nothing, whatever happened: what a bug of ours makes of a step is said in the row's note, and what cannot
     be read because of one has a row that says so.
 
-    Happenings and events are numbered from `first_frame` and `first_event`; a capture that is continued goes on
+    Happenings and events are numbered from `first_frame` and `first_event`; a capture that is continued continues
     from where it was.
 
     Recordings have nothing to do with each other until a client in one shows a token, a session or a user that another
@@ -105,7 +105,7 @@ class Pipeline:
         self._tracker, self._rule_engine = self._recordings[0].tracker, self._recordings[0].rule_engine
         self._open: dict[int, _Entry] = {}
         self._left: OrderedDict[int, _Entry] = OrderedDict()
-        # Open connections whose source does not know ends; and those of them whose client went on elsewhere.
+        # Open connections whose source does not know ends; and those of them whose client continued elsewhere.
         self._endless: set[int] = set()
         self._outlived: dict[int, _Entry] = {}
         self._media: dict[int, tuple[Connection, Media]] = {}
@@ -245,7 +245,7 @@ class Pipeline:
         self._read_all(connection, reader, reader.receive(frame, number), last, outcome)
 
     def _end_outlived(self, connection: Connection, what: Payload, last: Last, outcome: Outcome) -> None:
-        """Make the row of an end where a client goes on here whose connection before has no recorded one."""
+        """Make the row of an end where a client continues here whose connection before has no recorded one."""
         read = self._tracker.plans.of(connection.plane, True, what.op, what.event).read
         event = Event(self.next_event, connection.id, last.at_ns, connection.plane, Kind.PAYLOAD, True)
         event.op = what.op
@@ -293,7 +293,7 @@ class Pipeline:
         event.closed, event.marks = closed, closed.marks
         event.from_client = {"client": True, "server": False}.get(closed.by or "")
         if connection.unread_frames:
-            event.note = f"{connection.unread_frames:,} messages before it were kept raw, unread"
+            event.note = f"{connection.unread_frames:,} messages before it were stored undecoded"
         self._examine(connection, event, outcome)
         _step(event, self._tracker.closed, connection, event)
 
@@ -364,7 +364,7 @@ class Pipeline:
             return True
         event, plan = self._payload_row(connection, reading, what, last, outcome)
         odd = 0
-        # All steps of nearly all messages, so one guard is around them: each by itself takes as long as a step.
+        # All steps of nearly all messages, so one guard is around them: each on its own takes as long as a step.
         try:
             self._tracker.locate(plan, event, what.d)
             odd = plan.oddities(connection, event, what, self._tracker.world)
@@ -384,7 +384,9 @@ class Pipeline:
         """Return whether a payload does no more than come: it moves nothing, and no rule wants to see it."""
         return not odd and plan.is_plain and self._rule_engine.is_quiet(plan, connection, event.at_ns)
 
-    def _said(self, connection: Connection, read: Callable[[Event, Any], Said], event: Event, payload: Payload) -> Said:
+    def _said(
+        self, connection: Connection, read: Callable[[Event, Any], Message], event: Event, payload: Payload
+    ) -> Message:
         says = read(event, payload.d)
         if isinstance(says, Identify | Resume | Ready):
             self._go_home(connection.opened.recording, says)
@@ -398,7 +400,7 @@ class Pipeline:
         event: Event,
         outcome: Outcome,
         payload: Payload | None = None,
-        says: Said | None = None,
+        says: Message | None = None,
         plan: Plan | None = None,
         odd: int = 0,
     ) -> None:

@@ -21,7 +21,7 @@ def size(count: int) -> str:
     return f"{value:.1f} {units[-1]}" if value < 9.95 else f"{value:.0f} {units[-1]}"
 
 
-def took(ns: int) -> str:
+def roughly(ns: int) -> str:
     """Return a span of nanoseconds as a sentence says it: ``850 ms``, ``41.2 s``, ``3 min``."""
     ns = max(ns, 0)
     if ns < 1_000_000_000:

@@ -41,7 +41,7 @@ from inspector.report.recording import Recording
 from inspector.report.rows import CaptureRows
 from inspector.report.stats_jsonl import jsonl as stats_jsonl
 from inspector.report.text import TextRows
-from inspector.report.wiretap import wire_facts
+from inspector.report.wire_view import wire_facts
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
 from inspector.wire.decoder import read_payload

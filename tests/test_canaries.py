@@ -27,7 +27,7 @@ from inspector.report.outline import Outline, body
 from inspector.report.present import Shown
 from inspector.report.pretty import text_of
 from inspector.report.recording import Recording
-from inspector.report.wiretap import hexdump, wire_facts
+from inspector.report.wire_view import hexdump, wire_facts
 from inspector.store.chunks import unpack
 from inspector.store.writer import Writer
 from inspector.tui.app import GwinspectApp

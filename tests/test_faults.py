@@ -63,7 +63,7 @@ def test_a_report_tells_what_led_to_it_and_stays_short() -> None:
 
 
 def test_an_exception_that_cannot_be_written_is_reported() -> None:
-    assert "its text cannot be had" in report(caught({}.__getitem__, 10**5000))[-1]
+    assert "its text is not available" in report(caught({}.__getitem__, 10**5000))[-1]
 
 
 def test_no_folder_of_this_machine_is_named() -> None:

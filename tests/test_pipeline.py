@@ -110,7 +110,7 @@ def test_the_close_counts_what_could_not_be_read() -> None:
     talk.client(HEARTBEAT)
     found = events(talk.closes(1000))
     assert [event.kind for event in found] == [Kind.OPEN, Kind.UNDECODED, Kind.PAYLOAD, Kind.CLOSE]
-    assert found[-1].note == "3 messages before it were kept raw, unread"
+    assert found[-1].note == "3 messages before it were stored undecoded"
 
 
 @pytest.mark.parametrize("ending", [True, False])
@@ -128,7 +128,7 @@ def test_a_payload_that_never_came_whole_has_a_row_at_the_end(ending: bool) -> N
 
 def test_problems_of_a_payload_stand_in_its_note() -> None:
     talk = Conversation().opens().frame(b'{"op":"11"}', is_text=True)
-    assert events(talk)[1].note == "no heartbeat was waiting for it; op is the text '11', not a number"
+    assert events(talk)[1].note == "no heartbeat was pending; op is the text '11', not a number"
 
 
 def test_marks_of_a_message_are_those_of_its_row() -> None:

@@ -18,7 +18,7 @@ from inspector.diagnose import rule
 from inspector.model import Plane, Severity
 from inspector.protocol.registry import default, load
 from inspector.query.grammar import parse
-from inspector.session.said import Hello
+from inspector.session.messages import Hello
 from tests.conversation import HELLO, Conversation
 from tests.fed import asking, fed
 

@@ -14,10 +14,10 @@ from inspector.words import (
     iso,
     listed,
     percent,
+    roughly,
     round_trip,
     size,
     step_length,
-    took,
 )
 
 
@@ -91,7 +91,7 @@ def test_a_share_is_never_nothing_where_there_is_some(value: int, total: int, te
 
 @given(st.integers(-(10**30), -1))
 def test_no_span_is_negative(ns: int) -> None:
-    said = [took(ns), duration(ns), delta(ns), round_trip(ns), step_length(ns)]
+    said = [roughly(ns), duration(ns), delta(ns), round_trip(ns), step_length(ns)]
     assert said == ["0 ms", "0 ms", "+0 ms", "0.0 ms", "0.0 ms"]
 
 
@@ -108,7 +108,7 @@ def test_no_span_is_negative(ns: int) -> None:
     ],
 )
 def test_a_span_in_a_sentence_is_rough(ms: float, text: str) -> None:
-    assert took(int(ms * 1e6)) == text
+    assert roughly(int(ms * 1e6)) == text
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple
 from inspector.model import Event
 from inspector.protocol.ops import VoiceOp
 from inspector.session.dave import AT_ONCE, NEW_GROUP, Dave, Transition
+from inspector.session.messages import At
 from inspector.session.proposals import number_in
-from inspector.session.said import At
 
 # Kept of one call; the newest, where there are more.
 MOST_CHANGES, MOST_TRANSITIONS = 1_000, 500
@@ -116,7 +116,7 @@ class DaveTimeline:
 
 @dataclass(slots=True)
 class _Record:
-    """A transition, as it goes on."""
+    """A transition, as it continues."""
 
     what: What
     connection: int
@@ -156,7 +156,7 @@ class DaveRecorder:
         self._group: tuple[str, ...] = ()
 
     def begin(self) -> None:
-        """Begin anew: a connection that identifies has no group."""
+        """Begin again: a connection that identifies has no group."""
         self.dave = Dave()
 
     def take(self, event: Event, d: Any) -> None:
@@ -170,7 +170,7 @@ class DaveRecorder:
             self._note(at)
 
     def end(self, at: At) -> None:
-        """Take note that the connection has ended: nobody can be seen from then on."""
+        """Take note that the connection has ended: no one can be seen from then on."""
         self._change(at, "apart", None)
         self._sync(at.at_ns, (), ())
 
@@ -210,7 +210,7 @@ class DaveRecorder:
 
     def _note(self, at: At) -> None:
         """Write down what has changed."""
-        # Before Session Description, and where that was not recorded, nobody has said which version is in force.
+        # Before Session Description, and where that was not recorded, no one has said which version is in force.
         version = self.dave.version
         grouped = self.dave.inside and version != 0
         if grouped:

@@ -71,8 +71,8 @@ def diagnose(path: Path, *, files: Sequence[str] = (), wanted: Callable[[str], b
         connections = reader.connections()
         if not connections:
             raise CaptureError(
-                f"there is no gateway connection in {path}, so there was nothing to check; see that the client went "
-                "through the proxy"
+                f"there is no gateway connection in {path}, so there was nothing to check; make sure that the client "
+                "goes through the proxy"
             )
         made.connections = len(connections)
         made.sessions = len({connection.session for connection in connections if connection.session})

@@ -1,7 +1,7 @@
 """What was noticed in a capture, all of it and row by row.
 
 Findings are read a slice at a time, so that a capture that grows costs only what is new. Texts are as they were stored:
-whoever shows them makes them inert.
+anyone who shows them makes them inert.
 """
 
 from bisect import insort

@@ -1,7 +1,7 @@
 """How one voice connection came about: what was asked on the main gateway, what followed on the voice socket, and what
 did not come although it was due.
 
-`STEPS` is the order in which things are due; what was recorded stands in the order in which it happened. Source:
+`STEPS` is the order in which things are due; what was recorded is in the order in which it happened. Source:
 https://docs.discord.com/developers/topics/voice-connections
 """
 
@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from inspector.protocol.ops import GatewayOp, VoiceOp
 
-# Nobody is waited for over so long: what comes after it, and need not come at all, is no part of the handshake's time.
+# No one is waited for over so long: what comes after it, and need not come at all, is no part of the handshake's time.
 LULL_NS = 10_000_000_000
 AT_ONCE = 0
 
@@ -32,7 +32,7 @@ class StepKind(NamedTuple):
     """To which part of the handshake it belongs. A client does ``login`` or ``resume``, never both."""
     side: StepSide
     op: int | None
-    """Its opcode; None for an event, an opening, a close, or what is no payload of a gateway."""
+    """Its opcode; None for an event, an opening, a close, or what is not a payload of a gateway."""
     word: str
     """What it is called where it has no opcode."""
     from_client: bool

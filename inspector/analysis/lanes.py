@@ -1,4 +1,4 @@
-"""Connections over time: what befell each, in which phase it was when, its heartbeats, and what was noticed on it.
+"""Connections over time: what happened to each, in which phase it was when, its heartbeats, and what was noticed on it.
 
 All of it comes from narrow rows, read a slice at a time, so that a capture that grows costs only what is new. Whatever
 is kept has a bound: the wire may open, ask and beat as often as it likes.
@@ -57,7 +57,7 @@ class LaneMoment(NamedTuple):
     """Number of its row in the timeline."""
     sort: LaneMomentSort
     text: str
-    """The phase, the close code, or the rule; as it came, so whoever shows it makes it inert."""
+    """The phase, the close code, or the rule; as it came, so anyone who shows it makes it inert."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,8 @@ class Lane:
     """It has ended; else it is open, or the recording ended first."""
     code: int | None
     """With which it was closed."""
+    by: str | None
+    """Who closed it, if that is known."""
     end: str
     """How it ended, in words; empty while `closed` is false."""
     phase: str
@@ -310,6 +312,7 @@ class _Way:
             last_ns=max(self.last_ns, opened_ns),
             closed=closed is not None,
             code=close_code(connection),
+            by=closed.by if closed else None,
             end=end_of(connection),
             phase=shown_phase(connection, self.phase),
             # Rows need not be in order of time.

@@ -32,7 +32,7 @@ OUTLINE = 500
 MOST_TALLIES = 500
 # Characters of a name. Discord's are shorter; longer ones that begin alike are counted as one.
 LONGEST_NAME = 80
-# Sizes that are told apart: the last counts what has 1 GiB and more.
+# Sizes that are distinguished: the last counts what has 1 GiB and more.
 SIZES = 31
 
 # The last minute is also counted in steps of 1/16 s, so that the rate of now does not get coarse with time.
@@ -57,7 +57,7 @@ def _magnitude(low: int = 0, high: int = SIZES - 1) -> str:
     return f"case when wire_bytes < {1 << middle} then {below} else {above} end"
 
 
-# Opening and closing is no message.
+# Opening and closing is not a message.
 _NO_MESSAGES = ("open", "close", "gap")
 IS_MESSAGE = f"kind not in {_NO_MESSAGES}"
 """SQL: whether a row of `event` is a message."""
@@ -113,7 +113,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class NameTally:
-    """All messages of one name. Its texts are as they came: whoever shows them makes them inert."""
+    """All messages of one name. Its texts are as they came: anyone who shows them makes them inert."""
 
     plane: Plane
     kind: Kind
@@ -136,7 +136,7 @@ class RoundTrips:
     connection: int
     at_ns: Sequence[int]
     """When the ACKs came, nanoseconds since the epoch; evenly thinned out, where there are many."""
-    took_ns: Sequence[int]
+    lasted_ns: Sequence[int]
     outline: tuple[tuple[int, int], ...]
     """The same for the eye: at most `OUTLINE` of them, with every peak and every dip among those kept."""
     count: int
@@ -341,9 +341,9 @@ class Measures:
             trips = self._trips.get(number)
             if trips is None:
                 trips = self._trips[int(number)] = _Trips()
-            took_ns = max(int(latency), 0)
-            trips.add(int(at_ns), took_ns)
-            self._latest.append(took_ns)
+            lasted_ns = max(int(latency), 0)
+            trips.add(int(at_ns), lasted_ns)
+            self._latest.append(lasted_ns)
 
 
 @dataclass(slots=True)
@@ -378,7 +378,7 @@ class _Trips:
 
     latest: deque[int] = field(default_factory=lambda: deque(maxlen=_RECENT_ROUND_TRIPS))
     at_ns: "array[int]" = field(default_factory=lambda: array("q"))
-    took_ns: "array[int]" = field(default_factory=lambda: array("q"))
+    lasted_ns: "array[int]" = field(default_factory=lambda: array("q"))
     count: int = 0
     longest_ns: int = 0
     stride: int = 1
@@ -386,24 +386,24 @@ class _Trips:
     shown: RoundTrips | None = None
     """What the last snapshot had, as long as it holds."""
 
-    def add(self, at_ns: int, took_ns: int) -> None:
-        self.latest.append(took_ns)
-        self.longest_ns = max(self.longest_ns, took_ns)
+    def add(self, at_ns: int, lasted_ns: int) -> None:
+        self.latest.append(lasted_ns)
+        self.longest_ns = max(self.longest_ns, lasted_ns)
         if self.count % self.stride == 0:
             self.at_ns.append(at_ns)
-            self.took_ns.append(took_ns)
+            self.lasted_ns.append(lasted_ns)
             if len(self.at_ns) > MOST_ROUND_TRIPS:
-                self.at_ns, self.took_ns = self.at_ns[::2], self.took_ns[::2]
+                self.at_ns, self.lasted_ns = self.at_ns[::2], self.lasted_ns[::2]
                 self.stride *= 2
         self.count += 1
         self.shown = None
 
     def view(self, number: int) -> RoundTrips:
         if self.shown is None:
-            middle = int(median(self.took_ns))
-            at_ns, took_ns = self.at_ns[:], self.took_ns[:]
-            outline = tuple(_outline(list(zip(at_ns, took_ns, strict=True))))
-            self.shown = RoundTrips(number, at_ns, took_ns, outline, self.count, self.longest_ns, middle)
+            middle = int(median(self.lasted_ns))
+            at_ns, lasted_ns = self.at_ns[:], self.lasted_ns[:]
+            outline = tuple(_outline(list(zip(at_ns, lasted_ns, strict=True))))
+            self.shown = RoundTrips(number, at_ns, lasted_ns, outline, self.count, self.longest_ns, middle)
         return self.shown
 
 

@@ -47,7 +47,7 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionView:
-    """One connection. Its texts are as they came: whoever shows them makes them inert."""
+    """One connection. Its texts are as they came: anyone who shows them makes them inert."""
 
     id: int
     """Its number in the capture, from 1."""
@@ -75,7 +75,7 @@ class ConnectionView:
     close_name: str
     """What the tables call the code; empty where they do not know it."""
     close_reason: str
-    """What stood beside the code."""
+    """What was next to the code."""
     closed_by: str | None
     dave: str | None
     """Voice: how far its end-to-end encryption has come, in words."""
@@ -218,7 +218,7 @@ class Overview:
         return self._counts[number]
 
     def _show(self, numbers: Iterable[int]) -> None:
-        """Make the views of connections anew, and of the sessions they belong to."""
+        """Make the views of connections again, and of the sessions they belong to."""
         stale = set()
         for number in numbers:
             count = self._counts[number]
@@ -263,7 +263,6 @@ class _Count:
         connection = self.connection
         opened, closed = connection.opened, connection.closed
         code = close_code(connection)
-        known = None if code is None else registry.close_code(opened.plane, code)
         if opened.refusal is not None:
             phase = "refused"
         elif closed is not None:
@@ -286,7 +285,7 @@ class _Count:
             last_ns=max(self.last_ns, int(opened.at_ns)),
             closed_ns=None if closed is None else int(closed.at_ns),
             close_code=code,
-            close_name=known.sent_by(closed.by).name if known and closed else "",
+            close_name=registry.close_name(opened.plane, code, closed.by if closed else None),
             close_reason=closed.reason if closed else "",
             closed_by=closed.by if closed else None,
             dave=connection.dave,

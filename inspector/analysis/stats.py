@@ -1,7 +1,7 @@
 """What a recording amounts to: traffic by connection and by name, round trips of heartbeats, voice media, findings.
 
 SQLite counts the narrow rows of events; only the rows that stand for voice packets have their payloads read. All
-numbers of one survey are of one moment, also where the capture goes on growing. What is kept has a bound, as the wire
+numbers of one survey are of one moment, also where the capture continues growing. What is kept has a bound, as the wire
 may claim any number of names and streams.
 """
 
@@ -34,7 +34,7 @@ from inspector.session.state import Connection
 from inspector.store.ids import id_of
 from inspector.store.reader import BATCH, Reader, explained, unknown_connection
 
-# Names, rules, and streams of voice packets that are told apart.
+# Names, rules, and streams of voice packets that are distinguished.
 MOST = 500
 
 _PLANES = {plane.value: plane for plane in Plane}
@@ -106,7 +106,7 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionStats:
-    """One connection. Its texts are as they came: whoever shows them makes them inert."""
+    """One connection. Its texts are as they came: anyone who shows them makes them inert."""
 
     id: int
     plane: Plane
@@ -137,7 +137,7 @@ class ConnectionStats:
     sent: Traffic
     received: Traffic
     findings: Mapping[Severity, int]
-    """How many of each severity stand at its rows."""
+    """How many of each severity are at its rows."""
 
     @property
     def traffic(self) -> Traffic:
@@ -328,7 +328,7 @@ class Survey:
 
     @contextmanager
     def _one_moment(self) -> Iterator[None]:
-        """Let all queries see the same rows; what was put beside the capture meanwhile is gone afterwards."""
+        """Let all queries see the same rows; what was put next to the capture meanwhile is gone afterwards."""
         self._db.execute("begin")
         try:
             yield
@@ -411,7 +411,6 @@ class Survey:
         code = close_code(connection)
         if closed is not None:
             closed = replace(closed, code=code, by=closed.by if closed.by in _SIDES else None)
-        row = None if code is None else self._registry.close_code(opened.plane, code)
         return ConnectionStats(
             id=opened.connection,
             plane=opened.plane,
@@ -428,7 +427,7 @@ class Survey:
             opened_ns=opened_ns,
             lasted_ns=max(ended_ns - opened_ns, 0),
             closed=closed,
-            close_name=row.sent_by(closed.by).name if row and closed else "",
+            close_name=self._registry.close_name(opened.plane, code, closed.by if closed else None),
             rows=rows,
             sent=sent,
             received=received,
@@ -487,7 +486,7 @@ def _heartbeats(of: ConnectionStats, sent: int, unanswered: int, trips: RoundTri
     number, plane = of.id, of.plane
     if trips is None:
         return HeartbeatStats(number, plane, sent, 0, unanswered, None, None, None, None, ())
-    took = sorted(trips.took_ns)
+    took = sorted(trips.lasted_ns)
     p95 = took[ceil(len(took) * 0.95) - 1]
     outline = tuple(ns for _, ns in trips.outline)
     times = took[0], trips.median_ns, p95, trips.longest_ns

@@ -17,9 +17,9 @@ from inspector.model import ABSENT, Event, Kind, Payload, Plane, Severity
 from inspector.protocol.hosts import address_of
 from inspector.protocol.ops import BINARY, GatewayOp, VoiceOp
 from inspector.session.dave import OPS
+from inspector.session.messages import At, name
 from inspector.session.proposals import number_in
 from inspector.session.redact import mask_reason
-from inspector.session.said import At, name
 from inspector.store import rows
 from inspector.store.ids import id_of
 from inspector.store.reader import Reader, explained

@@ -21,7 +21,7 @@ class Violation(NamedTuple):
     severity: Severity
     rule: str
     text: str
-    """As it was stored, so whoever shows it makes it inert."""
+    """As it was stored, so anyone who shows it makes it inert."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class VoiceCall:
     main: int | None
     """Number of the main connection that asked for it first; None where none did."""
     server: str | None
-    """Id of its guild, or the channel of a private call; None where nobody has said."""
+    """Id of its guild, or the channel of a private call; None where no one has said."""
     connections: tuple[int, ...]
     """Numbers of its voice connections."""
     handshakes: tuple[Handshake, ...]

@@ -13,8 +13,8 @@ from inspector.proxy.mitmdump import addon_path
 def addon() -> None:
     """Print the path of the addon for mitmproxy -s.
 
-    Any mitmproxy from 11.0.2 on loads it. The one installed with gwinspect records a capture; another, from Homebrew,
-    pipx or mitmproxy's own download, records frames (NAME.frames.jsonl), which gwinspect reads: also live, with
+    Any mitmproxy from 11.0.2 on loads it. The one installed with gwinspect records a capture; any other, from Homebrew,
+    pipx or mitmproxy's own download, records frames (NAME.frames.jsonl), which gwinspect reads, even live with
     `gwinspect open --follow`.
     """
     if sys.stdout.isatty():

@@ -18,7 +18,7 @@ from inspector.store.lock import Lock
 @click.command(epilog="Example: gwinspect convert flows.mitm traffic.har -o both.gwcap")
 @click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CAPTURE...")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The capture to make")
-@click.option("--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated")
+@click.option("--host", "hosts", multiple=True, metavar="HOST", help="Another host that is a gateway; may be repeated")
 @keys_option
 @click.option("--keep-secrets", is_flag=True, help="Keep secrets in the capture instead of masking them")
 @click.option("--force", is_flag=True, help="Replace the output if it exists")
@@ -32,7 +32,7 @@ def convert(
 ) -> None:
     """Make a capture from frames, mitmproxy flows, HARs, packet captures or other captures.
 
-    Several files become one capture in the order of time, each with connections of its own. - is a file on stdin.
+    Several files become one capture, ordered by time, each with its own connections. - is a file on stdin.
     """
     tidy_up()
     paths = with_stdin(captures)

@@ -22,12 +22,12 @@ _MORE = "burst-COUNT, close-CODE, voice-close-CODE. From client-never-returned o
 @click.command(epilog=f"Scenarios: {', '.join(SCENARIOS)}, {_MORE}")
 @click.argument("name", metavar="[SCENARIO]", default="hello")
 @click.option(
-    "--capture", type=click.Path(path_type=Path), help="Keep the capture in this file  [default: it is thrown away]"
+    "--capture", type=click.Path(path_type=Path), help="Keep the capture in this file  [default: it is deleted]"
 )
 @click.option(
     "--client",
     type=click.Choice(["discord.py", "scripted"]),
-    help="Who plays the client  [default: discord.py where it can]",
+    help="Client to run  [default: discord.py where possible]",
 )
 @click.option("--plain", is_flag=True, help="Print rows instead of opening the screen")
 @click.option(
@@ -37,10 +37,10 @@ _MORE = "burst-COUNT, close-CODE, voice-close-CODE. From client-never-returned o
     help="Print rows like this instead of opening the screen  [default without a terminal: text]",
 )
 def demo(name: str, capture: Path | None, client: str | None, plain: bool, output_format: str | None) -> None:
-    """Show the main job on a Discord of our own, with nothing to configure.
+    """See gwinspect at work on a simulated Discord, with nothing to configure.
 
-    Starts a Discord on loopback, a real mitmproxy with the addon and a real client, and shows what they say: in the
-    timeline, or without a terminal as rows until the scenario ends. Nothing leaves this machine.
+    Starts a simulated Discord on loopback, a real mitmproxy with the addon and a real client, and shows what they
+    say: in the timeline, or without a terminal as rows until the scenario ends. Nothing leaves this machine.
     """
     tidy_up()
     played = scenario(name)

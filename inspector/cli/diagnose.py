@@ -46,17 +46,21 @@ def _patterns(context: click.Context, parameter: click.Parameter, given: tuple[s
     type=click.Choice([*_LEVELS, "never"]),
     default="warn",
     show_default=True,
-    help="Exit with 1 if there is a case of this severity or a worse one",
+    help="Exit with 1 if there is a case of this severity or worse",
 )
 @click.option("--format", "output_format", type=click.Choice(_FORMATS), default="text", show_default=True)
-@click.option("--all", "everything", is_flag=True, help="Tell every case in full, with each of its findings")
+@click.option("--all", "everything", is_flag=True, help="Print every case in full, with each of its findings")
 @click.option(
-    "--only", multiple=True, metavar="RULE", callback=_patterns, help="Only findings of this rule; may be repeated"
+    "--only",
+    multiple=True,
+    metavar="RULE",
+    callback=_patterns,
+    help="Report only findings of this rule; may be repeated",
 )
 @click.option(
-    "--ignore", multiple=True, metavar="RULE", callback=_patterns, help="No findings of this rule; may be repeated"
+    "--ignore", multiple=True, metavar="RULE", callback=_patterns, help="Ignore findings of this rule; may be repeated"
 )
-@click.option("--separate", is_flag=True, help="Read each file on its own: they have nothing to do with each other")
+@click.option("--separate", is_flag=True, help="Read each file on its own: the files are unrelated")
 @click.option(
     "--baseline",
     "accepted",
@@ -69,7 +73,7 @@ def _patterns(context: click.Context, parameter: click.Parameter, given: tuple[s
     "to_accept",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write down that what is found now is accepted",
+    help="Write a baseline that accepts the cases found now",
 )
 @concurrency_option
 @import_options
@@ -88,13 +92,13 @@ def diagnose(
     keys: tuple[Path, ...],
     no_cache: bool,
 ) -> int:
-    """Say what went wrong, why, and what to do.
+    """Explain what went wrong, why, and what to do.
 
-    Findings with one cause are one case, which has the name of its rule, the rows that prove it, what followed from it
-    and what to do; `gwinspect explain RULE` says more, `explain rules` lists them all. RULE may have * and ? in it.
-    Several recordings are read together, in the order of time, so that sessions are followed from one to the next.
-    Exits with 1 if there is a case that --fail-on asks for, and with 2 if a file could not be read, so a test run of a
-    bot can end with this command. CAPTURE is a file as `gwinspect show` reads it, or - for one on stdin.
+    Findings with one cause form one case: the name of its rule, the rows that prove it, what followed from it and what
+    to do. `gwinspect explain RULE` says more, `explain rules` lists all rules. RULE may contain * and ?.
+    Several recordings are read together, ordered by time, so that sessions are followed from one to the next.
+    Exits with 1 if there is a case that --fail-on asks for, and with 2 if a file could not be read, so a bot's test run
+    can end with this command. CAPTURE is a file as `gwinspect show` reads it, or - for one on stdin.
     """
     known = {} if accepted is None else baseline.read(accepted)
     groups = [(capture,) for capture in captures] if separate else [captures]

@@ -42,9 +42,9 @@ _WIDTH = 100
 def doctor(command: tuple[str, ...], folder: Path | None) -> None:
     """Check what a recording needs, and say how to get what is missing.
 
-    Looks at versions, the proxy's certificate and who trusts it, the port, the rights that some modes take, and the
-    runtimes that clients have here; then sends a WebSocket through a proxy, on loopback. With COMMAND, says how that
-    would get in, without running it. Exits with 1 where something is a problem.
+    Looks at versions, the proxy's certificate and who trusts it, the port, the rights that some modes need, and the
+    runtimes installed here; then sends a WebSocket through a proxy, on loopback. With COMMAND, says how it would be
+    recorded, without running it. Exits with 1 if there is a problem.
     """
     tidy_up()
     checks = [
@@ -76,11 +76,11 @@ def _try() -> Check:
             reader.close()
         except GwinspectError as error:
             return Check(
-                State.PROBLEM, what, f"{error} {error.shown}".rstrip(), "Mend what it says, and run this again."
+                State.PROBLEM, what, f"{error} {error.shown}".rstrip(), "Fix the problem above, and run this again."
             )
         if not rows:
             said = log.read_text("utf-8", "replace").strip()[-500:] if log.exists() else ""
-            return Check(State.PROBLEM, what, f"nothing was recorded. {said}", "Report this with all that is above.")
+            return Check(State.PROBLEM, what, f"nothing was recorded. {said}", "Report this, with everything above.")
     return Check(State.OK, what, f"{connections} WebSocket through a proxy on loopback: {rows} rows recorded")
 
 

@@ -1,4 +1,4 @@
-"""How a command that runs a proxy ends: by itself, or because a signal told it to."""
+"""How a command that runs a proxy ends: on its own, or because a signal told it to."""
 
 import os
 import signal
@@ -26,12 +26,12 @@ class Ending:
     """What ended a block."""
 
     signal: int | None = None
-    """The signal that did; None where it ended by itself."""
+    """The signal that did; None where it ended on its own."""
 
     def exit_code(self, *, interrupted: bool, unseen: bool = False) -> int:
         """Return what the command line exits with; 0 where that is for others to say.
 
-        `interrupted`: something was still running that was to end by itself. Else Ctrl-C is the usual end. `unseen`:
+        `interrupted`: something was still running that was to end on its own. Else Ctrl-C is the usual end. `unseen`:
         nothing of it was recorded, which matters more than that a person lost patience.
         """
         if unseen and self.signal in (None, signal.SIGINT):
@@ -50,7 +50,7 @@ def tidy_up() -> None:
 
 
 @contextmanager
-def until_told() -> Iterator[Ending]:
+def until_signalled() -> Iterator[Ending]:
     """Let SIGINT, SIGTERM or SIGHUP end the block, not the program; no further one cuts short what comes after it."""
     ending = Ending()
     try:
@@ -79,7 +79,7 @@ def end_client(process: Process, *, by_terminal: bool) -> bool:
     """End a command and all that it has started, first as Ctrl-C does; return whether it had to be told.
 
     `by_terminal`: Ctrl-C may have reached it too, if it shares our terminal. A second one would cut its goodbyes short,
-    so it gets a while to end by itself.
+    so it gets a while to end on its own.
     """
     own_group = _leads_a_group(process)
     family = [] if own_group else descendants(process.pid)
@@ -108,7 +108,7 @@ def wait_for_client(process: Process, name: str, look: Callable[[], None] = lamb
         had_to = end_client(process, by_terminal=isinstance(told, KeyboardInterrupt))
         code = process.wait()
         if had_to:
-            note(f"{name} was told to end, and did so with exit code {exit_code(code)}")
+            note(f"{name} was asked to stop, and ended with exit code {exit_code(code)}")
             raise
     note(f"{name} ended with exit code {code}")
     return exit_code(code)

@@ -14,11 +14,11 @@ from inspector.report.explain import render, suggest
 @click.command(epilog="Example: gwinspect explain voice 4006")
 @click.argument("topic", nargs=-1, required=True)
 def explain(topic: tuple[str, ...]) -> None:
-    """Say what an opcode, close code, event, intent, id or rule means.
+    """Explain an opcode, close code, event, intent, id or rule.
 
-    TOPIC is a number or a name, with its plane or kind before it where that matters: 4014, voice 4006, op 8,
-    intents 33281, MESSAGE_CREATE, an id, the id of a rule (`rules` lists them), the slug of an error. Several topics of
-    one word each may be given.
+    TOPIC is a number or a name, after its plane or kind where that matters: 4014, voice 4006, op 8,
+    intents 33281, MESSAGE_CREATE, an id, the id of a rule (`rules` lists them), the slug of an error. You can give
+    several one-word topics.
     """
     words = " ".join(topic)
     found = [look_up(words, default())]
@@ -26,8 +26,10 @@ def explain(topic: tuple[str, ...]) -> None:
         found = [look_up(word, default()) for word in topic]
     if None in found:
         near = suggest(words, default())
-        hint = f"perhaps {', '.join(near)}" if near else "try a number, an event such as MESSAGE_CREATE, or `op 8`"
-        raise UsageError(f"nothing is known as {words!r}; {hint}")
+        hint = (
+            f"did you mean {', '.join(near)}?" if near else "try a number, an event such as MESSAGE_CREATE, or `op 8`"
+        )
+        raise UsageError(f"nothing is called {words!r}; {hint}")
     width = min(100, shutil.get_terminal_size((80, 24)).columns)
     for explanation in filter(None, found):
         for line in render(explanation, width).split("\n"):

@@ -31,7 +31,7 @@ BEAT = 0.05
 _HEAD_BYTES = 16 * 1024
 
 
-class Latecomers:
+class LateFindings:
     """Notes what is noticed at rows that were printed before: silence, of which no row of its own tells.
 
     To be asked to `look` before new rows are read, and told of each row that is printed.
@@ -46,7 +46,7 @@ class Latecomers:
         self._printed.update(event.findings)
 
     def look(self, reader: Reader, after: int) -> None:
-        """Tell what is new at rows up to `after`, which are printed. What stands at later ones comes with them."""
+        """Tell what is new at rows up to `after`, which are printed. What is at later ones comes with them."""
         with explained(reader.path):
             found = reader.db.execute(
                 f"select {FINDING_COLUMNS}, id from finding where id > ? order by id", (self._seen,)
@@ -60,14 +60,14 @@ class Latecomers:
 
 
 def follow(
-    reader: Reader, ended: Callable[[], bool] | None = None, after: int = 0, late: Latecomers | None = None
+    reader: Reader, ended: Callable[[], bool] | None = None, after: int = 0, late: LateFindings | None = None
 ) -> Iterator[Event]:
     """Yield the events of a capture as they come, until its recorder has finished it.
 
     With `ended`, until that says so: it is asked on every beat, and knows better, as a finished capture may be
-    continued. `after` is the number of the event before the first; `late` goes on from a capture followed before.
+    continued. `after` is the number of the event before the first; `late` continues from a capture followed before.
     """
-    late = late or Latecomers()
+    late = late or LateFindings()
     while True:
         leaving.check()
         # Asked before the last look, so that nothing written in between is missed.
@@ -123,7 +123,7 @@ class Printout:
         self._printer = printer
         self._search = search
         self._after = 0
-        self._late = Latecomers()
+        self._late = LateFindings()
         self._trail: Trail | None = None
         self.problem: OutputProblem | None = None
         """Why rows could not be printed, if that is so."""
@@ -171,10 +171,10 @@ class Printout:
             note(self._search.problem)
 
     def _go_on(self, trail: Trail) -> None:
-        note(f"the recording goes on in {trail.path}")
+        note(f"the recording continues in {trail.path}")
         self._path = trail.path
         if not trail.is_copy():
-            self._after, self._late = 0, Latecomers()
+            self._after, self._late = 0, LateFindings()
 
     def _print(self, events: Iterable[Event], rows: CaptureRows) -> None:
         for event in events:
@@ -184,7 +184,7 @@ class Printout:
                     self._printer.print(event, rows)
                     self._printer.flush()
                 except ReaderGone:
-                    note("the reader of the rows has gone; the recording continues")
+                    note("the output was closed; the recording continues")
                 except OutputProblem as error:
                     note(f"{error}; the recording continues")
                     self.problem = error

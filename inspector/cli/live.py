@@ -1,6 +1,6 @@
 """``gwinspect live``: a proxy with the addon, and the timeline of what it records.
 
-The screen reads the capture and nothing else, so proxy and client go on if it is killed. A file beside the capture
+The screen reads the capture and nothing else, so proxy and client go on if it is killed. A file next to the capture
 (`inspector.proxy.livefile`) then leads the next `gwinspect live` to them.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from inspector.cli.crash import CRASHED, say_crash
-from inspector.cli.ending import CLIENT_LIMIT, INCOMPLETE, tidy_up, until_told
+from inspector.cli.ending import CLIENT_LIMIT, INCOMPLETE, tidy_up, until_signalled
 from inspector.cli.filtering import search_for
 from inspector.cli.follow import BEAT, Printout
 from inspector.cli.output import Printer, note, on_screen, pass_on
@@ -53,7 +53,7 @@ _LAST_WORDS = 10
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @proxy_options
 @click.option(
-    "--where", default="", metavar="FILTER", help="Only rows that pass, e.g. 'dir == send and op != heartbeat'"
+    "--where", default="", metavar="FILTER", help="Only rows that match, e.g. 'dir == send and op != heartbeat'"
 )
 @click.option("--plain", is_flag=True, help="Print rows instead of opening the screen")
 @click.option(
@@ -71,9 +71,9 @@ def live(
 ) -> None:
     """Watch a client's gateway traffic live, through a proxy that records it.
 
-    With COMMAND, runs it with the proxy and its certificate in the environment; what it says goes to a log. Quitting
-    ends both, leaves a finished capture, and exits as COMMAND did. If the screen is killed they go on, and the same
-    --capture comes back to them. Without a terminal, prints rows until COMMAND ends, or until Ctrl-C.
+    With COMMAND, runs it with the proxy and its certificate in the environment; its output goes to a log. Quitting
+    ends both, leaves a finished capture, and exits as COMMAND did. If the screen is killed they continue, and the
+    same --capture returns to them. Without a terminal, prints rows until COMMAND ends, or until Ctrl-C.
     """
     tidy_up()
     search = search_for(where)
@@ -89,7 +89,7 @@ def live(
         note(f"proxy {underway.address}, certificate {underway.ca}")
         note(f"recording into {trail.path}; {'q' if screen else 'Ctrl-C'} ends it")
         has_crashed = False
-        with until_told() as ending:
+        with until_signalled() as ending:
             told = UnseenNote(underway.watch)
             is_over = partial(_over, underway, told)
             if screen:
@@ -110,15 +110,15 @@ def live(
     is_whole = sum_up(where_it_went(trail), "open" if screen else "show", missed=missed)
     code = CRASHED if has_crashed else 0
     if state.client is not None:
-        known = f"exit code {state.client}" if state.client >= 0 else "an exit code that only its parent was told"
+        known = f"exit code {state.client}" if state.client >= 0 else "an unknown exit code"
         note(f"{underway.command} ended with {known}")
         code = max(state.client, 0) or code
     if folder.keep_command_log:
         if screen:
             _say(Log(folder.command_log).lines()[-_LAST_WORDS:])
-        note(f"all that it said is in {folder.command_log}")
+        note(f"its output is in {folder.command_log}")
     if state.proxy is not None:
-        note("the proxy ended by itself; what it had recorded until then is in the capture")
+        note("the proxy ended on its own; everything recorded until then is in the capture")
         if screen:
             _say(state.log[-_LAST_WORDS:])
         code = code or 1
@@ -134,7 +134,7 @@ def live(
 def _recording(
     settings: Settings, command: Sequence[str], found: Live | None, through: str | None
 ) -> Iterator[tuple[Underway, Folder]]:
-    """Start a recording, or go on with the one that was found, and end it with the block: first the client."""
+    """Start a recording, or continue the one that was found, and end it with the block: first the client."""
     capture = settings.capture
     with ExitStack() as stack:
         folder = Folder(Path(found.folder) if found else None)
@@ -162,7 +162,7 @@ def _recording(
             watch.begin(client, command)
         if client is not None:
             stack.callback(end, client, CLIENT_LIMIT, group=True)
-        _leave_word(settings, proxy, client, name, ca, folder)
+        _write_livefile(settings, proxy, client, name, ca, folder)
         underway = Underway(
             way_in(settings),
             ca,
@@ -177,21 +177,21 @@ def _recording(
 
 
 def _settings_of(found: Live, capture: Path) -> Settings:
-    """Return the settings of a recording that goes on. Raises UsageError where another gwinspect shows it."""
+    """Return the settings of a recording that continues. Raises UsageError where another gwinspect shows it."""
     if found.owner.lives():
         raise UsageError(
             f"another gwinspect (process {found.owner.pid}) is recording into {capture}; "
             f"`gwinspect open {shlex.quote(str(capture))}` shows it too"
         )
-    note(f"{capture} is still being recorded; going on with its proxy, as it was started")
+    note(f"{capture} is still being recorded; reusing its proxy, as it was started")
     host, _, port = found.address.rpartition(":")
     return Settings(capture, host.strip("[]"), int(port), found.modes)
 
 
-def _leave_word(
+def _write_livefile(
     settings: Settings, proxy: Process, client: Process | None, name: str | None, ca: Path, folder: Folder
 ) -> None:
-    """Write down, for a later gwinspect, what goes on here."""
+    """Write down, for a later gwinspect, what continues here."""
     owner, identity = identify(os.getpid()), identify(proxy.pid)
     if owner is None or identity is None:
         return

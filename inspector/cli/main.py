@@ -12,20 +12,20 @@ from inspector.errors import GwinspectError
 
 # Every command with its one line of help: `gwinspect --help` shows it without importing them.
 COMMANDS = {
-    "demo": "Show the main job on a Discord of our own, with nothing to configure.",
+    "demo": "See gwinspect at work on a simulated Discord, with nothing to configure.",
     "live": "Watch a client's gateway traffic live, through a proxy that records it.",
     "open": "Open recordings in the timeline.",
     "record": "Record a client's gateway traffic through a proxy.",
-    "run": "Run one more client through a proxy that is running already.",
+    "run": "Run another client through a proxy that is already running.",
     "doctor": "Check what a recording needs, and say how to get what is missing.",
     "show": "Print recordings as an annotated timeline.",
     "stats": "Count what recordings hold.",
-    "diagnose": "Say what went wrong, why, and what to do.",
-    "explain": "Say what an opcode, close code, event, intent, id or rule means.",
+    "diagnose": "Explain what went wrong, why, and what to do.",
+    "explain": "Explain an opcode, close code, event, intent, id or rule.",
     "convert": "Make a capture from frames, mitmproxy flows, HARs, packet captures or other captures.",
-    "cache": "List or clear the imports that are kept of other formats.",
-    "reindex": "Decode a capture's stored frames anew.",
-    "sql": "Ask a capture in SQL.",
+    "cache": "List or clear cached imports of other formats.",
+    "reindex": "Decode a capture's stored frames again.",
+    "sql": "Query a capture with SQL.",
     "addon": "Print the path of the addon for mitmproxy -s.",
 }
 

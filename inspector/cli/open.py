@@ -24,9 +24,9 @@ _LONGEST_NAME = 50
 
 @click.command(epilog="Example: gwinspect open bot.gwcap")
 @click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CAPTURE...")
-@click.option("--follow", "following", is_flag=True, help="Begin at the newest row and stay there as more come")
+@click.option("--follow", "following", is_flag=True, help="Start at the newest row, and stay there as more come")
 @click.option(
-    "--where", default="", metavar="FILTER", help="Only rows that pass, e.g. 'dir == send and op != heartbeat'"
+    "--where", default="", metavar="FILTER", help="Only rows that match, e.g. 'dir == send and op != heartbeat'"
 )
 @concurrency_option
 @import_options
@@ -42,10 +42,10 @@ def open(  # noqa: A001
     """Open recordings in the timeline.
 
     CAPTURE is a .gwcap, also one that is still being recorded, frames (.frames.jsonl), a mitmproxy flow file, a HAR
-    with WebSocket messages or a packet capture (.pcap, .pcapng; see --keys); its content decides, not its name. - reads
-    one from stdin. Other formats than .gwcap are imported once into a private cache (see `gwinspect cache`), and shown
-    while that goes on; frames that still grow are shown live with --follow. Several become one timeline in the order of
-    time.
+    with WebSocket messages or a packet capture (.pcap, .pcapng; see --keys), recognised by content, not by name; -
+    reads from stdin. Formats other than .gwcap are imported once into a private cache (see `gwinspect cache`), and
+    shown during the import; frames that still grow are shown live with --follow. Several captures become one timeline,
+    ordered by time.
     """
     tidy_up()
     search_for(where)
@@ -56,13 +56,13 @@ def open(  # noqa: A001
         raise UsageError("`gwinspect open` needs a terminal; `gwinspect show` prints rows anywhere")
     title = ", ".join("stdin" if each == STDIN else each.name for each in captures)
     late: list[str] = []
-    notes_beside: Path | None = captures[0]
+    notes_for: Path | None = captures[0]
     running, is_import = None, False
     if following:
         if max_concurrency is not None:
             raise UsageError("--max-concurrency is for recordings that are finished; `live` and `record` take it too")
         if len(captures) > 1:
-            raise UsageError("--follow takes one capture, as there is one newest row")
+            raise UsageError("--follow takes one capture")
         # What is told while the screen is open would be written over it.
         path = followed(captures[0], hosts, tell=late.append, piped=piped)
     elif len(captures) == 1 and captures[0] != STDIN and is_capture(captures[0]) and max_concurrency is None:
@@ -80,14 +80,14 @@ def open(  # noqa: A001
         found = context.with_resource(watched(paths, registry, hosts, keys, passing=passing))
         path, running = found.path, found.running
         is_import = True
-        notes_beside = _together(captures)
+        notes_for = _together(captures)
     if STDIN in captures:
-        # There is no file beside which marks and notes could be; the import is found again by what is in it.
-        notes_beside = path
+        # There is no file next to which marks and notes could be; the import is found again by what is in it.
+        notes_for = path
 
     from inspector.tui.run import run
 
-    run(path, follow=following, where=where, notes_beside=notes_beside, title=title, filling=running)
+    run(path, follow=following, where=where, notes_for=notes_for, title=title, filling=running)
     if is_import:
         with closing(Reader(path)) as reader:
             late += notes_of(reader)
@@ -96,7 +96,7 @@ def open(  # noqa: A001
 
 
 def _grows(path: Path) -> bool:
-    """Say whether nobody has finished a capture: it is being recorded, or its recorder was killed."""
+    """Say whether no one has finished a capture: it is being recorded, or its recorder was killed."""
     reader = Reader(path)
     finished = "finished_at" in reader.meta()
     reader.close()
@@ -104,7 +104,7 @@ def _grows(path: Path) -> bool:
 
 
 def _together(paths: tuple[Path, ...]) -> Path:
-    """Return a name beside the first file that is the same whenever these files are opened together."""
+    """Return a name next to the first file that is the same whenever these files are opened together."""
     name = "+".join(path.name for path in paths)
     if len(name) > _LONGEST_NAME:
         name = name[:_LONGEST_NAME] + "-" + hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:12]

@@ -37,7 +37,7 @@ def progress_bar(label: str) -> Iterator[Report]:
 
 class _Bar:
     def __init__(self, label: str) -> None:
-        # A character of which nobody knows how wide it is drawn would push the rest into the next line.
+        # A character of which no one knows how wide it is drawn would push the rest into the next line.
         self._label = "".join(char if wcwidth(char) == 1 else "?" for char in inert(label))
         self._drawn = 0.0
         self._width = 0

@@ -97,17 +97,17 @@ _OPTIONS = (
         help="mitmproxy's mode: regular, local:NAME, wireguard, reverse:URL, upstream:URL, socks5; may be repeated",
     ),
     click.option(
-        "--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated"
+        "--host", "hosts", multiple=True, metavar="HOST", help="Another host that is a gateway; may be repeated"
     ),
     click.option("--keep-secrets", is_flag=True, help="Keep secrets in the capture instead of masking them"),
-    click.option("--no-media", is_flag=True, help="Leave out the UDP packets of voice calls"),
+    click.option("--no-media", is_flag=True, help="Do not record the UDP packets of voice calls"),
     click.option(
         "--no-rewrite", is_flag=True, help="In reverse mode, do not rewrite READY's URL: a resume leaves the proxy"
     ),
     click.option(
         "--no-faithful-closes",
         is_flag=True,
-        help="Let mitmproxy tell the other end of a broken connection 1000, as it does by itself",
+        help="Let mitmproxy send 1000 to the other end of a broken connection, as it does without gwinspect",
     ),
     concurrency_option,
     click.option(
@@ -117,7 +117,7 @@ _OPTIONS = (
         multiple=True,
         type=click.Path(path_type=Path, exists=True, dir_okay=False),
         metavar="SCRIPT",
-        help="One more addon for mitmproxy, loaded after ours; may be repeated",
+        help="Another addon for mitmproxy, loaded after gwinspect's; may be repeated",
     ),
     click.option(
         "--set", "options", multiple=True, metavar="NAME=VALUE", help="One of mitmproxy's own options; may be repeated"
@@ -277,7 +277,7 @@ def where_it_went(trail: Trail) -> Path:
     asked = trail.origin
     trail.moved(at_once=True)
     if trail.path != asked:
-        note(f"{asked} was taken away meanwhile; the recording is in {trail.path}")
+        note(f"{asked} was deleted or replaced; the recording is in {trail.path}")
     return trail.path
 
 
@@ -298,7 +298,7 @@ def sum_up(capture: Path, command: str | None, *, missed: int = 0) -> bool:
     if missing := int(meta.get("missing", 0)) - missed:
         note(f"{counted(missing, 'message is/messages are')} missing from it; its rows say where and why")
     if "finished_at" not in meta:
-        note("its end is missing: the proxy could not finish it")
+        note("its end is missing, because the proxy could not finish it")
     return not missing and "finished_at" in meta
 
 
@@ -318,9 +318,9 @@ def _checked(options: Sequence[str]) -> Sequence[str]:
     for each in options:
         name, equals, _ = each.partition("=")
         if not equals or not name.replace("_", "").isalnum():
-            raise UsageError(f"--set wants NAME=VALUE, such as tcp_timeout=1200, not {each!r}")
+            raise UsageError(f"--set takes NAME=VALUE, such as tcp_timeout=1200, not {each!r}")
         if name in _OURS:
-            raise UsageError(f"--set {name} would not reach what starts the proxy; use {_OURS[name]}")
+            raise UsageError(f"--set {name} does not work here; use {_OURS[name]}")
     return options
 
 
@@ -328,12 +328,12 @@ def address_of(option: str, said: str) -> tuple[str, int]:
     """Return host and port out of ``HOST:PORT``. Raises UsageError, which names the option."""
     host, colon, port_text = said.rpartition(":")
     if not colon or not port_text.isdigit() or int(port_text) > 65535:
-        raise UsageError(f"{option} wants HOST:PORT, such as 127.0.0.1:8080, not {said!r}")
+        raise UsageError(f"{option} takes HOST:PORT, such as 127.0.0.1:8080, not {said!r}")
     return host.strip("[]") or DEFAULT_HOST, int(port_text)
 
 
 def _listening(listen: str) -> tuple[str, int]:
     host, port = address_of("--listen", listen)
     if not host.startswith(LOOPBACK):
-        note(f"listening on {host}: whoever reaches it can use this proxy")
+        note(f"listening on {host}: anyone who can reach it can use this proxy")
     return host, port or free_port(host)

@@ -22,16 +22,16 @@ keys_option = click.option(
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="TLS key log (SSLKEYLOGFILE) for packet captures; CAPTURE.keys.log is found by itself; may be repeated",
+    help="TLS key log (SSLKEYLOGFILE) for packet captures; CAPTURE.keys.log needs no option; may be repeated",
 )
 
 
 def import_options(command: Decorated) -> Decorated:
     """Add the options for files of other formats."""
     for option in (
-        click.option("--no-cache", is_flag=True, help="Keep no import of other formats: read them again next time"),
+        click.option("--no-cache", is_flag=True, help="Do not cache imports of other formats"),
         click.option(
-            "--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated"
+            "--host", "hosts", multiple=True, metavar="HOST", help="Another host that is a gateway; may be repeated"
         ),
         keys_option,
     ):
@@ -75,9 +75,9 @@ def as_capture(
 ) -> Path:
     """Return one capture with all that is in the files `captures`: the one that is named, or one that they make.
 
-    That one is in the cache, or, where nobody is to keep it, gone when the command ends: with `no_cache`, for what
+    That one is in the cache, or, where no one is to keep it, gone when the command ends: with `no_cache`, for what
     comes through a pipe, and where it has secrets that are usually masked (`keep_secrets`). With `max_concurrency`
-    captures are read anew too. Raises CaptureError, UsageError, EnvironmentProblem.
+    captures are read again, too. Raises CaptureError, UsageError, EnvironmentProblem.
     """
     paths = with_stdin(captures)
     check_keys(paths, keys)

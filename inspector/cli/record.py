@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import click
 
-from inspector.cli.ending import INCOMPLETE, tidy_up, until_told, wait_for_client
+from inspector.cli.ending import INCOMPLETE, tidy_up, until_signalled, wait_for_client
 from inspector.cli.output import note
 from inspector.cli.proxying import (
     ProxyChoice,
@@ -48,7 +48,7 @@ def record(
             trail = Trail(settings.capture)
             note(f"proxy {way_in(settings)}, certificate {running.ca_path}")
             note(f"recording into {settings.capture}; Ctrl-C ends it")
-            with until_told() as ending:
+            with until_signalled() as ending:
                 code = _run(running, command, folder, watch, proxy.through) if command else running.wait()
     finally:
         watch.stop()

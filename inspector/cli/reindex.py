@@ -1,4 +1,4 @@
-"""``gwinspect reindex``: events anew from the stored frames."""
+"""``gwinspect reindex``: events again from the stored frames."""
 
 from pathlib import Path
 
@@ -14,11 +14,11 @@ from inspector.store.reindex import reindex as reindex_capture
 @click.command(epilog="Example: gwinspect reindex bot.gwcap")
 @click.argument("capture", type=click.Path(path_type=Path))
 def reindex(capture: Path) -> None:
-    """Decode a capture's stored frames anew.
+    """Decode a capture's stored frames again.
 
-    For a capture that was made by an older gwinspect, or whose recorder was killed before it had decoded everything.
-    The frames themselves are not touched. The result is written to a new file, which takes the old one's place when it
-    is whole.
+    Use it on a capture from an older gwinspect, or one whose recorder was killed before it had decoded everything.
+    The frames themselves do not change. The result is written to a new file, which replaces the old one when it is
+    complete.
     """
     tidy_up()
     with progress_bar("reindexing") as report:

@@ -1,11 +1,11 @@
-"""``gwinspect run``: one more client for a proxy that is running already."""
+"""``gwinspect run``: one more client for a proxy that is already running."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from inspector.cli.ending import tidy_up, until_told, wait_for_client
+from inspector.cli.ending import tidy_up, until_signalled, wait_for_client
 from inspector.cli.proxying import DEFAULT_HOST, DEFAULT_PORT, address_of, confdir, start_client
 from inspector.errors import EnvironmentProblem, UsageError
 from inspector.proxy import livefile
@@ -23,7 +23,7 @@ from inspector.proxy.mitmdump import CA_NAME, Settings, is_free
     metavar="HOST:PORT",
     help=f"Address of a proxy with our addon  [default: {DEFAULT_HOST}:{DEFAULT_PORT}]",
 )
-@click.option("--host", "hosts", multiple=True, metavar="HOST", help="One more host that is a gateway; may be repeated")
+@click.option("--host", "hosts", multiple=True, metavar="HOST", help="Another host that is a gateway; may be repeated")
 @click.option(
     "--confdir",
     "folder",
@@ -34,11 +34,11 @@ from inspector.proxy.mitmdump import CA_NAME, Settings, is_free
 def run(
     command: tuple[str, ...], capture: Path | None, proxy: str | None, hosts: tuple[str, ...], folder: Path | None
 ) -> None:
-    """Run one more client through a proxy that is running already.
+    """Run another client through a proxy that is already running.
 
-    COMMAND gets what `gwinspect live -- COMMAND` gives it: the proxy and its certificate in the environment, and our
-    hook for its runtime. It ends with COMMAND, and exits as it did. The proxy is one of `gwinspect live`, or any
-    mitmproxy with our addon in the mode regular or upstream.
+    COMMAND gets what `gwinspect live -- COMMAND` gives it: the proxy and its certificate in the environment, and a
+    hook for its runtime. It ends with COMMAND, and exits as it did. The proxy is that of `gwinspect live`, or any
+    mitmproxy with gwinspect's addon in mode regular or upstream.
     """
     tidy_up()
     if capture is not None and proxy is not None:
@@ -46,7 +46,9 @@ def run(
     settings, ca, reports = _recording(capture) if capture is not None else _proxy(proxy, folder)
     settings = replace(settings, hosts=(*settings.hosts, *hosts))
     if not settings.is_http_proxy:
-        raise UsageError(f"that proxy is in mode {', '.join(settings.modes)}: point the client at it as that wants")
+        raise UsageError(
+            f"that proxy is in mode {', '.join(settings.modes)}: point the client at it as that mode needs"
+        )
     if is_free(settings.host, settings.port):
         raise EnvironmentProblem(
             f"no proxy listens on {settings.address}; start one with `gwinspect live`, or name another with --proxy"
@@ -56,7 +58,7 @@ def run(
     launch = Folder(reports=reports)
     code = 0
     try:
-        with until_told() as ending:
+        with until_signalled() as ending:
             code = wait_for_client(start_client(command, settings, ca, launch), command[0])
     finally:
         launch.clear()

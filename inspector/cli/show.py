@@ -33,11 +33,9 @@ if TYPE_CHECKING:
     type=click.IntRange(min=0),
     help="Rows to print, the last ones; 0 for all  [default: 500 on a terminal, else all]",
 )
+@click.option("--follow", "following", is_flag=True, help="Keep printing while the capture grows, until it is finished")
 @click.option(
-    "--follow", "following", is_flag=True, help="Go on printing while the capture grows, until it is finished"
-)
-@click.option(
-    "--where", default="", metavar="FILTER", help="Only rows that pass, e.g. 'dir == send and op != heartbeat'"
+    "--where", default="", metavar="FILTER", help="Only rows that match, e.g. 'dir == send and op != heartbeat'"
 )
 @import_options
 @click.option("--reveal", is_flag=True, help="Show tokens and other secrets instead of masking them")
@@ -61,14 +59,14 @@ def show(
     """Print recordings as an annotated timeline.
 
     CAPTURE is a .gwcap, frames (.frames.jsonl), a mitmproxy flow file, a HAR with WebSocket messages or a packet
-    capture (.pcap, .pcapng; see --keys); its content decides, not its name. - reads one from stdin. Several become one
-    timeline in the order of time. Other formats than .gwcap are imported once into a private cache (see `gwinspect
-    cache`). --follow takes a .gwcap or frames, from stdin too.
+    capture (.pcap, .pcapng; see --keys), recognised by content, not by name; - reads from stdin. Several captures
+    become one timeline, ordered by time. Formats other than .gwcap are imported once into a private cache (see
+    `gwinspect cache`). --follow takes a .gwcap, or frames, also from stdin.
     """
     if following and len(captures) > 1:
         raise UsageError("--follow takes one capture")
     if raw and output_format != "jsonl":
-        raise UsageError("--raw goes with --format jsonl; text has no room for it")
+        raise UsageError("--raw needs --format jsonl")
     search = search_for(where)
     printer = Printer(Presenter(default(), reveal=reveal), output_format, raw=raw)
     if following:
@@ -93,7 +91,7 @@ def show(
 def _follow(
     path: Path, printer: Printer, search: "Search | None", *, packets: bool, decrypt: bool, reveal: bool
 ) -> None:
-    """Print the rows of a capture that grows, until it is finished, or its recorder goes on in another file."""
+    """Print the rows of a capture that grows, until it is finished, or its recorder continues in another file."""
     from inspector.cli.follow import follow
     from inspector.report.packets import PacketReader
     from inspector.store.parts import Trail
@@ -110,7 +108,7 @@ def _follow(
         if search is not None and search.problem:
             note(search.problem)
         if trail.path != path:
-            note(f"{path} was taken away; `gwinspect show --follow {trail.path}` shows how it goes on")
+            note(f"{path} was deleted or replaced; `gwinspect show --follow {trail.path}` shows the rest")
 
 
 def _is_over(reader: Reader, trail: "Trail") -> bool:

@@ -49,9 +49,7 @@ Values = tuple[Any, ...]
 @click.option(
     "--format", "output_format", type=click.Choice(["text", "csv", "jsonl"]), default="text", show_default=True
 )
-@click.option(
-    "--reveal", is_flag=True, help="Show secrets, and the bytes in which they may be, instead of masking them"
-)
+@click.option("--reveal", is_flag=True, help="Show secrets, and bytes that may contain them, instead of masking them")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -69,16 +67,16 @@ def sql(
     keys: tuple[Path, ...],
     no_cache: bool,
 ) -> None:
-    """Ask a capture in SQL, read-only.
+    """Query a capture with SQL, read-only.
 
-    Tables are described in the capture itself: select sql from sqlite_master. payload(id) gives the payload of an event
+    The capture describes its own tables: select sql from sqlite_master. payload(id) gives the payload of an event
     as JSON, so that payload(id) ->> '$.content' is a message's text. Secrets in texts are masked, and the bytes of
     frames and payloads are null, unless --reveal is given.
 
-    Only questions are answered: no statement can change the capture, or write or read another file. In csv, a cell that
+    Only queries run: no statement can change the capture, or write or read another file. In csv, a cell that
     a spreadsheet would run as a formula has an apostrophe before it, and with --reveal bytes are hexadecimal.
 
-    Other formats than .gwcap are imported once into a private cache (see `gwinspect cache`). - is a file on stdin.
+    Formats other than .gwcap are imported once into a private cache (see `gwinspect cache`). - is a file on stdin.
     """
     statement = typed(statement)
     capture = as_capture([capture], hosts, keys, no_cache=no_cache, keep_secrets=reveal)
@@ -110,7 +108,7 @@ def sql(
         except (sqlite3.Error, sqlite3.Warning, ValueError, UnicodeError) as error:
             raise UsageError(_said(error, guard, timeout)) from error
     for name in sorted(guard.hidden):
-        note(f"{name} is null here, as secrets may be in it; --reveal shows it")
+        note(f"{name} is null here, as it may contain secrets; --reveal shows it")
 
 
 def _masked(value: Any) -> Any:

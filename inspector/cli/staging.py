@@ -99,7 +99,7 @@ def staged(
         assert simulator.stdout is not None
         ready = simulator.stdout.readline()
         if not ready:
-            problem = EnvironmentProblem("the simulator did not start; what it said is above")
+            problem = EnvironmentProblem("the simulator did not start; its output is above")
             problem.shown = "" if log is None else log.read_text("utf-8", "replace")
             raise problem
         where = json.loads(ready)

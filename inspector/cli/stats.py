@@ -45,7 +45,7 @@ _LONG = 100_000
     help="Lines that a table of the text has, 0 for all",
 )
 @click.option(
-    "--where", default="", metavar="FILTER", help="Only rows that pass, e.g. 'dir == send and op != heartbeat'"
+    "--where", default="", metavar="FILTER", help="Only rows that match, e.g. 'dir == send and op != heartbeat'"
 )
 @import_options
 def stats(
@@ -62,8 +62,8 @@ def stats(
 
     Traffic by connection, direction, opcode and event, with sizes, rates and compression; round trips of heartbeats;
     voice media; findings by rule. CAPTURE is a .gwcap, frames (.frames.jsonl), a mitmproxy flow file, a HAR with
-    WebSocket messages or a packet capture (.pcap, .pcapng; see --keys); its content decides, not its name, and - is
-    stdin. Each is counted by itself. Other formats than .gwcap are imported once into a private cache (see `gwinspect
+    WebSocket messages or a packet capture (.pcap, .pcapng; see --keys), recognised by content, not by name; - is
+    stdin. Each is counted on its own. Formats other than .gwcap are imported once into a private cache (see `gwinspect
     cache`).
     """
     search = search_for(where)
@@ -71,7 +71,7 @@ def stats(
     for number, path in enumerate(captures):
         name = "stdin" if path == STDIN else str(path)
         with closing(Reader(as_capture([path], hosts, keys, no_cache=no_cache))) as reader:
-            with progress_bar(path.name) if reader.last() >= _LONG else nullcontext(_tell_nobody) as progress:
+            with progress_bar(path.name) if reader.last() >= _LONG else nullcontext(_ignore_progress) as progress:
                 found = Survey(reader, default(), search, by=by).take(progress)
             rows = CaptureRows(reader)
             rows.conclude()
@@ -88,5 +88,5 @@ def stats(
             note(text)
 
 
-def _tell_nobody(done: int, total: int) -> None:
+def _ignore_progress(done: int, total: int) -> None:
     """Take the place of a bar that would be gone before it was seen."""

@@ -32,7 +32,7 @@ def with_stdin(captures: Sequence[Path], fd: int = 0) -> tuple[Path, ...]:
     `fd`: where ``-`` is piped in. Raises UsageError where nothing is, EnvironmentProblem where there is no room.
     """
     if captures.count(STDIN) > 1:
-        raise UsageError("- is named twice, and stdin can be read once")
+        raise UsageError("- is given twice, but stdin can only be read once")
     if STDIN in captures:
         check_piped(fd)
     if not any(map(_is_pipe, captures)):
@@ -81,9 +81,9 @@ def _saved(fd: int, name: str, path: Path) -> Path:
 
 
 def check_piped(fd: int = 0) -> None:
-    """Raise UsageError where stdin is a terminal: nobody types a recording."""
+    """Raise UsageError where stdin is a terminal: no one types a recording."""
     if os.isatty(fd):
-        raise UsageError("- reads a recording from stdin, and stdin is a terminal; pipe one in")
+        raise UsageError("- reads a recording from stdin, but stdin is a terminal; pipe one in")
 
 
 def keys_from_terminal() -> int:
@@ -98,7 +98,7 @@ def keys_from_terminal() -> int:
     except OSError as error:
         os.close(piped)
         raise UsageError(
-            "`gwinspect open -` needs a terminal for its keys, and there is none; `gwinspect show -` works without"
+            "`gwinspect open -` needs a terminal for its keys, but there is none; `gwinspect show -` works without one"
         ) from error
     os.dup2(terminal, 0)
     os.close(terminal)

@@ -1,4 +1,4 @@
-"""stdin, stdout and stderr, whatever state they were handed over in: closed, full, or with nobody at the other end."""
+"""stdin, stdout and stderr, whatever state they were handed over in: closed, full, or with no one at the other end."""
 
 import errno
 import io
@@ -65,7 +65,7 @@ class _Stdout(io.FileIO):
             if isinstance(error, BrokenPipeError):
                 raise ReaderGone from None
             if error.errno == errno.EBADF:
-                raise OutputProblem("stdout is closed, so there is nowhere to print to; open it") from error
+                raise OutputProblem("stdout is closed, so nothing can be printed; open it") from error
             raise OutputProblem(
                 f"stdout cannot be written ({error.strerror}), so the output is incomplete; send it elsewhere"
             ) from error

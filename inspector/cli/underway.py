@@ -1,6 +1,6 @@
 """A recording that is under way, as a screen sees it: the proxy, what runs through it, what they say.
 
-It only looks. Whoever started the processes, or found them running, ends them.
+It only looks. Anyone who started the processes, or found them running, ends them.
 """
 
 import shlex
@@ -61,7 +61,7 @@ class Log:
 
 
 class Underway:
-    """A recording that goes on; a `inspector.tui.live_proxy.LiveProxy`."""
+    """A recording that continues; a `inspector.tui.live_proxy.LiveProxy`."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Underway:
         return list(self._advice)
 
     def state(self) -> ProxyState:
-        """Return how the processes are doing. Exit codes are as a shell has them, -1 where nobody was told."""
+        """Return how the processes are doing. Exit codes are as a shell has them, -1 where no one was told."""
         proxy = self.proxy.poll()
         client = self.client.poll() if self.client is not None else None
         unseen = self.watch.unseen if self.watch is not None else None
@@ -117,7 +117,7 @@ def advice_for(settings: Settings) -> list[Advice]:
         if can_capture_locally() is None:
             found.append(Advice("Discord's app", "gwinspect live --mode local:Discord"))
     for mode in settings.modes:
-        # As mitmproxy reads it: behind an @ stands where this mode listens, HOST:PORT or PORT.
+        # As mitmproxy reads it: behind an @ is where this mode listens, HOST:PORT or PORT.
         spec, at, own = mode.rpartition("@")
         kind, _, what = (spec if at else mode).partition(":")
         address = settings.address
@@ -135,5 +135,5 @@ def advice_for(settings: Settings) -> list[Advice]:
             case "socks5":
                 found.append(Advice("any client", f"SOCKS proxy socks5://{address}"))
             case "wireguard":
-                found.append(Advice("a device", "WireGuard, with the configuration that the proxy says below"))
+                found.append(Advice("a device", "WireGuard, with the configuration that the proxy prints below"))
     return found

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, rule, silence, unfollowed
 from inspector.diagnose.words import quoted
 from inspector.model import Knows, Plane, Severity
+from inspector.session.messages import Chunk, Identify, Refused
 from inspector.session.paces import Pace
-from inspector.session.said import Chunk, Identify, Refused
 from inspector.session.state import Connection
-from inspector.session.tracker import DESTROYING
+from inspector.session.tracker import SESSION_ENDING_CODES
 from inspector.session.watches import RETURN
 from inspector.session.world import Ending
-from inspector.words import counted, took
+from inspector.words import counted, roughly
 
 GATEWAY = Plane.GATEWAY
 # Clients that do not wait for the close of one connection open the next one about that much earlier.
@@ -44,7 +44,7 @@ _NAMED = 5
     source=("official-gateway", "derived"),
 )
 def client_never_returned(now: Situation) -> Iterator[Noticed]:
-    """The client had to reconnect and never did, while the recording went on.
+    """The client had to reconnect and never did, while the recording continued.
 
     The bot has been offline since. After some minutes its session cannot be resumed either.
     """
@@ -56,8 +56,8 @@ def client_never_returned(now: Situation) -> Iterator[Noticed]:
     if reason is None or _may_be_back(now, connection, ending):
         return
     why, evidence = reason
-    away = took(now.at_ns - ending.at_ns)
-    yield Noticed(f"{why}; {away} later the client had not connected again, and the recording went on.", evidence)
+    away = roughly(now.at_ns - ending.at_ns)
+    yield Noticed(f"{why}; {away} later the client had not reconnected, and the recording continued.", evidence)
 
 
 def _reason_to_return(
@@ -68,7 +68,7 @@ def _reason_to_return(
     if closed.by not in ("client", "server") or closed.told is not None or closed.code is None:
         return None
     name = f"connection {connection.id}"
-    how = f"the {closed.by} closed {name} with {closed.code}" if closed.code != 1006 else f"{name} broke off"
+    how = f"the {closed.by} closed {name} with {closed.code}" if closed.code != 1006 else f"{name} was lost"
     if connection.main.reconnect is not None:
         return f"The server asked for a reconnect (op 7), and {how}", (connection.main.reconnect.n,)
     row = now.registry.close_code(GATEWAY, closed.code)
@@ -76,7 +76,7 @@ def _reason_to_return(
         if row is not None and row.sent_by("server").reconnect is True:
             return how[0].upper() + how[1:], ()
         return None
-    if closed.code in DESTROYING:
+    if closed.code in SESSION_ENDING_CODES:
         return None
     if connection.main.refused is not None and connection.is_whole:
         return f"The server sent Invalid Session (op 9), and {how}", (connection.main.refused.n,)
@@ -88,7 +88,7 @@ def _reason_to_return(
 
 
 def _may_be_back(now: Situation, connection: Connection, ending: Ending) -> bool:
-    """Return whether the client has another connection since, or one of which nobody knows whose it is."""
+    """Return whether the client has another connection since, or one of which no one knows whose it is."""
     world = now.world
     if world.last_of.get(connection.identity or "") != connection.id:
         return True
@@ -127,7 +127,7 @@ def login_unanswered(now: Situation) -> Iterator[Noticed]:
         return
     if now.event.seq is None and not isinstance(now.said, Refused | Identify):
         yield Noticed(
-            f"{took(now.at_ns - asked.at_ns)} after the Identify neither READY nor Invalid Session had come.",
+            f"{roughly(now.at_ns - asked.at_ns)} after the Identify neither READY nor Invalid Session had come.",
             (asked.n,),
         )
 
@@ -154,7 +154,7 @@ def guilds_missing(now: Situation) -> Iterator[Noticed]:
     if missing:
         yield Noticed(
             f"{len(missing):,} of {counted(guilds.listed, 'guild')} in READY had not come "
-            f"{took(now.at_ns - guilds.newest.at_ns)} after the last of the others: {_named(missing)}.",
+            f"{roughly(now.at_ns - guilds.newest.at_ns)} after the last of the others: {_named(missing)}.",
             (guilds.ready.n, guilds.newest.n),
         )
 
@@ -168,13 +168,13 @@ def _named(guilds: list[int]) -> str:
     "guild-unavailable",
     Severity.WARN,
     silence(GATEWAY),
-    remedy="Nothing, if the status page tells of an outage. If it does not, start a new session.",
+    remedy="Nothing, if Discord's status page reports an outage. Otherwise start a new session.",
     source=("official-events",),
 )
 def guild_unavailable(now: Situation) -> Iterator[Noticed]:
     """A guild became unavailable and did not come back.
 
-    GUILD_DELETE with unavailable true tells of an outage; the bot sees nothing of that guild until GUILD_CREATE comes.
+    GUILD_DELETE with unavailable true means an outage; the bot sees nothing of that guild until GUILD_CREATE comes.
     """
     connection, guilds = now.connection, now.connection.main.guilds
     if guilds is None or not guilds.unavailable or not connection.is_whole:
@@ -189,7 +189,7 @@ def guild_unavailable(now: Situation) -> Iterator[Noticed]:
     }
     if gone:
         what = counted(len(gone), "guild has been/guilds have been")
-        since = took(now.at_ns - newest.at_ns)
+        since = roughly(now.at_ns - newest.at_ns)
         yield Noticed(
             f"{what} unavailable for {since} or longer: {_named([*gone])}.", tuple(at.n for at in gone.values())
         )
@@ -215,7 +215,7 @@ def members_cut_short(now: Situation) -> Iterator[Noticed]:
         if part is not None and key != comes and now.passed(part.at_ns + PARTS_NS):
             yield Noticed(
                 f"{asked.parts:,} of {counted(part.total or 0, 'chunk')} came; "
-                f"{took(now.at_ns - part.at_ns)} after the last of them the others had not.",
+                f"{roughly(now.at_ns - part.at_ns)} after the last of them the others had not.",
                 (asked.n, part.n),
             )
 
@@ -230,7 +230,7 @@ def members_cut_short(now: Situation) -> Iterator[Noticed]:
     needs=Knows.TIMES,
 )
 def events_stopped(now: Situation) -> Iterator[Noticed]:
-    """Events of one kind came steadily and then no more, while others went on.
+    """Events of one kind came steadily and then stopped, while others kept coming.
 
     People may have fallen silent. But a session can also lose what it should get, without a word from the server.
     """
@@ -246,8 +246,8 @@ def events_stopped(now: Situation) -> Iterator[Noticed]:
     for name, pace in sorted(stopped, key=lambda each: -each[1].count)[:_KINDS]:
         each_ns = (pace.last_ns - pace.first_ns) // (pace.count - 1)
         yield Noticed(
-            f"{quoted(name)} had come {pace.count:,} times, every {took(each_ns)} on average; in the last "
-            f"{took(now.at_ns - pace.last_ns)} of this connection it did not, and other events did.",
+            f"{quoted(name)} had come {pace.count:,} times, every {roughly(each_ns)} on average; in the last "
+            f"{roughly(now.at_ns - pace.last_ns)} of this connection it did not, and other events did.",
             (pace.last_row,),
         )
 

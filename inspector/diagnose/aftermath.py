@@ -7,17 +7,17 @@ from inspector.diagnose.cause import CLIENT_RESUMES_NS, RESUMABLE_NS, left_on_it
 from inspector.diagnose.closes_voice import GO_ON, OVER, call_of, server_id_of
 from inspector.diagnose.rule import SECOND, Situation, bounded
 from inspector.model import Knows, Plane, Verdict
+from inspector.session.messages import Identify, Resume, VoiceServer, VoiceState
 from inspector.session.redact import is_lost
-from inspector.session.said import Identify, Resume, VoiceServer, VoiceState
 from inspector.session.state import Connection
 from inspector.session.tracker import GONE, concerns
 from inspector.session.world import Ending
-from inspector.words import listed, took
+from inspector.words import listed, roughly
 
 # Sooner than this after a rate limit is too soon.
 PAUSE_NS = 30 * SECOND
 
-_VOICE_ANEW = frozenset({4004, 4006, 4009, 4011})
+_VOICE_NEW_SESSION = frozenset({4004, 4006, 4009, 4011})
 """Voice codes after which only the main gateway can give what is needed to come back."""
 _UNWANTED = frozenset({4014, 4022})
 """Voice codes that take a client out of its call."""
@@ -38,7 +38,7 @@ def afterwards(now: Situation, verdict: Verdict, connection: Connection, ending:
         return None
     elapsed = max(now.at_ns - ending.at_ns, 0)
     how = "resumed" if isinstance(said, Resume) else "started a new session"
-    then = f"{how} {took(elapsed)} later" if _is_timed(now, connection) else how
+    then = f"{how} {roughly(elapsed)} later" if _is_timed(now, connection) else how
     if verdict.reconnect is False:
         right, more = _after_the_end(now, said, connection, ending, elapsed)
     elif isinstance(said, Resume):
@@ -69,7 +69,7 @@ def _as_discord_does(said: Identify | Resume, right: bool | None, more: list[str
     """Return what to say of a client that comes back when Discord's own would no longer resume."""
     if isinstance(said, Resume):
         return right, [*more, "Discord's own client starts a new session after 3 min without an ACK"]
-    # Nobody can be wrong who does what that does.
+    # No one can be wrong who does what that does.
     return None, [*more, "Discord's own client does the same after 3 min without an ACK"]
 
 
@@ -82,7 +82,7 @@ def answered(now: Situation, verdict: Verdict, accepted: bool) -> Verdict:
     if verdict.resume is False:
         # Whatever the code usually means: the session was there.
         verdict = replace(
-            verdict, advice="The resume worked, so the session goes on. Fix what led to the close.", right=None
+            verdict, advice="The resume worked, so the session continues. Fix what led to the close.", right=None
         )
     return replace(verdict, reconnect=True, resume=True)
 
@@ -140,7 +140,7 @@ def amended(now: Situation, verdict: Verdict, connection: Connection, ending: En
         advice = verdict.advice
     # What the table called usual is no longer needed where it is known.
     cause = verdict.cause.partition(" The usual cause: ")[0]
-    cause = f"{cause} {took(max(now.at_ns - ending.at_ns, 0))} later, {text}."
+    cause = f"{cause} {roughly(max(now.at_ns - ending.at_ns, 0))} later, {text}."
     evidence = bounded((*verdict.evidence, now.event.n), verdict.event)
     return replace(verdict, cause=cause, evidence=evidence, advice=advice, reconnect=reconnect)
 
@@ -186,16 +186,16 @@ def _identified(
     if verdict.resume is None:
         return None, []
     if verdict.resume and closed.told == "client":
-        return None, ["the proxy had told the client 1000, on which many clients start over"]
+        return None, ["the proxy had sent 1000 to the client, after which many clients start over"]
     if verdict.resume and closed.told == "server":
-        return None, ["the proxy had told the server 1000, which ends the session there"]
+        return None, ["the proxy had sent 1000 to the server, which ends the session there"]
     if verdict.resume and closed.by == "proxy":
         return None, ["the proxy had ended the connection"]
     if verdict.resume:
         if left_on_its_own(connection, closed, ending.at_ns):
             return None, ["a program that was started again has nothing to resume with"]
         return False, ["the old session was still there, so events in between are lost"]
-    if now.event.plane is Plane.VOICE and closed.code in _VOICE_ANEW and connection.identify is not None:
+    if now.event.plane is Plane.VOICE and closed.code in _VOICE_NEW_SESSION and connection.identify is not None:
         stale = said.token is not None and said.token == connection.identify.token
         if stale:
             return False, ["came back with the same token, without asking the main gateway for another"]

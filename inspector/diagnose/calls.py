@@ -11,7 +11,7 @@ from inspector.model import Plane, Severity
 from inspector.session.state import Connection
 from inspector.session.watches import VOICE_CONNECTION, VOICE_SERVER
 from inspector.session.world import Call, World
-from inspector.words import took
+from inspector.words import roughly
 
 MEDIA = Plane.MEDIA
 # IP discovery begins with type 1 and length 70, and has 74 bytes; libraries of old sent 70 bytes without the two.
@@ -37,7 +37,7 @@ def voice_server_lost(now: Situation) -> Iterator[Noticed]:
         return
     if call.gone is None and _is_followed(now.world, now.connection):
         yield Noticed(
-            f"{took(now.at_ns - watch.at_ns)} after this VOICE_SERVER_UPDATE with endpoint null there was no other, "
+            f"{roughly(now.at_ns - watch.at_ns)} after this VOICE_SERVER_UPDATE with endpoint null there was no other, "
             f"and the account was still in channel {quoted(call.channel)}."
         )
 
@@ -71,7 +71,7 @@ def voice_never_connected(now: Situation) -> Iterator[Noticed]:
             else ""
         )
         yield Noticed(
-            f"{took(now.at_ns - watch.at_ns)} after both VOICE_STATE_UPDATE and VOICE_SERVER_UPDATE had come, the "
+            f"{roughly(now.at_ns - watch.at_ns)} after both VOICE_STATE_UPDATE and VOICE_SERVER_UPDATE had come, the "
             f"client had not connected to the voice server.{order}",
             (call.asked.n, min(call.server.n, call.state.n)),
         )

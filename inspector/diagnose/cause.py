@@ -11,12 +11,12 @@ from inspector.protocol.ops import HEARTBEATS, GatewayOp
 from inspector.protocol.registry import CloseCode
 from inspector.session.redact import HIDDEN, is_lost
 from inspector.session.state import SEND_WINDOW_NS, Connection, Sent
-from inspector.words import took
+from inspector.words import roughly
 
 # Heartbeats, and what a client introduces itself with: the opcodes that need no session on the main gateway.
 NEED_NO_SESSION = (*HEARTBEATS, GatewayOp.IDENTIFY, GatewayOp.RESUME)
 
-# Time within which a session can be resumed, by experience; nobody documents it.
+# Time within which a session can be resumed, by experience; no one documents it.
 RESUMABLE_NS = 300 * SECOND
 # Time after its last ACK within which Discord's own client resumes; see the source `official-client`.
 CLIENT_RESUMES_NS = 180 * SECOND
@@ -66,7 +66,7 @@ def usual(now: Situation, seen: str, *evidence: int | None) -> Cause:
 
 def ago(now: Situation, at_ns: int) -> str:
     """Say how long before the close that was: ``850 ms before``."""
-    return f"{took(max(now.at_ns - at_ns, 0))} before"
+    return f"{roughly(max(now.at_ns - at_ns, 0))} before"
 
 
 def token_said(token: str | None) -> str:

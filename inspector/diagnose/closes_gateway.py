@@ -25,10 +25,10 @@ from inspector.diagnose.words import mixture, opcode, quoted
 from inspector.inert import inert
 from inspector.model import Plane, Severity
 from inspector.protocol.ops import GatewayOp, VoiceOp
-from inspector.session.said import Identify, Resume
+from inspector.session.messages import Identify, Resume
 from inspector.session.state import MAX_SENDS, Connection
 from inspector.session.world import MAX_IDENTIFIES
-from inspector.words import counted, listed, took
+from inspector.words import counted, listed, roughly
 
 # What a client may send within a minute.
 MAX_A_MINUTE = 120
@@ -61,7 +61,7 @@ def left(now: Situation) -> Cause:
         return Cause(f"{why}{ago(now, refused.at_ns)}.", (refused.n,), is_plain=True)
     if waited:
         return Cause(
-            f"its heartbeat had had no ACK for {took(waited)}, so it took the connection for dead.",
+            f"its heartbeat had had no ACK for {roughly(waited)}, so it considered the connection dead.",
             tuple(beat.n for beat in connection.heartbeats.pending),
             severity=Severity.INFO,
         )
@@ -88,7 +88,7 @@ def thrown_away(now: Situation) -> Cause | None:
         row = refused.n
         why = f"the server had said {ago(now, refused.at_ns)} that the session can be resumed (op 9, d true)"
     elif waited:
-        why, row = f"its heartbeat had had no ACK for {took(waited)}", connection.heartbeats.pending[0].n
+        why, row = f"its heartbeat had had no ACK for {roughly(waited)}", connection.heartbeats.pending[0].n
     else:
         return None
     return Cause(
@@ -201,7 +201,8 @@ def refused_token(now: Situation) -> Cause:
     name = "Identify" if isinstance(asked, Identify) else "Resume"
     if token is None:
         return Cause(f"the {name} had no token: it was null, empty or not text.", (asked.n,))
-    words = [f"{token_said(token)} in the {name} was refused"]
+    # That it was refused is what the code means: every screen says so next to this.
+    words = [f"the {name} had {token_said(token)}"]
     prefix = asked.prefix if isinstance(asked, Identify) else ""
     if prefix == "Bot":
         words.append("It begins with 'Bot ', which belongs in HTTP headers; here it goes bare")
@@ -268,7 +269,7 @@ def session_ended(now: Situation) -> Cause:
     if session is not None and session.destroyed is not None:
         at = session.destroyed
         return Cause(f"the Resume asked for a session that had ended {ago(now, at.at_ns)}.", (at.n, resume.n))
-    return usual(now, "the Resume named a session of which no end was recorded", resume.n)
+    return usual(now, "the Resume named a session whose end was not recorded", resume.n)
 
 
 def wrong_seq(now: Situation) -> Cause:
@@ -278,7 +279,7 @@ def wrong_seq(now: Situation) -> Cause:
         return usual(now, "no Resume was seen on this connection")
     if resume.seq is None:
         return Cause("the seq in the Resume was not a number.", (resume.n,))
-    asked = f"the Resume asked to go on from seq {resume.seq:,}"
+    asked = f"the Resume asked to continue from seq {resume.seq:,}"
     if session is None or session.ready is None or session.seq is None:
         return usual(now, f"{asked}; how far the session had counted was not recorded", resume.n)
     evidence = (session.ready.n, resume.n)
@@ -297,7 +298,7 @@ def rate_limited(now: Situation) -> Cause:
     if not sends:
         return usual(now, "the client sent nothing in the minute before")
     least = "at least " if len(sends) >= MAX_SENDS or not now.connection.is_whole else ""
-    span = took(max(now.at_ns - sends[0].at_ns, 0))
+    span = roughly(max(now.at_ns - sends[0].at_ns, 0))
     said = f"the client had sent {least}{counted(len(sends), 'message')} within {span}: "
     said += mixture(now.registry, now.event.plane, sends)
     if len(sends) > MAX_A_MINUTE or least:
@@ -311,7 +312,7 @@ def timed_out(now: Situation) -> Cause:
     before = now.world.ended.get(connection.previous or 0)
     resume = connection.resume
     if resume is not None and connection.accepted is None and before is not None:
-        gone = took(max(resume.at_ns - before[1].at_ns, 0))
+        gone = roughly(max(resume.at_ns - before[1].at_ns, 0))
         return Cause(
             f"the client came back after {gone} without connection, too late for its session.", (before[1].n, resume.n)
         )
@@ -325,17 +326,17 @@ def timed_out(now: Situation) -> Cause:
             seen = f"Hello had come {ago(now, hello.at_ns)}, and no heartbeat was due yet"
             return Cause(f"{seen}.", (hello.n,), _in_time(now))
         return Cause(
-            f"the client sent no heartbeat in the {took(max(now.at_ns - hello.at_ns, 0))} since Hello, which asked for "
-            f"one every {took(interval)}.",
+            f"the client sent no heartbeat in the {roughly(max(now.at_ns - hello.at_ns, 0))} since Hello, which "
+            f"asked for one every {roughly(interval)}.",
             (hello.n,),
         )
     gap = max(now.at_ns - last.at_ns, 0)
-    said = f"the last heartbeat was sent {took(gap)} before"
+    said = f"the last heartbeat was sent {roughly(gap)} before"
     if not connection.is_whole:
         return usual(now, f"{said}, as far as the messages could be read", last.n)
     if not interval:
         return usual(now, f"{said}; the interval was not recorded", last.n)
-    said += f", and one is due every {took(interval)}"
+    said += f", and one is due every {roughly(interval)}"
     if gap <= allowed_ns(interval):
         waiting = f", {counted(len(beats.pending), 'heartbeat')} without ACK" if beats.pending else ""
         return Cause(f"{said}: they came in time{waiting}.", (last.n,), _in_time(now))
@@ -418,7 +419,7 @@ def invalid_intents(now: Situation) -> Cause:
     if value is None:
         return Cause("the intents in the Identify are missing, or no whole number.", (asked.n,))
     if value < 0:
-        return Cause(f"intents is {value:,}; it may not be negative.", (asked.n,))
+        return Cause(f"intents is {value:,}; it must not be negative.", (asked.n,))
     known, unknown = now.registry.intents_of(value)
     is_bot = asked.capabilities is None and asked.prefix != "Bearer"
     closed_to_bots = [intent for intent in known if is_bot and intent.bots is False]
@@ -432,7 +433,7 @@ def invalid_intents(now: Situation) -> Cause:
         else []
     )
     if closed_to_bots:
-        wrong.append(f"{listed(intent.name for intent in closed_to_bots)}, which bots may not use")
+        wrong.append(f"{listed(intent.name for intent in closed_to_bots)}, which bots cannot use")
     if not wrong:
         seen = f"intents is {value}, and all of its bits are known{' and open to bots' if is_bot else ''}"
         return Cause(

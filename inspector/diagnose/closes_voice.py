@@ -22,11 +22,11 @@ from inspector.diagnose.rule import MS, SECOND, Situation
 from inspector.diagnose.words import mixture, quoted
 from inspector.model import Knows
 from inspector.protocol.ops import VoiceOp
-from inspector.session.said import At, Resume, Selected
+from inspector.session.messages import At, Resume, Selected
 from inspector.session.state import Connection
 from inspector.session.tracker import GONE
 from inspector.session.world import Call, World
-from inspector.words import counted, listed, took
+from inspector.words import counted, listed, roughly
 
 STEPS = {
     "Hello": (8, "server"),
@@ -124,13 +124,11 @@ def refused_token(now: Situation) -> Cause:
                 _rows(asked.n, other.server),
             )
         return usual(
-            now, f"{token_said(token)} was refused; no VOICE_SERVER_UPDATE for this call was recorded", asked.n
+            now, f"the client sent {token_said(token)}; no VOICE_SERVER_UPDATE for this call was recorded", asked.n
         )
     evidence = (call.server.n, asked.n)
     if token == call.token:
-        return usual(
-            now, f"{token_said(token)} was refused, and it is the one of the newest VOICE_SERVER_UPDATE", *evidence
-        )
+        return usual(now, f"the client sent {token_said(token)}, the one in the newest VOICE_SERVER_UPDATE", *evidence)
     if other is not None:
         return Cause(
             f"the client sent the token that was meant for the call in {other.server_id}.",
@@ -175,7 +173,9 @@ def session_ended(now: Situation) -> Cause:
             (before[1].n, asked.n),
         )
     if connection.resume is not None:
-        gone = f" {took(max(asked.at_ns - before[1].at_ns, 0))} after the connection before had ended" if before else ""
+        gone = (
+            f" {roughly(max(asked.at_ns - before[1].at_ns, 0))} after the connection before had ended" if before else ""
+        )
         return usual(now, f"the client asked to resume{gone}", before[1].n if before else None, asked.n)
     return usual(
         now,
@@ -194,7 +194,7 @@ def timed_out(now: Situation) -> Cause:
     if missing is None or not cause.advice:
         return cause
     step, last = missing
-    since = took(max(now.at_ns - now.connection.opened.at_ns, 0))
+    since = roughly(max(now.at_ns - now.connection.opened.at_ns, 0))
     return cause._replace(
         text=f"the way into the call stopped halfway: the {STEPS[step][1]}'s {step} had not come {since} after the "
         "connection opened.",
@@ -286,7 +286,8 @@ def taken_out(now: Situation) -> Cause:
         return usual(now, "the main connection, where a kick or a move would show, was not recorded")
     return usual(
         now,
-        f"neither a move nor a kick showed on the main connection in the {took(NEAR_NS)} before, and its session lives",
+        f"neither a move nor a kick showed on the main connection in the {roughly(NEAR_NS)} before, and its session is "
+        "still alive",
         *_rows(None, call.state, call.server),
     )
 
@@ -331,10 +332,10 @@ def encryption_required(now: Situation) -> Cause:
     ]
     loop = ""
     if before:
-        span = took(now.at_ns - before[0].at_ns)
+        span = roughly(now.at_ns - before[0].at_ns)
         loop = f" That makes {len(before) + 1} times within {span} on this call; reconnecting alone changes nothing."
     evidence = (*(ending.n for ending in before), asked.n)
-    needed = f"and the call wants {DAVE_VERSION}"
+    needed = f"and the call requires {DAVE_VERSION}"
     if asked.dave is None:
         return Cause(
             f"the Identify has no max_dave_protocol_version, so the client cannot speak DAVE, {needed}.{loop}", evidence
@@ -394,7 +395,7 @@ def rate_limited(now: Situation) -> Cause:
         )
     if not sends:
         return usual(now, "the client sent nothing in the minute before")
-    span = took(max(now.at_ns - sends[0].at_ns, MS))
+    span = roughly(max(now.at_ns - sends[0].at_ns, MS))
     said = f"the client had sent {counted(len(sends), 'message')} within {span}"
     said = f"{said}: {mixture(now.registry, now.event.plane, sends)}"
     if len(sends) < MANY_MESSAGES:
@@ -412,8 +413,8 @@ def all_taken_out(now: Situation) -> Cause:
         return usual(now, "the main connection, where the reason would show, was not recorded")
     return usual(
         now,
-        f"in the {took(NEAR_NS)} before, the main connection had neither {listed(GONE, 'nor')} for it, nor a new voice "
-        "server",
+        f"in the {roughly(NEAR_NS)} before, the main connection had neither {listed(GONE, 'nor')} for it, nor a new "
+        "voice server",
         *_rows(None, call.state, call.server),
     )
 

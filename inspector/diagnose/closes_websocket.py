@@ -18,7 +18,7 @@ from inspector.diagnose.rule import SECOND, Situation
 from inspector.diagnose.words import opcode, quoted
 from inspector.inert import inert
 from inspector.model import Knows, Plane, Severity
-from inspector.words import counted, took
+from inspector.words import counted, roughly
 
 # What wsproto, and so mitmproxy, says to frames that break the rules.
 _ANSWERS_TO_BAD_FRAMES = (1002, 1003, 1007, 1009)
@@ -33,7 +33,7 @@ def ended_by_server(now: Situation) -> Cause | None:
         return None
     if now.event.plane is Plane.VOICE:
         return _routine(now, "Join again only if you still want to be there.")
-    return _routine(now, "Connect again and try to resume: if the session is gone, that costs no more than an op 9.")
+    return _routine(now, "Reconnect and try to resume: if the session is gone, the only cost is an op 9.")
 
 
 def going_away(now: Situation) -> Cause | None:
@@ -67,7 +67,7 @@ def broke_off(now: Situation) -> Cause:
         quiet = max(now.at_ns - newest.at_ns, 0)
         side = "the server" if newest is connection.last_received else "the client"
         which = "the last message" if connection.is_whole else "the last message that could be read"
-        words.append(f"{which}, of {side}, came {took(quiet)} before")
+        words.append(f"{which}, of {side}, came {roughly(quiet)} before")
     elif connection.is_whole:
         words.append("no message had been sent")
     else:
@@ -82,7 +82,7 @@ def broke_off(now: Situation) -> Cause:
         beat, received = connection.heartbeats.pending[0], connection.last_received
         silent = received is None or received.n < beat.n
         meanwhile = ", and nothing came from the server in that time" if silent else ""
-        words.append(f"A heartbeat had been without an ACK for {took(waited)}{meanwhile}")
+        words.append(f"A heartbeat had been without an ACK for {roughly(waited)}{meanwhile}")
     together = [
         ending.n
         for _, ending in now.world.ended.values()
@@ -91,7 +91,7 @@ def broke_off(now: Situation) -> Cause:
     if together:
         evidence += together
         words.append(
-            f"{counted(len(together), 'other connection')} had broken off within the second before: that "
+            f"{counted(len(together), 'other connection')} had dropped within the second before: that "
             "points to the network"
         )
     elif len(words) == 1:
@@ -109,9 +109,9 @@ def _told(now: Situation) -> str:
     if told is None:
         return ""
     if told == "client":
-        return "The proxy told the client 1000 instead, and what the client does next answers that."
+        return "The proxy sent 1000 to the client instead; what the client does next answers that."
     gone = ", which ends the session there: a resume may be refused" if now.event.plane is Plane.GATEWAY else ""
-    return f"The proxy told the server 1000 instead{gone}."
+    return f"The proxy sent 1000 to the server instead{gone}."
 
 
 def protocol_error(now: Situation) -> Cause:
@@ -160,7 +160,7 @@ def unlisted(now: Situation) -> Cause:
     return Cause(
         f"{unknown}{said}, and {_last(now)}.",
         (_last_row(now),),
-        "Connect again and try to resume: if the session is gone, that costs no more than an op 9."
+        "Reconnect and try to resume: if the session is gone, the only cost is an op 9."
         if now.event.plane is Plane.GATEWAY
         else "Look up the code where the server is documented; connect again with growing pauses.",
     )

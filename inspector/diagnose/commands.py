@@ -10,10 +10,10 @@ from inspector.diagnose.rule import SECOND, Noticed, Situation, dispatches, rece
 from inspector.diagnose.words import mixture, opcode, quoted
 from inspector.model import Knows, Plane, Severity
 from inspector.protocol.ops import GatewayOp
+from inspector.session.messages import Chunk, Members, VoiceServer, VoiceState, whole
 from inspector.session.plan import Odd
-from inspector.session.said import Chunk, Members, VoiceServer, VoiceState, whole
 from inspector.session.state import SEND_WINDOW_NS, Sent
-from inspector.words import listed, took
+from inspector.words import listed, roughly
 
 GATEWAY, VOICE = Plane.GATEWAY, Plane.VOICE
 # Messages of a client in a minute: from how many on it is told, and how many are allowed.
@@ -50,7 +50,7 @@ def send_budget(now: Situation) -> Iterator[Noticed]:
     if count > before:
         said = mixture(now.registry, GATEWAY, sends)
         yield Noticed(
-            f"{count} messages within {took(now.at_ns - sends[0].at_ns)}; {ALLOWED} in 60 s are allowed. {said}.",
+            f"{count} messages within {roughly(now.at_ns - sends[0].at_ns)}; {ALLOWED} in 60 s are allowed. {said}.",
             (sends[0].n, *(sent.n for sent in sends[-6:-1])),
             Severity.WARN if count == NEARLY else None,
         )
@@ -91,7 +91,7 @@ def presence_flood(now: Situation) -> Iterator[Noticed]:
     before = [sent for sent in changes if changes[-1].at_ns - sent.at_ns < PRESENCES_NS]
     if len(recent) == len(before) == PRESENCES:
         yield Noticed(
-            f"{len(recent) + 1} changes of the presence within {took(now.at_ns - recent[0].at_ns)}; "
+            f"{len(recent) + 1} changes of the presence within {roughly(now.at_ns - recent[0].at_ns)}; "
             f"{PRESENCES} in 20 s are allowed.",
             tuple(sent.n for sent in recent),
         )
@@ -150,11 +150,11 @@ def members_over_limit(now: Situation) -> Iterator[Noticed]:
     needs=Knows.TIMES,
 )
 def members_without_nonce(now: Situation) -> Iterator[Noticed]:
-    """Two requests for members of one guild have no nonce, so their chunks cannot be told apart."""
+    """Two requests for members of one guild have no nonce, so their chunks cannot be distinguished."""
     asked = now.expect(Members)
     other = now.connection.main.members.get(asked.key) if asked.nonce is None and asked.guild else None
     if other is not None and now.at_ns - other.at_ns < CHUNKS_NS and now.connection.is_whole:
-        since = took(now.at_ns - other.at_ns)
+        since = roughly(now.at_ns - other.at_ns)
         yield Noticed(f"A request for the same guild from {since} ago has no nonce either and waits too.", (other.n,))
 
 
@@ -215,7 +215,7 @@ def members_unanswered(now: Situation) -> Iterator[Noticed]:
     comes = now.said.key if isinstance(now.said, Chunk) else None
     for key, asked in now.connection.main.members.items():
         if not asked.answered and key != comes and now.passed(asked.at_ns + CHUNKS_NS):
-            since = took(now.at_ns - asked.at_ns)
+            since = roughly(now.at_ns - asked.at_ns)
             yield Noticed(f"{since} after the request for members, not one chunk has come.", (asked.n,))
 
 
@@ -230,7 +230,7 @@ def members_unanswered(now: Situation) -> Iterator[Noticed]:
 def join_unanswered(now: Situation) -> Iterator[Noticed]:
     """The client asked to join a voice channel, and no voice server was named.
 
-    The gateway says nothing when the channel is full or the account may not join it.
+    The gateway does not answer when the channel is full or the account may not join it.
     """
     if not now.connection.main.joins or not now.connection.is_whole:
         return
@@ -240,7 +240,7 @@ def join_unanswered(now: Situation) -> Iterator[Noticed]:
             continue
         call = now.world.call(key, now.connection.account)
         state = call.state if call is not None and call.state is not None and call.state.n > asked.n else None
-        since = f"{took(now.at_ns - asked.at_ns)} after op 4 for channel {quoted(asked.channel)}"
+        since = f"{roughly(now.at_ns - asked.at_ns)} after op 4 for channel {quoted(asked.channel)}"
         if state is None:
             text = f"{since}, there is no answer: neither VOICE_STATE_UPDATE nor VOICE_SERVER_UPDATE."
         elif call is not None and call.channel == asked.channel:
@@ -270,8 +270,8 @@ def join_needs_intent(now: Situation) -> Iterator[Noticed]:
         has_come = call.state is not None and call.state.n > asked.n
         if not has_come and now.passed(asked.at_ns + JOIN_NS):
             yield Noticed(
-                f"{took(now.at_ns - asked.at_ns)} after op 4, no VOICE_STATE_UPDATE of the account has come; Identify "
-                "did not ask for GUILD_VOICE_STATES.",
+                f"{roughly(now.at_ns - asked.at_ns)} after op 4, no VOICE_STATE_UPDATE of the account has come; "
+                "Identify did not ask for GUILD_VOICE_STATES.",
                 (asked.n, identify.n if identify else None),
             )
 

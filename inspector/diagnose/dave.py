@@ -13,10 +13,10 @@ from inspector.model import Knows, Plane, Severity
 from inspector.protocol.ops import BINARY, VoiceOp
 from inspector.session.dave import AT_ONCE, NEW_GROUP, Transition
 from inspector.session.proposals import number_in
-from inspector.words import took
+from inspector.words import roughly
 
 VOICE = Plane.VOICE
-# Time after which nobody waits any longer for a client to be ready: the server goes on after some two seconds.
+# Time after which no one waits any longer for a client to be ready: the server continues after some two seconds.
 READY_NS = 3 * SECOND
 # Time in which a key package should come.
 PROMPT_NS = 3 * SECOND
@@ -76,7 +76,7 @@ def dave_transition_not_ready(now: Situation) -> Iterator[Noticed]:
     for transition in _overdue(now):
         if transition.by == VoiceOp.DAVE_PREPARE_TRANSITION:
             yield Noticed(
-                f"No op 23 came for {_what(transition)} within {took(now.at_ns - transition.announced.at_ns)}.",
+                f"No op 23 came for {_what(transition)} within {roughly(now.at_ns - transition.announced.at_ns)}.",
                 (transition.announced.n,),
             )
 
@@ -98,7 +98,7 @@ def dave_commit_ignored(now: Situation) -> Iterator[Noticed]:
         if transition.by != VoiceOp.DAVE_PREPARE_TRANSITION:
             yield Noticed(
                 f"Neither op 23 nor op 31 came for {_what(transition)} within "
-                f"{took(now.at_ns - transition.announced.at_ns)}.",
+                f"{roughly(now.at_ns - transition.announced.at_ns)}.",
                 (transition.announced.n,),
             )
 
@@ -119,8 +119,8 @@ def dave_ready_late(now: Situation) -> Iterator[Noticed]:
     late = now.at_ns - transition.executed.at_ns
     if late > CROSSING_NS:
         yield Noticed(
-            f"Op 23 for {_what(transition)} came {took(late)} after it was executed, and "
-            f"{took(now.at_ns - transition.announced.at_ns)} after it was announced.",
+            f"Op 23 for {_what(transition)} came {roughly(late)} after it was executed, and "
+            f"{roughly(now.at_ns - transition.announced.at_ns)} after it was announced.",
             (transition.announced.n, transition.executed.n),
         )
 
@@ -165,7 +165,7 @@ def dave_ready_unknown(now: Situation) -> Iterator[Noticed]:
     source=("dave",),
 )
 def dave_ready_for_zero(now: Situation) -> Iterator[Noticed]:
-    """The client confirmed transition 0, which takes effect at once and needs no answer."""
+    """The client confirmed transition 0, which takes effect immediately and needs no answer."""
     if number_in(now.d, "transition_id") == AT_ONCE:
         announced = now.connection.voice.encryption.transitions.get(AT_ONCE)
         yield Noticed("Op 23 was sent for transition 0.", (announced.announced.n if announced else None,))
@@ -215,8 +215,8 @@ def dave_executed_unready(now: Situation) -> Iterator[Noticed]:
     if not is_told:
         missing = "op 23" if transition.by == VoiceOp.DAVE_PREPARE_TRANSITION else "op 23 or op 31"
         yield Noticed(
-            f"{_what(transition).capitalize()} is executed {took(now.at_ns - transition.announced.at_ns)} after it was "
-            f"announced, without {missing} from the client.",
+            f"{_what(transition).capitalize()} is executed {roughly(now.at_ns - transition.announced.at_ns)} after it "
+            f"was announced, without {missing} from the client.",
             (transition.announced.n,),
         )
 
@@ -242,7 +242,7 @@ def dave_key_package_missing(now: Situation) -> Iterator[Noticed]:
     ):
         return
     if now.passed(due.at_ns + PROMPT_NS):
-        yield Noticed(f"No key package came within {took(now.at_ns - due.at_ns)} of {due.why}.", (due.n,))
+        yield Noticed(f"No key package came within {roughly(now.at_ns - due.at_ns)} of {due.why}.", (due.n,))
 
 
 @rule(
@@ -300,7 +300,7 @@ def dave_passthrough(now: Situation) -> Iterator[Noticed]:
     plain = encryption.plain
     if plain is None:
         return
-    lasted = took(now.at_ns - plain.at_ns)
+    lasted = roughly(now.at_ns - plain.at_ns)
     if closed is not None:
         row = None if closed.code is None else now.registry.close_code(VOICE, closed.code)
         # Where a resume may follow, the last word is not spoken.
@@ -325,16 +325,16 @@ def dave_passthrough(now: Situation) -> Iterator[Noticed]:
 
 
 @rule(
-    "dave-group-anew",
+    "dave-group-replaced",
     Severity.INFO,
     receives(VOICE, VoiceOp.DAVE_PREPARE_EPOCH),
-    remedy="Nothing by itself. The server does this, for example, when a client is out of step and cannot be added.",
+    remedy="Nothing in itself. The server does this, for example, when a client is out of step and cannot be added.",
     source=("dave",),
 )
-def dave_group_anew(now: Situation) -> Iterator[Noticed]:
+def dave_group_replaced(now: Situation) -> Iterator[Noticed]:
     """The server replaced a working group with a new one, although encryption was never off."""
     encryption = now.connection.voice.encryption
-    # Whoever is left behind alone gets a new group as a matter of course.
+    # Anyone who is left behind alone gets a new group as a matter of course.
     is_alone = encryption.listed and not encryption.members.keys() - {encryption.user}
     if number_in(now.d, "epoch") != NEW_GROUP or is_alone:
         return

@@ -10,8 +10,8 @@ from inspector.diagnose.verdicts import judge
 from inspector.faults import is_ours, marked
 from inspector.model import Event, Finding, Kind, Knows, Payload, Plane, Severity, Verdict
 from inspector.protocol.registry import Registry
+from inspector.session.messages import Identify, Message, Refused, Resume, VoiceServer, VoiceState
 from inspector.session.plan import Odd, Plan
-from inspector.session.said import Identify, Refused, Resume, Said, VoiceServer, VoiceState
 from inspector.session.state import LOOK_NS, Connection
 from inspector.session.tracker import GONE
 from inspector.session.watches import Watch
@@ -23,7 +23,7 @@ MAX_RECENT = 256
 _END, _TIMES = Knows.END.value, Knows.TIMES.value
 _UNKNOWN = Odd.UNKNOWN.value
 
-# Events without a `Said` that say more of a close.
+# Events without a `Message` that say more of a close.
 _TELLING = ("RESUMED", *GONE)
 
 _Key = tuple[Plane, Kind | None, bool | None, int | str | None, str | None, int]
@@ -31,7 +31,7 @@ _Key = tuple[Plane, Kind | None, bool | None, int | str | None, str | None, int]
 
 
 class RuleEngine:
-    """Follows one recording, beside the tracker whose `world` it reads."""
+    """Follows one recording, next to the tracker whose `world` it reads."""
 
     def __init__(self, registry: Registry, world: World, rules: Sequence[Rule] = RULES) -> None:
         self._registry = registry
@@ -43,7 +43,7 @@ class RuleEngine:
         self._unfollowed: dict[str, tuple[Rule, ...]] = {}
         self._looked_ns = 0
         self.late: list[Finding] = []
-        """What `examine` noticed at rows before the one it was asked about; whoever calls it takes it."""
+        """What `examine` noticed at rows before the one it was asked about; anyone who calls it takes it."""
 
     def absorb(self, other: "RuleEngine") -> None:
         """Take over from `other`, whose world this one's has absorbed."""
@@ -60,7 +60,7 @@ class RuleEngine:
         connection: Connection,
         event: Event,
         payload: Payload | None = None,
-        said: Said | None = None,
+        said: Message | None = None,
         plan: Plan | None = None,
         odd: int = 0,
     ) -> Sequence[Verdict]:
@@ -104,7 +104,7 @@ class RuleEngine:
         return verdicts
 
     def tick(self, at_ns: int) -> list[Finding]:
-        """Look into the silence on all open connections: `at_ns` is now. What is noticed stands at their last rows."""
+        """Look into the silence on all open connections: `at_ns` is now. What is noticed is at their last rows."""
         found = self._look_back(at_ns)
         for connection in self._world.open.values():
             if at_ns <= connection.examined_ns:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from inspector.diagnose.rule import Noticed, Situation, Trigger, rule
 from inspector.inert import inert
 from inspector.model import Event, Gap, Kind, Severity
-from inspector.words import counted, listed, took
+from inspector.words import counted, listed, roughly
 
 _REASONS = {
     "disk": "the capture could not be written",
@@ -45,14 +45,14 @@ def recording_gap(now: Situation) -> Iterator[Noticed]:
         yield Noticed(f"The recording has nothing after this from {_sides(gap)}: {_ENDS[gap.reason]}.")
     elif gap is not None:
         sides = f"{gap.sent:,} from the client and {gap.received:,} from the server"
-        yield Noticed(f"The recording lacks {counted(gap.missing, 'message')} of this connection here: {sides}.")
+        yield Noticed(f"The recording is missing {counted(gap.missing, 'message')} of this connection here: {sides}.")
 
 
 def said_of(gap: Gap) -> str:
     """Say what is missing, for how long, and why: ``1,234 messages missing, over 40 s: …``."""
     if is_endless(gap):
         return f"nothing after this from {_sides(gap)}: {_ENDS[gap.reason]}"
-    over = f", over {took(gap.until_ns - gap.since_ns)}" if gap.until_ns > gap.since_ns else ""
+    over = f", over {roughly(gap.until_ns - gap.since_ns)}" if gap.until_ns > gap.since_ns else ""
     reason = _REASONS.get(gap.reason, inert(gap.reason[:60]))
     return f"{counted(gap.missing, 'message')} missing{over}: {reason}"
 

@@ -9,8 +9,8 @@ from itertools import islice
 from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, receives, rule, sends, silence
 from inspector.model import Knows, Plane, Severity
 from inspector.protocol.ops import HEARTBEATS, GatewayOp, VoiceOp
-from inspector.session.said import Beat
-from inspector.words import counted, took
+from inspector.session.messages import Beat
+from inspector.words import counted, roughly
 
 GATEWAY, VOICE = Plane.GATEWAY, Plane.VOICE
 # How much later than the interval a heartbeat may come: timers and networks are not exact.
@@ -58,7 +58,7 @@ def heartbeat_late(now: Situation) -> Iterator[Noticed]:
     else:
         meanwhile = "nothing came from the server meanwhile either, so the network may have been the cause"
     yield Noticed(
-        f"This heartbeat came {took(gap)} after the one before; the interval is {took(connection.interval_ns)}. "
+        f"This heartbeat came {roughly(gap)} after the one before; the interval is {roughly(connection.interval_ns)}. "
         f"{meanwhile[0].upper()}{meanwhile[1:]}.",
         (last.n,),
     )
@@ -80,9 +80,9 @@ def heartbeat_overdue(now: Situation) -> Iterator[Noticed]:
     if last is None or not connection.interval_ns or not connection.is_whole or isinstance(now.said, Beat):
         return
     if now.passed(last.at_ns + 2 * allowed_ns(connection.interval_ns)):
-        since = took(now.at_ns - last.at_ns)
+        since = roughly(now.at_ns - last.at_ns)
         yield Noticed(
-            f"No heartbeat for {since}; the interval is {took(connection.interval_ns)}. "
+            f"No heartbeat for {since}; the interval is {roughly(connection.interval_ns)}. "
             f"{counted(max(connection.heartbeats.received_since, 0), 'message')} came from the server meanwhile.",
             (last.n,),
         )
@@ -107,8 +107,8 @@ def heartbeat_never_began(now: Situation) -> Iterator[Noticed]:
         return
     if now.passed(hello.at_ns + 2 * allowed_ns(connection.interval_ns)):
         yield Noticed(
-            f"No heartbeat came within {took(now.at_ns - hello.at_ns)} of Hello; the interval is "
-            f"{took(connection.interval_ns)}.",
+            f"No heartbeat came within {roughly(now.at_ns - hello.at_ns)} of Hello; the interval is "
+            f"{roughly(connection.interval_ns)}.",
             (hello.n,),
         )
 
@@ -129,7 +129,7 @@ def first_heartbeat_late(now: Situation) -> Iterator[Noticed]:
     gap = now.at_ns - hello.at_ns
     if gap > allowed_ns(connection.interval_ns):
         yield Noticed(
-            f"The first heartbeat came {took(gap)} after Hello; the interval is {took(connection.interval_ns)}.",
+            f"The first heartbeat came {roughly(gap)} after Hello; the interval is {roughly(connection.interval_ns)}.",
             (hello.n,),
         )
 
@@ -152,7 +152,7 @@ def first_heartbeat_unjittered(now: Situation) -> Iterator[Noticed]:
         return
     if abs(now.at_ns - hello.at_ns - connection.interval_ns) <= GRAIN_NS:
         yield Noticed(
-            f"The first heartbeat came {took(now.at_ns - hello.at_ns)} after Hello, which is the whole interval.",
+            f"The first heartbeat came {roughly(now.at_ns - hello.at_ns)} after Hello, which is the whole interval.",
             (hello.n,),
         )
 
@@ -180,7 +180,7 @@ def heartbeat_ack_missing(now: Situation) -> Iterator[Noticed]:
     if now.at_ns >= due_ns and (last is None or last.at_ns < due_ns):
         yield Noticed(
             f"{counted(len(beats.pending), 'heartbeat')} before this one got no ACK; the oldest was sent "
-            f"{took(now.at_ns - oldest.at_ns)} ago. The client sent another instead of closing.",
+            f"{roughly(now.at_ns - oldest.at_ns)} ago. The client sent another instead of closing.",
             tuple(beat.n for beat in beats.pending),
         )
 
@@ -203,7 +203,7 @@ def zombie_closed(now: Situation) -> Iterator[Noticed]:
     waited = now.at_ns - oldest.at_ns
     if waited >= int(connection.interval_ns * 0.9):
         yield Noticed(
-            f"The client closed with {closed.code}, {took(waited)} after a heartbeat that got no ACK.",
+            f"The client closed with {closed.code}, {roughly(waited)} after a heartbeat that got no ACK.",
             (oldest.n,),
             Severity.WARN if closed.code in (1000, 1001) else None,
         )
@@ -213,7 +213,7 @@ def zombie_closed(now: Situation) -> Iterator[Noticed]:
     "heartbeat-request-unanswered",
     Severity.WARN,
     silence(GATEWAY, VOICE),
-    remedy="Answer a Heartbeat from the server with a Heartbeat at once, whatever the timer says.",
+    remedy="Answer a Heartbeat from the server with a Heartbeat immediately, regardless of the timer.",
     source=("official-gateway",),
 )
 def heartbeat_request_unanswered(now: Situation) -> Iterator[Noticed]:
@@ -223,7 +223,7 @@ def heartbeat_request_unanswered(now: Situation) -> Iterator[Noticed]:
         return
     if now.passed(asked.at_ns + PROMPT_NS):
         yield Noticed(
-            f"The server asked for a heartbeat, and {took(now.at_ns - asked.at_ns)} later none had come.", (asked.n,)
+            f"The server asked for a heartbeat, and {roughly(now.at_ns - asked.at_ns)} later none had come.", (asked.n,)
         )
 
 
@@ -290,8 +290,8 @@ def heartbeat_flood(now: Situation) -> Iterator[Noticed]:
     # Said once, when the bound is reached.
     if len(beats) == bound:
         yield Noticed(
-            f"{len(beats) + 1} heartbeats within {took(now.at_ns - beats[0].at_ns)}; the interval is "
-            f"{took(connection.interval_ns)}.",
+            f"{len(beats) + 1} heartbeats within {roughly(now.at_ns - beats[0].at_ns)}; the interval is "
+            f"{roughly(connection.interval_ns)}.",
             tuple(sent.n for sent in beats),
         )
 

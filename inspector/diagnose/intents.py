@@ -9,8 +9,8 @@ from inspector.diagnose.rule import Noticed, Situation, dispatches, rule, sends
 from inspector.model import Plane, Severity
 from inspector.protocol.ops import GatewayOp
 from inspector.session.intents import is_blank
+from inspector.session.messages import Identify
 from inspector.session.plan import Odd
-from inspector.session.said import Identify
 from inspector.words import listed
 
 GATEWAY = Plane.GATEWAY
@@ -34,7 +34,7 @@ def _is_user(now: Situation) -> bool:
 def intents_undefined(now: Situation) -> Iterator[Noticed]:
     """A bot's intents have undefined bits; the gateway closes with 4013."""
     identify = now.expect(Identify)
-    # Users' clients and OAuth2 sessions have intents that nobody documents.
+    # Users' clients and OAuth2 sessions have intents that no one documents.
     if _is_user(now):
         return
     _, unknown = now.registry.intents_of(identify.intents or 0)

@@ -11,10 +11,10 @@ from inspector.diagnose.words import opcode
 from inspector.model import Knows, Plane, Severity
 from inspector.protocol.ops import HEARTBEATS, GatewayOp
 from inspector.session.hops import hops_of, slowest
+from inspector.session.messages import Identify, Refused, Resume
 from inspector.session.redact import is_lost
-from inspector.session.said import Identify, Refused, Resume
 from inspector.session.world import DAY_NS, Login
-from inspector.words import listed, took
+from inspector.words import listed, roughly
 
 GATEWAY = Plane.GATEWAY
 # What may be sent before READY.
@@ -98,7 +98,7 @@ def identify_malformed(now: Situation) -> Iterator[Noticed]:
     "identify-without-intents",
     Severity.ERROR,
     sends(GATEWAY, GatewayOp.IDENTIFY),
-    remedy="Send the sum of the intents whose events the bot wants.",
+    remedy="Send the sum of the intents whose events the bot needs.",
     source=("official-gateway",),
 )
 def identify_without_intents(now: Situation) -> Iterator[Noticed]:
@@ -140,7 +140,7 @@ def command_before_ready(now: Situation) -> Iterator[Noticed]:
         yield Noticed(f"{name} was sent before Identify.", (hello.n if hello else None,))
     else:
         asked, answer = ("Resume", "RESUMED") if isinstance(since, Resume) else ("Identify", "READY")
-        after = took(now.at_ns - since.at_ns)
+        after = roughly(now.at_ns - since.at_ns)
         yield Noticed(f"{name} was sent {after} after {asked}, and {answer} has not come.", (since.n,))
 
 
@@ -160,14 +160,14 @@ def _is_command(op: int | str | None) -> bool:
 def identify_storm(now: Situation) -> Iterator[Noticed]:
     """The client identified again and again within a short time."""
     identify = now.expect(Identify)
-    # Of masks that hide equally much nobody can tell whether they are one token.
+    # Of masks that hide equally much no one can tell whether they are one token.
     if identify.token is None or is_lost(identify.token):
         return
     same = now.world.logins.of_shard(identify.token, identify.shard)
     if _crosses(same, now.at_ns, STORM, STORM_NS):
         recent = [*same][-STORM + 1 :]
         yield Noticed(
-            f"{STORM} Identifies with this token and shard within {took(now.at_ns - recent[0].at_ns)}.",
+            f"{STORM} Identifies with this token and shard within {roughly(now.at_ns - recent[0].at_ns)}.",
             tuple(login.n for login in recent),
         )
 
@@ -209,7 +209,7 @@ def identify_budget(now: Situation) -> Iterator[Noticed]:
         if _crosses(same, now.at_ns, bound, DAY_NS):
             yield Noticed(
                 f"This is number {bound:,} of the {BUDGET:,} logins of 24 hours; the first was "
-                f"{took(now.at_ns - same[-bound + 1].at_ns)} ago.",
+                f"{roughly(now.at_ns - same[-bound + 1].at_ns)} ago.",
                 (same[-bound + 1].n,),
                 severity,
             )
@@ -239,7 +239,7 @@ def identify_spacing(now: Situation) -> Iterator[Noticed]:
     if _crosses(same, now.at_ns, 2, SPACING_NS):
         who = "A client" if identify.shard is None else f"Shard {identify.shard[0]} of {identify.shard[1]}"
         again = "after its last time" if same[-1].shard == identify.shard else "after another"
-        text = f"{who} identifies {took(now.at_ns - same[-1].at_ns)} {again}."
+        text = f"{who} identifies {roughly(now.at_ns - same[-1].at_ns)} {again}."
         if allowed is not None and allowed > 1:
             text += f" Both are in bucket {_bucket(identify.shard, allowed)} (shard % {allowed})."
         yield Noticed(text, (same[-1].n,), None if allowed is None else Severity.WARN)
@@ -267,7 +267,7 @@ def no_identify(now: Situation) -> Iterator[Noticed]:
     if hello is None or connection.identify is not None or connection.resume is not None or not connection.is_whole:
         return
     if not isinstance(now.said, Identify | Resume) and now.passed(hello.at_ns + 30 * SECOND):
-        yield Noticed(f"{took(now.at_ns - hello.at_ns)} after Hello there is no Identify and no Resume.", (hello.n,))
+        yield Noticed(f"{roughly(now.at_ns - hello.at_ns)} after Hello there is no Identify and no Resume.", (hello.n,))
 
 
 @rule(
@@ -287,13 +287,15 @@ def login_slow(now: Situation) -> Iterator[Noticed]:
     if now.event.event in ("READY", "RESUMED"):
         if now.at_ns - asked.at_ns >= SLOW_NS:
             name = "Resume" if isinstance(asked, Resume) else "Identify"
-            came = f"{now.event.event} came {took(now.at_ns - asked.at_ns)} after the {name}."
+            came = f"{now.event.event} came {roughly(now.at_ns - asked.at_ns)} after the {name}."
             yield Noticed(f"{came}{_longest(now)}", (asked.n,))
         return
     if isinstance(now.said, Refused):
         return
     if now.passed(asked.at_ns + SLOW_NS):
-        yield Noticed(f"No READY, RESUMED or Invalid Session came within {took(now.at_ns - asked.at_ns)}.", (asked.n,))
+        yield Noticed(
+            f"No READY, RESUMED or Invalid Session came within {roughly(now.at_ns - asked.at_ns)}.", (asked.n,)
+        )
 
 
 def _longest(now: Situation) -> str:
@@ -302,4 +304,4 @@ def _longest(now: Situation) -> str:
     if hop is None:
         return ""
     caller = f" (called by {hop.caller})" if hop.caller else ""
-    return f" By the server's own account {hop.name}{caller} took longest: {took(hop.own_ns)}."
+    return f" By the server's own account {hop.name}{caller} took longest: {roughly(hop.own_ns)}."

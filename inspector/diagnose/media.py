@@ -5,7 +5,7 @@ from typing import Any
 
 from inspector.diagnose.rule import MS, SECOND, Noticed, Situation, receives, rule, sends, silence
 from inspector.model import Knows, Plane, Severity
-from inspector.words import counted, took
+from inspector.words import counted, roughly
 
 MEDIA = Plane.MEDIA
 # Time in which the voice server tells a client its address, generously.
@@ -32,7 +32,7 @@ def media_address_unanswered(now: Situation) -> Iterator[Noticed]:
     asked = now.connection.media.discovery
     if asked is not None and now.passed(asked.at_ns + DISCOVERY_NS):
         yield Noticed(
-            f"{took(now.at_ns - asked.at_ns)} after the client asked for its address nothing came.", (asked.n,)
+            f"{roughly(now.at_ns - asked.at_ns)} after the client asked for its address nothing came.", (asked.n,)
         )
 
 
@@ -77,7 +77,7 @@ def media_before_speaking(now: Situation) -> Iterator[Noticed]:
     if speaking is None:
         yield Noticed("Audio was sent without Speaking before it.")
     elif speaking.at_ns > began_ns:
-        early = took(speaking.at_ns - began_ns)
+        early = roughly(speaking.at_ns - began_ns)
         yield Noticed(f"Audio was sent {early} before the client's first Speaking.", (speaking.n,))
 
 
@@ -105,5 +105,5 @@ def _is_audio(d: Any) -> bool:
 
 def _number(d: Any, key: str) -> int:
     value = d.get(key) if type(d) is dict else None
-    # Whoever wrote a capture may have put anything there.
+    # Anyone who wrote a capture may have put anything there.
     return int(value) if isinstance(value, int | float) and 0 <= value < _LARGEST else 0

@@ -13,10 +13,10 @@ from inspector.diagnose.words import quoted
 from inspector.model import Plane, Severity
 from inspector.protocol.ops import VoiceOp
 from inspector.session.dave import Dave
+from inspector.session.messages import At, name
 from inspector.session.proposals import MAX_MEMBERS, Proposed, inner, number_in, read_proposals, references
-from inspector.session.said import At, name
 from inspector.wire.mls import CIPHER_SUITES
-from inspector.words import counted, listed, took
+from inspector.words import counted, listed, roughly
 
 VOICE = Plane.VOICE
 # Time within which a proposal and a client's commit may have crossed each other.
@@ -93,7 +93,7 @@ def dave_proposals_unanswered(now: Situation) -> Iterator[Noticed]:
         named = f": {_named(left, left)}" if left else ""
         yield Noticed(
             f"{counted(encryption.proposed, 'message')} of proposals came, and no commit was announced within "
-            f"{took(now.at_ns - encryption.proposals.at_ns)}{named}. {own}",
+            f"{roughly(now.at_ns - encryption.proposals.at_ns)}{named}. {own}",
             (encryption.proposals.n, encryption.committed.n if encryption.committed else None),
         )
 

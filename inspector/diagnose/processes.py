@@ -10,10 +10,10 @@ from inspector.diagnose.rule import SECOND, Noticed, Situation, rule, sends, sil
 from inspector.diagnose.words import quoted
 from inspector.model import Plane, Severity
 from inspector.protocol.ops import GatewayOp
-from inspector.session.said import Identify, Resume
+from inspector.session.messages import Identify, Resume
 from inspector.session.state import Connection
 from inspector.session.world import Session, World
-from inspector.words import took
+from inspector.words import roughly
 
 GATEWAY = Plane.GATEWAY
 # Time for which two sessions may overlap: a bot that is updated without a pause starts the new one first.
@@ -66,7 +66,7 @@ def same_shard_twice(now: Situation) -> Iterator[Noticed]:
 def shard_counts_differ(now: Situation) -> Iterator[Noticed]:
     """Shards of one bot do not agree on how many there are.
 
-    The count decides which shard a guild belongs to: some guilds are served twice, and others may not be at all.
+    The count decides which shard a guild belongs to: some guilds are served twice, and others may not be served at all.
     """
     connection = now.connection
     own = _shard(now.world, connection) if _is_up_for_long(now) else None
@@ -117,7 +117,7 @@ def _overlap(now: Situation, other: Connection) -> bool:
 
 def _together(now: Situation, other: Connection) -> str:
     both = [each.accepted.at_ns for each in (other, now.connection) if each.accepted is not None]
-    return took(now.at_ns - max(both))
+    return roughly(now.at_ns - max(both))
 
 
 def _rows(*connections: Connection) -> tuple[int | None, ...]:
@@ -178,7 +178,7 @@ def _who(one: Connection, other: Connection) -> str:
 def resume_of_other_shard(now: Situation) -> Iterator[Noticed]:
     """A shard resumes the session of another shard, whose connection is still up.
 
-    The two then drive each other out, and the events of the shard that lost its connection never come.
+    The two then push each other out, and the events of the shard that lost its connection never arrive.
     """
     session = now.world.sessions.get(now.expect(Resume).session or "")
     lost = _lost_shard(now, session) if session is not None else None
@@ -202,7 +202,7 @@ def resume_of_other_shard(now: Situation) -> Iterator[Noticed]:
     if now.at_ns - beat.at_ns <= live.interval_ns:
         yield Noticed(
             f"This resumes the session of shard {mine[0]} of {mine[1]}, whose connection {live.id} is still up. The "
-            f"connection that ended {took(now.at_ns - lost.ending.at_ns)} ago was that of shard {theirs[0]}.",
+            f"connection that ended {roughly(now.at_ns - lost.ending.at_ns)} ago was that of shard {theirs[0]}.",
             (live.accepted.n if live.accepted else None, lost.ending.n),
         )
 

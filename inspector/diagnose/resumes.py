@@ -11,11 +11,11 @@ from inspector.diagnose.words import quoted
 from inspector.model import Knows, Plane, Severity
 from inspector.protocol.hosts import address_of
 from inspector.protocol.ops import GatewayOp
+from inspector.session.messages import Identify, Resume
 from inspector.session.redact import is_lost
-from inspector.session.said import Identify, Resume
-from inspector.session.tracker import DESTROYING
+from inspector.session.tracker import SESSION_ENDING_CODES
 from inspector.session.world import Session
-from inspector.words import counted, listed, took
+from inspector.words import counted, listed, roughly
 
 GATEWAY = Plane.GATEWAY
 # Resumes without a RESUMED that make a loop.
@@ -189,7 +189,7 @@ def resume_after_destroying(now: Situation) -> Iterator[Noticed]:
     if session is None or session.ending is None:
         return
     closed = session.ending.closed
-    if closed.by == "client" and closed.code in DESTROYING:
+    if closed.by == "client" and closed.code in SESSION_ENDING_CODES:
         yield Noticed(
             f"The client had closed connection {session.ending.connection} with {closed.code}, which ends the session.",
             (session.ending.n,),
@@ -216,10 +216,10 @@ def resume_after_end(now: Situation) -> Iterator[Noticed]:
     before = now.world.ended.get(connection.previous or 0)
     if before is not None and before[1].n == session.destroyed.n:
         closed = before[1].closed
-        if closed.by == "client" and closed.code in DESTROYING:
+        if closed.by == "client" and closed.code in SESSION_ENDING_CODES:
             return
         how = f"when connection {before[0].id} was closed with {closed.code}"
-    since = took(resume.at_ns - session.destroyed.at_ns)
+    since = roughly(resume.at_ns - session.destroyed.at_ns)
     yield Noticed(
         f"The session had ended {how}, {since} before the Resume, and the server refused it.",
         (session.destroyed.n, resume.n),
@@ -260,7 +260,7 @@ def identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
     if row is not None and row.sent_by(by).resume is True:
         away_ns = now.at_ns - ending.at_ns
         yield Noticed(
-            f"Connection {connection.id} had ended {took(away_ns)} before with {code}, and its "
+            f"Connection {connection.id} had ended {roughly(away_ns)} before with {code}, and its "
             f"session ••••{session.id[:4]} could have been resumed from {session.seq or 0:,}.",
             (ending.n,),
             # By then Discord's own client would not have tried either.

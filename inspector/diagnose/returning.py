@@ -13,9 +13,9 @@ from inspector.model import Closed, Knows, Plane, Severity
 from inspector.protocol.hosts import address_of
 from inspector.protocol.ops import HEARTBEATS, GatewayOp, VoiceOp
 from inspector.session.state import Connection
-from inspector.session.tracker import DESTROYING
+from inspector.session.tracker import SESSION_ENDING_CODES
 from inspector.session.world import Session, World
-from inspector.words import counted, took
+from inspector.words import counted, roughly
 
 GATEWAY, VOICE = Plane.GATEWAY, Plane.VOICE
 # Connections in a row that make a pattern; attempts in a row, and those after which it is said again.
@@ -39,7 +39,7 @@ def heartbeat_before_hello(now: Situation) -> Iterator[Noticed]:
     """
     connection = now.connection
     if connection.hello is None and not connection.heartbeats.count and connection.is_whole:
-        since = took(now.at_ns - connection.opened.at_ns)
+        since = roughly(now.at_ns - connection.opened.at_ns)
         yield Noticed(f"A heartbeat was sent {since} after the connection opened, and Hello had not come.")
 
 
@@ -52,9 +52,9 @@ def heartbeat_before_hello(now: Situation) -> Iterator[Noticed]:
     source=("official-gateway", "derived"),
 )
 def resumed_and_left(now: Situation) -> Iterator[Noticed]:
-    """The client resumes and closes the connection at once, again and again.
+    """The client resumes and closes the connection right away, over and over.
 
-    It leaves before its first heartbeat is due: mostly it still counts an ACK as missing that belongs to an earlier
+    It leaves before its first heartbeat is due: usually it still counts an ACK as missing that belongs to an earlier
     connection.
     """
     session, closed = now.session, now.event.closed
@@ -69,7 +69,7 @@ def resumed_and_left(now: Situation) -> Iterator[Noticed]:
         run.append(ended[1].n)
         stays.append(_stay_ns(ended[0], ended[1].at_ns))
     if len(run) % PATTERN == 0:
-        shortest, longest = took(min(stays)), took(max(stays))
+        shortest, longest = roughly(min(stays)), roughly(max(stays))
         span = shortest if shortest == longest else f"{shortest} to {longest}"
         yield Noticed(
             f"This is number {len(run)} in a row that was resumed and that the client closed {span} later, before its "
@@ -85,7 +85,7 @@ def _left_at_once(connection: Connection, closed: Closed, at_ns: int) -> bool:
         and connection.accepted is not None
         and connection.heartbeats.count == 0
         and closed.by == "client"
-        and closed.code not in DESTROYING
+        and closed.code not in SESSION_ENDING_CODES
         and connection.main.reconnect is None
         and hello is not None
         and at_ns - hello.at_ns < connection.interval_ns
@@ -122,7 +122,7 @@ def invalid_session_not_resumed(now: Situation) -> Iterator[Noticed]:
         return
     if session is not None and session.phase != "ended":
         yield Noticed(
-            f"{took(now.at_ns - refused.at_ns)} after Invalid Session with true the client identified; its session "
+            f"{roughly(now.at_ns - refused.at_ns)} after Invalid Session with true the client identified; its session "
             f"••••{session.id[:4]} could have been resumed from {session.seq or 0:,}.",
             (refused.n,),
         )
@@ -151,7 +151,7 @@ def resume_url_dead(now: Situation) -> Iterator[Noticed]:
     host = address_of(opened.url)
     session = _session_to_resume(now.world, host)
     if session is not None and session.ready is not None:
-        since = took(now.at_ns - run.attempts[0].at_ns)
+        since = roughly(now.at_ns - run.attempts[0].at_ns)
         more = "" if count > len(run.attempts) + 1 else f" within {since}"
         yield Noticed(
             f"{counted(count, 'attempt')} in a row at {quoted(host)} failed{more}. READY had named it for a resume; no "

@@ -6,11 +6,11 @@ from inspector.diagnose.rule import Noticed, Situation, closes, dispatches, rule
 from inspector.diagnose.words import quoted
 from inspector.model import REACHED_AT, Mark, Plane, Severity
 from inspector.protocol.hosts import address_of
-from inspector.session.said import Ready
-from inspector.session.tracker import DESTROYING
+from inspector.session.messages import Ready
+from inspector.session.tracker import SESSION_ENDING_CODES
 
 _REMEDY = (
-    "Leave --no-rewrite out, so that gwinspect tells the client to resume at the proxy. Or use a mode that does not "
+    "Remove --no-rewrite, so that gwinspect tells the client to resume at the proxy. Or use a mode that does not "
     "depend on READY: an HTTP proxy, --mode local or --mode wireguard."
 )
 
@@ -42,20 +42,20 @@ def resume_past_proxy(now: Situation) -> Iterator[Noticed]:
     source=("derived", "official-gateway"),
 )
 def session_left_proxy(now: Situation) -> Iterator[Noticed]:
-    """In reverse mode, a session probably went on past the proxy.
+    """In reverse mode, a session probably continued past the proxy.
 
-    Its connection ended, it could be resumed, and READY had named a host that the client reaches without the proxy.
+    Its connection ended, it could be resumed, and READY named a host that the client reaches without the proxy.
     """
     session, closed = now.session, now.event.closed
     if session is None or closed is None or session.stays or session.destroyed is not None or session.ready is None:
         return
     row = None if closed.code is None else now.registry.close_code(Plane.GATEWAY, closed.code)
-    ends = closed.by == "client" and closed.code in DESTROYING
+    ends = closed.by == "client" and closed.code in SESSION_ENDING_CODES
     if ends or (row is not None and row.sent_by(closed.by).resume is False):
         return
     if _is_elsewhere(now, session.resume_host):
         yield Noticed(
-            f"If this session goes on, it has probably left: READY told the client to resume at "
+            f"If this session continues, it has probably left: READY told the client to resume at "
             f"{quoted(session.resume_host or '')}, past this proxy.",
             (session.ready.n,),
         )

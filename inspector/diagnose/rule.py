@@ -1,4 +1,4 @@
-"""What a rule is: one function that looks at one row, and what is said of it beside.
+"""What a rule is: one function that looks at one row, and what is said of it.
 
 A rule sees a `Situation`: the row, what it says, and the state of everything *before* that row. It remembers nothing,
 reads no clock, and yields what it noticed. Its docstring's first line is its title; what follows says why it matters.
@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, TypeVar
 from inspector.model import ABSENT, Closed, Event, Kind, Knows, Payload, Plane, Severity
 from inspector.protocol.ops import GatewayOp
 from inspector.protocol.registry import Registry
+from inspector.session.messages import Identify, Message, Resume
 from inspector.session.plan import Odd
-from inspector.session.said import Identify, Resume, Said
 from inspector.session.state import Connection
 from inspector.session.watches import Watch
 from inspector.session.world import Ending, Session, World
@@ -44,7 +44,7 @@ class Situation:
     registry: Registry
     payload: Payload | None = None
     """For rows of kind ``payload``."""
-    said: Said | None = None
+    said: Message | None = None
     """What the payload says, where it is something that sessions are made of."""
     since_ns: int = 0
     """Up to when silence was looked into before; see `passed`."""

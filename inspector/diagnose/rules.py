@@ -62,7 +62,7 @@ RULES: tuple[Rule, ...] = (
     dave.dave_commit_rejected,
     dave.dave_downgrade,
     dave.dave_passthrough,
-    dave.dave_group_anew,
+    dave.dave_group_replaced,
     dave.dave_version_not_offered,
     dave.voice_binary_as_text,
     mls.dave_proposals_unanswered,

@@ -18,7 +18,7 @@ MOST_GAPS = 5
     "seq-gap",
     Severity.INFO,
     dispatches(odd=Odd.OUT_OF_ORDER),
-    remedy="Nothing by itself. If the client misses events, compare what it received with the recording.",
+    remedy="Nothing in itself. If the client misses events, compare what it received with the recording.",
     source=("derived",),
 )
 def seq_gap(now: Situation) -> Iterator[Noticed]:

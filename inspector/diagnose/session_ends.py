@@ -11,9 +11,9 @@ from inspector.diagnose.processes import rival
 from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, receives, rule, sends, silence
 from inspector.model import Knows, Plane, Severity
 from inspector.protocol.ops import GatewayOp
-from inspector.session.said import Identify, Resume
-from inspector.session.tracker import DESTROYING
-from inspector.words import took
+from inspector.session.messages import Identify, Resume
+from inspector.session.tracker import SESSION_ENDING_CODES
+from inspector.words import roughly
 
 GATEWAY = Plane.GATEWAY
 # Time that a client has to leave when asked to, and to react to an Invalid Session.
@@ -39,7 +39,7 @@ def invalid_session_ignored(now: Situation) -> Iterator[Noticed]:
         return
     if now.passed(refused.at_ns + REACT_NS):
         yield Noticed(
-            f"{took(now.at_ns - refused.at_ns)} after Invalid Session there is no Identify, no Resume and no close.",
+            f"{roughly(now.at_ns - refused.at_ns)} after Invalid Session there is no Identify, no Resume and no close.",
             (refused.n,),
         )
 
@@ -59,7 +59,7 @@ def invalid_session_answered_too_soon(now: Situation) -> Iterator[Noticed]:
     if now.expect(Identify).capabilities is not None:
         return
     if refused is not None and not refused.resumable and now.at_ns - refused.at_ns < SECOND:
-        yield Noticed(f"Identified {took(now.at_ns - refused.at_ns)} after Invalid Session.", (refused.n,))
+        yield Noticed(f"Identified {roughly(now.at_ns - refused.at_ns)} after Invalid Session.", (refused.n,))
 
 
 @rule(
@@ -79,7 +79,7 @@ def invalid_session(now: Situation) -> Iterator[Noticed]:
             for sent in connection.sends
             if sent.op == GatewayOp.REQUEST_GUILD_MEMBERS and now.at_ns - sent.at_ns < 5 * SECOND
         ]
-        after = f", {took(now.at_ns - members[-1].at_ns)} after a Request Guild Members" if members else ""
+        after = f", {roughly(now.at_ns - members[-1].at_ns)} after a Request Guild Members" if members else ""
         why = Noticed(f"The server cancelled the live session{after}.", (members[-1].n if members else None,))
     elif refused is not None:
         why = Noticed("Another Invalid Session came, without an Identify or Resume in between.", (refused.n,))
@@ -108,11 +108,11 @@ def _why_not_resumed(now: Situation, resume: Resume) -> str:
     before = now.world.ended.get(now.connection.previous or 0)
     if before is not None and before[1].closed.told == "server":
         return (
-            f"The resume was refused: when connection {before[0].id} broke off, the proxy told the server 1000, which "
-            "ends the session."
+            f"The resume was refused: when connection {before[0].id} was lost, the proxy sent 1000 to the server, "
+            "which ends the session."
         )
     gone = resume.at_ns - before[1].at_ns if before else 0
-    away = f" The client had been away for {took(gone)}." if before else ""
+    away = f" The client had been away for {roughly(gone)}." if before else ""
     if gone > CLIENT_RESUMES_NS:
         away += " Discord's own client starts a new session after 3 min without an ACK."
     return f"The resume was refused: the session is unknown to the server, or too much was missed.{away}"
@@ -126,8 +126,8 @@ def _why_not_identified(now: Situation, identify: Identify) -> Noticed:
     ]
     if close and identify.token is not None:
         return Noticed(
-            f"The Identify was refused: another of this account came {took(identify.at_ns - close[-1].at_ns)} before, "
-            "and within 5 seconds only max_concurrency may come.",
+            f"The Identify was refused: another of this account came {roughly(identify.at_ns - close[-1].at_ns)} "
+            "before, and within 5 seconds only max_concurrency may come.",
             (close[-1].n, identify.n),
             Severity.WARN,
         )
@@ -147,11 +147,11 @@ def reconnect_ignored(now: Situation) -> Iterator[Noticed]:
     if asked is None:
         return
     closed, stayed = now.closed, now.at_ns - asked.at_ns
-    # A server that closes at once leaves nobody the time to go.
+    # A server that closes at once leaves no one the time to go.
     too_late = closed is not None and closed.by == "server" and SECOND < stayed <= LEAVE_NS
     if too_late or now.passed(asked.at_ns + LEAVE_NS):
         by = f"the {closed.by or 'connection'} closed" if closed is not None else ""
-        how = f"{took(stayed)} later {by or 'the client was still there'}"
+        how = f"{roughly(stayed)} later {by or 'the client was still there'}"
         yield Noticed(f"The server asked for a reconnect; {how}.", (asked.n,))
 
 
@@ -165,5 +165,5 @@ def reconnect_ignored(now: Situation) -> Iterator[Noticed]:
 def session_thrown_away(now: Situation) -> Iterator[Noticed]:
     """Asked to reconnect, the client closed with 1000 or 1001, which ends its session."""
     closed, asked = now.event.closed, now.connection.main.reconnect
-    if closed is not None and asked is not None and closed.by == "client" and closed.code in DESTROYING:
+    if closed is not None and asked is not None and closed.by == "client" and closed.code in SESSION_ENDING_CODES:
         yield Noticed(f"Asked to reconnect, the client closed with {closed.code}; the session is gone.", (asked.n,))

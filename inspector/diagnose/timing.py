@@ -6,7 +6,7 @@ from typing import Any
 from inspector.diagnose.rule import MS, SECOND, Noticed, Situation, closes, receives, rule, sends
 from inspector.model import Closed, Knows, Plane, Severity
 from inspector.session.state import Connection
-from inspector.words import took
+from inspector.words import roughly
 
 GATEWAY, MEDIA = Plane.GATEWAY, Plane.MEDIA
 # Ends that come from between the two rather than from either of them.
@@ -59,8 +59,8 @@ def cut_at_equal_age(now: Situation) -> Iterator[Noticed]:
     if min(ages) >= LEAST_AGE_NS and len(ages) in (PATTERN, AGAIN):
         mean = sum(ages) // len(ages)
         yield Noticed(
-            f"This is number {len(ages)} in a row of the client's connections that was cut {took(mean)} after it "
-            f"opened, give or take {took((max(ages) - min(ages) + 1) // 2)}.",
+            f"This is number {len(ages)} in a row of the client's connections that was cut {roughly(mean)} after it "
+            f"opened, give or take {roughly((max(ages) - min(ages) + 1) // 2)}.",
             tuple(rows),
         )
 
@@ -106,8 +106,8 @@ def media_clock_drift(now: Situation) -> Iterator[Noticed]:
         return
     which = "too fast" if off > 0 else "too slowly"
     yield Noticed(
-        f"By their timestamps these packets hold {took(int(run.sound_ms * MS))} of sound, and they came within "
-        f"{took(int(run.took_ms * MS))}: {which} by {100 * abs(off) / run.took_ms:.0f} %."
+        f"By their timestamps these packets hold {roughly(int(run.sound_ms * MS))} of sound, and they came within "
+        f"{roughly(int(run.took_ms * MS))}: {which} by {100 * abs(off) / run.took_ms:.0f} %."
     )
 
 
@@ -124,7 +124,7 @@ def media_clock_drift(now: Situation) -> Iterator[Noticed]:
 def media_burst(now: Situation) -> Iterator[Noticed]:
     """Sound stopped for a moment and then came all at once.
 
-    It is heard as a gap although no packet is missing: what comes too late is not played.
+    Listeners hear a gap although no packet is missing: what comes too late is not played.
     """
     run = _Run.of(now.d)
     if run is None or run.longest_gap_ms < BURST_MS or abs(run.sound_ms - run.took_ms) > STEADY_MS:
@@ -133,7 +133,9 @@ def media_burst(now: Situation) -> Iterator[Noticed]:
     if any(abs(run.frame_ms - length) <= length / 100 for length in _FRAMES_MS):
         late = int(run.longest_gap_ms / run.frame_ms)
         who = "The client sent" if now.event.from_client else "There came"
-        yield Noticed(f"{who} nothing for {took(int(run.longest_gap_ms * MS))}, and then some {late} packets at once.")
+        yield Noticed(
+            f"{who} nothing for {roughly(int(run.longest_gap_ms * MS))}, and then some {late} packets at once."
+        )
 
 
 class _Run:

@@ -1,6 +1,6 @@
 """What ended a connection: beyond what its code means, what in this session most likely led to it.
 
-`CAUSES` has one function for each close code; what is said of a code whatever the session stands in the tables of the
+`CAUSES` has one function for each close code; what is said of a code whatever the session is in the tables of the
 registry. A session can know better than a table: what cannot be resumed there is not to be resumed.
 """
 
@@ -17,7 +17,7 @@ from inspector.diagnose.processes import rival
 from inspector.diagnose.rule import Situation, bounded
 from inspector.model import Absent, Closed, Finding, Knows, Mark, Plane, Severity, Side, Verdict
 from inspector.protocol.registry import OWN_CODES, CloseCode
-from inspector.session.tracker import DESTROYING
+from inspector.session.tracker import SESSION_ENDING_CODES
 
 CAUSES: dict[tuple[str, int], Explain] = {
     ("gateway", 4000): gateway.unknown_error,
@@ -77,7 +77,7 @@ _ERRORS = {
     Plane.GATEWAY: frozenset({4001, 4002, 4003, 4004, 4005, *range(4007, 4015)}),
     Plane.VOICE: frozenset({*range(4001, 4007), 4009, 4011, 4012, 4016, 4017, 4020, 4021}),
 }
-# Nobody has to do anything: networks drop, servers restart, people are moved.
+# No one has to do anything: networks drop, servers restart, people are moved.
 _ROUTINE = {
     Plane.GATEWAY: frozenset({1005, 1006, 1011, 1012, 1013, 1014, 4000}),
     Plane.VOICE: frozenset({1005, 1006, 1011, 1012, 1013, 1014, 4013, 4014, 4015, 4022}),
@@ -193,7 +193,7 @@ def _explainer(now: Situation, closed: Closed) -> Explain:
         return websocket.by_proxy
     if code is None:
         return websocket.not_recorded
-    if closed.by == "client" and code in DESTROYING:
+    if closed.by == "client" and code in SESSION_ENDING_CODES:
         return gateway.thrown_away
     if closed.by == "client" and code >= OWN_CODES and plane in _ERRORS:
         return gateway.left
@@ -202,7 +202,11 @@ def _explainer(now: Situation, closed: Closed) -> Explain:
     found = CAUSES.get((plane.value, code))
     if found is not None:
         return found
-    if plane.value in ("remote-auth", "rpc") and now.registry.close_codes(plane, code) and code not in DESTROYING:
+    if (
+        plane.value in ("remote-auth", "rpc")
+        and now.registry.close_codes(plane, code)
+        and code not in SESSION_ENDING_CODES
+    ):
         return websocket.listed
     return CAUSES.get(("websocket", code)) or websocket.unlisted
 
@@ -253,7 +257,7 @@ def _nothing_left(now: Situation, closed: Closed) -> str | None:
         return None
     if now.event.plane is not Plane.GATEWAY:
         return None
-    if closed.by == "client" and closed.code in DESTROYING:
+    if closed.by == "client" and closed.code in SESSION_ENDING_CODES:
         return "the client has ended its session itself"
     if connection.main.refused is not None and not connection.main.refused.resumable:
         return "op 9 has ended the session"
@@ -276,7 +280,7 @@ def _lead(closed: Closed, row: CloseCode | None) -> str:
     if closed.marks & Mark.FORBIDDEN:
         return f"{who or 'One end'} closed with {closed.code}, a code that WebSocket does not allow in a close frame"
     if closed.code == 1006:
-        return f"{who or 'The connection'} broke off without a close frame (1006)"
+        return f"{f'{who} dropped the connection' if who else 'The connection dropped'} without a close frame (1006)"
     if closed.code == 1005:
         return f"{who or 'One end'} closed without giving a code (1005)"
     if closed.code is None:

@@ -11,10 +11,10 @@ from inspector.diagnose.words import opcode, quoted
 from inspector.model import ABSENT, Knows, Plane, Severity
 from inspector.protocol.hosts import address_of
 from inspector.protocol.ops import VoiceOp
-from inspector.session.said import Beat, Identify, Resume, Selected
+from inspector.session.messages import Beat, Identify, Resume, Selected
 from inspector.session.state import Connection
 from inspector.session.world import Call
-from inspector.words import counted, listed, took
+from inspector.words import counted, listed, roughly
 
 VOICE = Plane.VOICE
 # The first version with sequence numbers, and with objects in heartbeats.
@@ -70,7 +70,7 @@ def voice_heartbeat_shape(now: Situation) -> Iterator[Noticed]:
     "voice-seq-ack-missing",
     Severity.WARN,
     sends(VOICE, VoiceOp.HEARTBEAT, VoiceOp.RESUME),
-    remedy="Set seq_ack to the last seq received, in JSON and binary messages alike.",
+    remedy="Set seq_ack to the last seq received, of JSON and binary messages.",
     source=("official-voice",),
     needs=Knows.TIMES,
 )
@@ -115,7 +115,7 @@ def voice_seq_ack_wrong(now: Situation) -> Iterator[Noticed]:
     if not _is_numbered(connection) or seq is None or seq < 0 or not connection.is_whole:
         return
     known = _counted(now)
-    # discord.py 2.7 takes the last number over into a call that it joins anew, until the first one comes there.
+    # discord.py 2.7 takes the last number over into a call that it joins again, until the first one comes there.
     is_left_over = isinstance(now.said, Beat) and _is_new(now)
     severity = Severity.INFO if is_left_over else None
     if known is None:
@@ -134,7 +134,7 @@ def voice_seq_ack_wrong(now: Situation) -> Iterator[Noticed]:
         if 0 < (seq_then - seq) % WRAP <= WRAP // 2:
             yield Noticed(
                 f"seq_ack is {seq:,}; the server had counted up to {seq_then:,} before the last heartbeat, "
-                f"{took(now.at_ns - last.at_ns)} ago.",
+                f"{roughly(now.at_ns - last.at_ns)} ago.",
                 (last.n,),
                 Severity.WARN,
             )
@@ -163,7 +163,7 @@ def voice_seq_ack_unsupported(now: Situation) -> Iterator[Noticed]:
     "voice-seq-gap",
     Severity.INFO,
     receives(VOICE),
-    remedy="Nothing by itself. JSON and binary messages share one count.",
+    remedy="Nothing in itself. JSON and binary messages share one count.",
     source=("derived",),
 )
 def voice_seq_gap(now: Situation) -> Iterator[Noticed]:
@@ -180,7 +180,7 @@ def voice_seq_gap(now: Situation) -> Iterator[Noticed]:
     begins = numbers.first is None
     last = resume.seq if begins else numbers.last
     if last is not None and last >= 0 and 1 < (seq - last) % WRAP <= WRAP // 2:
-        what = f"Resume acknowledged {last:,}, and they go on with" if begins else f"The numbers go from {last:,} to"
+        what = f"Resume acknowledged {last:,}, and they continue with" if begins else f"The numbers go from {last:,} to"
         yield Noticed(f"{what} {seq:,}.", (resume.n,) if begins else ())
 
 
@@ -267,7 +267,7 @@ def voice_handshake_stuck(now: Situation) -> Iterator[Noticed]:
     # It may just have come.
     if now.payload is not None and now.event.op == op and now.event.from_client == (whose == "client"):
         return
-    since = took(now.at_ns - connection.opened.at_ns)
+    since = roughly(now.at_ns - connection.opened.at_ns)
     yield Noticed(f"{since} after the connection opened, the {whose}'s {step} has not come.", (last,))
 
 
@@ -297,7 +297,7 @@ def voice_identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
     row = None if ending.closed.code is None else now.registry.close_code(VOICE, ending.closed.code)
     if row is not None and row.sent_by(ending.closed.by).resume is True and connection.accepted is not None:
         yield Noticed(
-            f"Connection {connection.id} of this call had ended {took(now.at_ns - ending.at_ns)} before with "
+            f"Connection {connection.id} of this call had ended {roughly(now.at_ns - ending.at_ns)} before with "
             f"{ending.closed.code}, and could have been resumed.",
             (ending.n,),
         )
@@ -333,8 +333,8 @@ def voice_rejoin_loop(now: Situation) -> Iterator[Noticed]:
         least = "at least " if now.world.forgot_since(now.at_ns - LOOP_NS) else ""
         of_all = "" if len(ended) == len(same) else f", {len(ended)} of them"
         yield Noticed(
-            f"In the last {took(now.at_ns - same[0][1].at_ns)}, {least}{counted(len(same), 'connection')} to this call "
-            f"ended{of_all} with {codes}.",
+            f"In the last {roughly(now.at_ns - same[0][1].at_ns)}, {least}{counted(len(same), 'connection')} to this "
+            f"call ended{of_all} with {codes}.",
             tuple(ending.n for ending in ended),
         )
 

@@ -53,7 +53,7 @@ def _create(target: Path) -> int:
     try:
         handle = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError:
-        raise CaptureError(f"{target} exists and is left alone; choose another name") from None
+        raise CaptureError(f"{target} exists; not overwriting it, choose another name") from None
     except OSError as error:
         raise CaptureError(f"{target} cannot be made: {error.strerror or error}") from error
     os.fchmod(handle, 0o600)

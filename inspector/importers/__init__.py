@@ -36,7 +36,7 @@ def open_source(path: Path, extra_hosts: Iterable[str] = (), keys: Iterable[Path
         if path.is_dir():
             raise CaptureError(f"{path} is a folder; give a file in it")
         if path.exists() and not path.is_file():
-            raise CaptureError(f"{path} is no regular file; save what comes out of it to one and give that")
+            raise CaptureError(f"{path} is not a regular file; save its output to a file and give that")
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
         for importer in IMPORTERS:
@@ -45,7 +45,7 @@ def open_source(path: Path, extra_hosts: Iterable[str] = (), keys: Iterable[Path
     except FileNotFoundError as error:
         raise CaptureError(f"{path} does not exist") from error
     except PermissionError as error:
-        raise CaptureError(f"{path} may not be read by this user") from error
+        raise CaptureError(f"permission denied: {path}") from error
     except (OSError, ValueError) as error:
         raise CaptureError(f"{path} could not be opened: {error}") from error
     raise NotACapture(

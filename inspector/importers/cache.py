@@ -24,7 +24,7 @@ from inspector.store.reader import Reader
 
 # Bytes that all imports together may have; those not used for longest go first.
 LIMIT = 2 * 1024**3
-# How a capture ends that is being made, and what SQLite has beside it.
+# How a capture ends that is being made, and what SQLite has next to it.
 UNFINISHED = (".part", ".part-wal", ".part-shm")
 # Seconds after which an import that is not finished is taken for abandoned.
 _ABANDONED = 24 * 3600
@@ -38,7 +38,7 @@ class Kept:
 
     path: Path
     source: str
-    """Names of the files that were imported; empty where it cannot be read any more."""
+    """Names of the files that were imported; empty where it can no longer be read."""
     bytes: int
     used: float
     """When it was last used, in seconds since the epoch."""
@@ -116,7 +116,7 @@ def imported(
 def trim(newest: Path, limit: int = LIMIT) -> None:
     """Remove imports until they fit in `limit` bytes, those first that were not used for longest, never `newest`.
 
-    Parts that nobody finished go too, once they are old.
+    Parts that no one finished go too, once they are old.
     """
     _remove_abandoned(newest.parent)
     size = 0

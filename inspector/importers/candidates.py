@@ -23,7 +23,7 @@ _HELLO: dict[Plane, int | str] = {
 
 
 def identify(opened: Opened, first: Sequence[Frame], hosts: Iterable[str] = ()) -> Opened | None:
-    """Return `opened` with its plane, and whether its beginning is missing; None if it is no gateway of Discord's.
+    """Return `opened` with its plane, and whether its beginning is missing; None if it is not a gateway of Discord's.
 
     `first`: the first `MAX_FRAMES` messages of the connection, or all. `hosts` are the user's own.
     """

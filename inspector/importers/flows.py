@@ -45,7 +45,7 @@ _PORTS = {"http": 80, "https": 443}
 
 _OPCODES = (0, 1, 2, 8, 9, 10)
 
-# A message that nobody dropped or injected: its length, its type, who sent it, the length of its data; then behind the
+# A message that no one dropped or injected: its length, its type, who sent it, the length of its data; then behind the
 # data its time, of a length that is told right, in this century.
 _TIME = rb",(?:" + rb"|".join(rb"%d:(1\d{9}\.\d{%d})" % (11 + digits, digits) for digits in (6, 7, 5, 4, 3, 2, 1))
 _WEBSOCKET = (
@@ -182,7 +182,7 @@ class Glance:
     """A time that is not after its first happening, in seconds; None where none is needed."""
 
 
-NOTHING_FOR_US = Glance("http", False, None)
+NOT_A_GATEWAY = Glance("http", False, None)
 
 
 def glance(window: Window, body: Part) -> Glance:
@@ -204,7 +204,7 @@ def glance(window: Window, body: Part) -> Glance:
         within = parts(window, *_span(found, "request", MAPPING))
         asks = not is_websocket and b":upgrade," in window.get(*_span(within, "headers", LIST)).lower()
         if not is_websocket and not asks:
-            return NOTHING_FOR_US
+            return NOT_A_GATEWAY
     # The connection is open from its answer on. Where that has no time, it is the request's.
     if has_answer:
         within = parts(window, *_span(found, "response", MAPPING))
@@ -321,7 +321,7 @@ def frames(
                 raise Malformed("a message has no end")
             data = window.read(base, min(max(wanted, _AHEAD), stop - base))
             if len(data) < wanted:
-                raise Malformed("the file became shorter")
+                raise Malformed("the file got shorter")
             advance(len(data))
             continue
         assert length_of is not None
@@ -340,7 +340,7 @@ def message_of(values: Any, kind: str) -> Message:
             return Message(opcode, from_client, data, *rest)
         case "udp", [from_client, data, *rest] if len(rest) <= 1:
             return Message(2, from_client, data, *rest)
-    raise Malformed("a message is not as mitmproxy writes them")
+    raise Malformed("a message is not in mitmproxy's form")
 
 
 def _whole(window: Window, body: Part) -> dict[str, Part]:

@@ -25,9 +25,9 @@ def describe(head: bytes) -> str:
         # An incremental decoder, as the end of `head` may cut a character.
         text = codecs.getincrementaldecoder(json.detect_encoding(head))().decode(head)
     except ValueError:
-        return "no text and no format that is known"
+        return "not text, and not in a known format"
     if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
         return "JSON, but not a HAR (there is no log in it)"
     if all(char.isprintable() or char in "\ufeff\t\r\n\f\x1b" for char in text):
         return "text"
-    return "no text and no format that is known"
+    return "not text, and not in a known format"

@@ -6,9 +6,9 @@ Chrome ``error`` too), ``time``, ``opcode`` of RFC 6455 and ``data``, base64 whe
 apart by what is there, not by the program's name:
 
 - Chrome, HTTP Toolkit and mitmproxy give seconds since the epoch, Playwright milliseconds, or -1 for all of them.
-- Playwright can keep the messages as JSON Lines in a file of its own, which ``response.content._file`` names: beside
+- Playwright can keep the messages as JSON Lines in a file of its own, which ``response.content._file`` names: next to
   the HAR, or in the same zip archive.
-- HTTP Toolkit adds ``_webSocketClose``. Nobody else says how a connection ended, so it counts as ended with its last
+- HTTP Toolkit adds ``_webSocketClose``. No one else says how a connection ended, so it counts as ended with its last
   message, and its `Opened.knows` says that this is all that is known.
 
 A HAR is one JSON document, and the one line of it that matters may be its last, so it is read through before anything
@@ -52,7 +52,7 @@ _URLSAFE = str.maketrans("-_", "+/", " \t\r\n=")
 _TEXT, _BINARY, _PING, _PONG = 1, 2, 9, 10
 # A message as it is kept: when it was sent, -1 where that is not known; whether by the client; opcode; bytes of data.
 _RECORD = struct.Struct("<q?BI")
-# What of an entry is looked at, beside its messages.
+# What of an entry is looked at, next to its messages.
 _KEYS = frozenset({"request", "response", "startedDateTime", "time", "_resourceType", "_webSocketClose"})
 
 
@@ -121,11 +121,11 @@ class HarFile(Source):
             self.notes += timeline.notes()
 
     def _conclude(self) -> None:
-        # Where the file breaks off in a message, that is no message any more.
+        # Where the file breaks off in a message, that is not a message any more.
         if self._left_out and not self._broken:
-            self.notes.append(f"left out of the lists of messages, as they are none: {self._left_out:,}")
+            self.notes.append(f"skipped in lists of messages, because they are not messages: {self._left_out:,}")
         if self._errors:
-            self.notes.append(f"errors that the browser noted: {self._errors:,}, the first: {self._first_error}")
+            self.notes.append(f"errors that the browser recorded: {self._errors:,}, the first: {self._first_error}")
         if self._missing:
             more = ", …" if len(self._missing) > _NAMED_FILES else ""
             self.notes.append(
@@ -136,7 +136,7 @@ class HarFile(Source):
 
     def _why_empty(self) -> str:
         if self._has_messages:
-            return "none of its WebSockets went to one"
+            return "none of its WebSockets went to a gateway"
         name, version = self._creator.get("name"), self._creator.get("version")
         author = clean(f"{name or 'an unknown program'} {version or ''}".rstrip())
         if name == "Firefox":
@@ -158,7 +158,7 @@ class HarFile(Source):
                 self._load_document(files, Pull(har), index)
         except Broken as error:
             self._broken = True
-            self.notes.append(f"{self.path} cannot be read to its end: {error}; what was read until then is given")
+            self.notes.append(f"{self.path} cannot be read to the end: {error}; what came before that was read")
         return index
 
     def _load_document(self, files: HarFiles, pull: Pull, index: list[tuple[int, int]]) -> None:
@@ -170,8 +170,8 @@ class HarFile(Source):
             self._broken = True
             place, line, total = pull.place()
             self.notes.append(
-                f"{self.path} breaks off or is damaged at character {place:,} of {total:,} "
-                f"(line {line:,}): what stands before that was read"
+                f"{self.path} ends early or is damaged at character {place:,} of {total:,} "
+                f"(line {line:,}): what comes before that was read"
             )
         except RecursionError as error:
             self.notes.append(f"{self.path} cannot be read as JSON: {error}")
@@ -254,9 +254,9 @@ class HarFile(Source):
         except (FileMissing, Broken) as error:
             self._missing.append(f"{inert(name[:100])}: {error}")
         except (Damaged, RecursionError):
-            # What it breaks off in is no message.
+            # What it breaks off in is not a message.
             talk.left_out = left_out
-            self._missing.append(f"{inert(name[:100])}: it breaks off after {talk.kept:,} messages")
+            self._missing.append(f"{inert(name[:100])}: it ends early, after {talk.kept:,} messages")
         return talk
 
     def _keep(self, message: Mapping[str, Any], talk: _Talk) -> None:

@@ -1,4 +1,4 @@
-"""Where a HAR and the message files that it names are: beside each other in a folder, or in one zip archive.
+"""Where a HAR and the message files that it names are: next to each other in a folder, or in one zip archive.
 
 Names in a HAR are anyone's, so only a plain name of the kind that Playwright gives is looked for. What a zip archive
 has is read bit by bit and within bounds: a small one can hold any amount of nothing.
@@ -83,7 +83,7 @@ class HarFolder(HarFiles):
 
     def attached(self, name: str) -> Readable:
         if not _ATTACHED.fullmatch(name):
-            raise FileMissing("not a name that Playwright gives")
+            raise FileMissing("not a name in Playwright's form")
         try:
             place = self.path.with_name(name)
             if not place.is_file() or place.is_symlink():
@@ -133,7 +133,7 @@ class HarZip(HarFiles):
 
     def attached(self, name: str) -> Readable:
         if not _ATTACHED.fullmatch(name):
-            raise FileMissing("not a name that Playwright gives")
+            raise FileMissing("not a name in Playwright's form")
         try:
             return self._open(self._zip.getinfo(name))
         except KeyError:
@@ -145,11 +145,11 @@ class HarZip(HarFiles):
 
     def _open(self, info: zipfile.ZipInfo) -> Readable:
         if info.compress_type not in _METHODS or info.flag_bits & 1:
-            raise Broken(f"{info.filename[:100]!a} is encrypted, or packed in a way that is not read")
+            raise Broken(f"{info.filename[:100]!a} is encrypted, or compressed with an unsupported method")
         try:
             unpacked = self._zip.open(info)
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
-            raise Broken("its list of contents names what is not there") from error
+            raise Broken("its list of contents names a file that does not exist") from error
         return _Bounded(unpacked, _ALWAYS + _MOST_PACKED * self.path.stat().st_size)
 
 

@@ -112,7 +112,7 @@ class Pull:
             except json.JSONDecodeError as error:
                 wrong = error.pos
             else:
-                # A number may go on in what follows: 1 with .5, or with e+5.
+                # A number may continue in what follows: 1 with .5, or with e+5.
                 length = end - self._at
                 if end + 2 < len(self._text) or not self._more():
                     self._at += length
@@ -239,7 +239,7 @@ class Pull:
                 return ""
 
     def _more(self) -> bool:
-        """Read on, and let go of what stands before `_at`. Return whether there was more."""
+        """Read on, and let go of what is before `_at`. Return whether there was more."""
         if self._ended:
             return False
         rest = self._text[self._at :]

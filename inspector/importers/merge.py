@@ -196,7 +196,7 @@ def _nothing(inputs: Sequence[Input], notes: Sequence[str]) -> CaptureError:
 
 def _about(inputs: Sequence[Input], timeline: OrderedTracks, notes: Sequence[str]) -> dict[str, str]:
     """Return what the capture is to say of its making, for `Reader.notes` and `Reader.files`."""
-    # The folder is nobody's business to whom the capture is given.
+    # The folder is no one's business to whom the capture is given.
     said = list(notes)
     for each in inputs:
         said = [note.replace(str(each.path), each.path.name) for note in said]
@@ -209,7 +209,7 @@ def _about(inputs: Sequence[Input], timeline: OrderedTracks, notes: Sequence[str
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Let Python not look for cycles meanwhile: what is made is let go of by itself, and looking takes its time."""
+    """Let Python not look for cycles meanwhile: what is made is let go of on its own, and looking takes its time."""
     was_on = gc.isenabled()
     gc.disable()
     try:

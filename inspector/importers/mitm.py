@@ -32,7 +32,7 @@ from inspector.importers.tnetstrings import LENGTH, LENGTH_BYTES, Malformed, Par
 from inspector.inert import inert
 from inspector.model import REACHED_AT, Closed, Frame, Happening, Knows, Mark, Opened, Plane, Side
 from inspector.protocol.hosts import plane_of
-from inspector.session.said import udp_url
+from inspector.session.messages import udp_url
 from inspector.wire.packets import read_packet
 from inspector.words import counted
 
@@ -58,7 +58,7 @@ IN_FRAME = "close frame"
 """It passed as it was. With no such word mitmproxy made the close: what it tells the other end is known."""
 FORBIDDEN = "forbidden code"
 """The same, with a code that no close frame may have."""
-BROKEN = "broken off"
+BROKEN = "broken"
 """There was no close frame, and the proxy sent none."""
 TIMED_OUT = "timed out"
 """mitmproxy hung up on both ends."""
@@ -82,7 +82,7 @@ class FlowFile(Source):
     """Reads a flow file, or several in a row in one file, of any version that the installed mitmproxy can read.
 
     What an addon changed is known only where mitmproxy kept the original (it does for edits by hand); elsewhere
-    `Frame.data` is what went on.
+    `Frame.data` is what continued.
     """
 
     format = "mitmproxy flows"
@@ -152,7 +152,7 @@ class FlowFile(Source):
         try:
             seen = flows.glance(self._window, body)
             if seen.asks_for_one and not self._is_refused(flows.read(self._window, body)):
-                seen = flows.NOTHING_FOR_US
+                seen = flows.NOT_A_GATEWAY
         except Malformed:
             return self._convert(start)
         self._flows += 1
@@ -263,9 +263,9 @@ class FlowFile(Source):
             given = f"{counted(before, 'connection before that was/connections before that were')} read"
             if self._torn_connections:
                 given += f", and {self._torn_messages:,} messages of the one that is cut off"
-            self.notes.append(f"{self.path} is torn at byte {self._torn_at:,}: {given}")
+            self.notes.append(f"{self.path} is cut off at byte {self._torn_at:,}: {given}")
         if self._unreadable > 1:
-            self.notes.append(f"{self._unreadable:,} flows could not be read in all")
+            self.notes.append(f"{self._unreadable:,} flows could not be read in total")
         super()._conclude()
 
     def _why_empty(self) -> str:
@@ -273,10 +273,10 @@ class FlowFile(Source):
             return "no flow in it could be read"
         if not self._websockets:
             return (
-                f"none of its {self._flows:,} flows is a WebSocket; mitmproxy writes one down when it has ended, "
-                "or when mitmproxy itself is ended in good order"
+                f"none of its {self._flows:,} flows is a WebSocket; mitmproxy saves one when it ends, "
+                "or when mitmproxy itself exits normally"
             )
-        return f"of its {self._websockets:,} WebSockets none went to one"
+        return f"none of its {self._websockets:,} WebSockets went to a gateway"
 
     def _websocket(
         self, flow: "HTTPFlow | flows.Flow", frames_of: Callable[[Opened], Iterator[Frame]]
@@ -409,10 +409,10 @@ def _why(error: Exception) -> str:
     from mitmproxy.exceptions import FlowReadException
 
     if not isinstance(error, FlowReadException | ValueError):
-        return "its parts are not as mitmproxy writes them"
+        return "its parts are not in mitmproxy's form"
     # "Invalid value for sockname. Expected <class 'str'>, got …"
     said = str(error).partition(". Expected ")[0][:_LONGEST_REASON]
-    return "its parts are not as mitmproxy writes them" if "<class " in said else inert(said)
+    return "its parts are not in mitmproxy's form" if "<class " in said else inert(said)
 
 
 def opened_of(flow: "HTTPFlow | flows.Flow", connection: int, plane: Plane = Plane.GATEWAY) -> Opened:
@@ -533,7 +533,7 @@ def closed_of(
     how = flow.metadata.get(HOW_CLOSED)
     marks = Mark.NONE
     if how is None:
-        # mitmproxy made the close itself. It tells the other end of a connection that broke off 1000.
+        # mitmproxy made the close itself. It tells the other end of a broken connection 1000.
         if code == 1006:
             marks = Mark.TOLD_1000
             how = TIMED_OUT if ended_ns - last_ns >= idle_limit * 1_000_000_000 else None
@@ -543,7 +543,7 @@ def closed_of(
         marks = Mark.FORBIDDEN
     if how == TIMED_OUT:
         silent_s = min(round((ended_ns - last_ns) / 1e9), idle_limit)
-        reason, by = f"nothing was said for {silent_s:g} s, so mitmproxy closed the connection", "proxy"
+        reason, by = f"no traffic for {silent_s:g} s, so mitmproxy closed the connection", "proxy"
     elif how == BAD_FRAME:
         reason, by = f"the {by or 'other end'} sent a bad frame: {reason}", "proxy"
     match flow.metadata.get(ENDED_BECAUSE):

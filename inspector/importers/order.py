@@ -11,7 +11,7 @@ open at the same moment::
     notes.extend(timeline.notes())
 
 An importer makes a track of each connection, with a function that begins to read it at its place in the file. To merge
-files, make a track of each; ``Track(0, source.__iter__)`` where nobody knows yet when it begins.
+files, make a track of each; ``Track(0, source.__iter__)`` where no one knows yet when it begins.
 
 What comes out:
 

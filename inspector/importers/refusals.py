@@ -24,10 +24,10 @@ def why_refused(said: str, address: str) -> str:
         return why_no_tls(said)
     no_name = _NO_NAME.search(said)
     if no_name is not None:
-        return _CONNECT.format(address, f"no such name ({no_name[1].rstrip('.')})")
+        return _CONNECT.format(address, f"no such host ({no_name[1].rstrip('.')})")
     # An error with a number but no name for "refused" in it may be any.
     if _NOBODY.search(said) and not re.search(r"Errno (?!111\b|61\b|10061\b)\d", said):
-        return _CONNECT.format(address, "connection refused, nobody listens there")
+        return _CONNECT.format(address, "connection refused, nothing is listening there")
     if _ERRNO.search(said):
         return _CONNECT.format(address, said.rstrip("."))
     return _SAID.get(said.rstrip("."), said.rstrip("."))
@@ -38,7 +38,7 @@ def why_no_tls(said: str) -> str:
     certificate = _CERTIFICATE.match(said)
     if certificate is not None:
         return NO_TLS.format(f"the proxy does not accept the server's certificate ({certificate[1]})")
-    return NO_TLS.format(_TLS.get(said, said.rstrip(".") or "no reason is known"))
+    return NO_TLS.format(_TLS.get(said, said.rstrip(".") or "the reason is unknown"))
 
 
 def why_no_tls_with_client(said: str) -> str:
@@ -52,7 +52,7 @@ def why_no_tls_with_client(said: str) -> str:
     if said.startswith("The client does not trust"):
         known = f" ({detail[1]})" if detail else ""
         return f"TLS with the client failed: the client does not trust the proxy's certificate{known}"
-    return f"TLS with the client failed: {said.rstrip('.') or 'no reason is known'}"
+    return f"TLS with the client failed: {said.rstrip('.') or 'the reason is unknown'}"
 
 
 _TLS = {

@@ -1,10 +1,10 @@
-"""An import that somebody looks at while it goes on, made by a process of its own.
+"""An import that somebody looks at while it continues, made by a process of its own.
 
 Reading and decoding keep a processor busy, and a screen that shared its interpreter would answer keys late. The process
 fills a capture that grows as any other does. When it has come to its end it puts it into the cache under the name by
 which it is found again; until everybody has left, the name that was looked at stays, too.
 
-It ends with whoever started it, however that one ends, and takes an import that is not finished along.
+It ends with the one that started it, however that one ends, and takes an import that is not finished along.
 """
 
 import os
@@ -67,7 +67,7 @@ class _Job:
 
 
 class Running:
-    """An import that goes on."""
+    """An import that continues."""
 
     def __init__(self, path: Path, job: _Job) -> None:
         self.path = path
@@ -98,7 +98,7 @@ class Running:
                     self._progress = self._pipe.recv()
             except (EOFError, OSError):
                 problem = EnvironmentProblem(
-                    f"the import was ended by something else (exit code {self._process.wait()}); try it again"
+                    f"the import was stopped by another process (exit code {self._process.wait()}); try it again"
                 )
                 self._progress = replace(self._progress, is_over=True, problem=problem)
         elif time.monotonic() - self._signed > _SIGN:
@@ -109,7 +109,7 @@ class Running:
         return self._progress
 
     def end(self) -> bool:
-        """End it, where it has not ended by itself, and return whether it was finished."""
+        """End it, where it has not ended on its own, and return whether it was finished."""
         progress = self.progress()
         if not progress.is_over:
             self._process.kill()
@@ -139,7 +139,7 @@ def watched(
 ) -> Iterator[Watched]:
     """Give a capture of what is in the files `paths`, captures among them: one that is kept, or one that grows.
 
-    `passing`: a folder for one that is kept by nobody and gone with the block. The rest, and what is raised, is as for
+    `passing`: a folder for one that is kept by no one and gone with the block. The rest, and what is raised, is as for
     `imported`; of what comes up later the progress tells.
     """
     hosts = tuple(hosts)
@@ -173,7 +173,7 @@ def watched(
 
 
 def _settle(part: Path, target: Path) -> None:
-    """Make what is kept one plain file, now that nobody looks at it."""
+    """Make what is kept one plain file, now that no one looks at it."""
     with suppress(CaptureError, OSError):
         tidied = tidy(part)
         if tidied and not target.exists():
@@ -181,7 +181,7 @@ def _settle(part: Path, target: Path) -> None:
 
 
 def main(fd: int) -> None:
-    """Do one import, as a process of its own; `fd` is the socket to whoever started it."""
+    """Do one import, as a process of its own; `fd` is the socket to the one that started it."""
     leaving.install()
     pipe = Connection(fd)
     job: _Job = pipe.recv()
@@ -205,7 +205,7 @@ def main(fd: int) -> None:
             except GwinspectError as error:
                 told = replace(told, problem=error)
             except Exception as error:
-                told = replace(told, problem=GwinspectError(marked("the import ended before its end", error)))
+                told = replace(told, problem=GwinspectError(marked("the import ended early", error)))
             pipe.send(replace(told, is_over=True))
         except (OSError, SystemExit, KeyboardInterrupt):
             for end in ("", "-wal", "-shm"):
@@ -224,7 +224,7 @@ def _keep(part: Path, target: Path) -> None:
     """Give the finished capture the name by which it is found again, once all of it is in its main file."""
     for _ in range(_ATTEMPTS):
         if tidy(part):
-            # Where a file cannot have two names, it gets the other when nobody looks at it any more.
+            # Where a file cannot have two names, it gets the other when no one looks at it any more.
             with suppress(OSError):
                 os.link(part, target)
             return

@@ -1,7 +1,7 @@
 """What every importer is: an iterable of happenings that says afterwards what it could not give.
 
 Rules that keep an importer whole: what is wrong with the file is told in `Source.notes`, and what is left of it is
-given; secrets that stand in headers (cookies, authorization) are never read; every text is clean (see `clean`).
+given; secrets that are in headers (cookies, authorization) are never read; every text is clean (see `clean`).
 """
 
 from abc import ABC, abstractmethod
@@ -29,7 +29,7 @@ _RESPONSE_HEADERS = frozenset({"sec-websocket-extensions", "cf-ray", "server"})
 
 
 class Source(ABC):
-    """A file of another program, read as happenings. May be iterated again; `notes` then begin anew."""
+    """A file of another program, read as happenings. May be iterated again; `notes` then begin again."""
 
     format: str
     """What kind of file it is, in words: ``mitmproxy flows``, ``HAR``."""

@@ -1,7 +1,7 @@
 """Tnetstrings, which flow files consist of, read from their place in a file: ``length:value`` and a byte for its kind.
 
 As each value says how long it is, what is not wanted is passed over without being read. Only what mitmproxy itself
-writes is taken; anything else is `Malformed`, and whoever asked has mitmproxy read it. https://tnetstrings.org
+writes is taken; anything else is `Malformed`, and anyone who asked has mitmproxy read it. https://tnetstrings.org
 """
 
 import re
@@ -87,7 +87,7 @@ def parts(window: Window, start: int, stop: int, *, torn: bool = False) -> dict[
             break
         kind = data[at : at + 1] or window.get(base + at, base + at + 1)
         if not kind:
-            raise Malformed("the file became shorter")
+            raise Malformed("the file got shorter")
         found[name] = Part(kind[0], base + begin, base + at)
         at += 1
     return found
@@ -117,7 +117,7 @@ def parse(kind: int, data: bytes, depth: int = 0) -> Any:
         if kind == FLOAT:
             return float(data)
     except ValueError as error:
-        raise Malformed("a text or a number is none") from error
+        raise Malformed("a text or a number is invalid") from error
     if kind == TRUTH and data in (b"true", b"false"):
         return data == b"true"
     if kind == NOTHING and not data:
@@ -129,7 +129,7 @@ def parse(kind: int, data: bytes, depth: int = 0) -> Any:
         keys = values[::2]
         if len(values) % 2 == 0 and all(isinstance(key, str | bytes) for key in keys):
             return dict(zip(keys, values[1::2], strict=True))
-    raise Malformed("a value is not of its kind")
+    raise Malformed("a value is of the wrong kind")
 
 
 def _values(data: bytes, depth: int) -> list[Any]:

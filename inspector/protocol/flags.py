@@ -1,6 +1,6 @@
 """What the value at a place of a body is, by the keys around it, and what its bits and choices are called there.
 
-``flags`` alone may be those of a user, a message or a channel. The facts stand in `tables/flags.toml`; here is only
+``flags`` alone may be those of a user, a message or a channel. The facts are in `tables/flags.toml`; here is only
 the way to find them.
 """
 
@@ -27,7 +27,7 @@ class Member(NamedTuple):
     name: str
     """``bit 41`` where no table has it."""
     meaning: str = ""
-    """In a few words; empty where the name says it all, or nobody knows."""
+    """In a few words; empty where the name says it all, or no one knows."""
 
 
 class Places:

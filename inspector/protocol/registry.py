@@ -1,6 +1,6 @@
-"""Every number and name that Discord's gateways use, and what each means; read from the tables beside this module.
+"""Every number and name that Discord's gateways use, and what each means; read from the tables next to this module.
 
-One rule keeps it whole: a fact about a number stands in a table, with its source, and nowhere in the code. The classes
+One rule keeps it whole: a fact about a number is in a table, with its source, and nowhere in the code. The classes
 below are also the tables' schema: a row may have the keys that its class has fields for, with values of their types,
 and nothing else. A number that no table has is normal. It prints as itself, and is never an error.
 """
@@ -78,7 +78,7 @@ class Opcode:
 
 
 OWN_CODES = 3000
-"""Close codes from here on are free for those who use WebSocket, each end by itself."""
+"""Close codes from here on are free for those who use WebSocket, each end on its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +102,9 @@ class CloseCode:
     resume: bool | None = None
     """Whether the session outlives it; None where that is not known."""
     basis: str = ""
-    """Who says so."""
+    """Basis."""
     on_wire: bool = True
-    """False for those that only ever stand in an API or a log, never in a close frame."""
+    """False for those that only ever are in an API or a log, never in a close frame."""
     by_client: str = ""
     """What it means where the client sent it, if that matters."""
     by_server: str = ""
@@ -230,7 +230,7 @@ class RpcError:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A word of the field."""
+    """A glossary term."""
 
     name: str
     meaning: str
@@ -354,6 +354,11 @@ class Registry:
         """Return what a close code means on a plane: its own row, else that of RFC 6455; None where no table has it."""
         return self._close_codes.get((plane, number)) or self._close_codes.get(("websocket", number))
 
+    def close_name(self, plane: str, number: int | None, side: str | None) -> str:
+        """Return the name of a close code that `side` sent; empty where it has none, as a client's own has."""
+        known = self.close_code(plane, number) if number is not None else None
+        return known.sent_by(side).name if known is not None else ""
+
     def close_codes(self, plane: str | None = None, number: int | None = None) -> list[CloseCode]:
         """Return all close codes, or those of a plane, or those with a number."""
         return [
@@ -460,7 +465,7 @@ class _Tables:
         made: TableRow = replace(old, **values) if old else cls(**values)
         key = tuple(getattr(made, name) for name in key_names)
         if key in taken:
-            raise ValueError("it is there twice; keep one of them")
+            raise ValueError("it appears twice; keep one of them")
         taken.add(key)
         self._rows[kind][key] = made
 
@@ -473,7 +478,7 @@ class _Tables:
                 row for key, row in self._rows[kind].items() if key[:2] == (values.get("plane"), values.get("number"))
             ]
             if len(rows) > 1:
-                raise ValueError("several opcodes have that number; add the direction of the one that is meant")
+                raise ValueError("several opcodes have that number; add the direction of the one you mean")
             return rows[0] if rows else None
         columns = _columns(kind)
         return self._rows[kind].get(tuple(values.get(name, columns[name].default) for name in key_names))
@@ -525,7 +530,7 @@ def _checked(row: dict[str, Any], columns: Mapping[str, _Column]) -> dict[str, A
     for key, value in row.items():
         column = columns.get(key)
         if column is None:
-            raise ValueError(f"it may not have a key {key!r}; expected {_likely(key, columns)}")
+            raise ValueError(f"{key!r} is not one of its keys; expected {_likely(key, columns)}")
         if not column.fits(value):
             raise ValueError(f"its {key} is {value!r}; expected {column.expected}")
         values[key] = tuple(value) if type(value) is list else value

@@ -1,4 +1,4 @@
-"""What a recording needs of this machine, each point checked by itself: for ``gwinspect doctor``."""
+"""What a recording needs of this machine, each point checked on its own: for ``gwinspect doctor``."""
 
 import platform
 import shutil
@@ -90,11 +90,11 @@ def check_authority(confdir: Path) -> list[Check]:
         checks.append(Check(State.PROBLEM, "its key", found, f"chmod 600 {key}"))
     trusting = [store for store in _STORES if _contains(Path(store), path)]
     if trusting:
-        found = f"{trusting[0]} holds it, so every program here trusts it"
-        fix = "gwinspect does not need that: a command that it starts trusts the certificate by itself."
+        found = f"{trusting[0]} holds it, so every program on this machine trusts it"
+        fix = "gwinspect does not need that: a command that it starts trusts the certificate without it."
         checks.append(Check(State.NOTE, "who trusts it", found, fix))
     else:
-        checks.append(Check(State.OK, "who trusts it", "only what gwinspect starts, and what you told to"))
+        checks.append(Check(State.OK, "who trusts it", "only what gwinspect starts, and what you set up"))
     return checks
 
 
@@ -102,7 +102,7 @@ def check_port(host: str, port: int) -> Check:
     """Look whether the usual port of a proxy can be had."""
     if is_free(host, port):
         return Check(State.OK, "port", f"{host}:{port} is free")
-    fix = "Nothing needs to be done: live and record take a free port then. --listen chooses one."
+    fix = "Nothing to do: live and record then take a free port. --listen chooses one."
     return Check(State.NOTE, "port", f"{host}:{port} is taken{_by_whom(port)}", fix)
 
 
@@ -111,7 +111,9 @@ def check_local_mode() -> Check:
     reason = can_capture_locally()
     if reason is None:
         return Check(State.OK, "--mode local", "can be used")
-    return Check(State.NOTE, "--mode local", f"cannot be used: {reason}", "Clients that are launched do not need it.")
+    return Check(
+        State.NOTE, "--mode local", f"cannot be used: {reason}", "Clients started by gwinspect do not need it."
+    )
 
 
 def check_runtimes() -> list[Check]:
@@ -127,7 +129,7 @@ def check_runtimes() -> list[Check]:
         if shutil.which("proxychains4"):
             checks.append(Check(State.OK, "proxychains4", "there, for --through proxychains"))
         else:
-            fix = "apt-get install proxychains4, if a client gets in by no other way."
+            fix = "apt-get install proxychains4, for clients that no other way works for."
             checks.append(Check(State.NOTE, "proxychains4", "not installed", fix))
     return checks
 
@@ -137,7 +139,7 @@ def check_command(command: Sequence[str], address: str) -> list[Check]:
     path = shutil.which(command[0])
     if path is None:
         fix = "Check the name, or give the path."
-        return [Check(State.PROBLEM, "command", f"{command[0]} is not a program that can be run here", fix)]
+        return [Check(State.PROBLEM, "command", f"{command[0]} is not a program that can run here", fix)]
     runtime = runtime_of(Path(path).resolve())
     if runtime is Runtime.UNKNOWN:
         runtime = runtime_of(Path(path))

@@ -1,7 +1,7 @@
 """The time that a recording goes by: the wall clock as it was at the start, however it is set meanwhile.
 
 Somebody may set the clock of the machine, or NTP may. Times would then run backwards, or an hour of silence would show
-that never was. So what the wall clock jumped by is taken off again, and told to whoever wants to know.
+that never was. So what the wall clock jumped by is taken off again, and told to anyone who wants to know.
 """
 
 import time
@@ -71,7 +71,7 @@ class Clock:
         return self._newest_ns
 
     def _look(self) -> int:
-        """Return how far the wall clock is ahead of one that nobody sets."""
+        """Return how far the wall clock is ahead of one that no one sets."""
         for _ in range(_ATTEMPTS):
             before = time.clock_gettime_ns(_STEADY)
             wall = time.time_ns()

@@ -4,7 +4,7 @@ mitmproxy ends a WebSocket by itself. It answers each close frame for the other 
 other end of a broken connection a clean 1000, and takes codes that RFC 6455 forbids for damage. A client that is told
 1000 where the line broke starts a new session instead of resuming. So from the first close frame on, or where a
 connection breaks, this takes over: close frames pass byte for byte, messages still on their way pass too, and where
-an end hangs up the proxy hangs up on the other, without a word that nobody said.
+an end hangs up the proxy hangs up on the other, without a word that no one said.
 
 This replaces `WebsocketLayer.relay_messages` of mitmproxy and reaches into wsproto. So `install` first plays closes
 through a layer that is no one's, and where that does not go as expected it changes nothing and says what is wrong.
@@ -141,7 +141,7 @@ class _Ends:
         def take_close(frame: Any) -> Any:
             body = bytes(frame.payload)
             if len(body) == 1:
-                # That is no close frame, and wsproto says so.
+                # That is not a close frame, and wsproto says so.
                 return process_close(frame)
             end.said = body
             return frame._replace(payload=_read(body))
@@ -251,7 +251,7 @@ class Closes:
         if isinstance(event, events.ConnectionClosed):
             if not ends.closing:
                 _note(ends, end, (_BROKEN_OFF, ""), TIMED_OUT if self._was_idle(event, ends) else BROKEN)
-            if end.said is not None and other.said is None and not other.gone and _can_be_told(event.connection):
+            if end.said is not None and other.said is None and not other.gone and _can_receive(event.connection):
                 end.gone = True
                 yield commands.RequestWakeup(_ANSWER_LIMIT)
             else:
@@ -278,11 +278,11 @@ class Closes:
 
     def _was_idle(self, event: events.ConnectionClosed, ends: _Ends) -> bool:
         """Say whether it was mitmproxy that gave the connection up."""
-        given_up = not _can_be_told(event.connection)
+        given_up = not _can_receive(event.connection)
         return given_up and time.monotonic() - ends.active >= self._idle_limit() - 1
 
 
-def _can_be_told(side: connection.Connection) -> bool:
+def _can_receive(side: connection.Connection) -> bool:
     """Say whether a connection that can no longer be read can be written to: so it is where the other side hung up."""
     return bool(side.state & connection.ConnectionState.CAN_WRITE)
 

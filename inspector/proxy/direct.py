@@ -36,7 +36,7 @@ class Direct:
             "gwinspect_hooks",
             str,
             "",
-            "File to which the hooks of a client that gwinspect has launched write what they do.",
+            "File that the hooks of a client started by gwinspect write their reports to.",
         )
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:

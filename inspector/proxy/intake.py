@@ -1,4 +1,4 @@
-"""What hooks have handed over and nobody has taken yet: bounded, and what finds no room is counted.
+"""What hooks have handed over and no one has taken yet: bounded, and what finds no room is counted.
 
 Hooks put, in mitmproxy's loop; one thread takes.
 """
@@ -92,7 +92,7 @@ class Intake:
             is_full = self._is_full()
             if is_full and isinstance(what, Frame) and stream is not None:
                 if not self._missing:
-                    log.error("gwinspect: messages are not recorded: the disk is too slow for this traffic")
+                    log.error("gwinspect: messages are lost: the disk is too slow for this traffic")
                 self._missing.add(stream, what)
                 return False
             if len(self._queue) >= MAX_QUEUED + SPARE:

@@ -39,7 +39,7 @@ class Live:
     hosts: tuple[str, ...] = ()
     """The user's own hosts that are gateways."""
     recording: str = ""
-    """Id of the recording, by which its file is found should it have had to go on in another."""
+    """Id of the recording, by which its file is found should it have had to continue in another."""
 
 
 def path_of(capture: Path) -> Path:
@@ -79,7 +79,7 @@ def _read(path: Path) -> Live | None:
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
             found = os.fstat(file.fileno())
-            # Processes are ended and a folder is emptied on its word: nobody else may have written it.
+            # Processes are ended and a folder is emptied on its word: no one else may have written it.
             if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o077:
                 return None
             content: Any = json.loads(file.read(_LARGEST))

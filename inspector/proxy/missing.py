@@ -50,12 +50,12 @@ class Missing(Generic[Key]):
             count.received += 1
 
     def take(self, key: Key) -> Gap | None:
-        """Return what is missing on one connection, and begin to count anew; None where nothing is."""
+        """Return what is missing on one connection, and begin to count again; None where nothing is."""
         count = self._counts.pop(key, None)
         return None if count is None else self._gap(count)
 
     def take_all(self) -> list[tuple[Key, Gap]]:
-        """Return what is missing on each connection, by time, and begin to count anew."""
+        """Return what is missing on each connection, by time, and begin to count again."""
         found = [(key, self._gap(count)) for key, count in self._counts.items()]
         self._counts = {}
         return sorted(found, key=lambda each: each[1].until_ns)

@@ -42,22 +42,22 @@ GATEWAY_HOSTS = (
 
 
 def addon_path() -> Path:
-    """Return the file that ``mitmproxy -s`` takes: beside the package in a checkout, inside it once installed."""
+    """Return the file that ``mitmproxy -s`` takes: next to the package in a checkout, inside it once installed."""
     package = Path(str(files("inspector")))
     for candidate in (package / "addons" / "gwinspect.py", package.parent / "addons" / "gwinspect.py"):
         if candidate.is_file():
             return candidate
-    raise EnvironmentProblem(f"addons/gwinspect.py is missing beside {package}; install gwinspect again")
+    raise EnvironmentProblem(f"addons/gwinspect.py is missing next to {package}; reinstall gwinspect")
 
 
 def free_port(host: str) -> int:
-    """Return a TCP port of `host` that nobody listens on right now."""
+    """Return a TCP port of `host` that no one listens on right now."""
     with _bound(host, 0) as probe:
         return int(probe.getsockname()[1])
 
 
 def free_udp_port(host: str) -> int:
-    """Return a UDP port of `host` that nobody has right now."""
+    """Return a UDP port of `host` that no one has right now."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
@@ -192,7 +192,7 @@ class Proxy:
         return self._process.poll()
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait until the proxy ends by itself or is ended, and return its exit code. Raises TimeoutExpired."""
+        """Wait until the proxy ends on its own or is ended, and return its exit code. Raises TimeoutExpired."""
         assert self._process is not None
         return self._process.wait(timeout)
 
@@ -200,7 +200,7 @@ class Proxy:
         deadline = time.monotonic() + START_LIMIT
         while time.monotonic() < deadline:
             if self.poll() is not None:
-                raise self._not_started(f"ended at once (exit code {self.poll()})")
+                raise self._not_started(f"exited right away (exit code {self.poll()})")
             # The CA is made during the start, and the addon opens the capture when mitmproxy already listens.
             if self._listens() and self.ca_path.exists() and self._records():
                 return
@@ -211,7 +211,7 @@ class Proxy:
         """Return the error, with the end of what mitmdump said unless that is on stderr already."""
         log = self.settings.log
         said = "" if log is None else log.read_bytes()[-_QUOTED:].decode("utf-8", "replace").strip()
-        where = "what it said is above" if said or log is None else "it said nothing"
+        where = "its output is above" if said or log is None else "it printed nothing"
         problem = EnvironmentProblem(f"mitmdump {what}; {where}")
         problem.shown = said
         return problem
@@ -219,7 +219,7 @@ class Proxy:
     def _records(self) -> bool:
         """Say whether the addon has opened the capture, so that one it continues no longer says that it is finished."""
         capture = self.settings.capture
-        # Not before it is in WAL mode: a reader could stand in the way of that.
+        # Not before it is in WAL mode: a reader could be in the way of that.
         return Path(f"{capture}-wal").exists() and recording_of(capture) not in ("", self._before)
 
     def _check_port(self) -> None:
@@ -332,6 +332,6 @@ def _allowed(host: str) -> str:
     except ValueError:
         name, port = None, None
     if not name:
-        raise UsageError(f"a host is named as HOST, HOST:PORT or *.HOST, not as {host!r}")
+        raise UsageError(f"a host is HOST, HOST:PORT or *.HOST, not {host!r}")
     start = r"\." if wanted.startswith("*.") else "^"
     return start + re.escape(name) + ":" + (str(port) if port else r"\d+") + "$"

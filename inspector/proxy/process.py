@@ -1,6 +1,6 @@
-"""Processes that outlive whoever started them: how to know one again, and how to end it.
+"""Processes that outlive the one that started them: how to know one again, and how to end it.
 
-A number alone names no process: numbers are used again. Whoever acts on one that is not a child of ours asks first
+A number alone names no process: numbers are used again. Anyone who acts on one that is not a child of ours asks first
 whether it still is the process that was meant.
 """
 
@@ -41,7 +41,7 @@ class Process(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A process, told apart from all others that had or will have its number."""
+    """A process, distinguished from all others that had or will have its number."""
 
     pid: int
     began: str
@@ -94,7 +94,7 @@ def identify(pid: int) -> Identity | None:
         stat = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
     except OSError:
         return None if Path("/proc/self/stat").exists() else _asked(pid)
-    # The name of the program stands in brackets and may have some in it. Then: state, …, start in ticks since boot.
+    # The name of the program is in brackets and may have some in it. Then: state, …, start in ticks since boot.
     fields = stat.rpartition(")")[2].split()
     return None if fields[0] in "ZX" else Identity(pid, f"{_boot()} {fields[19]}")
 

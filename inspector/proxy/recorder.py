@@ -96,14 +96,14 @@ class Recorder:
             "gwinspect_capture",
             str,
             "",
-            "Capture file that gwinspect writes Discord gateway traffic to; one that exists is continued. "
+            "Capture file for Discord gateway traffic; an existing one is continued. "
             "Default: gwinspect-DATE-TIME.gwcap in the current folder.",
         )
         loader.add_option(
             "gwinspect_hosts",
             Sequence[str],
             [],
-            "More hosts whose WebSockets are Discord gateways, your own server's say: HOST, HOST:PORT or *.HOST.",
+            "More hosts whose WebSockets are Discord gateways, such as your own server: HOST, HOST:PORT or *.HOST.",
         )
         loader.add_option(
             "gwinspect_keep_secrets",
@@ -129,14 +129,14 @@ class Recorder:
             "gwinspect_closes",
             bool,
             True,
-            "Pass closes on as they are: a broken connection is broken for the other end too. Off, mitmproxy tells it "
+            "Pass closes on as they are: a broken connection is broken for the other end too. If off, mitmproxy sends "
             "1000 (Normal Closure), and clients start a new session instead of resuming.",
         )
         loader.add_option(
             "gwinspect_trim",
             bool,
             False,
-            "Let go of messages in mitmproxy once gwinspect has them, so that memory stays flat over days. "
+            "Drop messages from mitmproxy once gwinspect has them, so that memory stays flat over days. "
             "mitmproxy's own views and -w then lack them.",
         )
 
@@ -290,7 +290,7 @@ class Recorder:
             if client is not None and seen.client == client:
                 seen.check_last()
                 if not seen.closed:
-                    why = "mitmproxy failed over this connection, and the proxy ended it; mitmproxy's log says more"
+                    why = "mitmproxy failed on this connection, and the proxy ended it; mitmproxy's log says more"
                     seen.put(Closed(seen.stream.connection, time.time_ns(), _BROKEN_OFF, why, "proxy"))
                 del self._streams[number]
                 _cut_off(client)
@@ -307,8 +307,8 @@ class Recorder:
         if why is not None:
             log.log(
                 ALERT,
-                "gwinspect: mitmproxy %s is not built as expected (%s), so it tells the other end of a broken "
-                "connection 1000; rows of such closes say so",
+                "gwinspect: mitmproxy %s is not built as expected (%s), so it sends 1000 to the other end of a broken "
+                "connection; rows of such closes say so",
                 version.VERSION,
                 why,
             )
@@ -430,7 +430,7 @@ class _Flow:
         forwarded = None
         original = original_of(message)
         if original is not None:
-            # Bytes that are only compressed anew say the same, and are not kept.
+            # Bytes that are only compressed again say the same, and are not kept.
             if original.changed:
                 marks, forwarded = Mark.CHANGED, content
             self._last = None if original.held else (message, content)
@@ -510,9 +510,9 @@ def _cut_off(client: object) -> None:
         for handler in list(ctx.master.addons.get("proxyserver").connections.values()):
             if handler.client.peername == client:
                 for transport in list(handler.transports.values()):
-                    transport.handler.cancel("gwinspect: mitmproxy failed over it")
+                    transport.handler.cancel("gwinspect: mitmproxy failed on it")
     except AttributeError as error:
-        log.error("gwinspect: mitmproxy failed over a connection, and it could not be ended (%r)", error)
+        log.error("gwinspect: mitmproxy failed on a connection, and it could not be ended (%r)", error)
 
 
 def _begins_request(context: Context, data: bytes) -> bool:

@@ -1,6 +1,6 @@
 """Attempts that came to nothing: one row each, whatever number of hooks mitmproxy calls for it.
 
-Where TLS with the server fails, mitmproxy goes on with the client, and answers its upgrade with 502: so what failed
+Where TLS with the server fails, mitmproxy continues with the client, and answers its upgrade with 502: so what failed
 first waits for what the client wanted, or for the client to leave.
 """
 
@@ -26,7 +26,7 @@ class Refusals:
         self._put = put
         self._hosts = hosts
         self._waiting: dict[str, Opened] = {}
-        # An answer that breaks off is one to mitmproxy first, and then an error.
+        # An answer that is cut off is one to mitmproxy first, and then an error.
         self._told: WeakSet[http.HTTPFlow] = WeakSet()
 
     def upgrade(self, flow: http.HTTPFlow, why: str | None = None) -> None:

@@ -12,7 +12,7 @@ from inspector.session.redact import mask_text
 _BEGINS = "gwinspect: "
 
 MARKERS = {Severity.ERROR: ":red_circle:", Severity.WARN: ":orange_circle:", Severity.INFO: ":large_blue_circle:"}
-"""mitmproxy's names for the markers: one glyph each, and told apart without colour by what the comment says."""
+"""mitmproxy's names for the markers: one glyph each, and distinguished without colour by what the comment says."""
 
 
 def remark(flow: Flow, close: Event) -> bool:

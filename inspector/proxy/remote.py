@@ -102,7 +102,7 @@ class RemoteScribe:
         return stream.refused or self._intake.put(stream, what)
 
     def saw(self, host: str) -> None:
-        """Note a WebSocket to `host` that is no gateway."""
+        """Note a WebSocket to `host` that is not a gateway."""
         self._intake.put(None, (_SAW, host))
 
     def learn(self, host: str, port: int) -> None:
@@ -272,7 +272,7 @@ def main() -> None:
         # They end the proxy, which still has something to say then.
         if hasattr(signal, number):
             signal.signal(getattr(signal, number), signal.SIG_IGN)
-    _stand_back()
+    _lower_priority()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     path, secrets, max_concurrency = sys.argv[1:]
@@ -293,13 +293,13 @@ def main() -> None:
         if not any(desk.take(message) for batch in _received(sys.stdin.buffer, marshal.loads) for message in batch):
             desk.cut_off()
     except Exception as error:
-        log.error("gwinspect: %s", marked(f"recording into {path} stopped; what came before is stored", error))
+        log.error("gwinspect: %s", marked(f"recording into {path} stopped; everything before that is saved", error))
         sys.exit(3)
     finally:
         scribe.stop()
 
 
-def _stand_back() -> None:
+def _lower_priority() -> None:
     """Have the traffic come first where cores are short: run later, and never right when something arrives."""
     with suppress(OSError, AttributeError):
         os.nice(_NICENESS)
@@ -341,6 +341,6 @@ def _received(pipe: IO[bytes], loads: Callable[[bytes], Any] = pickle.loads) -> 
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of the process: it finds the package where this file is, and is hooked by nobody."""
+    """Return the environment of the process: it finds the package where this file is, and is hooked by no one."""
     path = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path)), "GWINSPECT_HOOKS": "off"}

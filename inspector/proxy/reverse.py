@@ -27,7 +27,7 @@ from inspector.protocol.hosts import plane_of, shape_of
 from inspector.proxy.eventlog import log
 from inspector.proxy.rewriting import Rewriter
 
-# What stands before the host in the path that a client is told.
+# What is before the host in the path that a client is told.
 PREFIX = "/gwinspect-resume/"
 # Hosts that are remembered for each listener.
 MAX_HOSTS = 1000
@@ -52,7 +52,7 @@ class Original(NamedTuple):
 
     data: bytes
     changed: bool
-    """What it says was changed; else it is only compressed anew."""
+    """What it says was changed; else it is only compressed again."""
     held: bool
     """The client gets it with a later message."""
 
@@ -128,7 +128,7 @@ class Reverse:
             message.drop()
             self._end(flow, passed.broken)
         elif passed.data is None:
-            # Without bytes of its own, so that it disturbs nobody who reads mitmproxy's flows: a later one has them.
+            # Without bytes of its own, so that it disturbs no one who reads mitmproxy's flows: a later one has them.
             message.drop()
             message.content = b""
             _originals[message] = Original(data, False, True)
@@ -165,7 +165,7 @@ class Reverse:
             closing = handler.server_event(events.ConnectionClosed(flow.server_conn))
             task = asyncio.get_running_loop().create_task(closing)
         except (AttributeError, KeyError, RuntimeError) as error:
-            log.error("gwinspect: the connection could not be ended (%r); its client gets nothing more", error)
+            log.error("gwinspect: the connection could not be ended (%r); its client gets no more messages", error)
             return
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
@@ -207,7 +207,7 @@ def _lead(flow: http.HTTPFlow) -> None:
     request.path = rest if rest.startswith("/") else "/" + rest
     upstream = _handed_out.get(flow.client_conn.proxy_mode.full_spec, {}).get(name)
     if upstream is None:
-        log.warning("gwinspect: a client resumes at a host that no READY named here; it gets %s", request.host)
+        log.warning("gwinspect: a client resumes at a host that no READY here named; it is sent to %s", request.host)
         return
     request.scheme, request.host, request.port = upstream
     # mitmproxy writes the header too, but not so that an IPv6 address can be read in it.

@@ -5,7 +5,7 @@ compressed stream cannot be edited in the middle: what follows refers to what ca
 the client gets a stream of our own, from the first message on.
 
 Messages: a zlib-stream's payload may cross the wire in pieces. It goes on in one message, once its end has come. While
-READY is due, a payload of a zstd-stream that comes in pieces does too. All else goes on message by message.
+READY is due, a payload of a zstd-stream that comes in pieces does too. All else continues message by message.
 """
 
 import re
@@ -36,7 +36,7 @@ _MAX_IDENTIFY = 64 * 1024
 _ZLIB_FLUSH = b"\x00\x00\xff\xff"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _KEY = "resume_gateway_url"
-# In JSON no quote stands in a string without a backslash before it, so this is a key and never a part of a text.
+# In JSON no quote is in a string without a backslash before it, so this is a key and never a part of a text.
 _JSON_PLACE = re.compile(rb'"resume_gateway_url"[ \t\r\n]*+:[ \t\r\n]*+("(?:[^"\\]|\\.)*+")', re.DOTALL)
 # In ETF: the key as a binary or any kind of atom, then the tag and length of a binary.
 _ETF_PLACE = re.compile(
@@ -51,7 +51,7 @@ class Passed(NamedTuple):
     """What becomes of one message of the server."""
 
     data: bytes | None
-    """What the client gets; None where nothing goes on: it is part of a payload that is still arriving."""
+    """What the client gets; None where nothing continues: it is part of a payload that is still arriving."""
     changed: bool = False
     """It holds a READY with another URL."""
     broken: str = ""

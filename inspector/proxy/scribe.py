@@ -30,7 +30,7 @@ from inspector.session.redact import mask_event, mask_text
 from inspector.store.parts import LOOK
 from inspector.store.writer import Writer
 from inspector.wire.decoder import read_payload
-from inspector.words import took
+from inspector.words import roughly
 
 # Seconds between two looks at the queue; with the commit it keeps a row from waiting more than 50 ms.
 BEAT = 0.04
@@ -48,7 +48,7 @@ TICK = 1.0
 PATIENCE = 60
 
 # Times that mitmproxy's event log tells of one rule; the capture has them all.
-MOST_TOLD = 5
+MOST_LOGGED = 5
 
 # Addresses for media that are remembered.
 MAX_MEDIA = 10_000
@@ -69,7 +69,7 @@ class Amendment(NamedTuple):
 class Scribe:
     """Takes happenings from `put` and writes them to `path` until `stop`. Raises CaptureError where it cannot begin.
 
-    `stands_aside`: it has a process of its own, and works there while nobody else wants the processor, as long as it
+    `stands_aside`: it has a process of its own, and works there while no one else wants the processor, as long as it
     keeps up. In one process with mitmproxy it would hold Python's lock meanwhile.
     """
 
@@ -77,7 +77,7 @@ class Scribe:
         self, path: Path, registry: Registry, *, keep_secrets: bool = False, stands_aside: bool = False
     ) -> None:
         self._thread = threading.Thread(target=self._work, name="gwinspect", daemon=True)
-        # Linux lets nobody come back from that policy, so that another thread has to go on.
+        # Linux lets no one come back from that policy, so that another thread has to continue.
         self._aside = (
             threading.Thread(target=self._work_aside, name="gwinspect aside", daemon=True)
             if stands_aside and hasattr(os, "SCHED_IDLE")
@@ -86,7 +86,9 @@ class Scribe:
         self._registry = registry
         self._writer = Writer(path, registry, made_by="mitmproxy addon", keep_secrets=keep_secrets)
         if self._writer.lock is not None and self._writer.lock.problem:
-            log.warning("gwinspect: nothing keeps a second recorder away from %s: %s", path, self._writer.lock.problem)
+            log.warning(
+                "gwinspect: a second recorder could write to %s at the same time: %s", path, self._writer.lock.problem
+            )
         self._intake = Intake()
         self._stopping = threading.Event()
         self._next_connection = self._writer.first_connection
@@ -113,7 +115,7 @@ class Scribe:
         self.on_media: Callable[[str, int], None] = lambda host, port: None
         """Is told of addresses of media that were found, in this thread."""
         self.on_path: Callable[[Path], None] = lambda path: None
-        """Is told of the file in which the recording goes on, in this thread."""
+        """Is told of the file in which the recording continues, in this thread."""
         if self._clock.late_ns:
             self._note_clock(-self._clock.late_ns, "has been")
 
@@ -143,7 +145,7 @@ class Scribe:
         return self._intake.size
 
     def saw(self, host: str) -> None:
-        """Note a WebSocket to `host` that is no gateway."""
+        """Note a WebSocket to `host` that is not a gateway."""
         if len(self._hosts) < 1000:
             self._hosts.add(host)
 
@@ -196,7 +198,7 @@ class Scribe:
         self._end()
 
     def _look_at_file(self) -> bool:
-        """Go on in another file if somebody has taken this one away: nobody would ever find what is written to it.
+        """Go on in another file if somebody has taken this one away: no one would ever find what is written to it.
 
         Returns whether that was so.
         """
@@ -210,13 +212,15 @@ class Scribe:
         except CaptureError as error:
             if not self._stranded:
                 self._stranded = True
-                log.error("gwinspect: %s %s, and %s; make room, it is tried again", before, trouble.text, error)
+                log.error(
+                    "gwinspect: %s %s, and %s; free some space; gwinspect will try again", before, trouble.text, error
+                )
             return False
         self._stranded = False
         self.path = self._writer.path
         self.on_path(self.path)
-        what = "with all that was recorded so far" if is_copy else "which lacks what was recorded so far, and says so"
-        log.error("gwinspect: %s %s; the recording goes on in %s, %s", before, trouble.text, self.path, what)
+        what = "with all that was recorded so far" if is_copy else "without what was recorded so far; a row says so"
+        log.error("gwinspect: %s %s; the recording continues in %s, %s", before, trouble.text, self.path, what)
         return True
 
     def _end(self) -> None:
@@ -229,7 +233,8 @@ class Scribe:
                 self._say_recovered(gaps)
         except sqlite3.Error as error:
             log.error(
-                "gwinspect: recording never came back: %s cannot be written (%s), and %d happenings%s are not in it",
+                "gwinspect: the recording could not be continued: %s cannot be written (%s); %d events%s are "
+                "missing from it",
                 self.path,
                 error,
                 self._writer.unsaved,
@@ -243,7 +248,7 @@ class Scribe:
         self._look_at_clock()
         batch: list[Happening] = []
         for stream, what in self._intake.take(TAKE):
-            self._contained("a message could not be taken in", self._sort, stream, what, batch)
+            self._contained("a message could not be stored", self._sort, stream, what, batch)
         if batch or self._failing or self._amended:
             self._write(batch)
 
@@ -262,7 +267,7 @@ class Scribe:
             self._consider(stream, what, batch)
 
     def _contained(self, problem: str, step: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Take a step. A bug of ours in it is said, and the recording goes on."""
+        """Take a step. A bug of ours in it is said, and the recording continues."""
         try:
             step(*args, **kwargs)
         except Exception as error:
@@ -324,9 +329,9 @@ class Scribe:
     def _note_clock(self, by_ns: int, how: str) -> None:
         self._writer.note_clock(self._clock.now(), by_ns)
         log.warning(
-            "gwinspect: the clock %s set %s; times in %s go on by the clock before",
+            "gwinspect: the clock %s set %s; times in %s still follow the earlier clock",
             how,
-            f"{'back' if by_ns < 0 else 'forward'} by {took(abs(by_ns))}",
+            f"{'back' if by_ns < 0 else 'forward'} by {roughly(abs(by_ns))}",
             self.path,
         )
 
@@ -338,7 +343,7 @@ class Scribe:
         ):
             self._full = True
             log.error(
-                "gwinspect: no room left to hold messages for %s; from here on they are counted, not recorded",
+                "gwinspect: no memory left to hold messages for %s; from here on they are counted, not recorded",
                 self.path,
             )
         return not self._full
@@ -399,7 +404,7 @@ class Scribe:
             return
         self._amended = False
         for event in events:
-            self._contained("a row could not be told here; it is recorded", self._tell, event)
+            self._contained("a row could not be printed here; it is recorded", self._tell, event)
         if self._failing:
             self._recover()
 
@@ -432,7 +437,7 @@ class Scribe:
         if not self._failing:
             self._failing = True
             log.error(
-                "gwinspect: %s cannot be written (%s); traffic goes on, messages are held in memory: make room",
+                "gwinspect: %s cannot be written (%s); traffic continues, messages are held in memory: free some space",
                 self.path,
                 error,
             )
@@ -467,7 +472,7 @@ class Scribe:
 
     def _tell_finding(self, finding: Finding, where: str) -> None:
         """Say what was noticed, where somebody should do something about it and the rule has not been told often."""
-        if finding.severity >= Severity.WARN and self._told[finding.rule] < MOST_TOLD:
+        if finding.severity >= Severity.WARN and self._told[finding.rule] < MOST_LOGGED:
             self._told[finding.rule] += 1
             log.log(ALERT, "gwinspect: %srow %d %s: %s", where, finding.event, finding.rule, mask_text(finding.text))
 

@@ -17,7 +17,7 @@ def why_no_websocket(flow: http.HTTPFlow) -> str:
     upgrade = flow.response.headers.get("upgrade", "")
     version = flow.request.headers.get("sec-websocket-version", "")
     found = f"Upgrade: {upgrade[:_QUOTED]}, Sec-WebSocket-Version: {version[:_QUOTED]}"
-    return f"mitmproxy does not take the answer for a WebSocket's ({found}); what follows passes unrecorded"
+    return f"mitmproxy does not accept the answer as a WebSocket's ({found}); what follows passes unrecorded"
 
 
 def why_unreadable(flow: http.HTTPFlow) -> str | None:
@@ -29,5 +29,5 @@ def why_unreadable(flow: http.HTTPFlow) -> str | None:
             try:
                 PerMessageDeflate().finalize(extension)
             except (ValueError, IndexError):
-                return f"the proxy ended it, as mitmproxy cannot read the server's extension {extension[:_QUOTED]}"
+                return f"the proxy ended it, because mitmproxy cannot read the server's extension {extension[:_QUOTED]}"
     return None

@@ -79,7 +79,7 @@ class Views:
         return _explanation(words)
 
     def open_here(self) -> None:
-        """Show the recording in gwinspect's timeline. Traffic goes on meanwhile; q comes back."""
+        """Show the recording in gwinspect's timeline. Traffic continues meanwhile; q comes back."""
         if self._viewer is None or self._viewer.done():
             self._viewer = asyncio.get_running_loop().create_task(self._view(_capture()))
 
@@ -94,7 +94,7 @@ class Views:
         """
         program = _program()
         if program is None:
-            log.error("gwinspect: there is no gwinspect to open it with; the recording is %s", capture)
+            log.error("gwinspect: gwinspect is not installed here to open it; the recording is %s", capture)
             return
         words, environment = program
         words += ["open", str(capture), "--follow"]
@@ -110,7 +110,7 @@ class Views:
             # mitmproxy has ended, and the screen is no longer ours to give back.
             if timeline is not None:
                 timeline.terminate()
-                # Whoever writes to the terminal next would write on a screen that is about to go.
+                # Anyone who writes to the terminal next would write on a screen that is about to go.
                 with suppress(TimeoutError):
                     await asyncio.wait_for(timeline.wait(), _FAREWELL)
             raise
@@ -124,7 +124,7 @@ class Views:
             log.error("gwinspect: the timeline ended with exit code %d; the recording is %s", code, capture)
 
     def _read_to_the_end(self, flow: http.HTTPFlow, close: Event) -> None:
-        """Remark on a flow that nobody recorded: it was loaded into the window from a file."""
+        """Remark on a flow that no one recorded: it was loaded into the window from a file."""
         if _number(flow) is None:
             # Not at once: we are being asked for a message, and the change makes mitmproxy draw again.
             _soon(partial(_remark, flow, close))

@@ -1,4 +1,4 @@
-"""What may stand where the cursor is, for a person who is still writing."""
+"""What may be where the cursor is, for a person who is still writing."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ _MEANINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One way to go on."""
+    """One way to continue."""
 
     text: str
     help: str
@@ -36,7 +36,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Completions:
-    """All ways to go on, the likeliest first. Each replaces the filter's characters from `start` to `end`."""
+    """All ways to continue, the likeliest first. Each replaces the filter's characters from `start` to `end`."""
 
     start: int
     end: int
@@ -44,7 +44,7 @@ class Completions:
 
 
 def complete(text: str, cursor: int, registry: Registry) -> Completions:
-    """Return how the filter `text` may go on at `cursor`."""
+    """Return how the filter `text` may continue at `cursor`."""
     before = [token for token in tokens(text[:cursor]) if token.kind != "end"]
     word = before[-1] if before and before[-1].column + before[-1].length == cursor else None
     if word is not None and word.kind in ("word", "open", "operator") and word.text not in ("(", ",", ")"):
@@ -161,6 +161,6 @@ def _ranked(start: int, end: int, typed: str, candidates: Iterable[Candidate]) -
 
 
 def _rest(text: str, cursor: int) -> int:
-    """Return how many characters of the word at the cursor stand behind it."""
+    """Return how many characters of the word at the cursor are behind it."""
     found = _WORD_REST.match(text, cursor)
     return len(found[0]) if found else 0

@@ -72,7 +72,7 @@ FIELDS: tuple[Field, ...] = (
     Field("bytes", "size", "event.wire_bytes", "bytes on the wire", "bytes > 4k", aliases=("wire",)),
     Field("decoded", "size", "event.decoded_bytes", "bytes of the decoded payload", "decoded > 1MB"),
     Field(
-        "encoding", "word", "event.encoding", "how the payload is written", "encoding == etf", ("json", "etf", "binary")
+        "encoding", "word", "event.encoding", "encoding of the payload", "encoding == etf", ("json", "etf", "binary")
     ),
     Field(
         "compression",
@@ -109,14 +109,14 @@ FIELDS: tuple[Field, ...] = (
         "reason",
         "text",
         "case event.kind when 'close' then " + _of_connection("close_reason") + " else event.reason end",
-        "what stood beside a close code, or why a row could not be decoded",
+        "reason of a close, or why a row could not be decoded",
         'reason =~ "timed out"',
     ),
     Field(
         "rule",
         "text",
         f"case when event.severity then {_RULES} end",
-        "ids of the rules that noticed something at the row",
+        "ids of the rules with a finding at the row",
         "rule =~ *heartbeat*",
     ),
     Field("answers", "number", "event.answers", "number of the row that it answers", "answers == 12"),
@@ -127,12 +127,12 @@ FIELDS: tuple[Field, ...] = (
         "milliseconds since the row that it answers",
         "latency > 500",
     ),
-    Field("note", "text", "event.note", "what the session says beyond the payload", "note =~ after*"),
+    Field("note", "text", "event.note", "what gwinspect knows beyond the payload", "note =~ after*"),
     Field(
         "session",
         "text",
         "connection.session",
-        "digest of the session, or its beginning",
+        "digest of the session, or the start of it",
         "session == 9f3a",
         by_beginning=True,
     ),
@@ -152,7 +152,7 @@ FIELDS: tuple[Field, ...] = (
         "finding",
         "severity",
         "nullif(event.severity, 0)",
-        "the worst that was noticed at the row",
+        "the worst finding at the row",
         "finding >= warn",
         ("info", "warn", "error"),
         ("severity",),

@@ -6,7 +6,7 @@
     one      := ("not" | "!") one | "(" either ")" | comparison | path | text
     comparison := name operator value | name ["not"] "in" "(" value ("," value)* ")"
 
-Where it cannot be read, `FilterError` names the column, what stands there and what was expected.
+Where it cannot be read, `FilterError` names the column, what is there and what was expected.
 """
 
 import difflib
@@ -153,10 +153,10 @@ class _Parser:
         found = self._either()
         if self._now.kind != "end":
             if self._now.text == ")":
-                self._fail(self._now, "this ) closes nothing; take it away or open one before")
+                self._fail(self._now, "this ) closes nothing; remove it, or add a ( before it")
             self._fail(
                 self._now,
-                f"{self._said(self._now)} follows without `and` or `or`; a text with spaces stands in quotes",
+                f"{self._said(self._now)} follows without `and` or `or`; put a text with spaces in quotes",
             )
         return found
 
@@ -216,7 +216,7 @@ class _Parser:
             return self._named(token)
         if token.kind == "end":
             self._fail(token, "it ends where a comparison, a path or a text was expected")
-        return self._fail(token, f"{self._said(token)} stands where a comparison, a path or a text was expected")
+        return self._fail(token, f"expected a comparison, a path or a text, not {self._said(token)}")
 
     def _count(self, token: Token) -> None:
         self._terms += 1
@@ -273,21 +273,22 @@ class _Parser:
         if operator in ("<", "<=", ">", ">=") and not ordered:
             self._fail(token, f"{field.name} has no order; compare it with ==, != or =~")
         if operator in ("=~", "!~") and field.type not in ("text", "word"):
-            self._fail(token, f"{field.name} is no text; compare it with ==, !=, < or >")
+            self._fail(token, f"{field.name} is not text; compare it with ==, !=, < or >")
 
     def _value(self, field: Field | None, operator: Operator) -> Value:
         token = self._take()
         if token.kind == "open":
             self._fail(token, "this quote is never closed")
-        if token.kind == "operator" or token.kind == "end":
-            found = "the filter ends" if token.kind == "end" else f"{token.text} stands"
-            self._fail(token, f"{found} where a value was expected{_such_as(field)}")
+        if token.kind == "end":
+            self._fail(token, f"the filter ends where a value was expected{_such_as(field)}")
+        if token.kind == "operator":
+            self._fail(token, f"expected a value{_such_as(field)}, not {token.text}")
         if token.kind == "regex" or operator in ("=~", "!~"):
             return self._pattern(token)
         ordering = operator not in ("==", "!=")
         if token.kind == "word" and token.text.lower() == "null":
             if ordering:
-                self._fail(token, "null has no order; compare with it by == or !=")
+                self._fail(token, "null has no order; compare with == or !=")
             return None
         if field is not None:
             return self._typed(field, operator, token)

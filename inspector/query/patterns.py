@@ -161,7 +161,7 @@ class _Reading:
 
 
 def _needed(part: _Part) -> list[str]:
-    """Return literals that stand in whatever `part` matches."""
+    """Return literals that are in whatever `part` matches."""
     match part:
         case _One(_, literal):
             return [literal] if literal else []
@@ -201,8 +201,8 @@ class _Automaton:
         try:
             re.compile(pattern)
         except (re.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"this is no regular expression: {error}") from error
-        # The first part is the end: whoever comes to it has found the pattern.
+            raise ValueError(f"this is not a regular expression: {error}") from error
+        # The first part is the end: anyone who comes to it has found the pattern.
         self._parts: list[_One | _At | None] = [None]
         self._next: list[tuple[int, ...]] = [()]
         reading = _Reading(pattern)

@@ -61,18 +61,18 @@ def _text(needle: str) -> Question:
     # In ETF these are not text, or not this one: numbers, words for what has none, what is as short as a tag.
     untold = len(needle) < _TELLING or _NUMERIC.fullmatch(needle) is not None or needle.lower() in _WORDS
 
-    def stands_in(text: str) -> bool:
+    def is_found_in(text: str) -> bool:
         return needle in (text.lower() if any_case else text)
 
     def ask(data: bytes, encoding: str, d: Body) -> bool:
         if encoding == "binary" or (encoding == "etf" and (untold or _is_compressed(data))):
             value = d()
-            return value is not ABSENT and stands_in(_unescaped(jsontext.dumps(value).decode()))
+            return value is not ABSENT and is_found_in(_unescaped(jsontext.dumps(value).decode()))
         if wanted in (data.lower() if any_case else data):
             return True
         if encoding == "json" and b"\\" in data:
-            return stands_in(_unescaped(data.decode("utf-8", "replace")))
-        return folds and not data.isascii() and stands_in(data.decode("utf-8", "replace"))
+            return is_found_in(_unescaped(data.decode("utf-8", "replace")))
+        return folds and not data.isascii() and is_found_in(data.decode("utf-8", "replace"))
 
     return ask
 
@@ -106,7 +106,7 @@ def _path(leaf: InPayload) -> Question:
 
 
 def _all(needles: list[tuple[bytes, ...]]) -> tuple[bytes, ...]:
-    """Return bytes of which one stands in whatever equals one of the values; nothing at all, if that is not known."""
+    """Return bytes of which one is in whatever equals one of the values; nothing at all, if that is not known."""
     return tuple(needle for found in needles for needle in found) if needles and all(needles) else (b"",)
 
 

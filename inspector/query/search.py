@@ -44,8 +44,8 @@ class Step:
 
 
 @dataclass(slots=True)
-class _Ground:
-    """What a search stands on: a capture, or one row by itself."""
+class _Context:
+    """What a search runs on: a capture, or a single row."""
 
     db: sqlite3.Connection
     payload: Callable[[int], bytes | None]
@@ -72,22 +72,22 @@ class Search:
         self.fault = ""
         """The last of these bugs."""
         self._untested: set[int] = set()
-        self._ground: _Ground | None = None
-        self._single: _Ground | None = None
+        self._context: _Context | None = None
+        self._single: _Context | None = None
 
     def numbers(self, reader: Reader, after: int, upto: int) -> Iterator[Step]:
         """Yield the rows that match among those from `after` (without it) to `upto` (with it), from first to last.
 
         Each step takes some milliseconds. Raises CaptureError where the capture is damaged.
         """
-        ground = _capture(reader)
+        context = _capture(reader)
         size = _FIRST_ROWS if self.indexed else _FIRST_PAYLOADS
         while after < upto:
             end = min(reader.step(after, size), upto)
             if end <= after:
                 return  # there are no rows up to there
             began = time.perf_counter()
-            step = Step(self._read(reader, ground, after, end), end)
+            step = Step(self._read(reader, context, after, end), end)
             took = time.perf_counter() - began
             yield step
             size = _next_size(size, took)
@@ -95,15 +95,15 @@ class Search:
 
     def backwards(self, reader: Reader, before: int) -> Iterator[Step]:
         """Yield the rows that match among those before `before`, the last ones first. Otherwise as `numbers`."""
-        ground = _capture(reader)
+        context = _capture(reader)
         size = _FIRST_ROWS if self.indexed else _FIRST_PAYLOADS
         end = before - 1
         while end > 0:
             with explained(reader.path):
-                newest = ground.db.execute("select coalesce(max(id), 0) from event where id <= ?", (end,)).fetchone()[0]
-            after = max(newest - size, 0)
+                found = context.db.execute("select coalesce(max(id), 0) from event where id <= ?", (end,)).fetchone()
+            after = max(found[0] - size, 0)
             began = time.perf_counter()
-            step = Step(self._read(reader, ground, after, end), after + 1)
+            step = Step(self._read(reader, context, after, end), after + 1)
             took = time.perf_counter() - began
             yield step
             size = _next_size(size, took)
@@ -142,30 +142,30 @@ class Search:
         if self._single is None:
             self._single = _table_of_one(event.at_ns)
             self._provide(self._single.db)
-        ground = self._single
-        ground.payload = lambda number: event.payload
-        ground.version = lambda number: connection.version
-        ground.decoded = (0, ABSENT)
-        ground.db.execute("delete from event")
-        ground.db.execute("delete from connection")
-        ground.db.execute(_INSERT_CONNECTION, rows.connection_row(connection))
-        ground.db.execute(_INSERT_EVENT, rows.event_row(event))
-        ground.db.execute("delete from finding")
-        ground.db.executemany(_INSERT_FINDING, map(rows.finding_row, event.findings))
-        return bool(self._between(ground, event.n - 1, event.n))
+        context = self._single
+        context.payload = lambda number: event.payload
+        context.version = lambda number: connection.version
+        context.decoded = (0, ABSENT)
+        context.db.execute("delete from event")
+        context.db.execute("delete from connection")
+        context.db.execute(_INSERT_CONNECTION, rows.connection_row(connection))
+        context.db.execute(_INSERT_EVENT, rows.event_row(event))
+        context.db.execute("delete from finding")
+        context.db.executemany(_INSERT_FINDING, map(rows.finding_row, event.findings))
+        return bool(self._between(context, event.n - 1, event.n))
 
-    def _read(self, reader: Reader, ground: _Ground, after: int, upto: int) -> "array[int]":
+    def _read(self, reader: Reader, context: _Context, after: int, upto: int) -> "array[int]":
         # Each time, as other searches of the same reader put theirs in their place.
-        self._provide(ground.db)
+        self._provide(context.db)
         with explained(reader.path):
-            return self._between(ground, after, upto)
+            return self._between(context, after, upto)
 
-    def _between(self, ground: _Ground, after: int, upto: int) -> "array[int]":
-        self._ground = ground
-        start = ground.start_ns
+    def _between(self, context: _Context, after: int, upto: int) -> "array[int]":
+        self._context = context
+        start = context.start_ns
         parameters = [value.ns(start) if isinstance(value, Moment) else value for value in self._made.parameters]
         self._untested.clear()
-        found = ground.db.execute(self._sql, [after, upto, *parameters]).fetchall()
+        found = context.db.execute(self._sql, [after, upto, *parameters]).fetchall()
         numbers = array("q", chain.from_iterable(found))
         return array("q", sorted(self._untested.union(numbers))) if self._untested else numbers
 
@@ -194,35 +194,35 @@ class Search:
     def _asked(
         self, leaf: int, number: int, plane: str, encoding: str | None, from_client: int | None, connection: int
     ) -> bool:
-        ground = self._ground
-        if ground is None or not isinstance(encoding, str):
+        context = self._context
+        if context is None or not isinstance(encoding, str):
             return False
-        data = ground.payload(number)
+        data = context.payload(number)
         if data is None:
             return False
 
         def d() -> Any:
-            if ground.decoded[0] != number:
-                version = ground.version(connection)
-                ground.decoded = number, body(data, plane, encoding, from_client=bool(from_client), version=version)
-            return ground.decoded[1]
+            if context.decoded[0] != number:
+                version = context.version(connection)
+                context.decoded = number, body(data, plane, encoding, from_client=bool(from_client), version=version)
+            return context.decoded[1]
 
         return self._questions[leaf](data, encoding, d)
 
 
-def _capture(reader: Reader) -> _Ground:
+def _capture(reader: Reader) -> _Context:
     with explained(reader.path):
         row = reader.db.execute("select at from event where typeof(at) = 'integer' order by id limit 1").fetchone()
     version = lru_cache(maxsize=256)(lambda number: reader.connection(number).version)
-    return _Ground(reader.db, reader.payload, version, row[0] if row else 0)
+    return _Context(reader.db, reader.payload, version, row[0] if row else 0)
 
 
-def _table_of_one(start_ns: int) -> _Ground:
+def _table_of_one(start_ns: int) -> _Context:
     db = open_database(":memory:")
     db.execute(f"create table event ({rows.EVENT_COLUMNS})")
     db.execute(f"create table connection ({rows.CONNECTION_COLUMNS})")
     db.execute(f"create table finding ({rows.FINDING_COLUMNS})")
-    return _Ground(db, lambda number: None, lambda number: None, start_ns)
+    return _Context(db, lambda number: None, lambda number: None, start_ns)
 
 
 def _next_size(size: int, seconds: float) -> int:

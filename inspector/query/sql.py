@@ -142,7 +142,7 @@ class _Compiler:
         return f"ifnull({found}, 0)" if operator == "=~" else f"({sql} is not null and not ifnull({found}, 0))"
 
     def _text(self, item: Text) -> str:
-        """A text may stand in the payload, and in all that a row says without it."""
+        """A text may be in the payload, and in all that a row says without it."""
         capitals = item.needle != item.needle.lower()
         wanted = item.needle if capitals else item.needle.lower()
         parts = []
@@ -158,7 +158,7 @@ class _Compiler:
             parts.append(f"ifnull(instr({shown}, {self._parameter(wanted)}), 0)")
         opcodes = self._registry.opcodes()
         found = [(row.plane, row.number) for row in opcodes if self._is_named(row.name, wanted, capitals)]
-        # An event's name stands where the opcode's would.
+        # An event's name is where the opcode's would.
         parts += [f"(event.kind = 'payload' and event.event is null and {each})" for each in self._each("op", found)]
         closes = self._registry.close_codes()
         codes = [(row.plane, row.number) for row in closes if self._is_named(row.name, wanted, capitals)]

@@ -72,7 +72,7 @@ class InPayload:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A word that stands in the payload, or in what is said of the row. Without capitals it matches any."""
+    """A word that is in the payload, or in what is said of the row. Without capitals it matches any."""
 
     needle: str
 

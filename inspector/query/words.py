@@ -1,4 +1,4 @@
-"""A filter said aloud, so that whoever wrote it sees whether it was understood."""
+"""A filter said aloud, so that anyone who wrote it sees whether it was understood."""
 
 from inspector.inert import inert
 from inspector.model import Severity

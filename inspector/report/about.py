@@ -124,9 +124,9 @@ def _no_opcode(event: Event) -> Entry:
     key = "cmd" if event.plane is Plane.RPC else "op"
     return entry(
         f"no {key}",
-        "a payload that is none",
-        ("Means", f"It could be read, but it has no {key} that makes sense, so nobody can tell what it is for."),
-        ("What to do", f"Look at its body. Whoever sent it left {key} out, or wrote something else in its place."),
+        "not a valid payload",
+        ("Means", f"It could be read, but it has no valid {key}, so what it is for is unknown."),
+        ("What to do", f"Look at its body. The sender left out {key}, or sent something else in its place."),
     )
 
 
@@ -153,9 +153,9 @@ def _server_time(shown: Shown) -> Iterator[str]:
         return
     hops = hops_of(shown.d)
     for hop in hops[:_MOST]:
-        yield f"{round_trip(hop.took_ns)}  {hop.name}" + (f", called by {hop.caller}" if hop.caller else "")
+        yield f"{round_trip(hop.lasted_ns)}  {hop.name}" + (f", called by {hop.caller}" if hop.caller else "")
     if len(hops) > _MOST:
-        yield f"and {len(hops) - _MOST:,} more, none of which took longer"
+        yield f"and {len(hops) - _MOST:,} more, none longer"
 
 
 def _wrong_way(event: Event, registry: Registry) -> str:
@@ -192,7 +192,7 @@ def _close(shown: Shown, connection: Connection, registry: Registry) -> list[Ent
     here = entry("This one", f"row {event.n}", *sections)
     if closed.code is None:
         if not closed.is_recorded and event.plane is not Plane.MEDIA:
-            return [entry("end not recorded", "last that is known of a connection", ("Means", _NO_END), *sections)]
+            return [entry("end not recorded", "end of what is known about a connection", ("Means", _NO_END), *sections)]
         return [entry("closed", "end of a connection, without a code", ("What happened", _NO_CODE), *sections)]
     code = explain_close(shown.close or closed.code, registry)
     if closed.by in ("client", "server"):
@@ -233,7 +233,7 @@ def _open(event: Event, connection: Connection) -> Entry:
         ),
         (
             "encoding",
-            _ENCODINGS.get(dialect.encoding or "", f"{_clipped(dialect.encoding or '', 40)}: not one we know"),
+            _ENCODINGS.get(dialect.encoding or "", f"{_clipped(dialect.encoding or '', 40)}: unknown"),
         ),
         ("compress", _COMPRESSIONS[compression or Compression.NONE] if _is_plain(opened) else _UNKNOWN_COMPRESSION),
         ("On the wire", _as_seen(connection)),
@@ -248,7 +248,7 @@ def _open(event: Event, connection: Connection) -> Entry:
 
 def _upgrade(opened: Opened) -> str:
     if opened.status is None:
-        return "It did not come to an HTTP answer; TLS or the network ended it."
+        return "There was no HTTP answer; TLS or the network ended the attempt."
     if opened.status == 101:
         return "101 Switching Protocols: from here on both ends send WebSocket messages."
     return f"{opened.status}: anything but 101 means that there is no WebSocket."
@@ -260,7 +260,7 @@ def _unknown(opened: Opened) -> Iterator[str]:
 
 def _host(opened: Opened) -> str:
     try:
-        # Not what stands before an @, which would be a password.
+        # Not what is before an @, which would be a password.
         return _clipped(urlsplit(opened.url).netloc.rpartition("@")[2])
     except ValueError:
         return "a URL that cannot be read"
@@ -324,20 +324,20 @@ def _gap(event: Event, connection: Connection) -> Entry:
         return entry(
             "gap",
             "the rest of one side was not recorded",
-            ("Means", "Both ends heard all of it; only the recording lacks it. What the other side said goes on."),
+            ("Means", "Both ends heard all of it; only the recording lacks it. What the other side said continues below."),
             ("Why", _clipped(event.note or "", 2 * _LONGEST)),
             ("What to do", _GAPS[gap.reason]),
         )
-    lost = f"{connection.unread_frames:,} messages after it could not be read: the compressed stream was torn here."
+    lost = f"{connection.unread_frames:,} messages after it could not be read: the compressed stream broke here."
     return entry(
         "gap",
         "messages that were not recorded",
-        ("Means", "These messages crossed the wire, and both ends got them; only the recording lacks them."),
+        ("Means", "Both ends got these messages; they are missing only from the recording."),
         ("Missing", f"{gap.sent:,} of the client, {gap.received:,} of the server" if gap is not None else ""),
         ("For", duration(gap.until_ns - gap.since_ns) if gap is not None else ""),
         ("Why", _clipped(event.note or "", 2 * _LONGEST)),
         ("After it", lost if connection.unread_frames else ""),
-        ("What to do", "Make room on the disk, or record to one that keeps up. Conclude nothing from this time."),
+        ("What to do", "Free some disk space, or record to a faster disk. Draw no conclusions from this period."),
     )
 
 
@@ -351,7 +351,8 @@ def _control(event: Event) -> Entry:
         ("Carries", size(event.wire_bytes) if event.wire_bytes else "nothing"),
         (
             "Not to be",
-            "mistaken for the heartbeats of Discord, which are payloads (op 1), and which close what lacks them.",
+            "mistaken for the heartbeats of Discord, which are payloads (op 1); without those Discord closes the "
+            "connection.",
         ),
         ("Source", "RFC 6455, sections 5.5.2 and 5.5.3 https://www.rfc-editor.org/rfc/rfc6455#section-5.5.2"),
     )
@@ -369,18 +370,18 @@ _PLANES = {
     Plane.MEDIA: "voice UDP",
 }
 _DONE = {
-    Mark.INJECTED: "made it up; the other end never sent it.",
-    Mark.DROPPED: "did not pass it on.",
-    Mark.CHANGED: "passed on something else; the wire view has both.",
+    Mark.INJECTED: "created it; the other end never sent it.",
+    Mark.DROPPED: "did not forward it.",
+    Mark.CHANGED: "forwarded something else; the wire view has both.",
 }
 _CLOSERS = {
     "client": "the client",
     "server": "the server",
     "proxy": "the proxy between them, not by either end",
-    None: "not known: the recording does not say who was first",
+    None: "unknown: the recording does not say who closed first",
 }
 _TOLD = (
-    "mitmproxy told the {} 1000 (Normal Closure) instead. What that end does next answers the 1000. The gwinspect "
+    "mitmproxy sent 1000 (Normal Closure) to the {} instead. What that end does next answers the 1000. The gwinspect "
     "addon passes closes on as they are, unless gwinspect_closes is off."
 )
 _FORBIDDEN = "A close frame had this code. WebSocket allows 1000 to 1003, 1007 to 1014 and 3000 to 4999 there."
@@ -394,31 +395,31 @@ _UNKNOWN = {
 }
 """What its source does not record, in words."""
 _NO_CODE = (
-    "The recording does not say with which code. Either it ended before the connection did, or it came out of a file "
-    "that does not keep codes."
+    "The recording does not say with which code. Either it ended before the connection did, or it comes from a file "
+    "format without close codes."
 )
 _NO_END = (
     "Nothing more of this connection was recorded: files like this one do not say how a connection ends, or it was "
-    "saved before that. It may have gone on, so nothing follows from the silence after this row."
+    "saved before that. The connection may have continued, so the silence after this row means nothing."
 )
-_OPENED = "A client asked for a WebSocket, and the server agreed. The server speaks first, mostly with Hello."
+_OPENED = "A client asked for a WebSocket, and the server agreed. The server speaks first, usually with Hello."
 _LATE = (
     "The recording begins in the middle of this connection. What the client sends can be read; a compressed stream of "
     "the server's cannot, without its beginning."
 )
-_REFUSED = "A client asked for a WebSocket and got none."
-_NO_VERSION = "missing: the server takes a version of its own choice, often an old one"
+_REFUSED = "A client asked for a WebSocket and did not get one."
+_NO_VERSION = "missing: the server chooses a version, often an old one"
 _ENCODINGS = {
     "json": "json: payloads are JSON text",
     "etf": "etf: payloads are terms of Erlang's external term format, in binary messages",
-    "": "missing: the server takes json",
+    "": "missing: the server uses json",
 }
 _COMPRESSIONS = {
     Compression.ZLIB: "zlib-stream: all that the server sends is one zlib stream; a payload ends at 00 00 ff ff",
     Compression.ZSTD: "zstd-stream: all that the server sends is one zstd frame, flushed after each payload",
     Compression.NONE: "missing: the server does not compress, unless Identify asks for it payload by payload",
 }
-_UNKNOWN_COMPRESSION = "not one that we know; zlib-stream and zstd-stream are"
+_UNKNOWN_COMPRESSION = "unknown; gwinspect knows zlib-stream and zstd-stream"
 _SEEN = {"none": "not compressed", "payload": "single payloads compressed with zlib"}
 _LOOK_AT_WIRE = "Look at the bytes in the wire view."
 _REASONS = {
@@ -427,8 +428,8 @@ _REASONS = {
         "Start the recording before the client connects, or make the client connect again.",
     ),
     "corrupt": (
-        "The compressed stream is broken here: a message was lost or damaged on the way, or it is not of the kind that "
-        "it seems to be. All later messages of the server on this connection need what came before.",
+        "The compressed stream is broken here: a message was lost or damaged on the way, or it is not what it seems "
+        "to be. All later messages from the server on this connection depend on what came before.",
         "See whether the recording has a gap here. A new connection begins a new stream and can be read again.",
     ),
     "missing": (
@@ -437,10 +438,10 @@ _REASONS = {
     ),
     "ended": (
         "The server had ended its compressed stream, and sent more after it.",
-        "See whether the connection was taken over by something else; a new connection can be read again.",
+        "Check whether something else took over the connection; a new connection can be read again.",
     ),
     "limit": (
-        "Reading it would take more memory or depth than any real payload does, so it was left alone.",
+        "Decoding it would take more memory or depth than any real payload does, so it was not decoded.",
         "Look at who sent it. Discord does not send such things; a broken or hostile server may.",
     ),
     "fault": (
@@ -448,24 +449,24 @@ _REASONS = {
         "Please report the bug, with what is named here. A newer version may read it: `gwinspect reindex`.",
     ),
     "not-json": (
-        "It begins like JSON and is none.",
+        "It begins like JSON but is not JSON.",
         "Look at the place in the wire view. If the client sent it, its encoder is broken, and close 4002 follows.",
     ),
     "bad-etf": (
-        "It is no term of Erlang's external term format, or one of a kind that Discord does not use.",
+        "It is not in Erlang's external term format, or is a kind of term that Discord does not use.",
         "Look at the place in the wire view. If the client sent it, its encoder is broken, and close 4002 follows.",
     ),
     "truncated": (
         "The payload is cut off: the rest never came, or something else began in its place.",
-        "See what happened next on this connection. Mostly it was closed in the middle of a payload.",
+        "See what happened next on this connection. Usually it was closed in the middle of a payload.",
     ),
     "empty": (
-        "A message of no bytes. WebSocket allows it, and Discord has no use for it.",
-        "Nothing, if it is the server's. If it is the client's, see why it sends nothing.",
+        "A message of no bytes. WebSocket allows it, but Discord does not use it.",
+        "Nothing, if the server sent it. If the client did, find out why it sends empty messages.",
     ),
 }
 _CONTROLS = {
-    "ping": "The {side} asks on the WebSocket's own level whether the {other} is there; a pong answers, with the same "
-    "bytes.",
-    "pong": "The {side} is there: it answers a ping of the {other}, with the same bytes, or says so unasked.",
+    "ping": "The {side} checks on the WebSocket level whether the {other} is there; a pong with the same bytes "
+    "answers.",
+    "pong": "The {side} is there: it answers a ping from the {other} with the same bytes, or sends one unasked.",
 }

@@ -1,6 +1,6 @@
 """What a person wants to know beside a raw value: when an id was made, what a number's bits mean, what a time reads as.
 
-Which numbers mean something where stands in `protocol/tables/flags.toml`; here is how each kind of them reads. Whatever
+Which numbers mean something where is in `protocol/tables/flags.toml`; here is how each kind of them reads. Whatever
 the value and its place are, there comes one inert line of at most `MAX_NOTE` characters, or none, and never an error.
 """
 
@@ -22,7 +22,7 @@ MAX_NOTE = 240
 
 Path = tuple[str | int, ...]
 
-# A date with a time of day, as Discord writes it, and what stands in their place before something happened is no date.
+# A date with a time of day, as Discord writes it, and what is in their place before something happened is no date.
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.]*(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
 _EPOCH = datetime.fromtimestamp(0, UTC)
 # Seconds since 1970: numbers above are milliseconds. Discord's first moment is the first that is shown.

@@ -1,4 +1,4 @@
-"""What stands in the columns of a row, the same on paper and screen: words, marks and numbers, without colour."""
+"""What is in the columns of a row, the same on paper and screen: words, marks and numbers, without colour."""
 
 from dataclasses import dataclass
 from functools import lru_cache

@@ -99,7 +99,7 @@ def _suite(suites: ElementTree.Element, diagnosis: Diagnosis, fail_on: Severity 
         test = ElementTree.SubElement(suite, "testcase", {"classname": family, "name": _clean(name)})
         if case is None:
             if name in part_of:
-                ElementTree.SubElement(test, "system-out").text = f"told with {part_of[name]}"
+                ElementTree.SubElement(test, "system-out").text = f"reported with {part_of[name]}"
             continue
         said = _clean("\n\n".join(_said(diagnosis, each) for each in case.findings))
         if _fails(case, fail_on):
@@ -126,7 +126,7 @@ def github(diagnosis: Diagnosis) -> Iterator[str]:
 def markdown(diagnosis: Diagnosis) -> Iterator[str]:
     """Yield a short summary in Markdown, as a job of CI shows it."""
     names = ", ".join(f"`{_cell(name)}`" for name in diagnosis.files)
-    yield f"### gwinspect: {found_in(diagnosis) or 'nothing found'} in {names}"
+    yield f"### gwinspect: {found_in(diagnosis) or 'no problems found'} in {names}"
     if diagnosis.cases:
         yield ""
         yield "| severity | case | row | what | do |"

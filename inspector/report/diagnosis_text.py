@@ -56,8 +56,8 @@ def notes(diagnosis: Diagnosis, path: Path) -> list[str]:
     said = []
     if diagnosis.cut_at is not None:
         said.append(
-            f"there are more findings; these are the worst {diagnosis.cut_at:,}, and `gwinspect show --where` finds "
-            "them all"
+            f"there are more findings; these are the worst {diagnosis.cut_at:,}. `gwinspect show --where` finds them "
+            "all"
         )
     with closing(Reader(path)) as reader:
         said += notes_of(reader)
@@ -96,7 +96,7 @@ class _Page:
             yield self._short(case)
         if len(short) > _SHORT:
             rest = counted(len(short) - _SHORT, "more case")
-            yield f"       and {rest}, which --all tells in full"
+            yield f"       and {rest}; --all shows them in full"
         if short:
             yield ""
         yield from wrap(self._foot(), self._width, break_on_hyphens=False)
@@ -205,7 +205,7 @@ class _Page:
             f" {counted(len(diagnosis.accepted), 'case')} accepted by the baseline." if diagnosis.accepted else ""
         )
         if not found:
-            return f"Nothing found. {checked}{accepted}"
+            return f"No problems found. {checked}{accepted}"
         return f"{found}. {checked}{accepted} More: gwinspect explain {diagnosis.cases[0].name}"
 
 

@@ -325,7 +325,7 @@ def _close_code(row: CloseCode, registry: Registry) -> Entry:
         ("Look at", row.look_at),
         ("Reconnect", _YES[row.reconnect]),
         ("Resume", _YES[row.resume]),
-        ("Who says so", row.basis),
+        ("Basis", row.basis),
         ("Documented", _documented(row.official) if row.plane != "websocket" else ""),
         ("Source", _sources(row.source, registry)),
     )
@@ -351,7 +351,7 @@ def _intent(row: Intent, registry: Registry) -> Entry:
     return entry(
         row.name,
         f"intent, bit {row.bit}, value {1 << row.bit}",
-        ("Privileged", "yes: it must be switched on for the application, else close 4014" if row.privileged else "no"),
+        ("Privileged", "yes: it must be enabled for the application, else close 4014" if row.privileged else "no"),
         ("Limit", _approval(registry) if row.privileged else ""),
         ("For bots", _YES[row.bots]),
         ("Events", ", ".join(row.events) or "none"),
@@ -387,13 +387,13 @@ def _all_rules() -> Entry:
         (severity.name.lower(), [f"{rule.id}: {rule.title}." for rule in RULES if rule.severity is severity])
         for severity in reversed(Severity)
     ]
-    return entry("All rules", f"{len(RULES)} of them; every abnormal close has a verdict besides", *sections)
+    return entry("All rules", f"{len(RULES)} of them; every abnormal close also gets a verdict", *sections)
 
 
 def _term(row: Term, registry: Registry) -> Entry:
     return entry(
         row.name,
-        "word of the field",
+        "glossary term",
         ("Means", row.meaning),
         ("Also called", ", ".join(row.aliases)),
         ("See", ", ".join(row.see)),
@@ -467,8 +467,8 @@ def _unknown_opcode(number: int | str) -> Entry:
         "opcode in no table",
         (
             "Means",
-            "Nobody has documented this opcode, which is nothing unusual: Discord adds some before anyone writes about "
-            "them. It is shown as it came. If a client sent it and was closed with 4001, the gateway does not know it "
+            "This opcode is not documented. That is normal: Discord adds opcodes before they are documented. It is "
+            "shown as it came. If a client sent it and was closed with 4001, the gateway does not know it "
             "either.",
         ),
         ("What to do", _OWN_TABLE),
@@ -481,8 +481,8 @@ def _unknown_event(name: str) -> Entry:
         "event in no table",
         (
             "Means",
-            "Nobody has documented this event, which is nothing unusual: Discord adds some before anyone writes about "
-            "them. It is shown as it came.",
+            "This event is not documented. That is normal: Discord adds events before they are documented. It is "
+            "shown as it came.",
         ),
         ("What to do", _OWN_TABLE),
     )
@@ -495,8 +495,8 @@ def _unknown_close_code(number: int) -> Entry:
         means = "The numbers from 3000 to 3999 are for libraries to register. Discord is not known to use them."
     else:
         means = (
-            "From 4000 on every service makes up its own. Nobody has documented this one; a client library may also "
-            "have chosen it for itself."
+            "From 4000 on, every service defines its own. This one is not documented; a client library may also have "
+            "defined it."
         )
     return entry(
         str(number),
@@ -544,7 +544,7 @@ _AUDIENCES = {
     "oauth2": "sessions with an OAuth2 token",
 }
 _STATUS = {
-    "deprecated": "deprecated: it still works, and something newer has taken its place",
+    "deprecated": "deprecated: it still works, but something newer has replaced it",
     "retired": "retired: no longer in use",
     "observed": "seen in clients, documented nowhere",
     "legacy": "no longer sent",

@@ -1,4 +1,4 @@
-"""What is said of a rule, whatever the case: beside a finding, and of the verdict on a close. And whose a case is."""
+"""What is said of a rule, whatever the case: next to a finding, and of the verdict on a close. And whose a case is."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -16,7 +16,7 @@ from inspector.inert import cut, inert, short
 from inspector.model import ABSENT
 from inspector.report.jsonl import record
 from inspector.report.present import Shown
-from inspector.report.wiretap import hex_lines, hexdump
+from inspector.report.wire_view import hex_lines, hexdump
 from inspector.words import counted, size
 
 MAX_LINES = 5_000
@@ -41,7 +41,7 @@ _TELLING = ("id", "name", "username", "type", "content", "user", "status", "op",
 Path = tuple[str | int, ...]
 """Steps from the name of a root: ``("d", "author", "id")``."""
 ValueSort = Literal["object", "list", "string", "number", "boolean", "null", "bytes", "text", "hex", "words", "more"]
-"""What stands in a line: a value of that type; a line of an unfolded text, of bytes, or of words on a value; or the
+"""What is in a line: a value of that type; a line of an unfolded text, of bytes, or of words on a value; or the
 offer of more lines."""
 Spelling = Callable[[Any, Path], Sequence[str]]
 """Returns a line of words for each of the parts that a plain value is made of, such as the bits of a number."""
@@ -61,7 +61,7 @@ class Line:
     folded: bool | None
     """None where there is nothing to unfold."""
     label_width: int
-    """Characters of the longest label beside it."""
+    """Characters of the longest label next to it."""
 
     @property
     def depth(self) -> int:
@@ -74,7 +74,7 @@ class Line:
 
     @property
     def is_inside_out(self) -> bool:
-        """Whether all of the value stands in the lines below."""
+        """Whether all of the value is in the lines below."""
         return self.folded is False and _foldable(self.value, self.sort)
 
 
@@ -258,7 +258,7 @@ class Outline:
 
 def body(shown: Shown) -> dict[str, Any]:
     """Return what there is to unfold of a row, by name: ``d`` and keys of the envelope that the protocol does not know;
-    ``open``, ``close`` or ``undecoded`` for a row that is no payload."""
+    ``open``, ``close`` or ``undecoded`` for a row that is not a payload."""
     found = {} if shown.d is ABSENT else {"d": shown.d}
     found |= shown.extra
     if not found:
@@ -294,7 +294,7 @@ def count_words(value: Any) -> str:
 
 
 def path_text(path: Path) -> str:
-    """Return a path as filters write it, ``d.guilds.0.id``; a key that would end it stands in quotes."""
+    """Return a path as filters write it, ``d.guilds.0.id``; a key that would end it is in quotes."""
     return ".".join(_step_text(step) for step in path)
 
 
@@ -305,7 +305,7 @@ def _step_text(step: str | int) -> str:
 
 
 def is_plain(step: str | int) -> bool:
-    """Say whether a step of a path can stand in a filter as it is."""
+    """Say whether a step of a path can be in a filter as it is."""
     # Left out is what ends a word there.
     return isinstance(step, int) or (
         bool(step) and not any(char.isspace() or char in ".\"'<>=!(),&|" for char in step) and inert(step) == step

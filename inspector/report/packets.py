@@ -50,7 +50,7 @@ class PacketReader:
         self._keys = lru_cache(maxsize=64)(self._read_keys)
 
     def of(self, event: Event) -> Iterator[dict[str, Any]]:
-        """Yield the packets of a row in order, as JSON has them; none where it is no row of voice media."""
+        """Yield the packets of a row in order, as JSON has them; none where it is not a row of voice media."""
         if event.plane is not Plane.MEDIA or event.encoding is None:
             return
         for frame in self._reader.frames(event):
@@ -80,7 +80,7 @@ class PacketReader:
             return {"sealed": "its key was masked when it was recorded; --keep-secrets keeps it"}
         packet = read_packet(frame.data)
         why = ""
-        # A call that was joined anew has another key, and its packets may overtake the word of it.
+        # A call that was joined again has another key, and its packets may overtake the word of it.
         for key in reversed(known):
             try:
                 if packet.kind == "rtcp":
@@ -145,7 +145,7 @@ def line_of(packet: dict[str, Any]) -> str:
     if "problem" in packet:
         parts.append(packet["problem"])
     if "sealed" in packet:
-        parts.append(f"stays closed: {packet['sealed']}")
+        parts.append(f"not decrypted: {packet['sealed']}")
     for each in packet.get("reports", ()):
         if "sent" in each:
             parts.append(f"{each['ssrc']} sent {each['sent']['packets']:,} packets")

@@ -31,7 +31,7 @@ class Shown:
 
     event: Event
     name: str | None
-    """Name of the opcode; None for what is no payload."""
+    """Name of the opcode; None for what is not a payload."""
     summary: str
     """One line in words, inert."""
     d: Any = ABSENT
@@ -102,7 +102,7 @@ class Presenter:
     def line(self, event: Event, rows: Known) -> Shown:
         """Return `event` as `show` does, but without its body, which then need not be masked.
 
-        Templates mask what they name by themselves. Where the summary holds a secret all the same, or the mask of one,
+        Templates mask what they name on their own. Where the summary holds a secret all the same, or the mask of one,
         it is made again from the masked body: the table of secrets may allow less than the template.
         """
         event = self._masked(event)

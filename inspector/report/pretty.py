@@ -1,4 +1,4 @@
-"""A payload as JSON text in lines, for people. Whoever shows a line makes it inert."""
+"""A payload as JSON text in lines, for people. Anyone who shows a line makes it inert."""
 
 import re
 from base64 import b64encode

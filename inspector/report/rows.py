@@ -58,7 +58,7 @@ class CaptureRows:
         waiting = self.reader.undecoded_frames()
         if waiting and "finished_at" not in self.reader.meta():
             self.notes.append(
-                f"{waiting:,} messages are stored but not decoded, as the recorder was killed or is still at it; "
+                f"{waiting:,} messages are stored but not decoded, as the recorder was killed or is still running; "
                 f"`gwinspect reindex {self.reader.path}` decodes them"
             )
         self.notes += notes_of(self.reader)
@@ -93,15 +93,15 @@ def _notes_of(path: Path, meta: Mapping[str, str]) -> Iterator[str]:
         ended = json.loads(lost)
         messages, connections = int(ended["messages"]), int(ended["connections"])
         yield (
-            f"{inert(meta['continues'])} was damaged while it was recorded, and this goes on from there; lost with it: "
-            f"{counted(messages, 'message')} of {counted(connections, 'connection')} that had ended"
+            f"{inert(meta['continues'])} was damaged while it was recorded, and this continues from there; lost with "
+            f"it: {counted(messages, 'message')} of {counted(connections, 'connection')} that had ended"
         )
     for step in json.loads(meta.get("clock", "[]"))[:MOST_STEPS]:
         at_ns, by_ns = int(step["at_ns"]), int(step["by_ns"])
         way = "back" if by_ns < 0 else "forward"
         yield (
-            f"the machine's clock was set {way} by {duration(abs(by_ns))} at {iso(at_ns)}; times after that go on by "
-            "the clock before"
+            f"the machine's clock was set {way} by {duration(abs(by_ns))} at {iso(at_ns)}; times after that still "
+            "follow the earlier clock"
         )
 
 

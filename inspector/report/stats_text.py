@@ -38,7 +38,7 @@ _GAP = "  "
 # Columns of a bar, and of a line of small bars.
 _LEAST_BAR, _MOST_BAR = 6, 24
 _LEAST_LINE, _MOST_LINE = 10, 48
-_HEADS = {Severity.ERROR: "errors", Severity.WARN: "warns", Severity.INFO: "notes"}
+_HEADS = {Severity.ERROR: "errors", Severity.WARN: "warns", Severity.INFO: "infos"}
 
 _T = TypeVar("_T")
 
@@ -157,7 +157,7 @@ class _Writer:
         )
 
     def _over_time(self, stats: Stats) -> Iterator[str]:
-        # What stands before and after the bars takes the rest.
+        # What is before and after the bars takes the rest.
         columns = stats.measured.columns(min(self._width - 32, 100))
         if len(columns.volumes) < 2:
             return
@@ -406,7 +406,7 @@ def _narrowest(part: _Part) -> int:
 
 
 def _widest(part: _Part) -> int:
-    """Return how wide a column is by itself; what is drawn takes of the rest what it can get."""
+    """Return how wide a column is on its own; what is drawn takes of the rest what it can get."""
     if not isinstance(part, _Column):
         return max(part.least, len(part.title))
     return max(len(part.title), *(wcswidth(text) for text in part.texts))
@@ -500,5 +500,5 @@ def _findings(connections: Sequence[ConnectionStats]) -> Iterator[_Column]:
 
 
 def _called(name: NameStats) -> str:
-    """Return what a line is called; those beside the main gateway say where they belong, as in the plots."""
+    """Return what a line is called; those next to the main gateway say where they belong, as in the plots."""
     return inert(name.name if name.plane is Plane.GATEWAY else f"{name.plane.value}: {name.name}")

@@ -18,7 +18,7 @@ from inspector.report.colour import painted
 from inspector.report.present import Shown, rendered
 from inspector.words import clock, day, delta
 
-# One colour per connection, in turn; chosen to be told apart on dark and light backgrounds.
+# One colour per connection, in turn; chosen to be distinguished on dark and light backgrounds.
 _CONNECTION_COLOURS = ("36", "35", "34", "33", "32")
 _BOLD, _DIM, _RED = "1", "2", "31"
 _DIRECTION_COLOURS = {"send": "33", "receive": "36", "open": "32", "close": _RED, "end": _DIM, "refused": _RED}

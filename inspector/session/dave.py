@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 from inspector.model import Event
 from inspector.protocol.ops import VoiceOp
+from inspector.session.messages import At, name, whole
 from inspector.session.proposals import MAX_MEMBERS, Proposed, changed, inner, number_in, read_proposals, references
-from inspector.session.said import At, name, whole
-from inspector.words import counted, took
+from inspector.words import counted, roughly
 
 # Transitions and streams of media that are remembered of a call.
 MAX_TRANSITIONS, MAX_SSRCS = 64, 256
@@ -213,7 +213,7 @@ def _prepare(dave: Dave, at: At, d: Any) -> None:
         dave.next_version = None
     _announce(dave, at, d, VoiceOp.DAVE_PREPARE_TRANSITION, version)
     if number_in(d, "transition_id") == AT_ONCE:
-        # Some begin anew at this too.
+        # Some begin again at this too.
         dave.packages_due += 1
 
 
@@ -251,7 +251,7 @@ def _execute(dave: Dave, at: At, d: Any) -> str | None:
         return None
     transition.executed = at
     _put_in_force(dave, at, transition.version)
-    return f"{took(at.at_ns - transition.announced.at_ns)} after it was announced"
+    return f"{roughly(at.at_ns - transition.announced.at_ns)} after it was announced"
 
 
 def _ready(dave: Dave, at: At, d: Any) -> str | None:
@@ -259,7 +259,7 @@ def _ready(dave: Dave, at: At, d: Any) -> str | None:
     if transition is None or transition.ready is not None:
         return None
     transition.ready = at
-    return f"{took(at.at_ns - transition.announced.at_ns)} after it was announced"
+    return f"{roughly(at.at_ns - transition.announced.at_ns)} after it was announced"
 
 
 def _package(dave: Dave, at: At, d: Any) -> None:
@@ -283,7 +283,7 @@ def _propose(dave: Dave, at: At, d: Any) -> None:
         return
     epoch = number_in(d, "epoch")
     if epoch is not None and any(each.epoch != epoch for each in dave.open_proposals.values()):
-        # Nobody can commit those of another epoch any more.
+        # No one can commit those of another epoch any more.
         _settle(dave)
     if epoch is not None and dave.inside and epoch != dave.epoch:
         dave.epoch, dave.group = epoch, None

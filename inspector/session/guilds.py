@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from inspector.session.said import At
+from inspector.session.messages import At
 
 # Guilds of one connection that are remembered as unavailable; a shard may have 2500.
 MAX_GUILDS = 5000

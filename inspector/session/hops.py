@@ -5,7 +5,7 @@ called, as deep as that goes:
 
     ["gateway-1", {"micros": 900, "calls": ["sessions-1", {"micros": 800, "calls": []}]}]
 
-Nobody documents it, so whatever is of another form is left out, and nothing is ever raised. Every name is inert.
+No one documents it, so whatever is of another form is left out, and nothing is ever raised. Every name is inert.
 """
 
 from collections import deque
@@ -27,7 +27,7 @@ class Hop(NamedTuple):
     """A machine or a step on the way of a login."""
 
     name: str
-    took_ns: int
+    lasted_ns: int
     """With all that it called."""
     own_ns: int
     """Without that."""
@@ -53,7 +53,7 @@ def hops_of(d: Any) -> list[Hop]:
             own = micros - sum(_micros(each) for _, each in _pairs(below))
             found.append(Hop(name, micros * 1000, max(own, 0) * 1000, caller))
             pending.append((below, name))
-    return sorted(found, key=lambda hop: -hop.took_ns)
+    return sorted(found, key=lambda hop: -hop.lasted_ns)
 
 
 def slowest(hops: list[Hop]) -> Hop | None:

@@ -6,7 +6,7 @@ Source: https://docs.discord.com/developers/events/gateway#gateway-intents
 from typing import Any
 
 from inspector.model import Event
-from inspector.session.said import name
+from inspector.session.messages import name
 from inspector.session.world import Session
 
 # Without the intent these come for the account itself alone; whom they are about, their ids do not always say.

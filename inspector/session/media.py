@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from inspector.model import Frame, Payload
-from inspector.session.said import Codec, Selected
+from inspector.session.messages import Codec, Selected
 from inspector.session.state import Connection
 from inspector.wire.decoder import Last, Reading
 from inspector.wire.packets import RTCP_TYPES, Packet, Rtp, described, read_packet
@@ -28,7 +28,7 @@ SLOW_PAUSE_NS, SLOW_LENGTH_NS = 12 * SECOND, 60 * SECOND
 MAX_RUNS = 256
 # Pings that may wait for their answers, and round trips that a row is made of.
 MAX_PINGS, MAX_TRIPS = 16, 1000
-# RFC 3550, A.1: what is further ahead, or further back, is a source that has begun anew.
+# RFC 3550, A.1: what is further ahead, or further back, is a source that has begun again.
 MAX_DROPOUT, MAX_DISORDER = 3000, 100
 # Sequence numbers back that are remembered one by one.
 _REMEMBERED = 64
@@ -208,7 +208,7 @@ class Media:
         return self._end()
 
     def finish(self) -> list[Reading]:
-        """Return the runs that are left. What comes after the end is a run by itself, packet by packet."""
+        """Return the runs that are left. What comes after the end is a run on its own, packet by packet."""
         self._is_over = True
         return self._end()
 

@@ -73,7 +73,7 @@ CONNECTION_PHASES: dict[Plane, dict[str, dict[Trigger, str]]] = {
             _received("pending_remote_init"): "waiting for a scan",
             _received("pending_ticket"): "scanned",
             _received("pending_login"): "login confirmed",
-            _received("cancel"): "turned down",
+            _received("cancel"): "declined",
         }
     },
     Plane.MEDIA: {
@@ -101,7 +101,7 @@ SESSION_PHASES: dict[str, dict[str, str]] = {
     "resuming": {"resumed": "live", "dropped": "dropped", "invalidated": "ended", "destroyed": "ended"},
     "ended": {"began": "live", "asks": "resuming"},
 }
-"""By phase of a session and what befell it: the phase that follows.
+"""By phase of a session and transition: the phase that follows.
 
 ``began``: READY. ``asks``: Resume was sent. ``resumed``: RESUMED. ``dropped``: its connection closed in a way that it
 outlives. ``may resume``: Invalid Session with d true. ``invalidated``: with d false. ``destroyed``: its connection
@@ -130,6 +130,6 @@ def connection_phase(plane: Plane, phase: str, from_client: bool, op: int | str 
     return phases.get(phase, {}).get(trigger) or phases[ANYWHERE].get(trigger, phase)
 
 
-def session_phase(phase: str, befell: str) -> str:
-    """Return the phase of a session after what befell it."""
-    return SESSION_PHASES[phase].get(befell, phase)
+def session_phase(phase: str, transition: str) -> str:
+    """Return the phase of a session after a transition."""
+    return SESSION_PHASES[phase].get(transition, phase)

@@ -11,16 +11,16 @@ from typing import Any
 
 from inspector.model import Event, Payload, Plane
 from inspector.protocol.registry import Registry
-from inspector.session import said
+from inspector.session import messages
+from inspector.session.messages import Message
 from inspector.session.phases import CONNECTION_PHASES, DISPATCHES
-from inspector.session.said import Said
 from inspector.session.state import Connection
 from inspector.session.summarize import NAMING_EVENTS
 from inspector.session.world import World
 
 Routes = tuple[tuple[str, tuple[str, ...]], ...]
 """Ways to a value, the likeliest first: its key in ``d``, then the keys below that."""
-Step = Callable[[World, Connection, Event, Said | None], str | None]
+Step = Callable[[World, Connection, Event, Message | None], str | None]
 """What a payload does to the state; returns a note for its row."""
 Key = int | str | None
 """An opcode; for a dispatch, the name of its event."""
@@ -42,7 +42,7 @@ class Odd(IntFlag):
     MARKED = 1
     """The proxy, or we, did something to it."""
     PROBLEMS = 2
-    """It could be read, but is not as it should be."""
+    """It could be read, but is malformed."""
     UNKNOWN = 4
     """No table has its opcode, its event, or a key of its envelope."""
     OUT_OF_ORDER = 8
@@ -86,7 +86,7 @@ class Plan:
     """It is an event of the main gateway, whose form is watched."""
     routes: tuple[Routes, Routes, Routes]
     """To the ids of its guild, channel and user."""
-    read: Callable[[Event, Any], Said] | None
+    read: Callable[[Event, Any], Message] | None
     """What it says that sessions are made of."""
     step: Step | None
     moves: bool
@@ -154,7 +154,7 @@ class Plans:
             for triggers in phases.values()
             for trigger in triggers
         }
-        self._ours = {key for _, _, key in (*steps, *said.READERS, *self._moving)}
+        self._ours = {key for _, _, key in (*steps, *messages.READERS, *self._moving)}
         """What code speaks of, whether the tables have it or not."""
 
     def of(self, plane: Plane, from_client: bool, op: int | str | None, event: str | None) -> Plan:
@@ -192,7 +192,7 @@ class Plans:
             is_dispatch,
             has_form=is_event,
             routes=_routes(row.ids if row is not None else {}),
-            read=said.READERS.get(triple),
+            read=messages.READERS.get(triple),
             step=self._steps.get(triple),
             moves=triple in self._moving,
             has_names=event in NAMING_EVENTS,

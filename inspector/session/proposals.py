@@ -1,12 +1,12 @@
 """What DAVE's proposals and commits say, and who is in a group after them.
 
-Whatever stands in a body, reading it never raises. Source: https://www.rfc-editor.org/rfc/rfc9420, sections 7.7 and 12.
+Whatever is in a body, reading it never raises. Source: https://www.rfc-editor.org/rfc/rfc9420, sections 7.7 and 12.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from inspector.session.said import At, name, whole
+from inspector.session.messages import At, name, whole
 
 # People of a call that are remembered.
 MAX_MEMBERS = 512
@@ -38,7 +38,7 @@ def number_in(d: Any, key: str) -> int | None:
 
 
 def inner(d: Any, *keys: str) -> Any:
-    """Return what stands in a body under these keys, one below the other; None where nothing does."""
+    """Return what is in a body under these keys, one below the other; None where nothing does."""
     for key in keys:
         d = d.get(key) if type(d) is dict else None
     return d

@@ -4,7 +4,7 @@ from collections import deque
 
 from inspector.model import Event, Opened, Plane
 from inspector.protocol.hosts import address_of
-from inspector.session.said import At
+from inspector.session.messages import At
 
 # Attempts in a row at one host that are remembered.
 MAX_ATTEMPTS = 24

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 from inspector.model import Closed, Knows, Opened, Plane
 from inspector.session.dave import Dave
 from inspector.session.guilds import Guilds
-from inspector.session.phases import OPENED
-from inspector.session.said import (
+from inspector.session.messages import (
     At,
     Beat,
     Described,
@@ -25,6 +24,7 @@ from inspector.session.said import (
     Selected,
     VoiceReady,
 )
+from inspector.session.phases import OPENED
 from inspector.wire.dialect import dialect_of
 
 LOOK_NS, MAX_LOOK_NS = 500_000_000, 2_000_000_000

@@ -27,7 +27,7 @@ from inspector.protocol.registry import Registry
 from inspector.protocol.snowflake import MOST_DIGITS, number_of
 from inspector.session.redact import mask_text, shown
 from inspector.wire.dialect import dialect_of
-from inspector.words import counted, exact, size
+from inspector.words import counted, exact, kind_of, size
 
 MAX_TEXT = 80
 """Characters of one value, and of a name that is remembered."""
@@ -122,7 +122,7 @@ def _payload(event: Event, d: Any, registry: Registry, names: Mapping[int, str])
 def _open(opened: Opened) -> str:
     try:
         parts = urlsplit(opened.url)
-        # Not what stands before an @, which would be a password.
+        # Not what is before an @, which would be a password.
         where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
     except ValueError:
         where = "a URL that cannot be read"
@@ -134,17 +134,19 @@ def _open(opened: Opened) -> str:
 
 
 def _close(plane: Plane, closed: Closed, registry: Registry) -> str:
-    known = registry.close_code(plane, closed.code) if closed.code is not None else None
-    unknown = "no code known" if closed.is_recorded else "end not recorded"
-    unknown = "" if closed.code is not None or plane is Plane.MEDIA else unknown
-    name = known.sent_by(closed.by).name if known else unknown
+    if closed.code is not None:
+        name = registry.close_name(plane, closed.code, closed.by)
+    elif plane is Plane.MEDIA:
+        name = ""
+    else:
+        name = "code unknown" if closed.is_recorded else "end not recorded"
     code = "" if closed.code is None else str(closed.code)
     reason = _clipped(closed.reason)
     if reason.rstrip(".").casefold() == name.casefold():
         reason = ""
     by = f"closed by the {inert(closed.by)}" if closed.by else "no more packets" if plane is Plane.MEDIA else ""
     forbidden = "a code that must not be sent" if closed.marks & Mark.FORBIDDEN else ""
-    told = f"the proxy told the {inert(closed.told)} 1000" if closed.told else ""
+    told = f"the proxy sent 1000 to the {inert(closed.told)}" if closed.told else ""
     return _joined([f"{code} {name}".strip(), forbidden, f"“{reason}”" if reason else "", by, told])
 
 
@@ -339,7 +341,7 @@ def _text(value: Any) -> str:
         case dict():
             keys = [_text(key) for key in islice(value, 4)]
             return "{" + ", ".join(keys + ["…"] * (len(value) > 4)) + "}"
-    return type(value).__name__
+    return kind_of(value)
 
 
 def _hex(data: bytes) -> str:

@@ -10,23 +10,23 @@ from inspector.protocol import snowflake
 from inspector.protocol.hosts import address_of
 from inspector.protocol.ops import GatewayOp, VoiceOp
 from inspector.protocol.registry import Registry
-from inspector.session import said
+from inspector.session import messages
 from inspector.session.guilds import Guilds
 from inspector.session.intents import comes_anyway, is_blank
+from inspector.session.messages import At, Message
 from inspector.session.paces import start_pace
 from inspector.session.phases import connection_phase
 from inspector.session.plan import MAYBE_BLANK, NEW_FORM, STRAY, UNASKED, Key, Plan, Plans, Routes, Step
 from inspector.session.redact import is_lost
-from inspector.session.said import At, Said
 from inspector.session.state import LOOK_NS, LOOKS, MAX_LOOK_NS, SEND_WINDOW_NS, Connection, Sent, remember
 from inspector.session.watches import RETURN, VOICE_CONNECTION, VOICE_SERVER
 from inspector.session.world import Call, Ending, Login, Session, World
-from inspector.words import took
+from inspector.words import roughly
 
-Asked = At | said.Beat | said.Identify | said.Resume | said.Members | said.Join | said.Selected
+Asked = At | messages.Beat | messages.Identify | messages.Resume | messages.Members | messages.Join | messages.Selected
 """What has answers."""
 # Codes with which a client ends its session for good: https://docs.discord.com/developers/events/gateway#disconnecting
-DESTROYING = (1000, 1001)
+SESSION_ENDING_CODES = (1000, 1001)
 GONE = ("CHANNEL_DELETE", "GUILD_DELETE", "CALL_DELETE")
 """Events with which a voice call loses its place."""
 
@@ -79,7 +79,7 @@ class Tracker:
             _number(session, connection, event)
 
     def follow(
-        self, plan: Plan, odd: int, connection: Connection, event: Event, payload: Payload, what: Said | None
+        self, plan: Plan, odd: int, connection: Connection, event: Event, payload: Payload, what: Message | None
     ) -> None:
         """Take one payload into the state, and write what it means into `event`.
 
@@ -113,13 +113,13 @@ class Tracker:
         if event.event in ("READY", "RESUMED"):
             self._accept(connection, what)
 
-    def _accept(self, connection: Connection, what: Said | None) -> None:
+    def _accept(self, connection: Connection, what: Message | None) -> None:
         """Remember whose session was granted, and a bot's intents, which decide which events it gets."""
         session = self.world.session_of(connection)
         if session is None:
             return
         asked = connection.identify
-        if isinstance(what, said.Ready) and what.is_bot and asked is not None and asked.intents is not None:
+        if isinstance(what, messages.Ready) and what.is_bot and asked is not None and asked.intents is not None:
             session.intents = frozenset(intent.name for intent in self._registry.intents_of(asked.intents)[0])
         connection.main.intents = session.intents
         connection.main.user_id = snowflake.number_of(session.user_id)
@@ -173,16 +173,16 @@ class Tracker:
         if session is None or session.connections[-1] != connection.id:
             return
         session.ending = ending
-        if connection.closed.by == "client" and connection.closed.code in DESTROYING:
+        if connection.closed.by == "client" and connection.closed.code in SESSION_ENDING_CODES:
             _destroy(session, "destroyed", event)
         else:
             code = connection.closed.code
             row = None if code is None else self._registry.close_code(event.plane, code)
-            # Where nobody knows who closed, it may have been a client that means to come back.
+            # Where no one knows who closed, it may have been a client that means to come back.
             if row is not None and connection.closed.by and row.sent_by(connection.closed.by).resume is False:
                 _destroy(session, "destroyed", event)
             else:
-                session.befell("dropped")
+                session.transition("dropped")
 
 
 def _id_at(d: dict[Any, Any], routes: Routes) -> int | None:
@@ -237,34 +237,34 @@ def _answered(event: Event, asked: Asked | None) -> str | None:
         return None
     # A clock may be set back meanwhile.
     event.answers, event.latency_ns = asked.n, max(event.at_ns - asked.at_ns, 0)
-    return f"after {took(event.latency_ns)}" if event.latency_ns >= 1_000_000 else "after less than 1 ms"
+    return f"after {roughly(event.latency_ns)}" if event.latency_ns >= 1_000_000 else "after less than 1 ms"
 
 
-def _hello(world: World, connection: Connection, event: Event, what: Said | None) -> None:
-    assert isinstance(what, said.Hello)
+def _hello(world: World, connection: Connection, event: Event, what: Message | None) -> None:
+    assert isinstance(what, messages.Hello)
     connection.hello = what
     connection.look_ns = min(max(what.interval_ns // LOOKS, LOOK_NS), MAX_LOOK_NS)
 
 
-def _ask_for_heartbeat(world: World, connection: Connection, event: Event, what: Said | None) -> str:
+def _ask_for_heartbeat(world: World, connection: Connection, event: Event, what: Message | None) -> str:
     connection.heartbeats.asked = At(event.n, event.at_ns)
     return "the server asks for a heartbeat now"
 
 
-def _heartbeat(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
-    assert isinstance(what, said.Beat)
+def _heartbeat(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
+    assert isinstance(what, messages.Beat)
     answer = _answered(event, connection.heartbeats.sent(what, connection.sequence.last))
     return None if answer is None else f"as asked, {answer}"
 
 
-def _heartbeat_ack(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
-    assert isinstance(what, said.Acked)
+def _heartbeat_ack(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
+    assert isinstance(what, messages.Acked)
     beat = connection.heartbeats.acknowledged(what.nonce)
-    return "no heartbeat was waiting for it" if beat is None else _answered(event, beat)
+    return "no heartbeat was pending" if beat is None else _answered(event, beat)
 
 
-def _identify(world: World, connection: Connection, event: Event, what: Said | None) -> None:
-    assert isinstance(what, said.Identify)
+def _identify(world: World, connection: Connection, event: Event, what: Message | None) -> None:
+    assert isinstance(what, messages.Identify)
     connection.identify = what
     connection.identifies += 1
     connection.main.refused = None
@@ -274,8 +274,8 @@ def _identify(world: World, connection: Connection, event: Event, what: Said | N
     world.logins.add(Login(event.n, event.at_ns, connection.id, what.token, what.shard))
 
 
-def _resume(world: World, connection: Connection, event: Event, what: Said | None) -> None:
-    assert isinstance(what, said.Resume)
+def _resume(world: World, connection: Connection, event: Event, what: Message | None) -> None:
+    assert isinstance(what, messages.Resume)
     connection.resume = what
     connection.main.refused = None
     resumed = world.sessions.get(what.session or "")
@@ -291,14 +291,14 @@ def _resume(world: World, connection: Connection, event: Event, what: Said | Non
         session.seq = what.seq
         session.account = connection.account
         world.sessions.keep(session.id, session)
-    session.befell("asks")
+    session.transition("asks")
     session.failures += 1
     session.ending = None
     if connection.id not in session.connections:
         session.connections.append(connection.id)
 
 
-def _introduce(world: World, connection: Connection, what: said.Identify | said.Resume) -> None:
+def _introduce(world: World, connection: Connection, what: messages.Identify | messages.Resume) -> None:
     """Remember whose connection this is, and which one it follows."""
     identity = world.identity(connection.plane, what)
     before = world.before(identity)
@@ -309,8 +309,8 @@ def _introduce(world: World, connection: Connection, what: said.Identify | said.
     world.last_of.keep(identity, connection.id)
 
 
-def _ready(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
-    assert isinstance(what, said.Ready)
+def _ready(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
+    assert isinstance(what, messages.Ready)
     connection.accepted = At(event.n, event.at_ns)
     connection.main.refusals = 0
     connection.account = world.accounts.join(connection.account, what.user_id)
@@ -333,20 +333,20 @@ def _ready(world: World, connection: Connection, event: Event, what: Said | None
     return _answered(event, connection.identify)
 
 
-def _resumed(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
+def _resumed(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
     connection.accepted = At(event.n, event.at_ns)
     connection.main.refusals = 0
     session = world.session_of(connection)
     if session is not None:
-        session.befell("resumed")
+        session.transition("resumed")
         session.failures = 0
         # Whatever seemed to have ended it had not.
         session.destroyed = None
     return _answered(event, connection.resume)
 
 
-def _refuse(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
-    assert isinstance(what, said.Refused)
+def _refuse(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
+    assert isinstance(what, messages.Refused)
     asked = connection.asked if connection.accepted is None else None
     connection.main.refused = what
     connection.main.refusals += 1
@@ -354,41 +354,41 @@ def _refuse(world: World, connection: Connection, event: Event, what: Said | Non
     session = world.session_of(connection)
     if session is not None:
         if what.resumable:
-            session.befell("may resume")
+            session.transition("may resume")
         else:
             _destroy(session, "invalidated", event)
     return _answered(event, asked)
 
 
 def _destroy(session: Session, how: str, event: Event) -> None:
-    session.befell(how)
+    session.transition(how)
     if session.destroyed is None:
         session.destroyed = At(event.n, event.at_ns)
 
 
-def _reconnect(world: World, connection: Connection, event: Event, what: Said | None) -> None:
+def _reconnect(world: World, connection: Connection, event: Event, what: Message | None) -> None:
     connection.main.reconnect = At(event.n, event.at_ns)
 
 
-def _ask_for_members(world: World, connection: Connection, event: Event, what: Said | None) -> None:
-    assert isinstance(what, said.Members)
+def _ask_for_members(world: World, connection: Connection, event: Event, what: Message | None) -> None:
+    assert isinstance(what, messages.Members)
     remember(connection.main.members, what.key, what)
 
 
-def _members(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
-    assert isinstance(what, said.Chunk)
+def _members(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
+    assert isinstance(what, messages.Chunk)
     members = connection.main.members
     asked = members.get(what.key)
     if asked is not None and what.is_last:
         del members[what.key]
     elif asked is not None:
-        part = said.Part(event.n, event.at_ns, what.total)
+        part = messages.Part(event.n, event.at_ns, what.total)
         members[what.key] = asked._replace(answered=True, part=part, parts=asked.parts + 1)
     return _answered(event, asked)
 
 
-def _join(world: World, connection: Connection, event: Event, what: Said | None) -> None:
-    assert isinstance(what, said.Join)
+def _join(world: World, connection: Connection, event: Event, what: Message | None) -> None:
+    assert isinstance(what, messages.Join)
     if what.server_id is None:
         return
     remember(connection.main.joins, what.server_id, what)
@@ -408,8 +408,8 @@ def _is_same_session(world: World, number: int, connection: Connection) -> bool:
     return ended is not None and ended[0].session is not None and ended[0].session == connection.session
 
 
-def _voice_state(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
-    assert isinstance(what, said.VoiceState)
+def _voice_state(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
+    assert isinstance(what, messages.VoiceState)
     session = world.session_of(connection)
     if what.user_id is None or session is None or what.user_id != session.user_id:
         return None
@@ -437,8 +437,8 @@ def _voice_state(world: World, connection: Connection, event: Event, what: Said 
     return _answered(event, asked)
 
 
-def _voice_server(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
-    assert isinstance(what, said.VoiceServer)
+def _voice_server(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
+    assert isinstance(what, messages.VoiceServer)
     if what.server_id is None:
         return None
     call = world.call(what.server_id, connection.account) or Call(what.server_id, connection.account, connection.id)
@@ -452,8 +452,8 @@ def _voice_server(world: World, connection: Connection, event: Event, what: Said
     return _answered(event, connection.main.joins.pop(what.server_id, None))
 
 
-def _take_guild(world: World, connection: Connection, event: Event, what: Said | None) -> None:
-    assert isinstance(what, said.Guild)
+def _take_guild(world: World, connection: Connection, event: Event, what: Message | None) -> None:
+    assert isinstance(what, messages.Guild)
     if event.event == "GUILD_DELETE":
         _lose_call(world, connection, event, what)
     guilds, at = connection.main.guilds, At(event.n, event.at_ns)
@@ -465,7 +465,7 @@ def _take_guild(world: World, connection: Connection, event: Event, what: Said |
         guilds.came(what.id, at)
 
 
-def _lose_call(world: World, connection: Connection, event: Event, what: Said | None) -> None:
+def _lose_call(world: World, connection: Connection, event: Event, what: Message | None) -> None:
     for key in (event.guild_id, event.channel_id):
         call = None if key is None else world.call(str(key), connection.account)
         if call is not None and concerns(event, call):
@@ -479,8 +479,8 @@ def concerns(event: Event, call: Call) -> bool:
     return str(event.channel_id) in (call.server_id, call.channel)
 
 
-def _voice_identify(world: World, connection: Connection, event: Event, what: Said | None) -> None:
-    assert isinstance(what, said.Identify)
+def _voice_identify(world: World, connection: Connection, event: Event, what: Message | None) -> None:
+    assert isinstance(what, messages.Identify)
     connection.identify = what
     connection.identifies += 1
     connection.session = what.session or connection.session
@@ -489,22 +489,22 @@ def _voice_identify(world: World, connection: Connection, event: Event, what: Sa
     _enter_call(world, connection, what)
 
 
-def _voice_resume(world: World, connection: Connection, event: Event, what: Said | None) -> None:
-    assert isinstance(what, said.Resume)
+def _voice_resume(world: World, connection: Connection, event: Event, what: Message | None) -> None:
+    assert isinstance(what, messages.Resume)
     connection.resume = what
     connection.session = what.session or connection.session
     connection.account = world.account_of(what) or connection.account
     _enter_call(world, connection, what)
 
 
-def _enter_call(world: World, connection: Connection, what: said.Identify | said.Resume) -> None:
+def _enter_call(world: World, connection: Connection, what: messages.Identify | messages.Resume) -> None:
     _introduce(world, connection, what)
     before = world.ended.get(connection.previous or 0)
     if before is not None and before[0].session == connection.session and connection.sequence.last is None:
         # Numbers go on over a resume.
         last = before[0].sequence.last
-        connection.sequence.last = last if isinstance(what, said.Resume) and before[0].is_whole else None
-        if isinstance(what, said.Resume):
+        connection.sequence.last = last if isinstance(what, messages.Resume) and before[0].is_whole else None
+        if isinstance(what, messages.Resume):
             encryption = connection.voice.encryption = before[0].voice.encryption
             encryption.whole = encryption.whole and before[0].is_whole
     call = world.call(what.server_id, connection.account)
@@ -512,38 +512,38 @@ def _enter_call(world: World, connection: Connection, what: said.Identify | said
         connection.parent = call.main
 
 
-def _voice_ready(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
-    assert isinstance(what, said.VoiceReady)
+def _voice_ready(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
+    assert isinstance(what, messages.VoiceReady)
     connection.accepted = At(event.n, event.at_ns)
     connection.voice.modes, connection.voice.ready = what.modes, what
     return _answered(event, connection.identify)
 
 
-def _voice_resumed(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
+def _voice_resumed(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
     connection.accepted = At(event.n, event.at_ns)
     return _answered(event, connection.resume)
 
 
-def _select(world: World, connection: Connection, event: Event, what: Said | None) -> None:
-    assert isinstance(what, said.Selected)
+def _select(world: World, connection: Connection, event: Event, what: Message | None) -> None:
+    assert isinstance(what, messages.Selected)
     connection.voice.selected = what
 
 
-def _describe(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
-    assert isinstance(what, said.Described)
+def _describe(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
+    assert isinstance(what, messages.Described)
     connection.voice.described = what
     return _answered(event, connection.voice.selected)
 
 
-def _speak(world: World, connection: Connection, event: Event, what: Said | None) -> None:
+def _speak(world: World, connection: Connection, event: Event, what: Message | None) -> None:
     connection.voice.speaking = connection.voice.speaking or At(event.n, event.at_ns)
 
 
-def _discover(world: World, connection: Connection, event: Event, what: Said | None) -> None:
+def _discover(world: World, connection: Connection, event: Event, what: Message | None) -> None:
     connection.media.discovery = At(event.n, event.at_ns)
 
 
-def _discovered(world: World, connection: Connection, event: Event, what: Said | None) -> str | None:
+def _discovered(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
     asked, connection.media.discovery = connection.media.discovery, None
     return _answered(event, asked)
 

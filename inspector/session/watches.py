@@ -1,7 +1,7 @@
 """What should follow on a row, and has not yet: kept until it is due, whatever becomes of its connection meanwhile.
 
 A connection that is open is looked into at its own rows. What concerns one that has ended, or a call, has no such row:
-the tracker keeps a watch, and the rules are asked when its time is over and the recording goes on.
+the tracker keeps a watch, and the rules are asked when its time is over and the recording continues.
 """
 
 from collections import deque

@@ -14,11 +14,11 @@ from inspector.model import Closed, Event, Payload, Plane
 from inspector.protocol.ops import GatewayOp
 from inspector.protocol.registry import Registry
 from inspector.session.forms import Forms
+from inspector.session.messages import At, Identify, Resume
 from inspector.session.paces import Pace
 from inspector.session.phases import session_phase
 from inspector.session.redact import is_lost, mask_text
 from inspector.session.refusals import Refusals
-from inspector.session.said import At, Identify, Resume
 from inspector.session.state import Connection
 from inspector.session.watches import Watches
 
@@ -136,7 +136,7 @@ class Session:
     paces: dict[str, Pace] = field(default_factory=dict)
     """How its events come, by their names."""
 
-    def befell(self, what: str) -> None:
+    def transition(self, what: str) -> None:
         """Move on to the next phase; `what` is a key of `SESSION_PHASES`."""
         self.phase = session_phase(self.phase, what)
 

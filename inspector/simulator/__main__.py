@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("scenario", help=f"{', '.join(SCENARIOS)}, burst-COUNT, close-CODE or voice-close-CODE")
     parser.add_argument("--journal", type=Path, help="write what was really sent and received to this file at the end")
     parser.add_argument("--pace", type=float, default=1.0, help="factor of the pauses; 0 for none (default: 1)")
-    parser.add_argument("--media-port", type=int, default=0, help="UDP port that clients are told (default: its own)")
+    parser.add_argument("--media-port", type=int, default=0, help="UDP port to give to clients (default: its own)")
     parser.add_argument("--clock", type=Path, help="file to make, for a proxy that skips time as the script does")
     options = parser.parse_args()
     try:

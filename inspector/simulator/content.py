@@ -1,6 +1,6 @@
 """The invented people, guilds and messages that the simulator serves.
 
-The rule: nobody here exists, and everything is the same on every run. Ids are real snowflakes as to their form (their
+The rule: no one here exists, and everything is the same on every run. Ids are real snowflakes as to their form (their
 time is in 2022 and later), with digits that no real one has.
 """
 

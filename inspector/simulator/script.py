@@ -1,4 +1,4 @@
-"""What a scenario is: a script, and what stands beside it."""
+"""What a scenario is: a script, and what is next to it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace

@@ -91,7 +91,7 @@ class Shape:
     def _examine(self, row: tuple[Any, ...], kinds: tuple[type, ...]) -> None:
         for name, kind, types in zip(self._names, kinds, self._types, strict=True):
             if kind not in types:
-                raise self.bad(row, f"has {_FOUND[kind]} as `{name}`, where {_WORDS[types[0]]} belongs")
+                raise self.bad(row, f"has {_FOUND[kind]} as `{name}`, expected {_WORDS[types[0]]}")
         if len(self._known) < _MAX_KNOWN:
             self._known.add(kinds)
 

@@ -48,7 +48,7 @@ def read_start(path: Path, size: int) -> bytes:
     except IsADirectoryError:
         raise CaptureError(f"{path} is a folder; name the capture file in it") from None
     except PermissionError:
-        raise CaptureError(f"{path} may not be read by this user; captures are private to who made them") from None
+        raise CaptureError(f"permission denied: {path}; captures are private to the user who recorded them") from None
     except OSError as error:
         raise CaptureError(f"{path} cannot be read: {error.strerror or error}") from error
 
@@ -69,7 +69,7 @@ def open_file(path: Path) -> IO[bytes]:
 def passing_file(path: Path) -> Iterator[Path]:
     """Make an empty file for its owner's eyes only. Raises OSError.
 
-    Afterwards it is gone, with all that SQLite has put beside it, unless it was renamed. Its name, with some digits
+    Afterwards it is gone, with all that SQLite has put next to it, unless it was renamed. Its name, with some digits
     before the suffix of `path`, is chosen before it is made: no signal comes in between and leaves it behind.
     """
     made = path.with_suffix(f".{token_hex(4)}{path.suffix}")
@@ -132,7 +132,7 @@ def _ways_to_read(path: Path) -> list[str]:
     header = read_start(path.resolve(), 20)
     log = Path(f"{path.resolve()}-wal")
     if header[18:20] != _IN_ROLLBACK_MODE and not log.exists():
-        # The file is all there is, and SQLite would put an empty log beside it.
+        # The file is all there is, and SQLite would put an empty log next to it.
         return ["mode=ro&immutable=1"]
     return ["mode=ro", "mode=ro&immutable=1"]
 
@@ -143,13 +143,13 @@ def damaged(path: Path, error: Exception | None) -> CaptureError:
     leaving.check()
     if isinstance(error, WrongShape):
         return CaptureError(
-            f"{path} cannot be read: it {error}, and no gwinspect writes that; get the capture as it was recorded"
+            f"{path} cannot be read: it {error}, which gwinspect never writes; get the original capture"
         )
     if isinstance(error, BadCell):
         mend = (
             "`gwinspect reindex` makes that table again from the messages"
             if error.is_derived
-            else "the file is damaged, or something else has written it"
+            else "the file is damaged, or another program wrote it"
         )
         return CaptureError(f"{path} cannot be read: {error}; {mend}")
     # SQLite speaks of what is in the file; Python, where rows lack what others refer to, only of our code.
@@ -201,8 +201,7 @@ def _check_version(path: Path, db: sqlite3.Connection) -> int:
         )
     if version < OLDEST_SCHEMA:
         raise CaptureError(
-            f"{path} has schema {version}, and captures that were ever released have {OLDEST_SCHEMA} or a later one; "
-            "record it again"
+            f"{path} has schema {version}, but released captures start at {OLDEST_SCHEMA}; record it again"
         )
     return int(version)
 
@@ -213,16 +212,14 @@ def check_target(path: Path) -> None:
         if path.is_dir():
             raise CaptureError(f"{path} is a folder; name a file in it")
         if not path.is_file():
-            raise CaptureError(f"{path} is not a file that can be recorded into; choose another name")
+            raise CaptureError(f"{path} is not a regular file; choose another name")
         if path.stat().st_size:
             if not is_capture(path):
-                raise CaptureError(
-                    f"{path} exists and is no gwinspect capture, so it is left alone; choose another name"
-                )
+                raise CaptureError(f"{path} is not a gwinspect capture; not overwriting it, choose another name")
             connect(path).close()
         if not os.access(path, os.W_OK):
-            raise CaptureError(f"{path} may not be written by this user; choose another name")
+            raise CaptureError(f"permission denied: {path} cannot be written; choose another name")
     elif not path.parent.is_dir():
         raise CaptureError(f"{path.parent} is not a folder, so {path.name} cannot be made in it; make it first")
     elif not os.access(path.parent, os.W_OK):
-        raise CaptureError(f"{path.parent} may not be written by this user; choose another folder")
+        raise CaptureError(f"permission denied: {path.parent} cannot be written; choose another folder")

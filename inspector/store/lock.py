@@ -1,6 +1,6 @@
 """One recorder to a capture: a lock that ends with its holder, however that one ends.
 
-It is BSD's flock, on a file of its own beside the capture: ``bot.gwcap`` has ``bot.gwcap.lock`` meanwhile. Not on the
+It is BSD's flock, on a file of its own next to the capture: ``bot.gwcap`` has ``bot.gwcap.lock`` meanwhile. Not on the
 capture itself, where SQLite keeps readers and writers apart by POSIX locks. A process loses its POSIX locks on a file
 when it closes any descriptor of that file, and on macOS, and on NFS under Linux, the two kinds get in each other's way.
 Nor is it a POSIX lock: two recorders in one process would not see each other's.
@@ -58,7 +58,7 @@ class Lock:
                 self._file = file
                 return
             file.close()
-        self.problem = f"{self.path} comes and goes"
+        self.problem = f"{self.path} keeps being replaced"
 
     def __enter__(self) -> "Lock":
         return self
@@ -70,7 +70,7 @@ class Lock:
         """Let others have the capture. May be called twice."""
         if self._file is None:
             return
-        # Removed while it is held: whoever takes one that is there no more tries again.
+        # Removed while it is held: anyone who takes one that is there no more tries again.
         with suppress(OSError):
             if _is_still(self._file, self.path):
                 self.path.unlink()
@@ -91,7 +91,7 @@ def check_free(capture: Path) -> None:
 
 
 def await_free(capture: Path, limit: float) -> bool:
-    """Wait, at most `limit` seconds, until nobody writes `capture` any more; return whether that is so."""
+    """Wait, at most `limit` seconds, until no one writes `capture` any more; return whether that is so."""
     deadline = time.monotonic() + limit
     while True:
         try:

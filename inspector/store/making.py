@@ -42,7 +42,7 @@ def create(path: Path, made_by: str, source: str, *, exclusive: bool = False) ->
 
 
 def make_private(path: Path) -> None:
-    """Close a capture to others that is about to be continued, and what SQLite has beside it, which takes its mode."""
+    """Close a capture to others that is about to be continued, and what SQLite has next to it, which takes its mode."""
     for end in ("", "-wal", "-shm", "-journal"):
         # Another user's is for that user to close.
         with suppress(FileNotFoundError, PermissionError):
@@ -55,7 +55,7 @@ def timestamp() -> str:
 
 
 class NextPart(NamedTuple):
-    """A file in which a recording goes on."""
+    """A file in which a recording continues."""
 
     path: Path
     db: sqlite3.Connection
@@ -65,7 +65,7 @@ class NextPart(NamedTuple):
 
 
 def next_part(db: sqlite3.Connection, path: Path, *, is_damaged: bool, made_by: str, source: str) -> NextPart:
-    """Make the file in which the recording that began as `path` goes on; `db` has its last one still open.
+    """Make the file in which the recording that began as `path` continues; `db` has its last one still open.
 
     What can be read through `db` is copied, whatever its file is called now, if it has a name at all. `is_damaged`: it
     may be readable only in part, which takes a look at all of it. Raises CaptureError where no folder takes a file.
@@ -102,7 +102,7 @@ def next_part(db: sqlite3.Connection, path: Path, *, is_damaged: bool, made_by: 
                 continue
             except (sqlite3.Error, OSError) as error:
                 problem = error
-    raise CaptureError(f"no folder takes a file in which the recording of {path} could go on ({problem})") from problem
+    raise CaptureError(f"no writable folder to continue the recording of {path} in ({problem})") from problem
 
 
 def discard(part: NextPart) -> None:
@@ -120,7 +120,7 @@ def leave(db: sqlite3.Connection, path: Path, *, owns_log: bool, is_damaged: boo
     """
     with suppress(sqlite3.Error):
         if not is_damaged:
-            # Whoever renamed it finds everything in it.
+            # Anyone who renamed it finds everything in it.
             db.execute("pragma wal_checkpoint(truncate)")
     with suppress(sqlite3.Error):
         db.close()

@@ -77,7 +77,7 @@ class Mask:
         name = what.event or self._registry.name(decoder.plane, what.op)
         masked = self._redactor.mask_bytes(decoder.plane, name, what.encoding, what.data, {"d": what.d, **what.extra})
         if not masked.strip(b"*"):
-            return Undecoded("withheld", "there is a secret in it that cannot be masked by itself", 0)
+            return Undecoded("withheld", "it contains a secret that cannot be masked on its own", 0)
         # What follows a payload belongs to none.
         rest = plain[len(what.data) :]
         masked += b"*" * len(rest) if rest.strip() else rest

@@ -1,4 +1,4 @@
-"""What a person wrote about the rows of a capture: marks and notes, in a file of their own beside it.
+"""What a person wrote about the rows of a capture: marks and notes, in a file of their own next to it.
 
 The capture itself is evidence and is never touched for them. A row is named by what never changes: its connection, the
 number and time of its first frame; its number too, but `gwinspect reindex` may change that, and `Notes.relocate` finds
@@ -60,7 +60,7 @@ _TYPES: dict[str, Any] = {field.name: field.type for field in fields(NotedRow)}
 
 
 class Notes:
-    """The marks and notes beside one capture: ``bot.gwcap`` has ``bot.gwcap.notes``.
+    """The marks and notes next to one capture: ``bot.gwcap`` has ``bot.gwcap.notes``.
 
     Raises CaptureError, and leaves the file alone, where it is damaged or was written by a newer gwinspect. Every
     change is saved at once. One that cannot be saved raises CaptureError, is kept in memory all the same, and is
@@ -111,7 +111,7 @@ class Notes:
         text = text.strip()
         if len(text) > LONGEST_NOTE:
             raise CaptureError(
-                f"a note has room for {LONGEST_NOTE:,} characters, and this has {len(text):,}; shorten it"
+                f"a note has room for {LONGEST_NOTE:,} characters, and this one has {len(text):,}; shorten it"
             )
         self._put(replace(self._row(number, event), note=text))
 
@@ -206,21 +206,21 @@ class Notes:
             raise self._damaged("it does not say its version")
         if version > VERSION:
             raise CaptureError(
-                f"{self.path} was written by a newer gwinspect (version {version}, this one reads up to {VERSION}) and "
-                "is left alone; upgrade to see and change marks and notes"
+                f"{self.path} was written by a newer gwinspect (version {version}, this one reads up to {VERSION}) "
+                "and was not changed; upgrade to see and change marks and notes"
             )
         rows = content.get("rows")
         if not isinstance(rows, list) or len(rows) > MOST_ROWS:
-            raise self._damaged("its rows are no list, or too many")
+            raise self._damaged("its rows are not a list, or too many")
         found = [_row_of(item) for item in rows]
         if None in found:
-            raise self._damaged(f"item {found.index(None) + 1} of its rows is not as they are written")
+            raise self._damaged(f"item {found.index(None) + 1} of its rows is malformed")
         return {row.key: row for row in found if row is not None}
 
     def _damaged(self, reason: str) -> CaptureError:
         return CaptureError(
-            f"{self.path} should have marks and notes but cannot be read ({reason}) and is left alone; mend it, or "
-            "move it away to begin anew"
+            f"{self.path} should have marks and notes but cannot be read ({reason}) and was not changed; repair it, "
+            "or move it away to start over"
         )
 
     def _write(self) -> None:

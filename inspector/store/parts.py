@@ -1,4 +1,4 @@
-"""A recording whose file is taken away goes on in another: where that may be, and how whoever follows it finds it.
+"""A recording whose file is taken away continues in another: where that may be, and how anyone who follows it finds it.
 
 The parts of one recording share ``recording`` in their meta, an id made at its start; ``part`` counts them from 1. The
 second part of ``bot.gwcap`` is ``bot-2.gwcap``, in the same folder or, where that is gone, in the current or the
@@ -55,7 +55,7 @@ class Watch:
         try:
             found = self._path.stat()
         except (FileNotFoundError, NotADirectoryError):
-            return Trouble("was deleted or renamed" if self._path.parent.is_dir() else "is gone with its folder")
+            return Trouble("was deleted or renamed" if self._path.parent.is_dir() else "was deleted with its folder")
         except OSError:
             # Whether it can be written will show.
             return None
@@ -84,7 +84,7 @@ class Trail:
         self._looked = 0.0
 
     def moved(self, *, at_once: bool = False) -> bool:
-        """Look whether the recording goes on in another file, which then is `path`; at most once a second."""
+        """Look whether the recording continues in another file, which then is `path`; at most once a second."""
         now = time.monotonic()
         if not at_once and now - self._looked < LOOK:
             return False
@@ -98,7 +98,7 @@ class Trail:
         return True
 
     def wait(self) -> bool:
-        """Wait a while for the recording to go on in another file, and return whether it does."""
+        """Wait a while for the recording to continue in another file, and return whether it does."""
         deadline = time.monotonic() + PATIENCE
         while not (has_moved := self.moved(at_once=True)) and time.monotonic() < deadline:
             time.sleep(LOOK / 4)
@@ -135,7 +135,7 @@ def recording_of(path: Path) -> str:
 
 
 def newest_part(path: Path, recording: str) -> Path:
-    """Return the last part of a recording that began as `path`: that itself, where it never went on elsewhere."""
+    """Return the last part of a recording that began as `path`: that itself, where it never continued elsewhere."""
     best, place = 1, path
     for folder in folders(path) if recording else ():
         for candidate in folder.glob(f"{escape(path.stem)}-*{escape(path.suffix)}"):

@@ -55,7 +55,7 @@ class StoredFrame:
     from_client: bool | None
     """None where it is not known who closed."""
     is_text: bool | None
-    """None for what is no message."""
+    """None for what is not a message."""
     marks: Mark
     data: bytes
     """As its sender sent it; of a close its code, two bytes, 0 where there was none, and its reason."""
@@ -123,7 +123,7 @@ class Reader:
                 ).fetchone()
                 if bad is not None:
                     rows.events_of([bad], unknown_connection)
-                    raise BadCell("event", bad[0], "is not as it should be")
+                    raise BadCell("event", bad[0], "is malformed")
             self._checked = upto
         return upto
 
@@ -163,7 +163,7 @@ class Reader:
         """Return the number of the newest event, 0 where there is none."""
         last = self._one("select coalesce(max(id), 0) from event")
         if last > MAX_ROWS:
-            raise damaged(self.path, BadCell("event", last, "has a number that none can have"))
+            raise damaged(self.path, BadCell("event", last, "has a number out of range"))
         return last
 
     def undecoded_frames(self) -> int:
@@ -202,7 +202,7 @@ class Reader:
             return self._payload(number)
 
     def raw(self, event: Event) -> list[bytes]:
-        """Return the messages that an event came from, as they were stored; none for what is no message."""
+        """Return the messages that an event came from, as they were stored; none for what is not a message."""
         return [frame.data for frame in self.frames(event)] if event.kind in _OF_MESSAGES else []
 
     def frames(self, event: Event) -> list[StoredFrame]:
@@ -227,7 +227,7 @@ class Reader:
                 number, _, at_ns, _, from_client, is_text, marks, raw, forwarded = row
                 size += len(raw or b"") + len(forwarded or b"")
                 if frames and size > _MAX_ROW_BYTES:
-                    raise BadCell("event", event.n, "is said to come from more than there can be")
+                    raise BadCell("event", event.n, "claims too many sources")
                 frames.append(
                     StoredFrame(number, at_ns, _side(from_client), _side(is_text), Mark(marks), raw or b"", forwarded)
                 )
@@ -270,7 +270,7 @@ class Reader:
         version = self._one("pragma data_version")
         news, self._version = version != self._version, version
         if news:
-            # A reindex may have packed the payloads anew.
+            # A reindex may have packed the payloads again.
             self._chunks.clear()
         return news
 

@@ -1,4 +1,4 @@
-"""A capture derived again from its messages: into a new file beside the old one, which then takes its place.
+"""A capture derived again from its messages: into a new file next to the old one, which then takes its place.
 
 Only what is checked gets into the new one, and the old one is as it was until the new one is whole.
 """
@@ -50,7 +50,7 @@ def reindex(path: Path, registry: Registry, progress: Callable[[int, int], None]
                 raise
             _flush(part)
             if not tidy(path):
-                raise CaptureError(f"{path} is being read by another program; close that, and try again")
+                raise CaptureError(f"{path} is open in another program; close that, and try again")
             # Its log is empty. It must not be taken for that of the new file.
             for end in ("-wal", "-shm"):
                 with suppress(FileNotFoundError):
@@ -82,13 +82,13 @@ def _copy(old: Reader, writer: Writer, progress: Callable[[int, int], None]) -> 
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[Path]:
-    """Make an empty file beside `path`."""
+    """Make an empty file next to `path`."""
     try:
         with passing_file(path.with_name(f".{path.name}{_SUFFIX}")) as made:
             yield made
     except (sqlite3.Error, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
-        raise CaptureError(f"{path} could not be reindexed ({reason or error}) and is as it was") from error
+        raise CaptureError(f"{path} could not be reindexed ({reason or error}); it is unchanged") from error
 
 
 def _clear(path: Path) -> None:

@@ -268,7 +268,7 @@ def check_frame(row: SqlRow) -> None:
     if from_client not in _FLAGS or row[5] not in _FLAGS:
         raise _FRAME.bad(row, "has something other than 0 and 1 as `from_client` or `is_text`")
     if raw is None and kind in (_MESSAGE, _CLOSE, _GAP):
-        raise _FRAME.bad(row, "has nothing as `raw`, where bytes belong")
+        raise _FRAME.bad(row, "has nothing as `raw`, expected bytes")
 
 
 def happening_of(row: SqlRow, connection: Connection) -> Happening:

@@ -38,7 +38,7 @@ create table connection (
     closed_at     integer,              -- ns since the epoch; null while open, or if the recording ended first; when its
                                         --   last message passed, if its source does not record ends
     close_code    integer,              -- RFC 6455 section 7.4; 1005: none given, 1006: no close frame
-    close_reason  text,                 -- what stood beside the code
+    close_reason  text,                 -- what came with the code
     closed_by     text,                 -- client, server or proxy; null if not known
     session       text,                 -- digest of the Discord session id, the same over all that resumed it
     shard         text,                 -- 0/2
@@ -59,7 +59,7 @@ create table frame (
     from_client integer,                -- 1 client to server, 0 server to client; null for an open, and an unknown closer
     is_text     integer,                -- 1 text, 0 binary; null for what is not a message
     marks       integer not null,       -- bits: 1 injected, 2 dropped, 4 changed by the proxy, 8 redacted by us; a
-                                        --   close: 16 the proxy told the other end 1000, 32 a forbidden code was sent;
+                                        --   close: 16 the proxy sent 1000 to the other end, 32 a forbidden code was sent;
                                         --   64 withheld: raw is JSON that says why the message could not be read
     raw         blob,                   -- the bytes as seen, permessage-deflate undone; media: a packet; a close: code
                                         --   (0: unknown, unless marked 32), reason; a gap: first and last (ns), how
@@ -100,7 +100,7 @@ create table event (
 -- What the rules noticed.
 create table finding (
     id       integer primary key,    -- in the order in which they were noticed
-    event    integer not null,       -- id of the event it stands at
+    event    integer not null,       -- id of the event it belongs to
     rule     text not null,          -- id of the rule; `gwinspect explain` says more of it
     severity integer not null,       -- as in event
     text     text not null,          -- the case, in a sentence or two

@@ -1,4 +1,4 @@
-"""The last touch to a capture that nobody writes any more."""
+"""The last touch to a capture that no one writes any more."""
 
 import sqlite3
 from contextlib import closing, suppress
@@ -12,7 +12,7 @@ _PATIENCE = 200
 
 
 def settle(path: Path) -> None:
-    """Make a capture one file again, if its recorder was killed or a viewer stood in its way.
+    """Make a capture one file again, if its recorder was killed or a viewer was in its way.
 
     Where a viewer still does, it stays as it is, which does no harm. Raises CaptureError where it cannot be read.
     """
@@ -21,7 +21,7 @@ def settle(path: Path) -> None:
 
 
 def tidy(path: Path) -> bool:
-    """Do that to a capture which nobody else writes, and say whether all that it has is in its main file now."""
+    """Do that to a capture which no one else writes, and say whether all that it has is in its main file now."""
     is_busy = True
     with closing(connect(path, write=True)) as db, suppress(sqlite3.OperationalError):
         db.execute(f"pragma busy_timeout = {_PATIENCE}")

@@ -1,4 +1,4 @@
-"""Whether the tables in a file are ours, word for word, and nothing in it acts by itself.
+"""Whether the tables in a file are ours, word for word, and nothing in it acts on its own.
 
 SQLite runs what a file says: triggers, views, defaults, checks, generated columns, indices on expressions, virtual
 tables. So a capture may contain nothing but tables and plain indices; and its tables have the columns of schema.sql, or

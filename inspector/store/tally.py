@@ -53,7 +53,7 @@ class Tally:
         return left
 
     def forget(self, unsaved: Iterable[SqlRow]) -> None:
-        """Begin to count anew, in a new file that will have these rows."""
+        """Begin to count again, in a new file that will have these rows."""
         self.ended = {"messages": 0, "connections": 0}
         self._counts = {}
         for _, connection, at_ns, kind, from_client, *_ in unsaved:

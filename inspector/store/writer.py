@@ -33,7 +33,7 @@ from inspector.store.tally import Tally
 # Happenings in one transaction. Larger batches are stored raw first and decoded after, so that a slow decode (or one
 # that is killed) never costs a frame.
 BATCH = 500
-# The same for a file that nobody reads or needs before it is finished.
+# The same for a file that no one reads or needs before it is finished.
 BULK_BATCH = 2000
 # The same for those that are stored raw: a disk that was full may not have room for all that was held back meanwhile.
 RAW_BATCH = 5000
@@ -41,7 +41,7 @@ RAW_BATCH = 5000
 # Settings of the clock that are noted.
 MOST_STEPS = 100
 # Findings about silence that wait to be returned by the next tick.
-MOST_UNTOLD = 100
+MOST_UNREPORTED = 100
 
 _INSERT_CONNECTION = rows.insert("connection", rows.CONNECTION_COLUMNS, replace=True)
 _INSERT_FRAME = rows.insert("frame", rows.FRAME_COLUMNS)
@@ -86,7 +86,7 @@ class Writer:
         self._events: list[Event] = []
         self._findings: list[Finding] = []
         self._late: list[Finding] = []
-        self._untold: deque[Finding] = deque(maxlen=MOST_UNTOLD)
+        self._unreported: deque[Finding] = deque(maxlen=MOST_UNREPORTED)
         """Those of `_late` that no `tick` has returned: most recordings are written without any."""
         self._verdicts: dict[int, Verdict] = {}
         self._connections: dict[int, Connection] = {}
@@ -208,8 +208,8 @@ class Writer:
         self._keep(outcome)
         if self._late:
             self._save()
-        noticed = list(self._untold)
-        self._untold.clear()
+        noticed = list(self._unreported)
+        self._unreported.clear()
         return noticed
 
     def finish(self) -> list[Event]:
@@ -236,7 +236,7 @@ class Writer:
     def move(self, *, is_damaged: bool) -> bool:
         """Go on in another file, the next part of the recording, and return whether all that was stored is in it.
 
-        If not, because the old file `is_damaged` and cannot be read any more, the new one has the connections that are
+        If not, because the old file `is_damaged` and can no longer be read, the new one has the connections that are
         open, and a gap for what is missing on each. Raises CaptureError where no folder takes a file; then nothing has
         changed.
         """
@@ -268,7 +268,7 @@ class Writer:
             self._db.executemany("insert or replace into meta values (?, ?)", meta.items())
 
     def _start_over(self) -> None:
-        """Fill a new file with what must be known to go on: the open connections, and what of them is missing."""
+        """Fill a new file with what must be known to continue: the open connections, and what of them is missing."""
         opened = sorted(self._pipeline.connections, key=lambda connection: connection.opened.at_ns)
         lost = self._tally.without(self._frames)
         gaps = [gap for connection in opened if (gap := lost.gap(connection.id, self._pipeline.last_at_ns)) is not None]
@@ -346,7 +346,7 @@ class Writer:
                 self._findings += event.findings
         # Hardly any has more than its row.
         if outcome.late:
-            self._untold.extend(outcome.late)
+            self._unreported.extend(outcome.late)
             self._late += (found for each in outcome.late if (found := shift.finding(each)) is not None)
         if outcome.verdicts:
             shifted = map(shift.verdict, outcome.verdicts)
@@ -413,7 +413,7 @@ class Writer:
     def _last(self, table: str) -> int:
         last = int(self._db.execute(f"select coalesce(max(id), 0) from {table}").fetchone()[0])
         if last > MAX_ROWS:
-            raise BadCell(table, last, "has a number that none can have")
+            raise BadCell(table, last, "has a number out of range")
         return last
 
     def _read_tail(self) -> Payloads:
@@ -431,7 +431,7 @@ class Writer:
             yield
             self._db.execute("commit")
         except BaseException:
-            # SQLite may have rolled back by itself, as when the disk is full.
+            # SQLite may have rolled back on its own, as when the disk is full.
             if self._db.in_transaction:
                 self._db.execute("rollback")
             raise

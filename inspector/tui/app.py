@@ -1,4 +1,4 @@
-"""The application: themes, and the one screen it opens. Everything else stands in screens and widgets."""
+"""The application: themes, and the one screen it opens. Everything else is in screens and widgets."""
 
 import asyncio
 import gc
@@ -55,7 +55,7 @@ class GwinspectApp(App[None]):
         source: LiveProxy | None = None,
         follow: bool = False,
         where: str = "",
-        notes_beside: Path | None = None,
+        notes_for: Path | None = None,
         title: str | None = None,
         filling: Filling | None = None,
         registry: Registry | None = None,
@@ -80,7 +80,7 @@ class GwinspectApp(App[None]):
             path,
             follow=follow,
             where=where,
-            notes_beside=notes_beside or path,
+            notes_for=notes_for or path,
             title=title or path.name,
             filling=filling,
         )
@@ -114,10 +114,10 @@ class GwinspectApp(App[None]):
             leaving.receive(signal.SIGHUP)
 
     def on_went_on(self, message: WentOn) -> None:
-        """Show the file in which the recording goes on, in place of the one that was taken away."""
+        """Show the file in which the recording continues, in place of the one that was taken away."""
         path = message.path
         self.main = self._open(
-            path, follow=True, where=message.where, notes_beside=path, title=path.name, said=message.sentence
+            path, follow=True, where=message.where, notes_for=path, title=path.name, said=message.sentence
         )
         self.switch_screen(self.main)
 

@@ -1,4 +1,4 @@
-"""Every key that works wherever one is on the main screen. Panes have keys of their own, beside what they do.
+"""Every key that works wherever one is on the main screen. Panes have keys of their own, next to what they do.
 
 The help, the footer and the command palette are made from these. A group is a heading of the help.
 """
@@ -8,10 +8,10 @@ from textual.binding import Binding, BindingType
 MAIN: list[BindingType] = [
     # Shown in the footer, the most wanted first.
     Binding("f", "filter", "filter", tooltip="Narrow the timeline with a filter"),
-    Binding("slash", "search", "search", tooltip="Look for text in payloads, names and notes"),
+    Binding("slash", "search", "search", tooltip="Search payloads, names and notes"),
     Binding("c", "jump('close', 1)", "next close"),
     Binding("p", "plots", "plots", tooltip="Rates, bytes, heartbeats and the mix of events"),
-    Binding("F", "findings", "findings", tooltip="All that was noticed, with evidence and remedies"),
+    Binding("F", "findings", "findings", tooltip="All findings, with evidence and remedies"),
     Binding("s", "sides", "sessions", tooltip="Show or hide connections and sessions"),
     Binding("question_mark", "help", "help"),
     Binding("q", "quit", "quit"),
@@ -26,7 +26,7 @@ MAIN: list[BindingType] = [
     Binding("exclamation_mark", "jump('case', 1)", "next case", show=False),
     Binding("colon", "goto", "go to a time or row", show=False),
     Binding("t", "time", "time: clock, since start, since row", show=False),
-    Binding("number_sign", "numbers", "show or hide the numbers of rows", show=False),
+    Binding("number_sign", "numbers", "show or hide row numbers", show=False),
     Binding("m", "mark", "mark the row", show=False),
     Binding("apostrophe", "jump('mark', 1)", "next mark", show=False),
     Binding("a", "note", "write a note on the row", show=False),
@@ -46,5 +46,5 @@ MAIN: list[BindingType] = [
     Binding("5", "preset('event')", "only this event", show=False),
     Binding("6", "preset('guild')", "follow this guild", show=False),
     Binding("7", "preset('user')", "follow this user", show=False),
-    Binding("0", "preset('none')", "no filter at all", show=False),
+    Binding("0", "preset('none')", "no filter", show=False),
 ]

@@ -1,10 +1,10 @@
-"""The colours of connections: one each, by turns, the same in every pane. Their numbers stand beside them."""
+"""The colours of connections: one each, by turns, the same in every pane. Their numbers are next to them."""
 
 # Lanes until the colours repeat.
 LANES = 6
 LANE_CLASSES = frozenset(f"lane--{lane}" for lane in range(LANES))
 
-# Theme variables, by theme; chosen to be told apart on its background, and from what directions and trouble use.
+# Theme variables, by theme; chosen to be distinguished on its background, and from what directions and trouble use.
 DARK = ("#5fd7d7", "#d787d7", "#87d787", "#d7af5f", "#87afff", "#ff87af")
 LIGHT = ("#00707a", "#8a2a8a", "#2a7a2a", "#8a5a00", "#2a4fbf", "#b0305f")
 

@@ -36,7 +36,7 @@ class ProxyState:
 
 
 def ended(code: int | None) -> str:
-    """Return how something ended, in words; -1 is a code that nobody was told."""
+    """Return how something ended, in words; -1 is a code that no one was told."""
     return "has ended" if code in (None, -1) else f"ended with exit code {code}"
 
 

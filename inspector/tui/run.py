@@ -13,14 +13,14 @@ def run(
     source: LiveProxy | None = None,
     follow: bool = False,
     where: str = "",
-    notes_beside: Path | None = None,
+    notes_for: Path | None = None,
     title: str | None = None,
     filling: Filling | None = None,
 ) -> None:
     """Show the capture at `path` until the person quits.
 
     `source` is the recording that fills it; with it, or with `follow`, the newest rows stay in sight. `where` is the
-    filter to begin with. Marks and notes are kept beside `notes_beside`, by default `path`; `title` is said instead of
+    filter to begin with. Marks and notes are kept next to `notes_for`, by default `path`; `title` is said instead of
     the file's name, for captures that are a cache of something else; `filling` is the import that fills it.
 
     Raises CaptureError where it cannot be read, ScreenCrash where a bug of ours ended the screen; a terminal that goes
@@ -34,7 +34,7 @@ def run(
         source=source,
         follow=follow,
         where=where,
-        notes_beside=notes_beside or path,
+        notes_for=notes_for or path,
         title=title,
         filling=filling,
     )

@@ -1,8 +1,8 @@
 """The terminal under the screen: Textual's driver, and what it lacks, which is to notice that the terminal is gone.
 
-A terminal that vanishes need not send SIGHUP: not under nohup, and not where it is nobody's controlling terminal, as
+A terminal that vanishes need not send SIGHUP: not under nohup, and not where it is no one's controlling terminal, as
 with `docker exec` or a panel of an IDE. Then stdin is at its end for ever, which Textual's input thread takes for a
-pause (8.0 to 8.2: it reads on, at 100 % of a core), and its output thread dies of the first write. One that nobody
+pause (8.0 to 8.2: it reads on, at 100 % of a core), and its output thread dies of the first write. One that no one
 reads from any more keeps that thread waiting, and the screen for it.
 """
 
@@ -31,7 +31,7 @@ class Terminal(LinuxDriver):
         self._file = self._outlet  # type: ignore[assignment]
 
     def is_gone(self) -> bool:
-        """Say whether nobody can see or type any more."""
+        """Say whether no one can see or type any more."""
         if self._outlet.is_broken:
             return True
         try:

@@ -1,4 +1,4 @@
-"""What runs beside the screen, in threads: long looks at a capture, each with a Reader of its own.
+"""What runs next to the screen, in threads: long looks at a capture, each with a Reader of its own.
 
 A worker posts messages and never touches a widget. It asks now and then whether it is still wanted.
 """
@@ -101,7 +101,7 @@ def scan(
         posted = 0.0
 
         def tell(step: Step, *, before: bool, ahead_done: bool) -> None:
-            # Each post has the screen painted anew, so there are few of them; but the first comes at once.
+            # Each post has the screen painted again, so there are few of them; but the first comes at once.
             nonlocal waiting, posted
             waiting = step.found + waiting if before else waiting + step.found
             if ahead_done != before or monotonic() - posted > PACE:
@@ -189,7 +189,7 @@ class Exported(Message):
 
 
 def pulse(path: Path, registry: Registry, *, post: Post, cancelled: Cancelled) -> None:
-    """Count what is recorded and noticed, four times a second, until nobody wants to know any more."""
+    """Count what is recorded and noticed, four times a second, until no one wants to know any more."""
     with _telling(post), closing(Reader(path)) as reader:
         overview, findings = Overview(reader, registry), Findings(reader)
         counts: deque[tuple[float, int]] = deque(maxlen=SECONDS * BEATS + 1)

@@ -286,7 +286,7 @@ class Decoder:
             if not from_client and not frame.marks & Mark.INJECTED:
                 self.compression_seen = "payload"
             if from_client:
-                problems = ("clients may not compress what they send (close 4002)",)
+                problems = ("clients must not compress what they send (close 4002)",)
                 refused = True
             elif (payload := self._read_shortly(data)) is not None:
                 return payload
@@ -389,7 +389,7 @@ def _why_withheld(data: bytes, number: int) -> tuple[Undecoded, int, int]:
                 return Undecoded(reason, text, offset), number, min(max(size, 0), MAX_PAYLOAD)
     except (ValueError, RecursionError):
         pass
-    return Undecoded("corrupt", "it was withheld, and what was stored instead cannot be read"), number, 0
+    return Undecoded("corrupt", "it was not recorded, and its replacement cannot be read"), number, 0
 
 
 def read_packet_alone(data: bytes) -> Payload | Undecoded:
@@ -444,7 +444,7 @@ _LOST = {
     "joined-late": "the recording begins in the middle of this compressed stream, and without its beginning the rest "
     "cannot be read ({0}); what the client sends still can",
     "corrupt": "a message was lost or damaged, and nothing after it in this compressed stream can be read ({0})",
-    "ended": "the compressed stream ended, yet the server went on sending ({0})",
+    "ended": "the compressed stream ended, but the server kept sending ({0})",
     "missing": "messages are missing here, and nothing after them in this compressed stream can be read",
     "limit": "the stream inflates to more than any real one does, so reading it was stopped ({0})",
 }

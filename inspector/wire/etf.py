@@ -169,7 +169,7 @@ def _outermost(reading: _Reading, data: bytes, at: int) -> tuple[Any, int]:
     try:
         value, end = _READERS[data[at]](reading, data, at + 1)
     except (IndexError, struct.error):
-        raise EtfError("truncated", len(data), f"the term goes on after its {len(data)} bytes") from None
+        raise EtfError("truncated", len(data), f"the term is cut off after {len(data)} bytes") from None
     except RecursionError:
         raise EtfError("limit", 0, "terms nest deeper than the program's stack has room for") from None
     _check_end(data, at, end)
@@ -211,7 +211,7 @@ def _compressed(reading: _Reading, data: bytes, budget: Budget) -> tuple[Any, in
         if error.reason != "truncated":
             raise
     if not stream.eof:
-        raise EtfError("truncated", len(data), f"a compressed term goes on after its {len(data)} bytes")
+        raise EtfError("truncated", len(data), f"a compressed term is cut off after {len(data)} bytes")
     if end < size:
         reading.report(f"{size - end} bytes follow the term inside a compressed term")
     return value, len(data) - len(stream.unused_data)
@@ -406,7 +406,7 @@ def _atom_name(reading: _Reading, data: bytes, at: int) -> tuple[str, int]:
     """Read an atom from its tag on, and take even nil for a name."""
     tag = data[at]
     if tag not in _ATOMS:
-        raise EtfError("bad-etf", at, f"an atom was expected at byte {at}, and there is tag {tag}")
+        raise EtfError("bad-etf", at, f"an atom was expected at byte {at}, found tag {tag}")
     if tag in (_SMALL_ATOM, _SMALL_ATOM_LATIN1):
         start, length = at + 2, data[at + 1]
     else:
@@ -464,7 +464,7 @@ def _old_float(reading: _Reading, data: bytes, at: int) -> tuple[float | str, in
     text, filled, _ = data[at : at + 31].partition(b"\0")
     expected = _FLOAT_TEXT if filled or at + 31 <= len(data) else _FLOAT_BEGUN
     if not expected.fullmatch(text):
-        raise EtfError("bad-etf", at, f"a number was expected as text at byte {at}, and there is {_short(repr(text))}")
+        raise EtfError("bad-etf", at, f"a number was expected as text at byte {at}, found {_short(repr(text))}")
     _check_end(data, at - 1, at + 31)
     return _finite(reading, float(text), at), at + 31
 
@@ -472,7 +472,7 @@ def _old_float(reading: _Reading, data: bytes, at: int) -> tuple[float | str, in
 def _finite(reading: _Reading, number: float, at: int) -> float | str:
     if math.isfinite(number):
         return number
-    reading.report(f"the float at byte {at} is no finite number")
+    reading.report(f"the float at byte {at} is not a finite number")
     return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
@@ -511,7 +511,7 @@ def _export(reading: _Reading, data: bytes, at: int) -> tuple[dict[str, Any], in
     module, at = _atom_name(reading, data, at)
     function, at = _atom_name(reading, data, at)
     if data[at] != _SMALL_INTEGER:
-        raise EtfError("bad-etf", at, f"an arity was expected at byte {at}, and there is tag {data[at]}")
+        raise EtfError("bad-etf", at, f"an arity was expected at byte {at}, found tag {data[at]}")
     return {"$etf": "export", "module": module, "function": function, "arity": data[at + 1]}, at + 2
 
 

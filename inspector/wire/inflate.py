@@ -110,7 +110,7 @@ class _Stream:
     _longest_header: int
     """Bytes."""
 
-    # These stand here, and not in `__init__`, as each payload that is compressed by itself makes a stream.
+    # These stand here, and not in `__init__`, as each payload that is compressed on its own makes a stream.
     _header = b""
     _offset = 0
     _lost: tuple[str, int, str] | None = None
@@ -263,5 +263,5 @@ def inflate_whole(data: bytes, limit: int) -> bytes:
             raise
         raise InflateError("corrupt", error.offset, str(error), error.partial) from error
     if not stream.ended:
-        raise InflateError("corrupt", len(data), f"the zlib stream goes on after its {len(data)} bytes", inflated)
+        raise InflateError("corrupt", len(data), f"the zlib stream is cut off after {len(data)} bytes", inflated)
     return inflated

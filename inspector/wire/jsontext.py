@@ -97,7 +97,7 @@ def _values(data: bytes) -> int:
 
 
 def _has_long_integer(data: bytes, digits: bytes) -> bool:
-    """Say whether a run of 20 digits stands where a value does; mostly it is part of a string, such as a hash.
+    """Say whether a run of 20 digits is where a value does; mostly it is part of a string, such as a hash.
 
     `digits` is `data` with every digit made a zero and all else a space.
     """
@@ -119,7 +119,7 @@ def _loads_anything(data: bytes, problems: list[str] | None) -> Any:
     found = ["the text begins with a byte order mark"] if data.startswith(_BOM) else []
     text, whole = _text(data[begin:end])
     if not whole:
-        found.append("some bytes are no UTF-8")
+        found.append("some bytes are not UTF-8")
     if problems is not None:
         problems += found
     try:
@@ -227,7 +227,7 @@ def _unexpected(data: bytes, at: int, expected: str) -> JsonError:
     if at >= len(data):
         return _cut_off(data)
     found = ascii(chr(data[at])) if data[at] < 128 else f"byte 0x{data[at]:02x}"
-    return JsonError("not-json", at, f"{expected} was expected at byte {at}, and there is {found}")
+    return JsonError("not-json", at, f"expected {expected} at byte {at}, found {found}")
 
 
 def _cut_off(data: bytes) -> JsonError:

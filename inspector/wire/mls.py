@@ -1,13 +1,13 @@
 """Structures of Messaging Layer Security as DAVE sends them: bytes to dictionaries, bounded, keeping what can be read.
 
-The layouts stand below as data, in the order and with the names of RFC 9420. A number that has a name reads as that
+The layouts are below as data, in the order and with the names of RFC 9420. A number that has a name reads as that
 name, any other as itself; opaque bytes read as hex. Group ids and identities of eight bytes are Discord's ids, and read
 as those. Nothing is verified or decrypted.
 
 The library rfc9420 (tried at 1.3.0) reads the same bytes; of those that are cut short or do not fit it gives an error
 and nothing else, and here what comes before the damage is what matters. The tests read with it what this module reads.
 
-Source: https://www.rfc-editor.org/rfc/rfc9420, sections 2.1, 5 to 7 and 12; section numbers stand beside the layouts.
+Source: https://www.rfc-editor.org/rfc/rfc9420, sections 2.1, 5 to 7 and 12; section numbers are next to the layouts.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from typing import Any
 
 from inspector.words import counted
 
-# Fields that are read of one message, and how deep they may stand in each other. Real messages have some hundred.
+# Fields that are read of one message, and how deep they may be in each other. Real messages have some hundred.
 MAX_FIELDS, MAX_DEPTH = 20_000, 24
 
 Numbers = Mapping[int, str]
@@ -89,7 +89,7 @@ class Maybe:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Fields that depend on what stood in another: by its name or number. Others than these have none."""
+    """Fields that depend on what was in another: by its name or number. Others than these have none."""
 
     by: str
     cases: Mapping[str, "Layout"] = field(hash=False)
@@ -325,12 +325,12 @@ class Cursor:
         return self._vector(path)
 
     def note(self, path: str, at: int, what: str) -> None:
-        """Note a problem with what stands at `at` that does not keep anything from being read."""
+        """Note a problem with what is at `at` that does not keep anything from being read."""
         self.problems.append(f"{path} at byte {self._offset + at}: {what}")
 
     def _read(self, name: str, into: dict[str, Any], path: str, depth: int) -> None:
         if depth > MAX_DEPTH:
-            raise self._error(path, f"structures stand more than {MAX_DEPTH} deep")
+            raise self._error(path, f"structures nest more than {MAX_DEPTH} deep")
         start = self.at
         self._layout(STRUCTURES[name], into, path, depth)
         finish = _FINISH.get(name)
@@ -368,7 +368,7 @@ class Cursor:
                 there = self.number(1, path)
                 if there not in (0, 1):
                     self.at -= 1
-                    raise self._error(path, f"{there} says neither that it is there nor that it is not")
+                    raise self._error(path, f"{there} says neither that it is present nor that it is absent")
                 if there:
                     self._value(kind.of, into, name, path, depth)
                 else:

@@ -1,4 +1,4 @@
-"""The voice server's UDP: what each packet is, and what stands in it in clear.
+"""The voice server's UDP: what each packet is, and what is in it in clear.
 
 No packet says what it is, so they are told apart in this order: IP discovery by its type and length, ping and pong by
 their magic, STUN by its cookie, DTLS by its first byte, RTP and RTCP by version 2 and the packet type, a keep-alive by
@@ -117,7 +117,7 @@ def _rtp(data: bytes) -> Packet:
 
 
 def described(data: bytes) -> dict[str, Any]:
-    """Return the fields of a packet that stand in it in clear, for people and for JSON."""
+    """Return the fields of a packet that are in it in clear, for people and for JSON."""
     packet = read_packet(data)
     found: dict[str, Any] = {}
     if packet.ssrc is not None:

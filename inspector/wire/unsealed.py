@@ -95,7 +95,7 @@ def unseal(data: bytes, packet: Packet, mode: str, key: bytes) -> Unsealed:
     """Undo the transport encryption of an RTP packet. Raises SealedError where that cannot be done."""
     rtp = packet.rtp
     if rtp is None or not rtp.is_whole:
-        raise SealedError("it is no whole RTP packet")
+        raise SealedError("it is not a complete RTP packet")
     plain = opened(data, rtp.header, mode, key)
     extensions: tuple[tuple[int, bytes], ...] = ()
     if rtp.profile is not None:

@@ -11,7 +11,7 @@ The frame type decides that a message is binary, never a table: opcode 29 is lis
 What `Payload.d` then holds; names inside MLS structures are those of RFC 9420, see `inspector.wire.mls`:
 
     25  signature_key, credential
-    26  key_package, user_id; wrapped: whether it stands in an MLSMessage
+    26  key_package, user_id; wrapped: whether it is in an MLSMessage
     27  operation "append": epoch, group_id, proposals: of each type, ref, user_id or removed, and the whole message
         operation "revoke": proposal_refs
     28  epoch, group_id, commit: the whole message; welcome, where there is one
@@ -62,7 +62,7 @@ def read_binary(data: bytes, from_client: bool, version: int | None) -> Payload 
         try:
             read(cursor, d)
         except MlsError as error:
-            problems.append(f"it cannot be read beyond {error}")
+            problems.append(f"it cannot be read past {error}")
         else:
             if cursor.left:
                 cursor.note("d", cursor.at, f"{cursor.left:,} more bytes follow what op {op} holds")
@@ -121,7 +121,7 @@ def _proposals(cursor: Cursor, d: dict[str, Any]) -> None:
             _describe(proposal, message)
             _place(d, message)
     if cursor.at != end:
-        cursor.note(f"d.{key}", begin, f"{expected:,} bytes were announced, its items have {cursor.at - begin:,}")
+        cursor.note(f"d.{key}", begin, f"{expected:,} bytes were announced, but its items have {cursor.at - begin:,}")
 
 
 def _describe(proposal: dict[str, Any], message: dict[str, Any]) -> None:

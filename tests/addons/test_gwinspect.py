@@ -274,7 +274,7 @@ def test_a_connection_that_mitmproxy_gave_up_was_closed_by_the_proxy(stand: Stan
     closed = stand.recorded()[-1]
     assert isinstance(closed, Closed)
     assert (closed.code, closed.by, closed.told) == (1006, "proxy", "server")
-    assert closed.reason.startswith("nothing was said for ")
+    assert closed.reason.startswith("no traffic for ")
 
 
 def test_memory_is_let_go_of_where_asked(stand: Stand) -> None:

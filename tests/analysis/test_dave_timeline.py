@@ -7,7 +7,7 @@ import pytest
 from inspector.analysis import dave_timeline
 from inspector.analysis.dave_timeline import DaveRecorder, DaveTimeline
 from inspector.model import Event, Kind, Plane
-from inspector.session.said import At
+from inspector.session.messages import At
 
 ME, ADA, BEA = "1", "2", "3"
 OWN = {"commit": {"public_message": {"signature": "of the client"}}, "epoch": 0}

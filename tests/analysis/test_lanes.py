@@ -1,4 +1,4 @@
-"""Lanes say what befell each connection and when, within bounds, however they were read."""
+"""Lanes say what happened to each connection and when, within bounds, however they were read."""
 
 import sqlite3
 from pathlib import Path

@@ -40,7 +40,7 @@ def test_a_lost_ack_leaves_the_round_trip_of_the_next_heartbeat_alone(lost: Read
     while overview.advance():
         pass
     (trips,) = measures.snapshot().round_trips
-    assert ([*trips.took_ns], measures.round_trips(None, 5)) == ([40 * MS], [40.0])
+    assert ([*trips.lasted_ns], measures.round_trips(None, 5)) == ([40 * MS], [40.0])
     (connection,) = overview.sessions[0].connections
     assert (connection.round_trips, overview.snapshot().round_trip_ns) == ((40 * MS,), 40 * MS)
     (beats,) = Survey(lost, default()).take().heartbeats

@@ -101,7 +101,7 @@ def test_junit_has_a_case_for_each_rule_and_a_failure_for_what_fails(run: Run) -
     assert (suite.get("tests"), suite.get("failures")) == (str(len(names)), "1")
     assert (suites.get("tests"), suites.get("failures")) == (str(len(names)), "1")
     told = {case.get("name"): case.findtext("system-out") for case in suite if case.find("system-out") is not None}
-    assert told["heartbeat-late"] == "told with heartbeat-overdue"
+    assert told["heartbeat-late"] == "reported with heartbeat-overdue"
     assert "identify-spacing" in told
 
 
@@ -170,7 +170,7 @@ def test_where_there_was_nothing_to_check_all_is_not_well(run: Run, tmp_path: Pa
     result = run("diagnose", *[written(tmp_path / "empty.gwcap")] * copies)
     assert (result.code, result.out) == (2, "")
     assert "there is no gateway connection in " in result.err
-    assert "see that the client went through the proxy" in result.err
+    assert "make sure that the client goes through the proxy" in result.err
 
 
 @pytest.mark.parametrize("copies", [1, 2])
@@ -254,7 +254,7 @@ def test_what_a_baseline_accepts_no_longer_fails(run: Run, tmp_path: Path) -> No
     assert "accepts 3 cases" in first.err
     again = run("diagnose", path, "--baseline", baseline)
     assert again.code == 0
-    assert "Nothing found." in again.out
+    assert "No problems found." in again.out
     assert "3 cases accepted by the baseline." in " ".join(again.out.split())
     # What has become worse is new again.
     made = json.loads(Path(baseline).read_text())

@@ -196,8 +196,8 @@ def test_a_command_that_cannot_be_run_ends_it_all(place: Place) -> None:
 
 def test_a_proxy_that_does_not_start_is_quoted(place: Place) -> None:
     assert place.run("--mode", "regular@nowhere") == 2
-    assert "mitmdump ended at once" in place.err()
-    assert "regular@nowhere" in place.err().partition("what it said is above")[0]
+    assert "mitmdump exited right away" in place.err()
+    assert "regular@nowhere" in place.err().partition("its output is above")[0]
     assert logs(place) == []
 
 
@@ -303,7 +303,7 @@ def test_a_proxy_that_dies_is_said_and_what_it_had_is_kept(place: Place) -> None
     assert word is not None
     os.kill(word.proxy.pid, signal.SIGKILL)
     assert process.wait(20) != 0
-    assert "the proxy ended by itself" in place.err()
+    assert "the proxy ended on its own" in place.err()
     assert place.events() > 5
     assert [path.name for path in place.folder.glob("own*")] == ["own.gwcap"]
 
@@ -371,7 +371,7 @@ def test_a_commands_colours_are_left_out_where_there_is_no_terminal(place: Place
 
 
 @pytest.mark.parametrize(
-    ("where", "code", "word"), [("| true", 7, "the reader of the rows has gone"), (">/dev/full", 2, "No space")]
+    ("where", "code", "word"), [("| true", 7, "the output was closed"), (">/dev/full", 2, "No space")]
 )
 def test_a_recording_goes_on_where_its_rows_cannot_be_printed(place: Place, where: str, code: int, word: str) -> None:
     main = [sys.executable, "-c", "from inspector.cli.main import main; main()", "live", "--plain", *place.options()]

@@ -177,7 +177,7 @@ def test_a_capture_that_is_taken_away_goes_on_elsewhere_whole(
     scene.start(name)
     take_away(scene.place.capture)
     target = scene.folder / "own-2.gwcap" if scene.folder.exists() else Path.cwd() / "own-2.gwcap"
-    scene.says(f"the recording goes on in {target}, with all that was recorded so far")
+    scene.says(f"the recording continues in {target}, with all that was recorded so far")
     scene.beat_on()
     assert scene.stop() == 0, scene.place.err()
     assert f"the recording is in {target}" in scene.place.err()
@@ -193,7 +193,7 @@ def test_a_capture_that_is_cut_goes_on_with_what_is_left_or_says_what_is_missing
     until(lambda: scene.place.capture.stat().st_size > 100_000, 60)
     os.truncate(scene.place.capture, 8192)
     target = scene.folder / "own-2.gwcap"
-    scene.says(f"the recording goes on in {target}, which lacks what was recorded so far")
+    scene.says(f"the recording continues in {target}, without what was recorded so far")
     scene.beat_on()
     assert scene.stop() == 2, scene.place.err()
     rows = scene.rows(target)
@@ -255,7 +255,7 @@ def test_a_disk_that_stays_full_is_said_at_the_end(scene: Scene, small_disk: Pat
     scene.says("cannot be written")
     scene.beat_on()
     assert scene.stop() == 2, scene.place.err()
-    assert "recording never came back" in scene.place.err()
+    assert "the recording could not be continued" in scene.place.err()
     assert "its end is missing" in scene.place.err()
 
 

@@ -51,7 +51,7 @@ def har(tmp_path: Path) -> Path:
 
 def test_a_capture_is_opened_as_it_is(run, opened: list[dict], capture: Path) -> None:
     assert run("open", capture).code == 0
-    options = {"follow": False, "where": "", "notes_beside": capture, "title": capture.name}
+    options = {"follow": False, "where": "", "notes_for": capture, "title": capture.name}
     assert opened == [{"path": capture, "imported": False, "seen": (6, 1), **options}]
 
 
@@ -75,7 +75,7 @@ def test_another_format_is_imported_once_and_keeps_its_name(run, opened: list[di
     assert list(kept.parent.iterdir()) == [kept]
     assert kept.is_relative_to(har.parent / "cache" / "imports")
     assert growing.parent == kept.parent
-    assert (first["title"], first["notes_beside"], first["follow"]) == ("traffic.har", har, False)
+    assert (first["title"], first["notes_for"], first["follow"]) == ("traffic.har", har, False)
     assert first["seen"] == (3, 1)
 
 
@@ -90,7 +90,7 @@ def test_with_no_cache_nothing_is_kept(run, opened: list[dict], har: Path) -> No
 def test_several_become_one_timeline_with_notes_of_its_own(run, opened: list[dict], har: Path, capture: Path) -> None:
     run("open", har, capture)
     (call,) = opened
-    assert (call["title"], call["notes_beside"]) == ("traffic.har, bot.gwcap", har.with_name("traffic.har+bot.gwcap"))
+    assert (call["title"], call["notes_for"]) == ("traffic.har, bot.gwcap", har.with_name("traffic.har+bot.gwcap"))
     assert call["seen"] == (9, 2)
 
 
@@ -98,7 +98,7 @@ def test_many_long_names_still_make_a_name(run, opened: list[dict], har: Path) -
     longer = har.with_name("t" * 200 + ".har")
     longer.write_bytes(har.read_bytes())
     run("open", longer, har)
-    assert len(opened[0]["notes_beside"].name) < 100
+    assert len(opened[0]["notes_for"].name) < 100
 
 
 def test_notes_of_an_import_are_said(run, opened: list[dict], har: Path) -> None:

@@ -92,7 +92,7 @@ def test_what_was_noted_of_a_file_is_said_each_time(run, tmp_path: Path) -> None
     path.write_text("".join(json.dumps(record) + "\n" for record in (HEADER, OPEN, SAID)) + '{"kind":"mess')
     for command in ("show", "stats", "diagnose"):
         for _ in range(2):
-            assert "cut.frames.jsonl breaks off in line 4" in run(command, path).err
+            assert "cut.frames.jsonl ends in the middle of line 4" in run(command, path).err
 
 
 def test_secrets_of_another_program_s_file_are_shown_if_that_is_asked_for_and_kept_by_nobody(

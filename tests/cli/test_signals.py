@@ -103,7 +103,7 @@ def test_at_a_terminal_the_command_says_goodbye_once(place: Place, started: list
     os.close(terminal)
     # Of Ctrl-C the command has heard itself, so what it ends with counts. Python makes of it death by SIGINT, or 1.
     assert code in ((130, 1) if how == "Ctrl-C" else (128 + int(how),)), said
-    assert ("was told to end" in said) is (how != "Ctrl-C")
+    assert ("was asked to stop" in said) is (how != "Ctrl-C")
     until(lambda: not any(identity.lives() for identity in found))
     assert said_goodbye(place)
     assert "own.gwcap: 1 connection, " in said

@@ -86,7 +86,7 @@ def test_what_is_wrong_with_it_is_said_in_a_sentence(run, piped, tmp_path: Path)
 
 def test_stdin_can_be_named_once(run, piped, frames: Path) -> None:
     piped(frames)
-    assert "- is named twice" in run("show", "-", "-").err
+    assert "- is given twice" in run("show", "-", "-").err
 
 
 def test_a_terminal_is_not_read(run) -> None:
@@ -159,6 +159,6 @@ def test_without_any_terminal_the_screen_says_what_works_instead(frames: Path) -
         )
     assert (result.returncode, result.stdout) == (2, b"")
     assert (
-        b"`gwinspect open -` needs a terminal for its keys, and there is none; `gwinspect show -` works"
+        b"`gwinspect open -` needs a terminal for its keys, but there is none; `gwinspect show -` works"
         in result.stderr
     )

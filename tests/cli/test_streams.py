@@ -65,7 +65,7 @@ def test_what_was_found_counts_though_its_reader_has_seen_enough(home: Home) -> 
     ("where", "sentence"),
     [
         (">/dev/full", b"gwinspect: stdout cannot be written (No space left on device), so the output is incomplete; "),
-        (">&-", b"gwinspect: stdout is closed, so there is nowhere to print to; "),
+        (">&-", b"gwinspect: stdout is closed, so nothing can be printed; "),
     ],
 )
 @pytest.mark.parametrize("name", PRINTERS)

@@ -62,7 +62,9 @@ def left(code: int = 1001, by: Any = "server") -> Conversation:
 def test_client_never_returned() -> None:
     finding = one(found(left(), another()), "client-never-returned")
     assert finding.severity is Severity.ERROR
-    assert finding.text.startswith("The server closed connection 1 with 1001; 5 min later the client had not connected")
+    assert finding.text.startswith(
+        "The server closed connection 1 with 1001; 5 min later the client had not reconnected"
+    )
     # It is told at the close.
     assert finding.event == one(found(left(), another()), "close-1001").event
 

@@ -237,11 +237,11 @@ def test_a_call_that_never_was_encrypted_has_no_such_time() -> None:
 
 
 def test_dave_group_anew_names_the_epoch_that_ends() -> None:
-    finding = one(dave(pair().renews()), "dave-group-anew")
+    finding = one(dave(pair().renews()), "dave-group-replaced")
     assert (finding.severity, finding.evidence) == (Severity.INFO, (10,))
     assert "The group of epoch 1 ends" in finding.text
-    assert "dave-group-anew" not in ids(down().renews())
-    assert "dave-group-anew" not in ids(pair().renews(2))
+    assert "dave-group-replaced" not in ids(down().renews())
+    assert "dave-group-replaced" not in ids(pair().renews(2))
 
 
 def test_who_is_left_alone_gets_a_new_group_as_a_matter_of_course() -> None:

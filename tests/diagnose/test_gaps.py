@@ -29,7 +29,7 @@ def test_what_is_missing_is_a_warning_with_numbers() -> None:
     assert finding.severity is Severity.WARN
     assert (
         finding.text
-        == "The recording lacks 7 messages of this connection here: 3 from the client and 4 from the server."
+        == "The recording is missing 7 messages of this connection here: 3 from the client and 4 from the server."
     )
 
 

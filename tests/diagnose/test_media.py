@@ -10,7 +10,7 @@ from inspector.diagnose import media
 from inspector.diagnose.rule import Situation
 from inspector.model import Event, Kind, Payload, Plane, Severity
 from inspector.protocol.registry import default
-from inspector.session.said import VoiceReady
+from inspector.session.messages import VoiceReady
 from inspector.session.state import Connection
 from inspector.session.world import World
 from inspector.simulator.server.media import answer_to, discovery_request

@@ -159,7 +159,7 @@ def test_a_commit_that_was_lost_over_a_resume_shows_in_the_next_epoch() -> None:
 def test_a_new_group_begins_its_epochs_anew() -> None:
     adds = add(ADA, 0, 9)
     talk = trio().renews().package(package(number=1)).proposes(adds).commits(commit(0, adds, signature="99"))
-    assert ids(talk.announces(2, commit(0, adds, signature="99"))) == ["dave-group-anew"]
+    assert ids(talk.announces(2, commit(0, adds, signature="99"))) == ["dave-group-replaced"]
 
 
 def test_dave_add_unknown_user_names_the_stranger() -> None:
@@ -187,7 +187,7 @@ def test_dave_external_sender_changed_names_both_keys() -> None:
 
 def test_the_external_sender_may_be_named_again_and_a_new_group_may_have_another() -> None:
     assert ids(pair().sender()) == []
-    assert ids(pair().renews().sender(OTHER_KEY)) == ["dave-group-anew"]
+    assert ids(pair().renews().sender(OTHER_KEY)) == ["dave-group-replaced"]
 
 
 def test_dave_credential_mismatch_names_both_users() -> None:

@@ -93,7 +93,7 @@ def test_odd_payload_weighs_less_where_the_server_sent_it() -> None:
 @pytest.mark.parametrize(
     ("talk", "said"),
     [
-        (session().frame(zlib.compress(b'{"op":1,"d":1}'), from_client=True), "clients may not compress"),
+        (session().frame(zlib.compress(b'{"op":1,"d":1}'), from_client=True), "clients must not compress"),
         (session(encoding="etf").frame(encode({"op": 1, "d": 1}, keys="atom"), from_client=True), "keys are atoms"),
         (voice().frame(b'{"op":5,"d":{}}', from_client=True), "JSON in a binary message"),
     ],

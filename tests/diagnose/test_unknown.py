@@ -102,7 +102,7 @@ def compressed(happenings: Happenings) -> Happenings:
 
 
 def with_lost_streams(after: int) -> Callable[[Happenings], Happenings]:
-    """The streams of `compressed` happenings cannot be read any more after some messages of the server."""
+    """The streams of `compressed` happenings can no longer be read after some messages of the server."""
 
     def change(happenings: Happenings) -> Happenings:
         streams = {each.connection for each in happenings if isinstance(each, Opened) and "-stream" in each.url}

@@ -196,7 +196,7 @@ def test_a_resume_sends_again_all_that_was_not_acknowledged() -> None:
     lost = opened(2, 5000).client(resume(2)).server(RESUMED).server(joins(5))
     finding = one(found(first, lost), "voice-seq-gap")
     assert (finding.severity, finding.evidence) == (Severity.INFO, (11,))
-    assert finding.text == "Resume acknowledged 2, and they go on with 5."
+    assert finding.text == "Resume acknowledged 2, and they continue with 5."
     between = opened(2, 5000).client(resume(2)).server(RESUMED).server(joins(3)).server(joins(6))
     assert one(found(first, between), "voice-seq-gap").text == "The numbers go from 3 to 6."
     for numbers in ([2, 3, 4], [3, 4, 5]):

@@ -13,7 +13,7 @@ from typing import Any
 from inspector.model import Event, Kind, Payload, Plane
 from inspector.session.redact import digest
 from inspector.wire.decoder import read_payload
-from inspector.words import took
+from inspector.words import roughly
 from tests.fed import Fed
 
 MINUTE_NS = 60_000_000_000
@@ -192,7 +192,7 @@ def within_a_minute(rows: Rows, row: Event) -> list[Event]:
 def _budget(rows: Rows, row: Event, said: "re.Match[str]") -> None:
     sends = [*within_a_minute(rows, row), row]
     equal(number(said[1]), len(sends))
-    equal(said[2], took(row.at_ns - sends[0].at_ns))
+    equal(said[2], roughly(row.at_ns - sends[0].at_ns))
     mixture(said[3], sends)
 
 
@@ -201,7 +201,7 @@ def _sent(rows: Rows, row: Event, said: "re.Match[str]") -> None:
     sends = within_a_minute(rows, row)
     equal(number(said[1]), len(sends))
     if row.plane is Plane.GATEWAY:
-        equal(said[2], took(row.at_ns - sends[0].at_ns))
+        equal(said[2], roughly(row.at_ns - sends[0].at_ns))
     mixture(said[3], sends)
 
 
@@ -209,14 +209,14 @@ def _sent(rows: Rows, row: Event, said: "re.Match[str]") -> None:
 def _presences(rows: Rows, row: Event, said: "re.Match[str]") -> None:
     changes = [*(each for each in rows.before(row, from_client=True) if each.op == 3), row][-number(said[1]) :]
     equal(number(said[1]), len(changes))
-    equal(said[2], took(row.at_ns - changes[0].at_ns))
+    equal(said[2], roughly(row.at_ns - changes[0].at_ns))
 
 
 @says("verdict", r"the client's last was op (\d+) [^,]*, SPAN before")
 def _last_sent(rows: Rows, row: Event, said: "re.Match[str]") -> None:
     last = rows.before(row, from_client=True)[-1]
     equal(int(said[1]), last.op)
-    equal(said[2], took(row.at_ns - last.at_ns))
+    equal(said[2], roughly(row.at_ns - last.at_ns))
 
 
 @says("members-unanswered", r"^SPAN after the request for members, not one chunk has come")
@@ -224,7 +224,7 @@ def _no_chunk(rows: Rows, row: Event, said: "re.Match[str]") -> None:
     asked = [
         each
         for each in rows.before(row, from_client=True)
-        if each.op == 8 and took(row.at_ns - each.at_ns) == said[1] and each.plane is Plane.GATEWAY
+        if each.op == 8 and roughly(row.at_ns - each.at_ns) == said[1] and each.plane is Plane.GATEWAY
     ]
     if not asked:
         raise Refuted("there is no such request")
@@ -240,16 +240,16 @@ def _no_chunk(rows: Rows, row: Event, said: "re.Match[str]") -> None:
 @says("heartbeat-late", r"came SPAN after the one before; the interval is SPAN\. (?:N messages? came|Nothing came)")
 def _late(rows: Rows, row: Event, said: "re.Match[str]") -> None:
     last = rows.beats(row)[-1]
-    equal(said[1], took(row.at_ns - last.at_ns))
-    equal(said[2], took(rows.interval_ns(row)))
+    equal(said[1], roughly(row.at_ns - last.at_ns))
+    equal(said[2], roughly(rows.interval_ns(row)))
     equal(number(said[3] or "0"), rows.received_since(row, last))
 
 
 @says("heartbeat-overdue", r"^No heartbeat for SPAN; the interval is SPAN\. N messages? came")
 def _overdue(rows: Rows, row: Event, said: "re.Match[str]") -> None:
     last = rows.beats(row)[-1]
-    equal(said[1], took(row.at_ns - last.at_ns))
-    equal(said[2], took(rows.interval_ns(row)))
+    equal(said[1], roughly(row.at_ns - last.at_ns))
+    equal(said[2], roughly(rows.interval_ns(row)))
     equal(number(said[3]), rows.received_since(row, last))
 
 
@@ -257,7 +257,7 @@ def _overdue(rows: Rows, row: Event, said: "re.Match[str]") -> None:
 def _never(rows: Rows, row: Event, said: "re.Match[str]") -> None:
     equal([], rows.beats(row))
     hello = rows.last(row, lambda each: not each.from_client and each.op in (8, 10))
-    equal(said[1], took(row.at_ns - hello.at_ns))
+    equal(said[1], roughly(row.at_ns - hello.at_ns))
 
 
 @says("heartbeat-ack-missing", r"^N heartbeats? before this one got no ACK; the oldest was sent SPAN ago")
@@ -269,14 +269,14 @@ def _no_ack(rows: Rows, row: Event, said: "re.Match[str]") -> None:
         elif not each.from_client and each.op == 11 and waiting:
             waiting.pop(0)
     equal(number(said[1]), len(waiting))
-    equal(said[2], took(row.at_ns - waiting[0].at_ns))
+    equal(said[2], roughly(row.at_ns - waiting[0].at_ns))
 
 
 @says("verdict", r"the last heartbeat was sent SPAN before(?:, and one is due every SPAN)?")
 def _last_beat(rows: Rows, row: Event, said: "re.Match[str]") -> None:
-    equal(said[1], took(row.at_ns - rows.beats(row)[-1].at_ns))
+    equal(said[1], roughly(row.at_ns - rows.beats(row)[-1].at_ns))
     if said[2]:
-        equal(said[2], took(rows.interval_ns(row)))
+        equal(said[2], roughly(rows.interval_ns(row)))
 
 
 @says("verdict", r"(?:N messages? came from the server meanwhile|Nothing came from the server meanwhile)")
@@ -288,13 +288,13 @@ def _meanwhile(rows: Rows, row: Event, said: "re.Match[str]") -> None:
 def _none_since_hello(rows: Rows, row: Event, said: "re.Match[str]") -> None:
     equal([], rows.beats(row))
     hello = rows.last(row, lambda each: not each.from_client and each.op in (8, 10))
-    equal(said[1], took(row.at_ns - hello.at_ns))
-    equal(said[2], took(rows.interval_ns(row)))
+    equal(said[1], roughly(row.at_ns - hello.at_ns))
+    equal(said[2], roughly(rows.interval_ns(row)))
 
 
 @says("verdict", r"its heartbeat had had no ACK for SPAN")
 def _dead(rows: Rows, row: Event, said: "re.Match[str]") -> None:
-    if said[1] not in [took(row.at_ns - each.at_ns) for each in rows.beats(row)]:
+    if said[1] not in [roughly(row.at_ns - each.at_ns) for each in rows.beats(row)]:
         raise Refuted("no heartbeat was sent then")
 
 
@@ -343,20 +343,20 @@ def _storm(rows: Rows, row: Event, said: "re.Match[str]") -> None:
     same = [each for each, how, who in rows.introductions() if how != "resumed" and who == own and each.n <= row.n]
     same = same[-number(said[1]) :]
     equal(number(said[1]), len(same))
-    equal(said[2], took(row.at_ns - same[0].at_ns))
+    equal(said[2], roughly(row.at_ns - same[0].at_ns))
 
 
 @says("identify-spacing", r"identifies SPAN after")
 def _spacing(rows: Rows, row: Event, said: "re.Match[str]") -> None:
     own = next(who for each, _, who in rows.introductions() if each.n == row.n)
     same = [e for e, how, who in rows.introductions() if how != "resumed" and who[0] == own[0] and e.n < row.n]
-    equal(said[1], took(row.at_ns - same[-1].at_ns))
+    equal(said[1], roughly(row.at_ns - same[-1].at_ns))
 
 
 @says("invalid-session-ignored", r"^SPAN after Invalid Session there is no Identify, no Resume and no close")
 def _ignored(rows: Rows, row: Event, said: "re.Match[str]") -> None:
     refused = rows.last(row, lambda each: not each.from_client and each.op == 9)
-    equal(said[1], took(row.at_ns - refused.at_ns))
+    equal(said[1], roughly(row.at_ns - refused.at_ns))
     if any(each.n > refused.n and each.op in (2, 6) for each in rows.before(row, from_client=True)):
         raise Refuted("there is one")
 
@@ -369,7 +369,7 @@ def _unidentified(rows: Rows, row: Event, said: "re.Match[str]") -> None:
 @says("login-slow", r"^No READY, RESUMED or Invalid Session came within SPAN")
 def _slow(rows: Rows, row: Event, said: "re.Match[str]") -> None:
     asked = rows.last(row, lambda each: bool(each.from_client) and each.op in (2, 6))
-    equal(said[1], took(row.at_ns - asked.at_ns))
+    equal(said[1], roughly(row.at_ns - asked.at_ns))
     for each in rows.before(row, from_client=False):
         if each.n > asked.n and (each.op == 9 or each.event in ("READY", "RESUMED")):
             raise Refuted(f"it came in row {each.n}")
@@ -378,7 +378,7 @@ def _slow(rows: Rows, row: Event, said: "re.Match[str]") -> None:
 @says("reconnect-ignored", r"^The server asked for a reconnect; SPAN later (the client was still there|\w+ \w+ closed)")
 def _stayed(rows: Rows, row: Event, said: "re.Match[str]") -> None:
     asked = rows.last(row, lambda each: not each.from_client and each.op == 7)
-    equal(said[1], took(row.at_ns - asked.at_ns))
+    equal(said[1], roughly(row.at_ns - asked.at_ns))
     equal("closed" in said[2], row.kind is Kind.CLOSE)
 
 
@@ -390,7 +390,7 @@ def _refused(rows: Rows, row: Event, said: "re.Match[str]") -> None:
 @says("verdict", r"\(op 7\) SPAN before")
 def _asked(rows: Rows, row: Event, said: "re.Match[str]") -> None:
     asked = rows.last(row, lambda each: not each.from_client and each.op == 7)
-    equal(said[1], took(row.at_ns - asked.at_ns))
+    equal(said[1], roughly(row.at_ns - asked.at_ns))
 
 
 @says("verdict", r"neither op 7 nor op 9 had come")
@@ -459,7 +459,7 @@ def check_then(rows: Rows, row: Event, then: str, then_event: int | None) -> int
         raise Refuted(f"row {row.n}: “{then}” says nothing")
     equal(said[1], "resumed" if first.op == 6 else "started a new session")
     if said[2]:
-        equal(said[2], took(first.at_ns - row.at_ns))
+        equal(said[2], roughly(first.at_ns - row.at_ns))
     if followed and followed[0][0].n < first.n:
         raise Refuted(f"row {row.n}: “{then}” of row {first.n}, but row {followed[0][0].n} came before it")
     answer = next(

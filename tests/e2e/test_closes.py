@@ -279,7 +279,7 @@ async def test_what_mitmproxy_ends_itself_is_by_the_proxy(tmp_path: Path) -> Non
         assert [view.close[:2] for view in views[f"{side}-bad-frame"]] == [_frame(1002)] * 2
     closed = recorded["proxied client-idle"]
     assert (closed.code, closed.by, closed.told) == (1006, "proxy", None)
-    assert closed.reason == "nothing was said for 2 s, so mitmproxy closed the connection"
+    assert closed.reason == "no traffic for 2 s, so mitmproxy closed the connection"
     assert [view.close for view in views["client-idle"]] == [None, None]
     assert {name: (c.code, c.reason, c.by, c.marks) for name, c in imported.items()} == {
         name: (c.code, c.reason, c.by, c.marks) for name, c in recorded.items()

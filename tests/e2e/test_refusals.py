@@ -146,9 +146,9 @@ async def test_each_attempt_is_one_row_that_says_whose_side_it_is(tmp_path: Path
     no_tls = "TLS with the server failed:"
     not_accepted = f"{no_tls} the proxy does not accept the server's certificate"
     assert refusals == {
-        "nobody": f"the proxy could not connect to localhost:{there.ports['nobody']}: connection refused, nobody "
-        "listens there",
-        "nowhere": f"the proxy could not connect to {NOWHERE}:443: no such name (Name or service not known)",
+        "nobody": f"the proxy could not connect to localhost:{there.ports['nobody']}: connection refused, nothing "
+        "is listening there",
+        "nowhere": f"the proxy could not connect to {NOWHERE}:443: no such host (Name or service not known)",
         "untrusted": f"{not_accepted} (unable to get local issuer certificate)",
         "expired": f"{not_accepted} (certificate has expired)",
         "misnamed": f"{not_accepted} (hostname mismatch)",

@@ -125,7 +125,7 @@ def test_no_file_is_written_over(recording: Recording, tmp_path: Path, link: boo
     if link:
         target = tmp_path / "link"
         target.symlink_to(precious)
-    with pytest.raises(CaptureError, match="exists and is left alone; choose another name"):
+    with pytest.raises(CaptureError, match="exists; not overwriting it, choose another name"):
         export(recording, [1], target, "text")
     assert precious.read_text() == "precious"
 

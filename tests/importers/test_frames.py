@@ -163,13 +163,16 @@ def test_unknown_kinds_and_keys_are_skipped_with_a_note(tmp_path: Path) -> None:
     lines = [HEADER | {"more": 1}, OPEN | {"log": {"x": 1}}, {"kind": "weather", "connection": 1}, SAID | {"new": []}]
     happenings, notes = read(file_of(tmp_path, *lines))
     assert len(happenings) == 2
-    assert notes == ["records of kinds that this gwinspect does not know were skipped: weather (1)"]
+    assert notes == ["records of unknown kinds were skipped: weather (1)"]
 
 
 def test_a_newer_version_is_read_as_far_as_it_is_known(tmp_path: Path) -> None:
     happenings, notes = read(file_of(tmp_path, HEADER | {"version": 2}, OPEN, SAID))
     assert len(happenings) == 2
-    assert notes == ["bot.frames.jsonl is in version 2 of its format; what version 1 has is read"]
+    assert notes == [
+        "bot.frames.jsonl is in version 2 of the format, this gwinspect reads version 1; "
+        "what it does not know is skipped"
+    ]
 
 
 def test_what_is_missing_is_told(tmp_path: Path) -> None:
@@ -211,7 +214,7 @@ def test_a_damaged_line_costs_no_other(tmp_path: Path, line: bytes, why: str) ->
 def test_many_damaged_lines_are_counted(tmp_path: Path) -> None:
     _, notes = read(file_of(tmp_path, HEADER, OPEN, *[b"{"] * 30, SAID))
     assert len(notes) == 6
-    assert notes[-1] == "30 lines of bot.frames.jsonl are damaged and were skipped; the first are named"
+    assert notes[-1] == "30 lines of bot.frames.jsonl are damaged and were skipped; the first are listed"
 
 
 @pytest.mark.parametrize("cut", [1, 20, 60])
@@ -220,7 +223,7 @@ def test_a_last_line_that_breaks_off_is_told(tmp_path: Path, cut: int) -> None:
     path.write_bytes(path.read_bytes()[:-cut])
     happenings, notes = read(path)
     assert len(happenings) == 1
-    assert notes == ["bot.frames.jsonl breaks off in line 3: it is being written, or was cut"]
+    assert notes == ["bot.frames.jsonl ends in the middle of line 3: it is being written, or was cut off"]
 
 
 def test_a_last_line_needs_no_end(tmp_path: Path) -> None:
@@ -285,7 +288,7 @@ def test_hosts_that_are_named_by_hand_are_gateways(tmp_path: Path) -> None:
 def test_nothing_in_it_is_told(tmp_path: Path) -> None:
     path = file_of(tmp_path, HEADER)
     _, notes = read(path)
-    why = "no connection was recorded; see that the client goes through the proxy"
+    why = "no connection was recorded; make sure that the client goes through the proxy"
     assert notes == [f"{path} has no gateway WebSocket in it: {why}"]
 
 

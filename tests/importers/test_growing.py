@@ -134,7 +134,7 @@ def test_notes_are_told_as_they_come(recorder: Recorder) -> None:
         recorder.put({"kind": "weather", "at": AT}, END)
         await_end(capture)
     assert notes[0].startswith("line 3 of bot.frames.jsonl was skipped: ")
-    assert notes[1] == "records of kinds that this gwinspect does not know were skipped: weather (1)"
+    assert notes[1] == "records of unknown kinds were skipped: weather (1)"
 
 
 def test_what_became_of_a_message_reaches_its_row(recorder: Recorder) -> None:
@@ -202,7 +202,7 @@ def test_a_file_that_is_no_longer_the_same_ends_it_with_a_word(recorder: Recorde
                 other.replace(recorder.path)
         await_end(capture)
         assert len(await_rows(capture, lambda events: True)) == 2
-    assert notes == ["bot.frames.jsonl is not followed any further: the file was replaced, deleted or cut short"]
+    assert notes == ["bot.frames.jsonl is no longer followed: the file was replaced, deleted or cut short"]
 
 
 def test_a_pipe_is_read_until_its_other_end_is_closed(tmp_path: Path) -> None:

@@ -165,14 +165,14 @@ def test_pings_are_control_frames_and_what_else_is_there_is_left_out(tmp_path: P
         Control(1, START_NS + 2_000_000_000, True, "ping", b"hi"),
         Control(1, START_NS + 3_000_000_000, False, "pong", b""),
     ]
-    assert notes == ["left out of the lists of messages, as they are none: 2"]
+    assert notes == ["skipped in lists of messages, because they are not messages: 2"]
 
 
 def test_errors_of_the_browser_are_told(tmp_path: Path) -> None:
     error = {"type": "error", "time": START + 3, "opcode": -1, "data": "Connection reset"}
     happenings, notes = read(tmp_path, har(entry(messages=[*TALK, error])))
     assert len(messages_of(happenings)) == 3
-    assert notes == ["errors that the browser noted: 1, the first: Connection reset"]
+    assert notes == ["errors that the browser recorded: 1, the first: Connection reset"]
 
 
 def test_connections_are_merged_by_time_and_numbered_by_their_start(tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ def test_a_file_of_messages_that_is_cut_gives_what_is_whole(tmp_path: Path) -> N
     happenings, notes = read(tmp_path, text)
     assert messages_of(happenings) == [HELLO.encode(), IDENTIFY.encode()]
     assert notes == [
-        f"files of messages that belong to day.har and could not be read: 1 ({NAME}: it breaks off after 2 messages)"
+        f"files of messages that belong to day.har and could not be read: 1 ({NAME}: it ends early, after 2 messages)"
     ]
 
 
@@ -322,7 +322,7 @@ def test_an_archive_that_lists_too_much_is_not_opened(tmp_path: Path, monkeypatc
     assert happenings == []
     assert (
         notes[0]
-        == "day.har cannot be read to its end: it lists more files than a HAR needs; what was read until then is given"
+        == "day.har cannot be read to the end: it lists more files than a HAR needs; what came before that was read"
     )
 
 
@@ -330,7 +330,7 @@ def test_an_archive_that_lists_too_much_is_not_opened(tmp_path: Path, monkeypatc
 def test_only_what_unpacks_within_bounds_is_unpacked(tmp_path: Path, method: int) -> None:
     happenings, notes = read(tmp_path, zipped(tmp_path, {"har.har": attached()[0]}, method))
     assert happenings == []
-    assert "is encrypted, or packed in a way that is not read" in notes[0]
+    assert "is encrypted, or compressed with an unsupported method" in notes[0]
 
 
 @pytest.mark.parametrize("name", ["embed.har", "attach.zip"])
@@ -439,7 +439,7 @@ def test_look_alikes_are_left_out_and_named(tmp_path: Path) -> None:
     assert happenings == []
     assert notes == [
         "1 WebSocket was not a Discord gateway: evilgateway.discord.gg",
-        "day.har has no gateway WebSocket in it: none of its WebSockets went to one",
+        "day.har has no gateway WebSocket in it: none of its WebSockets went to a gateway",
     ]
 
 
@@ -470,8 +470,8 @@ def test_a_torn_file_gives_the_messages_that_are_whole(tmp_path: Path) -> None:
     assert messages_of(happenings).count(IDENTIFY.encode()) == 2
     assert messages_of(happenings).count(READY.encode()) == 1
     assert len(notes) == 1
-    assert notes[0].startswith("day.har breaks off or is damaged at character ")
-    assert notes[0].endswith(": what stands before that was read")
+    assert notes[0].startswith("day.har ends early or is damaged at character ")
+    assert notes[0].endswith(": what comes before that was read")
 
 
 def test_a_file_damaged_in_the_middle_gives_what_stands_before(tmp_path: Path) -> None:
@@ -484,7 +484,7 @@ def test_a_file_may_be_torn_anywhere(tmp_path: Path) -> None:
     text = har(entry(), entry())
     for cut in random.Random(1).sample(range(20, len(text) - 1), 80):
         happenings, notes = read(tmp_path, text[:cut])
-        assert "breaks off" in notes[0]
+        assert "ends early" in notes[0]
         whole = text.count("}", 0, cut)
         assert len(messages_of(happenings)) <= whole
         if cut > text.index('"response"'):

@@ -158,7 +158,7 @@ def test_look_alikes_are_left_out_and_named(tmp_path: Path) -> None:
     assert happenings == []
     assert notes == [
         "3 WebSockets were not Discord gateways: gateway.discord.gg.example.org, ws.example.org",
-        "day.mitm has no gateway WebSocket in it: of its 3 WebSockets none went to one",
+        "day.mitm has no gateway WebSocket in it: none of its 3 WebSockets went to a gateway",
     ]
 
 
@@ -276,8 +276,8 @@ def test_a_file_of_plain_http_says_why_it_is_empty(tmp_path: Path) -> None:
     assert read(tmp_path, dump(*flows)) == (
         [],
         [
-            "day.mitm has no gateway WebSocket in it: none of its 3 flows is a WebSocket; mitmproxy writes one down "
-            "when it has ended, or when mitmproxy itself is ended in good order"
+            "day.mitm has no gateway WebSocket in it: none of its 3 flows is a WebSocket; mitmproxy saves one "
+            "when it ends, or when mitmproxy itself exits normally"
         ],
     )
 
@@ -306,14 +306,14 @@ def test_a_flow_that_cannot_be_read_costs_no_other(tmp_path: Path) -> None:
     assert len(notes) == 2
     assert notes[0].startswith(f"the flow at byte {len(whole):,} of day.mitm could not be read (")
     assert "flow format version 9999, please update mitmproxy" in notes[0]
-    assert notes[1] == "2 flows could not be read in all"
+    assert notes[1] == "2 flows could not be read in total"
 
 
 @pytest.mark.parametrize(
     ("damage", "why"),
     [
         ({"client_conn": {"tls": 3}}, "Invalid value for tls"),
-        ({"version": 7, "client_conn": {"address": 3}}, "its parts are not as mitmproxy writes them"),
+        ({"version": 7, "client_conn": {"address": 3}}, "its parts are not in mitmproxy's form"),
         ({"type": "\x1b[2J"}, "Unknown flow type"),
         ({"websocket": {"close_reason": [1]}}, "Invalid value for close_reason"),
     ],
@@ -374,7 +374,7 @@ def test_a_torn_file_gives_the_messages_that_were_written(tmp_path: Path) -> Non
         Closed(2, START_NS + 10_000_000_000, 1001, "bye", "client"),
     ]
     assert notes == [
-        f"day.mitm is torn at byte {len(before):,}: 1 connection before that was read, "
+        f"day.mitm is cut off at byte {len(before):,}: 1 connection before that was read, "
         "and 2 messages of the one that is cut off"
     ]
 
@@ -400,7 +400,7 @@ def test_a_file_may_be_torn_anywhere(tmp_path: Path) -> None:
         opened = [happening for happening in torn if isinstance(happening, Opened)]
         assert all(one.url in ("", "wss://gateway.discord.gg/?v=10&encoding=json") for one in opened)
         if cut != len(first):
-            assert source.notes[0].startswith(f"{path} is torn at byte {len(first) * whole:,}: ")
+            assert source.notes[0].startswith(f"{path} is cut off at byte {len(first) * whole:,}: ")
 
 
 def test_a_torn_flow_of_something_else_gives_nothing(tmp_path: Path) -> None:
@@ -408,7 +408,7 @@ def test_a_torn_flow_of_something_else_gives_nothing(tmp_path: Path) -> None:
         data = dump(flow)
         happenings, notes = read(tmp_path, data[: len(data) // 2])
         assert happenings == []
-        assert notes[0] == "day.mitm is torn at byte 0: 0 connections before that were read"
+        assert notes[0] == "day.mitm is cut off at byte 0: 0 connections before that were read"
 
 
 def test_flows_nested_without_end_do_no_harm(tmp_path: Path) -> None:

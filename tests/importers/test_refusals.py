@@ -9,13 +9,13 @@ TWO = "Multiple exceptions: [Errno 111] Connect call failed ('::1', 1, 0, 0), [E
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        ("[Errno 111] Connect call failed ('127.0.0.1', 1)", "connection refused, nobody listens there"),
-        (f"Cannot connect to g:443: {TWO}{ADVICE}", "connection refused, nobody listens there"),
-        ("[Errno 61] Connect call failed ('127.0.0.1', 1)", "connection refused, nobody listens there"),
-        ("[Errno -2] Name or service not known", "no such name (Name or service not known)"),
+        ("[Errno 111] Connect call failed ('127.0.0.1', 1)", "connection refused, nothing is listening there"),
+        (f"Cannot connect to g:443: {TWO}{ADVICE}", "connection refused, nothing is listening there"),
+        ("[Errno 61] Connect call failed ('127.0.0.1', 1)", "connection refused, nothing is listening there"),
+        ("[Errno -2] Name or service not known", "no such host (Name or service not known)"),
         (
             "[Errno 8] nodename nor servname provided, or not known",
-            "no such name (nodename nor servname provided, or not",
+            "no such host (nodename nor servname provided, or not",
         ),
         ("[Errno 113] Connect call failed ('10.0.0.1', 1)", "[Errno 113] Connect call failed ('10.0.0.1', 1)"),
         (f"{TWO}, [Errno 101] Network is unreachable", f"{TWO}, [Errno 101] Network is unreachable"),
@@ -27,7 +27,7 @@ def test_what_the_proxy_could_not_connect_to_is_named(said: str, why: str) -> No
 
 def test_a_failure_that_no_table_has_is_given_in_mitmproxys_words() -> None:
     assert why_refused("Something else.", "g:443") == "Something else"
-    assert why_no_tls("") == "TLS with the server failed: no reason is known"
+    assert why_no_tls("") == "TLS with the server failed: the reason is unknown"
 
 
 def test_only_a_certificate_is_called_one() -> None:

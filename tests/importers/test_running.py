@@ -175,7 +175,7 @@ def test_notes_are_in_the_capture(few: Path, folder: Path) -> None:
         finished(found.running)
         with closing(Reader(found.path)) as reader:
             assert notes_of(reader) == [
-                "bot.frames.jsonl breaks off in line 6: it is being written, or was cut",
+                "bot.frames.jsonl ends in the middle of line 6: it is being written, or was cut off",
             ]
 
 
@@ -196,7 +196,7 @@ def test_a_process_that_was_killed_is_told_and_nothing_is_kept(many: Path, folde
         assert found.running is not None
         found.running._process.send_signal(signal.SIGKILL)
         problem = finished(found.running).problem
-        assert "was ended by something else (exit code -9)" in str(problem)
+        assert "was stopped by another process (exit code -9)" in str(problem)
     assert list(folder.iterdir()) == []
 
 

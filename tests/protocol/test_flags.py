@@ -72,7 +72,7 @@ def test_a_bit_that_no_table_has_is_called_by_its_number() -> None:
     row = PLACES.find(("flags",), "MESSAGE_CREATE")
     assert row is not None
     assert PLACES.bits(row, 1 << 6 | 1 << 40) == [
-        Member("EPHEMERAL", "only for whoever used the command"),
+        Member("EPHEMERAL", "only visible to the user of the command"),
         Member("bit 40"),
     ]
 

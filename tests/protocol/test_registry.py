@@ -91,6 +91,13 @@ def test_a_close_code_means_something_together_with_its_plane(plane: Plane, numb
     assert code.name == name
 
 
+def test_what_a_client_calls_its_own_close_code_is_not_known() -> None:
+    names = [TABLES.close_name(Plane.GATEWAY, 4000, side) for side in ("server", "client", None)]
+    assert names == ["Unknown error", "", "Unknown error"]
+    assert TABLES.close_name(Plane.GATEWAY, 1000, "client") == "Normal Closure"
+    assert TABLES.close_name(Plane.GATEWAY, 4999, "server") == ""
+
+
 def test_an_unknown_close_code_is_nothing_unusual() -> None:
     assert TABLES.close_code(Plane.GATEWAY, 4999) is None
 
@@ -192,14 +199,14 @@ def test_later_files_override_earlier_ones(tmp_path: Path) -> None:
         ),
         (
             '[[close_code]]\nplane = "gateway"\nnumber = 4014\nreconect = true\n',
-            "[[close_code]] number 1 (plane 'gateway', number 4014): it may not have a key 'reconect'; "
+            "[[close_code]] number 1 (plane 'gateway', number 4014): 'reconect' is not one of its keys; "
             "expected reconnect",
         ),
         ('[[capability]]\nbit = 40\nname = "NEW"\n', "[[capability]] number 1 (bit 40): a new row lacks effect"),
         ('[[opcode]]\nname = "X"\n', "a new row lacks plane, number, direction, meaning"),
         ('[[opcode]]\nplane = "voice"\nnumber = 11\n', "several opcodes have that number; add the direction"),
         ('[[secret]]\nkey = "x"\nsource = ["nowhere"]\n', "there is no source 'nowhere'; expected the id of"),
-        ("[[intent]]\nbit = 0\n[[intent]]\nbit = 0\n", "[[intent]] number 2 (bit 0): it is there twice"),
+        ("[[intent]]\nbit = 0\n[[intent]]\nbit = 0\n", "[[intent]] number 2 (bit 0): it appears twice"),
     ],
 )
 def test_a_bad_table_is_refused_with_the_row_and_what_was_expected(tmp_path: Path, toml: str, said: str) -> None:

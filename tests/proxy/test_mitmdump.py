@@ -82,7 +82,7 @@ def test_hosts_of_the_users_own_are_decrypted_too(host: str, yes: tuple[str, int
 
 @pytest.mark.parametrize("host", ["", "*.", "chat.example.org:http", "chat.example.org:99999"])
 def test_a_host_that_is_none_is_wrong_usage(host: str) -> None:
-    with pytest.raises(UsageError, match="a host is named as HOST, HOST:PORT or"):
+    with pytest.raises(UsageError, match="a host is HOST, HOST:PORT or"):
         _opened(("example.org", 443), (host,))
 
 
@@ -115,7 +115,7 @@ def test_a_proxy_that_dies_at_once_is_said_so(tmp_path: Path, capfd: pytest.Capt
         modes=["regular@nowhere"],
         options={"confdir": str(tmp_path)},
     )
-    with pytest.raises(EnvironmentProblem, match=r"mitmdump ended at once \(exit code 1\)"), Proxy(settings):
+    with pytest.raises(EnvironmentProblem, match=r"mitmdump exited right away \(exit code 1\)"), Proxy(settings):
         pass
     assert "regular@nowhere" in capfd.readouterr().err
 

@@ -427,7 +427,7 @@ def test_a_connection_that_mitmproxy_gave_up_is_closed_by_the_proxy(
     stand.close(connection, 1006)
     monkeypatch.undo()
     closed = stand.recorded()[-1]
-    reason = "nothing was said for 600 s, so mitmproxy closed the connection"
+    reason = "no traffic for 600 s, so mitmproxy closed the connection"
     assert closed == Closed(1, closed.at_ns, 1006, reason, "proxy", Mark.TOLD_1000)
 
 
@@ -484,7 +484,7 @@ def test_a_capture_that_exists_is_continued(tmp_path: Path) -> None:
 def test_a_file_that_is_no_capture_is_refused_in_our_words(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     stand = Stand(tmp_path / "bot.gwcap")
-    with pytest.raises(exceptions.OptionsError, match=r"notes.txt exists and is no gwinspect capture, so it is left"):
+    with pytest.raises(exceptions.OptionsError, match=r"notes.txt is not a gwinspect capture; not overwriting it"):
         stand.context.configure(stand.recorder, gwinspect_capture=str(tmp_path / "notes.txt"))
 
 
@@ -570,7 +570,7 @@ def test_what_a_full_disk_costs_is_a_row_of_each_connection(
             stand.say(first, _LARGE)
         _await(lambda: "cannot be written" in caplog.text)
         stand.say(first, _LARGE)
-        _await(lambda: "no room left to hold messages" in caplog.text)
+        _await(lambda: "no memory left to hold messages" in caplog.text)
         for number in range(5):
             stand.say(second, b'{"op":11}', from_client=number < 2)
         stand.close(second, 1000, by_client=True)
@@ -610,11 +610,11 @@ def test_a_disk_that_stays_full_to_the_end_is_said(
         _await(lambda: "cannot be written" in caplog.text)
         for _ in range(3):
             stand.say(connection, b"x" * 4000)
-        _await(lambda: "no room left to hold messages" in caplog.text)
+        _await(lambda: "no memory left to hold messages" in caplog.text)
         stand.close(connection, 1000)
         stand.recorder.done()
-    assert "recording never came back" in caplog.text
-    assert caplog.text.count("no room left") == 1
+    assert "the recording could not be continued" in caplog.text
+    assert caplog.text.count("no memory left") == 1
     reader = Reader(stand.capture)
     assert "finished_at" not in reader.meta()
     reader.close()
@@ -671,7 +671,7 @@ def test_what_a_full_queue_refuses_is_a_row(
     assert [type(each) for each in happenings if each.connection == 1] == [Opened, Frame, Gap, Frame, Closed]
     assert [type(each) for each in happenings if each.connection == 2] == [Opened, Frame, Gap, Closed]
     assert [mark for _, mark in _frames(happenings)] == [Mark.NONE] * 4
-    assert "messages are not recorded: the disk is too slow" in caplog.text
+    assert "messages are lost: the disk is too slow" in caplog.text
 
 
 def test_hosts_are_named_when_no_gateway_comes(
@@ -757,10 +757,10 @@ def test_a_clock_that_is_set_keeps_rows_in_order_and_leaves_a_note(
 def test_a_rule_does_not_flood_the_log(stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "gwinspect")
     connection = stand.open()
-    for _ in range(scribe.MOST_TOLD + 5):
+    for _ in range(scribe.MOST_LOGGED + 5):
         stand.say(connection, b'{"op":11}', injected=True)
     stand.recorded()
-    assert caplog.text.count("changed-by-proxy") == scribe.MOST_TOLD
+    assert caplog.text.count("changed-by-proxy") == scribe.MOST_LOGGED
     assert "ack-without-heartbeat" not in caplog.text
 
 
@@ -917,7 +917,7 @@ def test_a_bug_in_telling_connections_apart_leaves_the_others(
     for _ in range(3):
         stand.say(unknown, HELLO)
         stand.say(connection, HELLO)
-    _await(lambda: "a message could not be taken in (bug in gwinspect: KeyError in" in caplog.text)
+    _await(lambda: "a message could not be stored (bug in gwinspect: KeyError in" in caplog.text)
     assert [data for data, _ in _frames(stand.recorded())] == [HELLO] * 3
     assert caplog.text.count("bug in gwinspect") == 1
     assert "s3cret" not in caplog.text
@@ -933,7 +933,7 @@ def test_a_bug_in_telling_of_rows_costs_none(
     monkeypatch.setattr(scribe.Scribe, "_tell", broken)
     connection = stand.open()
     stand.say(connection, HELLO)
-    _await(lambda: "a row could not be told here" in caplog.text)
+    _await(lambda: "a row could not be printed here" in caplog.text)
     stand.say(connection, b'{"op":11}')
     assert [data for data, _ in _frames(stand.recorded())] == [HELLO, b'{"op":11}']
 
@@ -974,7 +974,7 @@ def test_an_upgrade_that_mitmproxy_takes_for_something_else_is_a_row(stand: Stan
     stand.recorder.response(other)
     [opened] = stand.recorded()
     assert isinstance(opened, Opened)
-    assert "mitmproxy does not take the answer for a WebSocket's" in (opened.refusal or "")
+    assert "mitmproxy does not accept the answer as a WebSocket's" in (opened.refusal or "")
 
 
 def test_an_upgrade_that_mitmproxy_would_fail_over_is_ended_and_a_row(stand: Stand) -> None:
@@ -999,7 +999,7 @@ def test_a_connection_over_which_mitmproxy_fails_is_ended(stand: Stand) -> None:
     closed = [(each.connection, each.by, each.reason) for each in stand.recorded() if isinstance(each, Closed)]
     failed, stopped = sorted(closed)
     assert failed[:2] == (1, "proxy")
-    assert failed[2].startswith("mitmproxy failed over this connection")
+    assert failed[2].startswith("mitmproxy failed on this connection")
     assert stopped == (2, "proxy", "mitmproxy was stopped")
 
 

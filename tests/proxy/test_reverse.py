@@ -181,7 +181,7 @@ def test_a_host_that_nobody_named_is_not_led_to(stand: Stand, caplog: pytest.Log
     """After a restart of the proxy nothing is remembered; the first gateway resumes too, if less well."""
     flow = stand.asks(f"{PREFIX}169.254.169.254/?v=10")
     assert flow.request.url == "https://gateway.discord.gg/?v=10"
-    assert "no READY named" in caplog.text
+    assert "no READY here named" in caplog.text
 
 
 def test_a_listener_leads_only_where_its_own_clients_were_sent(stand: Stand) -> None:

@@ -133,7 +133,7 @@ def test_what_was_noticed_stands_below_its_row_with_the_rows_that_prove_it() -> 
 def test_a_close_says_what_led_to_it_and_what_the_client_did_next() -> None:
     login = Conversation().opens().server(HELLO).client(identify()).server(ready())
     shown = lines(login.closes(1006, by="server"))
-    assert any("Here: The server broke off" in text for text in shown)
+    assert any("Here: The server dropped the connection" in text for text in shown)
     assert shown[-1].strip() == "reconnect: yes; resume: yes"
 
 

@@ -1,7 +1,7 @@
 """Guilds that are to come, or to come back."""
 
 from inspector.session.guilds import MAX_GUILDS, Guilds
-from inspector.session.said import At
+from inspector.session.messages import At
 
 READY = At(1, 10)
 

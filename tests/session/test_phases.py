@@ -70,7 +70,7 @@ def test_events_that_move_a_connection_are_those_of_the_table() -> None:
 
 
 @pytest.mark.parametrize(
-    ("befell", "phase"),
+    ("transition", "phase"),
     [
         (["dropped"], "dropped"),
         (["dropped", "asks"], "resuming"),
@@ -81,9 +81,9 @@ def test_events_that_move_a_connection_are_those_of_the_table() -> None:
         (["may resume", "asks", "dropped"], "dropped"),
     ],
 )
-def test_a_session_lives_until_it_is_destroyed(befell: list[str], phase: str) -> None:
+def test_a_session_lives_until_it_is_destroyed(transition: list[str], phase: str) -> None:
     now = "live"
-    for what in befell:
+    for what in transition:
         now = session_phase(now, what)
     assert now == phase
 

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
+from inspector.session.messages import At
 from inspector.session.proposals import Proposed, changed, inner, number_in, read_proposals, references
-from inspector.session.said import At
 from tests.diagnose.dave_talk import ADA, BJORN, BOT, add, commit, package, package_ref, ref, remove
 
 

@@ -191,7 +191,7 @@ def test_an_open_says_why_there_is_no_connection_and_no_password() -> None:
         (Closed(1, 0, 4009, "Session timed out.", "server"), "4009 Session timed out, closed by the server"),
         (Closed(1, 0, 4999, "go\x1baway"), r"4999, “go\x1baway”"),
         (Closed(1, 0, None), "end not recorded"),
-        (Closed(1, 0, None, by="client"), "no code known, closed by the client"),
+        (Closed(1, 0, None, by="client"), "code unknown, closed by the client"),
     ],
 )
 def test_a_close_in_words(closed: Closed, summary: str) -> None:

@@ -55,7 +55,7 @@ def test_an_ack_answers_the_oldest_heartbeat(op: int) -> None:
     talk = Conversation().opens().client({"op": op, "d": 1}).waits(31).server(ACK)
     talk.client({"op": op, "d": 2}).client({"op": op, "d": 3}).server(ACK).server(ACK).server(ACK)
     found = [note for note in notes(talk) if note]
-    assert found == ["after 41 ms", "after 20 ms", "after 20 ms", "no heartbeat was waiting for it"]
+    assert found == ["after 41 ms", "after 20 ms", "after 20 ms", "no heartbeat was pending"]
 
 
 def test_an_ack_within_a_millisecond_took_some_time() -> None:
@@ -65,7 +65,7 @@ def test_an_ack_within_a_millisecond_took_some_time() -> None:
 def test_the_server_may_ask_for_a_heartbeat() -> None:
     assert notes(Conversation().opens().server(HEARTBEAT).server(ACK))[1:] == [
         "the server asks for a heartbeat now",
-        "no heartbeat was waiting for it",
+        "no heartbeat was pending",
     ]
 
 
@@ -76,7 +76,7 @@ def test_heartbeats_of_a_voice_gateway_are_paired_by_their_nonce() -> None:
 
 def test_a_nonce_that_was_never_sent_answers_nothing() -> None:
     talk = voice().client(beat(100)).server(back(999)).server(back(100))
-    assert notes(talk)[2:] == ["no heartbeat was waiting for it", "after 20 ms"]
+    assert notes(talk)[2:] == ["no heartbeat was pending", "after 20 ms"]
 
 
 def test_before_version_8_the_nonce_is_the_body() -> None:
@@ -94,7 +94,7 @@ def test_heartbeats_of_every_voice_version_are_paired_by_their_nonce(version: in
 
     talk = Conversation(plane=Plane.VOICE, url=f"wss://invented.discord.media/?v={version}").opens()
     talk.client(asked(7)).client(asked(8)).server(answered(8)).server(answered(7)).server(answered(7))
-    assert notes(talk)[3:] == ["after 10 ms", "after 30 ms", "no heartbeat was waiting for it"]
+    assert notes(talk)[3:] == ["after 10 ms", "after 30 ms", "no heartbeat was pending"]
 
 
 def test_numbers_of_a_voice_connection_are_not_those_of_its_main_one() -> None:

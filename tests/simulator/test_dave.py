@@ -133,7 +133,7 @@ def test_two_who_come_at_once_each_get_a_welcome_of_their_own() -> None:
 def test_who_lost_step_is_removed_and_added_in_one_commit() -> None:
     room = _two()
     lost = room.members[int(BOT["id"])]
-    lost.start_anew()
+    lost.start_over()
     room.group.offer(int(BOT["id"]), lost.key_package())
     bot = int(BOT["id"])
     room.tell([room.group.remove(bot), room.group.add(bot)])
@@ -163,7 +163,7 @@ def test_people_start_anew_after_a_downgrade() -> None:
     room = _two()
     room.group = ServerGroup(int(LOUNGE), room.sender)
     for user_id, member in room.members.items():
-        member.start_anew()
+        member.start_over()
         room.group.offer(user_id, member.key_package())
     room.add(BOT, ADA)
     room.commit(ADA)
@@ -240,7 +240,7 @@ def test_a_key_package_may_come_in_an_mls_message() -> None:
 
 
 def test_nobody_is_removed_who_is_not_there() -> None:
-    with pytest.raises(ScriptError, match="they are no member"):
+    with pytest.raises(ScriptError, match="they are not a member"):
         _two().group.remove(int(BJORN["id"]))
 
 

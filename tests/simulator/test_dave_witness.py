@@ -42,8 +42,8 @@ class Library:
     def enter(self, welcome: bytes, people: set[str]) -> None:
         assert self._member.enter(welcome)
 
-    def start_anew(self) -> None:
-        self._member.start_anew()
+    def start_over(self) -> None:
+        self._member.start_over()
 
     @property
     def user_ids(self) -> set[str]:
@@ -64,7 +64,7 @@ class Libdave(Library):
         self._session: Any = libdave.Session()
         self._sender = sender
         self._users: set[str] = set()
-        self.start_anew()
+        self.start_over()
 
     def key_package(self) -> bytes:
         return bytes(self._session.get_marshalled_key_package())
@@ -79,7 +79,7 @@ class Libdave(Library):
     def enter(self, welcome: bytes, people: set[str]) -> None:
         self._take(self._session.process_welcome(welcome, people))
 
-    def start_anew(self) -> None:
+    def start_over(self) -> None:
         self._session.reset()
         self._session.init(1, int(LOUNGE), BOT["id"])
         self._session.set_external_sender(self._sender)
@@ -151,10 +151,10 @@ class Watched:
             self.people.discard(who["id"])
             self.talk.server({"op": 13, "d": {"user_id": who["id"]}})
 
-    def start_anew(self) -> None:
+    def start_over(self) -> None:
         self.talk.renews()
-        self.call.start_anew()
-        self.bot.start_anew()
+        self.call.start_over()
+        self.bot.start_over()
         self.offer()
 
     def agree(self) -> None:
@@ -215,10 +215,10 @@ def test_the_witness_begins_anew_with_a_new_group(library: type[Library]) -> Non
     watched = Watched(library)
     for _ in lived(watched, Random(7), 3):
         pass
-    watched.start_anew()
+    watched.start_over()
     assert state(watched.talk).group is None
     guests = [who for who in PEOPLE if who["id"] in watched.people]
     watched.propose(watched.call.add(BOT, *guests))
     watched.announce(BOT)
     watched.agree()
-    assert [each.rule for each in found(watched.talk) if each.rule.startswith("dave-")] == ["dave-group-anew"]
+    assert [each.rule for each in found(watched.talk) if each.rule.startswith("dave-")] == ["dave-group-replaced"]

@@ -92,5 +92,5 @@ def test_a_name_that_is_not_there_brings_the_nearest() -> None:
 
 @pytest.mark.parametrize("name", ["close-1005", "close-999", "voice-close-1006", "voice-close-65536"])
 def test_a_code_that_cannot_cross_the_wire_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="no close code"):
+    with pytest.raises(UsageError, match="not a close code"):
         scenario(name)

@@ -88,7 +88,7 @@ def test_a_call_that_loses_step_is_told_with_its_transitions_and_rows() -> None:
 def test_joining_again_without_encryption_is_told_as_a_loop() -> None:
     rows = [each for each in chain.from_iterable(noticed("dave-required")) if each.rule == "voice-close-4017"]
     assert len(rows) == 3
-    assert "offers DAVE version 0, which is none, and the call wants version 1 or above" in rows[0].text
+    assert "offers DAVE version 0, which is none, and the call requires version 1 or above" in rows[0].text
     assert "That makes 3 times within" in rows[2].text
     assert set(rows[2].evidence) > {rows[0].event, rows[1].event}
 

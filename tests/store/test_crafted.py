@@ -180,7 +180,7 @@ def test_any_cell_may_hold_anything(capture: Path, sound: bytes, table: str) -> 
 @pytest.mark.parametrize(
     ("table", "column", "value", "text"),
     [
-        ("event", "wire_bytes", "text", "has text as `wire_bytes`, where a whole number belongs; `gwinspect reindex`"),
+        ("event", "wire_bytes", "text", "has text as `wire_bytes`, expected a whole number; `gwinspect reindex`"),
         ("event", "id", "largest", "has 9223372036854775807 as `id`, which is not the number of a row"),
         ("finding", "evidence", "json-endless", "something other than numbers of rows as `evidence`"),
         ("connection", "headers", "json-deep", "JSON that cannot be read"),

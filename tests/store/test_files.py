@@ -78,7 +78,7 @@ def test_a_newer_schema_asks_for_an_upgrade(capture: Path) -> None:
 @pytest.mark.parametrize("schema", [0, 1, 2])
 def test_a_schema_that_was_never_released_is_refused(capture: Path, schema: int) -> None:
     edit(capture, f"pragma user_version = {schema}")
-    assert f"has schema {schema}, and captures that were ever released have 3 or a later one" in refusal(capture)
+    assert f"has schema {schema}, but released captures start at 3" in refusal(capture)
     with pytest.raises(CaptureError):
         Writer(capture, default(), made_by="test")
 
@@ -118,7 +118,7 @@ def test_a_damaged_file_is_not_reindexed(capture: Path) -> None:
 @unprivileged
 def test_someone_elses_file_is_refused(capture: Path) -> None:
     capture.chmod(0)
-    assert "may not be read by this user" in refusal(capture)
+    assert "permission denied: " in refusal(capture)
 
 
 @unprivileged
@@ -144,7 +144,7 @@ def test_a_place_where_no_capture_can_be_is_refused_in_a_sentence(tmp_path: Path
     for attempt in (lambda: check_target(tmp_path / path), lambda: Writer(tmp_path / path, default(), made_by="test")):
         with pytest.raises(CaptureError) as caught:
             attempt()
-        assert re.search(r"is a folder|is not a folder|is no gwinspect capture", str(caught.value))
+        assert re.search(r"is a folder|is not a folder|is not a gwinspect capture", str(caught.value))
     assert (tmp_path / "other").read_bytes() == b"precious"
 
 

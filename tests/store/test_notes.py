@@ -168,7 +168,7 @@ def test_two_viewers_keep_what_the_other_wrote(capture: Path, events: dict[int, 
         (b"\xff\xfe\x00", "cannot be read"),
         (b"[]", "does not say its version"),
         (b'{"rows": []}', "does not say its version"),
-        (b'{"gwinspect_notes": 1}', "rows are no list"),
+        (b'{"gwinspect_notes": 1}', "rows are not a list"),
         (b'{"gwinspect_notes": 1, "rows": [7]}', "item 1 of its rows"),
         (b'{"gwinspect_notes": 1, "rows": [{"n": 1}]}', "item 1 of its rows"),
         (b'{"gwinspect_notes": 2, "rows": []}', "newer gwinspect"),
@@ -186,7 +186,7 @@ def test_a_file_that_is_not_understood_is_named_and_left_alone(capture: Path, co
 def test_a_file_that_was_damaged_meanwhile_is_left_alone(capture: Path, events: dict[int, Event]) -> None:
     notes = Notes(capture)
     notes.path.write_bytes(b"{torn")
-    with pytest.raises(CaptureError, match="left alone"):
+    with pytest.raises(CaptureError, match="was not changed"):
         notes.toggle(3, events[3])
     assert notes.path.read_bytes() == b"{torn"
     assert notes.marked == {3}
@@ -230,7 +230,7 @@ def test_a_failed_write_leaves_the_old_file(
 
 def test_notes_and_rows_are_bounded(capture: Path, events: dict[int, Event], monkeypatch: pytest.MonkeyPatch) -> None:
     notes = Notes(capture)
-    with pytest.raises(CaptureError, match="10,000 characters, and this has 10,001"):
+    with pytest.raises(CaptureError, match="10,000 characters, and this one has 10,001"):
         notes.set_note(3, events[3], "x" * 10_001)
     assert notes.note(3) is None
     monkeypatch.setattr(module, "MOST_ROWS", 1)

@@ -71,7 +71,7 @@ def test_one_that_is_cut_short_changes_nothing(capture: Path, error: BaseExcepti
     with pytest.raises(kind) as raised:
         reindex(capture, default(), progress)
     if isinstance(error, OSError):
-        assert str(raised.value) == f"{capture} could not be reindexed (No space left on device) and is as it was"
+        assert str(raised.value) == f"{capture} could not be reindexed (No space left on device); it is unchanged"
     assert capture.read_bytes() == before
     assert files(capture) == ["x.gwcap"]
 

@@ -536,7 +536,7 @@ async def test_a_row_without_frames_says_so() -> None:
     async with app.run_test(size=(110, 40)) as pilot:
         app.detail.choose(WIRE)
         await pilot.pause()
-        assert "this row is no message" in app.text
+        assert "this row is not a message" in app.text
 
 
 async def test_changes_since_the_previous_of_the_kind_are_listed() -> None:

@@ -59,7 +59,7 @@ async def test_all_findings_are_listed_and_one_is_told_whole(path: Path) -> None
             assert words in text
         await pilot.press("space", "j")
         await pilot.pause()
-        for words in ("close-4009", "Connect again, and identify anew", "Wrong: It tried to resume the session."):
+        for words in ("close-4009", "Reconnect, and start a new session", "Wrong: It tried to resume the session."):
             assert words in shown(app)
         await pilot.press("space")
         await pilot.pause()
@@ -105,7 +105,7 @@ async def test_mild_findings_and_others_than_the_wanted_can_be_left_out(path: Pa
         assert screen.focused is screen.query_one(FindingList)
         await pilot.press("slash", *"xyz", "enter")
         await pilot.pause()
-        assert "No case is like that" in shown(app)
+        assert "No case matches" in shown(app)
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is app.main)
 
@@ -117,7 +117,7 @@ async def test_what_is_noticed_while_one_looks_comes_to_the_list(growing: Callab
     app = GwinspectApp(capture.path, marks=UNICODE, follow=True)
     async with app.run_test(size=(100, 30)) as pilot:
         await on_findings(app, pilot)
-        assert f"Nothing found. {len(RULES)} rules were checked." in shown(app)
+        assert f"No problems found. {len(RULES)} rules checked." in shown(app)
         db = connect(capture.path, write=True)
         add(db, [Finding("a-rule", Severity.WARN, "Silence.", 2)])
         db.close()
@@ -180,7 +180,7 @@ async def test_the_detail_has_the_findings_of_a_row_and_what_it_is_evidence_of(p
         await until(pilot, lambda: app.main.timeline.current == 46)
         await until(pilot, lambda: "resume-refused at row 47" in shown(app))
         app.main.timeline.goto(1)
-        await until(pilot, lambda: "Nothing was noticed at this row." in shown(app))
+        await until(pilot, lambda: "No findings at this row." in shown(app))
 
 
 async def test_the_first_line_of_the_timeline_counts_cases_and_a_key_leads_from_one_to_the_next(path: Path) -> None:

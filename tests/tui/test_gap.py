@@ -31,5 +31,5 @@ async def test_a_gap_is_a_row_with_an_explanation(tmp_path: Path) -> None:
             await pilot.pause()
             said += "\n".join(screen_text(app))
         assert "messages that were not recorded" in said
-        assert "The recording lacks 1 message of this connection here" in said
+        assert "The recording is missing 1 message of this connection here" in said
         assert not app.main.query_one(Banner).has_class("trouble")

@@ -25,7 +25,7 @@ async def test_the_screen_goes_on_with_the_recording(tmp_path: Path) -> None:
         await until(pilot, lambda: any("Heartbeat" in line for line in screen_text(app)))
         text = "\n".join(screen_text(app))
         assert "before the file" in text
-        assert "was taken away; the recording goes on in" in text
+        assert "was deleted or replaced; the recording continues in" in text
         assert "bot-2.gwcap" in text
         writer.write(talk.server(message("and after")).happenings[-1:])
         await until(pilot, lambda: any("and after" in line for line in screen_text(app)))

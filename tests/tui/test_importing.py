@@ -101,7 +101,7 @@ async def test_what_came_before_it_broke_off_stays_with_the_reason(filling: Impo
         filling.write(Conversation().opens().server(HELLO))
         await until(pilot, lambda: any("Hello" in line for line in screen_text(app)))
         filling.end(CaptureError("bot.mitm could not be read: Input/output error"))
-        await until(pilot, lambda: any("The import broke off" in line for line in screen_text(app)))
+        await until(pilot, lambda: any("The import failed" in line for line in screen_text(app)))
         text = "\n".join(screen_text(app))
         assert "bot.mitm could not be read: Input/output error" in text
         assert "Hello" in text

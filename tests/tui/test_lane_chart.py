@@ -15,6 +15,7 @@ from inspector.tui.widgets.charts.lane_chart import LaneChart
 from tests.conversation import HELLO, Conversation, identify, ready
 from tests.tui.conftest import SAMPLES, screen_text, until
 from tests.tui.noticed import troubled
+from tests.voice_call import written
 
 
 @pytest.fixture
@@ -54,6 +55,14 @@ async def test_every_connection_has_a_lane_by_session(path: Path) -> None:
         assert "#1 close 4009 Session timed out, row 43" in shown(app)
 
 
+async def test_a_client_s_own_close_is_not_called_what_discord_means_by_the_code(tmp_path: Path) -> None:
+    talk = Conversation().opens().server(HELLO).client(identify()).server(ready()).closes(4000, by="client")
+    app = GwinspectApp(written(tmp_path / "own.gwcap", talk.happenings), marks=UNICODE)
+    async with app.run_test(size=(120, 24)) as pilot:
+        await on_lanes(app, pilot, 5)
+        assert "#1 close 4000, row 5" in shown(app)
+
+
 async def test_the_cursor_tells_what_is_there_and_enter_goes_to_it(path: Path) -> None:
     app = GwinspectApp(path, marks=UNICODE)
     async with app.run_test(size=(120, 24)) as pilot:
@@ -83,7 +92,7 @@ async def test_zooming_keeps_what_is_under_the_cursor_in_its_place(path: Path) -
         await pilot.press("plus", "plus", "plus")
         assert chart.window[1] - chart.window[0] < (end - start) / 7
         assert abs(chart.cursor - column) <= 1
-        assert "in sight" in shown(app)
+        assert "shown" in shown(app)
         before = chart.window
         await pilot.press("shift+left")
         assert chart.window[0] < before[0]

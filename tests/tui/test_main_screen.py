@@ -114,7 +114,7 @@ async def test_a_place_that_is_none_is_explained_and_asked_for_again(sample: Sam
         await type_in(pilot, "noon")
         await pilot.press("enter")
         await pilot.pause()
-        assert "neither a row's number nor a time" in "\n".join(screen_text(app))
+        assert "neither a row number nor a time" in "\n".join(screen_text(app))
         await pilot.press("escape")
         assert not app.main.query_one(Prompt).has_class("asking")
 
@@ -469,7 +469,7 @@ async def test_a_filter_that_nothing_passes_says_so(sample: Sample) -> None:
     app = app_on(sample("resume"), where="op == 97")
     async with app.run_test(size=(120, 20)) as pilot:
         await until(
-            pilot, lambda: isinstance(app.screen, MainScreen) and "No row passes" in "\n".join(screen_text(app))
+            pilot, lambda: isinstance(app.screen, MainScreen) and "No row matches" in "\n".join(screen_text(app))
         )
 
 

@@ -295,7 +295,7 @@ async def test_an_empty_capture_says_so_and_fills(growing: Callable[[], Any]) ->
     capture = growing()
     host = Host(capture.path)
     async with host.run_test(size=LARGE) as pilot:
-        await until(pilot, lambda: "Nothing has passed yet." in shown(host))
+        await until(pilot, lambda: "No messages yet." in shown(host))
         assert "no rows yet" in shown(host)
         await pilot.press("right", "enter", "s", "shift+tab", "down", "enter")
         assert host.result is STILL_LOOKING

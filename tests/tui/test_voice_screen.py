@@ -115,7 +115,7 @@ async def test_attempts_that_came_to_nothing_are_gone_through_one_by_one(tmp_pat
     app = GwinspectApp(written(tmp_path / "a.gwcap", together(main, first)), marks=UNICODE)
     async with app.run_test(size=(120, 40)) as pilot:
         await on_voice(app, pilot)
-        assert "handshake 1 of 2  voice #2  came to nothing with close 4017" in shown(app)
+        assert "handshake 1 of 2  voice #2  failed with close 4017" in shown(app)
         assert line(app, "no Ready").split()[-1] == "never"
         await pilot.press("right_square_bracket", "down")
         await pilot.pause()
@@ -125,6 +125,15 @@ async def test_attempts_that_came_to_nothing_are_gone_through_one_by_one(tmp_pat
         # What never came has no row, but what came before it has.
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is app.main and app.main.timeline.current == 12)
+
+
+async def test_a_client_s_own_close_has_no_name_of_discord_s(tmp_path: Path) -> None:
+    main, first = asks(logged_in()), introduced(voice()).closes(4006, "", "client")
+    app = GwinspectApp(written(tmp_path / "a.gwcap", together(main, first)), marks=UNICODE)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await on_voice(app, pilot)
+        assert "close 4006" in shown(app)
+        assert "close 4006 Session" not in shown(app)
 
 
 async def test_without_a_call_it_says_so(tmp_path: Path) -> None:

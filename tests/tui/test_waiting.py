@@ -98,8 +98,8 @@ async def test_hostile_lines_are_inert() -> None:
     [
         (None, False, False, "This capture has no rows."),
         (None, True, False, "No rows yet."),
-        (None, True, True, "No row passes the filter."),
-        (Proxy(), True, True, "No row passes the filter."),
+        (None, True, True, "No row matches the filter."),
+        (Proxy(), True, True, "No row matches the filter."),
     ],
 )
 async def test_why_there_is_no_row_is_said(source: LiveProxy | None, growing: bool, filtered: bool, said: str) -> None:

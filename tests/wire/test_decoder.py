@@ -243,7 +243,7 @@ def test_bombs_of_small_payloads_have_a_limit_together() -> None:
 
 def test_a_client_that_compresses_is_told_of() -> None:
     what = alone(zlib.compress(json.dumps(identify()).encode()), text=False, client=True)
-    assert (what.op, what.problems) == (2, ("clients may not compress what they send (close 4002)",))
+    assert (what.op, what.problems) == (2, ("clients must not compress what they send (close 4002)",))
 
 
 def test_what_a_server_closes_for_is_told_from_what_is_merely_odd() -> None:
@@ -338,7 +338,7 @@ def test_bytes_after_a_payload_are_told() -> None:
 
 def test_text_that_is_not_quite_json_is_read_and_told() -> None:
     assert alone(b'\xef\xbb\xbf{"op":1}').problems == ("the text begins with a byte order mark",)
-    assert alone(b'{"op":1,"d":"\xff"}').problems == ("some bytes are no UTF-8",)
+    assert alone(b'{"op":1,"d":"\xff"}').problems == ("some bytes are not UTF-8",)
 
 
 def test_remote_auth_has_words_for_opcodes() -> None:

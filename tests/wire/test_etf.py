@@ -443,11 +443,11 @@ def test_compressed_terms_do_not_nest() -> None:
 @pytest.mark.parametrize(
     ("data", "offset", "said"),
     [
-        (b"", 0, "the term goes on after its 0 bytes"),
-        (b"\x83t\0\0", 4, "the term goes on after its 4 bytes"),
+        (b"", 0, "the term is cut off after 0 bytes"),
+        (b"\x83t\0\0", 4, "the term is cut off after 4 bytes"),
         (b"\x83m\0\0\0\5ab", 8, "the term at byte 1 takes 10 bytes, and 7 are there"),
         (b"\x02", 0, "a term begins with byte 131, and this begins with 2"),
-        (b"\x83g\x61\x01", 2, "an atom was expected at byte 2, and there is tag 97"),
+        (b"\x83g\x61\x01", 2, "an atom was expected at byte 2, found tag 97"),
         (b"\x83P\0\0\0\1xx", 6, "a compressed term does not inflate"),
     ],
 )

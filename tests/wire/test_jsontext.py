@@ -137,7 +137,7 @@ def test_lone_surrogates_survive_in_both_spellings() -> None:
 def test_bytes_that_are_no_utf_8_are_replaced_and_reported() -> None:
     problems: list[str] = []
     assert loads(b'{"d":"a\xffb"}', problems) == {"d": "a\ufffdb"}
-    assert problems == ["some bytes are no UTF-8"]
+    assert problems == ["some bytes are not UTF-8"]
 
 
 def test_a_byte_order_mark_is_skipped_and_reported() -> None:
@@ -159,14 +159,14 @@ def test_control_characters_in_strings_are_taken() -> None:
         (b'{"op":1', "truncated", 7, "the text ends after 7 bytes, before the document does"),
         (b'{"op":tru', "truncated", 9, "the text ends after 9 bytes, before the document does"),
         (b"\xef\xbb", "truncated", 2, "the text ends after 2 bytes, before the document does"),
-        (b'{"op":1,}', "not-json", 8, "a key in quotes was expected at byte 8, and there is '}'"),
-        (b'{"op" 1}', "not-json", 6, "a colon was expected at byte 6, and there is '1'"),
-        (b"[1 2]", "not-json", 3, "a comma or ] was expected at byte 3, and there is '2'"),
-        (b'{"op":x}', "not-json", 6, "a value was expected at byte 6, and there is 'x'"),
-        (b"\x83t\0\0", "not-json", 0, "a value was expected at byte 0, and there is byte 0x83"),
+        (b'{"op":1,}', "not-json", 8, "expected a key in quotes at byte 8, found '}'"),
+        (b'{"op" 1}', "not-json", 6, "expected a colon at byte 6, found '1'"),
+        (b"[1 2]", "not-json", 3, "expected a comma or ] at byte 3, found '2'"),
+        (b'{"op":x}', "not-json", 6, "expected a value at byte 6, found 'x'"),
+        (b"\x83t\0\0", "not-json", 0, "expected a value at byte 0, found byte 0x83"),
         (b'{"op":1} {', "not-json", 9, "the document ends at byte 8, and something follows at byte 9"),
-        (b'"\\x"', "not-json", 0, "a value was expected at byte 0, and there is '\"'"),
-        (b"[1.5.", "not-json", 1, "a value was expected at byte 1, and there is '1'"),
+        (b'"\\x"', "not-json", 0, "expected a value at byte 0, found '\"'"),
+        (b"[1.5.", "not-json", 1, "expected a value at byte 1, found '1'"),
         (b"[" * 1_000_000, "limit", 512, "values nest deeper than 512 levels at byte 512"),
     ],
 )

@@ -167,7 +167,7 @@ def test_a_commit_with_a_path_has_the_new_leaf_and_its_nodes() -> None:
 def test_what_is_neither_there_nor_not_ends_the_commit() -> None:
     made, cursor, why = broken("Commit", b"\0\2\7")
     assert (made, cursor.at) == ({"proposals": []}, 1)
-    assert why == "Commit.path at byte 1: 2 says neither that it is there nor that it is not"
+    assert why == "Commit.path at byte 1: 2 says neither that it is present nor that it is absent"
 
 
 @pytest.mark.parametrize(("wire_format", "rest"), [(2, "01aa" + "00" * 8 + "01" + "000000"), (4, None), (9, "")])
@@ -233,7 +233,7 @@ def test_depth_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mls, "MAX_DEPTH", 1)
     made, _, why = broken("KeyPackage", KEY_PACKAGE[1:])
     assert list(made["leaf_node"]) == ["encryption_key", "signature_key", "credential"]
-    assert why == "KeyPackage.leaf_node.credential at byte 205: structures stand more than 1 deep"
+    assert why == "KeyPackage.leaf_node.credential at byte 205: structures nest more than 1 deep"
 
 
 def test_layouts_name_only_structures_and_fields_that_there_are() -> None:

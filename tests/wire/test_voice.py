@@ -219,15 +219,15 @@ def leaves(value: Any) -> int:
 @pytest.mark.parametrize(
     ("cut", "problem", "rest"),
     [
-        (1, "it cannot be read beyond d.key_package.version at byte 1: 2 bytes were expected, 0 are there", None),
+        (1, "it cannot be read past d.key_package.version at byte 1: 2 bytes were expected, 0 are there", None),
         (
             8,
-            "it cannot be read beyond d.key_package.init_key at byte 7: 65 bytes were expected, 1 are there",
+            "it cannot be read past d.key_package.init_key at byte 7: 65 bytes were expected, 1 are there",
             "404104",
         ),
         (
             221,
-            "it cannot be read beyond d.key_package.leaf_node.capabilities.cipher_suites at byte 221: "
+            "it cannot be read past d.key_package.leaf_node.capabilities.cipher_suites at byte 221: "
             "it should have 2 more bytes",
             None,
         ),
@@ -264,7 +264,7 @@ def test_a_length_that_is_none_ends_it() -> None:
 def test_a_list_that_is_longer_than_its_items_is_noticed() -> None:
     what = read(REVOKE[:4] + b"\x22" + REVOKE[5:])
     assert what.d == body(REVOKE)
-    assert what.problems == ("d.proposal_refs at byte 5: 34 bytes were announced, its items have 33",)
+    assert what.problems == ("d.proposal_refs at byte 5: 34 bytes were announced, but its items have 33",)
 
 
 @pytest.mark.parametrize("data", [b"\0\x03\x1b\7\1\2", b"\0\x03\x63\7\1\2"])

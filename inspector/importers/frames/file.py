@@ -1,6 +1,6 @@
 """Records into happenings.
 
-One line is read by itself: what is wrong with it costs no other. Lines are taken one at a time, so the same code reads
+One line is read on its own: what is wrong with it costs no other. Lines are taken one at a time, so the same code reads
 a file and one that grows (`inspector.importers.frames.growing`).
 """
 
@@ -120,7 +120,8 @@ class FramesFile(Source):
         for line, is_ended in self._lines():
             if not is_ended and line is not None and not _is_whole(line):
                 self.notes.append(
-                    f"{self.path.name} breaks off in line {self._line + 1:,}: it is being written, or was cut"
+                    f"{self.path.name} ends in the middle of line {self._line + 1:,}: it is being written, or "
+                    "was cut off"
                 )
                 break
             self._read += len(line or b"") + 1
@@ -131,16 +132,16 @@ class FramesFile(Source):
     def _conclude(self) -> None:
         for what, count in self._told.items():
             if count > _NOTES and what in _ABOUT:
-                self.notes.append(f"{count:,} lines of {self.path.name} {_ABOUT[what]}; the first are named")
+                self.notes.append(f"{count:,} lines of {self.path.name} {_ABOUT[what]}; the first are listed")
         if self._unknown:
             kinds = ", ".join(f"{kind} ({count:,})" for kind, count in self._unknown.most_common(_NOTES))
-            self.notes.append(f"records of kinds that this gwinspect does not know were skipped: {kinds}")
+            self.notes.append(f"records of unknown kinds were skipped: {kinds}")
         super()._conclude()
 
     def _why_empty(self) -> str:
         if not self._opens:
-            return "no connection was recorded; see that the client goes through the proxy"
-        return "none of the WebSockets in it is one"
+            return "no connection was recorded; make sure that the client goes through the proxy"
+        return "none of the WebSockets in it is a gateway's"
 
     def _lines(self) -> Iterator[tuple[bytes | None, bool]]:
         """Yield the lines of the file, each with whether it ends."""
@@ -206,7 +207,8 @@ class FramesFile(Source):
         if record.get("version") != VERSION:
             newer = str(record.get("version"))[:20]
             self.notes.append(
-                f"{self.path.name} is in version {newer} of its format; what version {VERSION} has is read"
+                f"{self.path.name} is in version {newer} of the format, this gwinspect reads version "
+                f"{VERSION}; what it does not know is skipped"
             )
         yield from self.finish()
         self._talks.clear()

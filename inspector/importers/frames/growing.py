@@ -142,12 +142,12 @@ class _Feeder(threading.Thread):
         try:
             self._follow()
         except (OSError, sqlite3.Error) as error:
-            self._tell(f"{self._source.path.name} is not followed any further: {error}")
+            self._tell(f"{self._source.path.name} is no longer followed: {error}")
         except Exception as error:
-            self._tell(marked(f"{self._source.path.name} is not followed any further", error))
+            self._tell(marked(f"{self._source.path.name} is no longer followed", error))
             raise
         finally:
-            # Whoever follows the capture waits for that.
+            # Anyone who follows the capture waits for that.
             with suppress(sqlite3.Error):
                 self._writer.finish()
 
@@ -196,7 +196,8 @@ class _Feeder(threading.Thread):
             except sqlite3.Error as error:
                 if not failed:
                     self._tell(
-                        f"{self._source.path.name} waits: its private copy cannot be written ({error}); make room"
+                        f"{self._source.path.name} is on hold: its private copy cannot be written ({error}); "
+                        "free some space"
                     )
                 failed, batch, amended = True, [], False
                 if self._stopping.wait(_PATIENCE):

@@ -1,4 +1,4 @@
-"""What stands in one line: bytes into lines, lines into records, and the values of a record.
+"""What is in one line: bytes into lines, lines into records, and the values of a record.
 
 Whatever raises here raises ValueError, with the rest of a sentence that begins with the record.
 """
@@ -147,7 +147,7 @@ def side_of(record: Record) -> Side | None:
 
 
 def headers_of(record: Record) -> dict[str, str]:
-    """Return the headers that `Opened.headers` may hold, whatever others stand there."""
+    """Return the headers that `Opened.headers` may hold, whatever others are there."""
     headers = record.get("headers")
     items = headers.items() if isinstance(headers, dict) else ()
     pairs = [(name, value) for name, value in items if isinstance(value, str)]

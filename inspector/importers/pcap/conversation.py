@@ -21,7 +21,7 @@ from inspector.importers.pcap.websocket import BINARY, CLOSE, PING, TEXT, Frames
 from inspector.importers.source import clean, kept_headers, refusal_of
 from inspector.model import Closed, Control, Frame, Gap, Happening, Mark, Opened, Plane, Side
 from inspector.protocol.hosts import plane_of, shape_of
-from inspector.session.said import udp_url
+from inspector.session.messages import udp_url
 
 # Bytes by which a stream is known for TLS or HTTP.
 _FIRST_BYTES = 8

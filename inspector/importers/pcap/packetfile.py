@@ -158,7 +158,7 @@ class PacketFile:
             try:
                 piece = self._file.read(max(_AHEAD, size - there))
             except (EOFError, zlib.error):
-                self.damage = "breaks off in its compressed data"
+                self.damage = "ends in the middle of its compressed data"
                 piece = b""
             if not piece:
                 break

@@ -42,7 +42,7 @@ PRIORITY = 10.0
 BUDGET = 64 * 1024 * 1024
 # Seconds of one turn of mitmproxy's loop that go into reading, some 2,000 messages. All traffic waits meanwhile.
 TURN = 0.3
-# And of those turns in which the rest is read, when nobody waits for it.
+# And of those turns in which the rest is read, when no one waits for it.
 SLICE = 0.02
 # Flows that are remembered, those that are no gateways too.
 MAX_FLOWS = 1000
@@ -106,7 +106,7 @@ class Transcripts:
             self._keep_within(transcript)
         if page is None:
             self._later(flow)
-            page = [("note", "… not read yet, as there is much before it")]
+            page = [("note", "… not read yet, because much comes before it")]
         return page
 
     def account(self, flow: Any) -> list[str]:

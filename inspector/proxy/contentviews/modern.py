@@ -9,7 +9,7 @@ class GatewayContentview:
     """A `mitmproxy.contentviews.Contentview`, which is a protocol, so mitmproxy need not be asked for it."""
 
     name = "gwinspect"
-    # mitmproxy's "yaml" does colour JSON, but nothing after the line of a row. This one looks at each word by itself.
+    # mitmproxy's "yaml" does colour JSON, but nothing after the line of a row. This one looks at each word on its own.
     syntax_highlight = "javascript"
 
     def __init__(self, transcripts: Transcripts) -> None:

@@ -107,10 +107,10 @@ class Transcript:
                 raise ValueError("the message is not, or no longer, in its flow")
         text = self._pages.get(place[0])
         if text is None:
-            return [("note", "… no longer kept, as much came after it; gwinspect.open shows the recording")]
+            return [("note", "… no longer in memory; gwinspect.open shows the recording")]
         page: Page = [(_SORTS[line[0]], line[1:]) for line in text.split("\n")]
         if message.content is not place[1] and message.content != place[1]:
-            page.insert(1, ("note", "! NOTE The proxy has changed this message since. What was sent is shown."))
+            page.insert(1, ("note", "! NOTE The proxy has changed this message since. This is what was sent."))
         if self._end is not None and message is self._last:
             page += [(_SORTS[line[0]], line[1:]) for line in self._closing(flow)]
         return page
@@ -183,7 +183,7 @@ class Transcript:
         self._ended(flow, self._end)
 
     def _closing(self, flow: HTTPFlow) -> list[str]:
-        """Return the lines on the end: in the words of whoever knows most of it."""
+        """Return the lines on the end: in the words of the one that knows most of it."""
         assert self._end is not None
         end, known = self._end, self._closes.get(flow)
         if known is not None:
@@ -209,9 +209,9 @@ class Transcript:
     def _part(self, frame: Frame) -> str:
         """Return the line for a message that completes nothing."""
         mark, word = (_MARKS.send, "send") if frame.from_client else (_MARKS.receive, "receive")
-        what = "part of a payload, which a later message completes"
+        what = "part of a payload that a later message completes"
         if self._connection.unread_frames > self._unread:
-            what = "not read, as the stream before it could not be"
+            what = "not decoded, because the stream before it could not be"
         return f"{clock(frame.at_ns)} #{frame.connection:<2} {mark} {word:<7} {size(len(frame.data))}, {what}"
 
 

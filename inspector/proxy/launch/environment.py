@@ -7,7 +7,7 @@ def client_environment(proxy: str | None, ca_bundle: Path) -> dict[str, str]:
     """Return the variables that make common clients use the proxy at ``host:port`` and trust `ca_bundle` (PEM).
 
     Covers Python (ssl, requests, aiohttp with ``trust_env``), Node, Deno, curl, Go, and what else reads these names.
-    `proxy` is None where traffic comes to the proxy by itself: then it is only about trust.
+    `proxy` is None where traffic comes to the proxy on its own: then it is only about trust.
     """
     certificates = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "DENO_CERT")
     variables = dict.fromkeys((*certificates, "GWINSPECT_CA"), str(ca_bundle))

@@ -22,7 +22,7 @@ class Folder:
 
         `reports`: the file that hooks are to write to, where it is another's.
         """
-        # It may have been cleared away while nobody looked; another's must not be taken for it.
+        # It may have been cleared away while no one looked; another's must not be taken for it.
         if path is None or not path.is_dir() or path.stat().st_uid != os.geteuid():
             path = Path(tempfile.mkdtemp(prefix="gwinspect-"))
         self.path = path
@@ -47,7 +47,7 @@ class Folder:
         if self._has_survivors():
             for hook in self.hooks.glob("*.cjs"):
                 hook.write_bytes(b"")
-            # Nobody misses it, and one that it stands before is found by itself.
+            # No one misses it, and one that it is before is found on its own.
             going.append(self.hooks / "sitecustomize.py")
         else:
             shutil.rmtree(self.hooks, ignore_errors=True)

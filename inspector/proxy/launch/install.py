@@ -36,7 +36,7 @@ def launch_environment(
     bundle = write_bundle(folder.bundle, ca)
     java = java_variables(settings, bundle, folder.key_store, environment)
     if not settings.is_http_proxy:
-        # Traffic comes to the proxy by itself.
+        # Traffic comes to the proxy on its own.
         return {**environment, **client_environment(None, bundle), **java}
     lay_hooks(settings, ca, folder)
     variables = client_environment(settings.address, bundle) | java | hook_variables(folder, environment)

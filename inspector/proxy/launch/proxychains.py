@@ -1,6 +1,6 @@
 """The way in for clients on Linux that no hook and no variable reaches: proxychains sends all their TCP to the proxy.
 
-It stands between a program and the C library (LD_PRELOAD), so what makes its system calls by itself is not caught: Bun,
+It is between a program and the C library (LD_PRELOAD), so what makes its system calls on its own is not caught: Bun,
 Go, static programs, and aiohttp with aiodns. It knows no names that it should leave alone: everything goes through the
 proxy, which opens gateways only.
 """

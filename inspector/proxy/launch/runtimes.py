@@ -33,7 +33,7 @@ class Runtime(StrEnum):
     CONTAINER = "a container"
     FROZEN_PYTHON = "Python, packed into one program"
     FROZEN_NODE = "Node, packed into one program"
-    UNKNOWN = "a runtime we do not know"
+    UNKNOWN = "an unknown runtime"
 
     @property
     def hooked(self) -> bool:
@@ -142,5 +142,5 @@ def can_capture_locally() -> str | None:
         if tuple(int(part) for part in installed.split(".")[:2]) < (11, 1):
             return f"on Linux it needs mitmproxy 11.1, which needs Python 3.12; this is mitmproxy {installed}"
         if os.geteuid() != 0:
-            return "on Linux it loads an eBPF program, which takes root"
+            return "on Linux it loads an eBPF program, which needs root"
     return None

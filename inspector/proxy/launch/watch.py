@@ -29,7 +29,7 @@ from inspector.store.reader import Reader
 
 # Seconds that a command may run without a connection before that is worth a word.
 PATIENCE = 20.0
-# Seconds that a connection past the proxy has to last: a call of a web API is over by then, a gateway's goes on.
+# Seconds that a connection past the proxy has to last: a call of a web API is over by then, a gateway's continues.
 LASTING = 15.0
 # Seconds between two looks; one takes 2 to 30 ms.
 BEAT = 1.0
@@ -228,22 +228,22 @@ class Watch:
         for report in failed[:_NAMED]:
             why.append(f"The hook in process {report.pid} ({inert(report.runtime)}) failed: {inert(report.text)}")
         if led and not self._refusals:
-            why.append(f"Its connection to {_few(led)} was led to the proxy, but no WebSocket was opened on it.")
+            why.append(f"Its connection to {_few(led)} was sent to the proxy, but no WebSocket was opened on it.")
         elif own:
             why.append(
-                f"It connects to {_few(own)} through a proxy of its own, which wins. To record that, take the proxy "
-                "out of the program and start gwinspect with --mode upstream:URL-OF-THE-PROXY."
+                f"It connects to {_few(own)} through a proxy of its own, which takes precedence. To record it, remove "
+                "the proxy from the program and start gwinspect with --mode upstream:URL-OF-THE-PROXY."
             )
         elif loaded and not self._refusals:
             where = _few(f"process {pid} ({runtime})" for pid, runtime in loaded.items())
-            why.append(f"Our hook is loaded in {where}, and the program did not ask for a gateway's address.")
+            why.append(f"The hook is loaded in {where}, but the program did not look up a gateway's address.")
         for program in programs[:_MOST]:
             if program.pid not in loaded and len(why) < 2 * _NAMED:
                 reason = _not_hooked(program)
                 if reason is not None:
                     why.append(reason)
         why += self._passing(programs, LASTING)
-        return why or ["It is made with a runtime that we have no hook for."]
+        return why or ["Its runtime is one that gwinspect has no hook for."]
 
     def _passing(self, programs: list[Program], lasting: float) -> list[str]:
         return [
@@ -263,13 +263,13 @@ def _not_hooked(program: Program) -> str | None:
     """Return why our hook is not in a process that could have it; None where there is nothing to say."""
     who = f"Process {program.pid} ({inert(program.name)})"
     if program.option is not None:
-        return f"{who} runs with {program.option}, so Python does not load our hook. Leave that option out."
+        return f"{who} runs with {program.option}, so Python does not load the hook. Leave that option out."
     if program.runtime.hooked and program.has_hook is False:
-        return f"{who} was started with an environment of its own, without our hook. Pass the environment on to it."
+        return f"{who} was started with an environment of its own, without the hook. Pass the environment on to it."
     if program.runtime.hooked:
-        return f"{who} did not load our hook."
+        return f"{who} did not load the hook."
     if program.runtime is Runtime.CONTAINER:
-        return f"{who} starts containers, and what runs in them gets none of our environment."
+        return f"{who} starts containers, and what runs in them does not get this environment."
     if program.runtime is Runtime.UNKNOWN:
         return None
     return f"{who} is made with {program.runtime.value}: there is no hook for it, only settings in its environment."
@@ -281,9 +281,9 @@ def _trust(runtime: Runtime, bundle: Path) -> list[Way]:
         case Runtime.PYTHON:
             return [Way("in code", f"ssl_context.load_verify_locations({str(bundle)!r}), or take GWINSPECT_CA")]
         case Runtime.NODE | Runtime.BUN | Runtime.DENO:
-            return [Way("in code", "leave out its own `ca`, or add the file that GWINSPECT_CA names to it")]
+            return [Way("in code", "remove its own `ca`, or add the file that GWINSPECT_CA names to it")]
         case Runtime.JAVA:
-            return [Way("in code", "leave out its own trust store; ours is in JAVA_TOOL_OPTIONS")]
+            return [Way("in code", "remove its own trust store; gwinspect's is in JAVA_TOOL_OPTIONS")]
     return [Way("in code", "have it trust the file that GWINSPECT_CA names")]
 
 

@@ -1,6 +1,6 @@
 """Masks secrets: in values that are about to be shown, in free text, in addresses, and in the bytes that were sent.
 
-What is secret stands in the registry's table of secrets, by key. Some secrets have a shape of their own and are found
+What is secret is in the registry's table of secrets, by key. Some secrets have a shape of their own and are found
 wherever they stand (`SHAPES`): Discord's tokens, webhooks, gift links, logins in addresses, what follows a word such
 as ``password=``. One rule keeps this module whole: whatever it returns holds none of the secrets it found; where a
 value cannot be masked in place, more is lost, never less.

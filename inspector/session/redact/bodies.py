@@ -13,7 +13,7 @@ _MOST_HARMLESS = 2000
 _LONGEST_KEY = 100
 # Whole numbers under a secret key are masked from so many digits on: a phone number, but not the code of an error.
 _LONG_NUMBER = 10**6
-# Text inside bytes that are none: nobody knows what it is for.
+# Text inside bytes that are none: no one knows what it is for.
 _PRINTABLE = re.compile(rb"[\x20-\x7e]{12,}")
 
 

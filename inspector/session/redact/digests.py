@@ -28,7 +28,7 @@ def digest(value: str) -> str:
 
 
 def is_lost(digest: str | None) -> bool:
-    """Return whether a digest is no more than a mask: nobody can tell whether two such stand for one secret."""
+    """Return whether a digest is no more than a mask: no one can tell whether two such stand for one secret."""
     return digest is not None and digest.startswith("*")
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 async def run(chosen: Scenario, proxy: str, ca: Sequence[Path]) -> None:
-    """Log in, obey, and return when told goodbye or when the gateway takes nobody any more.
+    """Log in, obey, and return when told goodbye or when the gateway takes no one any more.
 
     A scenario of several shards has a client for each; the next begins when the one before has its READY.
 

@@ -27,7 +27,7 @@ class Manners:
     waits_for_ready: bool = True
     """Whether it keeps commands back until there is a session."""
     beats: tuple[float | None, ...] = (1,)
-    """Pauses between heartbeats, in intervals; the last goes on for good. None: no more heartbeats."""
+    """Pauses between heartbeats, in intervals; the last continues for good. None: no more heartbeats."""
     minds_silence: bool = True
     """Whether it leaves with 4000 when nothing came since its last heartbeat."""
     answers: bool = True

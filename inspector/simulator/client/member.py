@@ -33,7 +33,7 @@ class Member:
         self.session = self._davey.DaveSession(*self._made_of)
         """davey's ``DaveSession``, to be asked about its epoch and the people in it."""
 
-    def start_anew(self) -> None:
+    def start_over(self) -> None:
         """Forget the group. What is left is the server's key, if it was told."""
         self.session.reinit(*self._made_of)
 

@@ -387,7 +387,7 @@ class _Voice:
             case VoiceOp.DAVE_PREPARE_TRANSITION:
                 await self._be_ready(d["transition_id"])
             case VoiceOp.DAVE_PREPARE_EPOCH if d["epoch"] == 1 and self._member is not None:
-                self._member.start_anew()
+                self._member.start_over()
                 await self._send(VoiceOp.MLS_KEY_PACKAGE, self._member.key_package())
 
     async def _receive_binary(self, data: bytes) -> None:
@@ -413,7 +413,7 @@ class _Voice:
             return
         await self._send(VoiceOp.MLS_INVALID_COMMIT_WELCOME, {"transition_id": transition_id})
         if not self._scenario.negligent:
-            member.start_anew()
+            member.start_over()
             await self._send(VoiceOp.MLS_KEY_PACKAGE, member.key_package())
 
     async def _be_ready(self, transition_id: int) -> None:
@@ -511,7 +511,7 @@ async def _all_ended() -> AsyncIterator[list[asyncio.Future[None]]]:
 async def _heart() -> AsyncIterator[Callable[..., None]]:
     """Give a function that beats from now on, at once and then each `interval_ms`, until the block is left.
 
-    It takes the pauses between beats too, in intervals, of which the last goes on for good; None for no more beats.
+    It takes the pauses between beats too, in intervals, of which the last continues for good; None for no more beats.
     """
     beating: list[asyncio.Task[None]] = []
 

@@ -1,6 +1,6 @@
 """What the simulator can play. Each scenario is a script that reads like the transcript it makes.
 
-The rule: a script says only what passes on the wire. What the scripted client has to know stands beside it.
+The rule: a script says only what passes on the wire. What the scripted client has to know is next to it.
 """
 
 import difflib
@@ -41,7 +41,7 @@ def scenario(name: str) -> Scenario:
         # Behind mitmproxy a client sees 1000 where the line was cut, so no voice client would come back.
         if number in _CODES and (kind, number) != ("voice-close", 1006):
             return _close(name, number) if kind == "close" else _voice_close(name, number)
-        raise UsageError(f"{number} is no close code that can cross the wire; try close-4009")
+        raise UsageError(f"{number} is not a close code that can be sent; try close-4009")
     near = difflib.get_close_matches(name, SCENARIOS, n=1)
     guess = f"did you mean {near[0]}?" if near else f"there are {', '.join(SCENARIOS)}"
     raise UsageError(f"there is no scenario {name!r}; {guess}")
@@ -193,8 +193,8 @@ async def hostile(discord: Discord) -> None:
     await gateway.login(content.guild(), interval_ms=1000)
     for number, (purpose, text) in enumerate(content.HOSTILE_TEXTS.items(), start=1):
         await gateway.dispatch("MESSAGE_CREATE", message(number, text, content.user(number, f"{purpose}: {text[:80]}")))
-    await gateway.send({"op": 97, "d": {"what": "an opcode that nobody knows"}, "s": None, "t": None})
-    await gateway.send({"op": 97, "d": [], "s": None, "t": None, "trace\x1b[31m": "a key that nobody knows"})
+    await gateway.send({"op": 97, "d": {"what": "an unknown opcode"}, "s": None, "t": None})
+    await gateway.send({"op": 97, "d": [], "s": None, "t": None, "trace\x1b[31m": "an unknown key"})
     await gateway.dispatch("INVENTED_\x1b[31mEVENT_\u202e", {"id": "1"})
     await gateway.dispatch("INVENTED_EVENT", {"a" * 300: 1, "": 2, "[red]key": 3, "d": {"op": 7}})
     await gateway.dispatch(
@@ -308,7 +308,7 @@ SCENARIOS = {
         Scenario(
             "healthy",
             "Ten minutes of a healthy bot, in six seconds",
-            "Heartbeats, chatter, and what befalls the best: op 7, op 9, a lost line. There is nothing to warn of.",
+            "Heartbeats, chatter, and what happens to every bot: op 7, op 9, a lost connection. Nothing to warn about.",
             healthy,
             compress="zstd-stream",
             connections=4,
@@ -336,7 +336,7 @@ SCENARIOS = {
         ),
         Scenario(
             "resume",
-            "The line drops and the session goes on",
+            "The line drops and the session continues",
             "TCP ends without a close frame; the next connection resumes and gets what it missed.",
             resume,
             compress="zlib-stream",
@@ -382,7 +382,7 @@ SCENARIOS = {
         Scenario(
             "voice",
             "Joining a voice channel",
-            "Main gateway and voice gateway side by side; the voice server crashes, the client resumes and is put out.",
+            "Main and voice gateway side by side; the voice server crashes, the client resumes and is disconnected.",
             voice_scripts.voice,
             "scripted",
             compress="zstd-stream",
@@ -391,7 +391,7 @@ SCENARIOS = {
         Scenario(
             "voice-resume",
             "A resume in the middle of a call",
-            "While the voice server is down somebody is added to an encrypted call; JSON and binary are sent again.",
+            "While the voice server is down someone is added to an encrypted call; JSON and binary are sent again.",
             voice_scripts.voice_resume,
             "scripted",
             compress="zstd-stream",
@@ -401,7 +401,7 @@ SCENARIOS = {
         Scenario(
             "dave-call",
             "An end-to-end encrypted call",
-            "The MLS group is made, one comes and goes, encryption is switched off and on again by a new group.",
+            "The MLS group is made, someone joins and leaves, encryption is switched off and on again by a new group.",
             voice_scripts.dave_call,
             compress="zstd-stream",
             media=True,
@@ -409,7 +409,7 @@ SCENARIOS = {
         ),
         Scenario(
             "dave-required",
-            "A call that takes encryption, and a bot without",
+            "A call that requires encryption, and a bot without it",
             "Identify offers version 0, close 4017, and the bot joins again. And again.",
             voice_scripts.dave_required,
             "scripted",
@@ -419,7 +419,7 @@ SCENARIOS = {
         ),
         Scenario(
             "dave-transition",
-            "A bot that loses step with an encrypted call",
+            "A bot that falls behind in an encrypted call",
             "It never says that it is ready, then cannot use a commit and offers no new key package.",
             voice_scripts.dave_transition,
             "scripted",

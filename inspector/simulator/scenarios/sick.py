@@ -1,7 +1,7 @@
 """Scenarios in which something goes wrong, each named for it: what the rules are to notice in real traffic.
 
 The rule: each says in `gives` what is to be noticed when it is played at its own pace; pauses are as long as it takes
-for that and hardly longer, and skipped where no timer of the client's matters. Which side is at fault stands beside the
+for that and hardly longer, and skipped where no timer of the client's matters. Which side is at fault is next to the
 script, in `client_fault`, or in the script itself.
 """
 
@@ -117,7 +117,7 @@ async def identify_instead_of_resume(discord: Discord) -> None:
     gateway = await discord.gateway()
     await gateway.login(content.guild())
     await gateway.close(4000, "Unknown error.")
-    gateway.miss("MESSAGE_CREATE", message(1, "Nobody will ever read this."))
+    gateway.miss("MESSAGE_CREATE", message(1, "No one will ever read this."))
     await _begin_anew(discord)
 
 
@@ -296,7 +296,7 @@ SICK = (
     Scenario(
         "blocked-loop",
         "A client that computes instead of sending heartbeats",
-        "Messages go on coming while heartbeats are late and then missing; 4009, and a new login.",
+        "Messages keep coming while heartbeats are late and then missing; 4009, and a new login.",
         blocked_loop,
         "scripted",
         compress="zstd-stream",
@@ -362,7 +362,7 @@ SICK = (
     ),
     Scenario(
         "resume-after-1000",
-        "A client that leaves with 1000 and wants to resume",
+        "A client that leaves with 1000 and tries to resume",
         "Asked to reconnect, it closes with 1000, which ends its session; the resume is refused.",
         resume_after_1000,
         "scripted",
@@ -381,8 +381,8 @@ SICK = (
     ),
     Scenario(
         "identify-instead-of-resume",
-        "A client that begins anew after each drop",
-        "The session would still be there; what was said meanwhile is lost.",
+        "A client that starts over after each drop",
+        "The session would still be there; everything sent meanwhile is lost.",
         identify_instead_of_resume,
         "scripted",
         connections=2,
@@ -392,7 +392,7 @@ SICK = (
     Scenario(
         "identify-storm",
         "A client that logs in over and over",
-        "Five Identifies within a second, none of which comes to anything.",
+        "Five Identifies within a second, none of which succeeds.",
         identify_storm,
         "scripted",
         connections=6,
@@ -401,7 +401,7 @@ SICK = (
     Scenario(
         "reconnect-ignored",
         "A client that stays when asked to reconnect",
-        "Op 7, and the client goes on as if nothing had been said, until the server leaves.",
+        "Op 7, and the client ignores it until the server leaves.",
         reconnect_ignored,
         "scripted",
         connections=2,
@@ -465,8 +465,8 @@ SICK = (
     ),
     Scenario(
         "voice-kicked",
-        "Put out of a voice channel",
-        "Voice 4014: the account's own VOICE_STATE_UPDATE says that it is nowhere.",
+        "Disconnected from a voice channel",
+        "Voice 4014: the account's own VOICE_STATE_UPDATE has no channel.",
         voice_kicked,
         "scripted",
         gives=("voice-close-4014",),
@@ -490,7 +490,7 @@ SICK = (
     ),
     Scenario(
         "voice-stuck",
-        "A way into a call that stops halfway",
+        "A voice handshake that stops halfway",
         "Hello and Identify, but Ready never comes.",
         voice_stuck,
         "scripted",

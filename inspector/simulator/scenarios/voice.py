@@ -15,7 +15,7 @@ from inspector.simulator.server.media import FRAMES
 from inspector.simulator.server.stage import Discord
 from inspector.simulator.server.voice import ENDPOINT, VoiceSocket
 
-# Seconds that Discord waits for a client to be ready, roughly; then it goes on without.
+# Seconds that Discord waits for a client to be ready, roughly; then it continues without.
 _READY_LIMIT = 2.0
 # Seconds after that by which it has given up on a new key package.
 _PATIENCE = 1.5

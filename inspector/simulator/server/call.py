@@ -20,7 +20,7 @@ class ServerCall:
         self.sender = ExternalSender()
         self.group = ServerGroup(int(channel_id), self.sender)
         self.transition_id = -1
-        """Of the newest transition. The first group's is 0, for which nobody has to be ready; -1 before that."""
+        """Of the newest transition. The first group's is 0, for which no one has to be ready; -1 before that."""
         self.version = VERSION
         """Of DAVE, by which the guests encrypt; 0 is none."""
         self._channel_id = channel_id
@@ -71,7 +71,7 @@ class ServerCall:
         """Return the commit that a guest has made of what is proposed, as op 28 has it."""
         commit = self._commits.get(int(who["id"]))
         if commit is None:
-            raise ScriptError(f"{who['id']} is no guest that has something to commit")
+            raise ScriptError(f"{who['id']} is not a guest with something to commit")
         return commit
 
     def accept(self, user_id: int, commit: bytes) -> ServerTransition:
@@ -97,13 +97,13 @@ class ServerCall:
         self.transition_id = max(self.transition_id, 0) + 1
         return self.transition_id
 
-    def start_anew(self) -> None:
+    def start_over(self) -> None:
         """Begin with a new group, as epoch 1 in op 24 demands. The guests have new key packages to offer."""
         self.group = ServerGroup(int(self._channel_id), self.sender)
         self.version = VERSION
         self._commits.clear()
         for user_id, guest in self._guests.items():
-            guest.start_anew()
+            guest.start_over()
             self.group.offer(user_id, guest.key_package())
 
     def hears(self, user_id: int) -> bool:
@@ -119,5 +119,5 @@ class ServerCall:
 
 
 def about_others(proposals: Iterable[Proposal], user_id: int) -> list[Proposal]:
-    """Return those that somebody is told. Nobody can commit what concerns themselves, so they do not get it."""
+    """Return those that somebody is told. No one can commit what concerns themselves, so they do not get it."""
     return [proposal for proposal in proposals if proposal.user_id != user_id]

@@ -118,7 +118,7 @@ class ServerSocket:
         self._inbox.put_nowait(None)
 
     async def _answer(self, payload: Json) -> None:
-        """React to a payload by itself, before the script sees it."""
+        """React to a payload on its own, before the script sees it."""
 
     def _encode(self, payload: Json) -> tuple[Json, list[bytes], bool]:
         """Return the payload as it is really said, its WebSocket messages, and whether they are text."""

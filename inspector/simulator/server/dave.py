@@ -112,7 +112,7 @@ class ServerGroup:
         """Propose to put out a member. Raises `ScriptError` where they are none."""
         leaf = next((leaf for leaf, member in self.members.items() if member == user_id), None)
         if leaf is None:
-            raise ScriptError(f"{user_id} cannot be removed: they are no member")
+            raise ScriptError(f"{user_id} cannot be removed: they are not a member")
         return self._propose(user_id, _REMOVE + leaf.to_bytes(4), None)
 
     def withdraw(self, user_id: int) -> list[Proposal]:
@@ -253,7 +253,7 @@ def _read_commit(reader: _Reader, group_id: bytes, epoch: int) -> tuple[int, lis
 
 
 def _split_welcome(data: bytes, user_id: int) -> dict[bytes | None, bytes]:
-    """Return, by KeyPackageRef, the Welcome for each new member by themselves. No bytes welcome nobody."""
+    """Return, by KeyPackageRef, the Welcome for each new member on their own. No bytes welcome no one."""
     if not data:
         return {}
     welcome = _Reader(data, f"the welcome of {user_id}")

@@ -97,7 +97,7 @@ class GatewaySocket(ServerSocket):
     async def resume(self, *, interval_ms: int = 41250) -> None:
         """Play a resume: Hello, the client's Resume, the dispatches it missed with their own numbers, RESUMED.
 
-        A session that nobody knows is refused with Invalid Session.
+        A session that no one knows is refused with Invalid Session.
         """
         await self.hello(interval_ms)
         await self.let_resume((await self.expect(GatewayOp.RESUME))["d"])

@@ -32,7 +32,7 @@ _EXTENSION = struct.pack(">HH", 0xBEDE, 1)
 
 
 class MediaServer(asyncio.DatagramProtocol):
-    """All of Discord's media servers. `port` is what clients are told, where something stands in between."""
+    """All of Discord's media servers. `port` is what clients are told, where something is in between."""
 
     _transport: asyncio.DatagramTransport
 

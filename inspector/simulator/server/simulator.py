@@ -82,7 +82,7 @@ class Simulator:
         try:
             await self.scenario.script(self._discord)
         finally:
-            # A script that failed leaves nobody waiting.
+            # A script that failed leaves no one waiting.
             for connection in self._connections:
                 connection.abort()
 
@@ -115,7 +115,7 @@ class Simulator:
             return web.Response(status=503, text="The scenario is over.\n")
         if host in self._discord.refused:
             self._discord.refusals.put_nowait(host)
-            return web.Response(status=503, text="There is nobody here.\n")
+            return web.Response(status=503, text="This host is gone.\n")
         ws = web.WebSocketResponse(compress=False, timeout=_CLOSE_TIMEOUT, max_msg_size=0)
         await ws.prepare(request)
         await self._play(ws, request, is_voice)

@@ -1,6 +1,6 @@
 """What a scenario's script works with: it waits for the client's connections one after the other, and speaks on them.
 
-The rule: nothing here answers by itself; what happens is what the script says, in the script's order.
+The rule: nothing here answers on its own; what happens is what the script says, in the script's order.
 """
 
 import asyncio

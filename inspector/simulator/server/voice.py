@@ -172,7 +172,7 @@ class VoiceSocket(ServerSocket):
         self.call.group.offer(self.session.user_id, await self._expect_binary(VoiceOp.MLS_KEY_PACKAGE))
 
     async def add(self, *people: Json) -> list[Proposal]:
-        """Propose to everybody to add people, but to nobody themselves. Where there is no group yet, name all."""
+        """Propose to everybody to add people, but to no one themselves. Where there is no group yet, name all."""
         return await self.propose(self.call.add(*people))
 
     async def remove(self, *people: Json) -> list[Proposal]:
@@ -203,7 +203,7 @@ class VoiceSocket(ServerSocket):
         return transition
 
     async def announce(self, transition: ServerTransition) -> None:
-        """Tell this client of the newest commit: by a Welcome where it is new, not at all where it is no member."""
+        """Tell this client of the newest commit: by a Welcome where it is new, not at all where it is not a member."""
         user_id = self.session.user_id
         transition_id = self.call.transition_id.to_bytes(2)
         if user_id in transition.welcomes:
@@ -230,7 +230,7 @@ class VoiceSocket(ServerSocket):
     async def prepare_epoch(self, epoch: int = 1) -> None:
         """Announce a new epoch. With epoch 1 that is a new group, for which everybody needs a new key package."""
         if epoch == 1:
-            self.call.start_anew()
+            self.call.start_over()
         await self.tell(VoiceOp.DAVE_PREPARE_EPOCH, {"protocol_version": VERSION, "epoch": epoch})
 
     async def tell(self, op: VoiceOp, d: Any) -> None:

@@ -65,7 +65,7 @@ class FindingText(FindingLines):
             self.restart()
 
     def again(self) -> None:
-        """Say the same anew: what a client did after a close is known later than the close."""
+        """Say the same again: what a client did after a close is known later than the close."""
         case = self._case
         if (case is not None and case.end is not None) or (self._listed and is_close(self._listed.finding.rule)):
             self.changed()
@@ -103,12 +103,12 @@ class FindingsScreen(ReadingScreen):
     BINDINGS = [
         Binding("enter", "goto", "go to the row", tooltip="Show the chosen row in the timeline"),
         Binding("space", "fold", "unfold", tooltip="Show every finding of the case, or only its first again"),
-        Binding("n", "choose(1)", "next of its rows", tooltip="Choose the next row that the finding speaks of"),
-        Binding("p", "choose(-1)", "row before", show=False),
-        Binding("o", "order", "order", tooltip="What must be done first at the top, or by time"),
+        Binding("n", "choose(1)", "next of its rows", tooltip="Choose the next row of the finding's evidence"),
+        Binding("p", "choose(-1)", "previous row", show=False),
+        Binding("o", "order", "order", tooltip="Most urgent first, or by time"),
         Binding("m", "least", "severity", tooltip="All cases, warnings and errors, or only errors"),
-        Binding("slash", "search", "search", tooltip="Only cases with a text in them, or of a rule"),
-        Binding("1", "evidence(1)", "go to the first row of its evidence, and so on to 9", show=False),
+        Binding("slash", "search", "search", tooltip="Only cases that contain a text, or of a rule"),
+        Binding("1", "evidence(1)", "go to the first row of its evidence, up to 9", show=False),
         *(Binding(str(number), f"evidence({number})", show=False) for number in range(2, 10)),
         Binding("y", "copy", "copy the finding", show=False),
         Binding("ctrl+d", "scroll(1)", "scroll the finding down", show=False),
@@ -200,10 +200,10 @@ class FindingsScreen(ReadingScreen):
         if not self._noticed.read:
             return "Reading the findings."
         if self._noticed.total:
-            return "No case is like that; m and / choose which are listed."
-        return f"Nothing found. {counted(len(RULES), 'rule')} were checked."
+            return "No case matches; m and / choose which are listed."
+        return f"No problems found. {counted(len(RULES), 'rule')} checked."
 
-    def told(self) -> list[tuple[str, str]]:
+    def description(self) -> list[tuple[str, str]]:
         cases, parts = self._noticed.cases, []
         counts = Counter(case.severity for case in cases)
         if errors := counts[Severity.ERROR]:

@@ -19,7 +19,7 @@ _KEYS = {
 
 
 def key_words(keys: str) -> str:
-    """Return keys, as a binding names them, as they stand on a keyboard."""
+    """Return keys, as a binding names them, as they are on a keyboard."""
     return ", ".join(_key_word(key.strip()) for key in keys.split(",") if key.strip())
 
 

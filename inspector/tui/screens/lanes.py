@@ -81,7 +81,7 @@ class LanesScreen(ReadingScreen):
         if shown:
             self._chart.look_at(shown[0].event.connection, shown[0].event.at_ns)
 
-    def told(self) -> list[tuple[str, str]]:
+    def description(self) -> list[tuple[str, str]]:
         lanes = self._lanes
         if not lanes.groups:
             return []
@@ -89,13 +89,13 @@ class LanesScreen(ReadingScreen):
         parts = [(f"{day(lanes.start_ns)}, {clock(lanes.start_ns)[:8]}, {span}", "$text-muted")]
         start, end = self._chart.window
         if end - start < lanes.end_ns - lanes.start_ns:
-            parts.append((f"{duration(end - start)} in sight", "bold $warning"))
+            parts.append((f"{duration(end - start)} shown", "bold $warning"))
         if lanes.counted < lanes.last:
             parts.append((f"reading, {lanes.counted * 100 // lanes.last} % done", "bold $warning"))
         return parts
 
     def on_lane_chart_pointed(self) -> None:
-        time, what = self._chart.told()
+        time, what = self._chart.description()
         text = Content("  ").join([Content.styled(time, "bold"), Content(self._glyphs.plain(what))])
         self.query_one("#readout", Static).update(text)
         self.say()

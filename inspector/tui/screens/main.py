@@ -1,4 +1,4 @@
-"""The screen one lives in: the timeline with its filter, the tree of connections beside it, the detail below it.
+"""The screen one lives in: the timeline with its filter, the tree of connections next to it, the detail below it.
 
 It only brings the panes together, and keys to what they do. What panes show is in their own files, what is done for
 them in `inspector.tui.tasks`, and what takes long in workers.
@@ -61,7 +61,7 @@ BEAT = 0.05
 SLOW_BEAT = 0.25
 # Rows at the end of a capture about which something may still change.
 UNSETTLED = 200
-# Columns from which on the tree of connections has room beside everything else.
+# Columns from which on the tree of connections has room next to everything else.
 WIDE = 140
 # Seconds within which a second q quits although a client is still connected.
 SURE = 4.0
@@ -69,7 +69,7 @@ SURE = 4.0
 
 @dataclass
 class WentOn(Message):
-    """The file was taken away, and its recording goes on in another."""
+    """The file was taken away, and its recording continues in another."""
 
     path: Path
     sentence: str
@@ -116,7 +116,7 @@ class MainScreen(Guarded, Screen[None]):
         source: LiveProxy | None,
         follow: bool,
         where: str,
-        notes_beside: Path,
+        notes_for: Path,
         title: str,
         said: str = "",
         filling: Filling | None = None,
@@ -136,7 +136,7 @@ class MainScreen(Guarded, Screen[None]):
         context = TaskContext(self, self.recording, registry, self.timeline, self.prompt)
         self.searching = Searching(context)
         self.exporting = Exporting(context)
-        self.marking = Marking(context, notes=Notes(notes_beside), glyphs=glyphs, changed=self._show_place)
+        self.marking = Marking(context, notes=Notes(notes_for), glyphs=glyphs, changed=self._show_place)
         self.travel = Travel(context, filtering=self.filtering, marking=self.marking, watching=self.watching)
         self._title = title
         self._last = 0
@@ -245,13 +245,13 @@ class MainScreen(Guarded, Screen[None]):
         if problem is not None and not self._last:
             raise problem
         if problem is not None:
-            self.banner.say(f"The import broke off, and these rows are not kept: {problem}", trouble=True)
+            self.banner.say(f"The import failed, and these rows will not be saved: {problem}", trouble=True)
 
     def _go_on(self, path: Path) -> None:
-        """Have the file shown in which the recording goes on, unless there is something else on the screen."""
+        """Have the file shown in which the recording continues, unless there is something else on the screen."""
         if self.is_current and not self._gone_on:
             self._gone_on = True
-            sentence = f"{self.path} was taken away; the recording goes on in {path}."
+            sentence = f"{self.path} was deleted or replaced; the recording continues in {path}."
             self.post_message(WentOn(path, sentence, self.filtering.narrowing.text))
 
     def _watch(self) -> None:
@@ -412,7 +412,7 @@ class MainScreen(Guarded, Screen[None]):
             shown = self.recording.lines([self.timeline.current])
             problem = narrowing.toggle(PRESETS[name], shown[0].event if shown else None)
             if problem:
-                self.notify(f"This row does not say what to filter by: {problem}.", severity="warning")
+                self.notify(f"Cannot filter by this row: {problem}.", severity="warning")
                 return
         self._apply()
 

@@ -88,7 +88,7 @@ class ReadingScreen(Guarded, Screen[int | None]):
         """Show what has been read by now."""
 
     @abstractmethod
-    def told(self) -> list[tuple[str, str]]:
+    def description(self) -> list[tuple[str, str]]:
         """Return what is said at the top, as texts and their styles; the name of the screen comes before."""
 
     def on_mount(self) -> None:
@@ -137,7 +137,7 @@ class ReadingScreen(Guarded, Screen[int | None]):
     def say(self) -> None:
         """Say in the line at the top what is shown, or why nothing more is."""
         parts = [(self.NAME, "bold $primary"), (inert(self._called), "")]
-        parts += [(inert(self._problem), "bold $error")] if self._problem else self.told()
+        parts += [(inert(self._problem), "bold $error")] if self._problem else self.description()
         head = Content("  ").join(Content.styled(self._glyphs.plain(text), style) for text, style in parts)
         line = self.query_one("#head", Static)
         line.set_class(bool(self._problem), "trouble")

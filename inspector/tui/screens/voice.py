@@ -21,7 +21,7 @@ from inspector.tui.widgets.voice.transition_table import TransitionTable
 from inspector.tui.widgets.voice.waterfall import Waterfall
 from inspector.words import counted, duration
 
-# Lines from which on tracks and table have room beside each other.
+# Lines from which on tracks and table have room next to each other.
 _TALL = 44
 
 
@@ -42,12 +42,12 @@ class VoiceScreen(ReadingScreen):
     """
     VERTICAL_BREAKPOINTS = [(0, "-short"), (_TALL, "-tall")]
     BINDINGS = [
-        Binding("tab", "pane(1)", "other pane", tooltip="Go on to the tracks, or back to the handshake"),
-        Binding("shift+tab", "pane(-1)", "pane before", show=False),
+        Binding("tab", "pane(1)", "other pane", tooltip="Switch to the tracks, or back to the handshake"),
+        Binding("shift+tab", "pane(-1)", "previous pane", show=False),
         Binding("right_square_bracket", "attempt(1)", "next handshake", tooltip="Show the next attempt of this call"),
-        Binding("left_square_bracket", "attempt(-1)", "handshake before", show=False),
+        Binding("left_square_bracket", "attempt(-1)", "previous handshake", show=False),
         Binding("c", "call(1)", "next call"),
-        Binding("C", "call(-1)", "call before", show=False),
+        Binding("C", "call(-1)", "previous call", show=False),
         Binding("t", "table", "table", tooltip="Transitions as a table, or as tracks over time"),
         Binding("escape,V,q", "back", "back"),
         Binding("question_mark", "help", "help"),
@@ -105,7 +105,7 @@ class VoiceScreen(ReadingScreen):
     def _nothing(self) -> str:
         if self._calls.counted < self._calls.last:
             return "Reading the rows."
-        return "No voice call yet: nobody has asked for one (op 4), and there is no voice connection."
+        return "No voice call yet: there is no request for one (op 4) and no voice connection."
 
     def _show(self, row: int | None = None) -> None:
         call = self.call
@@ -116,7 +116,7 @@ class VoiceScreen(ReadingScreen):
         self.query_one(TransitionTable).show(call)
         self.say()
 
-    def told(self) -> list[tuple[str, str]]:
+    def description(self) -> list[tuple[str, str]]:
         call, calls = self.call, self._calls
         if call is None:
             return []
@@ -140,7 +140,7 @@ class VoiceScreen(ReadingScreen):
     def on_painted_pointed(self) -> None:
         """Say what is under the cursor of the pane that one is in."""
         pane = self.focused if isinstance(self.focused, Painted) else self.query_one(Waterfall)
-        time, what = pane.told()
+        time, what = pane.description()
         text = Content("  ").join([Content.styled(time, "bold"), Content(self._glyphs.plain(what))])
         self.query_one("#readout", Static).update(text)
         legend = (self.query_one(DaveTrack) if isinstance(pane, DaveTrack) else self.query_one(Waterfall)).legend

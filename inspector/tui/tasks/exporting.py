@@ -40,7 +40,7 @@ class Exporting(Task):
     def _export(self, numbers: Sequence[int], text: str) -> str | None:
         target = Path(text.strip()).expanduser()
         if target.suffix.removeprefix(".") not in FORMATS:
-            return f"The end of the name says the format: {_SUFFIXES}."
+            return f"The name's ending chooses the format: {_SUFFIXES}."
         if target.exists():
             return f"{target} exists; choose another name."
         self._screen.run_worker(

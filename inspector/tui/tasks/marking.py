@@ -1,4 +1,4 @@
-"""Marks rows and writes notes on them, in a file beside the capture."""
+"""Marks rows and writes notes on them, in a file next to the capture."""
 
 from collections.abc import Callable
 from functools import partial

@@ -77,7 +77,7 @@ class Narrowing:
 
     @property
     def shown(self) -> str:
-        """What stands in the filter bar: all but what the side tree shows already."""
+        """What is in the filter bar: all but what the side tree shows already."""
         return _joined([self.typed, *self.presets.values()])
 
     @property
@@ -86,7 +86,7 @@ class Narrowing:
         return _joined([self.chosen[0] if self.chosen else "", self.typed, *self.presets.values()])
 
     def type(self, text: str) -> None:
-        """Take what the person wrote instead of everything that stood in the bar."""
+        """Take what the person wrote instead of everything that was in the bar."""
         if text.strip() != self.shown:
             self.typed = text.strip()
             self.presets.clear()

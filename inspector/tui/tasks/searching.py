@@ -43,7 +43,7 @@ class Searching(Task):
         if hit.number is not None:
             self._timeline.goto(hit.number)
             if hit.wrapped:
-                self._screen.notify("The search began again at the other end.", timeout=2)
+                self._screen.notify("Search wrapped to the other end.", timeout=2)
         elif hit.progress >= 1:
             self._screen.notify(f"Nothing here has {inert(self._needle)!r} in it.", severity="warning")
         else:

@@ -56,7 +56,7 @@ class Travel(Task):
             return None
         moment = parse_moment(text)
         if moment is None:
-            return f"This is neither a row's number nor a time; a time is written as {EXPECTED}."
+            return f"This is neither a row number nor a time; write a time as {EXPECTED}."
         first = self._recording.lines([1])
         if first:
             self.to_time(moment.ns(first[0].event.at_ns))

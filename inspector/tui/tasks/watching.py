@@ -45,7 +45,7 @@ class Watching:
         return self.pulse.noticed.cases if self.pulse is not None else ()
 
     def moved(self) -> Path | None:
-        """Return the file in which the recording goes on, where this one was taken away."""
+        """Return the file in which the recording continues, where this one was taken away."""
         path = self._recording.path
         return self._trail.path if (self.growing and self._trail.moved()) or self._trail.path != path else None
 
@@ -71,14 +71,17 @@ class Watching:
         if self._source is None or found is None:
             return None
         if found.proxy is not None:
-            said = f" It said: {found.log[-1]}" if found.log else ""
-            return f"The proxy {ended(found.proxy)}; nothing more is recorded. What was is kept.{said}", True
+            said = f" Its last output: {found.log[-1]}" if found.log else ""
+            return (
+                f"The proxy {ended(found.proxy)}; nothing more is recorded. Everything recorded so far is saved.{said}",
+                True,
+            )
         if found.client is not None:
             return f"{self._source.command or 'The client'} {ended(found.client)}.", False
         return None
 
     def settle(self) -> None:
-        """Take note of the recording's end. Raises CaptureError where the file cannot be read any more."""
+        """Take note of the recording's end. Raises CaptureError where the file can no longer be read."""
         if self.growing and "finished_at" in self._recording.reader.meta():
             self.growing = False
 

@@ -43,7 +43,7 @@ def row(trial: Trial) -> str:
     if trial.outcome.seen:
         how = trial.way
     elif setup.way == "none":
-        how = f"not by itself; with {setup.advice}"
+        how = f"not on its own; with {setup.advice}"
     else:
         how = f"**not seen**, though expected by {setup.way}"
     return f"{start} | {how} | {datetime.now(UTC):%Y-%m-%d} |"

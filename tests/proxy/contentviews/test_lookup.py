@@ -137,7 +137,7 @@ def test_hostile_text_is_inert() -> None:
 def test_parts_of_a_payload_say_so_and_the_last_part_has_it() -> None:
     talk = Conversation(compression="zlib-stream").opens().server(HELLO).server(ready(), pieces=3)
     found = pages(shelf(), flow_of(talk))
-    assert "part of a payload, which a later message completes" in found[1]
+    assert "part of a payload that a later message completes" in found[1]
     assert "part of a payload" in found[2]
     assert "READY" in found[3]
 
@@ -147,7 +147,7 @@ def test_what_cannot_be_read_says_why_and_what_follows_says_that_too() -> None:
     talk.frame(b"\xff" * 20 + b"\x00\x00\xff\xff").server(ready()).client(HEARTBEAT)
     found = pages(shelf(), flow_of(talk))
     assert "undecoded" in found[1]
-    assert "not read, as the stream before it could not be" in found[2]
+    assert "not decoded, because the stream before it could not be" in found[2]
     assert "Heartbeat" in found[3]
 
 
@@ -217,7 +217,7 @@ def test_a_message_that_was_changed_afterwards_shows_what_was_sent() -> None:
     changed.content = b'{"op":7}'
     found = lines(transcripts, flow, changed)
     assert "READY" in found[0]
-    assert "The proxy has changed this message since. What was sent is shown." in found[1]
+    assert "The proxy has changed this message since. This is what was sent." in found[1]
 
 
 def test_what_the_proxy_did_to_a_message_is_said() -> None:
@@ -289,7 +289,7 @@ def test_memory_stays_within_the_budget_and_the_newest_messages_can_be_read() ->
         kept = transcripts.of(flow)
         assert kept is not None
         assert kept.size < 60_000
-    assert found[1] == "… no longer kept, as much came after it; gwinspect.open shows the recording"
+    assert found[1] == "… no longer in memory; gwinspect.open shows the recording"
 
 
 def test_a_long_flow_holds_the_loop_up_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,7 +301,7 @@ def test_a_long_flow_holds_the_loop_up_for_a_moment_only(monkeypatch: pytest.Mon
     transcripts = shelf(soon=lambda action: not turns.append(action), later=late.append)
     found = pages(transcripts, flow)
     assert "Hello" in found[0]
-    assert found[-1] == "… not read yet, as there is much before it"
+    assert found[-1] == "… not read yet, because much comes before it"
     assert late[0] is flow
     (turn,) = turns
     turn()

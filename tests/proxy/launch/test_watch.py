@@ -111,14 +111,14 @@ def test_nothing_is_said_too_early(place: Place, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_hook_that_was_not_asked_says_so(place: Place) -> None:
-    found = why(place.start(sys.executable, "-c", SLEEP), "Our hook is loaded")
+    found = why(place.start(sys.executable, "-c", SLEEP), "The hook is loaded")
     assert "and no gateway connection came to the proxy" in found.what
-    assert "did not ask for a gateway's address" in found.why[0]
+    assert "did not look up a gateway's address" in found.why[0]
 
 
 def test_an_option_that_keeps_the_hook_out_is_named(place: Place) -> None:
     found = why(place.start(sys.executable, "-I", "-c", SLEEP), "-I")
-    assert any("runs with -I, so Python does not load our hook" in each for each in found.why)
+    assert any("runs with -I, so Python does not load the hook" in each for each in found.why)
     assert any("GWINSPECT_PROXY" in way.how for way in found.ways)
 
 
@@ -188,14 +188,14 @@ def test_a_process_beside_those_that_are_seen_is_named(place: Place) -> None:
 
 def test_connections_of_a_recording_before_do_not_count(place: Place) -> None:
     place.record(OPENED)
-    found = why(place.start(sys.executable, "-c", SLEEP), "Our hook is loaded")
+    found = why(place.start(sys.executable, "-c", SLEEP), "The hook is loaded")
     assert "no gateway connection came" in found.what
 
 
 def test_children_are_looked_at_too(place: Place) -> None:
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-I', '-c', '''{SLEEP}'''])"
     found = why(place.start(sys.executable, "-c", code), "-I")
-    assert "Our hook is loaded in process" in " ".join(found.why)
+    assert "The hook is loaded in process" in " ".join(found.why)
 
 
 def test_what_was_found_is_in_the_log_of_the_command(place: Place) -> None:

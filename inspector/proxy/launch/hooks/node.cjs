@@ -1,7 +1,7 @@
 // Leads Discord's gateways to the proxy in any Node or Deno program: a launch names it in NODE_OPTIONS, with PLAN
 // filled in. bun.cjs builds on it.
 //
-// The rule: it never breaks the program. Whatever goes wrong here is written to the report, and the program goes on as
+// The rule: it never breaks the program. Whatever goes wrong here is written to the report, and the program continues as
 // if this file was not there. It only says where a connection goes and whom to trust; names, TLS and what is said stay
 // as the client made them. It runs in other people's Node, 12 and newer, so its syntax is old: a SyntaxError here would
 // end their program.

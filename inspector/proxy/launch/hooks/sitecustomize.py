@@ -142,7 +142,7 @@ def _wrap_tls(context_class, name, trust):
 
     def wrapped(self, *arguments, **named):
         try:
-            # Nobody passes it without its name: it is the fourth argument of one and the sixth of the other.
+            # No one passes it without its name: it is the fourth argument of one and the sixth of the other.
             host = named.get("server_hostname")
             if host is not None:
                 trust(self, host)
@@ -176,7 +176,7 @@ def _change_aiohttp(connector):
 
 @_change("uvloop")
 def _change_uvloop(uvloop):
-    """It resolves names by itself."""
+    """It resolves names on its own."""
     connect, resolve = uvloop.Loop.create_connection, uvloop.Loop.getaddrinfo
 
     async def create_connection(self, protocol_factory, host=None, port=None, **named):
@@ -252,7 +252,7 @@ def _apply(name, module):
 
 
 def _next_sitecustomize():
-    """Run the one that ours stands before. What it raises is its own affair, as without us."""
+    """Run the one that ours is before. What it raises is its own affair, as without us."""
     # What importlib.machinery and importlib.util take them from, without loading these.
     from _frozen_importlib import module_from_spec
     from _frozen_importlib_external import PathFinder

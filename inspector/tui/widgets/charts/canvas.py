@@ -37,7 +37,7 @@ class Canvas:
             x += cells
 
     def restyle(self, x: int, y: int, style: str) -> None:
-        """Give what stands in a cell another style."""
+        """Give what is in a cell another style."""
         if 0 <= x < self.width and 0 <= y < self.height:
             self._cells[y][x] = (self._cells[y][x][0], style)
 
@@ -74,7 +74,7 @@ class CanvasWidget(Guarded, can_focus=True):
         raise NotImplementedError
 
     def changed(self) -> None:
-        """Paint anew."""
+        """Paint again."""
         self._canvas = None
         self.refresh()
 

@@ -85,7 +85,7 @@ class Chart(CanvasWidget):
         self.border_title = Content(self.glyphs.plain(self.title()))
 
     def title(self) -> str:
-        """Return what stands in the border, inert."""
+        """Return what is in the border, inert."""
         raise NotImplementedError
 
 
@@ -93,7 +93,7 @@ class TimeChart(Chart):
     """A chart whose columns are times, all of a capture's; its cursor can be moved over them."""
 
     BINDINGS = [
-        Binding("enter", "goto", "go to this time", tooltip="Show the timeline from the time under the cursor on"),
+        Binding("enter", "goto", "go to this time", tooltip="Show the timeline from the time under the cursor"),
         Binding("left,h", "point(-1)", "cursor left", show=False),
         Binding("right,l", "point(1)", "cursor right", show=False),
         Binding("shift+left,H", "point(-10)", "cursor far left", show=False),
@@ -144,14 +144,14 @@ class TimeChart(Chart):
         if canvas.width < GUTTER + 10 or canvas.height < 4:
             return
         if not self._columns.volumes:
-            said = "Nothing has passed yet." if self.measured.counted >= self.measured.last else "Counting the rows."
+            said = "No messages yet." if self.measured.counted >= self.measured.last else "Counting the rows."
             canvas.put(max((canvas.width - len(said)) // 2, 0), canvas.height // 2, said, "quiet")
             return
         self.draw_plot(canvas, canvas.height - 1)
         self._draw_times(canvas)
 
     def draw_plot(self, canvas: Canvas, height: int) -> None:
-        """Put down what stands above the axis of times, in the first `height` lines."""
+        """Put down what is above the axis of times, in the first `height` lines."""
         raise NotImplementedError
 
     @property

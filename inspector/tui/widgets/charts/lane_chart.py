@@ -20,7 +20,7 @@ from inspector.tui.widgets.charts.canvas import Canvas, CanvasWidget
 from inspector.tui.widgets.lists.session_lines import session_name
 from inspector.words import clock, counted
 
-# Columns of the names beside the lanes, and from which width on they have the larger room.
+# Columns of the names next to the lanes, and from which width on they have the larger room.
 GUTTER, NARROW_GUTTER, ROOMY = 30, 24, 100
 # The shortest stretch of time that is zoomed into, in nanoseconds.
 CLOSEST_NS = 1_000_000
@@ -30,7 +30,7 @@ _TIME_ROOM = 16
 _CODE_ROOM = 6
 # Things that are told of one place.
 _TOLD = 4
-# Ends that are nobody's trouble.
+# Ends that are no one's trouble.
 _PEACEFUL = ("", "1000", "1001")
 
 # Phases in which a connection does what it is for, and those in which it is about to end. All others lead there.
@@ -38,7 +38,7 @@ LIVE = {
     *("ready", "resumed", "session described", "under way", "login confirmed", "authorized", "authenticated"),
     *("address found", "media"),
 }
-ENDING = {"reconnect asked", "invalid session", "turned down"}
+ENDING = {"reconnect asked", "invalid session", "declined"}
 
 LaneLine = Literal["title", "lane", "beats", "logins", "findings"]
 _NAMES: dict[LaneLine, str] = {"beats": "heartbeats", "logins": "identify, resume", "findings": "findings"}
@@ -63,9 +63,9 @@ class Signs:
     @property
     def legend(self) -> str:
         return (
-            f"{self.early} logging in  {self.live} in session  {self.ending} told to leave  {self.ready} ready  "
+            f"{self.early} logging in  {self.live} in session  {self.ending} asked to leave  {self.ready} ready  "
             f"{self.resumed} resumed  {self.close} close  {self.beat} heartbeat  {self.troubled} late or no ACK  "
-            f"I identify  R resume  {self.rejected} in vain"
+            f"I identify  R resume  {self.rejected} failed"
         )
 
 
@@ -135,7 +135,7 @@ class LaneChart(CanvasWidget):
         Binding("home,g", "end(-1)", "to the start", show=False),
         Binding("end,G", "end(1)", "to the end", show=False),
         Binding("n", "seek(1)", "next mark", tooltip="Go to the next mark on this line"),
-        Binding("p,N", "seek(-1)", "mark before", show=False),
+        Binding("p,N", "seek(-1)", "previous mark", show=False),
     ]
 
     class Pointed(Message):
@@ -256,7 +256,7 @@ class LaneChart(CanvasWidget):
         start, end = self.edge(column), self.edge(column + 1)
         found = [(lane, moment) for lane, moments in _moments(line) for moment in between(moments, start, end)]
         if line.row == "logins" and column:
-            # What was in vain may show beside the column that it happened in.
+            # What failed may show next to the column that it happened in.
             found += [
                 (lane, moment)
                 for lane, moments in _moments(line)
@@ -265,7 +265,7 @@ class LaneChart(CanvasWidget):
             ]
         return sorted(found, key=lambda each: each[1].at_ns)
 
-    def told(self) -> tuple[str, str]:
+    def description(self) -> tuple[str, str]:
         """Return what time it is under the cursor, and in words what is there."""
         line, column = self.line, self.cursor
         if line is None:
@@ -298,12 +298,12 @@ class LaneChart(CanvasWidget):
             case "refused":
                 what = f"refused: {text}"
             case "close":
-                known = self._registry.close_code(lane.plane, int(text)) if text else None
-                what = f"close {text} {known.name if known else ''}".strip()
+                name = self._registry.close_name(lane.plane, int(text), lane.by) if text else ""
+                what = f"close {text} {name}".strip()
             case "identify" | "resume":
                 what = moment.sort.capitalize()
             case "rejected":
-                what = f"in vain: {text}"
+                what = f"failed: {text}"
             case "info" | "warn" | "error":
                 what = f"{moment.sort} {text}"
             case _:

@@ -48,7 +48,7 @@ LARGEST = Column(
     lambda tally, decoded: tally.largest_decoded if decoded else tally.largest_wire,
     lambda v: size(int(v)),
 )
-# What the list can be sorted by, and what stands beside that as far as there is room.
+# What the list can be sorted by, and what is next to that as far as there is room.
 SORTS: dict[Column, tuple[Column, ...]] = {
     COUNT: (BYTES, MEAN, LARGEST),
     BYTES: (MEAN, LARGEST, COUNT),
@@ -117,7 +117,7 @@ class MixChart(Chart):
 
     def draw(self, canvas: Canvas) -> None:
         if not self._rows:
-            said = "Nothing has passed yet." if self.measured.counted >= self.measured.last else "Counting the rows."
+            said = "No messages yet." if self.measured.counted >= self.measured.last else "Counting the rows."
             canvas.put(max((canvas.width - len(said)) // 2, 0), canvas.height // 2, said, "quiet")
             return
         cursor, lines = self.cursor, self._lines
@@ -231,7 +231,7 @@ class MixChart(Chart):
             if text:
                 self.post_message(self.Filter(text))
             else:
-                self.notify("No filter can name what this line counts.", severity="warning")
+                self.notify("No filter can select what this line counts.", severity="warning")
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
@@ -263,7 +263,7 @@ _SHARE = 8
 
 
 def tally_name(row: NameTally, registry: Registry) -> str:
-    """Return what the messages of a tally are called, inert; those beside the main gateway say where they belong."""
+    """Return what the messages of a tally are called, inert; those next to the main gateway say where they belong."""
     name = name_of(row.plane, row.kind, row.op, row.event, registry)
     return inert(name if row.plane is Plane.GATEWAY else f"{row.plane.value}: {name}")
 

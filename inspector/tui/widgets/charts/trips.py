@@ -28,7 +28,7 @@ class TripsChart(TimeChart):
         found = [
             (each.connection, took)
             for each in self.measured.round_trips
-            for took in each.took_ns[bisect_left(each.at_ns, start) : bisect_left(each.at_ns, end)]
+            for took in each.lasted_ns[bisect_left(each.at_ns, start) : bisect_left(each.at_ns, end)]
         ]
         if not found:
             return "no heartbeat was answered"
@@ -72,8 +72,8 @@ class TripsChart(TimeChart):
     def _dashes(self) -> str:
         return (self.glyphs.horizontal + " ") * (self.room // 2)
 
-    def _line_of(self, took_ns: int, bottom: int, scale: int) -> int:
-        return max(bottom - 1 - took_ns * bottom // (scale + 1), 0)
+    def _line_of(self, lasted_ns: int, bottom: int, scale: int) -> int:
+        return max(bottom - 1 - lasted_ns * bottom // (scale + 1), 0)
 
     def _draw_legend(self, canvas: Canvas, height: int) -> int:
         """Say of each connection how it does, the slowest first, and return how many lines that took."""

@@ -12,7 +12,7 @@ from inspector.tui.look import Glyphs, Piece
 from inspector.tui.widgets.detail.lines import Lines
 from inspector.words import duration
 
-# Columns to which paths are filled up, so that short values stand below each other.
+# Columns to which paths are filled up, so that short values are below each other.
 _ALIGNED = 32
 # Lines of one long value, and characters of it that are the same on both sides and still shown.
 _LONG_VALUE, _SAME = 8, 60
@@ -94,7 +94,9 @@ class CompareTab(Lines):
         return "\n".join("".join(text for text, _ in line) for line in self._lines), "the comparison"
 
     def say(self) -> None:
-        self.post_message(self.Said(self, *(("< older  > newer", "Enter goes there") if self._others else ("",))))
+        self.post_message(
+            self.FootChanged(self, *(("< older  > newer", "Enter goes there") if self._others else ("",)))
+        )
 
     def _written(self) -> Iterator[list[Piece]]:
         found = self._comparison
@@ -113,7 +115,7 @@ class CompareTab(Lines):
         for change in found.changes:
             yield from _change(change, aligned, width, self.glyphs.to)
         if not found.whole:
-            yield [("There is more that is different; this is how far it was compared.", "note")]
+            yield [("There are more differences; the comparison stopped here.", "note")]
 
 
 def _change(change: Change, aligned: int, width: int, to: str) -> Iterator[list[Piece]]:

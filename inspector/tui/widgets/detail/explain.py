@@ -11,7 +11,7 @@ from inspector.report.recording import Recording
 from inspector.tui.look import Glyphs, Piece
 from inspector.tui.widgets.detail.lines import Lines
 
-# Columns: of the widest line that reads well, and from which on labels stand beside what they label.
+# Columns: of the widest line that reads well, and from which on labels are next to what they label.
 _WIDEST, _BESIDE = 100, 52
 _LINK = re.compile(r"https?://\S+")
 

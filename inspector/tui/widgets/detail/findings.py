@@ -25,7 +25,7 @@ from inspector.words import clock, counted
 
 # Columns: of the widest line that reads well, and of the labels.
 _WIDEST, _LABEL = 110, 8
-# Rules of a case that are named beside that of its first finding.
+# Rules of a case that are named next to that of its first finding.
 _RULES = 12
 
 
@@ -119,7 +119,7 @@ class Writing:
     def _then(self, verdict: Verdict) -> None:
         said = {True: "Right: ", False: "Wrong: ", None: ""}[verdict.right]
         style = {True: "added", False: "error", None: "plain"}[verdict.right]
-        self._text("then", said + verdict.then if verdict.then else "Nothing yet, as far as was recorded.", style)
+        self._text("then", said + verdict.then if verdict.then else "Nothing yet, as far as the recording goes.", style)
         if verdict.then_event is not None:
             self._rows("", (verdict.then_event,))
 
@@ -162,13 +162,13 @@ def severity_words(severity: Severity) -> str:
 def _again(verdict: Verdict) -> str:
     match verdict.reconnect, verdict.resume:
         case False, _:
-            return "Do not connect again as things are."
+            return "Do not reconnect until this is fixed."
         case True, True:
-            return "Connect again, and resume the session."
+            return "Reconnect, and resume the session."
         case True, False:
-            return "Connect again, and identify anew: the session cannot be resumed."
+            return "Reconnect, and start a new session: this one cannot be resumed."
         case True, None:
-            return "Connect again."
+            return "Reconnect."
     return ""
 
 
@@ -296,10 +296,10 @@ class FindingsTab(FindingLines):
             writing.verdict(verdict)
         writing.evidence_of(self._speaking_of)
         if not writing.lines:
-            writing.lines.append([("Nothing was noticed at this row.", "muted")])
+            writing.lines.append([("No findings at this row.", "muted")])
 
     def say(self) -> None:
         if self.rows:
-            self.post_message(self.Said(self, "1 to 9, or < > and Enter", "go to a row that is spoken of"))
+            self.post_message(self.FootChanged(self, "1 to 9, or < > and Enter", "go to a row of evidence"))
         else:
-            self.post_message(self.Said(self, ""))
+            self.post_message(self.FootChanged(self, ""))

@@ -49,4 +49,4 @@ class JsonTab(Lines):
 
     def say(self) -> None:
         count = len(self._lines)
-        self.post_message(self.Said(self, counted(count, "line") if count else ""))
+        self.post_message(self.FootChanged(self, counted(count, "line") if count else ""))

@@ -1,6 +1,6 @@
 """Many lines of which only those in sight are made: what every tab of the detail is.
 
-A tab says how many lines it has and what stands in one; scrolling, painting and remembering are done here. The pieces
+A tab says how many lines it has and what is in one; scrolling, painting and remembering are done here. The pieces
 of a line are inert already; here they become what the terminal can show.
 """
 
@@ -50,7 +50,7 @@ STYLES = (
 
 
 class Lines(Guarded, ScrollView, can_focus=True, inherit_bindings=False):
-    """One tab. Keys are bound where the tabs are, in `Detail`, so that all of them stand in one list."""
+    """One tab. Keys are bound where the tabs are, in `Detail`, so that all of them are in one list."""
 
     DEFAULT_CSS = """
     Lines {
@@ -89,8 +89,8 @@ class Lines(Guarded, ScrollView, can_focus=True, inherit_bindings=False):
     """The word on the tab."""
 
     @dataclass
-    class Said(Message):
-        """What stands below the lines has changed."""
+    class FootChanged(Message):
+        """What is below the lines has changed."""
 
         tab: "Lines"
         left: str
@@ -118,7 +118,7 @@ class Lines(Guarded, ScrollView, can_focus=True, inherit_bindings=False):
         raise NotImplementedError
 
     def pieces(self, line: int) -> Iterable[Piece]:
-        """Return what stands in a line."""
+        """Return what is in a line."""
         raise NotImplementedError
 
     def line_width(self) -> int:
@@ -130,8 +130,8 @@ class Lines(Guarded, ScrollView, can_focus=True, inherit_bindings=False):
         return None
 
     def say(self) -> None:
-        """Say what stands below the lines."""
-        self.post_message(self.Said(self, ""))
+        """Say what is below the lines."""
+        self.post_message(self.FootChanged(self, ""))
 
     # What the pane does with it.
 

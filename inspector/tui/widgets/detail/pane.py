@@ -50,7 +50,7 @@ class Detail(Guarded):
         Binding("end,G", "to_line(-1)", "last line", show=False),
         Binding("left,h", "sideways(-1)", "fold, or to the left", show=False),
         Binding("right,l", "sideways(1)", "unfold, or to the right", show=False),
-        Binding("enter,space", "enter", "fold or unfold; go to the row compared with or spoken of", show=False),
+        Binding("enter,space", "enter", "fold or unfold; go to the other row, or to the evidence", show=False),
         Binding("asterisk", "unfold_below", "unfold all below", show=False),
         Binding("minus", "fold_all", "fold all", show=False),
         Binding("y", "copy", "copy", tooltip="Copy the value; in other tabs all of their text"),
@@ -58,9 +58,9 @@ class Detail(Guarded):
         Binding("ctrl+y", "copy_all", "copy the payload as JSON", show=False),
         Binding("equals_sign", "filter", "filter by this", tooltip="Only rows with the value under the cursor"),
         Binding("w", "decoded", "bytes on the wire, or decoded", show=False),
-        Binding("less_than_sign", "compare(-1)", "compare with an older row; choose the row before", show=False),
+        Binding("less_than_sign", "compare(-1)", "compare with an older row; choose the previous row", show=False),
         Binding("greater_than_sign", "compare(1)", "compare with a newer row; choose the next row", show=False),
-        Binding("1", "to_row(1)", "go to the first row that findings speak of, and so on to 9", show=False),
+        Binding("1", "to_row(1)", "go to the first row of evidence, up to 9", show=False),
         *(Binding(str(number), f"to_row({number})", show=False) for number in range(2, 10)),
     ]
 
@@ -167,7 +167,7 @@ class Detail(Guarded):
     def on_descendant_blur(self) -> None:
         self._titles.remove_class("with-keys")
 
-    def on_lines_said(self, message: Lines.Said) -> None:
+    def on_lines_foot_changed(self, message: Lines.FootChanged) -> None:
         message.stop()
         if message.tab is self.tab:
             self._foot.say(message.left, message.right)
@@ -220,7 +220,7 @@ class Detail(Guarded):
 
     def action_unfold_below(self) -> None:
         if not self.payload.unfold_below():
-            self._tell("There is more below than is unfolded at once.")
+            self._tell("There is more below than can be unfolded at once.")
 
     def action_fold_all(self) -> None:
         self.payload.fold_all()
@@ -257,7 +257,7 @@ class Detail(Guarded):
 
     def _copy(self, found: tuple[str, str] | None) -> None:
         if found is None:
-            self._tell("There is nothing to copy here.")
+            self._tell("Nothing to copy here.")
         else:
             self.post_message(self.Copied(*found))
 

@@ -1,4 +1,4 @@
-"""The payload as a tree: folded and unfolded line by line, with what its values mean beside them."""
+"""The payload as a tree: folded and unfolded line by line, with what its values mean next to them."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from inspector.session.redact import HIDDEN
 from inspector.tui.look import Glyphs, Piece
 from inspector.tui.widgets.detail.lines import Lines
 
-# Columns to which labels are filled up, so that short values stand below each other.
+# Columns to which labels are filled up, so that short values are below each other.
 _ALIGNED = 28
 # Kinds of payload of which it is remembered what was unfolded.
 _KINDS = 64
@@ -131,12 +131,12 @@ class PayloadTab(Lines):
     def say(self) -> None:
         line = self._line
         if line is None:
-            self.post_message(self.Said(self, ""))
+            self.post_message(self.FootChanged(self, ""))
             return
         value = self._outline.value_at(line.place)
         note = self._note(line)
         words = outline.count_words(value)
-        self.post_message(self.Said(self, outline.path_text(line.place), f"{words}  {note}" if note else words))
+        self.post_message(self.FootChanged(self, outline.path_text(line.place), f"{words}  {note}" if note else words))
 
     # What keys do.
 

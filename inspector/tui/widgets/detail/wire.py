@@ -8,7 +8,7 @@ from inspector.model import Mark
 from inspector.report.outline import wrapped
 from inspector.report.present import Shown
 from inspector.report.recording import Recording
-from inspector.report.wiretap import HexLine, WireFacts, WireFrame, hex_lines, hexdump, wire_facts
+from inspector.report.wire_view import HexLine, WireFacts, WireFrame, hex_lines, hexdump, wire_facts
 from inspector.tui.look import Glyphs, Piece
 from inspector.tui.widgets.detail.lines import Lines
 from inspector.words import clock, counted, size
@@ -94,7 +94,7 @@ class WireTab(Lines):
     def say(self) -> None:
         names = ("bytes on the wire", "decoded bytes")
         shown, other = names[self.decoded], names[not self.decoded]
-        self.post_message(self.Said(self, shown, f"w {other}") if self._dumps else self.Said(self, ""))
+        self.post_message(self.FootChanged(self, shown, f"w {other}") if self._dumps else self.FootChanged(self, ""))
 
 
 def _facts(facts: WireFacts, width: int) -> Iterator[list[Piece]]:
@@ -102,7 +102,7 @@ def _facts(facts: WireFacts, width: int) -> Iterator[list[Piece]]:
         frames = counted(len(facts.frames), "frame")
         yield _fact("wire", f"{size(facts.wire_bytes)} in {frames}")
     else:
-        yield _fact("wire", "nothing: this row is no message")
+        yield _fact("wire", "nothing: this row is not a message")
     if facts.decoded_bytes:
         ratio = "" if facts.ratio is None or facts.ratio == 1 else f", {facts.ratio:.1f} for each byte on the wire"
         yield _fact("decoded", f"{size(facts.decoded_bytes)}{ratio}")

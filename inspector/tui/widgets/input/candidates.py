@@ -1,4 +1,4 @@
-"""The list that drops down from a line of input: ways to go on, one of them chosen.
+"""The list that drops down from a line of input: ways to continue, one of them chosen.
 
 It only shows and remembers the choice; keys stay with the input.
 """

@@ -1,6 +1,6 @@
 """The line in which the timeline is narrowed: a filter, coloured while it is written, and what it means in words.
 
-What stands in it without the focus is always the filter that is in force. A filter that cannot be read never is.
+What is in it without the focus is always the filter that is in force. A filter that cannot be read never is.
 """
 
 from dataclasses import dataclass
@@ -35,9 +35,9 @@ from inspector.tui.widgets.input.typed import Typed
 from inspector.words import counted
 
 _HINT = "Tab completes  Up/Down history  Ctrl+R searches it  Enter applies  Esc leaves"
-# Columns of what stands before the input.
+# Columns of what is before the input.
 _LABEL = 10
-# Columns below which words beside the filter say nothing.
+# Columns below which words next to the filter say nothing.
 _FEWEST = 12
 # Lines of an error, with its carets.
 _ERROR_LINES = 4
@@ -58,10 +58,10 @@ class FilterBar(Guarded):
     """
     # The input has some of these keys first, and lets them through.
     BINDINGS = [
-        Binding("tab", "accept", "complete the word, or list how to go on", show=False),
+        Binding("tab", "accept", "complete the word, or list what can follow", show=False),
         Binding("right", "accept_open", "the same, at the end of the filter", show=False),
-        Binding("up", "choose(-1)", "candidate above; without a list, the filter before", show=False),
-        Binding("down", "choose(1)", "candidate below; without a list, the filter after", show=False),
+        Binding("up", "choose(-1)", "candidate above; without a list, the previous filter", show=False),
+        Binding("down", "choose(1)", "candidate below; without a list, the next filter", show=False),
         Binding("ctrl+r", "search_history", "search the filters written before", show=False),
         Binding("enter", "apply", "apply the filter; after up or down, take the candidate", show=False),
         Binding("escape", "escape", "close the list; then leave, with the filter as it was", show=False),
@@ -72,7 +72,7 @@ class FilterBar(Guarded):
     progress: reactive[float | None] = reactive(None)
     """How far a scan is, from 0 to 1; None where none runs."""
     count: reactive[int | None] = reactive(None)
-    """How many rows pass, None where nobody counts."""
+    """How many rows pass, None where no one counts."""
 
     @dataclass
     class Applied(Message):
@@ -95,7 +95,7 @@ class FilterBar(Guarded):
         self._history = history
         self._draft: str | None = None
         self._span = (0, 0)
-        # Where one is in the history: how many entries from its end. What was being written stands at 0.
+        # Where one is in the history: how many entries from its end. What was being written is at 0.
         self._back = 0
         self._written = ""
         self._searching = False
@@ -129,7 +129,7 @@ class FilterBar(Guarded):
 
     def edit(self) -> None:
         """Begin to write."""
-        # At once, so that whoever types on writes into it.
+        # At once, so that anyone who types on writes into it.
         self.screen.set_focus(self._input)
         self._input.cursor_position = len(self._input.value)
 
@@ -291,7 +291,7 @@ class FilterBar(Guarded):
         self._show()
 
     def _complete(self) -> None:
-        """Offer what may stand at the cursor or, while the history is searched, what was written before."""
+        """Offer what may be at the cursor or, while the history is searched, what was written before."""
         text = self._input.value
         if self._searching:
             self._span = 0, len(text)
@@ -321,7 +321,7 @@ class FilterBar(Guarded):
 
     @property
     def _visible_error(self) -> FilterError | None:
-        """The error, unless the filter is merely not finished and the list shows how it may go on."""
+        """The error, unless the filter is merely not finished and the list shows how it may continue."""
         error = self._error
         unfinished = error is not None and error.column + error.length >= self._input.cursor_position
         return None if unfinished and self._list.display else error
@@ -334,7 +334,7 @@ class FilterBar(Guarded):
         below.update(Content(" " + _HINT if error is None else self._pointed_out(error)))
 
     def _pointed_out(self, error: FilterError) -> str:
-        """Return carets below what is wrong, with the sentence beside them, or below where it has no room beside."""
+        """Return carets below what is wrong, with the sentence next to them, or below where it has no room as well."""
         width = self.size.width - 1
         column = self._column(error.column)
         carets = "^" * max(self._column(error.column + error.length) - column, 1)

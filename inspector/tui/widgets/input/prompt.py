@@ -56,7 +56,7 @@ class Prompt(Widget):
         box.value = value
         box.cursor_position = len(value)
         self.add_class("asking")
-        # At once, so that whoever types on writes into it.
+        # At once, so that anyone who types on writes into it.
         self.screen.set_focus(box)
 
     def on_input_changed(self) -> None:

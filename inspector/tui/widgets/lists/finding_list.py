@@ -139,7 +139,7 @@ class FindingList(Guarded, ScrollView, can_focus=True):
         self.post_message(self.Moved(self.current))
 
     def titles(self, width: int) -> str:
-        """Return what stands above the columns of a list of `width` columns."""
+        """Return what is above the columns of a list of `width` columns."""
         time, rule = (12, _RULE) if width >= _ROOMY else (8, _SHORT_RULE)
         return f" {'severity':<8} {'row':>9}  {'time':<{time}} conn  {'rule':<{rule}} what was noticed"
 

@@ -22,7 +22,7 @@ TreeKey = int | tuple[Plane, str | None] | None
 
 # Columns from which on times stand no further to the right.
 FAR = 44
-# Ends that are nobody's trouble.
+# Ends that are no one's trouble.
 _PEACEFUL = (1000, 1001)
 
 
@@ -66,7 +66,7 @@ class SessionLines:
         age = _age(view, now_ns)
         free = min(room, FAR - len(f"  #{view.id} "))
         if len(phase) + len(age) < free:
-            # Blanks stand behind words: where they come first, some who draw screenshots leave them out.
+            # Blanks are behind words: where they come first, some who draw screenshots leave them out.
             return f"{phase:<{free - len(age)}}", age
         return clip(phase, room, self._glyphs.more), ""
 

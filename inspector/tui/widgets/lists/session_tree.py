@@ -146,7 +146,7 @@ class SessionTree(Guarded, ScrollView, can_focus=True):
 
     def action_all(self) -> None:
         if self.selected is None:
-            # Nothing to go back from here: whoever is above may know.
+            # Nothing to go back from here: anyone who is above may know.
             raise SkipAction
         self._go(0)
         self.action_choose()
@@ -171,7 +171,7 @@ class SessionTree(Guarded, ScrollView, can_focus=True):
         self._go(self._places[self.cursor])
 
     def _list(self) -> None:
-        """Make the nodes anew; the cursor stays on what it is on, or at its height."""
+        """Make the nodes again; the cursor stays on what it is on, or at its height."""
         place = self._places[self.cursor]
         room = MOST
         newest: list[_Node] = []

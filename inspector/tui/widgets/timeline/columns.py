@@ -1,4 +1,4 @@
-"""The columns of the timeline: which have room, how wide they are, and what stands in them.
+"""The columns of the timeline: which have room, how wide they are, and what is in them.
 
 The summary has what is left, so columns that matter less go first where the screen is narrow.
 """
@@ -56,7 +56,7 @@ class Columns:
         """Columns that the summary has."""
 
     def titles(self) -> Iterator[Cell]:
-        """Yield what stands above the columns."""
+        """Yield what is above the columns."""
         yield Cell("    ", "timeline--title")
         if self._numbered:
             yield Cell(f"{'row':>{_ROW}} ", "timeline--title")

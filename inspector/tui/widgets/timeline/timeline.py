@@ -116,7 +116,7 @@ class Timeline(Guarded, ScrollView, can_focus=True):
     numbered: reactive[bool] = reactive(False)
     """What the first column says."""
     needle = reactive("")
-    """Text that is looked for, and shows where it stands in a summary."""
+    """Text that is looked for, and shows where it is in a summary."""
     shift = reactive(0)
     """Columns by which summaries are moved to the left."""
 
@@ -162,7 +162,7 @@ class Timeline(Guarded, ScrollView, can_focus=True):
         self.changed(self.current if keep else 1)
 
     def changed(self, number: int | None = None) -> None:
-        """The view is another one: paint anew, with the cursor on row `number` or where it was."""
+        """The view is another one: paint again, with the cursor on row `number` or where it was."""
         self._strips.clear()
         self._settle(number)
 
@@ -194,13 +194,13 @@ class Timeline(Guarded, ScrollView, can_focus=True):
             self.refresh()
 
     def forget(self, after: int) -> None:
-        """Paint rows above `after` anew: something about them has changed."""
+        """Paint rows above `after` again: something about them has changed."""
         for number in [number for number in self._strips if number > after]:
             del self._strips[number]
         self.refresh()
 
     def restyle(self) -> None:
-        """Paint everything anew."""
+        """Paint everything again."""
         self._strips.clear()
         self.refresh()
 
@@ -426,7 +426,7 @@ def _over(strip: Strip, style: Style) -> Strip:
 
 
 class ColumnTitles(Widget):
-    """What stands above the timeline's columns."""
+    """What is above the timeline's columns."""
 
     DEFAULT_CSS = "ColumnTitles { height: 1; background: $panel; }"
 

@@ -1,4 +1,4 @@
-"""What stands where the timeline will be while there is no row yet: how to bring a client here, and what was said."""
+"""What is where the timeline will be while there is no row yet: how to bring a client here, and what was said."""
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -32,7 +32,7 @@ class Waiting(VerticalScroll):
     def tell(self, source: LiveProxy | None, *, growing: bool, filtered: bool, importing: bool = False) -> None:
         """Say why there is nothing to see."""
         if filtered:
-            lines = ["No row passes the filter.", "", "f changes it, 0 takes it away."]
+            lines = ["No row matches the filter.", "", "f changes it, 0 removes it."]
         elif source is not None:
             lines = list(self._advice(source))
         elif importing:
@@ -40,7 +40,7 @@ class Waiting(VerticalScroll):
         elif growing:
             lines = ["No rows yet.", "", "They appear here as soon as the recorder writes them."]
         else:
-            lines = ["This capture has no rows.", "", "Nothing that could be decoded was recorded in it. q quits."]
+            lines = ["This capture has no rows.", "", "It contains nothing that could be decoded. q quits."]
         said = "\n".join(lines)
         if said != self._said:
             self._said = said
@@ -61,6 +61,6 @@ class Waiting(VerticalScroll):
             running = "is running" if state.client_running else ended(state.client)
             lines += ["", f"{inert(source.command)} {running}."]
         if state.log:
-            lines += ["", "Said so far:", ""]
+            lines += ["", "Its output so far:", ""]
             lines += [f"  {inert(line)}" for line in state.log[-LOG_LINES:]]
         return lines

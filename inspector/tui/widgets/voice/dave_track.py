@@ -16,14 +16,14 @@ from inspector.analysis.handshake import Handshake
 from inspector.analysis.voice_call import VoiceCall
 from inspector.inert import inert
 from inspector.report.cells import clip
-from inspector.session.said import At
+from inspector.session.messages import At
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.charts.canvas import Canvas
 from inspector.tui.widgets.voice.listing import Painted, severity_mark
 from inspector.tui.widgets.voice.waterfall import ROOMY, between
 from inspector.words import clock, counted
 
-# Columns of the names beside the tracks.
+# Columns of the names next to the tracks.
 _GUTTER, _NARROW_GUTTER = 26, 20
 # Users that have a track of their own; the others are counted.
 _MOST_TRACKS = 12
@@ -115,7 +115,7 @@ class DaveTrack(Painted):
     BINDINGS = [
         Binding("enter", "goto", "go to the row", tooltip="Show in the timeline what is under the cursor"),
         Binding("right,l", "move(1)", "next mark", tooltip="Go to the next mark on the tracks"),
-        Binding("left,h", "move(-1)", "mark before", show=False),
+        Binding("left,h", "move(-1)", "previous mark", show=False),
         Binding("home,g", "to(0)", "first mark", show=False),
         Binding("end,G", "to(-1)", "last mark", show=False),
         Binding("plus,equals_sign", "zoom(-1)", "zoom in", show=False),
@@ -163,10 +163,10 @@ class DaveTrack(Painted):
         """What the signs mean."""
         return self._signs.legend
 
-    def told(self) -> tuple[str, str]:
+    def description(self) -> tuple[str, str]:
         mark = self.mark
         if mark is None:
-            return "", "nothing is marked here"
+            return "", "no mark here"
         return clock(mark.at_ns), f"{mark.text}, row {mark.row:,} ({self._at + 1:,} of {len(self._marks):,})"
 
     def _marks_of(self, call: VoiceCall) -> Iterator[TrackMark]:
@@ -186,7 +186,7 @@ class DaveTrack(Painted):
             steps: list[tuple[At | None, str, str, str]] = [
                 (each.ready, signs.ready, "client", "the client is ready"),
                 (each.executed, signs.executed, "server", "executed"),
-                (each.rejected, signs.rejected, "error", "the client can make nothing of it"),
+                (each.rejected, signs.rejected, "error", "the client cannot use it"),
             ]
             for at, sign, style, words in steps:
                 if at is not None:
@@ -387,7 +387,7 @@ class DaveTrack(Painted):
             if y >= canvas.height:
                 continue
             if mark.line != "epochs":
-                # Where it would cover another, it goes beside it.
+                # Where it would cover another, it goes next to it.
                 x = next((beside for beside in range(x, min(x + _ASIDE, canvas.width)) if canvas.blank(beside, y)), x)
             canvas.put(x, y, mark.sign, mark.style)
             if mark is self.mark:

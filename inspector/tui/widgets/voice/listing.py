@@ -78,7 +78,7 @@ class Painted(CanvasWidget):
         """The row of what is under the cursor."""
 
     @abstractmethod
-    def told(self) -> tuple[str, str]:
+    def description(self) -> tuple[str, str]:
         """Return when it was, and in words what it is that is under the cursor."""
 
     def changed(self) -> None:

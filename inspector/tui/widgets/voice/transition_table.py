@@ -7,7 +7,7 @@ from textual.geometry import Size
 from inspector.analysis.dave_timeline import TransitionView
 from inspector.analysis.voice_call import VoiceCall
 from inspector.report.cells import clip
-from inspector.session.said import At
+from inspector.session.messages import At
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.charts.canvas import Canvas
 from inspector.tui.widgets.voice.dave_track import missing_word, short_user, transition_kind, transition_name
@@ -46,7 +46,7 @@ class TransitionTable(Listing):
     def row(self) -> int | None:
         return self._transitions[self.at].announced.n if self._transitions else None
 
-    def told(self) -> tuple[str, str]:
+    def description(self) -> tuple[str, str]:
         if not self._transitions:
             return "", "no transition was announced"
         each = self._transitions[self.at]
@@ -54,7 +54,7 @@ class TransitionTable(Listing):
         if each.members is not None:
             said += ": " + ", ".join(short_user(user, self.glyphs.more) for user in each.members)
         elif each.what in ("commit", "welcome"):
-            said += ": it takes up proposals that were not seen here"
+            said += ": it contains proposals that were not seen here"
         if each.rejected is not None:
             said += f"; rejected by the client {between(each.rejected.at_ns - each.announced.at_ns)} after that"
         return clock(each.announced.at_ns), said

@@ -83,7 +83,7 @@ class Waterfall(Listing):
         signs = self._signs
         return f"{signs.client * 2} the client's turn  {signs.server * 2} the server's  {signs.missing * 2} never came"
 
-    def told(self) -> tuple[str, str]:
+    def description(self) -> tuple[str, str]:
         shaken = self._shown
         if shaken is None or not self._steps:
             return "", ""
@@ -140,7 +140,7 @@ class Waterfall(Listing):
                 parts.append((f"refused: {inert(shaken.refusal)}", "error"))
             case "failed":
                 code = f" with close {shaken.code}" if shaken.code is not None else ""
-                parts.append((f"came to nothing{code} after {took}", "error"))
+                parts.append((f"failed{code} after {took}", "error"))
             case "not recorded":
                 parts.append(("began before the recording", "quiet"))
             case _ if shaken.connection is None:
@@ -223,9 +223,10 @@ class Waterfall(Listing):
     def _words(self, step: HandshakeStep, *, short: bool = False) -> str:
         if step.key == "close":
             shaken = self._shown
-            code = shaken.code if shaken is not None else None
-            known = self._registry.close_code(Plane.VOICE, code) if code is not None else None
-            return f"close {'' if code is None else code} {known.name if known else ''}".replace("  ", " ").strip()
+            if shaken is None or shaken.code is None:
+                return "close"
+            name = self._registry.close_name(Plane.VOICE, shaken.code, shaken.by)
+            return f"close {shaken.code} {name}".strip()
         if step.key == "open":
             return "connection" if step.row is None else "connection refused" if self._refused else "connected"
         if step.side == "udp":

@@ -13,7 +13,7 @@ from inspector.model import Event, Kind, Mark, Plane
 from inspector.protocol import registry
 from inspector.report.present import Presenter
 from inspector.report.rows import CaptureRows
-from inspector.report.wiretap import ROW, HexLine, WireFacts, hex_lines, hexdump, wire_facts
+from inspector.report.wire_view import ROW, HexLine, WireFacts, hex_lines, hexdump, wire_facts
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
 from tests.conversation import (
@@ -119,7 +119,7 @@ def test_what_the_proxy_did_is_said_and_what_it_passed_on_is_shown(path: Path) -
     assert facts.frames[0].forwarded == b'{"op":10}'
     assert facts.frames[0].marks == Mark.CHANGED
     sizes = f"9 B instead of {len(talk.frames[0].data)} B"
-    assert facts.notes == (f"The proxy passed on something else in place of frame 2: {sizes}.",)
+    assert facts.notes == (f"The proxy forwarded something else in place of frame 2: {sizes}.",)
 
 
 def test_an_injected_message_stands_apart_from_the_stream_around_it(path: Path) -> None:
@@ -128,14 +128,14 @@ def test_an_injected_message_stands_apart_from_the_stream_around_it(path: Path) 
     facts = facts_of(rows, 2)
     assert facts.compression is None
     assert [frame.number for frame in facts.frames] == [3]
-    assert facts.notes == ("The proxy made this up; the other end never sent it.",)
+    assert facts.notes == ("The proxy created this; the other end never sent it.",)
 
 
 def test_a_second_payload_of_one_message_says_where_its_bytes_are(path: Path) -> None:
     talk, apart = Conversation("json", "zlib-stream").opens(), Conversation("json", "zlib-stream")
     two = apart.encoded(HELLO) + apart.encoded(message("hi"))
     rows = captured(path, talk.junk(two))
-    assert "It came in one message with the row before, which has all of the bytes." in facts_of(rows).notes
+    assert "It came in the same message as the row before, which has all of the bytes." in facts_of(rows).notes
 
 
 def test_frames_whose_secrets_were_never_stored_say_so(path: Path) -> None:
@@ -237,7 +237,7 @@ def test_of_what_could_not_be_read_nothing_is_shown(path: Path, plane: Plane) ->
     facts = facts_of(captured(path, talk))
     assert facts.decoded is None
     assert facts.frames[0].data == b"*" * facts.wire_bytes
-    assert "not shown unless secrets are revealed" in facts.notes[-1]
+    assert "hidden unless secrets are revealed" in facts.notes[-1]
 
 
 def test_a_broken_stream_is_there_to_look_at_once_secrets_are_revealed(path: Path) -> None:

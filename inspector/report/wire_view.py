@@ -1,7 +1,7 @@
 """How a row crossed the wire: the frames it came from, what they decode to, and their bytes to look at.
 
 One rule keeps it whole: bytes leave this module with their secrets masked, unless they are to be revealed. Where there
-are secrets in compressed bytes, or nobody knows what is in the bytes, none of them are shown.
+are secrets in compressed bytes, or no one knows what is in the bytes, none of them are shown.
 """
 
 from collections.abc import Iterable, Iterator
@@ -37,14 +37,14 @@ class WireFrame:
     at_ns: int
     from_client: bool | None
     is_text: bool | None
-    """None for what is no message."""
+    """None for what is not a message."""
     marks: Mark
     data: bytes
     """As its sender sent it, of the same length; masked unless secrets are revealed."""
     forwarded: bytes | None = None
     """What the other end got instead, where the proxy changed it; masked likewise."""
     packet: str = ""
-    """Of voice media: what stands in it in clear, in words."""
+    """Of voice media: what is in it in clear, in words."""
 
 
 @dataclass(slots=True)
@@ -173,15 +173,15 @@ def _neighbours(event: Event, rows: CaptureRows) -> list[Event]:
 
 def _notes(event: Event, connection: Connection, stored: list[StoredFrame]) -> Iterator[str]:
     if event.marks & Mark.INJECTED:
-        yield "The proxy made this up; the other end never sent it."
+        yield "The proxy created this; the other end never sent it."
     if event.marks & Mark.DROPPED:
-        yield "The proxy did not pass it on."
+        yield "The proxy did not forward it."
     for frame in stored:
         if frame.forwarded is not None:
             sizes = f"{size(len(frame.forwarded))} instead of {size(len(frame.data))}"
-            yield f"The proxy passed on something else in place of frame {frame.number:,}: {sizes}."
+            yield f"The proxy forwarded something else in place of frame {frame.number:,}: {sizes}."
     if event.kind in (Kind.PAYLOAD, Kind.UNDECODED) and stored and not event.wire_bytes:
-        yield "It came in one message with the row before, which has all of the bytes."
+        yield "It came in the same message as the row before, which has all of the bytes."
     if any(frame.marks & Mark.WITHHELD for frame in stored):
         yield "It could not be read, so secrets in it could not be found: its bytes were not recorded."
     elif any(frame.marks & Mark.REDACTED for frame in stored):
@@ -229,9 +229,9 @@ class _Mask:
         if self._event.marks & Mark.WITHHELD:
             return
         if self._event.kind is Kind.UNDECODED and self._event.wire_bytes:
-            yield "What could not be read may hold secrets that cannot be found: not shown unless secrets are revealed."
+            yield "These bytes could not be read, so they may hold secrets: hidden unless secrets are revealed."
         elif self._event.kind is Kind.PAYLOAD and compressed and self._is_secret:
-            yield "A secret is in these compressed bytes: not shown unless secrets are revealed."
+            yield "These compressed bytes contain a secret: hidden unless secrets are revealed."
 
     def plain(self, data: bytes) -> bytes:
         """Return JSON text, an ETF term or a voice gateway's binary message masked."""

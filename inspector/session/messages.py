@@ -1,6 +1,6 @@
 """What the payloads say that sessions are made of, as values: read once, for the state and for the rules.
 
-Whatever stands in a payload, reading it never raises: what is not of the right kind is None.
+Whatever is in a payload, reading it never raises: what is not of the right kind is None.
 """
 
 from collections.abc import Callable, Iterator
@@ -80,7 +80,7 @@ class Identify(NamedTuple):
 
 
 class Resume(NamedTuple):
-    """A client's wish to go on with a session; on the voice gateway too."""
+    """A client's wish to continue with a session; on the voice gateway too."""
 
     n: int
     at_ns: int
@@ -246,7 +246,7 @@ class Described(NamedTuple):
     dave: int | None
 
 
-Said = (
+Message = (
     Hello
     | Beat
     | Acked
@@ -489,7 +489,7 @@ def _described(event: Event, d: Any) -> Described:
     return Described(event.n, event.at_ns, _text(_get(d, "mode")), whole(_get(d, "dave_protocol_version")))
 
 
-READERS: dict[tuple[Plane, bool, int | str | None], Callable[[Event, Any], Said]] = {
+READERS: dict[tuple[Plane, bool, int | str | None], Callable[[Event, Any], Message]] = {
     # Plane, whether the client sent it, opcode or event.
     (Plane.GATEWAY, False, GatewayOp.HELLO): _hello,
     (Plane.GATEWAY, True, GatewayOp.HEARTBEAT): _beat,
