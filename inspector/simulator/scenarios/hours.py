@@ -392,7 +392,7 @@ HOURS = (
     ),
     _pair(
         "events-stopped",
-        "Presences that stop while everything else goes on",
+        "Presences that stop while everything else keeps coming",
         "PRESENCE_UPDATE every 20 s for 12 minutes, and then none for as long.",
         events_stopped,
         "any",
