@@ -11,6 +11,7 @@ from inspector.cli.filtering import passing, search_for
 from inspector.cli.output import Printer, last, note
 from inspector.cli.reading import as_capture, import_options
 from inspector.errors import UsageError
+from inspector.garbage import without_collector
 from inspector.protocol.registry import default
 from inspector.report.present import Presenter
 from inspector.report.rows import CaptureRows
@@ -81,8 +82,9 @@ def show(
             from inspector.report.packets import PacketReader
 
             printer.packets = PacketReader(reader, decrypt=decrypt)
-        for event in last(passing(rows, search), limit):
-            printer.print(event, rows)
+        with without_collector():
+            for event in last(passing(rows, search), limit):
+                printer.print(event, rows)
         printer.flush()
         for text in rows.notes:
             note(text)

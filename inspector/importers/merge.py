@@ -4,16 +4,15 @@ Each connection of each file has a number of its own, by the time at which it wa
 not at all.
 """
 
-import gc
 import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inspector.errors import CaptureError
+from inspector.garbage import without_collector
 from inspector.importers import Source, open_source
 from inspector.importers.order import OrderedTracks, Track
 from inspector.leaving import tidily
@@ -143,7 +142,7 @@ def fill(
             path, registry, made_by=made_by, source=names, keep_secrets=keep_secrets, bulk=True, followed=followed
         )
         try:
-            with _without_collector():
+            with without_collector():
                 for batch in _batches(_apart(timeline) if len(inputs) > 1 else timeline):
                     events += len(writer.write(batch))
                     happenings += len(batch)
@@ -205,15 +204,3 @@ def _about(inputs: Sequence[Input], timeline: OrderedTracks, notes: Sequence[str
         about["files"] = json.dumps([each.path.name for each in inputs])
         about["file_of"] = json.dumps(timeline.places)
     return about
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Let Python not look for cycles meanwhile: what is made is let go of on its own, and looking takes its time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

@@ -324,7 +324,10 @@ def _gap(event: Event, connection: Connection) -> Entry:
         return entry(
             "gap",
             "the rest of one side was not recorded",
-            ("Means", "Both ends heard all of it; only the recording lacks it. What the other side said continues below."),
+            (
+                "Means",
+                "Both ends heard all of it; only the recording lacks it. What the other side said continues below.",
+            ),
             ("Why", _clipped(event.note or "", 2 * _LONGEST)),
             ("What to do", _GAPS[gap.reason]),
         )

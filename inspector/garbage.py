@@ -1,0 +1,20 @@
+"""Python's search for cycles, which takes its time where much is made and nothing of it is in one."""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Let Python not look for cycles meanwhile: what is made is let go of by itself, and looking takes its time.
+
+    For what makes value after value and keeps none of them. What is in a cycle all the same stays until the end.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
