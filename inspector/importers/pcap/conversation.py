@@ -38,6 +38,12 @@ _UDP_HEADER = 8
 _RECENT, _TWICE_NS = 8, 20_000_000
 _HTTP_2 = b"PRI * HTTP/2"
 
+# Why there is no connection where an end, the client or not, hung up: as of `inspector.importers.refusals`.
+_UNANSWERED = {
+    True: "the client hung up before the server had answered the upgrade",
+    False: "the server hung up without answering the upgrade",
+}
+
 LATE, HTTP_2, HOLE = "late", "http/2", "hole"
 """Reasons in `Desk.unread`, beside the problems of `Tls`."""
 
@@ -68,7 +74,6 @@ class Desk:
         """Numbers of cipher suites that are not read."""
         self.seen_twice = 0
         """Connections that the file has a second time, from another interface."""
-        self.websockets = 0
         self.held = 0
         """Bytes of messages that are not whole."""
         self._hosts = tuple(hosts)
@@ -161,18 +166,25 @@ class Conversation:
 
     def finish(self, from_client: bool, at_ns: int) -> None:
         """Take in that one side has ended its stream."""
-        if self._socket is not None:
-            self._socket.hang_up(at_ns, from_client ^ self._is_turned, "TCP connection ended (FIN)")
+        self._hang_up(from_client ^ self._is_turned, at_ns, "TCP connection ended (FIN)")
 
     def reset(self, from_client: bool, at_ns: int) -> None:
         """Take in that one side has broken the connection off."""
-        if self._socket is not None:
-            self._socket.hang_up(at_ns, from_client ^ self._is_turned, "TCP connection reset (RST)")
+        self._hang_up(from_client ^ self._is_turned, at_ns, "TCP connection reset (RST)")
 
     def leave(self, at_ns: int) -> None:
         """Take in that nothing more comes."""
         if self._socket is not None:
             self._socket.leave()
+
+    def _hang_up(self, from_client: bool, at_ns: int, how: str) -> None:
+        if self._socket is not None:
+            self._socket.hang_up(at_ns, from_client, how)
+        elif self._http is not None and not self.is_over:
+            self.is_over = True
+            exchange = self._http.unanswered()
+            if exchange is not None and exchange.is_websocket:
+                self._refuse(self._opened(exchange, at_ns, _UNANSWERED[from_client]))
 
     def _recognize(self, from_client: bool, data: bytes) -> bool:
         """Say whether it is known now what is spoken. `data`: all that one side has said."""
@@ -226,32 +238,35 @@ class Conversation:
 
     def _open(self, exchange: Exchange, http: Http, at_ns: int) -> None:
         """Begin the WebSocket that was asked for, or note that it was refused."""
-        self._desk.websockets += 1
-        scheme = "ws" if self._tls is None else "wss"
-        target = exchange.target if exchange.target.startswith("/") else "/"
-        headers = kept_headers(exchange.request, exchange.response)
-        refusal = None if exchange.is_switched else refusal_of(exchange.status, exchange.reason, headers)
-        opened = Opened(
-            self._number,
-            at_ns,
-            Plane.GATEWAY,
-            clean(f"{scheme}://{exchange.host or self._host()}{target}"),
-            _written(self._client),
-            exchange.status,
-            refusal,
-            headers,
-        )
-        if refusal is not None:
-            # It may be tried again on the same connection.
-            admitted = self._desk.admit(opened, []) if self._desk.is_known(opened.url) else None
-            if admitted is not None:
-                self._desk.keep(replace(admitted, connection=self._desk.number()))
+        opened = self._opened(exchange, at_ns)
+        if not exchange.is_switched:
+            self._refuse(replace(opened, refusal=refusal_of(exchange.status, exchange.reason, dict(opened.headers))))
             return
         accepted = next((value for name, value in exchange.response if name == "sec-websocket-extensions"), "")
         self._socket = _Socket(self._desk, opened, accepted)
         for from_client in (True, False):
             self._socket.receive(at_ns, from_client, http.rest(from_client))
         self._http = None
+
+    def _opened(self, exchange: Exchange, at_ns: int, refusal: str | None = None) -> Opened:
+        scheme = "ws" if self._tls is None else "wss"
+        target = exchange.target if exchange.target.startswith("/") else "/"
+        return Opened(
+            self._number,
+            at_ns,
+            Plane.GATEWAY,
+            clean(f"{scheme}://{exchange.host or self._host()}{target}"),
+            _written(self._client),
+            exchange.status or None,
+            refusal,
+            kept_headers(exchange.request, exchange.response),
+        )
+
+    def _refuse(self, opened: Opened) -> None:
+        # It may be tried again on the same connection.
+        admitted = self._desk.admit(opened, []) if self._desk.is_known(opened.url) else None
+        if admitted is not None:
+            self._desk.keep(replace(admitted, connection=self._desk.number()))
 
     def _give_up(self, tls: Tls, problem: str, at_ns: int) -> None:
         """Take in that what TLS carries cannot be read, or not any further."""

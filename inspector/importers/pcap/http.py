@@ -25,6 +25,7 @@ class Exchange:
     target: str
     request: Headers
     status: int
+    """0 where there is no answer."""
     reason: str
     response: Headers
     is_switched: bool
@@ -70,6 +71,13 @@ class Http:
         """Return what one side has said after the switch."""
         return bytes((self._of_client if from_client else self._of_server).trailing_data[0])
 
+    def unanswered(self) -> Exchange | None:
+        """Return the request for another protocol that nobody has answered; None where there is none."""
+        asked = self._asked
+        if asked is None or not _asks(asked):
+            return None
+        return Exchange(asked.method.decode("latin-1"), asked.target.decode("latin-1"), _text(asked), 0, "", [], False)
+
     def _read(self) -> Exchange | None:
         while not self.is_over:
             if self._step(self._of_client, self._of_server) is not None:
@@ -105,9 +113,9 @@ class Http:
         return event
 
     def _answered(self, answer: h11.InformationalResponse | h11.Response) -> Exchange | None:
-        asked = self._asked
+        asked, self._asked = self._asked, None
         is_switched = self._of_server.their_state is h11.SWITCHED_PROTOCOL
-        if asked is None or not (is_switched or any(name == b"upgrade" for name, _ in asked.headers)):
+        if asked is None or not (is_switched or _asks(asked)):
             return None
         return Exchange(
             asked.method.decode("latin-1"),
@@ -123,6 +131,10 @@ class Http:
 def is_request(data: bytes) -> bool:
     """Say whether a stream that begins with `data`, at least 8 bytes, may be that of an HTTP client."""
     return data.startswith(_METHODS)
+
+
+def _asks(request: h11.Request) -> bool:
+    return any(name == b"upgrade" for name, _ in request.headers)
 
 
 def _text(message: h11.Request | h11.InformationalResponse | h11.Response) -> Headers:

@@ -166,6 +166,20 @@ def test_a_refused_upgrade_is_told(tmp_path: Path) -> None:
     assert plain(found) == plain(talk)
 
 
+@pytest.mark.parametrize(
+    ("by", "refusal"),
+    [
+        ("client", "the client hung up before the server had answered the upgrade"),
+        ("server", "the server hung up without answering the upgrade"),
+    ],
+)
+def test_an_upgrade_that_nobody_answered_is_told(tmp_path: Path, by: str, refusal: str) -> None:
+    talk = TcpTalk().opens().client(b"GET /?v=10 HTTP/1.1\r\nHost: gateway.discord.gg\r\nUpgrade: websocket\r\n\r\n")
+    (opened,) = read(tmp_path, pcap(talk.ends_with(by).packets))[0]
+    assert isinstance(opened, Opened)
+    assert (opened.status, opened.refusal) == (None, refusal)
+
+
 def test_the_packets_of_a_call_are_media(tmp_path: Path) -> None:
     wired = Wired(MEDIA)
     found, _ = read(tmp_path, pcap(wired.packets))
