@@ -326,7 +326,7 @@ def _gap(event: Event, connection: Connection) -> Entry:
             "the rest of one side was not recorded",
             (
                 "Means",
-                "Both ends heard all of it; only the recording lacks it. What the other side said continues below.",
+                "Both ends heard all of it; only the recording lacks it. The other side continues.",
             ),
             ("Why", _clipped(event.note or "", 2 * _LONGEST)),
             ("What to do", _GAPS[gap.reason]),

@@ -1,6 +1,9 @@
 // discordjs_resume_bot.cjs TOKEN: obeys the simulator, and says when it has resumed.
 const { Client, GatewayIntentBits, ActivityType } = require('discord.js');
-const bot = new Client({ intents: [GatewayIntentBits.Guilds, GatewayIntentBits.GuildMessages, GatewayIntentBits.MessageContent] });
+const bits = GatewayIntentBits;
+const bot = new Client({
+  intents: [bits.Guilds, bits.GuildMessages, bits.MessageContent, bits.GuildMessageReactions, bits.GuildMessageTyping, bits.GuildPresences],
+});
 bot.on('messageCreate', m => {
   if (m.content === '!status') bot.user.setPresence({ status: 'idle', activities: [{ name: 'dice', type: ActivityType.Playing }] });
   if (m.content === '!members') m.guild.members.fetch({ query: 'a', limit: 100 }).catch(error => console.error(error.message));
