@@ -47,7 +47,7 @@ def sentence_of(verdict: Verdict) -> str:
 
 
 class TextRows:
-    """Writes rows as text. Keeps what the columns need: the time of the row before, and the day.
+    """Writes rows as text. Keeps what the columns need: the time of the row before, its second and the day.
 
     `width` is the number of columns to fit the summary into, None to leave it whole. With `whole` it stays whole, and
     the other columns are those of a terminal of that width. Times are in `zone`, by default this machine's.
@@ -68,6 +68,7 @@ class TextRows:
         self._marks = cells.ASCII if ascii_only else cells.UNICODE
         self._zone = zone
         self._last_ns: int | None = None
+        self._second: int | None = None
         self._day = ""
         self._both_sizes = self._has_room(_BOTH_SIZES_FROM)
         self._name_width = 30 if self._has_room(_WIDE_FROM) else 26
@@ -81,10 +82,12 @@ class TextRows:
     def _lines(self, shown: Shown) -> list[str]:
         event = shown.event
         lines = []
-        today = day(event.at_ns, self._zone)
-        if today != self._day:
-            self._day = today
-            lines.append(self._paint(today, _DIM))
+        if (second := event.at_ns // 1_000_000_000) != self._second:
+            self._second = second
+            today = day(event.at_ns, self._zone)
+            if today != self._day:
+                self._day = today
+                lines.append(self._paint(today, _DIM))
         head, plain = self._head(shown)
         tail = cells.summary(shown)
         if self._width is not None and not self._whole:
