@@ -22,6 +22,8 @@ from tests.tls import ALL, Contexts, TlsPair
 from tests.voice_call import voice
 from tests.wired import Wired
 
+pytestmark = pytest.mark.compat
+
 SECOND = 1_000_000_000
 MEDIA = next(talk for talk in talks() if isinstance(talk[0], Opened) and talk[0].plane is Plane.MEDIA)
 
