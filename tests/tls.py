@@ -50,11 +50,17 @@ class Contexts:
     """A client and a server of one configuration, with one key log."""
 
     def __init__(
-        self, version: str = "TLSv1.3", cipher: str = "TLS_AES_128_GCM_SHA256", protocols: tuple[str, ...] = ()
+        self,
+        version: str = "TLSv1.3",
+        cipher: str = "TLS_AES_128_GCM_SHA256",
+        protocols: tuple[str, ...] = (),
+        *,
+        trusts: bool = True,
     ) -> None:
         self.client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        _authority.configure_trust(self.client)
+        if trusts:
+            _authority.configure_trust(self.client)
         _certificates["ECDSA" if "ECDSA" in cipher else "RSA"].configure_cert(self.server)
         for context in (self.client, self.server):
             context.minimum_version = context.maximum_version = ssl.TLSVersion[version.replace(".", "_")]
@@ -113,6 +119,10 @@ class TlsPair:
                     done.add(side)
                 except ssl.SSLWantReadError:
                     pass
+                except ssl.SSLError:
+                    # It has told the other end why.
+                    self._pass_on()
+                    return self
                 self._pass_on()
         # The server's tickets.
         self._hear("client")

@@ -18,6 +18,7 @@ from inspector.importers.pcap.keylog import KeyLog
 from inspector.importers.pcap.tcp import Address
 from inspector.importers.pcap.tls import NO_CIPHER, Tls, is_client_hello
 from inspector.importers.pcap.websocket import BINARY, CLOSE, PING, TEXT, Frames, read_close
+from inspector.importers.refusals import NO_TLS
 from inspector.importers.source import clean, kept_headers, refusal_of
 from inspector.model import Closed, Control, Frame, Gap, Happening, Mark, Opened, Plane, Side
 from inspector.protocol.hosts import plane_of, shape_of
@@ -42,6 +43,25 @@ _HTTP_2 = b"PRI * HTTP/2"
 _UNANSWERED = {
     True: "the client hung up before the server had answered the upgrade",
     False: "the server hung up without answering the upgrade",
+}
+
+# What TLS's alerts are called: https://www.rfc-editor.org/rfc/rfc8446#section-6
+_ALERTS = {
+    40: "handshake_failure",
+    42: "bad_certificate",
+    43: "unsupported_certificate",
+    44: "certificate_revoked",
+    45: "certificate_expired",
+    46: "certificate_unknown",
+    47: "illegal_parameter",
+    48: "unknown_ca",
+    51: "decrypt_error",
+    70: "protocol_version",
+    71: "insufficient_security",
+    80: "internal_error",
+    112: "unrecognized_name",
+    116: "certificate_required",
+    120: "no_application_protocol",
 }
 
 LATE, HTTP_2, HOLE = "late", "http/2", "hole"
@@ -152,6 +172,9 @@ class Conversation:
         if is_new and tls.client_random and not self._desk.is_first(tls.client_random, self._number):
             self._desk.seen_twice += 1
             self.is_over = True
+        elif tls.failure is not None and self._http is None and self._socket is None and not self.is_over:
+            self.is_over = True
+            self._refuse(self._failed(tls, *tls.failure, at_ns))
         elif tls.problem is not None:
             self._give_up(tls, tls.problem, at_ns)
 
@@ -261,6 +284,14 @@ class Conversation:
             refusal,
             kept_headers(exchange.request, exchange.response),
         )
+
+    def _failed(self, tls: Tls, from_client: bool, alert: int, at_ns: int) -> Opened:
+        """Return how a connection began that did not come as far as HTTP."""
+        port = f":{self._server[1]}" if self._server[1] != 443 else ""
+        why = f"the {_side(from_client)} broke it off with {_ALERTS.get(alert, 'an alert')} ({alert})"
+        url = f"wss://{clean(tls.server_name)}{port}/"
+        client = _written(self._client)
+        return Opened(self._number, at_ns, Plane.GATEWAY, url, client, None, NO_TLS.format(why))
 
     def _refuse(self, opened: Opened) -> None:
         # It may be tried again on the same connection.

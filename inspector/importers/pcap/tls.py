@@ -22,7 +22,7 @@ from inspector.importers.pcap.keylog import MASTER, KeyLog
 _CHANGE_CIPHER, _ALERT, _HANDSHAKE, _APPLICATION = 20, 21, 22, 23
 _CLIENT_HELLO, _SERVER_HELLO, _ENCRYPTED_EXTENSIONS, _FINISHED, _KEY_UPDATE = 1, 2, 8, 20, 24
 _SERVER_NAME, _PROTOCOLS, _EARLY_DATA, _VERSIONS = 0, 16, 42, 43
-_CLOSE_NOTIFY = 0
+_CLOSE_NOTIFY, _FATAL = 0, 2
 # The random of a ServerHello that asks for another ClientHello: RFC 8446, section 4.1.3.
 _RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 
@@ -101,6 +101,8 @@ class Tls:
     """Why it cannot be read, or not any further: one of the slugs above."""
     cipher: int = 0
     """The number of the cipher suite; 0 before it is chosen."""
+    failure: tuple[bool, int] | None = None
+    """Whether the client broke it off with an alert, or the server, and which: the number of RFC 8446, section 6."""
     _is_13: bool = False
     _suite: _Suite | None = None
     _pending: dict[bool, Callable[[int, bytes, bytes], bytes]] = field(default_factory=dict)
@@ -173,8 +175,8 @@ class Tls:
             return plain
         if kind == _HANDSHAKE:
             self._messages(side, plain)
-        elif kind == _ALERT and plain[1:2] == bytes([_CLOSE_NOTIFY]):
-            side.has_ended = True
+        elif kind == _ALERT:
+            self._alert(side, plain)
         return b""
 
     def _clear(self, side: _Side, kind: int, body: bytes) -> bytes:
@@ -182,12 +184,25 @@ class Tls:
             return b""
         if kind == _HANDSHAKE:
             self._messages(side, body)
-        elif kind == _CHANGE_CIPHER and not self._is_13 and self._suite is not None:
+        elif kind == _ALERT:
+            self._alert(side, body)
+        elif kind == _CHANGE_CIPHER and not self._is_13 and self.cipher:
             side.open, side.sequence = self._pending.get(side.is_client), 0
+            if side.open is None:
+                has_keys = MASTER in self.keys.of(self.client_random)
+                self.problem = NO_CIPHER if has_keys else NO_KEYS
         elif kind == _APPLICATION and not (side.is_client and side.is_early):
             # 0-RTT comes before the server's answer has told the keys.
-            self.problem = BROKEN if self.client_random else NO_START
+            self.problem = NO_KEYS if self._is_13 else BROKEN if self.client_random else NO_START
         return b""
+
+    def _alert(self, side: _Side, body: bytes) -> None:
+        if len(body) != 2:
+            return
+        if body[1] == _CLOSE_NOTIFY:
+            side.has_ended = True
+        elif body[0] == _FATAL:
+            self.failure = self.failure or (side.is_client, body[1])
 
     def _messages(self, side: _Side, data: bytes) -> None:
         """Take handshake messages, which may be split over records, and several in one."""
@@ -220,6 +235,9 @@ class Tls:
         elif kind == _FINISHED and side.next_secret:
             self._use(side, side.next_secret)
             side.next_secret, side.is_early = b"", False
+        elif kind == _FINISHED:
+            # What follows cannot be read, if anything does.
+            side.open = None
         elif kind == _KEY_UPDATE and not side.next_secret and self._suite is not None:
             self._use(side, _expanded(self._suite.digest, side.secret, b"traffic upd", len(side.secret)))
         elif kind == _ENCRYPTED_EXTENSIONS:
@@ -251,26 +269,25 @@ class Tls:
         self._take_protocol(extensions)
         secrets = self.keys.of(self.client_random)
         suite = self._suite = _SUITES.get(self.cipher)
-        if not secrets:
-            self.problem = NO_KEYS
-        elif suite is None:
+        if not self._is_13:
+            # What comes before the change of ciphers can be read without.
+            if suite is not None and MASTER in secrets:
+                self._prepare_12(suite, secrets[MASTER], random)
+        elif secrets and suite is None:
             self.problem = NO_CIPHER
-        elif self._is_13:
-            self._prepare_13(secrets)
-        elif MASTER in secrets:
-            self._prepare_12(suite, secrets[MASTER], random)
         else:
-            self.problem = NO_KEYS
+            self._prepare_13(secrets)
 
     def _prepare_13(self, secrets: dict[str, bytes]) -> None:
         for side, name in ((self._client, "CLIENT"), (self._server, "SERVER")):
             handshake = secrets.get(f"{name}_HANDSHAKE_TRAFFIC_SECRET")
             traffic = secrets.get(f"{name}_TRAFFIC_SECRET_0")
-            if traffic is None:
-                self.problem = NO_KEYS
-                return
-            side.next_secret = traffic if handshake else b""
-            self._use(side, handshake or traffic)
+            first = handshake or traffic
+            # Of a handshake that failed there are not all secrets, and none may be needed.
+            if first is None:
+                continue
+            side.next_secret = traffic or b"" if handshake else b""
+            self._use(side, first)
             # Without the secrets of the handshake its records cannot be read, but what comes behind them can.
             side.is_early = side.is_early or handshake is None
 

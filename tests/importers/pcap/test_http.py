@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from inspector.importers.pcap.http import Exchange, Http, is_request
 
+pytestmark = pytest.mark.compat
+
 ASK = (
     b"GET /?v=10&encoding=json HTTP/1.1\r\nHost: gateway.discord.gg\r\nUpgrade: websocket\r\n"
     b"Connection: Upgrade\r\nSec-WebSocket-Key: x\r\n\r\n"

@@ -22,6 +22,8 @@ from tests.tls import ALL, Contexts, TlsPair
 from tests.voice_call import voice
 from tests.wired import Wired
 
+pytestmark = pytest.mark.compat
+
 SECOND = 1_000_000_000
 MEDIA = next(talk for talk in talks() if isinstance(talk[0], Opened) and talk[0].plane is Plane.MEDIA)
 
@@ -178,6 +180,18 @@ def test_an_upgrade_that_nobody_answered_is_told(tmp_path: Path, by: str, refusa
     (opened,) = read(tmp_path, pcap(talk.ends_with(by).packets))[0]
     assert isinstance(opened, Opened)
     assert (opened.status, opened.refusal) == (None, refusal)
+
+
+@pytest.mark.parametrize(("version", "cipher"), [ALL[0], ALL[-1]])
+def test_a_certificate_that_the_client_does_not_trust_is_told(tmp_path: Path, version: str, cipher: str) -> None:
+    pair = TlsPair(contexts=Contexts(version, cipher, trusts=False)).shake_hands()
+    talk = TcpTalk().opens()
+    for from_client, data in pair.flights:
+        talk.say("client" if from_client else "server", data)
+    (opened,) = read(tmp_path, pcap(talk.packets), log=pair.log)[0]
+    assert isinstance(opened, Opened)
+    assert (opened.url, opened.status) == ("wss://gateway.discord.gg/", None)
+    assert opened.refusal == "TLS with the server failed: the client broke it off with unknown_ca (48)"
 
 
 def test_the_packets_of_a_call_are_media(tmp_path: Path) -> None:

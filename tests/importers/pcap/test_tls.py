@@ -11,6 +11,8 @@ from inspector.importers.pcap.keylog import KeyLog
 from inspector.importers.pcap.tls import BROKEN, NO_CIPHER, NO_KEYS, NO_START, Tls, is_client_hello
 from tests.tls import ALL, NAME, Contexts, TlsPair, call, of_context
 
+pytestmark = pytest.mark.compat
+
 SIDES = {True: "client", False: "server"}
 BOTH_VERSIONS = pytest.mark.parametrize(("version", "cipher"), [ALL[0], ALL[-2]])
 
