@@ -34,7 +34,7 @@ class Source(ABC):
     format: str
     """What kind of file it is, in words: ``mitmproxy flows``, ``HAR``."""
 
-    advice = "see that the client went through the proxy"
+    advice = "make sure that the client goes through the proxy"
     """What to do where nothing of Discord's is in it."""
 
     def __init__(self, path: Path, extra_hosts: Iterable[str] = (), keys: Iterable[Path] = ()) -> None:

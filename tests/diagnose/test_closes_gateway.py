@@ -163,7 +163,8 @@ def test_4003_names_what_came_after_op_9() -> None:
 def test_4004_says_that_the_token_never_worked() -> None:
     judged = Judged(by_server(begun().client(identify()), 4004))
     verdict = judged.verdict()
-    assert f"the token ••••{digest(TOKEN)[:4]} in the Identify was refused" in verdict.cause
+    assert f"Authentication failed: the Identify had the token ••••{digest(TOKEN)[:4]}." in verdict.cause
+    assert "refused" not in verdict.cause, "the code's own text says that"
     assert "No other connection in this recording got in with it" in verdict.cause
     assert TOKEN not in verdict.cause
     assert verdict.evidence == (judged.row(2),)
@@ -230,7 +231,7 @@ def test_4006_names_the_end_of_the_session() -> None:
 def test_4007_compares_the_numbers() -> None:
     first = online().server(message("hello", 2)).closes(4000)
     judged = Judged(first, by_server(again(first, resume()), 4007))
-    cause = "the Resume asked to go on from seq 3, and the server had counted up to 2: that is ahead of it."
+    cause = "the Resume asked to continue from seq 3, and the server had counted up to 2: that is ahead of it."
     assert cause in judged.verdict(2).cause
     assert judged.verdict(2).evidence == (judged.row(event="READY"), judged.row(6, connection=2))
     assert (judged.verdict(2).reconnect, judged.verdict(2).resume) == (True, False)
@@ -337,8 +338,8 @@ def test_4012_looks_at_the_url(query: str, why: str) -> None:
     [
         (513 | 1 << 40, "has bit 40 that is not an intent", "that leaves intents 513"),
         (513 | 3 << 40, "has bits 40 and 41 that are not intents", "that leaves intents 513"),
-        (513 | 1 << 19, "has CALLS, which bots may not use", "that leaves intents 513"),
-        (-1, "it may not be negative", "explain intents"),
+        (513 | 1 << 19, "has CALLS, which bots cannot use", "that leaves intents 513"),
+        (-1, "it must not be negative", "explain intents"),
         ("513", "missing, or no whole number", "explain intents"),
         (513, "all of its bits are known and open to bots.", "Ask for fewer intents"),
     ],

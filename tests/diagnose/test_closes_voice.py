@@ -76,7 +76,7 @@ def test_voice_4004_names_the_call_whose_token_it_was() -> None:
 
 def test_voice_4004_says_that_the_token_was_right() -> None:
     judged = Judged(joined(), by_server(dialling().client(voice_identify()), 4004))
-    assert "it is the one of the newest VOICE_SERVER_UPDATE. The usual cause: " in judged.verdict(5).cause
+    assert "the one in the newest VOICE_SERVER_UPDATE. The usual cause: " in judged.verdict(5).cause
 
 
 def test_voice_4005_names_both() -> None:

@@ -30,9 +30,13 @@ def test_1000_by_the_server_is_worth_knowing() -> None:
 
 @pytest.mark.parametrize(
     ("by", "who"),
-    [("client", "The client broke off"), ("server", "The server broke off"), (None, "The connection broke off")],
+    [
+        ("client", "The client dropped the connection"),
+        ("server", "The server dropped the connection"),
+        (None, "The connection dropped"),
+    ],
 )
-def test_1006_says_whose_side_broke_off_and_the_silence_before(by: Side | None, who: str) -> None:
+def test_1006_says_which_side_dropped_the_connection_and_the_silence_before(by: Side | None, who: str) -> None:
     judged = Judged(online().client(HEARTBEAT).server(ACK).waits(9_990).closes(1006, "", by))
     assert judged.verdict().cause.startswith(f"{who} without a close frame (1006): ")
     assert "the last message, of the server, came 10 s before" in judged.verdict().cause
@@ -44,7 +48,7 @@ def test_1006_says_whose_side_broke_off_and_the_silence_before(by: Side | None, 
 def test_1006_of_several_connections_at_once_is_the_network() -> None:
     other = online(connection=2).closes(1006, "", None)
     judged = Judged(online().waits(100).closes(1006, "", None), other)
-    assert "1 other connection had broken off within the second before" in judged.verdict().cause
+    assert "1 other connection had dropped within the second before" in judged.verdict().cause
     assert judged.close(2).n in judged.verdict().evidence
 
 
@@ -99,9 +103,9 @@ def test_a_client_is_not_blamed_for_what_the_proxy_told_it() -> None:
     """Identifying anew after 1000 is what discord.js does; the 1000 was mitmproxy's."""
     judged = _came_back(online().closes(1006, "", "server", TOLD), identify())
     verdict = judged.verdict()
-    assert "The proxy told the client 1000 instead, and what the client does next answers that." in verdict.cause
+    assert "The proxy sent 1000 to the client instead; what the client does next answers that." in verdict.cause
     assert verdict.right is None
-    assert "the proxy had told the client 1000" in verdict.then
+    assert "the proxy had sent 1000 to the client" in verdict.then
     assert "identify-instead-of-resume" not in {each.rule for event in judged.events for each in event.findings}
 
 
@@ -114,9 +118,9 @@ def test_a_server_that_was_told_1000_may_refuse_the_resume() -> None:
     first = online().closes(1006, "", "client", TOLD)
     second = Conversation(connection=2, at_ns=NOON + SECOND).opens().server(HELLO).client(resume())
     judged = Judged(first, second.server({"op": 9, "d": False}))
-    assert "The proxy told the server 1000 instead, which ends the session there" in judged.verdict().cause
+    assert "The proxy sent 1000 to the server instead, which ends the session there" in judged.verdict().cause
     refused = next(each for event in judged.events for each in event.findings if each.rule == "invalid-session")
-    assert "when connection 1 broke off, the proxy told the server 1000" in refused.text
+    assert "when connection 1 was lost, the proxy sent 1000 to the server" in refused.text
 
 
 def test_a_bad_frame_is_the_senders_and_its_close_the_proxys() -> None:
@@ -127,7 +131,7 @@ def test_a_bad_frame_is_the_senders_and_its_close_the_proxys() -> None:
 
 
 def test_a_client_is_not_blamed_for_a_close_of_the_proxys() -> None:
-    reason = "nothing was said for 600 s, so mitmproxy closed the connection"
+    reason = "no traffic for 600 s, so mitmproxy closed the connection"
     judged = _came_back(online().closes(1006, reason, "proxy"), identify())
     assert judged.verdict().right is None
     assert "identify-instead-of-resume" not in {each.rule for event in judged.events for each in event.findings}

@@ -111,7 +111,7 @@ def test_a_cut_file_gives_what_is_before_the_cut(data: bytes) -> None:
 def test_a_cut_gzip_gives_what_is_before_the_cut() -> None:
     file = PacketFile(io.BytesIO(packed(pcap(SENT * 1000, RAW))[:-20]))
     assert list(file.packets())[:5] == WANTED
-    assert file.damage == "breaks off in its compressed data"
+    assert file.damage == "ends in the middle of its compressed data"
 
 
 @pytest.mark.parametrize(
