@@ -67,10 +67,11 @@ async def _run_one(
             ready.set()
 
         async def on_disconnect() -> None:
-            if not behaving.returns and not bot.is_closed():
+            if not bot.is_closed():
                 connecting.cancel()
 
-        for listener in (on_message, on_connect, on_disconnect):
+        # No one listens for the end without need: discord.py 2.7.0 cannot tell of it once the bot is closed.
+        for listener in (on_message, on_connect, *([] if behaving.returns else [on_disconnect])):
             bot.event(listener)
         await bot.login(TOKEN)
         connecting = asyncio.ensure_future(bot.connect(reconnect=False))
