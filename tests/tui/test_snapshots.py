@@ -7,7 +7,8 @@ import pytest
 
 from tests.tui.snapshots import KEPT, SCENES, differences, made_with, runs, take, texts
 
-pytestmark = pytest.mark.compat
+# Textual is the same on every newer CPython.
+pytestmark = pytest.mark.lowest
 
 
 def kept(name: str) -> str:
