@@ -39,7 +39,7 @@ check: $(VENV)/.ready
 
 # More at a time than there are processors, as they often wait. Those that start proxies, clients and terminals come after the rest.
 unit: $(VENV)/.ready
-	$(BIN)/python -m pytest -m "not e2e" --numprocesses 3 --dist worksteal
+	$(BIN)/python -m pytest -m "not e2e" --numprocesses 4 --dist worksteal
 	$(BIN)/python -m pytest -m e2e --numprocesses 4 --dist worksteal
 
 # The property tests with many examples, other ones in every run.
