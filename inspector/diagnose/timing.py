@@ -13,8 +13,8 @@ GATEWAY, MEDIA = Plane.GATEWAY, Plane.MEDIA
 _CUT = frozenset({1001, 1005, 1006, 1011, 1012, 1013, 1014})
 # Connections in a row that make a pattern, and after how many it is said again.
 PATTERN, AGAIN = 3, 10
-# Below this age connections end for all kinds of reasons; ages may differ by so much, and one part in a hundred.
-LEAST_AGE_NS, APART_NS = 30 * SECOND, SECOND
+# Below this age connections end for all kinds of reasons; ages may differ by so much, and one part in two hundred.
+LEAST_AGE_NS, APART_NS = 30 * SECOND, SECOND // 2
 # Ticks of Opus's clock in a millisecond.
 _TICKS = 48
 # From here on a clock is wrong and not the network: milliseconds, share of the time, and how much time is enough.
@@ -51,7 +51,7 @@ def cut_at_equal_age(now: Situation) -> Iterator[Noticed]:
         if ended is None or not _is_cut(ended[0], ended[1].closed):
             break
         age = ended[1].at_ns - ended[0].opened.at_ns
-        if max(age, *ages) - min(age, *ages) > APART_NS + ages[0] // 100:
+        if max(age, *ages) - min(age, *ages) > APART_NS + ages[0] // 200:
             break
         rows.append(ended[1].n)
         ages.append(age)

@@ -55,6 +55,7 @@ def test_cut_at_equal_age() -> None:
     [
         cut([60, 60]),
         cut([60, 95, 60]),
+        cut([70, 71.2, 70.5]),
         cut([5, 5, 5]),
         cut([60, 60, 60], 4000),
         cut([60, 60, 60], by="client"),

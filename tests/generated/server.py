@@ -113,7 +113,7 @@ class Server:
             link.answer({"op": 9, "d": False, "s": None, "t": None}, 0.1)
             return []
         session.link = link
-        for payload in session.sent[d["seq"] :]:
+        for payload in [each for each in session.sent if each["s"] > d["seq"]]:
             link.answer(payload, 0.1)
         self.tell(session, "RESUMED", {"_trace": []}, 0.1)
         return [session]
