@@ -34,7 +34,7 @@ from tests.e2e.playing import CLIENTS, HERE, Talk, assert_agree, records, simula
 from tests.e2e.tunnel import http_proxy
 from tests.rows import rows_in
 
-pytestmark = [pytest.mark.compat, pytest.mark.e2e]
+pytestmark = pytest.mark.e2e
 
 DISCORD_PY = [sys.executable, str(HERE / "logging_client.py")]
 # Seconds that a recorder has to begin and to write what it has.
