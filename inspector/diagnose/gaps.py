@@ -17,7 +17,7 @@ _REASONS = {
     "queue": "the disk was too slow for this traffic",
     "file": "the file that had them was lost",
 }
-# Behind these nothing of that side can be read, and nobody knows how much it was.
+# Behind these nothing of that side can be read, and how much it was is unknown.
 _ENDS = {
     "packets": "packets are missing from the capture file",
     "tls": "it could not be decrypted any further",

@@ -78,13 +78,14 @@ class PacketCapture(Source):
     def _read_keys(self) -> None:
         beside = keys_beside(self.path)
         for path in (*self._key_files, *([beside] if beside.exists() else [])):
+            secrets = 0
             try:
                 with path.open("rb") as log:
                     rest = b""
                     for _ in range(_MOST_KEYS // _PIECE):
                         piece = log.read(_PIECE)
                         lines, newline, rest = (rest + piece).rpartition(b"\n")
-                        self._keys.add(lines + newline if piece else rest)
+                        secrets += self._keys.add(lines + newline if piece else rest)
                         # No line of a key log is as long.
                         rest = rest[-_LONGEST_LINE:]
                         if not piece:
@@ -93,6 +94,8 @@ class PacketCapture(Source):
                         self.notes.append(f"read only the first {_MOST_KEYS // 1024**2} MB of {path}")
             except OSError as error:
                 raise CaptureError(f"cannot read the key log {path}: {error.strerror or error}") from error
+            if not secrets:
+                self.notes.append(f"there are no TLS keys in {path}")
 
     def _in_order(self, file: PacketFile) -> Iterator[Happening]:
         """Yield what happened in the order of time, as far as packets are."""

@@ -24,12 +24,17 @@ class KeyLog:
         """Return of how many connections there are secrets."""
         return len(self._secrets)
 
-    def add(self, text: bytes) -> None:
-        """Take the secrets in a key log, or in a part of one that ends with a line. Of two for the same, the last."""
-        for label, random, secret in _LINE.findall(text):
+    def add(self, text: bytes) -> int:
+        """Take the secrets in a key log, or in a part of one that ends with a line, and return how many there are.
+
+        Of two for the same, the last counts.
+        """
+        found = _LINE.findall(text)
+        for label, random, secret in found:
             self._secrets.setdefault(bytes.fromhex(random.decode()), {})[label.decode()] = bytes.fromhex(
                 secret.decode()
             )
+        return len(found)
 
     def of(self, client_random: bytes) -> dict[str, bytes]:
         """Return the secrets of a connection by their labels; none where there are none."""

@@ -290,6 +290,14 @@ def test_without_keys_it_says_where_the_connection_went_and_what_to_do(tmp_path:
     assert notes[1].endswith("has no gateway WebSocket in it: see above for what could not be read")
 
 
+def test_a_key_log_without_keys_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.log").write_bytes(b"# nothing yet\njunk\n")
+    (tmp_path / "day.pcap").write_bytes(pcap(Wired(usual().happenings).packets))
+    source = open_source(tmp_path / "day.pcap", keys=[tmp_path / "empty.log"])
+    assert list(source) == []
+    assert source.notes[0] == f"there are no TLS keys in {tmp_path / 'empty.log'}"
+
+
 def test_keys_of_one_connection_only_are_told(tmp_path: Path) -> None:
     talk = usual(connection=2, at_ns=NOON + SECOND).happenings
     without_keys, wired = Wired(usual().happenings), Wired(talk)
