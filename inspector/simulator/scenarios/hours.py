@@ -181,10 +181,7 @@ async def voice_server_lost(discord: Discord, *, healthy: bool = False) -> None:
     if healthy:
         await discord.clock.skip(3)
         await gateway.dispatch("VOICE_SERVER_UPDATE", _server(_OTHER_ENDPOINT))
-        voice = await discord.voice()
-        await voice.connect(ADA)
-        await voice.expect(VoiceOp.SPEAKING)
-        await _leave_call(gateway, voice)
+        await _call(discord, gateway)
     await discord.later(80, gateway)
     await gateway.goodbye()
 
@@ -197,10 +194,7 @@ async def voice_never_connected(discord: Discord, *, healthy: bool = False) -> N
     await gateway.dispatch("VOICE_SERVER_UPDATE", _server(ENDPOINT))
     await gateway.dispatch("VOICE_STATE_UPDATE", content.voice_state(BOT, LOUNGE, _VOICE_SESSION))
     if healthy:
-        voice = await discord.voice()
-        await voice.connect(ADA)
-        await voice.expect(VoiceOp.SPEAKING)
-        await _leave_call(gateway, voice)
+        await _call(discord, gateway)
     await discord.later(45, gateway)
     await gateway.goodbye()
 
@@ -265,6 +259,14 @@ async def _login(discord: Discord) -> GatewaySocket:
 async def _part(*gateways: GatewaySocket) -> None:
     for gateway in gateways:
         await gateway.goodbye()
+
+
+async def _call(discord: Discord, gateway: GatewaySocket) -> None:
+    """Let the client connect to the voice server that it was told of, speak, and leave."""
+    voice = await discord.voice()
+    await voice.connect(ADA)
+    await voice.expect(VoiceOp.SPEAKING)
+    await _leave_call(gateway, voice)
 
 
 async def _leave_call(gateway: GatewaySocket, voice: VoiceSocket) -> None:
