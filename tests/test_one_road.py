@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from mitmproxy.io import tnetstring
 
-from inspector.importers import open_source
+from inspector.importers.formats import open_source
+from inspector.importers.hints import Hints
 from inspector.importers.mitm import BROKEN, HOW_CLOSED, IN_FRAME
 from inspector.model import Closed, Control, Event, Happening, Knows, Opened, Plane
 from inspector.protocol.registry import default
@@ -187,7 +188,7 @@ def imported(happenings: Happenings, form: Format, tmp_path: Path) -> list[dict[
     form.write(happenings, tmp_path / form.name)
     if form.name.endswith(".gwcap"):
         return rows_of(tmp_path / form.name)
-    write(open_source(tmp_path / form.name, HOSTS), tmp_path / "imported.gwcap")
+    write(open_source(tmp_path / form.name, Hints(HOSTS)), tmp_path / "imported.gwcap")
     return rows_of(tmp_path / "imported.gwcap")
 
 

@@ -7,7 +7,7 @@ be at it at once. Each makes a file of its own, and the last one done stays; the
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,8 @@ from platformdirs import user_cache_path
 
 from inspector import __version__
 from inspector.errors import CaptureError, EnvironmentProblem
+from inspector.importers.hints import NO_HINTS, Hints
 from inspector.importers.merge import Input, Report, merge
-from inspector.importers.pcap.file import keys_beside
 from inspector.protocol.registry import Registry
 from inspector.store.file import SCHEMA_VERSION, make_folder
 from inspector.store.reader import Reader
@@ -48,25 +48,22 @@ class Kept:
 class Place:
     """Where the import of some files is kept, once it is made.
 
-    `hosts` are more hosts that are gateways; `keys` are key logs for packet captures; `folder` is where imports are
-    kept, by default below the user's cache folder. Raises CaptureError where a file cannot be read, EnvironmentProblem
-    where the folder cannot be made.
+    `folder` is where imports are kept, by default below the user's cache folder. Raises CaptureError where a file
+    cannot be read, EnvironmentProblem where the folder cannot be made.
     """
 
     def __init__(
         self,
         paths: Sequence[Path],
         registry: Registry,
-        hosts: Iterable[str] = (),
-        keys: Sequence[Path] = (),
+        hints: Hints = NO_HINTS,
         *,
         folder: Path | None = None,
     ) -> None:
-        hosts = tuple(hosts)
-        self.inputs = [Input(path, hosts, keys) for path in paths]
+        self.inputs = [Input(path, hints) for path in paths]
         try:
             self.folder = private_folder(folder)
-            self.path = self.folder / f"{_key(paths, registry, hosts, keys)}.gwcap"
+            self.path = self.folder / f"{_key(self.inputs, registry, hints)}.gwcap"
         except BaseException:
             self.close()
             raise
@@ -88,8 +85,7 @@ class Place:
 def imported(
     paths: Sequence[Path],
     registry: Registry,
-    hosts: Iterable[str] = (),
-    keys: Sequence[Path] = (),
+    hints: Hints = NO_HINTS,
     *,
     report: Report = lambda done, total, happenings: None,
     folder: Path | None = None,
@@ -103,7 +99,7 @@ def imported(
         CaptureError: where a file cannot be read, or there is no gateway connection in any.
         EnvironmentProblem: where the folder cannot be made.
     """
-    place = Place(paths, registry, hosts, keys, folder=folder)
+    place = Place(paths, registry, hints, folder=folder)
     try:
         if not place.is_filled():
             merge(place.inputs, place.path, registry, made_by=MADE_BY, report=report)
@@ -177,20 +173,17 @@ def private_folder(folder: Path | None = None) -> Path:
     return folder
 
 
-def _key(paths: Sequence[Path], registry: Registry, hosts: Sequence[str], keys: Sequence[Path]) -> str:
+def _key(inputs: Sequence[Input], registry: Registry, hints: Hints) -> str:
     """Return the name for an import: a digest of all that makes it what it is."""
     # What is masked, and which ids are found, is in the tables, and users may add to them.
     tables = (sorted((name, row.ids) for name, row in registry.events.items()), registry.secrets)
     # The capture says which of several files each connection came from.
-    names = [path.name for path in paths] if len(paths) > 1 else []
-    about = (__version__, SCHEMA_VERSION, sorted(hosts), tables, names, registry.max_concurrency)
+    names = [each.path.name for each in inputs] if len(inputs) > 1 else []
+    about = (__version__, SCHEMA_VERSION, sorted(hints.hosts), tables, names, registry.max_concurrency)
     digest = hashlib.sha256(repr(about).encode())
-    for path in paths:
-        # The newest rows of a capture that is being written are not in the file itself yet.
-        for part in (path, path.with_name(path.name + "-wal"), keys_beside(path)):
-            digest.update(_digest(part))
-    for path in keys:
-        digest.update(_digest(path))
+    for each in inputs:
+        for path in each.files():
+            digest.update(_digest(path))
     return digest.hexdigest()[:40]
 
 

@@ -293,7 +293,7 @@ class HarFile(Source):
         self._said.seek(place)
         websocket = _unpacked(self._said)
         opened, talk = websocket.opened, websocket.talk
-        if opened.refusal is not None and plane_of(opened.url, self._extra_hosts) is None:
+        if opened.refusal is not None and plane_of(opened.url, self._hosts) is None:
             return
         first = (each for each in self._kept(opened, talk) if isinstance(each, Frame))
         admitted = self._admit(opened, list(islice(first, MAX_FRAMES)))

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from inspector.errors import CaptureError
 from inspector.garbage import without_collector
-from inspector.importers import Source, open_source
+from inspector.importers.formats import open_source
+from inspector.importers.hints import NO_HINTS, Hints
 from inspector.importers.order import OrderedTracks, Track
+from inspector.importers.source import Source
 from inspector.leaving import tidily
 from inspector.model import Frame, Happening, Opened
 from inspector.protocol.registry import Registry
@@ -44,13 +46,20 @@ class Merged:
 class Input:
     """A file that holds happenings: a capture, or a format that the importers know. Raises CaptureError."""
 
-    def __init__(self, path: Path, hosts: Iterable[str] = (), keys: Iterable[Path] = ()) -> None:
+    def __init__(self, path: Path, hints: Hints = NO_HINTS) -> None:
         self.path = path
         self._reader = Reader(path) if is_capture(path) else None
-        self._foreign = None if self._reader else open_source(path, hosts, keys)
+        self._foreign = None if self._reader else open_source(path, hints)
         self._bytes = path.stat().st_size
         self._done = (0, 1)
         self._said = self._reader.notes() if self._reader is not None else []
+
+    def files(self) -> Iterable[Path]:
+        """Return the files that make it what it is; they need not exist."""
+        if self._foreign is not None:
+            return self._foreign.files()
+        # The newest rows of a capture that is being written are not in the file itself yet.
+        return (self.path, self.path.with_name(self.path.name + "-wal"))
 
     @property
     def notes(self) -> list[str]:

@@ -343,7 +343,7 @@ class FlowFile(Source):
         wanted = flow.request.headers.get("upgrade", "").lower() == "websocket"
         # Before mitmproxy 7 the upgrade and its messages were two flows, and the second says all of the first again.
         ours = wanted and "websocket" not in flow.metadata
-        return ours and plane_of(flow.request.pretty_url, self._extra_hosts) is not None
+        return ours and plane_of(flow.request.pretty_url, self._hosts) is not None
 
 
 def _mitmproxys(file: BinaryIO, start: int) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 
 from inspector.errors import CaptureError
 from inspector.importers.candidates import identify
+from inspector.importers.hints import NO_HINTS, Hints
 from inspector.model import Frame, Happening, Opened
 from inspector.protocol.hosts import host_of
 from inspector.words import counted
@@ -37,15 +38,19 @@ class Source(ABC):
     advice = "make sure that the client goes through the proxy"
     """What to do where nothing of Discord's is in it."""
 
-    def __init__(self, path: Path, extra_hosts: Iterable[str] = (), keys: Iterable[Path] = ()) -> None:
+    def __init__(self, path: Path, hints: Hints = NO_HINTS) -> None:
         self.path = path
         self.notes: list[str] = []
         """Sentences for a person, about what was left out and why. Complete once the iteration has ended."""
-        self._extra_hosts = tuple(extra_hosts)
-        self._key_files = tuple(keys)
+        self._hosts = hints.hosts
+        self._key_files = hints.keys
         self._read = 0
         self._total = path.stat().st_size if path.exists() else 0
         self._begin()
+
+    def files(self) -> Iterable[Path]:
+        """Return the files that make it what it is, those first that are read first; they need not exist."""
+        return (self.path,)
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -64,6 +69,11 @@ class Source(ABC):
         except OSError as error:
             raise CaptureError(f"{self.path} could not be read: {error.strerror or error}") from error
         self._conclude()
+
+    @staticmethod
+    def recognizes_folder(folder: Path) -> bool:
+        """Say whether a folder, as a whole, is a recording of this format. Raises OSError."""
+        return False
 
     @staticmethod
     @abstractmethod
@@ -91,7 +101,7 @@ class Source(ABC):
 
         `first`: the first `candidates.MAX_FRAMES` messages of the connection, or all.
         """
-        found = identify(opened, first, self._extra_hosts)
+        found = identify(opened, first, self._hosts)
         if found is None:
             self._foreign += 1
             if len(self._foreign_hosts) <= _NAMED_HOSTS:

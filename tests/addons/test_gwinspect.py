@@ -20,7 +20,7 @@ from mitmproxy import flow, http, websocket
 from mitmproxy.test import taddons, tflow
 from wsproto.frame_protocol import Opcode
 
-from inspector.importers import open_source
+from inspector.importers.formats import open_source
 from inspector.importers.frames import FramesFile
 from inspector.model import Closed, Control, Frame, Happening, Mark, Opened, Plane, Undecoded
 from inspector.protocol.hosts import plane_of

@@ -10,6 +10,7 @@ import pytest
 from inspector.errors import CaptureError, EnvironmentProblem
 from inspector.importers import cache
 from inspector.importers.cache import clear, imported, kept
+from inspector.importers.hints import Hints
 from inspector.protocol.registry import default, load
 from inspector.store.reader import Reader
 
@@ -80,7 +81,7 @@ def test_what_is_a_gateway_and_what_is_secret_makes_a_difference(tmp_path: Path,
     own.write_text('[[secret]]\nkey = "invented_secret"\n')
     kinds = {
         imported([RESUME], default(), folder=folder),
-        imported([RESUME], default(), ["chat.example.org"], folder=folder),
+        imported([RESUME], default(), Hints(("chat.example.org",)), folder=folder),
         imported([RESUME], load([own]), folder=folder),
     }
     assert len(kinds) == 3

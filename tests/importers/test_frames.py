@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.importers import open_source
+from inspector.importers.formats import open_source
 from inspector.importers.frames import FramesFile, records
 from inspector.importers.frames.file import Amended
 from inspector.importers.frames.records import Lines
+from inspector.importers.hints import Hints
 from inspector.model import Closed, Control, Frame, Happening, Mark, Opened, Plane
 from tests.conversation import DIALECTS, HELLO, NOON, Conversation, usual
 
@@ -281,7 +282,12 @@ def test_what_the_file_names_is_a_gateway(tmp_path: Path, more: dict[str, str]) 
 
 def test_hosts_that_are_named_by_hand_are_gateways(tmp_path: Path) -> None:
     assert (
-        len(list(open_source(file_of(tmp_path, HEADER, OURS | {"url": "wss://chat.example/"}), ["chat.example"]))) == 1
+        len(
+            list(
+                open_source(file_of(tmp_path, HEADER, OURS | {"url": "wss://chat.example/"}), Hints(("chat.example",)))
+            )
+        )
+        == 1
     )
 
 

@@ -15,8 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.importers import har as har_module
-from inspector.importers import harfiles, open_source
+from inspector.importers import harfiles
+from inspector.importers.formats import open_source
 from inspector.importers.har import HarFile
+from inspector.importers.hints import Hints
 from inspector.model import Closed, Control, Frame, Happening, Knows, Opened, Plane
 
 MAIN = "wss://gateway.discord.gg/?v=9&encoding=json"
@@ -335,7 +337,7 @@ def test_only_what_unpacks_within_bounds_is_unpacked(tmp_path: Path, method: int
 
 @pytest.mark.parametrize("name", ["embed.har", "attach.zip"])
 def test_files_that_playwright_wrote_are_read(name: str) -> None:
-    source = open_source(Path(__file__).parent / "playwright" / name, ["127.0.0.1"])
+    source = open_source(Path(__file__).parent / "playwright" / name, Hints(("127.0.0.1",)))
     happenings = list(source)
     assert source.notes == []
     opened = [each for each in happenings if isinstance(each, Opened)]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.errors import CaptureError, NotACapture
-from inspector.importers import open_source
+from inspector.importers.formats import open_source
 from inspector.importers.har import HarFile
 from inspector.importers.mitm import FlowFile
 from tests.importers.test_mitm import dump, path_of_packets, refused, websocket
@@ -102,7 +102,9 @@ def test_a_file_that_vanishes_is_told_while_reading(tmp_path: Path) -> None:
 
 def test_mitmproxy_waits_for_a_flow_file() -> None:
     """Importing it takes a fifth of a second, which a HAR need not pay."""
-    code = "import sys, inspector.importers; sys.exit(any(name.startswith('mitmproxy') for name in sys.modules))"
+    code = (
+        "import sys, inspector.importers.formats; sys.exit(any(name.startswith('mitmproxy') for name in sys.modules))"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -110,7 +112,7 @@ def test_ordinary_flows_are_read_without_mitmproxy(tmp_path: Path) -> None:
     path = tmp_path / "day.mitm"
     path.write_bytes(dump(websocket(), path_of_packets((True, b"")), refused()))
     code = (
-        "import sys; from pathlib import Path; from inspector.importers import open_source; "
+        "import sys; from pathlib import Path; from inspector.importers.formats import open_source; "
         "assert len(list(open_source(Path(sys.argv[1])))) == 6; "
         "sys.exit(any(name.startswith('mitmproxy') for name in sys.modules))"
     )

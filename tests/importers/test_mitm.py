@@ -15,7 +15,8 @@ from mitmproxy.test import tflow
 from mitmproxy.udp import UDPFlow, UDPMessage
 from mitmproxy.websocket import WebSocketMessage
 
-from inspector.importers import open_source
+from inspector.importers.formats import open_source
+from inspector.importers.hints import Hints
 from inspector.importers.mitm import ENDED_BECAUSE, FlowFile
 from inspector.model import REACHED_AT, Closed, Frame, Happening, Knows, Mark, Opened, Plane
 from inspector.simulator.server.media import discovery_request
@@ -69,7 +70,7 @@ def dump(*flows: Any) -> bytes:
 def read(path: Path, data: bytes, extra_hosts: Sequence[str] = ()) -> tuple[list[Happening], list[str]]:
     path = path / "day.mitm"
     path.write_bytes(data)
-    source = open_source(path, extra_hosts)
+    source = open_source(path, Hints(tuple(extra_hosts)))
     assert isinstance(source, FlowFile)
     happenings = list(source)
     return happenings, [note.replace(str(path), "day.mitm") for note in source.notes]

@@ -15,6 +15,7 @@ import pytest
 
 from inspector.errors import CaptureError, NotACapture
 from inspector.importers.cache import imported
+from inspector.importers.hints import Hints
 from inspector.importers.running import Progress, Running, watched
 from inspector.protocol.registry import default, load
 from inspector.report.rows import notes_of
@@ -74,7 +75,7 @@ def test_key_logs_are_read_there_too(tmp_path: Path, folder: Path) -> None:
     path, keys = tmp_path / "day.pcap", tmp_path / "keys.log"
     path.write_bytes(pcap(wired.packets))
     keys.write_bytes(wired.log)
-    with watched([path], default(), keys=[keys], folder=folder) as found:
+    with watched([path], default(), Hints(keys=(keys,)), folder=folder) as found:
         assert finished(found.running).problem is None
         assert rows(found.path) == 11
 

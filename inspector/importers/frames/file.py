@@ -216,7 +216,7 @@ class FramesFile(Source):
         self.ended = False
         hosts = record.get("hosts")
         named = [host for host in hosts if isinstance(host, str)] if isinstance(hosts, list) else []
-        self._extra_hosts = tuple(dict.fromkeys((*self._extra_hosts, *named)))
+        self._hosts = tuple(dict.fromkeys((*self._hosts, *named)))
 
     def _open(self, record: Record) -> Iterator[Happening]:
         key, plane = records.key_of(record), records.plane_in(record)
@@ -318,7 +318,7 @@ class FramesFile(Source):
             return
         opened = talk.opened
         frames = [each for each in talk.held if isinstance(each, Frame)]
-        if plane_of(opened.url, self._extra_hosts) is None and not final:
+        if plane_of(opened.url, self._hosts) is None and not final:
             guess = shape_of(opened.url) if opened.url else Plane.GATEWAY
             if guess is not None and confirm(replace(opened, plane=guess), frames) is None:
                 return

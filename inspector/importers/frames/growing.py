@@ -9,7 +9,7 @@ import select
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +19,7 @@ from inspector.faults import marked
 from inspector.importers.cache import private_folder
 from inspector.importers.frames.file import Amended, FramesFile
 from inspector.importers.frames.records import Lines
+from inspector.importers.hints import NO_HINTS, Hints
 from inspector.model import Frame, Happening
 from inspector.protocol.registry import Registry
 from inspector.store.file import passing_file
@@ -91,7 +92,7 @@ def growing(
     name: Path,
     stream: Tail,
     registry: Registry,
-    hosts: Iterable[str] = (),
+    hints: Hints = NO_HINTS,
     *,
     tell: Callable[[str], None] = lambda note: None,
     folder: Path | None = None,
@@ -104,7 +105,7 @@ def growing(
     Raises EnvironmentProblem or CaptureError where the capture cannot be made.
     """
     with passing_file(private_folder(folder) / "growing.part") as path:
-        feeder = _Feeder(FramesFile(name, hosts), stream, path, registry, tell)
+        feeder = _Feeder(FramesFile(name, hints), stream, path, registry, tell)
         feeder.start()
         try:
             yield path

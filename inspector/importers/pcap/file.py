@@ -6,7 +6,7 @@ in order, and whether a WebSocket at an unknown host is Discord's is known only 
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
@@ -56,6 +56,9 @@ class PacketCapture(Source):
         """Say whether the file is a pcap or pcapng, gzipped or not."""
         return is_packet_file(head)
 
+    def files(self) -> Iterable[Path]:
+        return (self.path, keys_beside(self.path), *self._key_files)
+
     def _begin(self) -> None:
         super()._begin()
         self._keys = KeyLog()
@@ -103,7 +106,7 @@ class PacketCapture(Source):
         from inspector.importers.pcap.conversation import Desk, Paths
 
         held = _Held()
-        desk = self._desk = Desk(self._keys, self._extra_hosts, held.keep, self._admit)
+        desk = self._desk = Desk(self._keys, self._hosts, held.keep, self._admit)
         network, streams, paths = Network(), Reassembly(desk.begin), Paths(desk)
         packets = file.packets()
         while batch := list(islice(packets, _PACKETS)):
