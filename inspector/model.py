@@ -12,7 +12,7 @@ change one, `msgspec.structs.replace`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag, StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, final
 
 from msgspec import Struct
 
@@ -200,7 +200,40 @@ class Gap:
         return self.sent + self.received
 
 
-Happening = Opened | Frame | Control | Closed | Gap
+@final
+@dataclass(frozen=True, slots=True)
+class StartLimit:
+    """What Discord told a bot of its session starts: the answer to GET /gateway/bot.
+
+    Source: https://docs.discord.com/developers/events/gateway#get-gateway-bot
+    """
+
+    at_ns: int
+    token: str | None
+    """Digest of the token that asked; None where that is not recorded."""
+    shards: int
+    """How many shards Discord recommends."""
+    total: int
+    """Session starts that the bot has in a day."""
+    remaining: int
+    """And how many of them were left."""
+    reset_after_ms: int
+    """When it has all of them again, from `at_ns`."""
+    max_concurrency: int
+    """How many shards may identify within 5 seconds."""
+    recording: int = 0
+    """As of `Opened`."""
+
+    @property
+    def connection(self) -> int:
+        """It came by HTTP, and belongs to no connection that has a number."""
+        return 0
+
+
+Numbered = Opened | Frame | Control | Closed | Gap
+"""What happens on a connection: each is numbered, and stored as a row of its own."""
+
+Happening = Numbered | StartLimit
 """All that can cross the wire, and what is known to have done so unseen."""
 
 

@@ -1,9 +1,11 @@
 """What every importer is: an iterable of happenings that says afterwards what it could not give.
 
 Rules that keep an importer whole: what is wrong with the file is told in `Source.notes`, and what is left of it is
-given; secrets that are in headers (cookies, authorization) are never read; every text is clean (see `clean`).
+given; secrets that are in headers (cookies, authorization) are never kept, and of HTTP only one answer is read (see
+`inspector.importers.startlimit`); every text is clean (see `clean`).
 """
 
+import heapq
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -12,7 +14,9 @@ from typing import Any
 
 from inspector.errors import CaptureError
 from inspector.importers.candidates import identify
-from inspector.model import Frame, Happening, Opened
+from inspector.importers.order import Track
+from inspector.importers.startlimit import MAX_LIMITS
+from inspector.model import Frame, Happening, Opened, StartLimit
 from inspector.protocol.hosts import host_of
 from inspector.words import counted
 
@@ -85,6 +89,7 @@ class Source(ABC):
         self._foreign = 0
         self._foreign_hosts: dict[str, None] = {}
         self._silent = 0
+        self._limits: list[StartLimit] = []
 
     def _admit(self, opened: Opened, first: Sequence[Frame]) -> Opened | None:
         """Return `opened` with its plane and number if it is a gateway of Discord's; else count it as foreign.
@@ -99,6 +104,17 @@ class Source(ABC):
             return None
         self._connections += 1
         return replace(found, connection=self._connections)
+
+    def _keep_limit(self, limit: StartLimit | None) -> None:
+        """Keep what Discord told of session starts, if it did."""
+        if limit is not None and len(self._limits) < MAX_LIMITS:
+            self._limits.append(limit)
+
+    def _with_limits(self, tracks: Iterable[Track]) -> Iterator[Track]:
+        """Yield `tracks`, which are in order, with what was kept as one more."""
+        limits = sorted(self._limits, key=lambda limit: limit.at_ns)
+        own = [Track(limits[0].at_ns, limits.__iter__)] if limits else []
+        return heapq.merge(own, tracks, key=lambda track: track.begins_ns)
 
     def _conclude(self) -> None:
         """Note what can only be said at the end."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
 
-from inspector.model import Closed, Event, Payload, Plane
+from inspector.model import Closed, Event, Payload, Plane, StartLimit
 from inspector.protocol.ops import GatewayOp
 from inspector.protocol.registry import Registry
 from inspector.session.forms import Forms
@@ -263,6 +263,8 @@ class World:
         """By identity: the number of the newest connection of each client that said who it is."""
         self.logins = Logins()
         """Identifies on the main gateway."""
+        self.start_limits: Remembered[str, StartLimit] = Remembered()
+        """What Discord told of session starts last, by the digest of the token that asked."""
         self.forms = Forms()
         """What kinds of value the fields of events have had."""
         self.seen: set[str] = set()
@@ -273,6 +275,17 @@ class World:
         """Connections that did not come about."""
         self.has_gaps = False
         """Messages are missing from the recording, and what would settle a question may be among them."""
+
+    def starts_left(self, token: str | None, at_ns: int) -> int | None:
+        """Return how many sessions the bot with a token can still start, by what it was told and has done since.
+
+        None where no one knows: it was told nothing, or has got all of them again since.
+        """
+        limit = self.start_limits.get(token or "")
+        if limit is None or at_ns >= limit.at_ns + limit.reset_after_ms * 1_000_000:
+            return None
+        since = sum(1 for login in self.logins.of(token) if login.at_ns >= limit.at_ns)
+        return max(limit.remaining - since, 0)
 
     def absorb(self, other: "World") -> None:
         """Take in another recording, which turns out to be of the same account; `other` is of no use after that."""
@@ -286,6 +299,7 @@ class World:
         logins, self.logins = sorted((*self.logins, *other.logins)), Logins()
         for login in logins:
             self.logins.add(login)
+        self.start_limits.absorb(other.start_limits)
         self.seen |= other.seen
         self.watches.absorb(other.watches)
         self.refusals.absorb(other.refusals)

@@ -14,6 +14,8 @@ create table meta (
     key   text primary key,      -- tool, created_at, host, made_by, source, finished_at;
                                  --   missing: messages in gaps; clock: JSON, how the machine's clock was set meanwhile;
                                  --   max_concurrency: how many shards the bot may start within 5 s, where that was said;
+                                 --   start_limits: JSON, answers to GET /gateway/bot: when (at_ns, ns since the epoch), who
+                                 --   asked (token, a digest), shards, total, remaining, reset_after_ms, max_concurrency;
                                  --   of what was made of other files: notes: JSON, what was left out; files: JSON, their
                                  --   names; file_of: JSON, for each connection the place of its file in that, from 0
     value text not null          -- text, times in ISO 8601

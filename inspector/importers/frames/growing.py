@@ -19,7 +19,7 @@ from inspector.faults import marked
 from inspector.importers.cache import private_folder
 from inspector.importers.frames.file import Amended, FramesFile
 from inspector.importers.frames.records import Lines
-from inspector.model import Frame, Happening
+from inspector.model import Frame, Numbered
 from inspector.protocol.registry import Registry
 from inspector.store.file import passing_file
 from inspector.store.writer import Writer
@@ -125,7 +125,7 @@ class _Feeder(threading.Thread):
         self._tell = tell
         self._told = 0
         self._lines = Lines()
-        self._batch: list[Happening] = []
+        self._batch: list[Numbered] = []
         self._amended = False
         self._frames: dict[int, int] = {}
         self._stopping = threading.Event()
@@ -174,7 +174,7 @@ class _Feeder(threading.Thread):
         self._source.conclude()
         self._pass_on()
 
-    def _take(self, told: Sequence[Happening | Amended]) -> None:
+    def _take(self, told: Sequence[Numbered | Amended]) -> None:
         for each in told:
             if not isinstance(each, Amended):
                 if isinstance(each, Frame):
