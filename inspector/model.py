@@ -60,6 +60,10 @@ class Mark(IntFlag):
     """Of a close: its code was in a close frame, where WebSocket allows no such code (0, 999, 1006, 5000)."""
     WITHHELD = 64
     """It could not be read, so secrets in it could not be found: why not is stored in place of its bytes."""
+    DAVE = 128
+    """Of a packet of media: the frame in it ends in DAVE's trailer. Packets are only looked into here and there."""
+    NO_DAVE = 256
+    """Likewise: the frame in it ends without one, and is not silence."""
 
 
 class Knows(IntFlag):

@@ -62,7 +62,8 @@ create table frame (
     is_text     integer,                -- 1 text, 0 binary; null for what is not a message
     marks       integer not null,       -- bits: 1 injected, 2 dropped, 4 changed by the proxy, 8 redacted by us; a
                                         --   close: 16 the proxy sent 1000 to the other end, 32 a forbidden code was sent;
-                                        --   64 withheld: raw is JSON that says why the message could not be read
+                                        --   64 withheld: raw is JSON that says why the message could not be read; a
+                                        --   packet: 128 its frame ends in DAVE's trailer, 256 it does not (of few is known)
     raw         blob,                   -- the bytes as seen, permessage-deflate undone; media: a packet; a close: code
                                         --   (0: unknown, unless marked 32), reason; a gap: first and last (ns), how
                                         --   many sent and received (8 bytes each), why

@@ -15,10 +15,11 @@ from typing import Any
 
 from inspector.errors import CaptureError
 from inspector.inert import inert
-from inspector.model import Event, Finding, Gap, Happening, Mark, Numbered, Opened, StartLimit, Verdict
+from inspector.model import Event, Finding, Frame, Gap, Happening, Mark, Numbered, Opened, StartLimit, Verdict
 from inspector.pipeline import Outcome, Pipeline
 from inspector.protocol.registry import Registry
 from inspector.session.state import Connection
+from inspector.session.trailers import Trailers
 from inspector.store import limits, rows
 from inspector.store.cells import MAX_ROWS, BadCell
 from inspector.store.chunks import CHUNK_BYTES, CHUNK_EVENTS, MAX_EVENTS, pack
@@ -80,6 +81,7 @@ class Writer:
         self._registry = registry
         self._batch = BULK_BATCH if bulk else BATCH
         self._mask = None if keep_secrets else Mask(registry)
+        self._trailers = Trailers()
         self._waiting: deque[Happening] = deque()
         self._frames: list[rows.SqlRow] = []
         self._amendments: list[tuple[int, Mark, bytes | None]] = []
@@ -152,13 +154,18 @@ class Writer:
 
     def hold(self, happenings: Iterable[Happening]) -> None:
         """Take `happenings` in, to be stored with the next `write`."""
-        mask = self._mask
+        mask, followed = self._mask, self._trailers.followed
         for happening in happenings:
             if type(happening) is StartLimit:
                 # The rules hear of it in its turn.
                 self._waiting.append(happening)
                 self._limits.append(happening)
                 continue
+            if type(happening) is Frame:
+                if happening.connection in followed:
+                    happening = self._trailers.look(happening)
+            elif isinstance(happening, Opened):
+                self._trailers.follow(happening)
             if mask is not None:
                 happening = mask(happening)
             self._frames.append(rows.frame_row(self.next_frame - self._shift.frames, happening))
