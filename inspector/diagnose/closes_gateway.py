@@ -216,7 +216,7 @@ def refused_token(now: Situation) -> Cause:
         words.append(
             f"It had worked on {least}{counted(len(worked), 'earlier connection')}, so it was reset or revoked since"
         )
-    elif not now.world.has_unread:
+    elif not now.world.has_unread(now.connection.account):
         words.append("No other connection in this recording got in with it")
     logins = now.world.logins.of(token)
     most = total_of(now, token)
