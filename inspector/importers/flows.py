@@ -38,6 +38,8 @@ from inspector.model import Frame
 VERSION = 21
 """The format of flows that mitmproxy 11 and 12 write."""
 
+# Bytes of a request that is looked through as a whole.
+_SHORT = 8 * 1024
 # Bytes of messages that are read at once.
 _AHEAD = 32 * 1024
 # A host name that every rule for host names allows, and a port.
@@ -208,6 +210,8 @@ def glance(window: Window, body: Part) -> Glance:
     has_answer = _part(found, "response", NOTHING, MAPPING).kind == MAPPING
     within: Mapping[str, Part] = {}
     asks = False
+    if not is_websocket and _is_plain(window, _part(found, "request", MAPPING)):
+        return NOT_A_GATEWAY
     if not is_websocket or not has_answer:
         within = parts(window, *_span(found, "request", MAPPING))
         asks = not is_websocket and b":upgrade," in window.get(*_span(within, "headers", LIST)).lower()
@@ -218,6 +222,14 @@ def glance(window: Window, body: Part) -> Glance:
     if has_answer:
         within = parts(window, *_span(found, "response", MAPPING))
     return Glance(kind, asks, False, _get(window, within, "timestamp_start", INTEGER, FLOAT))
+
+
+def _is_plain(window: Window, request: Part) -> bool:
+    """Return whether a request surely asks for nothing of interest: nearly all do, and this is soon told."""
+    if request.stop - request.start > _SHORT:
+        return False
+    data = window.get(request.start, request.stop)
+    return b":upgrade," not in data.lower() and _PATH not in data
 
 
 def read(window: Window, body: Part) -> Flow:

@@ -198,6 +198,7 @@ class HarFile(Source):
                     else:
                         pull.value()
                     self._read = min(files.read, self._total)
+                    self._step()
             else:
                 pull.value()
 
@@ -210,7 +211,7 @@ class HarFile(Source):
             for key in pull.members():
                 if key == "_webSocketMessages":
                     talk = self._new_talk()
-                    self._read_messages(pull, talk)
+                    self._read_messages(files, pull, talk)
                 elif key in _KEYS:
                     entry[key] = pull.value()
                 else:
@@ -245,7 +246,7 @@ class HarFile(Source):
         self._has_messages = True
         return _Talk(self._said.seek(0, 2))
 
-    def _read_messages(self, pull: Pull, talk: _Talk) -> None:
+    def _read_messages(self, files: HarFiles, pull: Pull, talk: _Talk) -> None:
         if pull.kind() != "[":
             pull.value()
             return
@@ -253,6 +254,8 @@ class HarFile(Source):
             message = pull.value()
             if isinstance(message, dict):
                 self._keep(message, talk)
+            self._read = min(files.read, self._total)
+            self._step()
 
     def _read_attached(self, files: HarFiles, entry: Mapping[str, Any]) -> _Talk | None:
         """Read the messages of an entry out of the file that it names; None where it names none."""

@@ -58,6 +58,11 @@ class Input:
         """Sentences about what was left out, once all was read."""
         return self._foreign.notes if self._foreign is not None else self._said
 
+    def on_beat(self, beat: Callable[[], object]) -> None:
+        """Have `beat` called now and then while the file is looked through before anything is given of it."""
+        if self._foreign is not None:
+            self._foreign.beat = beat
+
     @property
     def advice(self) -> str:
         """What to do where nothing of Discord's is in it."""
@@ -138,6 +143,13 @@ def fill(
     names = ", ".join(each.path.name for each in inputs)
     timeline = OrderedTracks([Track(0, read) for read in _apart(inputs)])
     events = happenings = 0
+
+    def tell() -> None:
+        done, total = (sum(numbers) for numbers in zip(*(each.progress for each in inputs), strict=True))
+        report(done, total, happenings)
+
+    for each in inputs:
+        each.on_beat(tell)
     try:
         writer = Writer(
             path, registry, made_by=made_by, source=names, keep_secrets=keep_secrets, bulk=True, followed=followed
@@ -147,8 +159,7 @@ def fill(
                 for batch in _batches(timeline):
                     events += len(writer.write(batch))
                     happenings += len(batch)
-                    done, total = (sum(numbers) for numbers in zip(*(each.progress for each in inputs), strict=True))
-                    report(done, total, happenings)
+                    tell()
             notes = [note for each in inputs for note in each.notes] + timeline.notes()
             if not timeline.places:
                 raise _nothing(inputs, notes)

@@ -132,6 +132,7 @@ class FlowFile(Source):
             if found is None or found[1] >= self._total:
                 self._read += end - start
             start = end
+            self._step()
         return begins, places
 
     def _body(self, place: int) -> Part:

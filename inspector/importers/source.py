@@ -7,7 +7,7 @@ given; secrets that are in headers (cookies, authorization) are never kept, and 
 
 import heapq
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from inspector.model import Frame, Happening, Opened, StartLimit
 from inspector.protocol.hosts import host_of
 from inspector.words import counted
 
+# Small pieces of a file from one beat to the next: some 5 ms of work.
+_BEAT_STEPS = 256
 # How many names of hosts a note lists.
 _NAMED_HOSTS = 5
 # The largest time that fits the signed 64 bits of a capture, in seconds since the epoch (the year 2262).
@@ -45,6 +47,8 @@ class Source(ABC):
         self.path = path
         self.notes: list[str] = []
         """Sentences for a person, about what was left out and why. Complete once the iteration has ended."""
+        self.beat: Callable[[], object] = lambda: None
+        """Is called now and then while the file is looked through before anything is given of it."""
         self._extra_hosts = tuple(extra_hosts)
         self._key_files = tuple(keys)
         self._read = 0
@@ -85,6 +89,7 @@ class Source(ABC):
     def _begin(self) -> None:
         self.notes.clear()
         self._read = 0
+        self._steps = 0
         self._connections = 0
         self._foreign = 0
         self._foreign_hosts: dict[str, None] = {}
@@ -104,6 +109,12 @@ class Source(ABC):
             return None
         self._connections += 1
         return replace(found, connection=self._connections)
+
+    def _step(self) -> None:
+        """Say that the file is being looked through; to be called for each small piece of it."""
+        self._steps += 1
+        if not self._steps % _BEAT_STEPS:
+            self.beat()
 
     def _keep_limit(self, limit: StartLimit | None) -> None:
         """Keep what Discord told of session starts, if it did."""
