@@ -55,6 +55,11 @@ def start_limit(authorization: str, body: str | bytes, at_ns: int) -> StartLimit
         said = orjson.loads(body)
     except (ValueError, RecursionError):
         return None
+    return limit_in(said, _digest(authorization), at_ns)
+
+
+def limit_in(said: object, token: str | None, at_ns: int) -> StartLimit | None:
+    """Return the same of an answer that was read. `token`: the digest of the one that asked."""
     match said:
         case {
             "shards": int(shards),
@@ -68,7 +73,7 @@ def start_limit(authorization: str, body: str | bytes, at_ns: int) -> StartLimit
             numbers = shards, total, remaining, reset_after_ms, max_concurrency
             is_sane = all(type(each) is int and 0 <= each < _MOST for each in numbers)
             if is_sane and shards and total and max_concurrency and remaining <= total:
-                return StartLimit(at_ns, _digest(authorization), *numbers)
+                return StartLimit(at_ns, token, *numbers)
     return None
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 from inspector.model import StartLimit
+from inspector.session.redact import is_digest
 
 KEY = "start_limits"
 # Answers that are kept, the newest: some 150 bytes each. A bot asks once, when it starts.
@@ -45,4 +46,4 @@ def _limit(said: object) -> StartLimit | None:
         if type(number) is not int or not least <= number <= _LARGEST:
             return None
         numbers[name] = number
-    return StartLimit(token=token if isinstance(token, str) and token.isalnum() else None, **numbers)
+    return StartLimit(token=token if is_digest(token) else None, **numbers)

@@ -14,8 +14,10 @@ from inspector.importers.candidates import confirm
 from inspector.importers.frames import records
 from inspector.importers.frames.records import MAX_LINE, Lines, Record
 from inspector.importers.source import Source, clean
-from inspector.model import Closed, Control, Frame, Mark, Numbered, Opened, Plane
+from inspector.importers.startlimit import limit_in
+from inspector.model import Closed, Control, Frame, Happening, Mark, Numbered, Opened, Plane
 from inspector.protocol.hosts import plane_of, shape_of
+from inspector.session.redact import is_digest
 
 VERSION = 1
 """The version of the format that is read."""
@@ -94,7 +96,7 @@ class FramesFile(Source):
         self._unknown: Counter[str] = Counter()
         self._amendments: dict[Place, tuple[Mark, bytes | None]] = {}
 
-    def receive(self, line: bytes | None) -> list[Numbered | Amended]:
+    def receive(self, line: bytes | None) -> list[Happening | Amended]:
         """Take the next line, None for one that was too long, and return what it says."""
         self._line += 1
         try:
@@ -115,7 +117,7 @@ class FramesFile(Source):
         """Complete `notes`, for those who have handed in the lines themselves."""
         self._conclude()
 
-    def _happenings(self) -> Iterator[Numbered]:
+    def _happenings(self) -> Iterator[Happening]:
         self._amendments = self._foresee()
         for line, is_ended in self._lines():
             if not is_ended and line is not None and not _is_whole(line):
@@ -170,7 +172,7 @@ class FramesFile(Source):
                 continue
         return found
 
-    def _take(self, record: Record) -> list[Numbered | Amended]:
+    def _take(self, record: Record) -> list[Happening | Amended]:
         if "format" in record:
             return list(self._header(record))
         if not self._run:
@@ -190,6 +192,12 @@ class FramesFile(Source):
                 return list(self._amend(record))
             case "close":
                 return list(self._close(record))
+            case "start-limit":
+                token = record.get("token")
+                limit = limit_in(record, token if is_digest(token) else None, self._at(record))
+                if limit is None:
+                    raise ValueError("it is not what GET /gateway/bot answers")
+                return [limit]
             case "gap":
                 self._gap(record)
             case "end":
