@@ -152,7 +152,7 @@ class Tracker:
         connection.missing += gap.missing
         connection.forget_pending()
         connection.examined_ns = max(connection.examined_ns, gap.at_ns)
-        self.world.gaps.add(connection.account)
+        self.world.miss(connection.account)
         self._forget_calls(connection)
 
     def _forget_calls(self, connection: Connection) -> None:

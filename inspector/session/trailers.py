@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import orjson
 
-from inspector.model import Frame, Mark, Opened, Plane
+from inspector.model import Closed, Frame, Mark, Opened, Plane
 from inspector.protocol.ops import VoiceOp
 from inspector.session.media import MAX_RUNS, USUAL_CODECS
 from inspector.wire.packets import DISCOVERY, RTP_HEADER, Packet, read_packet
@@ -57,10 +57,11 @@ class Trailers:
         self.followed: OrderedDict[int, _Voice | _Media] = OrderedDict()
         """Connections whose messages are to be passed to `look`, by number."""
 
-    def follow(self, opened: Opened) -> None:
-        """Take in that a connection begins."""
-        if opened.refusal is None and opened.plane in (Plane.VOICE, Plane.MEDIA):
-            self.followed[opened.connection] = _Voice() if opened.plane is Plane.VOICE else _Media()
+    def follow(self, what: Opened | Closed) -> None:
+        """Take in that a connection begins or ends."""
+        self.followed.pop(what.connection, None)
+        if isinstance(what, Opened) and what.refusal is None and what.plane in (Plane.VOICE, Plane.MEDIA):
+            self.followed[what.connection] = _Voice() if what.plane is Plane.VOICE else _Media()
             if len(self.followed) > _MAX_CONNECTIONS:
                 self.followed.popitem(last=False)
 

@@ -363,6 +363,10 @@ class World:
         opened = (self.open[number] for number in session.connections if number in self.open)
         return all(connection.is_whole for connection in (*ended, *opened))
 
+    def miss(self, account: str | None) -> None:
+        """Take in that messages of an account are missing."""
+        self.gaps.add(account if len(self.gaps) < MAX_REMEMBERED else None)
+
     def has_gaps(self, account: str | None) -> bool:
         """Return whether messages are missing that may be an account's, and may settle a question."""
         return any(_may_be(account, each) for each in self.gaps)

@@ -15,7 +15,7 @@ from typing import Any
 
 from inspector.errors import CaptureError
 from inspector.inert import inert
-from inspector.model import Event, Finding, Frame, Gap, Happening, Mark, Numbered, Opened, StartLimit, Verdict
+from inspector.model import Closed, Event, Finding, Frame, Gap, Happening, Mark, Numbered, Opened, StartLimit, Verdict
 from inspector.pipeline import Outcome, Pipeline
 from inspector.protocol.registry import Registry
 from inspector.session.state import Connection
@@ -164,7 +164,7 @@ class Writer:
             if type(happening) is Frame:
                 if happening.connection in followed:
                     happening = self._trailers.look(happening)
-            elif isinstance(happening, Opened):
+            elif isinstance(happening, Opened | Closed):
                 self._trailers.follow(happening)
             if mask is not None:
                 happening = mask(happening)

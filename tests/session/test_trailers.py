@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.model import Frame, Happening, Mark, Opened, Plane
+from inspector.model import Closed, Frame, Happening, Mark, Opened, Plane
 from inspector.protocol.registry import default
 from inspector.session.trailers import Trailers
 from inspector.simulator.server.media import SILENCE, Speaker, discovery_request
@@ -107,6 +107,15 @@ def test_any_packets_are_taken(packets: list[bytes], from_client: bool) -> None:
     for packet in packets:
         talk.waits(300).frame(packet, from_client=from_client)
     assert set(marked(call(), talk)) <= {Mark.NONE}
+
+
+def test_what_has_ended_is_followed_no_longer() -> None:
+    trailers = Trailers()
+    for what in (Opened(1, 0, Plane.VOICE, ""), Opened(2, 0, Plane.GATEWAY, ""), Opened(3, 0, Plane.MEDIA, "")):
+        trailers.follow(what)
+    assert list(trailers.followed) == [1, 3]
+    trailers.follow(Closed(1, 0, 1000))
+    assert list(trailers.followed) == [3]
 
 
 def test_calls_and_streams_are_bounded() -> None:
