@@ -100,7 +100,7 @@ def diagnose(
     Exits with 1 if there is a case that --fail-on asks for, and with 2 if a file could not be read, so a bot's test run
     can end with this command. CAPTURE is a file as `gwinspect show` reads it, or - for one on stdin.
     """
-    known = {} if accepted is None else baseline.read(accepted)
+    known: baseline.Accepted = {} if accepted is None else baseline.read(accepted)
     groups = [(capture,) for capture in captures] if separate else [captures]
     found: list[Diagnosis] = []
     beside: list[str] = []

@@ -11,6 +11,7 @@ from inspector.cli.ending import tidy_up
 from inspector.cli.filtering import search_for
 from inspector.cli.follow import followed
 from inspector.cli.output import note, on_screen
+from inspector.cli.progress import looking_at, progress_bar
 from inspector.cli.reading import check_hints, concurrency_option, import_options
 from inspector.cli.stdin import STDIN, keys_from_terminal, with_stdin
 from inspector.errors import UsageError
@@ -77,7 +78,8 @@ def open(  # noqa: A001
         passing = Path(context.with_resource(TemporaryDirectory(prefix="gwinspect-"))) if no_cache else None
         paths = with_stdin(captures, piped)
         registry = default().allowing(max_concurrency)
-        found = context.with_resource(watched(paths, registry, hints, passing=passing))
+        with progress_bar(looking_at(title)) as report:
+            found = context.with_resource(watched(paths, registry, hints, passing=passing, report=report))
         path, running = found.path, found.running
         is_import = True
         notes_for = _together(captures)

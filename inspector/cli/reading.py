@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from inspector.cli.ending import tidy_up
-from inspector.cli.progress import progress_bar
+from inspector.cli.progress import looking_at, progress_bar
 from inspector.cli.stdin import with_stdin
 from inspector.errors import UsageError
 from inspector.importers.hints import NO_HINTS, Hints
@@ -93,12 +93,17 @@ def as_capture(
     registry = default().allowing(max_concurrency)
     tidy_up()
     # Imported here: captures have no need of them.
-    from inspector.importers.cache import MADE_BY, imported
+    from inspector.importers.cache import MADE_BY, Place, imported
     from inspector.importers.merge import Input, merge
 
-    with progress_bar(f"importing {', '.join(path.name for path in paths)}") as report:
-        if not no_cache and not keep_secrets and paths == tuple(captures):
-            return imported(paths, registry, hints, report=report)
+    names = ", ".join(path.name for path in paths)
+    place = None
+    if not no_cache and not keep_secrets and paths == tuple(captures):
+        with progress_bar(looking_at(names)) as report:
+            place = Place(paths, registry, hints, report=report)
+    with progress_bar(f"importing {names}") as report:
+        if place is not None:
+            return imported(place, report=report)
         inputs = [Input(path, hints) for path in paths]
         target = click.get_current_context().with_resource(
             passing_file(Path(tempfile.gettempdir()) / "gwinspect-import.gwcap")

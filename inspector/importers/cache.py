@@ -7,7 +7,7 @@ be at it at once. Each makes a file of its own, and the last one done stays; the
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,8 @@ from inspector.store.reader import Reader
 
 # Bytes that all imports together may have; those not used for longest go first.
 LIMIT = 2 * 1024**3
+# Bytes of a file that are digested at once.
+_BLOCK = 1024 * 1024
 # How a capture ends that is being made, and what SQLite has next to it.
 UNFINISHED = (".part", ".part-wal", ".part-shm")
 # Seconds after which an import that is not finished is taken for abandoned.
@@ -48,8 +50,9 @@ class Kept:
 class Place:
     """Where the import of some files is kept, once it is made.
 
-    `folder` is where imports are kept, by default below the user's cache folder. Raises CaptureError where a file
-    cannot be read, EnvironmentProblem where the folder cannot be made.
+    All of the files is read to tell; `report` is told how many bytes are, and how many there are. `folder` is where
+    imports are kept, by default below the user's cache folder. Raises CaptureError where a file cannot be read,
+    EnvironmentProblem where the folder cannot be made.
     """
 
     def __init__(
@@ -58,12 +61,14 @@ class Place:
         registry: Registry,
         hints: Hints = NO_HINTS,
         *,
+        report: Callable[[int, int], None] = lambda done, total: None,
         folder: Path | None = None,
     ) -> None:
+        self.registry = registry
         self.inputs = [Input(path, hints) for path in paths]
         try:
             self.folder = private_folder(folder)
-            self.path = self.folder / f"{_key(self.inputs, registry, hints)}.gwcap"
+            self.path = self.folder / f"{_key(self.inputs, registry, hints, report)}.gwcap"
         except BaseException:
             self.close()
             raise
@@ -82,30 +87,16 @@ class Place:
             each.close()
 
 
-def imported(
-    paths: Sequence[Path],
-    registry: Registry,
-    hints: Hints = NO_HINTS,
-    *,
-    report: Report = lambda done, total, happenings: None,
-    folder: Path | None = None,
-    limit: int = LIMIT,
-) -> Path:
-    """Return a capture of what is in the files `paths`, captures among them: one made before, or a new one.
+def imported(place: Place, *, report: Report = lambda done, total, happenings: None, limit: int = LIMIT) -> Path:
+    """Return a capture of what is in the files of `place`, captures among them: one made before, or a new one.
 
-    It stays at least until another is made. `report` is as for `merge`, the rest as for `Place`.
-
-    Raises:
-        CaptureError: where a file cannot be read, or there is no gateway connection in any.
-        EnvironmentProblem: where the folder cannot be made.
+    It stays at least until another is made. `report` is as for `merge`. Raises CaptureError where a file cannot be
+    read, or there is no gateway connection in any.
     """
-    place = Place(paths, registry, hints, folder=folder)
-    try:
+    with closing(place):
         if not place.is_filled():
-            merge(place.inputs, place.path, registry, made_by=MADE_BY, report=report)
+            merge(place.inputs, place.path, place.registry, made_by=MADE_BY, report=report)
             trim(place.path, limit)
-    finally:
-        place.close()
     return place.path
 
 
@@ -173,7 +164,7 @@ def private_folder(folder: Path | None = None) -> Path:
     return folder
 
 
-def _key(inputs: Sequence[Input], registry: Registry, hints: Hints) -> str:
+def _key(inputs: Sequence[Input], registry: Registry, hints: Hints, report: Callable[[int, int], None]) -> str:
     """Return the name for an import: a digest of all that makes it what it is."""
     # What is masked, and which ids are found, is in the tables, and users may add to them.
     tables = (sorted((name, row.ids) for name, row in registry.events.items()), registry.secrets)
@@ -181,18 +172,29 @@ def _key(inputs: Sequence[Input], registry: Registry, hints: Hints) -> str:
     names = [each.path.name for each in inputs] if len(inputs) > 1 else []
     about = (__version__, SCHEMA_VERSION, sorted(hints.hosts), tables, names, registry.max_concurrency)
     digest = hashlib.sha256(repr(about).encode())
-    for each in inputs:
-        for path in each.files():
-            digest.update(_digest(path))
+    parts = [part for each in inputs for part in each.files()]
+    total, done = sum(part.stat().st_size for part in parts if part.exists()), 0
+
+    def advance(size: int) -> None:
+        nonlocal done
+        done += size
+        report(done, max(done, total))
+
+    for part in parts:
+        digest.update(_digest(part, advance))
     return digest.hexdigest()[:40]
 
 
-def _digest(path: Path) -> bytes:
+def _digest(path: Path, advance: Callable[[int], None]) -> bytes:
+    found = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+            while block := file.read(_BLOCK):
+                found.update(block)
+                advance(len(block))
     except FileNotFoundError:
         return bytes(32)
+    return found.digest()
 
 
 def _kept(folder: Path) -> Iterator[tuple[Path, int, float]]:

@@ -31,13 +31,15 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO
 
+from inspector.importers import jsonpull
 from inspector.importers.candidates import MAX_FRAMES
 from inspector.importers.harfiles import Broken, FileMissing, HarFiles, HarFolder, HarZip
-from inspector.importers.jsonpull import MAX_TEXT, MAX_VALUES, Damaged, Pull
+from inspector.importers.jsonpull import MAX_VALUES, Damaged, Pull
 from inspector.importers.order import OrderedTracks, Track
 from inspector.importers.source import Source, at_ns, clean, kept_headers, refusal_of, websocket_url
+from inspector.importers.startlimit import MAX_TEXT, asks_for_limit, start_limit
 from inspector.inert import inert
-from inspector.model import Closed, Control, Frame, Happening, Knows, Opened, Plane
+from inspector.model import Closed, Control, Frame, Happening, Knows, Opened, Plane, StartLimit
 from inspector.protocol.hosts import plane_of
 
 # Bytes of messages that are kept in memory.
@@ -116,7 +118,8 @@ class HarFile(Source):
             index = self._load()
             self._read = self._total
             index.sort()
-            timeline = OrderedTracks(Track(begins_ns, partial(self._tell, place)) for begins_ns, place in index)
+            tracks = (Track(begins_ns, partial(self._tell, place)) for begins_ns, place in index)
+            timeline = OrderedTracks(self._with_limits(tracks))
             yield from timeline
             self.notes += timeline.notes()
 
@@ -177,7 +180,7 @@ class HarFile(Source):
             self.notes.append(f"{self.path} cannot be read as JSON: {error}")
         if pull.left_out:
             self.notes.append(
-                f"left out of {self.path}, as they have more than {MAX_TEXT // 1024**2} MB of text or "
+                f"left out of {self.path}, as they have more than {jsonpull.MAX_TEXT // 1024**2} MB of text or "
                 f"{MAX_VALUES:,} values: {pull.left_out:,} of its parts"
             )
 
@@ -195,6 +198,7 @@ class HarFile(Source):
                     else:
                         pull.value()
                     self._read = min(files.read, self._total)
+                    self._step()
             else:
                 pull.value()
 
@@ -207,7 +211,7 @@ class HarFile(Source):
             for key in pull.members():
                 if key == "_webSocketMessages":
                     talk = self._new_talk()
-                    self._read_messages(pull, talk)
+                    self._read_messages(files, pull, talk)
                 elif key in _KEYS:
                     entry[key] = pull.value()
                 else:
@@ -220,12 +224,29 @@ class HarFile(Source):
                 place = self._said.seek(0, 2)
                 self._said.write(_packed(found))
                 index.append((found.opened.at_ns, place))
+            else:
+                self._keep_limit(self._limit_of(entry))
+
+    def _limit_of(self, entry: Mapping[str, Any]) -> StartLimit | None:
+        """Return what an entry of plain HTTP tells of session starts; None where it is about anything else."""
+        request, response = _object(entry.get("request")), _object(entry.get("response"))
+        method, url, content = request.get("method"), request.get("url"), _object(response.get("content"))
+        if not isinstance(method, str) or not isinstance(url, str) or response.get("status") != 200:
+            return None
+        text = content.get("text")
+        if not asks_for_limit(method, url, self._hosts) or not isinstance(text, str) or len(text) > MAX_TEXT:
+            return None
+        sent = [value for name, value in _headers(request) if name.lower() == "authorization"]
+        body = _bytes(text) if content.get("encoding") == "base64" else clean(text)
+        # The duration is in milliseconds.
+        answered_ns = _started_ns(entry) + at_ns(entry.get("time"), 0) // 1000
+        return start_limit(sent[-1] if sent else "", body, answered_ns)
 
     def _new_talk(self) -> _Talk:
         self._has_messages = True
         return _Talk(self._said.seek(0, 2))
 
-    def _read_messages(self, pull: Pull, talk: _Talk) -> None:
+    def _read_messages(self, files: HarFiles, pull: Pull, talk: _Talk) -> None:
         if pull.kind() != "[":
             pull.value()
             return
@@ -233,6 +254,8 @@ class HarFile(Source):
             message = pull.value()
             if isinstance(message, dict):
                 self._keep(message, talk)
+            self._read = min(files.read, self._total)
+            self._step()
 
     def _read_attached(self, files: HarFiles, entry: Mapping[str, Any]) -> _Talk | None:
         """Read the messages of an entry out of the file that it names; None where it names none."""

@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from inspector.errors import CaptureError
@@ -18,7 +19,7 @@ from inspector.importers.hints import NO_HINTS, Hints
 from inspector.importers.order import OrderedTracks, Track
 from inspector.importers.source import Source
 from inspector.leaving import tidily
-from inspector.model import Frame, Happening, Opened
+from inspector.model import Frame, Happening, Opened, StartLimit
 from inspector.protocol.registry import Registry
 from inspector.store.file import check_target, is_capture, passing_file
 from inspector.store.reader import Reader, explained, stored_happenings
@@ -65,6 +66,11 @@ class Input:
     def notes(self) -> list[str]:
         """Sentences about what was left out, once all was read."""
         return self._foreign.notes if self._foreign is not None else self._said
+
+    def on_beat(self, beat: Callable[[], object]) -> None:
+        """Have `beat` called now and then while the file is looked through before anything is given of it."""
+        if self._foreign is not None:
+            self._foreign.beat = beat
 
     @property
     def advice(self) -> str:
@@ -144,19 +150,25 @@ def fill(
     `followed`: somebody looks at it meanwhile, and sees rows as they come.
     """
     names = ", ".join(each.path.name for each in inputs)
-    timeline = OrderedTracks([Track(0, each.happenings) for each in inputs])
+    timeline = OrderedTracks([Track(0, read) for read in _apart(inputs)])
     events = happenings = 0
+
+    def tell() -> None:
+        done, total = (sum(numbers) for numbers in zip(*(each.progress for each in inputs), strict=True))
+        report(done, total, happenings)
+
+    for each in inputs:
+        each.on_beat(tell)
     try:
         writer = Writer(
             path, registry, made_by=made_by, source=names, keep_secrets=keep_secrets, bulk=True, followed=followed
         )
         try:
             with without_collector():
-                for batch in _batches(_apart(timeline) if len(inputs) > 1 else timeline):
+                for batch in _batches(timeline):
                     events += len(writer.write(batch))
                     happenings += len(batch)
-                    done, total = (sum(numbers) for numbers in zip(*(each.progress for each in inputs), strict=True))
-                    report(done, total, happenings)
+                    tell()
             notes = [note for each in inputs for note in each.notes] + timeline.notes()
             if not timeline.places:
                 raise _nothing(inputs, notes)
@@ -173,10 +185,16 @@ def fill(
     return Merged(events, len(timeline.places), tuple(notes))
 
 
-def _apart(timeline: OrderedTracks) -> Iterator[Happening]:
-    """Yield what there is, with the number of its file on each connection."""
-    for each in timeline:
-        yield replace(each, recording=timeline.places[each.connection - 1]) if isinstance(each, Opened) else each
+def _apart(inputs: Sequence[Input]) -> list[Callable[[], Iterator[Happening]]]:
+    """Return what reads each of the files; of several, it says of all that may begin a recording which file it is."""
+    if len(inputs) == 1:
+        return [inputs[0].happenings]
+    return [partial(_of_file, place, each) for place, each in enumerate(inputs)]
+
+
+def _of_file(place: int, source: Input) -> Iterator[Happening]:
+    for each in source.happenings():
+        yield replace(each, recording=place) if isinstance(each, Opened | StartLimit) else each
 
 
 def _batches(happenings: Iterable[Happening]) -> Iterator[list[Happening]]:

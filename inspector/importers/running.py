@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
@@ -134,16 +134,17 @@ def watched(
     hints: Hints = NO_HINTS,
     *,
     passing: Path | None = None,
+    report: Callable[[int, int], None] = lambda done, total: None,
     folder: Path | None = None,
 ) -> Iterator[Watched]:
     """Give a capture of what is in the files `paths`, captures among them: one that is kept, or one that grows.
 
     `passing`: a folder for one that is kept by no one and gone with the block. The rest, and what is raised, is as for
-    `imported`; of what comes up later the progress tells.
+    `Place`; of what comes up later the progress tells.
     """
     target = None
     if passing is None:
-        place = Place(paths, registry, hints, folder=folder)
+        place = Place(paths, registry, hints, report=report, folder=folder)
         place.close()
         target = place.path
         if place.is_filled():

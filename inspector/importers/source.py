@@ -1,11 +1,13 @@
 """What every importer is: an iterable of happenings that says afterwards what it could not give.
 
 Rules that keep an importer whole: what is wrong with the file is told in `Source.notes`, and what is left of it is
-given; secrets that are in headers (cookies, authorization) are never read; every text is clean (see `clean`).
+given; secrets that are in headers (cookies, authorization) are never kept, and of HTTP only one answer is read (see
+`inspector.importers.startlimit`); every text is clean (see `clean`).
 """
 
+import heapq
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,14 @@ from typing import Any
 from inspector.errors import CaptureError
 from inspector.importers.candidates import identify
 from inspector.importers.hints import NO_HINTS, Hints
-from inspector.model import Frame, Happening, Opened
+from inspector.importers.order import Track
+from inspector.importers.startlimit import MAX_LIMITS
+from inspector.model import Frame, Happening, Opened, StartLimit
 from inspector.protocol.hosts import host_of
 from inspector.words import counted
 
+# Small pieces of a file from one beat to the next: some 5 ms of work.
+_BEAT_STEPS = 256
 # How many names of hosts a note lists.
 _NAMED_HOSTS = 5
 # The largest time that fits the signed 64 bits of a capture, in seconds since the epoch (the year 2262).
@@ -42,6 +48,8 @@ class Source(ABC):
         self.path = path
         self.notes: list[str] = []
         """Sentences for a person, about what was left out and why. Complete once the iteration has ended."""
+        self.beat: Callable[[], object] = lambda: None
+        """Is called now and then while the file is looked through before anything is given of it."""
         self._hosts = hints.hosts
         self._key_files = hints.keys
         self._read = 0
@@ -91,10 +99,12 @@ class Source(ABC):
     def _begin(self) -> None:
         self.notes.clear()
         self._read = 0
+        self._steps = 0
         self._connections = 0
         self._foreign = 0
         self._foreign_hosts: dict[str, None] = {}
         self._silent = 0
+        self._limits: list[StartLimit] = []
 
     def _admit(self, opened: Opened, first: Sequence[Frame]) -> Opened | None:
         """Return `opened` with its plane and number if it is a gateway of Discord's; else count it as foreign.
@@ -109,6 +119,23 @@ class Source(ABC):
             return None
         self._connections += 1
         return replace(found, connection=self._connections)
+
+    def _step(self) -> None:
+        """Say that the file is being looked through; to be called for each small piece of it."""
+        self._steps += 1
+        if not self._steps % _BEAT_STEPS:
+            self.beat()
+
+    def _keep_limit(self, limit: StartLimit | None) -> None:
+        """Keep what Discord told of session starts, if it did."""
+        if limit is not None and len(self._limits) < MAX_LIMITS:
+            self._limits.append(limit)
+
+    def _with_limits(self, tracks: Iterable[Track]) -> Iterator[Track]:
+        """Yield `tracks`, which are in order, with what was kept as one more."""
+        limits = sorted(self._limits, key=lambda limit: limit.at_ns)
+        own = [Track(limits[0].at_ns, limits.__iter__)] if limits else []
+        return heapq.merge(own, tracks, key=lambda track: track.begins_ns)
 
     def _conclude(self) -> None:
         """Note what can only be said at the end."""

@@ -21,7 +21,7 @@ from inspector.session.redact import is_lost
 from inspector.session.state import LOOK_NS, LOOKS, MAX_LOOK_NS, SEND_WINDOW_NS, Connection, Sent, remember
 from inspector.session.watches import RETURN, VOICE_CONNECTION, VOICE_SERVER
 from inspector.session.world import Call, Ending, Login, Session, World
-from inspector.words import roughly
+from inspector.words import counted, roughly
 
 Asked = At | messages.Beat | messages.Identify | messages.Resume | messages.Members | messages.Join | messages.Selected
 """What has answers."""
@@ -152,7 +152,7 @@ class Tracker:
         connection.missing += gap.missing
         connection.forget_pending()
         connection.examined_ns = max(connection.examined_ns, gap.at_ns)
-        self.world.has_gaps = True
+        self.world.miss(connection.account)
         self._forget_calls(connection)
 
     def _forget_calls(self, connection: Connection) -> None:
@@ -263,7 +263,7 @@ def _heartbeat_ack(world: World, connection: Connection, event: Event, what: Mes
     return "no heartbeat was pending" if beat is None else _answered(event, beat)
 
 
-def _identify(world: World, connection: Connection, event: Event, what: Message | None) -> None:
+def _identify(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
     assert isinstance(what, messages.Identify)
     connection.identify = what
     connection.identifies += 1
@@ -272,6 +272,8 @@ def _identify(world: World, connection: Connection, event: Event, what: Message 
     connection.account = world.accounts.of_token(what.token)
     _introduce(world, connection, what)
     world.logins.add(Login(event.n, event.at_ns, connection.id, what.token, what.shard))
+    left = world.starts_left(what.token, event.at_ns)
+    return None if left is None else f"{counted(left, 'session start')} left"
 
 
 def _resume(world: World, connection: Connection, event: Event, what: Message | None) -> None:

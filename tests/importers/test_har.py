@@ -19,7 +19,9 @@ from inspector.importers import harfiles
 from inspector.importers.formats import open_source
 from inspector.importers.har import HarFile
 from inspector.importers.hints import Hints
-from inspector.model import Closed, Control, Frame, Happening, Knows, Opened, Plane
+from inspector.model import Closed, Control, Frame, Happening, Knows, Opened, Plane, StartLimit
+from inspector.session.redact import digest
+from tests.conversation import TOKEN
 
 MAIN = "wss://gateway.discord.gg/?v=9&encoding=json"
 START = 1_800_000_000
@@ -574,3 +576,46 @@ def test_any_json_in_any_place_is_read(tmp_path: Path, odd: Any, first: Any, sec
     path.write_text(json.dumps({"log": {"entries": [entry(messages=messages) | odd, inside, odd]}}), "utf-8")
     for happening in open_source(path):
         assert 0 <= happening.at_ns < 2**63
+
+
+def asked(url: str = "https://discord.com/api/v10/gateway/bot", text: str | None = None, **content: Any) -> Any:
+    """GET /gateway/bot, as programs that write HARs have it."""
+    limit = {"total": 1000, "remaining": 23, "reset_after": 5_000_000, "max_concurrency": 16}
+    said = json.dumps({"shards": 9, "session_start_limit": limit}) if text is None else text
+    return {
+        "startedDateTime": "2027-01-15T08:00:00.250Z",
+        "time": 100.0,
+        "request": {"method": "GET", "url": url, "headers": [{"name": "authorization", "value": f"Bot {TOKEN}"}]},
+        "response": {"status": 200, "headers": [], "content": {"text": said, **content}},
+    }
+
+
+LIMIT = StartLimit(START_NS + 350_000_000, digest(TOKEN), 9, 1000, 23, 5_000_000, 16)
+
+
+def test_what_discord_told_of_session_starts_is_given_in_its_time(tmp_path: Path) -> None:
+    happenings, notes = read(tmp_path, har(entry(), asked()))
+    assert [type(each) for each in happenings[:3]] == [Opened, StartLimit, Frame]
+    assert happenings[1] == LIMIT
+    assert notes == []
+
+
+def test_an_answer_in_base64_is_read(tmp_path: Path) -> None:
+    text = base64.b64encode(asked()["response"]["content"]["text"].encode()).decode()
+    assert LIMIT in read(tmp_path, har(entry(), asked(text=text, encoding="base64")))[0]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        asked("https://discord.com/api/v10/users/@me"),
+        asked(text="{"),
+        asked(text="[" * 3000),
+        {**asked(), "response": {"status": 200}},
+        {**asked(), "response": {"status": 200, "content": {"text": 7}}},
+        {**asked(), "request": {"method": "GET", "url": 7}},
+        {**asked(), "request": None},
+    ],
+)
+def test_no_other_answer_gives_anything(other: Any, tmp_path: Path) -> None:
+    assert not any(isinstance(each, StartLimit) for each in read(tmp_path, har(entry(), other))[0])

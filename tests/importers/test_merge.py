@@ -7,6 +7,7 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
+from mitmproxy.test import tflow
 
 from inspector.errors import CaptureError
 from inspector.importers.merge import Input, fill, merge
@@ -15,6 +16,8 @@ from inspector.report.rows import notes_of
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
 from tests.conversation import ACK, HELLO, NOON, Conversation
+from tests.importers.test_har import TALK, entry, har
+from tests.importers.test_mitm import dump, websocket
 from tests.rows import rows_of
 
 pytestmark = pytest.mark.compat
@@ -145,3 +148,21 @@ def test_what_was_there_stays_when_it_fails(tmp_path: Path) -> None:
 def test_a_target_in_no_folder_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="make it first"):
         merge([Input(SAMPLES / "resume.gwcap")], tmp_path / "none" / "out.gwcap", default(), made_by="test")
+
+
+@pytest.mark.parametrize("form", ["flows", "har"])
+def test_progress_moves_while_a_file_is_looked_through(form: str, tmp_path: Path) -> None:
+    """Nothing is given of it before all of it was seen: what is last in it may have begun first."""
+    if form == "flows":
+        others = [tflow.tflow(resp=True) for _ in range(600)]
+        path = tmp_path / "day.mitm"
+        path.write_bytes(dump(*others, websocket()))
+    else:
+        path = tmp_path / "day.har"
+        path.write_text(har(entry(messages=TALK * 400)))
+    told: list[tuple[int, int, int]] = []
+    inputs = [Input(path)]
+    merge(inputs, tmp_path / "day.gwcap", default(), made_by="test", report=lambda *numbers: told.append(numbers))
+    before = [done for done, _, happenings in told if not happenings]
+    assert len(before) >= 2
+    assert told == sorted(told)
