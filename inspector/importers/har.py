@@ -163,7 +163,7 @@ class HarFile(Source):
         super()._conclude()
 
     def _why_silent(self) -> str:
-        # Where other connections have messages, these are the silent ones.
+        # Where other connections have messages, these have none.
         return "" if self._has_messages else _SILENT.get(str(self._creator.get("name")), "")
 
     def _why_empty(self) -> str:
@@ -171,8 +171,8 @@ class HarFile(Source):
             return "none of its WebSockets went to a gateway"
         name, version = self._creator.get("name"), self._creator.get("version")
         author = clean(f"{name or 'an unknown program'} {version or ''}".rstrip())
-        if name in _SILENT:
-            return f"{author} wrote it, and {_SILENT[name]}"
+        if why := self._why_silent():
+            return f"{author} wrote it, and {why}"
         return (
             f"{author} wrote it, and none of its {self._entries:,} entries holds WebSocket messages "
             "(_webSocketMessages); a browser lists only what begins while its DevTools are open, so open them, "

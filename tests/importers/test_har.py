@@ -531,6 +531,11 @@ def test_a_har_of_firefox_says_why_it_is_empty(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", [None, 7, [], {"name": "x"}])
+def test_an_author_that_is_no_name_does_no_harm(tmp_path: Path, name: Any) -> None:
+    assert "has no gateway WebSocket in it" in read(tmp_path, har({}, creator=name))[1][0]
+
+
 def test_a_har_without_websockets_says_how_to_get_them(tmp_path: Path) -> None:
     assert read(tmp_path, har({"request": {"url": "https://discord.com/app"}})) == (
         [],
