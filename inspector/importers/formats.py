@@ -46,5 +46,5 @@ def open_source(path: Path, hints: Hints = NO_HINTS) -> Source:
         raise CaptureError(f"{path} could not be opened: {error}") from error
     raise NotACapture(
         f"{path} is {describe(head)}; gwinspect reads its own captures (.gwcap), frames (.frames.jsonl), "
-        "flow files of mitmproxy, HAR files with WebSocket messages and packet captures (pcap, pcapng)"
+        "flow files of mitmproxy, HAR files with WebSocket messages, DevTools events and packet captures (pcap, pcapng)"
     )
