@@ -9,6 +9,8 @@ apart by what is there, not by the program's name:
   (``mode: "minimal"``).
 - Playwright can keep the messages as JSON Lines in a file of its own, which ``response.content._file`` names: next to
   the HAR, below it (``resourcesDir``), or in the same zip archive. Its folder as a whole is read like its HAR.
+- Playwright's traces have the same entries as JSON Lines, ``snapshot`` of ``resource-snapshot``, with the messages in
+  files that ``_file`` names, in 1.61 ``_sha1``.
 - Firefox, Safari, and Playwright before 1.61 or with ``content: "omit"``, list the connections without messages.
 - HTTP Toolkit adds ``_webSocketClose``. No one else says how a connection ended, so it counts as ended with its last
   message, and its `Opened.knows` says that this is all that is known.
@@ -186,18 +188,23 @@ class HarFile(Source):
         """
         index: list[tuple[int, int]] = []
         try:
-            with _files_of(self._place) as files, closing(files.har()) as har:
-                self._load_document(files, Pull(har), index)
+            with _files_of(self._place) as files:
+                for document, is_har in files.documents():
+                    with closing(document):
+                        self._load_document(files, Pull(document), index, is_har=is_har)
         except Broken as error:
             self._broken = True
             self.notes.append(f"{self.path} cannot be read to the end: {error}; what came before that was read")
         return index
 
-    def _load_document(self, files: HarFiles, pull: Pull, index: list[tuple[int, int]]) -> None:
+    def _load_document(self, files: HarFiles, pull: Pull, index: list[tuple[int, int]], *, is_har: bool) -> None:
         try:
-            for _ in _within(pull, "log"):
-                self._read_log(files, pull, index)
-            pull.end()
+            if is_har:
+                for _ in _within(pull, "log"):
+                    self._read_log(files, pull, index)
+                pull.end()
+            else:
+                self._read_network(files, pull, index)
         except Damaged:
             self._broken = True
             place, line, total = pull.place()
@@ -229,6 +236,17 @@ class HarFile(Source):
                     self._read = min(files.read, self._total)
             else:
                 pull.value()
+
+    def _read_network(self, files: HarFiles, pull: Pull, index: list[tuple[int, int]]) -> None:
+        """Read the entries of a trace: JSON Lines, which are values with white space between them."""
+        self._creator = {"name": "Playwright"}
+        while pull.kind():
+            for _ in _within(pull, "snapshot"):
+                if pull.kind() == "{":
+                    self._read_entry(files, pull, index)
+                else:
+                    pull.value()
+            self._read = min(files.read, self._total)
 
     def _read_entry(self, files: HarFiles, pull: Pull, index: list[tuple[int, int]]) -> None:
         """Keep what an entry tells of a WebSocket, even if the file breaks off in it; nothing of plain HTTP."""
@@ -268,9 +286,12 @@ class HarFile(Source):
 
     def _read_attached(self, files: HarFiles, entry: Mapping[str, Any]) -> _Talk | None:
         """Read the messages of an entry out of the file that it names; None where it names none."""
-        name = _object(_object(entry.get("response")).get("content")).get("_file")
+        content = _object(_object(entry.get("response")).get("content"))
+        name, name_in_trace = content.get("_file"), content.get("_sha1")
         if not isinstance(name, str):
-            return None
+            if not isinstance(name_in_trace, str):
+                return None
+            name = f"resources/{name_in_trace}"
         talk = self._new_talk()
         left_out = 0
         try:

@@ -9,6 +9,7 @@ import struct
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -23,8 +24,8 @@ _NAMED = re.compile(rb'"_file"\s{0,99}:\s{0,99}"([^"\\]{1,1000}\.jsonl)"')
 _LONGEST_NAMED = 2000
 # Bytes that are searched for such names at once, and names that are taken.
 _PIECE, _MOST_NAMED = 1024 * 1024, 10_000
-# The first file of a zip archive, up to the end of its name; Playwright puts the HAR there.
-_FIRST = re.compile(rb"PK\x03\x04.{22}(..)..([^/\\\0]{1,100}\.har)", re.DOTALL)
+# The first file of a zip archive, up to the end of its name: Playwright puts the HAR there, or the actions of a trace.
+_FIRST = re.compile(rb"PK\x03\x04.{22}(..)..([^/\\\0]{1,100}\.(?:har|trace|network))", re.DOTALL)
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # Bytes of a list of contents, which is in memory while the archive is open, at some 10 bytes for each of its own.
 _MOST_LISTED = 4 * 1024 * 1024
@@ -59,8 +60,11 @@ class HarFiles(ABC):
         """Close all."""
 
     @abstractmethod
-    def har(self) -> Readable:
-        """Open the HAR. Raises OSError, `Broken`."""
+    def documents(self) -> Iterator[tuple[Readable, bool]]:
+        """Open what is to be read, one after the other, each with whether it is a HAR; else it is a trace's network.
+
+        Raises OSError, `Broken`.
+        """
 
     @abstractmethod
     def attached(self, name: str) -> Readable:
@@ -113,8 +117,8 @@ class HarFolder(HarFiles):
     ) -> None:
         self._har.close()
 
-    def har(self) -> Readable:
-        return self._har
+    def documents(self) -> Iterator[tuple[Readable, bool]]:
+        yield self._har, True
 
     def attached(self, name: str) -> Readable:
         _check_name(name)
@@ -132,7 +136,7 @@ class HarFolder(HarFiles):
 
 
 class HarZip(HarFiles):
-    """A zip archive whose first file is a HAR, as Playwright writes it."""
+    """A zip archive of Playwright's: its first file is a HAR, or it is a trace."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -159,11 +163,15 @@ class HarZip(HarFiles):
         self._zip.close()
         self._file.close()
 
-    def har(self) -> Readable:
-        for info in self._zip.infolist():
-            if info.filename.endswith(".har"):
-                return self._open(info)
-        raise Broken("there is no HAR in its list of contents")
+    def documents(self) -> Iterator[tuple[Readable, bool]]:
+        listed = self._zip.infolist()
+        # A trace has a list for each context, "0-trace.network" or just "trace.network".
+        hars = [info for info in listed if info.filename.endswith(".har")][:1]
+        found = hars or [info for info in listed if info.filename.endswith(".network")]
+        if not found:
+            raise Broken("there is neither a HAR nor a trace's network in its list of contents")
+        for info in found:
+            yield self._open(info), bool(hars)
 
     def attached(self, name: str) -> Readable:
         _check_name(name)

@@ -300,6 +300,31 @@ def test_messages_in_the_same_zip_archive_are_read(tmp_path: Path) -> None:
     assert read(tmp_path, data) == read(tmp_path, har(entry()))
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    # Playwright 1.65's, and 1.61's.
+    [("_file", f"resources/{NAME}"), ("_sha1", NAME)],
+)
+def test_a_trace_of_playwright_is_read_as_the_hars_in_it(tmp_path: Path, key: str, value: str) -> None:
+    """It has one list of entries for each context, and other things in it."""
+    text, lines = attached()
+    apart = json.loads(text)["log"]["entries"][0]
+    apart["response"]["content"] = {key: value}
+    snapshot = json.dumps({"type": "resource-snapshot", "snapshot": apart}) + "\n"
+    page = json.dumps({"type": "resource-snapshot", "snapshot": {"request": {}}}) + "\n"
+    files = {
+        "test.trace": '{"version":10}\n',
+        "0-trace.network": page,
+        "1-trace.network": page + snapshot + '{"x":1}\n',
+    }
+    assert read(tmp_path, zipped(tmp_path, {**files, f"resources/{NAME}": lines})) == read(tmp_path, har(entry()))
+
+
+def test_a_trace_without_a_network_is_told(tmp_path: Path) -> None:
+    _, notes = read(tmp_path, zipped(tmp_path, {"trace.trace": "{}"}))
+    assert "there is neither a HAR nor a trace's network in its list of contents" in notes[0]
+
+
 def test_a_file_of_messages_that_is_missing_is_named(tmp_path: Path) -> None:
     text, _ = attached()
     for data in (text, zipped(tmp_path, {"har.har": text})):
@@ -418,7 +443,9 @@ def test_a_file_that_playwright_wrote_is_read() -> None:
     assert 50_000_000 < times[-1] - times[0] < 2_000_000_000
 
 
-@pytest.mark.parametrize("name", ["attach", "attach/har.har", "attach.zip", "resources", "resources/har.har"])
+@pytest.mark.parametrize(
+    "name", ["attach", "attach/har.har", "attach.zip", "resources", "resources/har.har", "trace.zip"]
+)
 def test_all_forms_of_playwright_read_the_same(name: str) -> None:
     assert recorded(name) == recorded("embed.har")
 

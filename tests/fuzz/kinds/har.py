@@ -1,6 +1,6 @@
 """HAR files: damaged messages, JSON structure and bytes, as each program writes them that is known to.
 
-Alone, with files of messages next to them, and with these in a zip archive.
+Alone, with files of messages next to them, and with these in a zip archive; and as the network of a trace.
 """
 
 import io
@@ -31,16 +31,26 @@ def make(dice: Random) -> Mutant:
     beside = {} if form == "alone" else _taken_out(tree, dice)
     if dice.random() < 0.6:
         tree = {"log": damage.structure(tree["log"], dice, 6)}
-    data = damage.json_of(tree, dice)
+    is_trace = form == "zip" and dice.random() < 0.4
+    data = _network(tree, dice) if is_trace else damage.json_of(tree, dice)
     if dice.random() < 0.35:
         data = damage.bytes_of(data, dice)
     if form == "zip":
-        data = _zipped({"har.har": data, **beside}, dice)
+        files = {"trace.trace": b"{}\n", "trace.network": data} if is_trace else {"har.har": data}
+        data = _zipped({**files, **beside}, dice)
         return Mutant({"day.zip": data}, steps_for("day.zip", dice), frames)
     if form == "folder" and dice.random() < 0.7:
         steps = [step for step in steps_for(".", dice) if not (isinstance(step, Command) and step.stdin)]
         return Mutant({"day.har": data, **beside}, steps or [Command(("show", "."))], frames)
     return Mutant({"day.har": data, **beside}, steps_for("day.har", dice), frames)
+
+
+def _network(tree: Any, dice: Random) -> bytes:
+    """Return the entries as Playwright has them in a trace."""
+    entries = tree["log"].get("entries") if isinstance(tree["log"], dict) else None
+    listed = entries if isinstance(entries, list) else [entries]
+    snapshots = ({"type": "resource-snapshot", "snapshot": each} for each in listed)
+    return b"".join(damage.json_of(each, dice) + b"\n" for each in snapshots)
 
 
 def _taken_out(tree: Any, dice: Random) -> dict[str, bytes]:

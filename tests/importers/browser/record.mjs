@@ -3,6 +3,8 @@
 //
 //   npm install playwright-core ws && node record.mjs      (with Chromium at /usr/bin/chromium)
 //
+// in a folder whose name may be seen, as a trace has the path of this file.
+//
 // Made with playwright-core 1.65.1 and Chromium 156. Everything in them is invented.
 import fs from 'fs';
 import http from 'http';
@@ -54,6 +56,7 @@ for (const made of ['attach', 'resources']) fs.rmSync(made, { recursive: true, f
 const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: [
   '--no-sandbox', `--remote-debugging-port=${DEBUGGING}`, '--remote-allow-origins=*'] });
 const context = await browser.newContext({ recordHar: { path: 'omit.har', content: 'omit' } });
+await context.tracing.start({ snapshots: true });
 await context.tracing.startHar('resources/har.har', { content: 'attach', resourcesDir: 'resources/said' });
 const tab = await context.newPage();
 for (const [path, updateContent, updateMode] of [
@@ -110,6 +113,7 @@ fs.writeFileSync('devtools.har', await tools.evaluate(async () => {
   return JSON.stringify({ log: await Log.Log.build(sockets, { sanitize: false }) }, null, 2);
 }));
 await context.tracing.stopHar();
+await context.tracing.stop({ path: 'trace.zip' });
 await context.close();
 await browser.close();
 process.exit();
