@@ -9,7 +9,8 @@ text. ``webSocketClosed`` says when, but not how: Chrome tells no one of close f
 with their opcodes is in a file, it counts. A page that goes away takes its connections along without an event, so those
 count as ended with the last that is known of them.
 
-A file is gone through twice: what it can know of its connections is to be said when they open.
+A file is gone through twice: what it can know of its connections is to be said when they open. What is written to it
+meanwhile is not read.
 """
 
 from collections.abc import Iterator, Mapping
@@ -50,8 +51,8 @@ _MOST_OPEN = 10_000
 _MOST_FORESEEN = 100_000
 # Happenings, and bytes of all such, that are kept until it is known whether a connection is Discord's.
 _MOST_WAITING, _MOST_BYTES = 1000, 64 * 1024 * 1024
-# Characters of an address and of an error that are kept.
-_LONGEST_URL, _LONGEST_ERROR = 64 * 1024, 1000
+# Characters of an address and of an error that are kept, and of the name of a connection, which has a dozen.
+_LONGEST_URL, _LONGEST_ERROR, _LONGEST_NAME = 64 * 1024, 1000, 200
 
 
 @dataclass(slots=True)
@@ -66,6 +67,8 @@ class _Contents:
     """Connections with a close frame."""
     last: dict[tuple[str, str], int] = field(default_factory=dict)
     """Which of the events of WebSockets is the last of each connection, counted from 1."""
+    count: int = 0
+    """How many events of WebSockets there are."""
     offset: float | None = None
     """Seconds from the browser's clock to the epoch, by the first event that has both."""
     logged_offset: float | None = None
@@ -134,9 +137,10 @@ class CdpFile(Source):
 
     def _happenings(self) -> Iterator[Happening]:
         self._contents = self._look()
+        self.notes += self._file.notes
         timeline = OrderedTracks([Track(0, self._in_order)])
         yield from timeline
-        self.notes += [*self._file.notes, *timeline.notes()]
+        self.notes += timeline.notes()
 
     def _conclude(self) -> None:
         contents = self._contents
@@ -177,7 +181,7 @@ class CdpFile(Source):
 
     def _look(self) -> _Contents:
         """Go through the file to see what there is at all."""
-        found, count = _Contents(), 0
+        found = _Contents()
         for event in self._file.events(lambda line: b"Network.webSocket" in line or b"wallTime" in line):
             stamp, wall = number_in(event.params, "timestamp"), number_in(event.params, "wallTime")
             if stamp is not None:
@@ -188,11 +192,11 @@ class CdpFile(Source):
                     found.logged_offset = offset if found.logged_offset is None else min(found.logged_offset, offset)
             if event.method not in _STEPS:
                 continue
-            count += 1
+            found.count += 1
             found.methods.add(event.method)
             key = _key(event)
             if key is not None and (key in found.last or len(found.last) < _MOST_FORESEEN):
-                found.last[key] = count
+                found.last[key] = found.count
             if event.method in (_SENT, _RECEIVED):
                 found.untimed |= stamp is None
                 opcode = _object(event.params.get("response")).get("opcode")
@@ -203,19 +207,16 @@ class CdpFile(Source):
         return found
 
     def _in_order(self) -> Iterator[Happening]:
-        events = self._file.events(lambda line: b"Network.webSocket" in line)
-        count, last = 0, self._contents.last
+        found = self._file.events(lambda line: b"Network.webSocket" in line)
+        foreseen = islice((each for each in found if each.method in _STEPS), self._contents.count)
+        events, last = enumerate(foreseen, 1), self._contents.last
         while batch := list(islice(events, _EVENTS)):
-            for event in batch:
-                step = _STEPS.get(event.method)
-                if step is None:
-                    continue
-                count += 1
+            for count, event in batch:
                 key = _key(event)
                 if key is None:
                     self._left_out += 1
                     continue
-                step(self, key, event)
+                _STEPS[event.method](self, key, event)
                 if last.get(key) == count and key in self._talks:
                     self._end(self._talks.pop(key))
             self._read = min(self._file.read_bytes, self._total)
@@ -409,7 +410,7 @@ _STEPS = {
 def _key(event: Event) -> tuple[str, str] | None:
     """Return what tells a connection from all others; None where the event names none."""
     name = event.params.get("requestId")
-    return (event.session, name) if isinstance(name, str) and len(name) <= 1000 else None
+    return (event.session, name) if isinstance(name, str) and len(name) <= _LONGEST_NAME else None
 
 
 def _close(number: int, at: int, from_client: bool, data: bytes) -> Closed:

@@ -388,6 +388,18 @@ def test_a_file_that_breaks_off_gives_what_is_whole(tmp_path: Path) -> None:
     assert notes[0].startswith("day.jsonl ends early or is damaged at character ")
 
 
+def test_what_is_written_while_the_file_is_read_is_left_for_the_next_time(tmp_path: Path) -> None:
+    path = tmp_path / "day.jsonl"
+    path.write_text(lines(TALK[:-2]), "utf-8")
+    source = open_source(path)
+    reading = iter(source)
+    happenings = [next(reading)]
+    with path.open("a", encoding="utf-8") as file:
+        file.write(lines(TALK[-2:]))
+    happenings += reading
+    assert (happenings, source.notes) == read(tmp_path, TALK[:-2])
+
+
 @pytest.mark.parametrize("time", [None, "soon", True, 10**30, -(10**30), float("nan"), float("inf")])
 def test_a_message_without_a_time_has_that_of_the_one_before(tmp_path: Path, time: Any) -> None:
     odd = said(READY, 1)
