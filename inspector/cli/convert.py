@@ -29,7 +29,7 @@ def convert(
     keep_secrets: bool,
     force: bool,
 ) -> None:
-    """Make a capture from frames, mitmproxy flows, HARs, packet captures or other captures.
+    """Make a capture from frames, mitmproxy flows, HARs, DevTools events, packet captures or other captures.
 
     Several files become one capture, ordered by time, each with its own connections. - is a file on stdin.
     """

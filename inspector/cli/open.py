@@ -43,10 +43,10 @@ def open(  # noqa: A001
     """Open recordings in the timeline.
 
     CAPTURE is a .gwcap, also one that is still being recorded, frames (.frames.jsonl), a mitmproxy flow file, a HAR
-    with WebSocket messages or a packet capture (.pcap, .pcapng; see --keys), recognised by content, not by name; -
-    reads from stdin. Formats other than .gwcap are imported once into a private cache (see `gwinspect cache`), and
-    shown during the import; frames that still grow are shown live with --follow. Several captures become one timeline,
-    ordered by time.
+    with WebSocket messages, a browser's DevTools events or a packet capture (.pcap, .pcapng; see --keys), recognised by
+    content, not by name; - reads from stdin. Formats other than .gwcap are imported once into a private cache (see
+    `gwinspect cache`), and shown during the import; frames that still grow are shown live with --follow. Several
+    captures become one timeline, ordered by time.
     """
     tidy_up()
     search_for(where)

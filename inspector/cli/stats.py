@@ -62,9 +62,9 @@ def stats(
 
     Traffic by connection, direction, opcode and event, with sizes, rates and compression; round trips of heartbeats;
     voice media; findings by rule. CAPTURE is a .gwcap, frames (.frames.jsonl), a mitmproxy flow file, a HAR with
-    WebSocket messages or a packet capture (.pcap, .pcapng; see --keys), recognised by content, not by name; - is
-    stdin. Each is counted on its own. Formats other than .gwcap are imported once into a private cache (see `gwinspect
-    cache`).
+    WebSocket messages, a browser's DevTools events or a packet capture (.pcap, .pcapng; see --keys), recognised by
+    content, not by name; - is stdin. Each is counted on its own. Formats other than .gwcap are imported once into a
+    private cache (see `gwinspect cache`).
     """
     search = search_for(where)
     width = min(shutil.get_terminal_size((100, 40)).columns, _WIDEST) if sys.stdout.isatty() else 100

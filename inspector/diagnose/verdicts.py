@@ -112,8 +112,12 @@ def judge(now: Situation) -> tuple[Verdict | None, Finding | None]:
 def _unrecorded(now: Situation) -> Verdict:
     """Return the verdict on an end that is not in the recording."""
     cause = websocket.not_recorded(now)
-    text = f"The end of this connection was not recorded; it is taken to have ended with its last message: {cause.text}"
-    return Verdict(now.event.n, text, bounded(cause.evidence, now.event.n), advice=cause.advice)
+    said = (now.connection.last_sent, now.connection.last_received)
+    lead = "The end of this connection was not recorded; it is taken to have ended with its last message"
+    # A browser's events say when it ended, and no more.
+    if any(said) and all(each is None or each.at_ns < now.at_ns for each in said):
+        lead = "How this connection ended was not recorded"
+    return Verdict(now.event.n, f"{lead}: {cause.text}", bounded(cause.evidence, now.event.n), advice=cause.advice)
 
 
 def _either(now: Situation, closed: Closed) -> tuple[Verdict | None, Finding | None]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from inspector.errors import CaptureError, NotACapture
+from inspector.importers.cdp import CdpFile
 from inspector.importers.foreign import describe
 from inspector.importers.frames import FramesFile
 from inspector.importers.har import HarFile
@@ -11,7 +12,7 @@ from inspector.importers.mitm import FlowFile
 from inspector.importers.pcap import PacketCapture
 from inspector.importers.source import Source
 
-IMPORTERS: tuple[type[Source], ...] = (FramesFile, FlowFile, HarFile, PacketCapture)
+IMPORTERS: tuple[type[Source], ...] = (FramesFile, FlowFile, CdpFile, HarFile, PacketCapture)
 
 # Bytes that are enough to know a format by.
 _HEAD_BYTES = 16 * 1024
@@ -45,5 +46,5 @@ def open_source(path: Path, hints: Hints = NO_HINTS) -> Source:
         raise CaptureError(f"{path} could not be opened: {error}") from error
     raise NotACapture(
         f"{path} is {describe(head)}; gwinspect reads its own captures (.gwcap), frames (.frames.jsonl), "
-        "flow files of mitmproxy, HAR files with WebSocket messages and packet captures (pcap, pcapng)"
+        "flow files of mitmproxy, HAR files with WebSocket messages, DevTools events and packet captures (pcap, pcapng)"
     )

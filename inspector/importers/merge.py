@@ -48,6 +48,8 @@ class Input:
     """A file that holds happenings: a capture, or a format that the importers know. Raises CaptureError."""
 
     def __init__(self, path: Path, hints: Hints = NO_HINTS) -> None:
+        # The folder that one is in has a name, too.
+        path = path if path.name else path.resolve()
         self.path = path
         self._reader = Reader(path) if is_capture(path) else None
         self._foreign = None if self._reader else open_source(path, hints)

@@ -5,6 +5,8 @@ given; secrets that are in headers (cookies, authorization) are never kept, and 
 `inspector.importers.startlimit`); every text is clean (see `clean`).
 """
 
+import base64
+import binascii
 import heapq
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,6 +29,8 @@ _BEAT_STEPS = 256
 _NAMED_HOSTS = 5
 # The largest time that fits the signed 64 bits of a capture, in seconds since the epoch (the year 2262).
 _LAST_SECOND = 9.2e9
+
+_URLSAFE = str.maketrans("-_", "+/", " \t\r\n=")
 
 # Characters of a header that are kept: servers and clients may send any number.
 _LONGEST_HEADER = 8000
@@ -92,6 +96,10 @@ class Source(ABC):
     def _happenings(self) -> Iterator[Happening]:
         """Yield what is in the file."""
 
+    def _why_silent(self) -> str:
+        """Return a sentence's second half: why connections have no messages in the file; empty where no one knows."""
+        return ""
+
     @abstractmethod
     def _why_empty(self) -> str:
         """Return a sentence's second half: why the file has no gateway WebSocket."""
@@ -141,7 +149,8 @@ class Source(ABC):
         """Note what can only be said at the end."""
         if self._silent:
             subject = counted(self._silent, "gateway connection was/gateway connections were")
-            self.notes.append(f"{subject} opened, but without messages in the file")
+            why = self._why_silent()
+            self.notes.append(f"{subject} opened, but without messages in the file{why and f': {why}'}")
         if self._foreign:
             subject = "1 WebSocket was not a Discord gateway"
             if self._foreign > 1:
@@ -162,6 +171,15 @@ def at_ns(seconds: Any, fallback: int) -> int:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < _LAST_SECOND:
         return fallback
     return round(seconds * 1_000_000) * 1000
+
+
+def unbase64(data: str) -> bytes:
+    """Return base64 undone, of either alphabet and padded or not; text that is none as its own bytes."""
+    digits = data.translate(_URLSAFE)
+    try:
+        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
+    except (ValueError, binascii.Error):
+        return data.encode("utf-8", "surrogatepass")
 
 
 def clean(text: str) -> str:

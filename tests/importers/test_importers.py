@@ -24,9 +24,12 @@ from tests.importers.test_mitm import dump, path_of_packets, refused, websocket
         (b"\x28\xb5\x2f\xfd\x24", "is compressed with zstd (unpack it first)"),
         (b"PK\x03\x04rest", "is a zip archive (unpack it first)"),
         (b"SQLite format 3\0" + bytes(84), "is an SQLite database of something else"),
-        (b'{"a": 1}', "is JSON, but not a HAR (there is no log in it)"),
-        (b'[{"log": 1}]', "is JSON, but not a HAR (there is no log in it)"),
-        (b'{"log":"a line of a container\\n","stream":"stdout"}\n', "is JSON, but not a HAR (there is no log in it)"),
+        (b'{"a": 1}', "is JSON, but neither a HAR (there is no log in it) nor DevTools events"),
+        (b'[{"log": 1}]', "is JSON, but neither a HAR (there is no log in it) nor DevTools events"),
+        (
+            b'{"log":"a line of a container\\n","stream":"stdout"}\n',
+            "is JSON, but neither a HAR (there is no log in it) nor DevTools events",
+        ),
         ("wörter\n".encode() * 9000, "is text"),
         ("text".encode("utf-16"), "is text"),
         (b"\x83a\x01\0\xff", "is not text, and not in a known format"),
@@ -40,7 +43,7 @@ def test_a_foreign_file_is_named_for_what_it_is(tmp_path: Path, head: bytes, nam
         open_source(path)
     assert str(raised.value) == (
         f"{path} {name}; gwinspect reads its own captures (.gwcap), frames (.frames.jsonl), "
-        "flow files of mitmproxy, HAR files with WebSocket messages and packet captures (pcap, pcapng)"
+        "flow files of mitmproxy, HAR files with WebSocket messages, DevTools events and packet captures (pcap, pcapng)"
     )
 
 

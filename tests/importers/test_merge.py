@@ -1,6 +1,7 @@
 """Many files into one capture, whole or not at all. What comes of each format is tested with `gwinspect convert`."""
 
 import gc
+import shutil
 from contextlib import closing
 from dataclasses import replace
 from itertools import permutations
@@ -10,6 +11,7 @@ import pytest
 from mitmproxy.test import tflow
 
 from inspector.errors import CaptureError
+from inspector.importers.hints import Hints
 from inspector.importers.merge import Input, fill, merge
 from inspector.protocol.registry import default
 from inspector.report.rows import notes_of
@@ -23,6 +25,7 @@ from tests.rows import rows_of
 pytestmark = pytest.mark.compat
 
 SAMPLES = Path(__file__).parents[2] / "sample_captures"
+BROWSER = Path(__file__).parent / "browser"
 
 
 def test_progress_is_told_in_bytes_and_happenings_and_reaches_the_end(tmp_path: Path) -> None:
@@ -131,6 +134,19 @@ def test_the_capture_says_what_it_was_made_of(tmp_path: Path) -> None:
     meta = reader.meta()
     reader.close()
     assert (meta["made_by"], meta["source"]) == ("test", "resume.gwcap")
+
+
+def test_the_folder_one_is_in_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notes name what is read by its name, and the capture keeps that alone."""
+    folder = tmp_path / "recorded"
+    shutil.copytree(BROWSER / "attach", folder)
+    next(folder.glob("*.jsonl")).unlink()
+    monkeypatch.chdir(folder)
+    made = merge([Input(Path(), Hints(("127.0.0.1",)))], tmp_path / "made.gwcap", default(), made_by="test")
+    assert made.notes
+    with closing(Reader(tmp_path / "made.gwcap")) as reader:
+        assert reader.meta()["source"] == "recorded"
+        assert str(tmp_path) not in reader.meta()["notes"]
 
 
 def test_what_was_there_stays_when_it_fails(tmp_path: Path) -> None:

@@ -5,21 +5,20 @@ come last. Happenings come out as soon as no earlier one can come any more: pack
 in order, and whether a WebSocket at an unknown host is Discord's is known only by its first message.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inspector.errors import CaptureError
+from inspector.importers.held import Held
 from inspector.importers.order import OrderedTracks, Track
 from inspector.importers.pcap.keylog import KeyLog
 from inspector.importers.pcap.network import ANY, TCP, UDP, Network
 from inspector.importers.pcap.packetfile import PacketFile, is_packet_file
 from inspector.importers.pcap.tcp import Reassembly
 from inspector.importers.source import Source
-from inspector.model import Frame, Happening
+from inspector.model import Happening
 from inspector.words import counted, listed
 
 if TYPE_CHECKING:
@@ -32,8 +31,6 @@ KEYS_SUFFIX = ".keys.log"
 _PACKETS = 256
 # Nanoseconds by which packets may be too late.
 _LATE_NS = 1_000_000_000
-# Happenings, and bytes of messages, that are held back at most.
-_MOST_HELD, _MOST_BYTES = 50_000, 64 * 1024 * 1024
 # Bytes of a key log that are read, at all and at once, and of one of its lines.
 _MOST_KEYS, _PIECE, _LONGEST_LINE = 256 * 1024 * 1024, 1024 * 1024, 1024
 # Names that a note lists.
@@ -105,7 +102,7 @@ class PacketCapture(Source):
         # Imported here: other formats have no need of TLS.
         from inspector.importers.pcap.conversation import Desk, Paths
 
-        held = _Held()
+        held = Held()
         desk = self._desk = Desk(self._keys, self._hosts, held.keep, self._admit)
         network, streams, paths = Network(), Reassembly(desk.begin), Paths(desk)
         packets = file.packets()
@@ -154,43 +151,3 @@ class PacketCapture(Source):
         if desk is None or not desk.unread:
             return f"none of its {self._packets:,} packets belongs to a WebSocket that could be read"
         return "see above for what could not be read" if self.notes else "nothing in it could be read"
-
-
-class _Held:
-    """Happenings that may have to wait for an earlier one."""
-
-    def __init__(self) -> None:
-        self._items: list[tuple[int, Happening]] = []
-        self._last: dict[int, int] = {}
-        self._bytes = 0
-        self._is_sorted = True
-        self._newest_ns = 0
-
-    def keep(self, happening: Happening) -> None:
-        """Take a happening. Those of one connection stay in their order, whatever their times."""
-        at_ns, connection = happening.at_ns, happening.connection
-        if at_ns < self._newest_ns:
-            at_ns = max(at_ns, self._last.get(connection, 0))
-            self._is_sorted = self._is_sorted and at_ns == self._newest_ns
-        else:
-            self._newest_ns = at_ns
-        self._last[connection] = at_ns
-        self._items.append((at_ns, happening))
-        if isinstance(happening, Frame):
-            self._bytes += len(happening.data)
-
-    def released(self, until_ns: int | None) -> list[Happening]:
-        """Return what happened until then, or all of it, in order; and more where there is too much."""
-        items = self._items
-        if not self._is_sorted:
-            items.sort(key=itemgetter(0))
-            self._is_sorted = True
-        stop = len(items)
-        if until_ns is not None and stop <= _MOST_HELD and self._bytes <= _MOST_BYTES:
-            stop = bisect_right(items, until_ns, key=itemgetter(0))
-        if not stop:
-            return []
-        given = [happening for _, happening in items[:stop]]
-        del items[:stop]
-        self._bytes -= sum(len(each.data) for each in given if isinstance(each, Frame))
-        return given
