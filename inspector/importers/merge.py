@@ -53,6 +53,7 @@ class Input:
         self._bytes = path.stat().st_size
         self._done = (0, 1)
         self._said = self._reader.notes() if self._reader is not None else []
+        self._recordings = self._reader.recordings() if self._reader is not None else []
 
     def files(self) -> Iterable[Path]:
         """Return the files that make it what it is; they need not exist."""
@@ -65,6 +66,11 @@ class Input:
     def notes(self) -> list[str]:
         """Sentences about what was left out, once all was read."""
         return self._foreign.notes if self._foreign is not None else self._said
+
+    @property
+    def recordings(self) -> list[str]:
+        """Names of the recordings that are in it, by `Opened.recording`; none where all of it is one."""
+        return self._foreign.recordings if self._foreign is not None else self._recordings
 
     @property
     def advice(self) -> str:
@@ -145,6 +151,7 @@ def fill(
     """
     names = ", ".join(each.path.name for each in inputs)
     timeline = OrderedTracks([Track(0, each.happenings) for each in inputs])
+    recordings = _Recordings(inputs, timeline)
     events = happenings = 0
     try:
         writer = Writer(
@@ -152,7 +159,7 @@ def fill(
         )
         try:
             with without_collector():
-                for batch in _batches(_apart(timeline) if len(inputs) > 1 else timeline):
+                for batch in _batches(recordings.apart()):
                     events += len(writer.write(batch))
                     happenings += len(batch)
                     done, total = (sum(numbers) for numbers in zip(*(each.progress for each in inputs), strict=True))
@@ -160,7 +167,7 @@ def fill(
             notes = [note for each in inputs for note in each.notes] + timeline.notes()
             if not timeline.places:
                 raise _nothing(inputs, notes)
-            writer.take_over(_about(inputs, timeline, notes), ())
+            writer.take_over(_about(inputs, notes) | recordings.about(), ())
             events += len(writer.finish())
         except BaseException:
             writer.abandon()
@@ -173,10 +180,41 @@ def fill(
     return Merged(events, len(timeline.places), tuple(notes))
 
 
-def _apart(timeline: OrderedTracks) -> Iterator[Happening]:
-    """Yield what there is, with the number of its file on each connection."""
-    for each in timeline:
-        yield replace(each, recording=timeline.places[each.connection - 1]) if isinstance(each, Opened) else each
+class _Recordings:
+    """Which recordings there are: one a file, or those that a file says it was made of."""
+
+    def __init__(self, inputs: Sequence[Input], timeline: OrderedTracks) -> None:
+        self._inputs = inputs
+        self._timeline = timeline
+        self._numbers: dict[tuple[int, int], int] = {}
+        """By the place of the file, and the number in it."""
+        self._of_connection: list[int] = []
+
+    def apart(self) -> Iterator[Happening]:
+        """Yield what there is, with the number of its recording on each connection."""
+        places = self._timeline.places
+        for each in self._timeline:
+            if isinstance(each, Opened):
+                number = self._numbered(places[each.connection - 1], each.recording)
+                if number != each.recording:
+                    each = replace(each, recording=number)
+            if len(places) > len(self._of_connection):
+                self._of_connection.append(each.recording if isinstance(each, Opened) else self._numbered(places[-1]))
+            yield each
+
+    def _numbered(self, place: int, recording: int = 0) -> int:
+        return self._numbers.setdefault((place, recording), len(self._numbers))
+
+    def about(self) -> dict[str, str]:
+        """Return what the capture is to say of them, for `Reader.files`."""
+        if len(self._numbers) < 2 and len(self._inputs) < 2:
+            return {}
+        return {"files": json.dumps(list(map(self._name, self._numbers))), "file_of": json.dumps(self._of_connection)}
+
+    def _name(self, key: tuple[int, int]) -> str:
+        place, recording = key
+        own = self._inputs[place].recordings
+        return own[recording] if recording < len(own) else self._inputs[place].path.name
 
 
 def _batches(happenings: Iterable[Happening]) -> Iterator[list[Happening]]:
@@ -202,14 +240,10 @@ def _nothing(inputs: Sequence[Input], notes: Sequence[str]) -> CaptureError:
     return error
 
 
-def _about(inputs: Sequence[Input], timeline: OrderedTracks, notes: Sequence[str]) -> dict[str, str]:
-    """Return what the capture is to say of its making, for `Reader.notes` and `Reader.files`."""
+def _about(inputs: Sequence[Input], notes: Sequence[str]) -> dict[str, str]:
+    """Return what the capture is to say of its making, for `Reader.notes`."""
     # The folder is no one's business to whom the capture is given.
     said = list(notes)
     for each in inputs:
         said = [note.replace(str(each.path), each.path.name) for note in said]
-    about = {"notes": json.dumps(said)} if said else {}
-    if len(inputs) > 1:
-        about["files"] = json.dumps([each.path.name for each in inputs])
-        about["file_of"] = json.dumps(timeline.places)
-    return about
+    return {"notes": json.dumps(said)} if said else {}

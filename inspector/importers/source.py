@@ -42,6 +42,8 @@ class Source(ABC):
         self.path = path
         self.notes: list[str] = []
         """Sentences for a person, about what was left out and why. Complete once the iteration has ended."""
+        self.recordings: list[str] = []
+        """Names of the recordings that are in it, by `Opened.recording`; none where all of it is one."""
         self._hosts = hints.hosts
         self._key_files = hints.keys
         self._read = 0
@@ -90,6 +92,7 @@ class Source(ABC):
 
     def _begin(self) -> None:
         self.notes.clear()
+        self.recordings.clear()
         self._read = 0
         self._connections = 0
         self._foreign = 0

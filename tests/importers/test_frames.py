@@ -160,6 +160,14 @@ def test_line_by_line_what_became_of_a_message_comes_behind_it(tmp_path: Path) -
     assert told[-1] == Amended(1, Mark.DROPPED, None)
 
 
+def test_messages_that_are_missing_have_numbers_too(tmp_path: Path) -> None:
+    gap = {"kind": "gap", "connection": 1, "at": AT, "sent": 1, "received": 2, "reason": "disk"}
+    amend = {"kind": "amend", "connection": 1, "at": AT, "message": 4, "marks": ["dropped"]}
+    happenings, notes = read(file_of(tmp_path, HEADER, OPEN, gap, SAID, amend))
+    assert isinstance(happenings[2], Frame)
+    assert (happenings[2].marks, notes) == (Mark.DROPPED, [])
+
+
 def test_unknown_kinds_and_keys_are_skipped_with_a_note(tmp_path: Path) -> None:
     lines = [HEADER | {"more": 1}, OPEN | {"log": {"x": 1}}, {"kind": "weather", "connection": 1}, SAID | {"new": []}]
     happenings, notes = read(file_of(tmp_path, *lines))
