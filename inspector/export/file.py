@@ -1,11 +1,11 @@
-"""Writes the file: private, never over another, and taken away again where it could not be written whole.
+"""Writes the file: private, never over another unasked, and not there at all where it could not be written whole.
 
-There is no `gwcap` among the formats: a compressed stream cannot be cut, so a capture of some of its frames could not
-be decoded.
+There is no `gwcap` among the formats of rows: a compressed stream cannot be cut, so a capture of some of its frames
+could not be decoded.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from inspector.errors import CaptureError, UsageError
 from inspector.export import csv, jsonl, text
 from inspector.export.chosen import Chosen, Progress
 from inspector.report.recording import Recording
+from inspector.store.file import passing_file
 
 FORMATS: dict[str, Callable[[Chosen], Iterator[bytes]]] = {
     "jsonl": jsonl.write,
@@ -34,10 +35,16 @@ def export(
     if write is None:
         raise UsageError(f"there is no format {form!r}; there are {', '.join(FORMATS)}")
     chosen = Chosen(recording, numbers, progress)
+    save(write(chosen), target)
+    return chosen.count
+
+
+def save(pieces: Iterable[bytes], target: Path) -> None:
+    """Write `pieces` to the new file `target`. Raises as `export` does, and what `pieces` raises."""
     handle = _create(target)
     try:
         with os.fdopen(handle, "wb") as file:
-            for data in write(chosen):
+            for data in pieces:
                 file.write(data)
     except BaseException as error:
         with suppress(OSError):
@@ -45,7 +52,20 @@ def export(
         if isinstance(error, OSError):
             raise CaptureError(f"{target} cannot be written: {error.strerror or error}") from error
         raise
-    return chosen.count
+
+
+def save_over(pieces: Iterable[bytes], target: Path) -> None:
+    """Write `pieces` to `target` in place of what is there, which stays until they are written. Raises as `save`."""
+    if target.exists() and not target.is_file():
+        raise CaptureError(f"{target} is not a regular file; choose another name")
+    try:
+        with passing_file(target.with_name(f"{target.name}.part")) as part:
+            with part.open("wb") as file:
+                for data in pieces:
+                    file.write(data)
+            os.replace(part, target)
+    except OSError as error:
+        raise CaptureError(f"{target} cannot be written: {error.strerror or error}") from error
 
 
 def _create(target: Path) -> int:
