@@ -16,6 +16,7 @@ from inspector.garbage import without_collector
 from inspector.importers.formats import open_source
 from inspector.importers.hints import NO_HINTS, Hints
 from inspector.importers.order import OrderedTracks, Track
+from inspector.importers.plugins import guarded, name_of
 from inspector.importers.source import Source
 from inspector.leaving import tidily
 from inspector.model import Frame, Happening, Opened
@@ -48,7 +49,7 @@ class Input:
 
     def __init__(self, path: Path, hints: Hints = NO_HINTS) -> None:
         self.path = path
-        self._reader = Reader(path) if is_capture(path) else None
+        self._reader = Reader(path) if not path.is_dir() and is_capture(path) else None
         self._foreign = None if self._reader else open_source(path, hints)
         self._bytes = path.stat().st_size
         self._done = (0, 1)
@@ -61,6 +62,11 @@ class Input:
             return self._foreign.files()
         # The newest rows of a capture that is being written are not in the file itself yet.
         return (self.path, self.path.with_name(self.path.name + "-wal"))
+
+    @property
+    def plugin(self) -> str:
+        """What the importer of a third party that reads it is called; empty where that is one of ours."""
+        return "" if self._foreign is None else name_of(self._foreign)
 
     @property
     def notes(self) -> list[str]:
@@ -88,7 +94,7 @@ class Input:
     def happenings(self) -> Iterator[Happening]:
         """Yield all there is, in the order of time as far as the file allows."""
         if self._foreign is not None:
-            yield from self._foreign
+            yield from guarded(self._foreign)
         elif self._reader is not None:
             with explained(self.path):
                 total = self._reader.db.execute("select count(*) from frame").fetchone()[0]
