@@ -9,7 +9,7 @@ import click
 from inspector.cli.filtering import search_for
 from inspector.cli.output import flush, note, put
 from inspector.cli.progress import progress_bar
-from inspector.cli.reading import as_capture, import_options
+from inspector.cli.reading import as_capture, import_options, named
 from inspector.errors import CaptureError, UsageError
 from inspector.export import frames
 from inspector.export.chosen import Chosen
@@ -62,7 +62,7 @@ def export(
     if output is not None and output.exists() and not force:
         raise CaptureError(f"{output} exists; --force replaces it")
     path = as_capture(captures, hints, no_cache=no_cache, keep_secrets=reveal)
-    with progress_bar(f"exporting {', '.join(each.name for each in captures)}") as progress:
+    with progress_bar(f"exporting {named(captures)}") as progress:
         if form == _FRAMES:
             pieces = frames.write(path, default(), reveal=reveal, progress=progress)
         else:
