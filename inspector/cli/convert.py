@@ -31,7 +31,7 @@ def convert(
 ) -> None:
     """Make a capture from frames, mitmproxy flows, HARs, packet captures or other captures.
 
-    Several files become one capture, ordered by time, each with its own connections. A folder stands for the recordings
+    Several files become one capture, ordered by time, each with its own connections. A folder means the recordings
     in it. - is a file on stdin.
     """
     tidy_up()

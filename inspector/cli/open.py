@@ -46,7 +46,7 @@ def open(  # noqa: A001
     with WebSocket messages or a packet capture (.pcap, .pcapng; see --keys), recognised by content, not by name; -
     reads from stdin. Formats other than .gwcap are imported once into a private cache (see `gwinspect cache`), and
     shown during the import; frames that still grow are shown live with --follow. Several captures become one timeline,
-    ordered by time; a folder or a pattern ('logs/*.mitm') stands for the recordings in it.
+    ordered by time; a folder or a pattern ('logs/*.mitm') means the recordings in it.
     """
     tidy_up()
     search_for(where)

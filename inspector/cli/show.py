@@ -61,7 +61,7 @@ def show(
 
     CAPTURE is a .gwcap, frames (.frames.jsonl), a mitmproxy flow file, a HAR with WebSocket messages or a packet
     capture (.pcap, .pcapng; see --keys), recognised by content, not by name; - reads from stdin, and a folder or a
-    pattern ('logs/*.mitm') stands for the recordings in it. Several captures become one timeline, ordered by time.
+    pattern ('logs/*.mitm') means the recordings in it. Several captures become one timeline, ordered by time.
     Formats other than .gwcap are imported once into a private cache (see `gwinspect cache`). --follow takes a .gwcap,
     or frames, also from stdin.
     """

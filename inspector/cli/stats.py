@@ -63,7 +63,7 @@ def stats(
     Traffic by connection, direction, opcode and event, with sizes, rates and compression; round trips of heartbeats;
     voice media; findings by rule. CAPTURE is a .gwcap, frames (.frames.jsonl), a mitmproxy flow file, a HAR with
     WebSocket messages or a packet capture (.pcap, .pcapng; see --keys), recognised by content, not by name; - is stdin;
-    a folder stands for the recordings in it. Each is counted on its own. Formats other than .gwcap are imported once
+    a folder means the recordings in it. Each is counted on its own. Formats other than .gwcap are imported once
     into a private cache (see `gwinspect cache`).
     """
     search = search_for(where)
