@@ -16,6 +16,7 @@ from inspector.importers.frames.records import MAX_LINE, Lines, Record
 from inspector.importers.source import Source, clean
 from inspector.model import Closed, Control, Frame, Gap, Happening, Mark, Opened, Plane
 from inspector.protocol.hosts import plane_of, shape_of
+from inspector.store.rows import MOST_MISSING
 
 VERSION = 1
 """The version of the format that is read."""
@@ -317,7 +318,7 @@ class FramesFile(Source):
         if "connection" in record:
             at = self._at(record)
             since, until = (records.at_ns(record, name) for name in ("since", "until"))
-            sent, received = (records.number(record, name) for name in ("sent", "received"))
+            sent, received = (min(records.number(record, name), MOST_MISSING) for name in ("sent", "received"))
             reason = records.text(record, "reason")[:_LONGEST_REASON]
             gap = Gap(0, at, at if since is None else since, at if until is None else until, sent, received, reason)
             talk = self._talk(record)
