@@ -23,6 +23,7 @@ COMMANDS = {
     "diagnose": "Explain what went wrong, why, and what to do.",
     "explain": "Explain an opcode, close code, event, intent, id or rule.",
     "convert": "Make a capture from frames, mitmproxy flows, HARs, packet captures or other captures.",
+    "scrub": "Make a capture without secrets and people, to share.",
     "cache": "List or clear cached imports of other formats.",
     "reindex": "Decode a capture's stored frames again.",
     "sql": "Query a capture with SQL.",
