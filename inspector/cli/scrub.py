@@ -24,7 +24,7 @@ def _kinds(context: click.Context, parameter: click.Parameter, value: str) -> fr
     for name in named:
         if name not in tuple(Kind) or name == Kind.SECRET:
             raise UsageError(
-                f"--keep: {name!r} is none of {', '.join(kind for kind in Kind if kind is not Kind.SECRET)}"
+                f"--keep: {name!r} is not one of {', '.join(kind for kind in Kind if kind is not Kind.SECRET)}"
             )
     return frozenset(map(Kind, named))
 
@@ -34,7 +34,7 @@ def _span(context: click.Context, parameter: click.Parameter, value: str | None)
         return None
     found = re.fullmatch(r"([+-]?\d{1,6})(ms|s|m|h|d)", value.strip())
     if found is None:
-        raise UsageError(f"--shift: {value!r} is no span of time; write -30d, 12h or 90m")
+        raise UsageError(f"--shift: {value!r} is not a span of time; write -30d, 12h or 90m")
     return int(found[1]) * _UNITS_MS[found[2]]
 
 
@@ -78,12 +78,12 @@ def scrub(
     hints: Hints,
     no_cache: bool,
 ) -> None:
-    """Make a capture that can be shared, of any recordings.
+    """Make a capture without secrets and people, to share.
 
-    It tells the same story: the same payloads in the same order, with the same sizes, times, closes and findings. Tokens
-    and keys are gone; ids, names, texts, URLs and addresses are replaced by invented ones, the same one for the same
-    value; a guild stays on its shard. What cannot be read is not taken along. Then the file is searched for all that was
-    replaced: if anything is left nothing is written.
+    It tells the same story: the same payloads in the same order, with the same sizes, times, closes and findings.
+    Tokens and keys are gone. Ids, names, texts, URLs and addresses are replaced by invented ones, the same one for the
+    same value; ids keep their day and their order, guilds stay on their shard. Of what cannot be read only its size is
+    kept. Then the new file is searched for everything that was replaced: if anything is left, nothing is written.
     """
     tidy_up()
     if dry_run == (output is not None):

@@ -46,7 +46,7 @@ MEANINGS: dict[Kind, str] = {
     Kind.EMAIL: "e-mail addresses",
     Kind.PHONE: "phone numbers",
     Kind.LOCALE: "languages and regions",
-    Kind.AGENT: "parts of user agents that are no library's",
+    Kind.AGENT: "parts of user agents that name no library",
     Kind.VOICE: "keys and contents of voice packets",
     Kind.OTHER: "other texts",
 }
@@ -58,12 +58,16 @@ CLEAR = "stays"
 _WORDS = r"[a-z][a-z0-9_]{0,39}"
 _BITS = r"-?\d{1,40}"
 _LIBRARIES = (
-    "discord|discord android|discord client|discord ios|discord embedded|discord\\.py|discord\\.js|@discordjs/ws|nextcord|disnake"
-    "|py-?cord|hikari.*|interactions\\.py|eris|oceanic|oceanic\\.js|jda|discord4j|javacord|kord|serenity(-rs)?|twilight|songbird"
-    "|discordgo|arikawa|disgo|discord\\.net|dsharpplus|remora|dpp|d\\+\\+|discordrb|nyxx|concord|discordeno|harmony|detritus|klasa"
-    "|chrome|firefox|safari|edge|opera|mozilla|chromium|library|gwinspect"
+    "discord|discord android|discord client|discord ios|discord embedded|discord\\.py|discord\\.js"
+    "|@discordjs/ws|nextcord|disnake|py-?cord|hikari.*|interactions\\.py|eris|oceanic|oceanic\\.js|jda"
+    "|discord4j|javacord|kord|serenity(-rs)?|twilight|songbird|discordgo|arikawa|disgo|discord\\.net"
+    "|dsharpplus|remora|dpp|d\\+\\+|discordrb|nyxx|concord|discordeno|harmony|detritus|klasa|chrome"
+    "|firefox|safari|edge|opera|mozilla|chromium|library|gwinspect"
 )
-_SYSTEMS = "linux|windows|win32|darwin|macos|mac os x|freebsd|android|ios|browser|other|web|desktop|mobile|console|embedded|unknown"
+_SYSTEMS = (
+    "linux|windows|win32|darwin|macos|mac os x|freebsd|android|ios|browser|other|web|desktop|mobile"
+    "|console|embedded|unknown"
+)
 _PROGRAM = rf"(?:{_LIBRARIES}|{_SYSTEMS})(?:[ /]?v?[\d.]{{1,20}}\w{{0,8}})?"
 _STATES = "online|idle|dnd|invisible|offline|unknown"
 _CODECS = "opus|vp8|vp9|av1|h264|h265|rtx|red|ulpfec|audio|video|screen|test|stream"
@@ -103,18 +107,29 @@ _TOP_WORD = re.compile(r"[A-Z][A-Z0-9_]{2,59}|[a-z_]{2,40}")
 _KIND_OF: dict[str, Kind] = {
     key: kind
     for kind, keys in {
-        Kind.NAME: "name username global_name nick display_name friend_nickname nickname legacy_username user_name label title "
-        "author large_text small_text emoji_name tags discriminator afk_channel_name",
-        Kind.TEXT: "content topic description bio text state details body reason message summary placeholder value custom_status "
-        "pronouns system_content status note",
-        Kind.IMAGE: "avatar icon banner splash discovery_splash hash avatar_hash cover_image image large_image small_image asset "
-        "avatar_decoration guild_avatar home_header rules_icon",
-        Kind.URL: "url proxy_url icon_url proxy_icon_url vanity_url_code custom_install_url uri href redirect_uri",
+        Kind.NAME: """
+            name username global_name nick display_name friend_nickname nickname legacy_username user_name label
+            title author large_text small_text emoji_name tags discriminator afk_channel_name
+        """,
+        Kind.TEXT: """
+            content topic description bio text state details body reason message summary placeholder value
+            custom_status pronouns system_content status note
+        """,
+        Kind.IMAGE: """
+            avatar icon banner splash discovery_splash hash avatar_hash cover_image image large_image
+            small_image asset avatar_decoration guild_avatar home_header rules_icon
+        """,
+        Kind.URL: """
+            url proxy_url icon_url proxy_icon_url vanity_url_code custom_install_url uri href redirect_uri
+        """,
         Kind.HOST: "resume_gateway_url endpoint",
         Kind.ADDRESS: "ip address",
         Kind.EMAIL: "email",
         Kind.PHONE: "phone phone_number",
-        Kind.LOCALE: "locale system_locale preferred_locale guild_locale country_code rtc_region region language country timezone",
+        Kind.LOCALE: """
+            locale system_locale preferred_locale guild_locale country_code rtc_region region language country
+            timezone
+        """,
         Kind.AGENT: "browser_user_agent os browser device",
         Kind.TIME: "timestamp edited_timestamp joined_at premium_since",
     }.items()
@@ -122,7 +137,7 @@ _KIND_OF: dict[str, Kind] = {
 }
 # Milliseconds since 1970, given as numbers.
 _NUMBERS_OF_TIME = frozenset(
-    [
+    (
         "start",
         "end",
         "created_at",
@@ -134,7 +149,7 @@ _NUMBERS_OF_TIME = frozenset(
         "joined_at",
         "premium_since",
         "start_time",
-    ]
+    )
 )
 _NOT_TIME = frozenset({"t", "d", "nonce", "t_ms"})
 _EPOCH_MS = range(1_300_000_000_000, 2_500_000_000_000)

@@ -104,7 +104,8 @@ def scrub(
     """Make the capture `target` of the capture `source`; None: only count what would be replaced.
 
     `shift_ms`: by how much to move all times; else those of ids and in payloads are moved within their day, those of
-    messages not at all. `keep`: what is to stay. Raises CaptureError, and `LeakError`, and leaves `target` as it is then.
+    messages not at all. `keep`: what is to stay. Raises CaptureError, or `LeakError`, and then leaves
+    `target` as it is.
     """
     with closing(Reader(source, reveal=True)) as reader:
         key = key or Key(secrets.token_bytes(KEY_BYTES))

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 from inspector.protocol.hosts import is_discord
@@ -22,14 +22,15 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]{1,15}://)([^/?#:]*)(:\d+)?(.*)", re.IGNORE
 _LONG_NUMBER = 6
 _WORD = re.compile(r"[^\s.,;:!?()'\"]+")
 # Words of proxies, and of libraries that say why they leave.
-_OTHER_REASONS = (
-    "goodbye bye shutdown shutting down restart restarting client server destroyed destroy user requested normal closure going away "
-    "zombie zombied connection heartbeat ack acknowledge missed stopped responding timeout timed out resume reconnect reconnecting "
-    "invalid opcode unknown reserved close code frame payload length byte expected unexpected continuation decoding reason error in "
-    "http tls with server client failed the proxy does not accept certificate could not connect to no such host refused nothing is "
-    "listening there hung up during handshake without answering upgrade trust speak what answers reason unknown before had answered "
-    "extension remote with local-only no traffic for so mitmproxy closed the sent a bad message of more than mib"
-)
+_OTHER_REASONS = """
+goodbye bye shutdown shutting down restart restarting client server destroyed destroy user requested normal
+closure going away zombie zombied connection heartbeat ack acknowledge missed stopped responding timeout timed
+out resume reconnect reconnecting invalid opcode unknown reserved close code frame payload length byte
+expected unexpected continuation decoding reason error in http tls with failed the proxy does not accept
+certificate could connect to no such host refused nothing is listening there hung up during handshake without
+answering upgrade trust speak what answers before had answered extension remote local-only traffic for so
+mitmproxy closed sent a bad message of more than mib
+"""
 # Values under a secret key that are numbers: a byte of a key, a digit.
 _BYTE = 256
 
@@ -46,6 +47,8 @@ class Rewriter:
         """Texts that stayed: what is among them is not missing anywhere."""
         self.shift_ns = (pseudonyms.shift_ms or 0) * 1_000_000
         """By how much all times are to be moved."""
+        self.plain: dict[bytes, str] = {}
+        """Keys that stay: see `Visitor.plain`."""
         self._registry = registry
         self._words = _words_of(registry)
         self._secrets: dict[tuple[str, str | None], frozenset[str]] = {}
@@ -63,14 +66,16 @@ class Rewriter:
 
     def text(self, kind: Kind, value: str, size: int) -> str | None:
         """Return what stands for a text; None where that kind is kept."""
-        if kind in self.kept and kind is not Kind.SECRET:
+        if (kind in self.kept and kind is not Kind.SECRET) or not value.strip("*"):
             return None
-        self.counts[kind] += 1
+        made = self._made(kind, value, size)
+        self.counts[kind] += made != value
+        return made
+
+    def _made(self, kind: Kind, value: str, size: int) -> str | None:
         invent = self.pseudonyms
         match kind:
             case Kind.SECRET:
-                if value.strip("*") == "":
-                    return None
                 return invent.secret(value, size)
             case Kind.ID:
                 return str(invent.id(int(value)))
@@ -104,11 +109,15 @@ class Rewriter:
         if found is None:
             return self.pseudonyms.text(Kind.URL, value, len(value.encode())).replace(" ", "-")
         scheme, host, port, rest = found.groups("")
-        self.pseudonyms.taken[Kind.URL].add(value)
         place = self.host(host)
         left = max(len(value.encode()) - len(scheme + place + port) - 1, 0)
         invented = self.pseudonyms.text(Kind.URL, rest, left).replace(" ", "-") if rest.strip("/") and left else ""
-        return f"{scheme}{place}{port}{rest[:1] if rest else ''}{invented}"
+        made = f"{scheme}{place}{port}{rest[:1]}{invented}"
+        if made == value:
+            self.vocabulary.add(value)
+        else:
+            self.pseudonyms.taken[Kind.URL].add(value)
+        return made
 
     def place(self, value: str) -> str:
         """Return where a client is sent, ``wss://host/?query`` or ``host:port``: at Discord's own host unchanged."""
@@ -160,14 +169,14 @@ class Rewriter:
         except ValueError:
             return self.pseudonyms.text(Kind.OTHER, value, len(value.encode()))
         aware = at if at.tzinfo else at.replace(tzinfo=UTC)
-        moved = self.pseudonyms.at_ms(round(aware.timestamp() * 1000))
+        moved = self.pseudonyms.at_ms(round(aware.timestamp()) * 1000 + int(fraction[:3].ljust(3, "0")))
         try:
-            made = datetime.fromtimestamp(moved / 1000, UTC).astimezone(aware.tzinfo) + timedelta(0)
+            made = datetime.fromtimestamp(moved // 1000, UTC).astimezone(aware.tzinfo)
         except (ValueError, OverflowError, OSError):
             return self.pseudonyms.text(Kind.OTHER, value, len(value.encode()))
         shown = made.strftime(f"%Y-%m-%d{minute[10]}%H:%M") + (made.strftime(":%S") if second else "")
         if fraction:
-            shown += "." + f"{made.microsecond:06d}".ljust(9, "0")[: len(fraction)]
+            shown += "." + f"{moved % 1000:03d}".ljust(9, "0")[: len(fraction)]
         shown += zone
         if shown != value:
             self.pseudonyms.taken[Kind.TIME].add(value)
@@ -177,6 +186,10 @@ class Rewriter:
     def _email(self, value: str, size: int) -> str:
         made = self.pseudonyms.name(Kind.EMAIL, value, max(size - len("@at.example"), 1)).lower()
         return f"{made}@at.example"
+
+    def _phone(self, value: str) -> str:
+        digits = iter(self.pseudonyms.digits(Kind.PHONE, value))
+        return "".join(digit if char.isdigit() else "+" for digit, char in zip(digits, value, strict=True))
 
     def _locale(self, value: str, size: int) -> str:
         self._noted(Kind.LOCALE, value)
@@ -204,6 +217,7 @@ class PayloadVisitor(Visitor):
 
     def __init__(self, rewriter: Rewriter, plane: str, name: str | None, event: str | None) -> None:
         self._rewriter = rewriter
+        self.plain = rewriter.plain
         self._secret = rewriter.secret_keys(plane, name)
         self._event = event
 

@@ -52,7 +52,8 @@ class Pseudonyms:
         self.taken: dict[str, set[str]] = defaultdict(set)
         """What was taken out, by kind."""
         self.made: set[str] = set()
-        """What was invented and may be the same as something that was taken out: there are few addresses for examples."""
+        """What was invented, and may happen to be the same as something that was taken out: of addresses for examples
+        there are few."""
         self._split = lru_cache(maxsize=1 << 18)(self._split_at)
 
     def text(self, kind: str, value: str, size: int) -> str:
@@ -61,7 +62,7 @@ class Pseudonyms:
         numbers = iter(self._bytes("text", value, size + 8))
         made: list[str] = []
         length = 0
-        while length < size:
+        while length <= size:
             word = _WORDS[next(numbers) % len(_WORDS)]
             made.append(word)
             length += len(word) + 1
@@ -96,7 +97,7 @@ class Pseudonyms:
         return "".join(str(next(numbers) % (9 if at == 0 else 10) + (at == 0)) for at, _ in enumerate(value))
 
     def secret(self, value: str, size: int) -> str:
-        """Return what stands for a secret, `size` characters: the same for the secret and for what it was masked with."""
+        """Return what stands for a secret, `size` characters; for its mask, the mask of that."""
         if not is_mask(value):
             self.taken["secrets"].add(value)
         made = shake_256(self._key + b"secret" + digest(value).encode()).hexdigest(size // 2 + 1)[:size]

@@ -17,6 +17,9 @@ Keys = tuple[str, ...]
 class Visitor(ABC):
     """Says what becomes of the values of one payload."""
 
+    plain: dict[bytes, str]
+    """Keys that stay, as JSON writes them: the same few come again and again. Filled by `rewrite_json`."""
+
     @abstractmethod
     def text(self, keys: Keys, value: str, size: int) -> str | None:
         """Return ASCII that needs no escapes, `size` characters as far as possible; None where `value` stays.
@@ -44,6 +47,7 @@ def rewrite_json(data: bytes, visitor: Visitor) -> bytes:
     """Return JSON text with its values replaced. Whatever is wrong with it stays wrong."""
     out: list[bytes] = []
     done = 0
+    plain = visitor.plain
     # Of each object or list around: whether it is an object, and the keys that lead to what is in it.
     around: list[tuple[bool, Keys]] = []
     is_object, is_key = False, False
@@ -54,8 +58,14 @@ def rewrite_json(data: bytes, visitor: Visitor) -> bytes:
         if kind == 1:
             written = found[1]
             if is_key:
+                text = plain.get(written, "")
+                if text:
+                    name = (*keys, text)
+                    continue
                 text = _unescaped(written)
                 new = visitor.key(keys, text, len(written))
+                if new is None and len(plain) < _MOST_PLAIN:
+                    plain[written] = text
                 name = (*keys, text)
             elif written:
                 new = visitor.text(name if is_object else keys, _unescaped(written), len(written))
@@ -94,6 +104,8 @@ def _unescaped(written: bytes) -> str:
     return written.decode("utf-8", "replace")
 
 
+# Keys that are remembered.
+_MOST_PLAIN = 5000
 _LENGTHS = {104: ">B", 105: ">I", 108: ">I", 116: ">I"}
 _ATOMS = {100: ">H", 115: ">B", 118: ">H", 119: ">B"}
 # Words of Erlang and Elixir that are values of JSON.

@@ -1,12 +1,14 @@
 """Looks for what was taken out in what was made: in plain, escaped, in base64, in hex, as the bytes of a number.
 
-A window of `_WINDOW` bytes goes over all there is; where it shows the beginning of a value that was taken out, the rest
-is compared. Shorter values, and ordinary words, may stand anywhere by chance: those are compared as whole texts.
+Of each value the eight bytes in its middle are remembered, as one number, and what was made is read as such numbers
+from each of its bytes on. Where one is known, the whole value is looked for. Shorter values, and ordinary words, may
+stand anywhere by chance: those are compared as whole texts.
 """
 
 import base64
 import json
 import re
+import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -38,7 +40,7 @@ class Search:
     """What was taken out. `vocabulary`: texts that stayed for a reason; none of them is looked for."""
 
     def __init__(self, taken: Mapping[str, Collection[str]], vocabulary: Collection[str]) -> None:
-        self._forms: dict[bytes, list[tuple[bytes, str, str]]] = {}
+        self._forms: dict[int, list[tuple[bytes, str, str]]] = {}
         self._whole: dict[str, str] = {}
         stayed = "\n".join(vocabulary)
         encoded = 0
@@ -59,19 +61,26 @@ class Search:
 
     def _add(self, data: bytes, kind: str, form: str) -> None:
         if len(data) >= _WINDOW:
-            self._forms.setdefault(data[:_WINDOW], []).append((data, kind, form))
+            middle = (len(data) - _WINDOW) // 2
+            window = int.from_bytes(data[middle : middle + _WINDOW], "little")
+            self._forms.setdefault(window, []).append((data, kind, form))
 
     def in_bytes(self, data: bytes, where: str) -> Iterator[Leak]:
         """Yield what is in `data`."""
         known = self._forms.keys()
+        seen: set[int] = set()
         for start in range(0, len(data), _PIECE):
-            end = min(start + _PIECE, len(data) - _WINDOW + 1)
-            if known.isdisjoint([data[at : at + _WINDOW] for at in range(start, end)]):
-                continue
-            for at in range(start, end):
-                for value, kind, form in self._forms.get(data[at : at + _WINDOW], ()):
-                    if data.startswith(value, at) and not _goes_on(data, at, value, kind):
-                        yield Leak(kind, form, where)
+            for offset in range(start, start + _WINDOW):
+                count = (min(_PIECE, len(data) - offset)) // _WINDOW
+                if count > 0:
+                    seen.update(known & set(struct.unpack_from(f"<{count}Q", data, offset)))
+        for window in seen:
+            for value, kind, form in self._forms[window]:
+                at = data.find(value)
+                while at >= 0 and _goes_on(data, at, value):
+                    at = data.find(value, at + 1)
+                if at >= 0:
+                    yield Leak(kind, form, where)
 
     def in_payload(self, data: bytes, where: str) -> Iterator[Leak]:
         """Yield what is in a payload, whole texts too."""
@@ -92,12 +101,12 @@ def in_capture(path: Path, search: Search) -> Iterator[Leak]:
     """Yield what is in a capture: in its rows and payloads, and in all the bytes of its file, used or not."""
     with closing(Reader(path, reveal=True)) as reader:
         db = reader.db
-        for (data,) in db.execute("select raw from frame where raw is not null"):
-            yield from search.in_payload(bytes(data), "a frame")
-        for number in range(1, reader.last() + 1):
-            payload = reader.payload(number)
-            if payload:
-                yield from search.in_payload(payload, f"the payload of row {number}")
+        frames = (bytes(data) for (data,) in db.execute("select raw from frame where raw is not null"))
+        for batch in _batches(frames):
+            yield from search.in_bytes(batch, "a message")
+        payloads = (reader.payload(number) or b"" for number in range(1, reader.last() + 1))
+        for batch in _batches(payloads):
+            yield from search.in_payload(batch, "a payload")
         for columns in db.execute("select url, client, refusal, headers, close_reason from connection"):
             for text in columns:
                 if text is not None:
@@ -110,6 +119,19 @@ def in_capture(path: Path, search: Search) -> Iterator[Leak]:
             rest, at = (rest + piece)[-4096:], at + len(piece)
 
 
+def _batches(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield pieces by the dozen: to look at many small ones takes longer than to look at a large one."""
+    batch: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        batch.append(piece)
+        size += len(piece)
+        if size > _PIECE:
+            yield b"\n".join(batch)
+            batch, size = [], 0
+    yield b"\n".join(batch)
+
+
 def _is_telling(value: str, kind: str) -> bool:
     if value.isdigit():
         return (len(value) >= 10 and kind != "phones") or len(value) >= 12
@@ -118,7 +140,7 @@ def _is_telling(value: str, kind: str) -> bool:
     )
 
 
-def _goes_on(data: bytes, at: int, value: bytes, kind: str) -> bool:
+def _goes_on(data: bytes, at: int, value: bytes) -> bool:
     """Say whether a number is only part of a longer one."""
     if not value.isdigit():
         return False
