@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from inspector.errors import CaptureError, UsageError
-from inspector.export import csv, jsonl, text
+from inspector.export import csv, jsonl, markdown, text
 from inspector.export.chosen import Chosen, Progress
 from inspector.report.recording import Recording
 from inspector.store.file import passing_file
@@ -19,8 +19,9 @@ FORMATS: dict[str, Callable[[Chosen], Iterator[bytes]]] = {
     "jsonl": jsonl.write,
     "text": text.write,
     "csv": csv.write,
+    "md": markdown.write,
 }
-"""By name, which is the suffix of the file too."""
+"""By the suffix of the file."""
 
 
 def export(

@@ -1,45 +1,100 @@
-"""A folder for the tests of a library: what each connection received and sent, byte for byte, and what it decodes to.
+"""A folder for the tests of a library: what each connection received and sent, byte for byte, and what that decodes to.
 
-It needs nothing of gwinspect to be read (docs/fixtures.md). ``manifest.json`` names the connections; each has two files
-of JSON Lines: ``frames``, one for each message as it crossed the wire, and ``payloads``, what they are to decode to, each
-with the number of the last frame that it came in.
+It needs nothing of gwinspect to be read (docs/fixtures.md). ``manifest.json`` names the connections. Each has two files
+of JSON Lines: ``frames``, the messages as they crossed the wire, and ``payloads``, what they decode to, each with the
+number of the message that completes it.
 """
 
 import base64
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from inspector import __version__
 from inspector.errors import CaptureError
-from inspector.model import Closed, Event, Frame, Kind, Plane
-from inspector.protocol.registry import Registry
 from inspector.export.recorded import Progress, happenings
-from inspector.report.jsonl import plain
-from inspector.report.present import Presenter
-from inspector.report.rows import CaptureRows
-from inspector.session.state import Connection
-from inspector.store.reader import Reader
+from inspector.model import ABSENT, Closed, Frame, Opened, Payload, Plane, Undecoded
+from inspector.protocol.registry import Registry
+from inspector.wire import jsontext
+from inspector.wire.decoder import Decoder
 
 FORMAT, VERSION = "gwinspect-fixture", 1
+# Connections of which files are open at the same time; those of more are not written.
+MOST_CONNECTIONS = 200
+
+
+class _Talk:
+    """A connection: what the manifest is to say of it, and its files."""
+
+    def __init__(self, folder: Path, opened: Opened, files: ExitStack) -> None:
+        self._decoder = Decoder(opened.plane, opened.url, joined_late=opened.joined_late)
+        name = f"connection-{opened.connection}"
+        self._frames: IO[bytes] = files.enter_context((folder / f"{name}.frames.jsonl").open("wb"))
+        self._payloads: IO[bytes] = files.enter_context((folder / f"{name}.payloads.jsonl").open("wb"))
+        self.about: dict[str, Any] = {
+            "plane": opened.plane.value,
+            "url": opened.url,
+            "encoding": None,
+            "compression": None,
+            "frames": f"{name}.frames.jsonl",
+            "payloads": f"{name}.payloads.jsonl",
+            "frame_count": 0,
+            "payload_count": 0,
+            "close": None,
+        }
+
+    def take(self, frame: Frame) -> None:
+        number = self.about["frame_count"]
+        record = {
+            "at_ns": frame.at_ns,
+            "direction": _direction(frame),
+            "is_text": frame.is_text,
+            "base64": base64.b64encode(frame.data).decode(),
+        }
+        self._frames.write(json.dumps(record).encode() + b"\n")
+        for reading in self._decoder.receive(frame):
+            self._say(reading.what, number, _direction(frame))
+        self.about["frame_count"] = number + 1
+        self.about["encoding"], self.about["compression"] = self._decoder.encoding, self._decoder.compression_seen
+
+    def end(self, closed: Closed | None) -> None:
+        for reading in self._decoder.finish():
+            self._say(reading.what, self.about["frame_count"] - 1, "receive")
+        if closed is not None and closed.is_recorded:
+            self.about["close"] = {"code": closed.code, "reason": closed.reason, "by": closed.by}
+
+    def _say(self, what: Payload | Undecoded, frame: int, direction: str) -> None:
+        record: dict[str, Any] = {"frame": frame, "direction": direction}
+        if isinstance(what, Undecoded):
+            record["undecoded"] = what.reason
+        else:
+            record |= {"op": what.op, "event": what.event, "seq": what.seq}
+            if what.d is not ABSENT:
+                record["d"] = what.d
+            if what.problems:
+                record["problems"] = list(what.problems)
+        self._payloads.write(jsontext.line(record, finite=False))
+        self.about["payload_count"] += 1
+
+
+def _direction(frame: Frame) -> str:
+    return "send" if frame.from_client else "receive"
 
 
 def write(
     path: Path, target: Path, registry: Registry, *, reveal: bool = False, progress: Progress | None = None
 ) -> int:
     """Make the folder `target`, which must not exist, and return how many payloads are in it. Raises CaptureError."""
+    if target.exists():
+        raise CaptureError(f"{target} exists; choose another name")
     part = target.with_name(f"{target.name}.part")
     try:
-        if target.exists():
-            raise CaptureError(f"{target} exists; choose another name")
         part.mkdir(mode=0o700)
         try:
-            frames = _write_frames(part, path, registry, reveal, progress)
-            count = _write_rest(part, path, registry, reveal, frames)
+            count = _fill(part, path, registry, reveal=reveal, progress=progress)
             os.rename(part, target)
         except BaseException:
             with suppress(OSError):
@@ -50,48 +105,24 @@ def write(
     return count
 
 
-def _write_frames(
-    folder: Path, path: Path, registry: Registry, reveal: bool, progress: Progress | None
-) -> dict[int, dict[int, int]]:
-    """Write what crossed the wire; return, for each connection, the number of each happening's frame in its file."""
-    placed: dict[int, dict[int, int]] = {}
-    for number, each in enumerate(happenings(path, registry, reveal=reveal, progress=progress), 1):
-        if not isinstance(each, Frame):
-            continue
-        here = placed.setdefault(each.connection, {})
-        here[number] = len(here)
-        record: dict[str, Any] = {
-            "at_ns": each.at_ns,
-            "direction": "send" if each.from_client else "receive",
-            "is_text": each.is_text,
-            "base64": base64.b64encode(each.data).decode(),
-        }
-        with _file(folder, each.connection, "frames").open("ab") as file:
-            file.write(json.dumps(record).encode() + b"\n")
-    return placed
-
-
-def _write_rest(folder: Path, path: Path, registry: Registry, reveal: bool, frames: dict[int, dict[int, int]]) -> int:
-    """Write the payloads, and the manifest; return how many payloads there are."""
-    counts: dict[int, int] = {}
-    closes: dict[int, Closed] = {}
-    with closing(Reader(path, reveal=reveal)) as reader:
-        rows, presenter = CaptureRows(reader), Presenter(registry, reveal=reveal)
-        for event in reader.all_events():
-            if event.kind is Kind.CLOSE and event.closed is not None:
-                closes[event.connection] = event.closed
-            if event.kind is not Kind.PAYLOAD or event.plane is Plane.MEDIA:
-                continue
-            shown = presenter.show(event, rows)
-            record = _payload(event, plain(shown.d), frames.get(event.connection, {}))
-            with _file(folder, event.connection, "payloads").open("ab") as file:
-                file.write(json.dumps(record, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
-            counts[event.connection] = counts.get(event.connection, 0) + 1
-        connections = [
-            _about(each, len(frames.get(each.id, {})), counts.get(each.id, 0), closes.get(each.id))
-            for each in reader.connections()
-            if each.opened.plane is not Plane.MEDIA
-        ]
+def _fill(folder: Path, path: Path, registry: Registry, *, reveal: bool, progress: Progress | None) -> int:
+    talks: dict[int, _Talk] = {}
+    with ExitStack() as files:
+        for each in happenings(path, registry, reveal=reveal, progress=progress):
+            talk = talks.get(each.connection)
+            match each:
+                case Opened() if each.plane is not Plane.MEDIA and each.refusal is None:
+                    if len(talks) == MOST_CONNECTIONS:
+                        raise CaptureError(
+                            f"{path} has more than {MOST_CONNECTIONS} connections; choose some of them with "
+                            "`gwinspect export --to gwcap --where 'conn == 1'` first"
+                        )
+                    talks[each.connection] = _Talk(folder, each, files)
+                case Frame() if talk is not None:
+                    talk.take(each)
+                case Closed() if talk is not None:
+                    talk.end(each)
+    connections = [talk.about for talk in talks.values()]
     manifest = {"format": FORMAT, "version": VERSION, "tool": f"gwinspect {__version__}", "connections": connections}
     (folder / "manifest.json").write_bytes(json.dumps(manifest, indent=2).encode() + b"\n")
-    return sum(counts.values())
+    return sum(talk.about["payload_count"] for talk in talks.values())

@@ -14,9 +14,7 @@ from inspector.protocol.registry import Registry
 from inspector.store.reader import Reader
 
 
-def write(
-    path: Path, registry: Registry, *, reveal: bool = False, progress: Progress | None = None
-) -> Iterator[bytes]:
+def write(path: Path, registry: Registry, *, reveal: bool = False, progress: Progress | None = None) -> Iterator[bytes]:
     """Yield the lines of the frames of the capture `path`. As `happenings` otherwise."""
     with closing(Reader(path)) as reader:
         meta, files, notes = reader.meta(), reader.recordings(), reader.notes()

@@ -33,12 +33,10 @@ class _Talk:
     opened: Opened
     closed: Closed | None = None
     last_ns: int = 0
-    places: array[int] = field(default_factory=lambda: array("Q"))
+    places: "array[int]" = field(default_factory=lambda: array("Q"))
 
 
-def write(
-    path: Path, registry: Registry, *, reveal: bool = False, progress: Progress | None = None
-) -> Iterator[bytes]:
+def write(path: Path, registry: Registry, *, reveal: bool = False, progress: Progress | None = None) -> Iterator[bytes]:
     """Yield the HAR of the capture `path`, in pieces. As `happenings` otherwise."""
     talks: dict[int, _Talk] = {}
     with SpooledTemporaryFile(_IN_MEMORY) as said:
@@ -123,9 +121,7 @@ def _entry(talk: _Talk) -> dict[str, Any]:
     if opened.refusal is not None and not opened.status:
         entry["response"]["_error"] = opened.refusal
     if closed is not None and closed.code is not None:
-        entry["_webSocketClose"] = (
-            "aborted" if closed.code == 1006 else {"code": closed.code, "reason": closed.reason}
-        )
+        entry["_webSocketClose"] = "aborted" if closed.code == 1006 else {"code": closed.code, "reason": closed.reason}
     return entry
 
 

@@ -1,4 +1,4 @@
-"""What formats are given that hold all that was recorded: happenings, masked as a recorder masks them."""
+"""What formats are given that hold all that was recorded: happenings, with their secrets masked."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -7,7 +7,8 @@ from pathlib import Path
 from inspector.importers.merge import Input
 from inspector.model import Happening
 from inspector.protocol.registry import Registry
-from inspector.store.marking import Mask
+from inspector.scrub.masking import Masking
+from inspector.scrub.recoding import Recoder
 
 Progress = Callable[[int, int], None]
 """Is told how many bytes of the capture are done, and how many there are."""
@@ -21,12 +22,16 @@ def happenings(
 ) -> Iterator[Happening]:
     """Yield what the capture `path` recorded, in the order of time.
 
-    Secrets are masked as a recorder masks them unless `reveal`: what the server sent in a compressed stream stays as it
-    is. Raises CaptureError.
+    Secrets are masked unless `reveal`; for that compressed streams are built anew, so that their messages have about
+    the size that they had. Raises CaptureError.
     """
-    mask = None if reveal else Mask(registry)
+    told = _told(path, progress)
+    return told if reveal else Recoder(Masking(registry)).all(told)
+
+
+def _told(path: Path, progress: Progress | None) -> Iterator[Happening]:
     with closing(Input(path)) as source:
         for number, happening in enumerate(source.happenings()):
             if progress is not None and number % _STEP == 0:
                 progress(*source.progress)
-            yield happening if mask is None else mask(happening)
+            yield happening

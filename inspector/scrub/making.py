@@ -21,7 +21,8 @@ from inspector.protocol.registry import Registry
 from inspector.scrub.kinds import Kind
 from inspector.scrub.payloads import Rewriter
 from inspector.scrub.pseudonyms import KEY_BYTES, Pseudonyms
-from inspector.scrub.scrubber import Scrubber
+from inspector.scrub.recoding import Recoder
+from inspector.scrub.scrubber import Scrubbing
 from inspector.scrub.search import Leak, Search, in_capture
 from inspector.store.file import check_target, passing_file
 from inspector.store.reader import Reader, explained, stored_happenings
@@ -113,7 +114,7 @@ def scrub(
             key = Key(key.secret, _shards(reader))
         pseudonyms = Pseudonyms(key.secret, shards=key.shards, shift_ms=shift_ms)
         rewriter = Rewriter(registry, pseudonyms, keep)
-        happenings = _rewritten(reader, Scrubber(registry, rewriter), report)
+        happenings = Recoder(Scrubbing(registry, rewriter)).all(_told(reader, report))
         if target is None:
             for _ in happenings:
                 pass
@@ -135,7 +136,7 @@ def _result(rewriter: Rewriter, events: int, key: Key) -> Scrubbed:
     return Scrubbed(Counter(rewriter.counts), taken, events, key)
 
 
-def _rewritten(reader: Reader, scrubber: Scrubber, report: Report) -> Iterator[Happening]:
+def _told(reader: Reader, report: Report) -> Iterator[Happening]:
     with explained(reader.path):
         total = reader.db.execute("select count(*) from frame").fetchone()[0]
     done = 0
@@ -144,12 +145,10 @@ def _rewritten(reader: Reader, scrubber: Scrubber, report: Report) -> Iterator[H
         with explained(reader.path):
             batch = next(batches, None)
         if batch is None:
-            break
-        for happening in batch:
-            yield from scrubber.feed(happening)
+            return
+        yield from batch
         done += len(batch)
         report(done, total)
-    yield from scrubber.finish()
 
 
 @tidily()

@@ -1,24 +1,18 @@
-"""What happened, rewritten: one happening after the other, in their order."""
+"""What becomes of a recording that is scrubbed."""
 
 import re
 import zlib
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from inspector.model import Closed, Control, Frame, Gap, Happening, Mark, Opened, Payload, Plane, Undecoded
 from inspector.protocol.registry import Registry
 from inspector.scrub.binary import Binary
 from inspector.scrub.kinds import Kind
 from inspector.scrub.payloads import PayloadVisitor, Rewriter
+from inspector.scrub.recoding import Changes, unreadable
 from inspector.scrub.rewriting import Unwalkable, rewrite_etf, rewrite_json
-from inspector.scrub.streams import Stream, broken
 from inspector.wire.decoder import Decoder
-from inspector.wire.dialect import Compression
-from inspector.wire.inflate import MAX_PAYLOAD, InflateError, inflate_whole
 
-# Happenings that wait for the rest of a payload before they are given without it.
-_MOST_WAITING = 20_000
 # Parameters of a gateway's address that say how it speaks.
 _PARAMETERS = frozenset({"v", "encoding", "compress", "rpc", "dave"})
 _PROGRAMS = re.compile(
@@ -41,84 +35,30 @@ _REPOSITORIES = re.compile(
 _PART = re.compile(r"https?://[^\s,;()]+|[^\s,;()]+")
 
 
-@dataclass(slots=True)
-class _Talk:
-    """A connection as it goes on."""
-
-    opened: Opened
-    decoder: Decoder
-    stream: Stream | None = None
-    waiting: list["_Slot"] = field(default_factory=list)
-    """Messages of the stream whose payload has not come whole."""
-    decoded: list[bytes] = field(default_factory=list)
-    """What the payloads that came in them have become."""
-
-
-@dataclass(slots=True)
-class _Slot:
-    """The place of a happening that is not known yet."""
-
-    happening: Happening
-    is_ready: bool = True
-
-
-class Scrubber:
-    """Rewrites the happenings of one capture. They come out in order; some only with a later one, or at the end."""
+class Scrubbing(Changes):
+    """Takes secrets and people out, with the pseudonyms of `rewriter`."""
 
     def __init__(self, registry: Registry, rewriter: Rewriter) -> None:
         self._registry = registry
         self._rewriter = rewriter
         self._binary = Binary(rewriter)
-        self._talks: dict[int, _Talk] = {}
-        self._queue: deque[_Slot] = deque()
 
-    def feed(self, happening: Happening) -> Iterator[Happening]:
-        """Take the next happening and yield what is ready."""
-        slot = _Slot(happening)
-        self._queue.append(slot)
-        talk = self._talks.get(happening.connection)
-        match happening:
-            case Opened():
-                self._talks[happening.connection] = _Talk(
-                    happening, Decoder(happening.plane, happening.url, joined_late=happening.joined_late)
-                )
-                slot.happening = self._opened(happening)
-            case Frame():
-                if talk is None:
-                    talk = self._talks[happening.connection] = _Talk(
-                        Opened(happening.connection, happening.at_ns, Plane.GATEWAY, ""),
-                        Decoder(Plane.GATEWAY, "", joined_late=True),
-                    )
-                self._frame(talk, slot, happening)
-            case Control():
-                if happening.data:
-                    slot.happening = replace(happening, data=self._ping(happening.data))
-            case Closed():
-                if talk is not None:
-                    self._break(talk)
-                    del self._talks[happening.connection]
-                slot.happening = self._closed(happening)
-            case Gap() if talk is not None:
-                if happening.received:
-                    self._break(talk)
-                talk.decoder.skip(happening.received)
-        if len(self._queue) > _MOST_WAITING:
-            for each in self._talks.values():
-                self._break(each)
-        yield from self._ready()
+    def opened(self, opened: Opened) -> Opened:
+        return replace(
+            opened,
+            url=self._address(opened.url),
+            client=self._client(opened.client),
+            refusal=self._refusal(opened),
+            headers={name: self._header(name, value) for name, value in opened.headers.items()},
+        )
 
-    def finish(self) -> Iterator[Happening]:
-        """Yield what is left."""
-        for talk in self._talks.values():
-            self._break(talk)
-        yield from self._ready()
+    def control(self, control: Control) -> Control:
+        return replace(control, data=self._rewriter.pseudonyms.data("pings", control.data)) if control.data else control
 
-    def _ready(self) -> Iterator[Happening]:
-        queue = self._queue
-        while queue and queue[0].is_ready:
-            yield self._moved(queue.popleft().happening)
+    def closed(self, closed: Closed) -> Closed:
+        return replace(closed, reason=self._rewriter.reason(closed.reason)) if closed.reason else closed
 
-    def _moved(self, happening: Happening) -> Happening:
+    def moved(self, happening: Happening) -> Happening:
         shift_ns = self._rewriter.shift_ns
         if not shift_ns:
             return happening
@@ -131,115 +71,47 @@ class Scrubber:
             )
         return replace(happening, at_ns=happening.at_ns + shift_ns)
 
-    def _frame(self, talk: _Talk, slot: _Slot, frame: Frame) -> None:
+    def alone(self, frame: Frame, what: Payload | Undecoded | None, opened: Opened, decoder: Decoder) -> Frame:
         if frame.forwarded:
-            frame = replace(frame, forwarded=self._forwarded(talk, frame))
-        slot.happening = frame
-        if talk.opened.plane is Plane.MEDIA:
-            slot.happening = replace(frame, data=self._binary.packet(frame.data))
-            return
+            frame = replace(frame, forwarded=self._forwarded(frame, opened))
+        if opened.plane is Plane.MEDIA:
+            return replace(frame, data=self._binary.packet(frame.data))
         if frame.marks & Mark.WITHHELD:
-            talk.decoder.receive(frame)
-            slot.happening = replace(frame, data=self._rewriter.free(frame.data.decode("utf-8", "replace")).encode())
-            return
-        was_lost = talk.decoder.lost is not None
-        readings = talk.decoder.receive(frame)
-        if not self._is_of_stream(talk, frame):
-            slot.happening = replace(frame, data=self._alone(talk, frame, readings[0].what if readings else None))
-            return
-        if was_lost:
-            slot.happening = replace(frame, data=broken(len(frame.data)))
-            return
-        talk.waiting.append(slot)
-        slot.is_ready = False
-        for reading in readings:
-            if isinstance(reading.what, Payload):
-                talk.decoded.append(self._payload(talk, reading.what, from_client=False))
-        if talk.decoder.lost is not None:
-            self._break(talk)
-        elif talk.decoder.is_between_payloads:
-            self._compress(talk)
+            return replace(frame, data=self._rewriter.free(frame.data.decode("utf-8", "replace")).encode())
+        return replace(frame, data=self._changed(frame, what, opened, decoder))
 
-    def _is_of_stream(self, talk: _Talk, frame: Frame) -> bool:
-        own = not (frame.is_text or frame.from_client or frame.marks & Mark.INJECTED)
-        compression = talk.decoder.compression
-        return own and talk.opened.plane is Plane.GATEWAY and compression not in (None, Compression.NONE)
+    def payload(self, payload: Payload, opened: Opened, decoder: Decoder) -> bytes:
+        return self._payload(payload, opened, decoder, from_client=False)
 
-    def _compress(self, talk: _Talk) -> None:
-        """Give the messages that wait what the payloads in them have become."""
-        if talk.stream is None:
-            assert talk.decoder.compression is not None
-            talk.stream = Stream(talk.decoder.compression)
-        frames = [slot.happening for slot in talk.waiting if isinstance(slot.happening, Frame)]
-        made = talk.stream.messages(b"".join(talk.decoded), [len(frame.data) for frame in frames])
-        for slot, frame, data in zip(talk.waiting, frames, made, strict=True):
-            slot.happening = replace(frame, data=data)
-            slot.is_ready = True
-        talk.waiting, talk.decoded = [], []
-
-    def _break(self, talk: _Talk) -> None:
-        """Give up what waits: it never came whole, or could not be read."""
-        for slot in talk.waiting:
-            assert isinstance(slot.happening, Frame)
-            slot.happening = replace(slot.happening, data=broken(len(slot.happening.data)))
-            slot.is_ready = True
-        talk.waiting, talk.decoded = [], []
-
-    def _alone(self, talk: _Talk, frame: Frame, what: Payload | Undecoded | None) -> bytes:
-        """Return what a message that shares no state with others has become."""
+    def _changed(self, frame: Frame, what: Payload | Undecoded | None, opened: Opened, decoder: Decoder) -> bytes:
         if not frame.data or what is None:
             return b""
         if isinstance(what, Undecoded):
-            return self._unread(frame, what)
-        try:
-            made = self._payload(talk, what, from_client=frame.from_client)
-            behind = frame.data[len(what.data) :] if frame.data.startswith(what.data) else b""
-            if frame.data.startswith(what.data):
-                # What follows a payload is no one's: its length is all that it says.
-                return made + b"\0" * len(behind)
-            inflate_whole(frame.data, MAX_PAYLOAD)
-            return zlib.compress(made)
-        except (Unwalkable, InflateError):
-            return self._unread(frame, Undecoded("corrupt", "it could not be rewritten"))
+            return unreadable(what, len(frame.data))
+        made = self._payload(what, opened, decoder, from_client=frame.from_client)
+        if frame.data.startswith(what.data):
+            # Of what follows a payload only the length is kept.
+            return made + bytes(len(frame.data) - len(what.data))
+        return zlib.compress(made)
 
-    def _unread(self, frame: Frame, why: Undecoded) -> bytes:
-        """Return bytes of the same number that cannot be read either, in a way that is as near as can be."""
-        size = len(frame.data)
-        if why.reason == "truncated" and frame.data[:1] == b"{":
-            return b'{"'[:size].ljust(size, b"x")
-        if frame.data[:1] == b"\x83":
-            return b"\x83".ljust(size, b"\xff")
-        return b"x" * size
-
-    def _payload(self, talk: _Talk, payload: Payload, *, from_client: bool) -> bytes:
-        plane = talk.opened.plane
+    def _payload(self, payload: Payload, opened: Opened, decoder: Decoder, *, from_client: bool) -> bytes:
         if payload.encoding == "binary":
-            return self._binary.message(payload.data, payload.d, from_client, talk.decoder.dialect.version)
-        name = payload.event or self._registry.name(plane, payload.op)
-        visitor = PayloadVisitor(self._rewriter, plane.value, name, payload.event)
+            return self._binary.message(payload.data, payload.d, from_client, decoder.dialect.version)
+        name = payload.event or self._registry.name(opened.plane, payload.op)
+        visitor = PayloadVisitor(self._rewriter, opened.plane.value, name, payload.event)
         if payload.encoding == "etf":
-            return rewrite_etf(payload.data, visitor)
+            try:
+                return rewrite_etf(payload.data, visitor)
+            except Unwalkable:
+                return unreadable(Undecoded("bad-etf", ""), len(payload.data))
         return rewrite_json(payload.data, visitor)
 
-    def _forwarded(self, talk: _Talk, frame: Frame) -> bytes | None:
-        """Return what the other end got, where that can be read alone; of a stream no one knows."""
+    def _forwarded(self, frame: Frame, opened: Opened) -> bytes:
+        """Return what the other end got."""
         alone = replace(frame, data=frame.forwarded or b"", forwarded=None)
-        what = Decoder(talk.opened.plane, talk.opened.url).read_alone(alone)
-        if not isinstance(what, Payload):
-            return b"x" * len(alone.data)
-        return self._alone(talk, alone, what)
-
-    def _ping(self, data: bytes) -> bytes:
-        return self._rewriter.pseudonyms.data("pings", data)
-
-    def _opened(self, opened: Opened) -> Opened:
-        return replace(
-            opened,
-            url=self._address(opened.url),
-            client=self._client(opened.client),
-            refusal=self._refusal(opened),
-            headers={name: self._header(name, value) for name, value in opened.headers.items()},
-        )
+        decoder = Decoder(opened.plane, opened.url)
+        what = decoder.read_alone(alone)
+        return self._changed(alone, what or Undecoded("corrupt", ""), opened, decoder)
 
     def _refusal(self, opened: Opened) -> str | None:
         if not opened.refusal:
@@ -290,6 +162,3 @@ class Scrubber:
         name, sign, version = part.partition("/")
         invented = self._rewriter.pseudonyms.name(Kind.AGENT, name, len(name))
         return invented + (sign + version if re.fullmatch(r"v?[\d.]{1,12}", version) else sign)
-
-    def _closed(self, closed: Closed) -> Closed:
-        return replace(closed, reason=self._rewriter.reason(closed.reason)) if closed.reason else closed

@@ -123,7 +123,7 @@ def test_names_of_files_do_not_come_along(tmp_path: Path) -> None:
 
 def test_nothing_is_written_where_something_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = talk_about(tmp_path / "a.gwcap", {"content": "Wanda's 7 secrets"})
-    monkeypatch.setattr(making.Scrubber, "feed", lambda scrubber, happening: iter([happening]))
+    monkeypatch.setattr(making.Recoder, "feed", lambda recoder, happening: iter([happening]))
     monkeypatch.setattr(making, "Search", lambda taken, vocabulary: Search({"texts": {"Wanda's 7 secrets"}}, ()))
     (tmp_path / "after.gwcap").write_bytes(b"as it was")
     with pytest.raises(LeakError, match="texts"):
