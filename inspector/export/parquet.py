@@ -1,5 +1,6 @@
 """Rows as Parquet, by DuckDB: columns as in JSON lines, `d` as JSON text. Needs ``gwinspect[archive]``."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,6 +32,7 @@ COLUMNS = {
     "undecoded": "JSON",
     "findings": "JSON",
 }
+_HALF = b"\\ud"
 # Bytes of the longest line that is read: payloads can be megabytes.
 _LONGEST = 256 * 1024 * 1024
 
@@ -64,7 +66,10 @@ def write(chosen: Chosen, target: Path) -> int:
 
 
 def _lines(chosen: Chosen) -> Iterator[bytes]:
-    yield from jsonl.write(chosen)
+    for line in jsonl.write(chosen):
+        # Half a character, which JSON can hold and DuckDB cannot.
+        whole = json.dumps(json.loads(line), ensure_ascii=False).encode("utf-8", "replace") if _HALF in line else line
+        yield whole.rstrip(b"\n") + b"\n"
 
 
 def _quoted(path: Path) -> str:

@@ -32,7 +32,7 @@ def test_frames_can_be_piped_back(run: Run, capture: Path, tmp_path: Path) -> No
 def test_frames_of_several_files_are_one_timeline(run: Run, tmp_path: Path) -> None:
     paths = [SAMPLES / "voice.gwcap", SAMPLES / "resume.gwcap"]
     output = tmp_path / "both.frames.jsonl"
-    run("export", *paths, "--to", "frames", "-o", output)
+    run("export", *paths, "--to", "frames", "-o", output, "--reveal")
     assert run("show", output).out == run("show", *paths).out
 
 
