@@ -5,7 +5,7 @@ be decoded.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,18 +34,32 @@ def export(
     if write is None:
         raise UsageError(f"there is no format {form!r}; there are {', '.join(FORMATS)}")
     chosen = Chosen(recording, numbers, progress)
-    handle = _create(target)
+    write_new(target, write(chosen))
+    return chosen.count
+
+
+def write_new(target: Path, parts: Iterable[bytes], *, replace: bool = False) -> int:
+    """Write a new file for its owner's eyes only, and return how many bytes it has.
+
+    With `replace` one that exists is replaced once all is written. What `parts` raises ends it; no part of a file stays
+    behind. Raises CaptureError where `target` exists or cannot be written.
+    """
+    place = target.with_name(f".{target.name}.{os.getpid()}") if replace else target
+    handle = _create(place)
+    count = 0
     try:
         with os.fdopen(handle, "wb") as file:
-            for data in write(chosen):
-                file.write(data)
+            for data in parts:
+                count += file.write(data)
+        if replace:
+            place.replace(target)
     except BaseException as error:
         with suppress(OSError):
-            target.unlink()
+            place.unlink()
         if isinstance(error, OSError):
             raise CaptureError(f"{target} cannot be written: {error.strerror or error}") from error
         raise
-    return chosen.count
+    return count
 
 
 def _create(target: Path) -> int:

@@ -1,0 +1,34 @@
+"""Links to rows of the timeline. A page keeps every row that it links to, whatever else it leaves out."""
+
+from collections.abc import Sequence
+
+from inspector.export.html.markup import Child, Html, join, tag
+from inspector.words import counted
+
+# Rows that one line names.
+_NAMED = 8
+
+
+class RowLinks:
+    """Makes links to rows, and remembers which."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, None] = {}
+        """The rows that are linked to, in the order in which they came up."""
+
+    def to(self, row: int, *children: Child) -> Html:
+        """Return a link to a row; without children it is the row's number."""
+        self.rows.setdefault(row)
+        return tag("a", *(children or (f"{row:,}",)), href=f"#r{row}")
+
+    def listed(self, rows: Sequence[int]) -> Html:
+        """Return links to rows: ``rows 3, 14 and 2 more``."""
+        named = rows[:_NAMED]
+        more = len(rows) - len(named)
+        word = "rows " if len(rows) > 1 else "row "
+        return join([word, join(map(self.to, named), ", "), f" and {more:,} more" if more else None])
+
+
+def times(count: int) -> str:
+    """Return how often something was: ``once``, ``12 times``."""
+    return "once" if count == 1 else counted(count, "time")
