@@ -26,7 +26,7 @@ MOST_ROWS, _AROUND, _FIRST = 200_000, 100, 2_000
 _BLOCK, _BATCH, _PAYLOAD_BLOCK = 10_000, 500, 256 * 1024
 # Bytes of one payload's JSON; of a larger one the shape is kept.
 MOST_BODY = 32 * 1024
-PAYLOAD_BYTES = 32 * 1024 * 1024
+PAYLOAD_BYTES = 32_000_000
 """Bytes of payloads in a page, as JSON, unless more are asked for."""
 # Characters of a summary and of a finding's text, and rows that a finding names.
 _LONGEST, _MOST_NAMED = 600, 20

@@ -82,7 +82,7 @@ class Browser:
         height: int = 900,
         dark: bool = False,
         scripts: bool = True,
-        hash: str = "",
+        row: int | None = None,
     ) -> None:
         """Open a file in a new page, at a row if one is given, and wait until it is there."""
         self._session = None
