@@ -83,10 +83,10 @@ def _facts(
     if case.count > 1:
         shards = f" on {case.shards:,} shards" if case.shards > 1 else ""
         seen = [f"{case.count:,} times{shards}, first at ", *seen]
-    numbers = [str(number) for number in case.connections]
-    if len(numbers) > 1:
-        more = f" and {len(numbers) - _NAMED:,} more" if len(numbers) > _NAMED else ""
-        seen.append(f" (connections {', '.join(numbers[:_NAMED])}{more})")
+    others = [str(number) for number in case.connections if number != lead.connection]
+    if others:
+        more = f" and {len(others) - _NAMED:,} more" if len(others) > _NAMED else ""
+        seen.append(f"; also on connection{'s' * (len(others) > 1)} {', '.join(others[:_NAMED])}{more}")
     file = facts.diagnosis.file_of.get(lead.connection)
     yield _line("Seen", *seen, f" of {file}" if file else None)
     first, last = clock(case.first_ns, UTC), clock(case.last_ns, UTC)

@@ -61,7 +61,7 @@ class Scale:
         if step >= _DAY or (self.span >= _DAY and at_ns % _DAY == 0):
             return iso(at_ns)[:10]
         whole = clock(at_ns, UTC)
-        return whole[3:] if step < _S else whole[:5] if step >= 60 * _S else whole[:8]
+        return whole if step < _S else whole[:5] if step >= 60 * _S else whole[:8]
 
 
 def percent(place: float) -> str:
