@@ -1,7 +1,6 @@
 """The cases: what went wrong, why, and what to do, with the rows that prove it."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC
 
 from inspector.analysis.cases import Case, Listed
 from inspector.export.html.facts import Facts
@@ -10,7 +9,7 @@ from inspector.export.html.markup import Child, Html, join, tag
 from inspector.model import Severity, Verdict
 from inspector.report.findings import named, remedy_of, words_of
 from inspector.report.text import SEVERITIES, sentence_of
-from inspector.words import clock, counted
+from inspector.words import counted
 
 # Cases told in full, findings listed of each, and connections and consequences that a line names.
 MOST_CASES, MOST_FINDINGS, _NAMED = 100, 50, 8
@@ -89,7 +88,7 @@ def _facts(
         seen.append(f"; also on connection{'s' * (len(others) > 1)} {', '.join(others[:_NAMED])}{more}")
     file = facts.diagnosis.file_of.get(lead.connection)
     yield _line("Seen", *seen, f" of {file}" if file else None)
-    first, last = clock(case.first_ns, UTC), clock(case.last_ns, UTC)
+    first, last = facts.scale.when(case.first_ns), facts.scale.when(case.last_ns)
     yield _line("When", first if first == last else f"{first} to {last}")
     if evidence:
         yield _line("Evidence", links.listed(evidence))

@@ -8,6 +8,7 @@ from inspector.analysis.diagnosis import Diagnosis, diagnose
 from inspector.analysis.lanes import LaneReader, Lanes
 from inspector.analysis.stats import Stats, Survey
 from inspector.analysis.voice import VoiceCalls, VoiceReader
+from inspector.export.html.scale import Scale
 from inspector.protocol.registry import Registry
 from inspector.report.diagnosis_text import notes
 from inspector.report.recording import Recording
@@ -35,6 +36,11 @@ class Facts:
     """What should be known of the recording as a whole."""
     reveal: bool
     """Secrets are shown."""
+
+    @property
+    def scale(self) -> Scale:
+        """From the beginning of the recording to its end."""
+        return Scale(self.lanes.start_ns, self.lanes.end_ns)
 
 
 def gather(recording: Recording, files: Sequence[str]) -> Facts:

@@ -1,7 +1,6 @@
 """Sessions as lanes over time: connections, what happened to each, and what was noticed. Every mark has a shape."""
 
 from collections.abc import Iterator
-from datetime import UTC
 from itertools import pairwise
 
 from inspector.analysis.lanes import ENDING, LIVE, Lane, LaneGroup, LaneMoment
@@ -13,7 +12,7 @@ from inspector.inert import short
 from inspector.protocol.registry import Registry
 from inspector.session.phases import OPENED
 from inspector.session.redact import is_lost
-from inspector.words import clock, counted, duration
+from inspector.words import counted, duration
 
 # Lanes that are drawn, and places across one that have room for a mark of their own.
 MOST_LANES, _PLACES = 60, 150
@@ -47,7 +46,7 @@ def lanes(facts: Facts, links: RowLinks) -> Html | None:
     """Return the section with the sessions and their connections; None where there is none."""
     if not facts.lanes.groups:
         return None
-    scale = Scale(facts.lanes.start_ns, facts.lanes.end_ns)
+    scale = facts.scale
     room = MOST_LANES
     parts: list[Child] = []
     for group in facts.lanes.groups:
@@ -129,7 +128,7 @@ def _bars(lane: Lane, scale: Scale) -> Iterator[Html]:
         if end_ns < start_ns:
             continue
         style = "live" if phase in LIVE else "ending" if phase in ENDING else "early"
-        title = tag("title", f"{short(phase, 60)}, from {clock(start_ns, UTC)} for {duration(end_ns - start_ns)}")
+        title = tag("title", f"{short(phase, 60)}, from {scale.when(start_ns)} for {duration(end_ns - start_ns)}")
         yield tag(
             "line", title, class_=f"bar {style}", x1=scale.x(start_ns), x2=scale.x(end_ns), y1=_BAR, y2=_BAR
         )  # fmt: skip
@@ -165,7 +164,7 @@ def _marks(lane: Lane, scale: Scale, registry: Registry, links: RowLinks) -> Ite
             continue
         place = scale.place(moment.at_ns)
         style = "trouble" if _is_trouble(moment) else ""
-        parts: list[Child] = [tag("title", _said(lane, moment, registry))]
+        parts: list[Child] = [tag("title", _said(lane, moment, scale, registry))]
         if name is not None:
             parts.append(shape(name, percent(place), _BAR, style))
         length = len(label) * _CHARACTER
@@ -218,7 +217,7 @@ def _is_trouble(moment: LaneMoment) -> bool:
     return moment.sort in ("refused", "rejected") or (moment.sort == "close" and moment.text not in _PEACEFUL)
 
 
-def _said(lane: Lane, moment: LaneMoment, registry: Registry) -> str:
+def _said(lane: Lane, moment: LaneMoment, scale: Scale, registry: Registry) -> str:
     text = short(moment.text, 120)
     match moment.sort:
         case "open":
@@ -234,7 +233,7 @@ def _said(lane: Lane, moment: LaneMoment, registry: Registry) -> str:
             what = f"login rejected: {text}"
         case _:
             what = text
-    return f"{clock(moment.at_ns, UTC)} #{lane.id} {what}, row {moment.row:,}"
+    return f"{scale.when(moment.at_ns)} #{lane.id} {what}, row {moment.row:,}"
 
 
 def _findings(lane: Lane, scale: Scale, links: RowLinks) -> Iterator[Html]:
@@ -248,7 +247,7 @@ def _findings(lane: Lane, scale: Scale, links: RowLinks) -> Iterator[Html]:
             worst[place] = moment
     for place, moment in worst.items():
         more = f", and {counts[place] - 1:,} more near it" if counts[place] > 1 else ""
-        said = f"{clock(moment.at_ns, UTC)} {moment.sort}: {short(moment.text, 80)}, row {moment.row:,}{more}"
+        said = f"{scale.when(moment.at_ns)} {moment.sort}: {short(moment.text, 80)}, row {moment.row:,}{more}"
         yield links.to(moment.row, tag("title", said), shape(moment.sort, scale.x(moment.at_ns), _NOTICED))
 
 

@@ -1,7 +1,6 @@
 """Plots over time: what passed, and how long heartbeats took. Each has its numbers in words next to it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC
 
 from inspector.analysis.lanes import Lanes
 from inspector.analysis.measure import RoundTrips, Volume
@@ -10,7 +9,7 @@ from inspector.export.html.facts import Facts
 from inspector.export.html.links import RowLinks
 from inspector.export.html.markup import Child, Html, join, tag
 from inspector.export.html.scale import Scale, percent
-from inspector.words import clock, counted, round_trip, size, step_length
+from inspector.words import counted, round_trip, size, step_length
 
 # Steps of traffic; connections that are drawn, points of each, and heartbeats without an ACK that are marked.
 _STEPS, _MOST_LINES, _POINTS, _MOST_TROUBLED = 120, 6, 240, 60
@@ -22,11 +21,10 @@ MOST_HEARTBEATS = 100
 
 def plots(facts: Facts, links: RowLinks) -> Html | None:
     """Return the section with the plots; None where there is nothing over time."""
-    scale = Scale(facts.lanes.start_ns, facts.lanes.end_ns)
     drawn = [
         *_traffic(facts, "Messages", lambda each: (each.received, each.sent), lambda count: f"{count:,}"),
         *_traffic(facts, "Bytes on the wire", lambda each: (each.received_wire, each.sent_wire), size),
-        *_trips(facts, scale, links),
+        *_trips(facts, facts.scale, links),
     ]
     if not drawn:
         return None
@@ -48,7 +46,7 @@ def _traffic(
     for at, (up, down) in enumerate(pairs):
         if not up and not down:
             continue
-        begins = clock(columns.start_ns + at * columns.width_ns, UTC)
+        begins = scale.when(columns.start_ns + at * columns.width_ns)
         title = tag("title", f"{begins}: {said(up)} received, {said(down)} sent")
         shapes = []
         place = {"x": percent(at * width), "width": percent(max(width * 0.86, 0.12))}
@@ -166,7 +164,7 @@ def _line(trips: RoundTrips, place: int, scale: Scale, most: int) -> Html:
     dots = [
         tag(
             "circle",
-            tag("title", f"#{trips.connection} {clock(at_ns, UTC)}: {round_trip(lasted)}"),
+            tag("title", f"#{trips.connection} {scale.when(at_ns)}: {round_trip(lasted)}"),
             class_=f"dot s{place}", cx=scale.x(at_ns), cy=_y(lasted, most), r="2.5",
         )
         for at_ns, lasted in (points if len(points) <= 80 else ())
@@ -183,7 +181,7 @@ def _troubled(lanes: Lanes, scale: Scale, links: RowLinks) -> Html:
     )
     marks = []
     for at_ns, row, connection in found[:: -(-len(found) // _MOST_TROUBLED) or 1]:
-        title = tag("title", f"#{connection} {clock(at_ns, UTC)}: heartbeat late or without an ACK, row {row:,}")
+        title = tag("title", f"#{connection} {scale.when(at_ns)}: heartbeat late or without an ACK, row {row:,}")
         mark = tag("text", "!", class_="warn mark", x=scale.x(at_ns), y=12, text_anchor="middle")
         marks.append(links.to(row, title, mark))
     return tag("g", *marks)

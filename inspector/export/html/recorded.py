@@ -65,9 +65,7 @@ def _warning(facts: Facts) -> Html:
         return tag(
             "p",
             tag("strong", "This report shows secrets. "),
-            "Tokens and session ids are readable: whoever has this file can log in with them.".replace(
-                "whoever has this file", "anyone who has this file"
-            ),
+            "Tokens and session ids are readable, and anyone who has this file can log in with them.",
             class_="banner error",
         )
     return tag(
@@ -168,7 +166,7 @@ def _connections(facts: Facts) -> Html:
         trouble = each.refusal is not None or (each.closed is not None and each.closed.code not in PEACEFUL)
         cells: tuple[Child, ...] = (
             each.id, each.plane.value, short(each.host, 60) or "-", "-" if each.version is None else each.version,
-            dialect_words(each), _session(each), clock(each.opened_ns, UTC), duration(each.lasted_ns),
+            dialect_words(each), _session(each), facts.scale.when(each.opened_ns), duration(each.lasted_ns),
             tag("span", end_words(each), class_="error" if trouble else None), f"{each.rows:,}",
             size(each.traffic.wire_bytes),
         )  # fmt: skip

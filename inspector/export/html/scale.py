@@ -37,6 +37,11 @@ class Scale:
         """Return the same as an attribute of SVG."""
         return percent(self.place(at_ns))
 
+    def when(self, at_ns: int) -> str:
+        """Return a time of day in UTC, with its date where the scale goes over several days."""
+        whole = clock(at_ns, UTC)
+        return whole if self.start_ns // _DAY == self.end_ns // _DAY else f"{iso(at_ns)[:10]} {whole}"
+
     def axis(self, **attributes: str) -> Html:
         """Return a drawing of the times along the scale, in UTC."""
         marks = []

@@ -164,6 +164,7 @@
     return minutes < 60 ? `+${minutes}:${String(seconds).padStart(2, "0")}` : `+${Math.floor(minutes / 60)} h ${minutes % 60} min`;
   }
 
+  let days = false; // It goes over several of them, so times need their dates.
   const when = (place) => new Date(data.at[place] / 1000).toISOString();
 
   function worst(place) {
@@ -183,7 +184,7 @@
     if (severity) summary.prepend(make("span", `badge ${severity}`, severity.toUpperCase()), " ");
     const row = make("div", `row ${severity} ${position === current ? "current" : ""}`,
       cell("n", data.n[place].toLocaleString("en")),
-      cell("time", when(place).slice(11, 23)),
+      cell("time", when(place).slice(days ? 5 : 11, 23).replace("T", " ")),
       cell("since", position ? since(data.at[place] - data.at[placeOf(position - 1)]) : ""),
       cell(`conn c${data.c[place] % 5}`, `#${data.c[place]}`),
       cell(`dir ${kind[SORT]}`, kind[MARK], make("span", "word", ` ${kind[WORD]}`)),
@@ -212,7 +213,7 @@
       drawn.push(line(position));
       if (position === open && detail) drawn.push(detail);
     }
-    if (!total) drawn.push(make("p", "quiet none", "No row matches. Esc clears the filter."));
+    if (!total) drawn.push(make("p", "quiet none", busy ? "Searching payloads…" : "No row matches. Esc clears the filter."));
     list.replaceChildren(...drawn);
     if (current >= 0 && current < total) list.setAttribute("aria-activedescendant", `v${data.n[placeOf(current)]}`);
   }
@@ -329,6 +330,21 @@
     }
   }
 
+  // Which payloads have a text in them: all of them are read for that, once for each text.
+
+  const searched = new Map();
+
+  async function searchPayloads(text) {
+    const passing = new Set();
+    for (const block of blocks) {
+      for (const line of (await inflated(block.element)).split("\n")) {
+        if (line.toLowerCase().includes(text)) passing.add(parseInt(line, 10));
+      }
+    }
+    searched.set(text, passing);
+    filter();
+  }
+
   // The filter: terms that all have to match.
 
   const escaped = (text) => text.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*");
@@ -375,6 +391,16 @@
     row: (text) => { const test = numeric(text); return (place) => test(data.n[place]); },
     seq: (text) => { const test = numeric(text); return (place) => data.s[place] >= 0 && test(data.s[place]); },
     bytes: (text) => { const test = numeric(text); return (place) => test(data.b[place]); },
+    payload: (text) => {
+      const part = text.toLowerCase(), passing = searched.get(part);
+      if (passing) return (place) => passing.has(data.n[place]);
+      if (passing === undefined) {
+        searched.set(part, null);
+        searchPayloads(part);
+      }
+      busy = true;
+      return () => false;
+    },
     finding: (text) => {
       const level = SEVERITIES.indexOf(text.toLowerCase()), part = text.toLowerCase();
       return (place) => (findings.get(place) ?? []).some(([severity, rule]) => (
@@ -389,8 +415,11 @@
       || (findings.get(place) ?? []).some(([, rule, said]) => rule.includes(part) || said.toLowerCase().includes(part));
   }
 
+  let busy = false;
+
   function terms(text) {
     const tests = [];
+    busy = false;
     for (const [, not, field, quoted, plain] of text.matchAll(/(-?)(?:([a-z]+):)?(?:"([^"]*)"|([^\s"]\S*))/gi)) {
       const value = quoted ?? plain, known = field && Object.hasOwn(FIELDS, field.toLowerCase());
       const test = known ? FIELDS[field.toLowerCase()](value) : word(field ? `${field}:${value}` : value);
@@ -411,7 +440,7 @@
     current = kept < 0 ? -1 : search(placeOf, kept, count());
     if (current >= count() || placeOf(current) !== kept) current = -1;
     const all = data.n.length.toLocaleString("en");
-    found.textContent = rows ? `${rows.length.toLocaleString("en")} of ${all} rows` : `${all} rows`;
+    found.textContent = busy ? "searching…" : rows ? `${rows.length.toLocaleString("en")} of ${all} rows` : `${all} rows`;
     for (const chip of document.querySelectorAll("[data-term]")) {
       chip.setAttribute("aria-pressed", input.value.split(/\s+/).includes(chip.dataset.term));
     }
@@ -511,6 +540,8 @@
     $("plain").hidden = true;
     $("virtual").hidden = $("controls").hidden = $("help").hidden = false;
     height = parseFloat(getComputedStyle(list).getPropertyValue("--row")) || 26;
+    days = data.n.length > 0 && when(0).slice(0, 10) !== when(data.n.length - 1).slice(0, 10);
+    $("virtual").classList.toggle("days", days);
     filter();
     document.documentElement.dataset.ready = "yes";
     follow();

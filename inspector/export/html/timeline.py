@@ -11,7 +11,7 @@ from inspector.model import Severity
 from inspector.report import cells
 from inspector.report.present import Shown, rendered
 from inspector.report.recording import Recording
-from inspector.words import clock, day, size
+from inspector.words import clock, counted, day, size
 
 # Rows of the plain table: the first and the last, and those that the page links to.
 _ENDS, _LINKED = 60, 500
@@ -28,13 +28,14 @@ _TERMS = (
     ("heartbeat", "rows with this text in their name, summary or findings; capitals do not matter"),
     ('"two words"', "the same, with a space"),
     ("op:10  op:1,11", "opcode; several with commas"),
-    ("event:MESSAGE_*", "name of the event or opcode; * stands for any text"),
+    ("event:MESSAGE_*", "name of the event or opcode; * is any text"),
     ("dir:send  dir:receive", "direction"),
     ("conn:2", "connection"),
     ("plane:voice", "gateway, voice, media, remote-auth or rpc"),
     ("kind:close", "open, payload, close, undecoded, control or gap"),
     ("finding:warn  finding:late", "a finding at least this severe, or of a rule with this in its name"),
     ("row:120-180  bytes:>4k  seq:<10", "numbers: one, a range, more or less than"),
+    ("payload:123456", "a text in the payload, as far as this report has it"),
     ("-heartbeat  -op:1", "not that"),
 )
 _KEYS = (
@@ -98,7 +99,7 @@ def _help() -> Html:
         "details",
         tag("summary", "Filters and keys"),
         tag("dl", *(tag("div", tag("dt", tag("code", term)), tag("dd", said)) for term, said in _TERMS)),
-        tag("p", "All terms have to match. Payloads are not searched.", class_="quiet"),
+        tag("p", "All terms have to match.", class_="quiet"),
         tag("p", *(tag("span", tag("kbd", key), f" {said}", class_="key") for key, said in _KEYS)),
         class_="help",
         id="help",
@@ -112,14 +113,18 @@ def _plain(recording: Recording, links: RowLinks, last: int) -> Html:
     numbers = sorted({*range(1, _ENDS + 1), *range(last - _ENDS + 1, last + 1), *linked} & {*range(1, last + 1)})
     lines: list[Html] = []
     before = 0
+    today = ""
     for shown in _lines(recording, numbers):
         missing = shown.event.n - before - 1
         if missing:
-            lines.append(_missing(missing))
+            lines.append(_between(_more(missing)))
+        if day(shown.event.at_ns, UTC) != today:
+            today = day(shown.event.at_ns, UTC)
+            lines.append(_between(today))
         lines.append(rendered(shown, _row))
         before = shown.event.n
     if last > before:
-        lines.append(_missing(last - before))
+        lines.append(_between(_more(last - before)))
     heads = (tag("th", name, scope="col") for name in ("row", "time", "#", "direction", "op", "name", "bytes", ""))
     return tag(
         "div",
@@ -136,8 +141,12 @@ def _lines(recording: Recording, numbers: Sequence[int]) -> Iterator[Shown]:
         yield from recording.lines(numbers[start : start + 100])
 
 
-def _missing(count: int) -> Html:
-    return tag("tr", tag("td", f"… {count:,} more row{'s' * (count > 1)}", colspan=8, class_="quiet"))
+def _between(text: str) -> Html:
+    return tag("tr", tag("td", text, colspan=8, class_="quiet"))
+
+
+def _more(count: int) -> str:
+    return f"… {counted(count, 'more row')}"
 
 
 def _row(shown: Shown) -> Html:
@@ -151,7 +160,7 @@ def _row(shown: Shown) -> Html:
         )
     worst = max((finding.severity for finding in event.findings), default=Severity.INFO)
     values: tuple[Child, ...] = (
-        f"{event.n:,}", tag("time", clock(event.at_ns, UTC), title=day(event.at_ns, UTC)), event.connection,
+        f"{event.n:,}", clock(event.at_ns, UTC), event.connection,
         tag("span", f"{mark} {word}", class_=sort), number, tag("b", name),
         size(event.wire_bytes) if event.wire_bytes else "",
     )  # fmt: skip

@@ -57,7 +57,7 @@ def _call(facts: Facts, call: VoiceCall, links: RowLinks) -> Html:
         tag(
             "h3",
             f"Call in {short(place or server, 60)}" if server else "Call",
-            tag("span", f"from {clock(call.start_ns, UTC)} for {lasted}", class_="quiet"),
+            tag("span", f"from {facts.scale.when(call.start_ns)} for {lasted}", class_="quiet"),
         ),
         *parts,
         *_encryption(call, links),
@@ -161,7 +161,7 @@ def _encryption(call: VoiceCall, links: RowLinks) -> Iterator[Html]:
         marks = [
             links.to(
                 each.row,
-                tag("title", f"{clock(each.at_ns, UTC)} {each.severity.name.lower()} {each.rule}: {each.text}"),
+                tag("title", f"{scale.when(each.at_ns)} {each.severity.name.lower()} {each.rule}: {each.text}"),
                 shape(each.severity.name.lower(), scale.x(each.at_ns), 12),
             )
             for each in call.violations[:_MOST_TRANSITIONS]
@@ -205,7 +205,7 @@ def _epochs(changes: tuple[StateChange, ...], end_ns: int, scale: Scale, links: 
             name = f"epoch {'?' if change.epoch is None else change.epoch}"
         start, end = scale.place(change.at_ns), scale.place(until)
         parts: list[Child] = [
-            tag("title", f"{name}, from {clock(change.at_ns, UTC)} for {duration(until - change.at_ns)}"),
+            tag("title", f"{name}, from {scale.when(change.at_ns)} for {duration(until - change.at_ns)}"),
             tag("rect", class_=f"epoch {change.state}", x=percent(start), width=percent(max(end - start, 0.4)), y=3,
                 height=18, rx=2),
         ]  # fmt: skip
@@ -218,7 +218,7 @@ def _epochs(changes: tuple[StateChange, ...], end_ns: int, scale: Scale, links: 
 def _member(member: MemberView, call: VoiceCall, scale: Scale) -> list[Html]:
     def line(stretch: Stretch, style: str, word: str) -> Html:
         until = call.end_ns if stretch.end_ns is None else stretch.end_ns
-        title = tag("title", f"{word} from {clock(stretch.start_ns, UTC)} for {duration(until - stretch.start_ns)}")
+        title = tag("title", f"{word} from {scale.when(stretch.start_ns)} for {duration(until - stretch.start_ns)}")
         ends = {"x1": scale.x(stretch.start_ns), "x2": scale.x(until)}
         return tag("line", title, class_=f"member {style}", y1=12, y2=12, **ends)
 
@@ -239,7 +239,7 @@ def _transitions(call: VoiceCall, scale: Scale, links: RowLinks) -> list[Html]:
         ]
         for at, sign, words, style in steps:
             if at is not None:
-                title = tag("title", f"{clock(at.at_ns, UTC)} {_name(each)}: {words}, row {at.n:,}")
+                title = tag("title", f"{scale.when(at.at_ns)} {_name(each)}: {words}, row {at.n:,}")
                 mark = tag("text", sign, class_=f"label {style}", x=scale.x(at.at_ns), y=16, text_anchor="middle")
                 found.append(links.to(at.n, title, mark))
     return found

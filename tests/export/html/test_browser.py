@@ -147,6 +147,14 @@ def test_a_filter_lets_pass_what_it_says(browser: Browser, blocked: Path, text: 
     assert len(rows(browser)) <= passing
 
 
+def test_a_filter_finds_texts_in_payloads(browser: Browser, blocked: Path) -> None:
+    browser.open(blocked)
+    filtered(browser, "payload:heartbeat_interval")
+    browser.wait("document.getElementById('found').textContent === '2 of 35 rows'")
+    assert ["Hello" in row for row in rows(browser)] == [True, True]
+    assert filtered(browser, "payload:heartbeat_interval conn:2") == "1 of 35 rows"
+
+
 def test_evidence_leads_to_its_row_and_unfolds_it(browser: Browser, blocked: Path) -> None:
     browser.open(blocked)
     filtered(browser, "op:10")
