@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from inspector.export.html import embedded
 from inspector.importers.frames import FramesFile, records
 from inspector.importers.frames import file as frames
 from inspector.model import Mark, Plane
@@ -34,3 +35,17 @@ def test_every_kind_and_key_of_frames_is_on_the_page() -> None:
 def test_the_page_names_the_limits_that_hold() -> None:
     assert f"more than {records.MAX_LINE // 2**20} MiB" in FRAMES
     assert f"| `version` | `{frames.VERSION}`." in FRAMES
+
+
+def test_the_page_on_reports_names_the_limits_that_hold() -> None:
+    page = (DOCS / "report.md").read_text("utf-8")
+    assert f"more than {embedded.MOST_ROWS:,} rows" in page
+    assert f"the first {embedded.FIRST:,}" in page
+    assert f"more than {embedded.MOST_BODY // 1000} kB" in page
+    assert f"megabytes, {embedded.PAYLOAD_BYTES // 1_000_000} by default" in page
+
+
+def test_every_link_and_picture_of_a_page_is_there() -> None:
+    for path in DOCS.glob("*.md"):
+        links = re.findall(r"\]\(([^)#:]+)\)", path.read_text("utf-8"))
+        assert [link for link in links if not (DOCS / link).exists()] == [], path.name

@@ -21,11 +21,11 @@ from inspector.store.reader import explained
 from inspector.wire import jsontext
 
 # Rows of a page; of more those are kept that it links to, with some around them, the first, and the newest.
-MOST_ROWS, _AROUND, _FIRST = 200_000, 100, 2_000
+MOST_ROWS, FIRST, _AROUND = 200_000, 2_000, 100
 # Rows of a block, read from the capture at once; payloads of a block, in bytes of JSON.
 _BLOCK, _BATCH, _PAYLOAD_BLOCK = 10_000, 500, 256 * 1024
 # Bytes of one payload's JSON; of a larger one the shape is kept.
-MOST_BODY = 32 * 1024
+MOST_BODY = 32_000
 PAYLOAD_BYTES = 32_000_000
 """Bytes of payloads in a page, as JSON, unless more are asked for."""
 # Characters of a summary and of a finding's text, and rows that a finding names.
@@ -42,8 +42,9 @@ def kept_rows(last: int, linked: Sequence[int], most: int = MOST_ROWS) -> list[r
     """Return the rows of a page, in order, out of those up to `last`: all of them, or at most `most`."""
     if last <= most:
         return [range(1, last + 1)]
-    around = [range(max(row - _AROUND, 1), min(row + _AROUND, last) + 1) for row in linked][: most // (4 * _AROUND)]
-    first = range(1, min(_FIRST, most // 4) + 1)
+    around = [range(max(row - _AROUND, 1), min(row + _AROUND, last) + 1) for row in linked[: most // (4 * _AROUND)]]
+    around += [range(row, row + 1) for row in linked[len(around) : len(around) + most // 4]]
+    first = range(1, min(FIRST, most // 4) + 1)
     newest = range(last + 1 - (most - len(first) - sum(map(len, around))), last + 1)
     kept: list[range] = []
     for rows in sorted([first, *around, newest], key=lambda each: (each.start, each.stop)):

@@ -1,6 +1,6 @@
 """Sessions as lanes over time: connections, what happened to each, and what was noticed. Every mark has a shape."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from inspector.analysis.lanes import ENDING, LIVE, Lane, LaneGroup, LaneMoment
@@ -14,8 +14,8 @@ from inspector.session.phases import OPENED
 from inspector.session.redact import is_lost
 from inspector.words import counted, duration
 
-# Lanes that are drawn, and places across one that have room for a mark of their own.
-MOST_LANES, _PLACES = 60, 150
+# Lanes that are drawn, those of them that show at once, and places across one that have room for a mark of their own.
+MOST_LANES, _AT_ONCE, _PLACES = 100, 24, 150
 # Pixels down a lane: labels, marks of logins and phases, the bar, findings.
 _LABEL, _BAR, _NOTICED, HEIGHT = 11, 25, 42, 50
 # Percent of the width that a character takes, about; labels that would touch are left out.
@@ -46,26 +46,32 @@ def lanes(facts: Facts, links: RowLinks) -> Html | None:
     """Return the section with the sessions and their connections; None where there is none."""
     if not facts.lanes.groups:
         return None
-    scale = facts.scale
-    room = MOST_LANES
-    parts: list[Child] = []
-    for group in facts.lanes.groups:
-        if room <= 0:
-            break
-        shown = group.lanes[:room]
-        room -= len(shown)
-        parts.append(tag("h3", *_title(group)))
-        parts += [_track(lane, scale, facts.registry, links) for lane in shown]
-    left_out = len(facts.stats.connections) - (MOST_LANES - room)
-    if left_out > 0:
-        parts.append(tag("p", f"and {counted(left_out, 'more connection')}", class_="quiet"))
+    found = [(group, lane) for group in facts.lanes.groups for lane in group.lanes]
+    rest = found[_AT_ONCE:MOST_LANES]
+    more = len(facts.stats.connections) - min(len(found), MOST_LANES)
     return tag(
         "section",
         tag("h2", "Sessions"),
         tag("p", *_legend(), class_="legend"),
-        tag("div", *parts, tag("div", tag("span"), scale.axis(), class_="track"), class_="tracks"),
+        _tracks(found[:_AT_ONCE], facts, links),
+        tag("details", tag("summary", f"and {counted(len(rest), 'more connection')}"), _tracks(rest, facts, links))
+        if rest
+        else None,
+        tag("p", f"and {counted(more, 'more connection')} that are not drawn", class_="quiet") if more > 0 else None,
         id="sessions",
     )
+
+
+def _tracks(found: Sequence[tuple[LaneGroup, Lane]], facts: Facts, links: RowLinks) -> Html:
+    scale = facts.scale
+    parts: list[Html] = []
+    before = None
+    for group, lane in found:
+        if group is not before:
+            parts.append(tag("h3", *_title(group)))
+            before = group
+        parts.append(_track(lane, scale, facts.registry, links))
+    return tag("div", *parts, tag("div", tag("span"), scale.axis(), class_="track"), class_="tracks")
 
 
 def _title(group: LaneGroup) -> Iterator[Child]:
@@ -249,8 +255,3 @@ def _findings(lane: Lane, scale: Scale, links: RowLinks) -> Iterator[Html]:
         more = f", and {counts[place] - 1:,} more near it" if counts[place] > 1 else ""
         said = f"{scale.when(moment.at_ns)} {moment.sort}: {short(moment.text, 80)}, row {moment.row:,}{more}"
         yield links.to(moment.row, tag("title", said), shape(moment.sort, scale.x(moment.at_ns), _NOTICED))
-
-
-def stretch(scale: Scale, start_ns: int, end_ns: int) -> dict[str, str]:
-    """Return the attributes of a line from a time to another."""
-    return {"x1": scale.x(start_ns), "x2": scale.x(end_ns)}

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from inspector.export.html.markup import Child, Html, join, tag
-from inspector.words import counted
 
 # Rows that one line names.
 _NAMED = 8
@@ -27,8 +26,3 @@ class RowLinks:
         more = len(rows) - len(named)
         word = "rows " if len(rows) > 1 else "row "
         return join([word, join(map(self.to, named), ", "), f" and {more:,} more" if more else None])
-
-
-def times(count: int) -> str:
-    """Return how often something was: ``once``, ``12 times``."""
-    return "once" if count == 1 else counted(count, "time")

@@ -7,16 +7,15 @@ from inspector.analysis.measure import RoundTrips, Volume
 from inspector.analysis.stats import HeartbeatStats
 from inspector.export.html.facts import Facts
 from inspector.export.html.links import RowLinks
-from inspector.export.html.markup import Child, Html, join, tag
+from inspector.export.html.markup import Child, Html, tag
 from inspector.export.html.scale import Scale, percent
+from inspector.export.html.tables import long_table
 from inspector.words import counted, round_trip, size, step_length
 
 # Steps of traffic; connections that are drawn, points of each, and heartbeats without an ACK that are marked.
 _STEPS, _MOST_LINES, _POINTS, _MOST_TROUBLED = 120, 6, 240, 60
 # Pixels: of what goes up from the axis and what goes down, and of a plot of round trips.
 _UP, _DOWN, _TRIPS = 84, 36, 120
-# Connections that have a line in the table of heartbeats.
-MOST_HEARTBEATS = 100
 
 
 def plots(facts: Facts, links: RowLinks) -> Html | None:
@@ -188,8 +187,6 @@ def _troubled(lanes: Lanes, scale: Scale, links: RowLinks) -> Html:
 
 
 def _table(heartbeats: Sequence[HeartbeatStats]) -> Html:
-    shown = heartbeats[:MOST_HEARTBEATS]
-    more = len(heartbeats) - len(shown)
     heads = ("#", "plane", "sent", "answered", "no ACK", "shortest", "median", "p95", "longest")
     lines = [
         [
@@ -199,34 +196,6 @@ def _table(heartbeats: Sequence[HeartbeatStats]) -> Html:
                 for ns in (each.shortest_ns, each.median_ns, each.p95_ns, each.longest_ns)
             ),
         ]
-        for each in shown
+        for each in heartbeats
     ]  # fmt: skip
-    return join(
-        [
-            table(heads, lines, words={1}),
-            tag("p", f"and {counted(more, 'more connection')}", class_="quiet") if more else None,
-        ]
-    )
-
-
-def table(heads: Sequence[str], lines: Sequence[Sequence[Child]], *, words: set[int]) -> Html:
-    """Return a table of which all columns but `words` are numbers, set right; it scrolls where it is too wide."""
-    side = [None if at in words else "number" for at in range(len(heads))]
-    return tag(
-        "div",
-        tag(
-            "table",
-            tag(
-                "thead",
-                tag("tr", *(tag("th", head, scope="col", class_=way) for head, way in zip(heads, side, strict=True))),
-            ),
-            tag(
-                "tbody",
-                *(
-                    tag("tr", *(tag("td", cell, class_=way) for cell, way in zip(line, side, strict=True)))
-                    for line in lines
-                ),
-            ),
-        ),
-        class_="scroll",
-    )
+    return long_table(heads, lines, "connection", words={1})

@@ -8,6 +8,7 @@ from inspector import __version__
 from inspector.analysis.stats import ConnectionStats
 from inspector.export.html.facts import Facts
 from inspector.export.html.markup import Child, Html, join, tag
+from inspector.export.html.tables import long_table
 from inspector.inert import short
 from inspector.model import Severity
 from inspector.report.about import NOT_RECORDED
@@ -16,8 +17,8 @@ from inspector.report.stats_text import dialect_words, end_words
 from inspector.session.redact import is_lost
 from inspector.words import clock, counted, day, duration, listed, size
 
-# Connections that have a line, characters of a name, and names of connections in a sentence.
-MOST_CONNECTIONS, _LONGEST, _NAMED = 200, 120, 12
+# Characters of a name, and names of connections in a sentence.
+_LONGEST, _NAMED = 120, 12
 # Ends that are no one's trouble.
 PEACEFUL = (None, 1000, 1001)
 
@@ -157,34 +158,26 @@ def _notes(facts: Facts) -> Html | None:
 
 
 def _connections(facts: Facts) -> Html:
-    shown = facts.stats.connections[:MOST_CONNECTIONS]
-    more = len(facts.stats.connections) - len(shown)
-    head = ("#", "plane", "host", "v", "speaks", "session", "opened", "lasted", "end", "rows", "bytes")
-    numbers = {0, 3, 7, 9, 10}
-    lines = []
-    for each in shown:
+    heads = ("#", "plane", "host", "v", "speaks", "session", "opened", "lasted", "end", "rows", "bytes")
+    lines: list[list[Child]] = []
+    for each in facts.stats.connections:
         trouble = each.refusal is not None or (each.closed is not None and each.closed.code not in PEACEFUL)
-        cells: tuple[Child, ...] = (
-            each.id, each.plane.value, short(each.host, 60) or "-", "-" if each.version is None else each.version,
-            dialect_words(each), _session(each), facts.scale.when(each.opened_ns), duration(each.lasted_ns),
-            tag("span", end_words(each), class_="error" if trouble else None), f"{each.rows:,}",
-            size(each.traffic.wire_bytes),
-        )  # fmt: skip
         lines.append(
-            tag("tr", *(tag("td", cell, class_="number" if at in numbers else None) for at, cell in enumerate(cells)))
+            [
+                str(each.id),
+                each.plane.value,
+                short(each.host, 60) or "-",
+                "-" if each.version is None else str(each.version),
+                dialect_words(each),
+                _session(each),
+                facts.scale.when(each.opened_ns),
+                duration(each.lasted_ns),
+                tag("span", end_words(each), class_="error" if trouble else None),
+                f"{each.rows:,}",
+                size(each.traffic.wire_bytes),
+            ]
         )
-    heads = (tag("th", name, scope="col", class_="number" if at in numbers else None) for at, name in enumerate(head))
-    return join(
-        [
-            tag("h3", "Connections"),
-            tag(
-                "div",
-                tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *lines)),
-                class_="scroll",
-            ),
-            tag("p", f"and {counted(more, 'more connection')}", class_="quiet") if more else None,
-        ]
-    )
+    return join([tag("h3", "Connections"), long_table(heads, lines, "connection", words={1, 2, 4, 5, 6, 8})])
 
 
 def _session(connection: ConnectionStats) -> str:

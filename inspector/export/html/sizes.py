@@ -3,14 +3,12 @@
 from inspector.analysis.stats import MediaStats, NameStats
 from inspector.export.html.facts import Facts
 from inspector.export.html.markup import Child, Html, tag
-from inspector.export.html.plots import table
 from inspector.export.html.scale import percent
+from inspector.export.html.tables import long_table
 from inspector.inert import short
 from inspector.report.stats_text import called
-from inspector.words import counted, size
+from inspector.words import size
 
-# Lines that show at once, and those behind a fold.
-_AT_ONCE, _MOST = 15, 200
 _HEADS = ("name", "direction", "messages", "on the wire", "", "mean", "largest", "decoded")
 _STREAMS = ("#", "direction", "user", "media", "packets", "bytes", "lost", "jitter")
 
@@ -21,20 +19,11 @@ def sizes(facts: Facts) -> Html | None:
     if not names:
         return None
     most = max(each.wire_bytes for each in names)
-    rest = names[_AT_ONCE:_MOST]
-    more = len(names) - _AT_ONCE - len(rest)
+    lines = [_line(each, most) for each in names]
     return tag(
         "section",
         tag("h2", "Sizes by event"),
-        table(_HEADS, [_line(each, most) for each in names[:_AT_ONCE]], words={0, 1, 4}),
-        tag(
-            "details",
-            tag("summary", f"and {counted(len(rest), 'more name')}"),
-            table(_HEADS, [_line(each, most) for each in rest], words={0, 1, 4}),
-            tag("p", f"and {more:,} more", class_="quiet") if more > 0 else None,
-        )
-        if rest
-        else None,
+        long_table(_HEADS, lines, "name", words={0, 1, 4}),
         _media(facts.stats.media),
         id="sizes",
     )
@@ -73,9 +62,9 @@ def _media(streams: tuple[MediaStats, ...]) -> Html | None:
             "-" if each.loss is None else f"{each.loss * 100:.1f} %",
             "-" if each.jitter_ms is None else f"{each.jitter_ms:,.1f} ms",
         ]
-        for each in streams[:_MOST]
+        for each in streams
     ]  # fmt: skip
-    return tag("div", tag("h3", "Voice packets by stream"), table(_STREAMS, lines, words={1, 2, 3}))
+    return tag("div", tag("h3", "Voice packets by stream"), long_table(_STREAMS, lines, "stream", words={1, 2, 3}))
 
 
 def _number(value: int | None) -> str:

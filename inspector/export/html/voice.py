@@ -12,8 +12,8 @@ from inspector.export.html.facts import Facts
 from inspector.export.html.lanes import HEIGHT, shape
 from inspector.export.html.links import RowLinks
 from inspector.export.html.markup import Child, Html, tag
-from inspector.export.html.plots import table
 from inspector.export.html.scale import Scale, percent
+from inspector.export.html.tables import table
 from inspector.inert import short
 from inspector.protocol.registry import Registry
 from inspector.report.voice_words import between, missing_word, short_user, socket_name, step_name, transition_kind

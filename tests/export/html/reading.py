@@ -8,6 +8,9 @@ from html.parser import HTMLParser
 from typing import Any
 
 VOID = {"br", "input", "meta"}
+# What begins on a line of its own, and what has room before it.
+BLOCKS = {"p", "tr", "div", "li", "h1", "h2", "h3", "h4", "title", "summary", "figcaption", "form", "nav", "svg"}
+APART = {"td", "th", "dd", "span", "text", "button", "a", "code"}
 COLUMNS = {"c": "connection", "b": "wire_bytes", "e": "decoded_bytes", "s": "seq", "p": "payload", "t": "summary"}
 KIND = ("plane", "kind", "sort", "mark", "word", "op", "name", "meaning")
 
@@ -20,7 +23,7 @@ class Read(HTMLParser):
     elements: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
     unbalanced: list[str] = field(default_factory=list)
     """Elements that were closed out of turn, or never."""
-    said: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, list[str]] = field(default_factory=dict)
     """The texts of each section, by its id."""
     rows: dict[int, dict[str, Any]] = field(default_factory=dict)
     """Those that the script shows, by number."""
@@ -43,6 +46,10 @@ class Read(HTMLParser):
         self.elements.append((tag, found))
         if tag not in VOID:
             self._open.append(tag)
+        if tag in BLOCKS:
+            self._pieces().append("")
+        elif tag in APART:
+            self._say(" ")
         if tag in ("section", "header") or found.get("id") == "plain":
             self._section = found.get("id") or tag
 
@@ -59,7 +66,19 @@ class Read(HTMLParser):
         elif within == "script":
             self._take(self.elements[-1][1].get("class"), data)
         else:
-            self.said[self._section] = self.said.get(self._section, "") + data
+            self._say(data)
+
+    def _pieces(self) -> list[str]:
+        return self.texts.setdefault(self._section, [""])
+
+    def _say(self, text: str) -> None:
+        pieces = self._pieces()
+        pieces[-1] += text
+
+    @property
+    def said(self) -> dict[str, str]:
+        """The text of each section, by its id."""
+        return {section: "\n".join(texts) for section, texts in self.texts.items()}
 
     @property
     def ids(self) -> set[str]:

@@ -18,6 +18,7 @@ from inspector.report.recording import Recording
 from inspector.store.writer import Writer
 from inspector.words import clock
 from tests.conversation import SESSION, TOKEN, Conversation, dispatch, usual
+from tests.export.html import expected
 from tests.export.html.reading import Read
 
 SAMPLES = sorted((Path(__file__).parents[3] / "sample_captures").glob("*.gwcap"))
@@ -245,3 +246,20 @@ def test_rows_that_are_left_out_are_told(tmp_path: Path, monkeypatch: pytest.Mon
     assert {1, max(whole.rows)} <= read.rows.keys()
     assert read.linked <= read.rows.keys()
     assert f"of {max(whole.rows):,} rows" in read.said["left-out"]
+
+
+@pytest.mark.parametrize("name", expected.NAMES)
+def test_it_says_what_it_said(name: str) -> None:
+    assert expected.words(name) == (expected.FOLDER / f"{name}.txt").read_text("utf-8")
+
+
+def test_its_help_names_every_field_of_the_filter_and_every_key() -> None:
+    script = asset("script.js")
+    fields = re.findall(r"^    (\w+): \(text\) =>", script, re.MULTILINE)
+    keys = re.findall(r"^    (?:\"(.)\"|(\w+)): (?:\(\) =>|switchTheme)", script, re.MULTILINE)
+    assert len(fields) > 9
+    assert len(keys) > 8
+    read = made(BY_NAME["resume"])
+    words = read.said["timeline"]
+    assert [name for name in fields if f"{name}:" not in words] == []
+    assert [key for quoted, plain in keys if (key := (quoted or plain).replace("Escape", "Esc")) not in words] == []
