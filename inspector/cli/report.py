@@ -9,7 +9,7 @@ from inspector.cli.output import note
 from inspector.cli.progress import progress_bar
 from inspector.cli.reading import as_capture, import_options
 from inspector.cli.stdin import STDIN
-from inspector.errors import CaptureError
+from inspector.errors import CaptureError, UsageError
 from inspector.export.file import write_new
 from inspector.export.html.embedded import PAYLOAD_BYTES
 from inspector.export.html.page import page
@@ -52,8 +52,11 @@ def report(
     and needs no network. Several recordings become one report. CAPTURE is a file as `gwinspect show` reads it, or - for
     one on stdin.
     """
-    if output.exists() and not force:
-        raise CaptureError(f"{output} exists; --force replaces it")
+    if output.exists():
+        if not force:
+            raise CaptureError(f"{output} exists; --force replaces it")
+        if any(each.exists() and each.samefile(output) for each in captures):
+            raise UsageError(f"{output} is a recording that is to be read; choose another name")
     names = ["stdin" if each == STDIN else each.name for each in captures]
     path = as_capture(captures, hints, no_cache=no_cache, keep_secrets=reveal)
     with closing(Recording(path, default(), reveal=reveal)) as recording:

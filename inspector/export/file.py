@@ -44,6 +44,8 @@ def write_new(target: Path, parts: Iterable[bytes], *, replace: bool = False) ->
     With `replace` one that exists is replaced once all is written. What `parts` raises ends it; no part of a file stays
     behind. Raises CaptureError where `target` exists or cannot be written.
     """
+    if replace and target.exists() and not target.is_file():
+        raise CaptureError(f"{target} is not a file; not overwriting it, choose another name")
     place = target.with_name(f".{target.name}.{os.getpid()}") if replace else target
     handle = _create(place)
     count = 0

@@ -43,6 +43,21 @@ def test_it_overwrites_nothing_unless_asked_to(run: Run, tmp_path: Path) -> None
     assert os.listdir(tmp_path) == ["x.html"]
 
 
+def test_it_never_replaces_what_it_reads_or_what_is_not_a_file(run: Run, tmp_path: Path) -> None:
+    capture = tmp_path / "x.gwcap"
+    capture.write_bytes(BLOCKED.read_bytes())
+    result = run("report", capture, "-o", capture, "--force")
+    assert result.code == 2
+    assert "is a recording" in result.err
+    assert capture.read_bytes() == BLOCKED.read_bytes()
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    result = run("report", capture, "-o", folder, "--force")
+    assert result.code == 2
+    assert "is not a file" in result.err
+    assert folder.is_dir()
+
+
 @pytest.mark.parametrize("force", [[], ["--force"]])
 def test_what_cannot_be_read_leaves_no_file(run: Run, tmp_path: Path, force: list[str]) -> None:
     bad = tmp_path / "bad.gwcap"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from inspector.analysis.cases import Case, Listed
 from inspector.export.html.facts import Facts
-from inspector.export.html.links import RowLinks
+from inspector.export.html.links import RowLinks, filtered
 from inspector.export.html.markup import Child, Html, join, tag
 from inspector.model import Severity, Verdict
 from inspector.report.findings import named, remedy_of, words_of
@@ -60,7 +60,7 @@ def _case(facts: Facts, case: Case, links: RowLinks, told: set[tuple[str, str]])
             "h3",
             badge(case.severity),
             " ",
-            tag("code", named(case)),
+            tag("code", filtered("finding", case.name, named(case))),
             tag("span", words.title, class_="title") if words.title else None,
         ),
         *parts,
@@ -108,7 +108,7 @@ def _facts(
 def _followed(case: Case, rule: str, links: RowLinks) -> Html:
     rows = [each.finding.event for each in case.findings if each.finding.rule == rule]
     more = f" and {len(rows) - 1:,} more" if len(rows) > 1 else ""
-    return join([tag("code", rule), " (", links.listed(rows[:1]), more, ")"])
+    return join([tag("code", filtered("finding", rule)), " (", links.listed(rows[:1]), more, ")"])
 
 
 def _line(name: str, *what: Child) -> Html:

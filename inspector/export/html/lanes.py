@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from inspector.analysis.lanes import ENDING, LIVE, Lane, LaneGroup, LaneMoment
 from inspector.export.html.facts import Facts
-from inspector.export.html.links import RowLinks
+from inspector.export.html.links import RowLinks, filtered
 from inspector.export.html.markup import Child, Html, tag
 from inspector.export.html.scale import Scale, percent
 from inspector.inert import short
@@ -106,7 +106,7 @@ def _track(lane: Lane, scale: Scale, registry: Registry, links: RowLinks) -> Htm
     ended = "refused" if lane.refusal is not None else lane.end or lane.phase
     name = tag(
         "div",
-        tag("b", f"#{lane.id} {lane.plane.value}"),
+        tag("b", filtered("conn", lane.id, f"#{lane.id}"), f" {lane.plane.value}"),
         tag("span", short(lane.host, 40), class_="quiet"),
         tag("span", f"{short(ended, 40)}, {lasted}", class_="error" if trouble else "quiet"),
         class_="name",

@@ -1,8 +1,12 @@
-"""Links to rows of the timeline. A page keeps every row that it links to, whatever else it leaves out."""
+"""Links to rows of the timeline, and to what a filter lets pass of it.
+
+A page keeps every row that it links to, whatever else it leaves out.
+"""
 
 from collections.abc import Sequence
 
 from inspector.export.html.markup import Child, Html, join, tag
+from inspector.inert import inert
 
 # Rows that one line names.
 _NAMED = 8
@@ -26,3 +30,16 @@ class RowLinks:
         more = len(rows) - len(named)
         word = "rows " if len(rows) > 1 else "row "
         return join([word, join(map(self.to, named), ", "), f" and {more:,} more" if more else None])
+
+
+def filtered(field: str, value: str | int, *children: Child) -> Html:
+    """Return a link to the timeline that filters it by a field; without a script it leads to its beginning.
+
+    Without children it is the value; what the filter could not name is no link.
+    """
+    said = children or (str(value),)
+    text = inert(str(value))
+    if '"' in text:
+        return join(said)
+    term = f'{field}:"{text}"' if " " in text else f"{field}:{text}"
+    return tag("a", *said, href="#timeline", data_filter=term, class_="filter")

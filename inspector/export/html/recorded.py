@@ -7,6 +7,7 @@ from pathlib import PurePath
 from inspector import __version__
 from inspector.analysis.stats import ConnectionStats
 from inspector.export.html.facts import Facts
+from inspector.export.html.links import filtered
 from inspector.export.html.markup import Child, Html, join, tag
 from inspector.export.html.tables import long_table
 from inspector.inert import short
@@ -164,7 +165,7 @@ def _connections(facts: Facts) -> Html:
         trouble = each.refusal is not None or (each.closed is not None and each.closed.code not in PEACEFUL)
         lines.append(
             [
-                str(each.id),
+                filtered("conn", each.id),
                 each.plane.value,
                 short(each.host, 60) or "-",
                 "-" if each.version is None else str(each.version),

@@ -234,6 +234,13 @@
     return anchor;
   }
 
+  function only(term) {
+    const anchor = make("a", "", term);
+    anchor.href = "#timeline";
+    anchor.dataset.filter = term;
+    return anchor;
+  }
+
   function fold() {
     open = -1;
     detail = null;
@@ -249,6 +256,7 @@
       data.b[place] ? `${data.b[place].toLocaleString("en")} bytes on the wire` : "",
       data.e[place] && data.e[place] !== data.b[place] ? `${data.e[place].toLocaleString("en")} decoded` : "",
     ].filter(Boolean);
+    const same = make("p", "quiet", "Only ", only(`conn:${data.c[place]}`), " · ", only(`event:"${kind[NAME]}"`));
     const made = detail = make("div", "detail", make("p", "quiet", facts.join(" · ")));
     made.dataset.position = position;
     if (data.t[place]) made.append(make("p", "whole", data.t[place]));
@@ -259,6 +267,7 @@
       made.append(said);
     }
     const state = data.p[place];
+    made.append(same);
     if (state === 3) made.append(make("p", "quiet", "The payload is left out of this report; see the end of the page."));
     if (state === 2) made.append(make("p", "quiet", "The payload is large: long lists, objects and texts are shortened."));
     open = position;
@@ -479,6 +488,14 @@
     toggle(current);
   });
   document.addEventListener("click", (event) => {
+    const chosen = event.target.closest("[data-filter]");
+    if (chosen) {
+      event.preventDefault();
+      input.value = chosen.dataset.filter;
+      filter();
+      scrollTo(0, $("timeline").getBoundingClientRect().top + scrollY);
+      return;
+    }
     const anchor = event.target.closest('a[href^="#r"]');
     if (anchor && anchor.getAttribute("href") === location.hash) follow();
   });

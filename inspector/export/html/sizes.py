@@ -2,6 +2,7 @@
 
 from inspector.analysis.stats import MediaStats, NameStats
 from inspector.export.html.facts import Facts
+from inspector.export.html.links import filtered
 from inspector.export.html.markup import Child, Html, tag
 from inspector.export.html.scale import percent
 from inspector.export.html.tables import long_table
@@ -33,7 +34,7 @@ def _line(name: NameStats, most: int) -> list[Child]:
     width = percent(max(name.wire_bytes * 100 / most, 0.5) if most else 0)
     bar = tag("rect", class_="sent" if name.from_client else "received", width=width, height=9, y=2)
     return [
-        tag("code", short(called(name), 60)),
+        tag("code", filtered("event", name.name, short(called(name), 60))),
         way(name.from_client),
         f"{name.count:,}",
         size(name.wire_bytes),

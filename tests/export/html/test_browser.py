@@ -155,11 +155,38 @@ def test_a_filter_finds_texts_in_payloads(browser: Browser, blocked: Path) -> No
     assert filtered(browser, "payload:heartbeat_interval conn:2") == "1 of 35 rows"
 
 
+def test_a_name_filters_the_timeline_by_itself(browser: Browser, blocked: Path) -> None:
+    browser.open(blocked)
+    for where, expected in (
+        ("#sessions a.filter", "26 of 35 rows"),
+        ("#sizes a.filter", "2 of 35 rows"),
+        ("#cases a.filter", "1 of 35 rows"),
+    ):
+        browser.evaluate(f"document.querySelector('{where}').click()")
+        assert browser.evaluate("document.getElementById('found').textContent") == expected
+    browser.evaluate("location.hash = '#r29'")
+    browser.wait("document.querySelector('.detail .json') !== null")
+    browser.evaluate("[...document.querySelectorAll('.detail [data-filter]')].at(-1).click()")
+    assert browser.evaluate("document.getElementById('filter').value") == 'event:"Identify"'
+    assert browser.evaluate("document.getElementById('found').textContent") == "2 of 35 rows"
+    assert browser.problems == []
+
+
+def test_a_browser_that_cannot_inflate_keeps_the_plain_table(browser: Browser, blocked: Path, tmp_path: Path) -> None:
+    browser.open(blocked)
+    script = browser.ask("Page.addScriptToEvaluateOnNewDocument", source="delete window.DecompressionStream")
+    browser.ask("Page.reload")
+    browser.wait("typeof DecompressionStream === 'undefined' && document.readyState === 'complete'")
+    assert browser.evaluate("document.getElementById('virtual').hidden && !document.getElementById('plain').hidden")
+    browser.ask("Page.removeScriptToEvaluateOnNewDocument", identifier=script["identifier"])
+    assert browser.problems == []
+
+
 def test_evidence_leads_to_its_row_and_unfolds_it(browser: Browser, blocked: Path) -> None:
     browser.open(blocked)
     filtered(browser, "op:10")
     row = browser.evaluate(
-        "(() => { const link = document.querySelector('.case a'); link.click(); return link.hash })()"
+        "(() => { const link = document.querySelector('.case dd a[href^="  # r"]'); link.click(); return link.hash })()"
     )
     browser.wait("document.querySelector('.detail .json') !== null")
     assert browser.evaluate("document.querySelector('.row.current').id") == f"v{row[2:]}"
