@@ -185,9 +185,9 @@ def test_a_browser_that_cannot_inflate_keeps_the_plain_table(browser: Browser, b
 def test_evidence_leads_to_its_row_and_unfolds_it(browser: Browser, blocked: Path) -> None:
     browser.open(blocked)
     filtered(browser, "op:10")
-    row = browser.evaluate(
-        "(() => { const link = document.querySelector('.case dd a[href^="  # r"]'); link.click(); return link.hash })()"
-    )
+    link = "document.querySelector('.case dd [href^=\"#r\"]')"
+    row = browser.evaluate(f"{link}.hash")
+    browser.evaluate(f"{link}.click()")
     browser.wait("document.querySelector('.detail .json') !== null")
     assert browser.evaluate("document.querySelector('.row.current').id") == f"v{row[2:]}"
     place = browser.evaluate("document.querySelector('.row.current').getBoundingClientRect().top")
