@@ -455,7 +455,7 @@
     }
     $("virtual").setAttribute("aria-rowcount", count());
     fold();
-    // Whoever looked at the middle of the rows is to see the first that pass.
+    // Those who looked at the middle of the rows are to see the first that pass.
     const from = $("virtual").getBoundingClientRect().top + scrollY - $("controls").offsetHeight;
     if (scrollY > from) scrollTo(0, from);
   }
@@ -544,9 +544,14 @@
       paint();
     });
   }
+  // What depends on the width of the screen: how high a row is, and where its titles stay in sight.
+  function fit() {
+    height = parseFloat(getComputedStyle(list).getPropertyValue("--row")) || 26;
+    $("virtual").style.setProperty("--under", `${$("controls").offsetHeight}px`);
+  }
   addEventListener("scroll", soon, { passive: true });
   addEventListener("resize", () => {
-    height = parseFloat(getComputedStyle(list).getPropertyValue("--row")) || 26;
+    fit();
     painted = "";
     measure();
     soon();
@@ -556,7 +561,7 @@
   load().then(() => {
     $("plain").hidden = true;
     $("virtual").hidden = $("controls").hidden = $("help").hidden = false;
-    height = parseFloat(getComputedStyle(list).getPropertyValue("--row")) || 26;
+    fit();
     days = data.n.length > 0 && when(0).slice(0, 10) !== when(data.n.length - 1).slice(0, 10);
     $("virtual").classList.toggle("days", days);
     filter();
