@@ -68,7 +68,7 @@ class Embedded:
         self._presenter = Presenter(recording.registry, reveal=recording.reveal)
         self._room = room
         self._wanted = self._choose([*linked], room)
-        self._kinds: dict[tuple[object, ...], int] = {}
+        self._kinds = _Kinds(recording.registry)
         self.count = 0
         """Rows that were made so far."""
         self.left_out = 0
@@ -78,7 +78,7 @@ class Embedded:
 
     def blocks(self, progress: Callable[[int, int], object] = lambda done, total: None) -> Iterator[Html]:
         """Yield the blocks, as elements."""
-        columns, payloads = _Columns(), _Payloads()
+        columns, payloads = _Columns(self._kinds), _Payloads()
         total = sum(map(len, self._kept))
         for shown in self._rows():
             state, text = self._body(shown)
@@ -86,10 +86,12 @@ class Embedded:
                 payloads.add(shown.event.n, text)
                 if payloads.size >= _PAYLOAD_BLOCK:
                     yield payloads.block()
-            rendered(shown, lambda each, state=state: self._add(columns, each, state))  # type: ignore[misc]
+                    payloads = _Payloads()
+            columns.add(shown, state)
             self.count += 1
-            if len(columns.rows["n"]) >= _BLOCK:
+            if columns.count >= _BLOCK:
                 yield columns.block()
+                columns = _Columns(self._kinds)
             if self.count % _BATCH == 0:
                 progress(self.count, total)
         yield columns.block()
@@ -97,16 +99,19 @@ class Embedded:
             yield payloads.block()
 
     def _rows(self) -> Iterator[Shown]:
-        reader, rows = self._recording.reader, self._recording.rows
+        rows, presenter = self._recording.rows, self._presenter
         for kept in self._kept:
-            after = kept.start - 1
-            while batch := reader.events(after, min(_BATCH, kept.stop - 1 - after)) if after < kept.stop - 1 else []:
-                for event in batch:
-                    if event.n >= kept.stop:
-                        return
-                    is_wanted = event.kind is not Kind.PAYLOAD or self._wanted is None or event.n in self._wanted
-                    yield self._presenter.show(event, rows) if is_wanted else self._presenter.line(event, rows)
-                after = batch[-1].n
+            for event in self._events(kept):
+                is_wanted = event.kind is not Kind.PAYLOAD or self._wanted is None or event.n in self._wanted
+                yield presenter.show(event, rows) if is_wanted else presenter.line(event, rows)
+
+    def _events(self, kept: range) -> Iterator[Event]:
+        after = kept.start - 1
+        while after < kept.stop - 1:
+            batch = self._recording.reader.events(after, min(_BATCH, kept.stop - 1 - after))
+            # A number may have no row.
+            yield from (event for event in batch if event.n in kept)
+            after = batch[-1].n if batch else kept.stop
 
     def _choose(self, linked: list[int], room: int) -> set[int] | None:
         """Return the rows whose payloads there is room for; None for all of them."""
@@ -123,9 +128,8 @@ class Embedded:
             return None
         places = {row: place for place, row in enumerate(linked)}
         wanted: set[int] = set()
-        for row, size, _ in sorted(
-            sized, key=lambda each: (places.get(each[0], len(places)), -each[2], -each[0])
-        ):  # fmt: skip
+        sized.sort(key=lambda each: (places.get(each[0], len(places)), -each[2], -each[0]))
+        for row, size, _ in sized:
             room -= size
             if room < 0:
                 break
@@ -150,16 +154,31 @@ class Embedded:
         self.cut += not whole
         return (_WHOLE if whole else _CUT), text
 
-    def _add(self, columns: "_Columns", shown: Shown, state: int) -> None:
+
+class _Kinds:
+    """Kinds of rows: what is the same of many rows is in the page once."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._places: dict[tuple[str, ...], int] = {}
+        self._new: list[list[str]] = []
+
+    def place(self, shown: Shown) -> int:
+        """Return the place of a row's kind among all, from 0."""
         event = shown.event
         mark, word, sort = cells.direction(event, cells.UNICODE)
         number, name = cells.what(shown, "…")
-        kind = event.plane.value, event.kind.value, sort, mark, word, number, name
-        place = self._kinds.get(kind)
+        kind = (event.plane.value, event.kind.value, sort, mark, word, number, name)
+        place = self._places.get(kind)
         if place is None:
-            place = self._kinds[kind] = len(self._kinds)
-            columns.kinds.append([*kind, meaning(shown, self._recording.registry)])
-        columns.add(event, place, state, short(cells.summary(shown), _LONGEST))
+            place = self._places[kind] = len(self._places)
+            self._new.append([*kind, meaning(shown, self._registry)])
+        return place
+
+    def taken(self) -> list[list[str]]:
+        """Return those that came up since the last time."""
+        new, self._new = self._new, []
+        return new
 
 
 def meaning(shown: Shown, registry: Registry) -> str:
@@ -177,57 +196,60 @@ def meaning(shown: Shown, registry: Registry) -> str:
 
 
 class _Columns:
-    """Rows that are not in a block yet."""
+    """Rows of a block, each in numbers and texts."""
 
-    def __init__(self) -> None:
-        self.kinds: list[list[str]] = []
-        self._clear()
-
-    def _clear(self) -> None:
-        self.kinds.clear()
-        self.rows: dict[str, list[Any]] = {name: [] for name in ("n", "at", "c", "w", "b", "e", "s", "p", "t")}
-        self.findings: dict[str, list[Any]] = {}
+    def __init__(self, kinds: _Kinds) -> None:
+        self._kinds = kinds
+        self._rows: dict[str, list[Any]] = {name: [] for name in ("n", "at", "c", "w", "b", "e", "s", "p", "t")}
+        self._findings: dict[str, list[Any]] = {}
         self._last_row = self._last_us = 0
+        self.count = 0
 
-    def add(self, event: Event, kind: int, state: int, summary: str) -> None:
+    def add(self, shown: Shown, state: int) -> None:
+        """Add a row; `state` is what has become of its payload."""
+        event = shown.event
         at_us = event.at_ns // 1000
         if event.findings:
-            self.findings[str(len(self.rows["n"]))] = [
+            self._findings[str(self.count)] = [
                 [each.severity.name.lower(), each.rule, short(each.text, _LONGEST), each.evidence[:_MOST_NAMED]]
                 for each in event.findings
             ]
+        kind, summary = rendered(shown, self._told)
         values = (
             event.n - self._last_row, at_us - self._last_us, event.connection, kind, event.wire_bytes,
             event.decoded_bytes, -1 if event.seq is None else event.seq, state, summary,
         )  # fmt: skip
-        for column, value in zip(self.rows.values(), values, strict=True):
+        for column, value in zip(self._rows.values(), values, strict=True):
             column.append(value)
         self._last_row, self._last_us = event.n, at_us
+        self.count += 1
 
     def block(self) -> Html:
-        """Return a block of them, and begin with the next."""
-        data = jsontext.dumps({"k": self.kinds, "f": self.findings, **self.rows})
-        self._clear()
-        return _element("rows", data)
+        """Return them as an element."""
+        return _element("rows", jsontext.dumps({"k": self._kinds.taken(), "f": self._findings, **self._rows}))
+
+    def _told(self, shown: Shown) -> tuple[int, str]:
+        return self._kinds.place(shown), short(cells.summary(shown), _LONGEST)
 
 
 class _Payloads:
-    """Payloads that are not in a block yet."""
+    """Payloads of a block, a line each."""
 
     def __init__(self) -> None:
         self._texts: list[bytes] = []
-        self._first = self._last = self.size = 0
+        self._first = self._last = 0
+        self.size = 0
+        """Their bytes."""
 
     def add(self, row: int, text: bytes) -> None:
+        """Add a payload, as JSON in one line."""
         self._first, self._last = self._first or row, row
         self._texts.append(b"%d\t%s" % (row, text))
         self.size += len(text)
 
     def block(self) -> Html:
-        """Return a block of them, a line each, and begin with the next."""
-        found = _element("payloads", b"\n".join(self._texts), f' data-first="{self._first}" data-last="{self._last}"')
-        self.__init__()  # type: ignore[misc]
-        return found
+        """Return them as an element that says from which row to which they are."""
+        return _element("payloads", b"\n".join(self._texts), f' data-first="{self._first}" data-last="{self._last}"')
 
 
 def _element(name: str, data: bytes, more: str = "") -> Html:

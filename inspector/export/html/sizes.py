@@ -49,7 +49,8 @@ def way(from_client: bool | None) -> Html:
     """Return a direction as a mark and a word."""
     if from_client is None:
         return tag("span", "-")
-    return tag("span", "▶ send" if from_client else "◀ receive", class_="send" if from_client else "receive")
+    mark, word = ("▶", "send") if from_client else ("◀", "receive")
+    return tag("span", mark, tag("span", f" {word}", class_="word"), class_=word)
 
 
 def _media(streams: tuple[MediaStats, ...]) -> Html | None:

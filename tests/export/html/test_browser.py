@@ -88,6 +88,23 @@ def test_it_opens_without_a_complaint(browser: Browser, tmp_path: Path, name: st
     assert rows(browser)
 
 
+def test_the_policy_keeps_what_is_not_its_own_from_running(browser: Browser, blocked: Path) -> None:
+    """Should markup ever get in, it can do nothing: the net below the escaping."""
+    browser.open(blocked)
+    for script in (
+        "const own = document.createElement('script'); own.textContent = 'window.ran = 1'; document.body.append(own)",
+        "document.body.insertAdjacentHTML('beforeend', '<p onclick=\"window.ran = 1\" id=evil style=\"color: red\">')",
+        "document.getElementById('evil').click()",
+        "document.body.insertAdjacentHTML('beforeend', '<img src=\"data:image/gif;base64,R0lGODlhAQABAAAAACw=\">')",
+    ):
+        browser.evaluate(f"{{ {script} }}")
+    assert browser.evaluate("window.ran") is None
+    assert browser.evaluate("getComputedStyle(document.getElementById('evil')).color") != "rgb(255, 0, 0)"
+    browser.wait("document.images[0].complete")
+    assert browser.evaluate("document.images[0].naturalWidth") == 0
+    assert len([text for text in browser.problems if "Content Security Policy" in text]) >= 4
+
+
 def test_text_that_is_markup_stays_text(browser: Browser, tmp_path: Path) -> None:
     talk = usual()
     evil = "</script><img src=x onerror=alert(1)><svg onload=alert(1)>"

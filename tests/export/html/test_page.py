@@ -2,6 +2,7 @@
 
 import json
 import re
+import sqlite3
 from contextlib import closing
 from datetime import UTC
 from itertools import pairwise
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from inspector.analysis.diagnosis import diagnose
-from inspector.export.html.embedded import MOST_BODY, body_text, kept_rows
+from inspector.export.html.embedded import MOST_BODY, Embedded, body_text, kept_rows
 from inspector.export.html.page import asset, page, policy
 from inspector.protocol.registry import default
 from inspector.report import cells
@@ -191,6 +192,18 @@ def test_payloads_are_left_out_beyond_their_room_but_for_those_that_matter(tmp_p
     assert "payloads are left out" in some.said["left-out"]
     assert not any(none.rows[row]["kind"] == "payload" for row in none.payloads)
     assert "left-out" not in whole.ids
+
+
+def test_numbers_without_a_row_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "x.gwcap"
+    path.write_bytes(BY_NAME["blocked-loop"].read_bytes())
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("delete from event where id between 10 and 15")
+        db.commit()
+    with closing(Recording(path, default())) as recording:
+        blocks = Embedded(recording, [range(1, 12), range(13, 36)], [], 1_000_000).blocks()
+        read = Read("".join(blocks).encode())
+    assert [*read.rows] == [*range(1, 10), *range(16, 36)]
 
 
 def test_a_large_payload_keeps_its_shape() -> None:
