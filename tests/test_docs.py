@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from inspector.export.html import embedded
 from inspector.importers.frames import FramesFile, records
 from inspector.importers.frames import file as frames
 from inspector.model import Closed, Frame, Knows, Mark, Opened, Plane
@@ -71,3 +72,17 @@ def test_the_writers_of_the_page_write_frames(language: str, tmp_path: Path) -> 
     assert (heartbeat.from_client, heartbeat.is_text, heartbeat.data) == (True, False, b'{"op":1,"d":null}')
     assert (closed.code, closed.by, source.notes, source.ended) == (1000, "client", [], True)
     assert opened.at_ns <= hello.at_ns <= closed.at_ns
+
+
+def test_the_page_on_reports_names_the_limits_that_hold() -> None:
+    page = (DOCS / "report.md").read_text("utf-8")
+    assert f"more than {embedded.MOST_ROWS:,} rows" in page
+    assert f"the first {embedded.FIRST:,}" in page
+    assert f"more than {embedded.MOST_BODY // 1000} kB" in page
+    assert f"megabytes, {embedded.PAYLOAD_BYTES // 1_000_000} by default" in page
+
+
+def test_every_link_and_picture_of_a_page_is_there() -> None:
+    for path in DOCS.glob("*.md"):
+        links = re.findall(r"\]\(([^)#:]+)\)", path.read_text("utf-8"))
+        assert [link for link in links if not (DOCS / link).exists()] == [], path.name

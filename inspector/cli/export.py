@@ -13,7 +13,7 @@ from inspector.cli.reading import as_capture, import_options, named
 from inspector.errors import CaptureError, UsageError
 from inspector.export import capture, fixture, parquet
 from inspector.export.chosen import Chosen
-from inspector.export.file import save, save_over
+from inspector.export.file import write_new
 from inspector.export.formats import NAMES, PLACES, WHOLE, rows_format
 from inspector.importers.hints import Hints
 from inspector.protocol.registry import default
@@ -102,7 +102,7 @@ def _stream(
             put(data)
         flush()
     else:
-        (save_over if force else save)(pieces, output)
+        write_new(output, pieces, replace=force)
 
 
 def _rows(path: Path, form: str, search: Search | None, reveal: bool, progress: Progress) -> Iterator[bytes]:

@@ -21,6 +21,7 @@ COMMANDS = {
     "show": "Print recordings as an annotated timeline.",
     "stats": "Count what recordings hold.",
     "diagnose": "Explain what went wrong, why, and what to do.",
+    "report": "Make one HTML file that explains recordings.",
     "explain": "Explain an opcode, close code, event, intent, id or rule.",
     "convert": "Make a capture from frames, mitmproxy flows, HARs, packet captures or other captures.",
     "export": "Write recordings in a form that other programs read.",

@@ -13,7 +13,6 @@ from inspector.errors import CaptureError, UsageError
 from inspector.export import csv, jsonl, markdown, text
 from inspector.export.chosen import Chosen, Progress
 from inspector.report.recording import Recording
-from inspector.store.file import passing_file
 
 FORMATS: dict[str, Callable[[Chosen], Iterator[bytes]]] = {
     "jsonl": jsonl.write,
@@ -36,37 +35,34 @@ def export(
     if write is None:
         raise UsageError(f"there is no format {form!r}; there are {', '.join(FORMATS)}")
     chosen = Chosen(recording, numbers, progress)
-    save(write(chosen), target)
+    write_new(target, write(chosen))
     return chosen.count
 
 
-def save(pieces: Iterable[bytes], target: Path) -> None:
-    """Write `pieces` to the new file `target`. Raises as `export` does, and what `pieces` raises."""
-    handle = _create(target)
+def write_new(target: Path, parts: Iterable[bytes], *, replace: bool = False) -> int:
+    """Write a new file for its owner's eyes only, and return how many bytes it has.
+
+    With `replace` one that exists is replaced once all is written. What `parts` raises ends it; no part of a file stays
+    behind. Raises CaptureError where `target` exists or cannot be written.
+    """
+    if replace and target.exists() and not target.is_file():
+        raise CaptureError(f"{target} is not a file; not overwriting it, choose another name")
+    place = target.with_name(f".{target.name}.{os.getpid()}") if replace else target
+    handle = _create(place)
+    count = 0
     try:
         with os.fdopen(handle, "wb") as file:
-            for data in pieces:
-                file.write(data)
+            for data in parts:
+                count += file.write(data)
+        if replace:
+            place.replace(target)
     except BaseException as error:
         with suppress(OSError):
-            target.unlink()
+            place.unlink()
         if isinstance(error, OSError):
             raise CaptureError(f"{target} cannot be written: {error.strerror or error}") from error
         raise
-
-
-def save_over(pieces: Iterable[bytes], target: Path) -> None:
-    """Write `pieces` to `target` in place of what is there, which stays until they are written. Raises as `save`."""
-    if target.exists() and not target.is_file():
-        raise CaptureError(f"{target} is not a regular file; choose another name")
-    try:
-        with passing_file(target.with_name(f"{target.name}.part")) as part:
-            with part.open("wb") as file:
-                for data in pieces:
-                    file.write(data)
-            os.replace(part, target)
-    except OSError as error:
-        raise CaptureError(f"{target} cannot be written: {error.strerror or error}") from error
+    return count
 
 
 def _create(target: Path) -> int:
