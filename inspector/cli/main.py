@@ -26,6 +26,7 @@ COMMANDS = {
     "convert": "Make a capture from frames, mitmproxy flows, HARs, packet captures or other captures.",
     "export": "Write recordings in a form that other programs read.",
     "scrub": "Make a capture without secrets and people, to share.",
+    "bundle": "Make a zip archive of recordings for an issue.",
     "cache": "List or clear cached imports of other formats.",
     "reindex": "Decode a capture's stored frames again.",
     "sql": "Query a capture with SQL.",

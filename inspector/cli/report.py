@@ -2,12 +2,14 @@
 
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
 from inspector.cli.output import note
 from inspector.cli.progress import progress_bar
 from inspector.cli.reading import as_capture, import_options
+from inspector.cli.scrubbing import Scrubbing
 from inspector.cli.stdin import STDIN
 from inspector.errors import CaptureError, UsageError
 from inspector.export.file import write_new
@@ -34,6 +36,7 @@ _MB = 1_000_000
     help="Payloads to put in at most, before compression; 0 for none",
 )
 @import_options
+@click.option("--scrub", "scrubbed", is_flag=True, help="Replace names, texts and ids too, as `gwinspect scrub` does")
 @click.option("--reveal", is_flag=True, help="Show tokens and other secrets instead of masking them")
 @click.option("--force", is_flag=True, help="Replace the output if it exists")
 def report(
@@ -42,6 +45,7 @@ def report(
     payloads: int,
     hints: Hints,
     no_cache: bool,
+    scrubbed: bool,
     reveal: bool,
     force: bool,
 ) -> None:
@@ -57,8 +61,15 @@ def report(
             raise CaptureError(f"{output} exists; --force replaces it")
         if any(each.exists() and each.samefile(output) for each in captures):
             raise UsageError(f"{output} is a recording that is to be read; choose another name")
+    if scrubbed and reveal:
+        raise UsageError("--scrub takes secrets out, --reveal shows them: give one of them")
     names = ["stdin" if each == STDIN else each.name for each in captures]
     path = as_capture(captures, hints, no_cache=no_cache, keep_secrets=reveal)
+    if scrubbed:
+        folder = Path(click.get_current_context().with_resource(TemporaryDirectory(prefix="gwinspect-")))
+        Scrubbing().do(path, folder / "scrubbed.gwcap")
+        # Names of files may name people.
+        path, names = folder / "scrubbed.gwcap", ["a scrubbed recording"]
     with closing(Recording(path, default(), reveal=reveal)) as recording:
         with progress_bar(f"writing {output.name}") as progress, without_collector():
             made = page(recording, names, payload_bytes=payloads * _MB, progress=progress)

@@ -1,41 +1,18 @@
 """``gwinspect scrub``: a capture that can be shared."""
 
-import re
 from pathlib import Path
 
 import click
 
 from inspector.cli.ending import tidy_up
 from inspector.cli.output import note, say
-from inspector.cli.progress import progress_bar
 from inspector.cli.reading import as_capture, import_options
+from inspector.cli.scrubbing import Scrubbing, scrub_options
 from inspector.errors import CaptureError, UsageError
 from inspector.importers.hints import Hints
-from inspector.protocol.registry import default
 from inspector.scrub import making
 from inspector.scrub.kinds import MEANINGS, Kind
 from inspector.words import counted
-
-_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-
-
-def _kinds(context: click.Context, parameter: click.Parameter, value: str) -> frozenset[Kind]:
-    named = [name.strip() for name in value.split(",") if name.strip()]
-    for name in named:
-        if name not in tuple(Kind) or name == Kind.SECRET:
-            raise UsageError(
-                f"--keep: {name!r} is not one of {', '.join(kind for kind in Kind if kind is not Kind.SECRET)}"
-            )
-    return frozenset(map(Kind, named))
-
-
-def _span(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
-    if value is None:
-        return None
-    found = re.fullmatch(r"([+-]?\d{1,6})(ms|s|m|h|d)", value.strip())
-    if found is None:
-        raise UsageError(f"--shift: {value!r} is not a span of time; write -30d, 12h or 90m")
-    return int(found[1]) * _UNITS_MS[found[2]]
 
 
 @click.command(
@@ -45,36 +22,15 @@ def _span(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CAPTURE...")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The capture to make")
 @click.option("--dry-run", is_flag=True, help="Make none; list what would be replaced, by kind and count")
-@click.option(
-    "--keep",
-    default="",
-    callback=_kinds,
-    metavar="KINDS",
-    help=f"What to leave as it is, with commas between: {', '.join(kind for kind in Kind if kind is not Kind.SECRET)}",
-)
-@click.option(
-    "--key",
-    "key_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Replace a value by the same one in every capture that is made with this key; made where there is none",
-)
-@click.option(
-    "--shift",
-    callback=_span,
-    metavar="SPAN",
-    help="Move all times by the same span, such as -30d; without it ids and times in payloads move within their day",
-)
 @click.option("--force", is_flag=True, help="Replace the output if it exists")
+@scrub_options
 @import_options
 def scrub(
     captures: tuple[Path, ...],
     output: Path | None,
     dry_run: bool,
-    keep: frozenset[Kind],
-    key_file: Path | None,
-    shift: int | None,
     force: bool,
+    scrubbing: Scrubbing,
     hints: Hints,
     no_cache: bool,
 ) -> None:
@@ -90,12 +46,8 @@ def scrub(
         raise UsageError("-o names the capture to make; --dry-run makes none: give one of them")
     if output is not None and output.exists() and not force:
         raise CaptureError(f"{output} exists; --force replaces it")
-    key = making.Key.load(key_file) if key_file is not None else None
     path = as_capture(captures, hints, no_cache=no_cache)
-    with progress_bar("scrubbing") as report:
-        made = making.scrub(path, output, default(), key=key, shift_ms=shift, keep=keep, report=report)
-    if key_file is not None and not dry_run:
-        made.key.save(key_file)
+    made = scrubbing.do(path, output)
     for line in _lines(made):
         if dry_run:
             say(line)

@@ -70,6 +70,9 @@ def _warning(facts: Facts) -> Html:
             "Tokens and session ids are readable, and anyone who has this file can log in with them.",
             class_="banner error",
         )
+    if "scrubbed" in facts.meta:
+        said = "This recording is scrubbed: names, texts and ids in it are invented, secrets are gone."
+        return tag("p", said, class_="banner")
     return tag(
         "p",
         "Tokens, session ids and other secrets are masked. Messages, names and ids of people are not: read it before "
