@@ -45,7 +45,6 @@ MOST_UNREPORTED = 100
 
 _INSERT_CONNECTION = rows.insert("connection", rows.CONNECTION_COLUMNS, replace=True)
 _INSERT_FRAME = rows.insert("frame", rows.FRAME_COLUMNS)
-_INSERT_EVENT = rows.insert("event", rows.EVENT_COLUMNS)
 _INSERT_FINDING = rows.insert("finding", rows.FINDING_COLUMNS)
 _INSERT_VERDICT = rows.insert("verdict", rows.VERDICT_COLUMNS, replace=True)
 _ADD_MISSING = (
@@ -371,7 +370,8 @@ class Writer:
             found = self._db.execute("select value from meta where key = 'clock'").fetchone()
             steps = _list(found[0] if found else "[]") + self._clock_steps
             self._db.execute("insert or replace into meta values ('clock', ?)", (json.dumps(steps[:MOST_STEPS]),))
-        self._db.executemany(_INSERT_EVENT, map(rows.event_row, self._events))
+        for statement, some in rows.event_inserts(self._events):
+            self._db.executemany(statement, some)
         self._db.executemany(_INSERT_FINDING, map(rows.finding_row, self._findings + self._late))
         self._db.executemany(_INSERT_VERDICT, map(rows.verdict_row, self._verdicts.values()))
         self._db.executemany(
