@@ -51,17 +51,17 @@ _Entry = tuple[Connection, Decoder | Media]
 
 
 class Outcome(Struct):
-    """What becomes of one happening. Most messages give one row and nothing else."""
+    """What becomes of one happening, or of several. Most messages give one row and nothing else."""
 
     rows: list[Event] = []
-    """None while a payload is still arriving; several where something before it ends with it."""
-    late: Sequence[Finding] = ()
+    """Of one happening: none while a payload is still arriving; several where something before it ends with it."""
+    late: list[Finding] = []
     """What was noticed at rows that were given out before."""
-    verdicts: Sequence[Verdict] = ()
+    verdicts: list[Verdict] = []
     """Verdicts on closes that are new or say more than before; of one close the last holds."""
-    changed: Sequence[Connection] = ()
+    changed: list[Connection] = []
     """Connections of which something new is known. They live on: what is read of one later is newer."""
-    names: Sequence[tuple[int, str]] = ()
+    names: list[tuple[int, str]] = []
     """Ids of guilds and channels with their names, where these came up."""
 
 
@@ -119,11 +119,12 @@ class Pipeline:
         """Return the connections that are open."""
         return [connection for connection, _ in self._open.values()]
 
-    def feed(self, happening: Happening) -> Outcome:
-        """Take in what happened next."""
+    def feed(self, happening: Happening, outcome: Outcome | None = None) -> Outcome:
+        """Take in what happened next. Return what becomes of it, added to `outcome` where that is given."""
         number = self.next_frame
-        self.next_frame += 1
-        outcome = Outcome()
+        self.next_frame = number + 1
+        if outcome is None:
+            outcome = Outcome()
         try:
             self._take(happening, number, outcome)
         except Exception as error:
@@ -406,9 +407,9 @@ class Pipeline:
     ) -> None:
         """Ask the rules about a row; to be called before the state takes it in."""
         if verdicts := _step(event, self._rule_engine.examine, connection, event, payload, says, plan, odd):
-            outcome.verdicts = (*outcome.verdicts, *verdicts)
+            outcome.verdicts += verdicts
         if self._rule_engine.late:
-            outcome.late = (*outcome.late, *self._rule_engine.late)
+            outcome.late += self._rule_engine.late
             self._rule_engine.late.clear()
 
     def _payload_row(
@@ -440,7 +441,7 @@ class Pipeline:
         self._add(connection, event, outcome)
         plan = self._tracker.plans.of(plane, last.from_client, payload.op, payload.event)
         if plan.has_names and (names := _step(event, names_in, payload.event or "", payload.d)):
-            outcome.names = (*outcome.names, *names.items())
+            outcome.names += names.items()
         return event, plan
 
     def _undecoded_row(
@@ -470,7 +471,7 @@ class Pipeline:
 
 def _note(connection: Connection, outcome: Outcome) -> None:
     """Say that something new is known of a connection."""
-    outcome.changed = (*outcome.changed, connection)
+    outcome.changed.append(connection)
 
 
 def _note_news(connection: Connection, outcome: Outcome) -> None:

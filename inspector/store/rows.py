@@ -60,11 +60,12 @@ EVENT_COLUMNS = (
     " decoded_bytes, encoding, marks, guild_id, channel_id, user_id, reason, offset, note, answers,"
     " latency, severity"
 )
-# Those of a payload of which there is nothing more to say.
+# Those of a payload of which there is nothing more to say, and what it has in the others.
 _PLAIN_COLUMNS = (
-    "id, connection, at, plane, from_client, first_frame, last_frame, op, event, seq, wire_bytes, decoded_bytes, encoding,"
-    " guild_id, channel_id, user_id"
+    "id, connection, at, plane, from_client, first_frame, last_frame, op, event, seq, wire_bytes, decoded_bytes,"
+    " encoding, guild_id, channel_id, user_id"
 )
+_SAME: dict[str, int | str] = {"kind": Kind.PAYLOAD.value, "marks": 0, "severity": 0}
 FINDING_COLUMNS = "event, rule, severity, text, evidence"
 VERDICT_COLUMNS = "event, cause, evidence, reconnect, resume, advice, was_right, then_did, then_event"
 
@@ -253,8 +254,9 @@ def frame_row(number: int, happening: Happening) -> SqlRow:
         case Frame():
             # Nearly all are messages, and hardly any is marked.
             marks = 0 if happening.marks is Mark.NONE else int(happening.marks)
-            from_client, is_text, data = int(happening.from_client), int(happening.is_text), happening.data
-            return (number, connection, at_ns, _MESSAGE, from_client, is_text, marks, data, happening.forwarded)
+            forwarded = _NULL if happening.forwarded is None else happening.forwarded
+            from_client, is_text = 1 if happening.from_client else 0, 1 if happening.is_text else 0
+            return (number, connection, at_ns, _MESSAGE, from_client, is_text, marks, happening.data, forwarded)
         case Opened():
             return (number, connection, at_ns, _OPEN, None, None, 0, None, None)
         case Control():
@@ -344,9 +346,10 @@ def event_row(event: Event) -> SqlRow:
 
 
 _INSERT_EVENTS = {
-    len(columns.split(",")): insert("event", columns, same=same)
-    for columns, same in ((EVENT_COLUMNS, {}), (_PLAIN_COLUMNS, {"kind": "payload", "marks": 0, "severity": 0}))
+    EVENT_COLUMNS.count(",") + 1: insert("event", EVENT_COLUMNS),
+    _PLAIN_COLUMNS.count(",") + 1: insert("event", _PLAIN_COLUMNS, same=_SAME),
 }
+"""By the number of cells of a row."""
 
 
 def event_inserts(events: Iterable[Event]) -> Iterator[tuple[str, Iterator[SqlRow]]]:
@@ -378,7 +381,7 @@ def _narrow_row(event: Event) -> SqlRow:
         1 if event.from_client else 0,
         event.first_frame,
         event.last_frame,
-        op if type(op) is int else op and _word(op),
+        op if op is None or isinstance(op, int) else _word(op),
         name and _word(name),
         _NULL if seq is None else seq,
         event.wire_bytes,
