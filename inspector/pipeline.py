@@ -176,10 +176,8 @@ class Pipeline:
             self._read_all(connection, reader, reader.finish(), last, outcome)
 
     def _take(self, happening: Happening, number: int, outcome: Outcome) -> None:
-        for connection, media in self._media.values():
-            # Packets that have become a row: time has gone on, whatever it was that happened.
-            if ended := media.expire(happening.at_ns):
-                self._read_all(connection, media, ended, Last(number, happening.at_ns, False), outcome)
+        if self._media:
+            self._expire(happening.at_ns, number, outcome)
         if len(self._recordings) > 1 and not isinstance(happening, Opened):
             known = (entries.get(happening.connection) for entries in (self._open, self._left, self._outlived))
             entry = next(filter(None, known), None)
@@ -195,6 +193,12 @@ class Pipeline:
                 self._control(happening, number, outcome)
             case Gap():
                 self._gap(happening, number, outcome)
+
+    def _expire(self, at_ns: int, number: int, outcome: Outcome) -> None:
+        """Make the rows of packets that belong to none later than `at_ns`: time has gone on, whatever happened."""
+        for connection, media in self._media.values():
+            if ended := media.expire(at_ns):
+                self._read_all(connection, media, ended, Last(number, at_ns, False), outcome)
 
     def _unread(self, happening: Happening, number: int, error: Exception, outcome: Outcome) -> None:
         """Make a row for what a bug of ours keeps from being read: nothing that was seen goes without one."""
@@ -342,13 +346,12 @@ class Pipeline:
         is_news = False
         for reading in readings:
             is_news |= self._read(connection, reading, last, outcome)
-        # What the bytes said about how the connection speaks.
-        if reader.encoding is not None and reader.encoding != connection.encoding:
-            connection.encoding, is_news = reader.encoding, True
-        if reader.compression_seen is not None and reader.compression_seen != connection.compression:
-            connection.compression, is_news = reader.compression_seen, True
-        if reader.unread_frames != connection.unread_frames:
-            connection.unread_frames, connection.unread_bytes, is_news = reader.unread_frames, reader.unread_bytes, True
+        if reader.has_news:
+            # What the bytes said about how the connection speaks.
+            reader.has_news, is_news = False, True
+            connection.encoding = reader.encoding or connection.encoding
+            connection.compression = reader.compression_seen or connection.compression
+            connection.unread_frames, connection.unread_bytes = reader.unread_frames, reader.unread_bytes
         if is_news:
             _note_news(connection, outcome)
 

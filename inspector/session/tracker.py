@@ -189,6 +189,8 @@ def _id_at(d: dict[Any, Any], routes: Routes) -> int | None:
     """Return the id to which the first of some routes leads that leads anywhere."""
     for key, below in routes:
         value = d.get(key)
+        if value is None:
+            continue
         for deeper in below:
             value = value.get(deeper) if type(value) is dict else None
         if value is not None:

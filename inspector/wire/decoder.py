@@ -77,6 +77,8 @@ class Decoder:
         self.unread_frames = 0
         """Messages that came after the context was lost."""
         self.unread_bytes = 0
+        self.has_news = False
+        """Whether one of these has changed; reset by the one who takes note of it."""
         self._joined_late = joined_late
         self._read = _READ[plane]
         self._inflater: Zlib | Zstd | None = None
@@ -110,6 +112,7 @@ class Decoder:
             if self.compression is None and not (frame.is_text or frame.from_client) and self.plane is Plane.GATEWAY:
                 # Only what is in no stream is withheld.
                 self.compression, self.compression_seen = Compression.NONE, Compression.NONE.value
+                self.has_news = True
             return [Reading(*_why_withheld(data, number))]
         if not data:
             return [Reading(Undecoded("empty", "the message has no bytes", 0), number, 0)]
@@ -120,9 +123,11 @@ class Decoder:
         if self.lost is not None:
             self.unread_frames += 1
             self.unread_bytes += len(data)
+            self.has_news = True
             return []
         if self.compression is None:
             self.compression_seen = self._settle(data).value
+            self.has_news = True
         if not self._is_stream:
             return [Reading(self._read_alone(frame), number, len(data))]
         return self._read_stream(data, number)
@@ -299,6 +304,7 @@ class Decoder:
                 return Undecoded(error.reason, f"a compressed payload that does not inflate: {error}", error.offset)
             if not from_client and not frame.marks & Mark.INJECTED:
                 self.compression_seen = "payload"
+                self.has_news = True
             if from_client:
                 problems = ("clients must not compress what they send (close 4002)",)
                 refused = True
@@ -334,7 +340,8 @@ class Decoder:
         claimed = self.dialect.encoding
         if claimed != encoding and encoding != self.encoding and claimed in ("json", "etf"):
             problems += (f"the URL says {claimed}, this is {encoding}",)
-        self.encoding = encoding
+        if encoding != self.encoding:
+            self.encoding, self.has_news = encoding, True
         return self._read(value, encoding, data, problems)
 
 
