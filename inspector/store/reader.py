@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ class Reader:
             if payloads:
                 self._add_payloads(events)
             # The severity of a row says whether it is worth looking; a close may have a verdict and no finding.
-            if any(row[-1] for row in found) or any(event.kind is Kind.CLOSE for event in events):
+            if any(map(itemgetter(-1), found)) or Kind.CLOSE in map(attrgetter("kind"), events):
                 self._add_meaning(events)
             return events
 
