@@ -76,7 +76,8 @@ class Reader:
         self.reveal = reveal
         self._db = connect(path)
         self._version = -1
-        self._checked = 0
+        self._checked: dict[str, int] = {}
+        """Up to which row the types of cells were looked at, by the columns."""
         self._chunks: OrderedDict[int, tuple[int, dict[int, bytes], int]] = OrderedDict()
         """By the first row: the last one, payloads by row, and how many bytes these are."""
         self.names = _Names(path, self._db)
@@ -108,24 +109,25 @@ class Reader:
                 self._add_meaning(events)
             return events
 
-    def slice(self, after: int, limit: int) -> int:
+    def slice(self, after: int, limit: int, columns: str = rows.EVENT_COLUMNS) -> int:
         """Return up to which number those should ask in SQL who have seen all rows up to `after`: at most `limit` rows.
 
-        Numbers that no row has do not count. All cells of `event` up to there are of the types that they should be of.
-        Raises CaptureError where one is not.
+        Numbers that no row has do not count. The cells of `event` up to there are of the types that they should be of,
+        in the `columns` that are asked for. Raises CaptureError where one is not.
         """
         upto = self.step(after, limit)
-        if upto > self._checked:
+        checked = self._checked.get(columns, 0)
+        if upto > checked:
             with explained(self.path):
                 bad = self._db.execute(
-                    f"select {rows.EVENT_COLUMNS} from event where id > ? and id <= ? and not {rows.is_sound('event')}"
-                    " limit 1",
-                    (max(after, self._checked), upto),
+                    f"select {rows.EVENT_COLUMNS} from event where id > ? and id <= ?"
+                    f" and not {rows.is_sound('event', columns)} limit 1",
+                    (max(after, checked), upto),
                 ).fetchone()
                 if bad is not None:
                     rows.events_of([bad], unknown_connection)
                     raise BadCell("event", bad[0], "is malformed")
-            self._checked = upto
+            self._checked[columns] = upto
         return upto
 
     def step(self, after: int, limit: int) -> int:
