@@ -169,6 +169,15 @@ class Reader:
             raise damaged(self.path, BadCell("event", last, "has a number out of range"))
         return last
 
+    def before_last(self, limit: int) -> int:
+        """Return the number of the row before the last `limit` ones, 0 where there are no more than those."""
+        sql = "select coalesce((select id from event where id > 0 order by id desc limit 1 offset ?), 0)"
+        return self._one(sql, (min(limit, MAX_ROWS),))
+
+    def count(self) -> int:
+        """Return how many rows there are."""
+        return self._one("select count(*) from event")
+
     def undecoded_frames(self) -> int:
         """Return how many frames were stored but never decoded, because the recorder was killed in between."""
         return self._one(
