@@ -52,17 +52,17 @@ _Entry = tuple[Connection, Decoder | Media]
 
 
 class Outcome(Struct):
-    """What becomes of one happening. Most messages give one row and nothing else."""
+    """What becomes of one happening, or of several. Most messages give one row and nothing else."""
 
     rows: list[Event] = []
-    """None while a payload is still arriving; several where something before it ends with it."""
-    late: Sequence[Finding] = ()
+    """Of one happening: none while a payload is still arriving; several where something before it ends with it."""
+    late: list[Finding] = []
     """What was noticed at rows that were given out before."""
-    verdicts: Sequence[Verdict] = ()
+    verdicts: list[Verdict] = []
     """Verdicts on closes that are new or say more than before; of one close the last holds."""
-    changed: Sequence[Connection] = ()
+    changed: list[Connection] = []
     """Connections of which something new is known. They live on: what is read of one later is newer."""
-    names: Sequence[tuple[int, str]] = ()
+    names: list[tuple[int, str]] = []
     """Ids of guilds and channels with their names, where these came up."""
 
 
@@ -120,14 +120,15 @@ class Pipeline:
         """Return the connections that are open."""
         return [connection for connection, _ in self._open.values()]
 
-    def feed(self, happening: Happening) -> Outcome:
-        """Take in what happened next."""
+    def feed(self, happening: Happening, outcome: Outcome | None = None) -> Outcome:
+        """Take in what happened next. Return what becomes of it, added to `outcome` where that is given."""
+        if outcome is None:
+            outcome = Outcome()
         if type(happening) is StartLimit:
             self._learn(happening)
-            return Outcome()
+            return outcome
         number = self.next_frame
-        self.next_frame += 1
-        outcome = Outcome()
+        self.next_frame = number + 1
         try:
             self._take(happening, number, outcome)
         except Exception as error:
@@ -189,10 +190,8 @@ class Pipeline:
             self._read_all(connection, reader, reader.finish(), last, outcome)
 
     def _take(self, happening: Happening, number: int, outcome: Outcome) -> None:
-        for connection, media in self._media.values():
-            # Packets that have become a row: time has gone on, whatever it was that happened.
-            if ended := media.expire(happening.at_ns):
-                self._read_all(connection, media, ended, Last(number, happening.at_ns, False), outcome)
+        if self._media:
+            self._expire(happening.at_ns, number, outcome)
         if len(self._recordings) > 1 and not isinstance(happening, Opened):
             known = (entries.get(happening.connection) for entries in (self._open, self._left, self._outlived))
             entry = next(filter(None, known), None)
@@ -208,6 +207,12 @@ class Pipeline:
                 self._control(happening, number, outcome)
             case Gap():
                 self._gap(happening, number, outcome)
+
+    def _expire(self, at_ns: int, number: int, outcome: Outcome) -> None:
+        """Make the rows of packets that belong to none later than `at_ns`: time has gone on, whatever happened."""
+        for connection, media in self._media.values():
+            if ended := media.expire(at_ns):
+                self._read_all(connection, media, ended, Last(number, at_ns, False), outcome)
 
     def _unread(self, happening: Happening, number: int, error: Exception, outcome: Outcome) -> None:
         """Make a row for what a bug of ours keeps from being read: nothing that was seen goes without one."""
@@ -355,13 +360,12 @@ class Pipeline:
         is_news = False
         for reading in readings:
             is_news |= self._read(connection, reading, last, outcome)
-        # What the bytes said about how the connection speaks.
-        if reader.encoding is not None and reader.encoding != connection.encoding:
-            connection.encoding, is_news = reader.encoding, True
-        if reader.compression_seen is not None and reader.compression_seen != connection.compression:
-            connection.compression, is_news = reader.compression_seen, True
-        if reader.unread_frames != connection.unread_frames:
-            connection.unread_frames, connection.unread_bytes, is_news = reader.unread_frames, reader.unread_bytes, True
+        if reader.has_news:
+            # What the bytes said about how the connection speaks.
+            reader.has_news, is_news = False, True
+            connection.encoding = reader.encoding or connection.encoding
+            connection.compression = reader.compression_seen or connection.compression
+            connection.unread_frames, connection.unread_bytes = reader.unread_frames, reader.unread_bytes
         if is_news:
             _note_news(connection, outcome)
 
@@ -420,9 +424,9 @@ class Pipeline:
     ) -> None:
         """Ask the rules about a row; to be called before the state takes it in."""
         if verdicts := _step(event, self._rule_engine.examine, connection, event, payload, says, plan, odd):
-            outcome.verdicts = (*outcome.verdicts, *verdicts)
+            outcome.verdicts += verdicts
         if self._rule_engine.late:
-            outcome.late = (*outcome.late, *self._rule_engine.late)
+            outcome.late += self._rule_engine.late
             self._rule_engine.late.clear()
 
     def _payload_row(
@@ -454,7 +458,7 @@ class Pipeline:
         self._add(connection, event, outcome)
         plan = self._tracker.plans.of(plane, last.from_client, payload.op, payload.event)
         if plan.has_names and (names := _step(event, names_in, payload.event or "", payload.d)):
-            outcome.names = (*outcome.names, *names.items())
+            outcome.names += names.items()
         return event, plan
 
     def _undecoded_row(
@@ -484,7 +488,7 @@ class Pipeline:
 
 def _note(connection: Connection, outcome: Outcome) -> None:
     """Say that something new is known of a connection."""
-    outcome.changed = (*outcome.changed, connection)
+    outcome.changed.append(connection)
 
 
 def _note_news(connection: Connection, outcome: Outcome) -> None:

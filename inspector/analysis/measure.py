@@ -77,6 +77,8 @@ GROUP_COLUMNS = (
 """What a group of rows has, in SQL's order: its key, of which `size` is the power of two that its bytes on the wire
 have reached; how many rows they are; sums and the largest of their bytes; the number of the first; when the earliest
 and the latest happened."""
+COUNTED = "id, connection, at, plane, kind, from_client, op, event, wire_bytes, decoded_bytes, answers, latency"
+"""The columns of `event` that are counted, here and in `inspector.analysis.stats`."""
 _GROUPS = f"""
     select {_magnitude()}, event, op, from_client, connection, plane, kind,
         count(*), sum(wire_bytes), sum(decoded_bytes), max(wire_bytes), max(decoded_bytes), min(id) as first,
@@ -262,7 +264,7 @@ class Measures:
 
     def _advance(self, limit: int) -> bool:
         self._last = self._reader.last()
-        after, upto = self._counted, self._reader.slice(self._counted, limit)
+        after, upto = self._counted, self._reader.slice(self._counted, limit, COUNTED)
         if upto > after:
             groups = self._reader.db.execute(_GROUPS, (after, upto)).fetchall()
             newest_ns = self._count_over_time(after, upto)

@@ -15,6 +15,7 @@ from typing import Any
 from inspector.analysis.beats import IS_HEARTBEAT
 from inspector.analysis.connections import close_code
 from inspector.analysis.measure import (
+    COUNTED,
     GROUP_COLUMNS,
     IS_MESSAGE,
     LONGEST_NAME,
@@ -33,6 +34,7 @@ from inspector.query.search import Search
 from inspector.session.state import Connection
 from inspector.store.ids import id_of
 from inspector.store.reader import BATCH, Reader, explained, unknown_connection
+from inspector.store.rows import EVENT_COLUMNS
 
 # Names, rules, and streams of voice packets that are distinguished.
 MOST = 500
@@ -302,7 +304,7 @@ class Survey:
             last = self._reader.last()
             checked = 0
             while checked < last:
-                checked = self._reader.slice(checked, SLICE)
+                checked = self._reader.slice(checked, SLICE, COUNTED if self._search is None else EVENT_COLUMNS)
             ends = self._fetch(_ENDS_OF_ALL) if self._search is not None else []
             if self._search is not None:
                 self._choose(self._search, last, progress)

@@ -1,8 +1,10 @@
 """``--where``: the filter of a command, as a search, and the rows that pass it."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from inspector.cli.output import note
 from inspector.cli.streams import typed
 from inspector.model import Event
 from inspector.protocol.registry import default
@@ -24,16 +26,35 @@ def search_for(where: str) -> "Search | None":
     return Search(parse(typed(where), default()), default())
 
 
-def passing(rows: CaptureRows, search: "Search | None") -> Iterator[Event]:
-    """Yield the rows that pass, all where there is no search. They are found without reading the rest."""
+def passing(rows: CaptureRows, search: "Search | None", limit: int = 0) -> Iterator[Event]:
+    """Yield the last `limit` rows that pass, all where it is 0; all pass where there is no search.
+
+    No others are read. That there are more of them is said first.
+    """
+    reader = rows.reader
     if search is None:
+        rows.after = reader.before_last(limit) if limit else 0
+        if rows.after:
+            _say_more(limit, reader.count())
         yield from rows
         return
-    for step in search.numbers(rows.reader, 0, rows.reader.last()):
-        yield from _events(rows.reader, step.found)
+    last = reader.last()
+    total, kept = 0, deque[int](maxlen=min(limit, last))
+    for step in search.numbers(reader, 0, last):
+        total += len(step.found)
+        kept.extend(step.found)
+        if not limit:
+            yield from _events(reader, step.found)
+    if 0 < limit < total:
+        _say_more(limit, total)
+    yield from _events(reader, list(kept))
     rows.conclude()
     if search.problem:
         rows.notes.append(search.problem)
+
+
+def _say_more(limit: int, total: int) -> None:
+    note(f"showing the last {limit:,} of {total:,} events; --limit 0 shows all")
 
 
 def _events(reader: Reader, numbers: Sequence[int]) -> Iterator[Event]:

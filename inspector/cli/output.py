@@ -8,8 +8,6 @@ import io
 import os
 import shutil
 import sys
-from collections import deque
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -142,21 +140,11 @@ def _to_stderr(line: str) -> None:
         click.echo(line, err=True)
 
 
-def last(events: Iterable[Event], limit: int | None) -> Iterator[Event]:
-    """Yield the last `limit` events, all where it is 0; None: as many as a terminal is good for, all elsewhere."""
+def rows_that_fit(limit: int | None) -> int:
+    """Return how many rows to show at most, 0 for all; where `limit` is None, as many as a terminal is good for."""
     if limit is None:
-        limit = SCREENFUL if sys.stdout.isatty() else 0
-    if limit == 0:
-        yield from events
-        return
-    kept: deque[Event] = deque(maxlen=limit)
-    count = 0
-    for event in events:
-        kept.append(event)
-        count += 1
-    if count > limit:
-        note(f"showing the last {limit:,} of {count:,} events; --limit 0 shows all")
-    yield from kept
+        return SCREENFUL if sys.stdout.isatty() else 0
+    return limit
 
 
 def _can_print(text: str) -> bool:

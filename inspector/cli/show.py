@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from inspector.cli.filtering import passing, search_for
-from inspector.cli.output import Printer, last, note
+from inspector.cli.output import Printer, note, rows_that_fit
 from inspector.cli.reading import as_capture, import_options
 from inspector.errors import UsageError
 from inspector.garbage import without_collector
@@ -84,7 +84,7 @@ def show(
 
             printer.packets = PacketReader(reader, decrypt=decrypt)
         with without_collector():
-            for event in last(passing(rows, search), limit):
+            for event in passing(rows, search, rows_that_fit(limit)):
                 printer.print(event, rows)
         printer.flush()
         for text in rows.notes:

@@ -53,7 +53,10 @@ class RuleEngine:
 
     def is_quiet(self, plan: Plan, connection: Connection, at_ns: int) -> bool:
         """Return whether no rule wants to see a payload that is not odd, so that `examine` would find nothing."""
-        return at_ns - connection.examined_ns < connection.look_ns and not self._rules_for(plan, 0)
+        if at_ns - connection.examined_ns >= connection.look_ns:
+            return False
+        rules = self._planned.get((plan, 0))
+        return not (self._rules_for(plan, 0) if rules is None else rules)
 
     def examine(
         self,

@@ -248,7 +248,7 @@ def _batches(happenings: Iterable[Happening]) -> Iterator[list[Happening]]:
     size, limit = 0, _FIRST_BATCH
     for happening in happenings:
         batch.append(happening)
-        if isinstance(happening, Frame):
+        if type(happening) is Frame:
             size += len(happening.data)
         if len(batch) >= limit or size >= _BATCH_BYTES:
             yield batch

@@ -80,6 +80,12 @@ class OrderedTracks:
             # Until another one's turn has come this track needs no comparing.
             limit_ns = min(heads[0][0] if heads else _NEVER_NS, coming.begins_ns if coming else _NEVER_NS)
             for happening in lane.rest:
+                known, at_ns = lane.lines.get(happening.connection), happening.at_ns
+                if known is not None and known.number == happening.connection and known.last_ns <= at_ns < limit_ns:
+                    # Nearly all of them: there is nothing to put right.
+                    known.last_ns = at_ns
+                    yield happening
+                    continue
                 line, happening = self._placed(lane, happening)
                 if line.last_ns >= limit_ns:
                     heappush(heads, (line.last_ns, place, happening, line, lane))

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from inspector.model import ABSENT, Closed, Event, Finding, Gap, Kind, Mark, Opened, Plane, Undecoded, Verdict
@@ -17,15 +18,16 @@ def line(shown: Shown, raw: bytes | str | None = None, packets: Iterable[dict[st
     `raw`: the frames, for ``--raw`` and for what is undecoded, or a word for why they are not shown (`Presenter.raw`).
     `packets`: of voice media, for ``--packets``.
     """
+    plain = raw is None and packets is None
+    return rendered(shown, _written if plain else partial(_written, raw=raw, packets=packets))
 
-    def written(each: Shown) -> bytes:
-        found = record(each, raw)
-        if packets is not None and each.event.plane is Plane.MEDIA and each.event.kind is Kind.PAYLOAD:
-            found["packets"] = list(packets)
-        # JSON has no number for what is not finite; a decoder makes text of it.
-        return jsontext.line(found, finite=each.event.encoding == "json" and packets is None)
 
-    return rendered(shown, written)
+def _written(shown: Shown, raw: bytes | str | None = None, packets: Iterable[dict[str, Any]] | None = None) -> bytes:
+    found = record(shown, raw)
+    if packets is not None and shown.event.plane is Plane.MEDIA and shown.event.kind is Kind.PAYLOAD:
+        found["packets"] = list(packets)
+    # JSON has no number for what is not finite; a decoder makes text of it.
+    return jsontext.line(found, finite=shown.event.encoding == "json" and packets is None)
 
 
 def record(shown: Shown, raw: bytes | str | None = None) -> dict[str, Any]:

@@ -6,9 +6,10 @@ says so in its summary, and keeps its number, its time and its direction.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from inspector.faults import is_ours, marked, place_of
 from inspector.model import ABSENT, Event, Kind, Mark, Payload, Plane
@@ -22,12 +23,8 @@ from inspector.wire.decoder import read_payload
 _NOTHING = bytes(byte if byte in b" \t\r\n" else ord("*") for byte in range(256))
 
 
-@dataclass(slots=True)
-class Shown:
-    """One row as people and programs get to see it.
-
-    Nobody changes one; it is not frozen as making a frozen one takes four times as long, and there is one for each row.
-    """
+class Shown(Struct):
+    """One row as people and programs get to see it. Nobody changes one."""
 
     event: Event
     name: str | None
@@ -36,7 +33,7 @@ class Shown:
     """One line in words, inert."""
     d: Any = ABSENT
     """The body, with its secrets masked."""
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = {}
     close: CloseCode | None = None
     """What the tables say of a close's code."""
     fault: str = ""

@@ -50,9 +50,11 @@ class CaptureRows:
         self.reader = reader
         self.names = reader.names
         self.notes: list[str] = []
+        self.after = 0
+        """The rows up to this number are left out."""
 
     def __iter__(self) -> Iterator[Event]:
-        yield from self.reader.all_events()
+        yield from self.reader.all_events(self.after)
         self.conclude()
 
     def conclude(self) -> None:

@@ -155,6 +155,7 @@ class Media:
 
     encoding = compression_seen = None
     unread_frames = unread_bytes = 0
+    has_news = False
 
     def __init__(self, find_voice: Callable[[int | None], Connection | None]) -> None:
         self._find_voice = find_voice

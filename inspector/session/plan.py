@@ -11,6 +11,7 @@ from typing import Any
 
 from inspector.model import Event, Payload, Plane
 from inspector.protocol.registry import Registry
+from inspector.protocol.snowflake import number_of
 from inspector.session import messages
 from inspector.session.messages import Message
 from inspector.session.phases import CONNECTION_PHASES, DISPATCHES
@@ -18,8 +19,8 @@ from inspector.session.state import Connection
 from inspector.session.summarize import NAMING_EVENTS
 from inspector.session.world import World
 
-Routes = tuple[tuple[str, tuple[str, ...]], ...]
-"""Ways to a value, the likeliest first: its key in ``d``, then the keys below that."""
+IdOf = Callable[[dict[Any, Any]], int | None]
+"""Finds an id in a body."""
 Step = Callable[[World, Connection, Event, Message | None], str | None]
 """What a payload does to the state; returns a note for its row."""
 Key = int | str | None
@@ -84,8 +85,8 @@ class Plan:
     """It carries an event."""
     has_form: bool
     """It is an event of the main gateway, whose form is watched."""
-    routes: tuple[Routes, Routes, Routes]
-    """To the ids of its guild, channel and user."""
+    ids: tuple[IdOf, IdOf, IdOf]
+    """What finds the ids of its guild, channel and user."""
     read: Callable[[Event, Any], Message] | None
     """What it says that sessions are made of."""
     step: Step | None
@@ -191,7 +192,7 @@ class Plans:
             event,
             is_dispatch,
             has_form=is_event,
-            routes=_routes(row.ids if row is not None else {}),
+            ids=_ids(row.ids if row is not None else {}),
             read=messages.READERS.get(triple),
             step=self._steps.get(triple),
             moves=triple in self._moving,
@@ -202,13 +203,31 @@ class Plans:
         )
 
 
-def _routes(own: Mapping[str, str]) -> tuple[Routes, Routes, Routes]:
-    """Return how an event's ids are found; `own` are paths that stand in for the usual ones."""
-    guild, channel, user = (
-        tuple((key, tuple(below)) for key, *below in (path.split(".") for path in paths))
-        for paths in ((own[kind],) if kind in own else usual for kind, usual in _DEFAULT_PATHS.items())
-    )
+def _ids(own: Mapping[str, str]) -> tuple[IdOf, IdOf, IdOf]:
+    """Return what finds an event's ids; `own` are paths that stand in for the usual ones."""
+    guild, channel, user = (_id_at((own[kind],) if kind in own else usual) for kind, usual in _DEFAULT_PATHS.items())
     return guild, channel, user
+
+
+def _id_at(paths: tuple[str, ...]) -> IdOf:
+    """Return what finds the id to which the first of some paths leads that leads anywhere; most are of one key."""
+    if len(paths) == 1 and "." not in paths[0]:
+        (name,) = paths
+        return lambda d: number_of(d.get(name))
+    routes = tuple((key, tuple(below)) for key, *below in (path.split(".") for path in paths))
+
+    def find(d: dict[Any, Any]) -> int | None:
+        for key, below in routes:
+            value = d.get(key)
+            if value is None:
+                continue
+            for deeper in below:
+                value = value.get(deeper) if type(value) is dict else None
+            if value is not None:
+                return number_of(value)
+        return None
+
+    return find
 
 
 def is_stray(event: Event, shard: tuple[int, int]) -> bool:

@@ -16,7 +16,7 @@ from inspector.session.intents import comes_anyway, is_blank
 from inspector.session.messages import At, Message
 from inspector.session.paces import start_pace
 from inspector.session.phases import connection_phase
-from inspector.session.plan import MAYBE_BLANK, NEW_FORM, STRAY, UNASKED, Key, Plan, Plans, Routes, Step
+from inspector.session.plan import MAYBE_BLANK, NEW_FORM, STRAY, UNASKED, Key, Plan, Plans, Step
 from inspector.session.redact import is_lost
 from inspector.session.state import LOOK_NS, LOOKS, MAX_LOOK_NS, SEND_WINDOW_NS, Connection, Sent, remember
 from inspector.session.watches import RETURN, VOICE_CONNECTION, VOICE_SERVER
@@ -43,8 +43,8 @@ class Tracker:
     def locate(self, plan: Plan, event: Event, d: Any) -> None:
         """Write into `event` what it is about: the ids of its guild, channel and user."""
         if type(d) is dict:
-            guild, channel, user = plan.routes
-            event.guild_id, event.channel_id, event.user_id = _id_at(d, guild), _id_at(d, channel), _id_at(d, user)
+            guild, channel, user = plan.ids
+            event.guild_id, event.channel_id, event.user_id = guild(d), channel(d), user(d)
 
     def opened(self, connection: Connection, event: Event) -> None:
         """Take in a new connection; one that was refused too."""
@@ -184,17 +184,6 @@ class Tracker:
                 _destroy(session, "destroyed", event)
             else:
                 session.transition("dropped")
-
-
-def _id_at(d: dict[Any, Any], routes: Routes) -> int | None:
-    """Return the id to which the first of some routes leads that leads anywhere."""
-    for key, below in routes:
-        value = d.get(key)
-        for deeper in below:
-            value = value.get(deeper) if type(value) is dict else None
-        if value is not None:
-            return snowflake.number_of(value)
-    return None
 
 
 def _count_send(connection: Connection, event: Event, problem: str) -> None:

@@ -3,6 +3,7 @@
 import struct
 import threading
 from collections.abc import Iterable
+from itertools import chain
 
 import zstandard
 
@@ -34,7 +35,9 @@ _tools = _Tools()
 
 def pack(payloads: Iterable[tuple[int, bytes]]) -> bytes:
     """Return one chunk of `payloads`, each an event id with its bytes."""
-    return _tools.compressor.compress(b"".join(_RECORD.pack(event, len(data)) + data for event, data in payloads))
+    events, bodies = zip(*payloads, strict=True)
+    heads = map(_RECORD.pack, events, map(len, bodies))
+    return _tools.compressor.compress(b"".join(chain.from_iterable(zip(heads, bodies, strict=True))))
 
 
 def unpack(chunk: bytes) -> dict[int, bytes]:

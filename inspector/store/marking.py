@@ -28,6 +28,9 @@ class Mask:
         """Return `happening` as it is to be stored."""
         match happening:
             case Frame():
+                decoder = self._open.get(happening.connection)
+                if decoder is not None and decoder.is_of_stream(happening) and not happening.forwarded:
+                    return happening
                 return self._mask_frame(happening)
             case Opened():
                 if happening.refusal is None:
@@ -43,9 +46,6 @@ class Mask:
         return happening
 
     def _mask_frame(self, frame: Frame) -> Frame:
-        decoder = self._open.get(frame.connection)
-        if decoder is not None and decoder.is_of_stream(frame) and not frame.forwarded:
-            return frame
         is_withheld = frame.marks is not Mark.NONE and frame.marks & Mark.WITHHELD
         data = frame.data if is_withheld else self._masked(frame)
         forwarded = self._forwarded(frame)

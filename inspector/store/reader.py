@@ -9,6 +9,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ class Reader:
         self.reveal = reveal
         self._db = connect(path)
         self._version = -1
-        self._checked = 0
+        self._checked: dict[str, int] = {}
+        """Up to which row the types of cells were looked at, by the columns."""
         self._chunks: OrderedDict[int, tuple[int, dict[int, bytes], int]] = OrderedDict()
         """By the first row: the last one, payloads by row, and how many bytes these are."""
         self.names = _Names(path, self._db)
@@ -104,28 +106,29 @@ class Reader:
             if payloads:
                 self._add_payloads(events)
             # The severity of a row says whether it is worth looking; a close may have a verdict and no finding.
-            if any(row[-1] for row in found) or any(event.kind is Kind.CLOSE for event in events):
+            if any(map(itemgetter(-1), found)) or Kind.CLOSE in map(attrgetter("kind"), events):
                 self._add_meaning(events)
             return events
 
-    def slice(self, after: int, limit: int) -> int:
+    def slice(self, after: int, limit: int, columns: str = rows.EVENT_COLUMNS) -> int:
         """Return up to which number those should ask in SQL who have seen all rows up to `after`: at most `limit` rows.
 
-        Numbers that no row has do not count. All cells of `event` up to there are of the types that they should be of.
-        Raises CaptureError where one is not.
+        Numbers that no row has do not count. The cells of `event` up to there are of the types that they should be of,
+        in the `columns` that are asked for. Raises CaptureError where one is not.
         """
         upto = self.step(after, limit)
-        if upto > self._checked:
+        checked = self._checked.get(columns, 0)
+        if upto > checked:
             with explained(self.path):
                 bad = self._db.execute(
-                    f"select {rows.EVENT_COLUMNS} from event where id > ? and id <= ? and not {rows.is_sound('event')}"
-                    " limit 1",
-                    (max(after, self._checked), upto),
+                    f"select {rows.EVENT_COLUMNS} from event where id > ? and id <= ?"
+                    f" and not {rows.is_sound('event', columns)} limit 1",
+                    (max(after, checked), upto),
                 ).fetchone()
                 if bad is not None:
                     rows.events_of([bad], unknown_connection)
                     raise BadCell("event", bad[0], "is malformed")
-            self._checked = upto
+            self._checked[columns] = upto
         return upto
 
     def step(self, after: int, limit: int) -> int:
@@ -166,6 +169,15 @@ class Reader:
         if last > MAX_ROWS:
             raise damaged(self.path, BadCell("event", last, "has a number out of range"))
         return last
+
+    def before_last(self, limit: int) -> int:
+        """Return the number of the row before the last `limit` ones, 0 where there are no more than those."""
+        sql = "select coalesce((select id from event where id > 0 order by id desc limit 1 offset ?), 0)"
+        return self._one(sql, (min(limit, MAX_ROWS),))
+
+    def count(self) -> int:
+        """Return how many rows there are."""
+        return self._one("select count(*) from event")
 
     def undecoded_frames(self) -> int:
         """Return how many frames were stored but never decoded, because the recorder was killed in between."""

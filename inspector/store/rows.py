@@ -2,10 +2,10 @@
 
 import json
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import repeat
+from itertools import groupby, repeat
 from typing import Any
 
 from inspector.inert import inert
@@ -27,6 +27,7 @@ from inspector.model import (
     Undecoded,
     Verdict,
 )
+from inspector.protocol.snowflake import LARGEST
 from inspector.session.redact import mask_text
 from inspector.session.state import Connection
 from inspector.store.cells import (
@@ -59,6 +60,12 @@ EVENT_COLUMNS = (
     " decoded_bytes, encoding, marks, guild_id, channel_id, user_id, reason, offset, note, answers,"
     " latency, severity"
 )
+# Those of a payload of which there is nothing more to say, and what it has in the others.
+_PLAIN_COLUMNS = (
+    "id, connection, at, plane, from_client, first_frame, last_frame, op, event, seq, wire_bytes, decoded_bytes,"
+    " encoding, guild_id, channel_id, user_id"
+)
+_SAME: dict[str, int | str] = {"kind": Kind.PAYLOAD.value, "marks": 0, "severity": 0}
 FINDING_COLUMNS = "event, rule, severity, text, evidence"
 VERDICT_COLUMNS = "event, cause, evidence, reconnect, resume, advice, was_right, then_did, then_event"
 
@@ -134,17 +141,24 @@ _SIDES = ("client", "server", "proxy", None)
 # What says which side.
 _FLAGS = {0: False, 1: True, None: None}
 _LAST_SEVERITY = max(Severity)
+# What SQLite stores as null, as it has no NaN. Python's sqlite3 first seeks an adapter for None, as long as it takes to
+# bind three numbers.
+_NULL = float("nan")
 # Characters of the longest name that is remembered.
 _LONGEST_WORD = 64
 
 
-def is_sound(alias: str) -> str:
-    """Return the condition, in SQL, under which all cells of a row of `event` are as `events_of` wants them.
+def is_sound(alias: str, columns: str = EVENT_COLUMNS) -> str:
+    """Return the condition, in SQL, under which the cells of a row of `event` are as `events_of` wants them.
 
-    It is true or not, never null. A microsecond a row: bit operations are cheaper than typeof.
+    `columns`: which of them are looked at. It is true or not, never null. A microsecond a row, for all of them: bit
+    operations are cheaper than typeof.
     """
     checks = []
+    wanted = columns.split(", ")
     for name, types in _TYPES["event"].items():
+        if name not in wanted:
+            continue
         cell = f"{alias}.{name}"
         if types is NUMBER:
             # Null if it is null, which the constraint forbids; so SQLite would take `is not null` for granted.
@@ -158,15 +172,21 @@ def is_sound(alias: str) -> str:
         else:
             checks.append(f"typeof({cell}) in " + ("('text')" if types is TEXT else "('text', 'null')"))
     for name, values in (("plane", _PLANES), ("kind", _KINDS)):
-        checks.append(f"{alias}.{name} in ({', '.join(map(repr, values))})")
-    checks.append(f"ifnull({alias}.from_client in (0, 1), 1)")
+        if name in wanted:
+            checks.append(f"{alias}.{name} in ({', '.join(map(repr, values))})")
+    if "from_client" in wanted:
+        checks.append(f"ifnull({alias}.from_client in (0, 1), 1)")
     return f"({' and '.join(checks)}) is true"
 
 
-def insert(table: str, columns: str, *, replace: bool = False) -> str:
-    """Return the statement that inserts a row; one that is there already is an error unless `replace`."""
-    marks = ", ".join("?" * (columns.count(",") + 1))
-    return f"insert {'or replace ' if replace else ''}into {table} ({columns}) values ({marks})"
+def insert(table: str, columns: str, *, replace: bool = False, same: Mapping[str, int | str] = {}) -> str:
+    """Return the statement that inserts a row; one that is there already is an error unless `replace`.
+
+    `same`: what all rows have in further columns.
+    """
+    names = ", ".join((columns, *same))
+    cells = ", ".join(["?"] * (columns.count(",") + 1) + list(map(repr, same.values())))
+    return f"insert {'or replace ' if replace else ''}into {table} ({names}) values ({cells})"
 
 
 def connection_row(connection: Connection) -> SqlRow:
@@ -243,8 +263,9 @@ def frame_row(number: int, happening: Numbered) -> SqlRow:
         case Frame():
             # Nearly all are messages, and hardly any is marked.
             marks = 0 if happening.marks is Mark.NONE else int(happening.marks)
-            from_client, is_text, data = int(happening.from_client), int(happening.is_text), happening.data
-            return (number, connection, at_ns, _MESSAGE, from_client, is_text, marks, data, happening.forwarded)
+            forwarded = _NULL if happening.forwarded is None else happening.forwarded
+            from_client, is_text = 1 if happening.from_client else 0, 1 if happening.is_text else 0
+            return (number, connection, at_ns, _MESSAGE, from_client, is_text, marks, happening.data, forwarded)
         case Opened():
             return (number, connection, at_ns, _OPEN, None, None, 0, None, None)
         case Control():
@@ -298,10 +319,7 @@ def happening_of(row: SqlRow, connection: Connection) -> Numbered:
 
 
 def event_row(event: Event) -> SqlRow:
-    """Return `event` in the order of `EVENT_COLUMNS`.
-
-    Every message passes here, so it asks for what most have not before it calls for what some have.
-    """
+    """Return `event` in the order of `EVENT_COLUMNS`."""
     op, undecoded, gap, closed = event.op, event.undecoded, event.gap, event.closed
     reason, offset, note = None, None, event.note
     if undecoded is not None:
@@ -312,9 +330,8 @@ def event_row(event: Event) -> SqlRow:
         event.n,
         event.connection,
         event.at_ns,
-        # The same as `value`, which is a property and takes five times as long.
-        event.plane._value_,
-        event.kind._value_,
+        event.plane.value,
+        event.kind.value,
         event.from_client,
         event.first_frame,
         event.last_frame,
@@ -325,7 +342,7 @@ def event_row(event: Event) -> SqlRow:
         event.wire_bytes,
         event.decoded_bytes,
         event.encoding,
-        0 if event.marks is Mark.NONE else int(event.marks),
+        int(event.marks),
         cell_of(event.guild_id),
         cell_of(event.channel_id),
         cell_of(event.user_id),
@@ -335,6 +352,54 @@ def event_row(event: Event) -> SqlRow:
         event.answers,
         event.latency_ns,
         int(event.findings[0].severity) if event.findings else 0,
+    )
+
+
+_INSERT_EVENTS = {
+    EVENT_COLUMNS.count(",") + 1: insert("event", EVENT_COLUMNS),
+    _PLAIN_COLUMNS.count(",") + 1: insert("event", _PLAIN_COLUMNS, same=_SAME),
+}
+"""By the number of cells of a row."""
+
+
+def event_inserts(events: Iterable[Event]) -> Iterator[tuple[str, Iterator[SqlRow]]]:
+    """Yield the statements that insert `events`, in order, each with rows for it."""
+    for width, some in groupby(map(_narrow_row, events), len):
+        yield _INSERT_EVENTS[width], some
+
+
+def _narrow_row(event: Event) -> SqlRow:
+    """Return `event` in the order of `_PLAIN_COLUMNS` where nothing is in the others, as with nearly all."""
+    if (
+        event.kind is not Kind.PAYLOAD
+        or event.findings
+        or event.note is not None
+        or event.answers is not None
+        or event.latency_ns is not None
+        or event.marks is not Mark.NONE
+    ):
+        return event_row(event)
+    op, name, seq = event.op, event.event, event.seq
+    guild, channel, user = event.guild_id, event.channel_id, event.user_id
+    return (
+        event.n,
+        event.connection,
+        event.at_ns,
+        # The same as `value`, which is a property and takes five times as long.
+        event.plane._value_,
+        # sqlite3 seeks an adapter for truths, too.
+        1 if event.from_client else 0,
+        event.first_frame,
+        event.last_frame,
+        op if op is None or isinstance(op, int) else _word(op),
+        name and _word(name),
+        _NULL if seq is None else seq,
+        event.wire_bytes,
+        event.decoded_bytes,
+        event.encoding,
+        _NULL if guild is None else guild if 0 <= guild <= LARGEST else cell_of(guild),
+        _NULL if channel is None else channel if 0 <= channel <= LARGEST else cell_of(channel),
+        _NULL if user is None else user if 0 <= user <= LARGEST else cell_of(user),
     )
 
 

@@ -7,9 +7,11 @@ import json
 import os
 import secrets
 import sqlite3
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,6 @@ MOST_UNREPORTED = 100
 
 _INSERT_CONNECTION = rows.insert("connection", rows.CONNECTION_COLUMNS, replace=True)
 _INSERT_FRAME = rows.insert("frame", rows.FRAME_COLUMNS)
-_INSERT_EVENT = rows.insert("event", rows.EVENT_COLUMNS)
 _INSERT_FINDING = rows.insert("finding", rows.FINDING_COLUMNS)
 _INSERT_VERDICT = rows.insert("verdict", rows.VERDICT_COLUMNS, replace=True)
 _ADD_MISSING = (
@@ -99,7 +100,8 @@ class Writer:
         self._payloads: Payloads = []
         self._in_tail = 0
         self._shift = NO_SHIFT
-        self._tally = Tally()
+        # What is worth nothing before it is finished is never continued in another file.
+        self._tally = None if bulk else Tally()
         self._origin = Path(os.path.abspath(path))
         self._part = 1
         self._made_by, self._source = made_by, source
@@ -154,11 +156,12 @@ class Writer:
 
     def hold(self, happenings: Iterable[Happening]) -> None:
         """Take `happenings` in, to be stored with the next `write`."""
-        mask, followed = self._mask, self._trailers.followed
+        mask, followed, tally = self._mask, self._trailers.followed, self._tally
+        add_frame, wait, shift = self._frames.append, self._waiting.append, self._shift.frames
         for happening in happenings:
             if type(happening) is StartLimit:
                 # The rules hear of it in its turn.
-                self._waiting.append(happening)
+                wait(happening)
                 self._limits.append(happening)
                 continue
             if type(happening) is Frame:
@@ -168,10 +171,13 @@ class Writer:
                 self._trailers.follow(happening)
             if mask is not None:
                 happening = mask(happening)
-            self._frames.append(rows.frame_row(self.next_frame - self._shift.frames, happening))
-            self._tally.add(happening)
-            self._waiting.append(happening)
+            add_frame(rows.frame_row(self.next_frame - shift, happening))
             self.next_frame += 1
+            wait(happening)
+            if tally is not None:
+                tally.add(happening)
+            if type(happening) is Frame:
+                continue
             # A frame stored raw must find its connection, should we be killed before it is decoded.
             if isinstance(happening, Opened):
                 self._connections[happening.connection] = Connection.of(happening)
@@ -278,13 +284,14 @@ class Writer:
         meta = {"recording": self._recording, "part": str(self._part)}
         if before is not None:
             meta["continues"] = str(before)
-            if not is_copy:
+            if not is_copy and self._tally is not None:
                 meta["lost"] = json.dumps(self._tally.ended)
         with self._transaction():
             self._db.executemany("insert or replace into meta values (?, ?)", meta.items())
 
     def _start_over(self) -> None:
         """Fill a new file with what must be known to continue: the open connections, and what of them is missing."""
+        assert self._tally is not None
         opened = sorted(self._pipeline.connections, key=lambda connection: connection.opened.at_ns)
         lost = self._tally.without(self._frames)
         gaps = [gap for connection in opened if (gap := lost.gap(connection.id, self._pipeline.last_at_ns)) is not None]
@@ -343,35 +350,29 @@ class Writer:
 
     def _derive(self) -> list[Event]:
         """Decode a batch of what waits for it."""
-        events: list[Event] = []
-        for _ in range(min(len(self._waiting), self._batch)):
-            outcome = self._pipeline.feed(self._waiting.popleft())
+        outcome = Outcome()
+        feed, next_one = self._pipeline.feed, self._waiting.popleft
+        try:
+            for _ in range(min(len(self._waiting), self._batch)):
+                feed(next_one(), outcome)
+        finally:
             self._keep(outcome)
-            events += outcome.rows
-        return events
+        return outcome.rows
 
     def _keep(self, outcome: Outcome) -> None:
         """Hold what the pipeline made until the next save."""
-        shift = self._shift
-        for event in outcome.rows:
-            if shift is not NO_SHIFT:
-                shift.event(event)
-            self._events.append(event)
-            if event.payload is not None:
-                self._payloads.append((event.n, event.payload))
-            if event.findings:
-                self._findings += event.findings
-        # Hardly any has more than its row.
-        if outcome.late:
-            self._unreported.extend(outcome.late)
-            self._late += (found for each in outcome.late if (found := shift.finding(each)) is not None)
-        if outcome.verdicts:
-            shifted = map(shift.verdict, outcome.verdicts)
-            self._verdicts |= {verdict.event: verdict for verdict in shifted if verdict is not None}
-        if outcome.changed:
-            self._connections |= {connection.id: connection for connection in outcome.changed}
-        if outcome.names:
-            self._names.update(outcome.names)
+        shift, events = self._shift, outcome.rows
+        if shift is not NO_SHIFT:
+            events = list(map(shift.event, events))
+        self._events += events
+        self._payloads += [(event.n, event.payload) for event in events if event.payload is not None]
+        self._findings += [finding for event in events if event.findings for finding in event.findings]
+        self._unreported.extend(outcome.late)
+        self._late += (found for each in outcome.late if (found := shift.finding(each)) is not None)
+        shifted = map(shift.verdict, outcome.verdicts)
+        self._verdicts |= {verdict.event: verdict for verdict in shifted if verdict is not None}
+        self._connections |= {connection.id: connection for connection in outcome.changed}
+        self._names.update(outcome.names)
 
     def _save(self, *, all_payloads: bool = False) -> None:
         with self._transaction():
@@ -392,7 +393,8 @@ class Writer:
             kept = dict(self._db.execute("select key, value from meta where key = ?", (limits.KEY,)).fetchall())
             told = limits.written([*limits.limits_in(kept), *self._limits])
             self._db.execute("insert or replace into meta values (?, ?)", (limits.KEY, told))
-        self._db.executemany(_INSERT_EVENT, map(rows.event_row, self._events))
+        for statement, some in rows.event_inserts(self._events):
+            self._db.executemany(statement, some)
         self._db.executemany(_INSERT_FINDING, map(rows.finding_row, self._findings + self._late))
         self._db.executemany(_INSERT_VERDICT, map(rows.verdict_row, self._verdicts.values()))
         self._db.executemany(
@@ -470,15 +472,14 @@ def _list(text: object) -> list[Any]:
 def _cut(payloads: Payloads, everything: bool) -> tuple[list[Payloads], Payloads]:
     """Cut `payloads` into full chunks and the rest; with `everything` the rest is a chunk too."""
     chunks: list[Payloads] = []
-    chunk: Payloads = []
-    size = 0
-    for payload in payloads:
-        chunk.append(payload)
-        size += len(payload[1])
-        if len(chunk) >= CHUNK_EVENTS or size >= CHUNK_BYTES:
-            chunks.append(chunk)
-            chunk, size = [], 0
-    if everything and chunk:
-        chunks.append(chunk)
-        chunk = []
-    return chunks, chunk
+    # Bytes up to and with each.
+    sizes = list(accumulate([len(data) for _, data in payloads]))
+    begin = before = 0
+    while True:
+        end = min(begin + CHUNK_EVENTS, bisect_left(sizes, before + CHUNK_BYTES, begin) + 1)
+        if end > len(payloads):
+            break
+        chunks.append(payloads[begin:end])
+        begin, before = end, sizes[end - 1]
+    rest = payloads[begin:]
+    return ([*chunks, rest], []) if everything and rest else (chunks, rest)

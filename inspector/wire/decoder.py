@@ -31,6 +31,8 @@ MAX_EXTRA = 1000
 
 # Lists and objects in each other that are surely read as the long way reads them: orjson takes 1024.
 _LEVELS = 1000
+# Bytes of a text that cannot nest deeper.
+_SHALLOW = 2 * _LEVELS
 _ZLIB_FLUSH = b"\x00\x00\xff\xff"
 _MISSING = object()
 _STREAMS = (Compression.ZLIB, Compression.ZSTD)
@@ -66,6 +68,8 @@ class Decoder:
         """The encoding seen on the wire; None until the first payload."""
         self.compression: Compression | None = None
         """The transport compression seen on the wire; None until the server's first binary message."""
+        self._is_stream = False
+        """Whether that makes one stream of all of the server's messages."""
         self.compression_seen: str | None = None
         """The same in a word, or ``payload`` where single payloads were compressed."""
         self.lost: Undecoded | None = None
@@ -73,6 +77,8 @@ class Decoder:
         self.unread_frames = 0
         """Messages that came after the context was lost."""
         self.unread_bytes = 0
+        self.has_news = False
+        """Whether one of these has changed; reset by the one who takes note of it."""
         self._joined_late = joined_late
         self._read = _READ[plane]
         self._inflater: Zlib | Zstd | None = None
@@ -96,12 +102,17 @@ class Decoder:
         `number` is the frame's place in the recording; it comes back in `Reading.first_frame`.
         """
         data, marks = frame.data, frame.marks
+        if self._inflater is not None and data and marks is Mark.NONE and not (frame.is_text or frame.from_client):
+            # Nearly every message, of those that are compressed.
+            self._budget.receive(len(data))
+            return self._read_stream(data, number)
         # Arithmetic with flags takes as long as parsing a small message, and hardly any frame has one.
         marked = marks is not Mark.NONE
         if marked and marks & Mark.WITHHELD:
             if self.compression is None and not (frame.is_text or frame.from_client) and self.plane is Plane.GATEWAY:
                 # Only what is in no stream is withheld.
                 self.compression, self.compression_seen = Compression.NONE, Compression.NONE.value
+                self.has_news = True
             return [Reading(*_why_withheld(data, number))]
         if not data:
             return [Reading(Undecoded("empty", "the message has no bytes", 0), number, 0)]
@@ -112,18 +123,18 @@ class Decoder:
         if self.lost is not None:
             self.unread_frames += 1
             self.unread_bytes += len(data)
+            self.has_news = True
             return []
         if self.compression is None:
-            self.compression = self._choose(data)
-            self.compression_seen = self.compression.value
-        if self.compression is Compression.NONE:
+            self.compression_seen = self._settle(data).value
+            self.has_news = True
+        if not self._is_stream:
             return [Reading(self._read_alone(frame), number, len(data))]
         return self._read_stream(data, number)
 
     def is_of_stream(self, frame: Frame) -> bool:
         """Return whether a message surely is part of the server's compressed stream: nothing is to be done alone."""
-        is_own = self.compression in _STREAMS and not (frame.is_text or frame.from_client)
-        return is_own and frame.marks is Mark.NONE and self.plane is Plane.GATEWAY
+        return self._is_stream and not (frame.is_text or frame.from_client) and frame.marks is Mark.NONE
 
     @property
     def is_between_payloads(self) -> bool:
@@ -139,8 +150,9 @@ class Decoder:
             return Undecoded("empty", "the message has no bytes", 0)
         injected = frame.marks is not Mark.NONE and frame.marks & Mark.INJECTED
         if not (frame.is_text or frame.from_client or injected or self.plane is not Plane.GATEWAY):
-            self.compression = self.compression or self._choose(frame.data)
-            if self.compression is not Compression.NONE:
+            if self.compression is None:
+                self._settle(frame.data)
+            if self._is_stream:
                 return None
         return self._read_alone(frame)
 
@@ -168,6 +180,11 @@ class Decoder:
             self.lost = self.lost or Undecoded("missing", _LOST["missing"])
             self._inflater = None
 
+    def _settle(self, data: bytes) -> Compression:
+        self.compression = self._choose(data)
+        self._is_stream = self.compression in _STREAMS
+        return self.compression
+
     def _choose(self, data: bytes) -> Compression:
         """Decide the server's transport compression from its first binary message, else from the URL."""
         claimed, seen = self.dialect.compression, sniff(data)
@@ -188,28 +205,30 @@ class Decoder:
     def _read_stream(self, data: bytes, number: int) -> list[Reading]:
         if self._inflater is None:
             self._inflater = Zlib() if self.compression is Compression.ZLIB else Zstd()
+        size = len(data)
         begins = not self._held and not self._held_wire
-        if begins:
-            self._held_first = number
-        self._held_wire += len(data)
         try:
             out = self._budget.inflate(self._inflater.feed, data, held=len(self._held))
         except InflateError as error:
-            return self._lose(error)
+            return self._lose(error, number if begins else self._held_first, self._held_wire + size)
+        is_whole = True
         if self.compression is Compression.ZLIB:
             # A payload ends with a sync flush. The four bytes can also stand inside a message, or be cut by one.
-            self._tail = data[-4:] if len(data) >= 4 else (self._tail + data)[-4:]
-            if self._tail != _ZLIB_FLUSH:
-                self._held += out
-                return []
-        if begins and (payload := self._read_shortly(out)) is not None:
-            self._held_wire = 0
-            return [Reading(payload, number, len(data))]
+            self._tail = data[-4:] if size >= 4 else (self._tail + data)[-4:]
+            is_whole = self._tail == _ZLIB_FLUSH
+        if begins and is_whole and self.encoding == "json" and (payload := read_shortly(out)) is not None:
+            return [Reading(payload, number, size)]
+        if begins:
+            self._held_first = number
+        self._held_wire += size
+        if not is_whole:
+            self._held += out
+            return []
         if self._held and self._is_payload(out):
             # So what was held back is broken, and nothing will ever complete it.
-            self._held_wire -= len(data)
+            self._held_wire -= size
             broken = self._give_up("another payload began")
-            self._held_first, self._held_wire = number, len(data)
+            self._held_first, self._held_wire = number, size
             return broken + self._take(out, number)
         return self._take(out, number)
 
@@ -262,10 +281,10 @@ class Decoder:
             self._forget()
         return readings
 
-    def _lose(self, error: InflateError) -> list[Reading]:
+    def _lose(self, error: InflateError, first: int, wire: int) -> list[Reading]:
         reason = "joined-late" if self._joined_late and error.reason == "corrupt" else error.reason
         self.lost = Undecoded(reason, _LOST.get(reason, "{0}").format(error), error.offset)
-        reading = Reading(self.lost, self._held_first, self._held_wire)
+        reading = Reading(self.lost, first, wire)
         self._forget()
         self._inflater = None
         return [reading]
@@ -290,6 +309,7 @@ class Decoder:
                 return Undecoded(error.reason, f"a compressed payload that does not inflate: {error}", error.offset)
             if not from_client and not frame.marks & Mark.INJECTED:
                 self.compression_seen = "payload"
+                self.has_news = True
             if from_client:
                 problems = ("clients must not compress what they send (close 4002)",)
                 refused = True
@@ -325,7 +345,8 @@ class Decoder:
         claimed = self.dialect.encoding
         if claimed != encoding and encoding != self.encoding and claimed in ("json", "etf"):
             problems += (f"the URL says {claimed}, this is {encoding}",)
-        self.encoding = encoding
+        if encoding != self.encoding:
+            self.encoding, self.has_news = encoding, True
         return self._read(value, encoding, data, problems)
 
 
@@ -366,7 +387,7 @@ def read_shortly(text: bytes) -> Payload | None:
     It leads to what the long way does in half the time, or to None: where the text is anything but one JSON object with
     the envelope's keys, each as it should be; or may hold more than is allowed, which the long way finds out.
     """
-    if len(text) > 2 * _LEVELS and (len(text) > 2 * jsontext.MAX_VALUES or _may_nest_deep(text)):
+    if len(text) > _SHALLOW and (len(text) > 2 * jsontext.MAX_VALUES or _may_nest_deep(text)):
         return None
     try:
         read = _envelope(text)

@@ -117,6 +117,8 @@ class _Stream:
 
     def __init__(self) -> None:
         self._context = self._new_context()
+        self._missing = self._longest_header
+        """Bytes that `_header` can still take."""
 
     @property
     def ended(self) -> bool:
@@ -138,10 +140,9 @@ class _Stream:
                 if context.eof:
                     context = self._after_end()
                 # Nearly every message is one step, and is not copied.
-                step = data if size <= _STEP and not at else data[at : at + _STEP]
-                if len(self._header) < self._longest_header:
-                    self._header += step[: self._longest_header - len(self._header)]
-                    self._check_header()
+                step = data if not at and size <= _STEP else data[at : at + _STEP]
+                if self._missing:
+                    self._take_header(step)
                 inflated = context.decompress(step, limit + 1)
                 if len(inflated) > limit:
                     found = (
@@ -162,6 +163,12 @@ class _Stream:
             self._lose(error, pieces)
             raise
         return b"".join(pieces)
+
+    def _take_header(self, step: bytes) -> None:
+        """Add to `_header` what `step` has of it."""
+        self._header += step[: self._missing]
+        self._missing = self._longest_header - len(self._header)
+        self._check_header()
 
     def _lose(self, error: InflateError, pieces: list[bytes]) -> InflateError:
         self._lost = error.reason, error.offset, str(error)
@@ -220,7 +227,7 @@ class Zstd(_Stream):
 
     def _after_end(self) -> _Context:
         self._context = self._new_context()
-        self._header = b""
+        self._header, self._missing = b"", self._longest_header
         self._is_first_frame = False
         return self._context
 

@@ -30,7 +30,7 @@ class Rows(Reader):
     def __init__(self, *rows: dict[str, Any]) -> None:
         self.path = Path("made-up.gwcap")
         self._db = open_database(":memory:")
-        self._checked = 0
+        self._checked = {}
         self.db.executescript(files("inspector.store").joinpath("schema.sql").read_text("utf-8"))
         for row in rows:
             self.add(**row)

@@ -1,10 +1,13 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mitmproxy.io import tnetstring
 
 from inspector.importers.merge import Input
+from inspector.model import Event
+from inspector.store.reader import Reader
 from tests.conversation import HELLO, Conversation, identify
 from tests.fuzz.writing import flows_of, record_of
 from tests.importers.test_frames import HEADER, OPEN, SAID
@@ -50,6 +53,30 @@ def test_a_limit_takes_the_last_and_says_so(run, capture: Path) -> None:
     result = run("show", capture, "--limit", "2", "--format", "jsonl")
     assert [json.loads(line)["n"] for line in result.out.splitlines()] == [5, 6]
     assert "showing the last 2 of 6 events; --limit 0 shows all" in result.err
+
+
+@pytest.mark.parametrize("where", ["", "n > 0"])
+def test_of_rows_before_the_last_none_is_read(run, capture: Path, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long recording has a million; a terminal shows 500."""
+    read: list[int] = []
+    events = Reader.events
+
+    def watched(self: Reader, *args: Any, **kwargs: Any) -> list[Event]:
+        found = events(self, *args, **kwargs)
+        read.extend(event.n for event in found)
+        return found
+
+    monkeypatch.setattr(Reader, "events", watched)
+    result = run("show", capture, "--limit", "2", "--where", where)
+    assert read == [5, 6]
+    assert "showing the last 2 of 6 events" in result.err
+
+
+def test_a_limit_beyond_all_rows_shows_them_all(run, capture: Path) -> None:
+    for limit in ("6", "7", "9" * 20):
+        result = run("show", capture, "--limit", limit)
+        assert result.out == run("show", capture).out
+        assert result.err == ""
 
 
 def test_raw_adds_the_frames(run, capture: Path) -> None:

@@ -1,7 +1,9 @@
 """Looking things up, and tables of the user's own."""
 
 import os
+import tomllib
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -278,3 +280,24 @@ def test_a_user_row_for_something_new_needs_little(tmp_path: Path) -> None:
     known = registry.load([own])
     assert known.name("gateway", 97) == "Observed Thing"
     assert known.event("OBSERVED").source == ("user",)
+
+
+def test_compiled_tables_say_what_their_toml_says() -> None:
+    for entry in (files("inspector.protocol") / "tables").iterdir():
+        if entry.name.endswith(".toml"):
+            assert registry._built_in(entry) == tomllib.loads(entry.read_text("utf-8"))
+
+
+def test_a_table_that_changes_is_compiled_again(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    for name in ("ONE", "ANOTHER"):
+        path.write_text(f'[[intent]]\nbit = 0\nname = "{name}"\n', encoding="utf-8")
+        for _ in range(2):
+            assert registry._built_in(path) == {"intent": [{"bit": 0, "name": name}]}
+
+
+def test_a_table_that_cannot_be_compiled_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text("[[intent", encoding="utf-8")
+    with pytest.raises(TableError, match=r"own\.toml is not TOML in UTF-8"):
+        registry._built_in(path)

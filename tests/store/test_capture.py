@@ -147,7 +147,7 @@ def test_a_rebuild_gives_the_same_events(path: Path) -> None:
 
 
 def test_a_large_batch_is_stored_before_it_is_decoded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(self: Pipeline, happening: Happening) -> Outcome:
+    def fail(self: Pipeline, happening: Happening, outcome: Outcome) -> None:
         raise RuntimeError("a bug of ours")
 
     happenings = conversation(3 * BATCH)

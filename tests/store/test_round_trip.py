@@ -14,17 +14,20 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from inspector.model import Closed, Control, Event, Frame, Happening, Kind, Mark, Opened, Plane
+from inspector.model import Closed, Control, Event, Finding, Frame, Happening, Kind, Mark, Opened, Plane, Severity
 from inspector.pipeline import Outcome, Pipeline
 from inspector.protocol.registry import default
 from inspector.session.redact import digest
+from inspector.store import rows
 from inspector.store.chunks import CHUNK_BYTES, CHUNK_EVENTS, pack, unpack
+from inspector.store.making import create
 from inspector.store.reader import Reader, stored_happenings
 from inspector.store.reindex import reindex
 from inspector.store.writer import BATCH, Writer
@@ -307,11 +310,11 @@ def test_a_writer_that_leaves_in_the_middle_has_stored_what_it_was_given(path: P
         from tests.store.test_round_trip import *
         writer = writer_of(Path(sys.argv[1]))
         feed, fed = Pipeline.feed, []
-        def dying(self, happening):
+        def dying(self, happening, outcome):
             fed.append(happening)
             if len(fed) == int(sys.argv[2]) + 50:
                 os._exit(7)
-            return feed(self, happening)
+            return feed(self, happening, outcome)
         Pipeline.feed = dying
         writer.write(many(2 * BATCH, "zlib-stream").happenings)
     """
@@ -398,11 +401,11 @@ def test_a_bug_of_ours_costs_one_event_and_no_frame(path: Path, count: int, monk
     happenings = many(count).happenings
     feed = Pipeline.feed
 
-    def failing(self: Pipeline, happening: Happening) -> Outcome:
-        found = feed(self, happening)
+    def failing(self: Pipeline, happening: Happening, outcome: Outcome) -> Outcome:
         if happening is happenings[10]:
+            feed(self, happening)
             raise ZeroDivisionError
-        return found
+        return feed(self, happening, outcome)
 
     monkeypatch.setattr(Pipeline, "feed", failing)
     writer = writer_of(path)
@@ -583,3 +586,30 @@ def test_a_name_that_comes_later_is_found_with_the_rows_that_come_with_it(tmp_pa
         assert reader.events(last)
         assert reader.names[ids[0]]
     writer.finish()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"op": 0, "event": "MESSAGE_CREATE", "seq": 2, "guild_id": 1, "channel_id": 2, "user_id": 3},
+        {"op": "hello", "event": "\ud800", "guild_id": 2**63, "channel_id": 10**39, "user_id": 10**50},
+        {"op": 0, "event": "token=" + "x" * 100, "from_client": True, "plane": Plane.VOICE},
+        {"note": ""},
+        {"note": "after 7 ms", "answers": 3, "latency_ns": 7_000_000},
+        {"marks": Mark.INJECTED},
+        {"findings": (Finding("a", Severity.WARN, "b", 1),)},
+    ],
+)
+def test_a_row_is_the_same_with_few_columns_inserted(path: Path, fields: dict[str, Any]) -> None:
+    made = {"encoding": "json", "from_client": False, "plane": Plane.GATEWAY, "first_frame": 1} | fields
+    event = Event(1, 1, 5, kind=Kind.PAYLOAD, last_frame=2, wire_bytes=6, decoded_bytes=7, **made)
+    whole = [(rows.insert("event", rows.EVENT_COLUMNS), [rows.event_row(event)])]
+    found = []
+    with closing(create(path, "test", "")) as db:
+        for inserts in (rows.event_inserts([event]), whole):
+            for statement, some in inserts:
+                db.executemany(statement, some)
+            found += db.execute("select * from event").fetchall()
+            db.execute("delete from event")
+    assert found[0] == found[1]
