@@ -105,8 +105,8 @@ class PacketCapture(Source):
         self.notes += traffic.notes()
         if file.dropped:
             self.notes.append(
-                f"{counted(file.dropped, 'packet was/packets were')} dropped while recording; record with a larger buffer "
-                "(dumpcap -B 64)"
+                f"{counted(file.dropped, 'packet was/packets were')} dropped while recording; record with a larger "
+                "buffer (dumpcap -B 64)"
             )
         self.notes += notes_on(traffic.desk, len(self._keys))
 

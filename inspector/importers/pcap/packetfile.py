@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import BinaryIO, Protocol
+from typing import IO, Protocol
 
 GZIP = b"\x1f\x8b"
 
@@ -80,7 +80,7 @@ class _Readable(Protocol):
 class _Unpacked:
     """What is in a gzipped file. Unlike Python's own it gives all that is before the place where one breaks off."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._inflater = zlib.decompressobj(wbits=31)
         self._packed = b""
@@ -107,7 +107,7 @@ class _Unpacked:
 class PacketFile:
     """A capture file. `file`: open for reading, at its beginning; `read_bytes` tells how much of it was read."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self.damage: str | None = None
         """Why it cannot be read any further: ``is cut off at byte 12``; None where it can."""
         self.dropped = 0
@@ -290,8 +290,12 @@ class PacketFile:
 class PacketPipe(PacketFile):
     """Packets that come through a pipe, as they come. `file`: unbuffered, so that a read returns what is there."""
 
+    has_begun = False
+    """The first bytes have come."""
+
     def _begin(self) -> bool:
-        return self._has(4)
+        self.has_begun = self._has(4)
+        return self.has_begun
 
 
 def _time(interface: _Interface, units: int) -> int:

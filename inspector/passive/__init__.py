@@ -1,0 +1,6 @@
+"""Recording without a proxy: packets from the network, TLS keys from the client, the same timeline.
+
+`dumper` starts the program that records packets, `keys` has the client write its keys and reads them as they come,
+`recorder` makes a capture of both, in a process of its own that `process` starts and ends. The layers of the network
+are `inspector.importers.pcap`; the file is written by `inspector.proxy.scribe`, as behind a proxy.
+"""

@@ -1,0 +1,372 @@
+"""Makes a capture of packets and keys while both come: a process of its own, so that a screen is never kept waiting.
+
+One thread reads what tcpdump or dumpcap says, one makes happenings of it on a short beat, and the scribe's writes them.
+It ends when it is told to by SIGTERM, or when the packets end.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from inspector.errors import EnvironmentProblem, GwinspectError
+from inspector.faults import is_ours, marked
+from inspector.importers.candidates import identify
+from inspector.importers.pcap.keylog import KeyLog
+from inspector.importers.pcap.packetfile import Packet, PacketPipe
+from inspector.importers.pcap.traffic import Traffic
+from inspector.inert import inert
+from inspector.model import Frame, Happening, Opened
+from inspector.passive.dumper import Dumper, dumpers, first_words, how_to_get_rights, packet_filter
+from inspector.passive.keys import KeyTail
+from inspector.passive.remarks import Remarks
+from inspector.protocol.hosts import host_of
+from inspector.protocol.registry import default
+from inspector.proxy.clock import Clock
+from inspector.proxy.eventlog import log
+from inspector.proxy.intake import Stream
+from inspector.proxy.process import LAST_LIMIT, end
+from inspector.proxy.scribe import ALERT, Scribe
+from inspector.words import counted
+
+# Seconds between two looks at what has come, where nothing does; and between two where packets keep coming, so that
+# many are taken at once.
+BEAT, PAUSE = 0.02, 0.005
+# Seconds that a program may take until it records, and to end.
+START_LIMIT, STOP_LIMIT = 10.0, 5.0
+# Seconds that packets may be on their way through a program, which loses those that it still has when it is ended.
+_ON_THEIR_WAY = {"tcpdump": 0.1, "dumpcap": 0.4}
+# Nanoseconds that what TLS carries waits for its keys. Clients write them before they use them, most within
+# milliseconds.
+PATIENCE_NS = 3_000_000_000
+# Nanoseconds by which packets may be too late: of one interface, where only processors differ; of several, which
+# dumpcap reads in turn.
+_LATE_NS, _LATE_BETWEEN_NS = 10_000_000, 300_000_000
+# Packets, and bytes of them, that wait at most; more wait in the kernel, or are dropped there.
+_MOST_PACKETS, _MOST_BYTES = 100_000, 64 * 1024 * 1024
+# Packets that are taken at once.
+_TAKE = 2000
+# Connections whose keys are known.
+_MOST_KEYS = 50_000
+# Linux's F_SETPIPE_SZ, and bytes that the pipe is to have.
+_SET_PIPE_SIZE, _PIPE_BYTES = 1031, 1024 * 1024
+
+_DROPPED = re.compile(rb"^(\d+) packets? dropped by kernel", re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be recorded."""
+
+    capture: str
+    keys: tuple[str, ...]
+    """Files into which clients write TLS keys."""
+    interfaces: tuple[str, ...]
+    hosts: tuple[str, ...] = ()
+    """The user's own hosts that are gateways."""
+    ports: tuple[int, ...] = ()
+    """Ports of TCP to look at beside the usual."""
+    media: bool = True
+    """Record the UDP of voice calls."""
+    keep_secrets: bool = False
+    max_concurrency: int | None = None
+    has_command: bool = False
+    """The client was started by us, with `keys` in its environment."""
+
+    def dumps(self) -> str:
+        """Return it as text, for `loads`."""
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def loads(text: str) -> "Job":
+        """Return what was made a text."""
+        said: Any = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()
+        }
+        return Job(**said)
+
+
+class Packets:
+    """What a program records, read by a thread, as `take` asks for it."""
+
+    def __init__(self, dumper: Dumper, process: "subprocess.Popen[bytes]", errors: IO[bytes]) -> None:
+        self.dumper = dumper
+        self.process = process
+        self.news = threading.Event()
+        """Set when there are packets, or have ended."""
+        self.is_over = False
+        """No more are read."""
+        assert process.stdout is not None
+        self._errors = errors
+        self._pipe = PacketPipe(process.stdout)
+        self._queue: deque[Packet] = deque()
+        # Each is written by one thread alone.
+        self._put_bytes = self._taken_bytes = 0
+        self._thread = threading.Thread(target=self._read, name="gwinspect packets", daemon=True)
+        self._thread.start()
+
+    def take(self) -> list[Packet]:
+        """Return the oldest of what has come."""
+        taken = [self._queue.popleft() for _ in range(min(len(self._queue), _TAKE))]
+        self._taken_bytes += sum(len(packet[2]) for packet in taken)
+        return taken
+
+    @property
+    def have_begun(self) -> bool:
+        """Whether the program records."""
+        return self._pipe.has_begun
+
+    @property
+    def are_waiting(self) -> bool:
+        """Whether there are more."""
+        return bool(self._queue)
+
+    def end(self) -> None:
+        """Have the program say what it has, and end it."""
+        end(self.process, STOP_LIMIT)
+        self._thread.join(LAST_LIMIT)
+
+    @property
+    def words(self) -> str:
+        """What the program has said."""
+        self._errors.seek(0)
+        return self._errors.read().decode("utf-8", "replace")
+
+    @property
+    def dropped(self) -> int:
+        """How many packets were lost because they were not read in time; known once the program has ended."""
+        found = _DROPPED.search(self.words.encode())
+        return self._pipe.dropped + (int(found[1]) if found else 0)
+
+    def _read(self) -> None:
+        try:
+            for packet in self._pipe.packets():
+                self._queue.append(packet)
+                self._put_bytes += len(packet[2])
+                if not self.news.is_set():
+                    self.news.set()
+                while len(self._queue) > _MOST_PACKETS or self._put_bytes - self._taken_bytes > _MOST_BYTES:
+                    time.sleep(PAUSE)
+        except (OSError, ValueError):
+            pass
+        finally:
+            self.is_over = True
+            self.news.set()
+
+
+@contextmanager
+def recording(interfaces: Sequence[str], wanted: str) -> Iterator[Packets]:
+    """Record packets meanwhile, with the first program that may. Raises EnvironmentProblem where none does."""
+    found = dumpers(interfaces)
+    if not found:
+        raise EnvironmentProblem(
+            f"recording packets needs tcpdump or dumpcap, and neither is installed. {how_to_get_rights(None)}"
+        )
+    problem = EnvironmentProblem("no packets could be recorded")
+    for dumper in found:
+        with tempfile.TemporaryFile() as errors:
+            try:
+                packets = _start(dumper, dumper.command(interfaces, wanted), errors)
+            except EnvironmentProblem as error:
+                problem = error
+                continue
+            try:
+                yield packets
+            finally:
+                packets.end()
+            return
+    raise problem
+
+
+def _start(dumper: Dumper, command: list[str], errors: IO[bytes]) -> Packets:
+    """Start a program, and return when it records. Raises EnvironmentProblem."""
+    try:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, bufsize=0, start_new_session=True
+        )
+    except OSError as error:
+        why = f"{dumper.name} cannot be run: {error.strerror or error}"
+        raise _refused(dumper, why, is_right=isinstance(error, PermissionError)) from error
+    assert process.stdout is not None
+    if sys.platform == "linux":
+        with suppress(OSError):
+            fcntl.fcntl(process.stdout, _SET_PIPE_SIZE, _PIPE_BYTES)
+    packets = Packets(dumper, process, errors)
+    # What the file begins with comes when the interface is open.
+    deadline = time.monotonic() + START_LIMIT
+    while not packets.have_begun and not packets.is_over and time.monotonic() < deadline:
+        time.sleep(PAUSE)
+    if packets.have_begun:
+        return packets
+    packets.end()
+    said = packets.words
+    is_right = any(word in said.lower() for word in ("permission", "not permitted"))
+    raise _refused(dumper, f"{dumper.name} cannot record packets: {first_words(said)}", is_right=is_right)
+
+
+def _refused(dumper: Dumper, why: str, *, is_right: bool) -> EnvironmentProblem:
+    return EnvironmentProblem(f"{why.rstrip('.')}. {how_to_get_rights(dumper)}" if is_right else why)
+
+
+class Recorder:
+    """Makes happenings of packets, and hands them to a scribe."""
+
+    def __init__(self, job: Job, packets: Packets, scribe: Scribe) -> None:
+        self._packets = packets
+        self._scribe = scribe
+        self._keys = KeyLog(_MOST_KEYS)
+        self._tails = [KeyTail(Path(path), self._keys) for path in job.keys]
+        self._hosts = job.hosts
+        self._traffic = Traffic(self._keys, job.hosts, self._admit, PATIENCE_NS)
+        self._late_ns = _LATE_NS if len(job.interfaces) == 1 else _LATE_BETWEEN_NS
+        self._streams: dict[int, Stream] = {}
+        self._clock = Clock()
+        self._faults: set[str] = set()
+        self.remarks = Remarks(self._traffic, self._keys, job.has_command, job.interfaces)
+
+    def run(self, stopping: threading.Event) -> None:
+        """Record until somebody stops it or the packets end."""
+        until = None
+        while not self._packets.is_over and (until is None or time.monotonic() < until):
+            if stopping.is_set() and until is None:
+                until = time.monotonic() + _ON_THEIR_WAY[self._packets.dumper.name]
+            self._packets.news.wait(BEAT)
+            self._packets.news.clear()
+            self._take()
+            for remark in self.remarks.news():
+                log.log(ALERT, "gwinspect: %s", remark)
+            if not self._packets.are_waiting:
+                time.sleep(PAUSE)
+
+    def finish(self) -> None:
+        """Take what is left; the packets have ended."""
+        while self._packets.are_waiting:
+            self._take()
+        self._read_keys()
+        for happening in self._traffic.finish():
+            self._put(happening)
+
+    def _take(self) -> None:
+        """Take what has come, and give what can be given by now."""
+        packets = self._packets.take()
+        # After the packets, so that what they need is there.
+        self._read_keys()
+        try:
+            self._traffic.receive(packets)
+        except Exception as error:
+            # What follows can be read all the same; what these packets had is a hole.
+            if not is_ours(error):
+                raise
+            self._say_fault(error)
+        now_ns = time.time_ns()
+        self._traffic.pass_time(now_ns)
+        if self._clock.step():
+            # Somebody has set the clock: what waits has times of before.
+            now_ns = sys.maxsize
+        for happening in self._traffic.released(now_ns - self._late_ns, now_ns - PATIENCE_NS):
+            self._put(happening)
+
+    def _say_fault(self, error: Exception) -> None:
+        """Say a bug of ours, each once."""
+        said = marked("some packets could not be read", error)
+        if said not in self._faults:
+            self._faults.add(said)
+            log.error("gwinspect: %s", said)
+
+    def _read_keys(self) -> None:
+        for tail in self._tails:
+            tail.read()
+
+    def _admit(self, opened: Opened, first: list[Frame]) -> Opened | None:
+        found = identify(opened, first, self._hosts)
+        if found is None:
+            self.remarks.saw(host_of(opened.url))
+        return found
+
+    def _put(self, happening: Happening) -> None:
+        """Hand over what has happened, under the number that its connection has in the capture."""
+        if isinstance(happening, Opened):
+            self.remarks.connections += 1
+            if happening.refusal is not None:
+                self._scribe.refuse(happening)
+                return
+            self._streams[happening.connection] = self._scribe.begin(host_of(happening.url), certain=True)
+        stream = self._streams[happening.connection]
+        self._scribe.put(stream, happening)
+
+
+def main() -> None:
+    """Run the process: a `Job` as its argument. What becomes of its start is said on stdout, in one line of JSON."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: stopping.set())
+    job = Job.loads(sys.argv[1])
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    log.setLevel(ALERT)
+    try:
+        wanted = packet_filter(job.hosts, job.ports, media=job.media)
+        with recording(job.interfaces, wanted) as packets:
+            scribe = Scribe(
+                Path(job.capture),
+                default().allowing(job.max_concurrency),
+                keep_secrets=job.keep_secrets,
+                made_by=f"packets recorded by {packets.dumper.name}",
+            )
+            scribe.start()
+            try:
+                recorder = Recorder(job, packets, scribe)
+                _answer(dumper=packets.dumper.name)
+                recorder.run(stopping)
+                has_died = not stopping.is_set()
+                packets.end()
+                recorder.finish()
+                scribe.notes = _notes(recorder, packets)
+            finally:
+                scribe.stop()
+    except GwinspectError as error:
+        _answer(problem=str(error), shown=error.shown)
+        sys.exit(2)
+    for note in scribe.notes:
+        log.log(ALERT, "gwinspect: %s", note)
+    if has_died:
+        code = packets.process.returncode
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        log.error("gwinspect: %s %s: %s", packets.dumper.name, how, first_words(packets.words))
+        sys.exit(1)
+
+
+def _notes(recorder: Recorder, packets: Packets) -> list[str]:
+    notes = recorder.remarks.notes()
+    if packets.dropped:
+        notes.append(
+            f"{counted(packets.dropped, 'packet was/packets were')} dropped, because this machine was too busy to read "
+            "them in time; a connection that lacks one has a gap"
+        )
+    return notes
+
+
+def _answer(**said: str | None) -> None:
+    with suppress(OSError):
+        os.write(sys.stdout.fileno(), json.dumps(said).encode() + b"\n")
+
+
+def inert_answer(line: bytes) -> dict[str, str]:
+    """Return what the process has said of its start; nothing where it said nothing."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return {}
+    return {name: inert(str(value or "")) for name, value in said.items()}

@@ -1,0 +1,93 @@
+"""What to say of packets that could not be read, while they come and at the end, and what to do about it."""
+
+import time
+from collections.abc import Sequence
+
+from inspector.importers.pcap.conversation import HOLE, LATE
+from inspector.importers.pcap.keylog import KeyLog
+from inspector.importers.pcap.notes import on_gateways
+from inspector.importers.pcap.tls import NO_KEYS, NO_START
+from inspector.importers.pcap.traffic import Traffic
+from inspector.inert import short
+from inspector.words import counted, listed
+
+# Seconds between two looks.
+_BEAT = 1.0
+# Seconds after which it is worth a word that there is no gateway.
+PATIENCE = 20.0
+# Names that a sentence lists, that are remembered, and characters of one.
+_NAMED, _MOST, _LONGEST = 5, 1000, 80
+
+
+class Remarks:
+    """Looks at what becomes of the packets. `has_command`: the client was started by us, and told to write its keys."""
+
+    def __init__(self, traffic: Traffic, keys: KeyLog, has_command: bool, interfaces: Sequence[str]) -> None:
+        self.connections = 0
+        """How many are recorded."""
+        self._traffic = traffic
+        self._keys = keys
+        self._interfaces = interfaces
+        self._how = _how(has_command)
+        self._has_command = has_command
+        self._foreign: set[str] = set()
+        self._told: dict[str, str] = {}
+        self._began = self._looked = time.monotonic()
+
+    def saw(self, host: str) -> None:
+        """Note a WebSocket that is not a gateway."""
+        if len(self._foreign) < _MOST:
+            self._foreign.add(host)
+
+    def news(self) -> list[str]:
+        """Return what should be known now and was not said yet. Answers at once; looks once a second."""
+        now = time.monotonic()
+        if now - self._looked < _BEAT:
+            return []
+        self._looked = now
+        said = on_gateways(self._traffic.desk, self._how)
+        if not said and not self.connections and now - self._began > PATIENCE:
+            said["nothing"] = f"no Discord gateway yet: {self._why_nothing()}"
+        new = {reason: text for reason, text in said.items() if reason not in self._told}
+        self._told |= new
+        return list(new.values())
+
+    def notes(self) -> list[str]:
+        """Return what the recording lacks, as of its end."""
+        said = list(on_gateways(self._traffic.desk, self._how).values())
+        if not said and not self.connections:
+            said.append(f"no Discord gateway was seen: {self._why_nothing()}")
+        return [*said, *self._traffic.notes()]
+
+    def _why_nothing(self) -> str:
+        where = f"on {listed(self._interfaces)}"
+        if not self._traffic.packets:
+            return f"there were no packets of HTTPS {where}; --interface chooses another interface, --port another port"
+        if self._foreign:
+            names = [short(name, _LONGEST) for name in sorted(self._foreign)[:_NAMED]]
+            return f"only WebSockets to {listed(names)}; --host adds a server of your own"
+        unread = self._traffic.desk.unread
+        late = sum(number for (why, _), number in unread.items() if why in (LATE, NO_START))
+        if late and not self._has_command:
+            return (
+                f"{counted(late, 'TLS connection was/TLS connections were')} already open when the recording began, so "
+                "they can't be decrypted; restart the client"
+            )
+        if not len(self._keys):
+            return f"{counted(self._traffic.packets, 'packet')} {where}, and no TLS keys; {_KEYS_OF}"
+        return f"{counted(self._traffic.packets, 'packet')} {where} were of other programs or servers"
+
+
+_KEYS_OF = "Python, Node, Chromium, Electron, Firefox and curl write them, others need the proxy (leave --passive out)"
+
+
+def _how(has_command: bool) -> dict[str, str]:
+    """Return what to say of gateways, for the reasons that depend on how packets are recorded."""
+    late = "could not be decrypted: already open when the recording began; restart the client"
+    where = "the client wrote no keys" if has_command else "its keys are not in the key log"
+    return {
+        NO_KEYS: f"could not be decrypted: {where}; {_KEYS_OF}",
+        NO_START: late,
+        LATE: late,
+        HOLE: "could not be read: this machine was too busy to record the first packets",
+    }
