@@ -47,17 +47,20 @@ class KeyTail:
 
 
 def key_file(folder: Folder, environment: Mapping[str, str] = os.environ) -> Path:
-    """Return where a command writes its keys: where the user has it do so already, else in its private folder."""
+    """Return where a command writes its keys: where the user has it do so already, else in `folder`, for its owner."""
     theirs = environment.get(VARIABLE)
-    return Path(theirs).absolute() if theirs else folder.keys
+    if theirs:
+        return Path(theirs).absolute()
+    # Anyone who has the keys can read the traffic.
+    os.close(os.open(folder.keys, os.O_CREAT | os.O_WRONLY, 0o600))
+    return folder.keys
 
 
-def key_environment(folder: Folder, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the environment that has a command write its keys. `folder` stays as long as the command."""
-    keys = key_file(folder, environment)
-    if keys == folder.keys:
-        # For its owner's eyes only: anyone who has the keys can read the traffic.
-        os.close(os.open(keys, os.O_CREAT | os.O_WRONLY, 0o600))
+def key_environment(folder: Folder, keys: Path, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment that has a command write its keys into the file `keys`.
+
+    `folder` takes a hook, and stays as long as the command.
+    """
     folder.reports.touch(0o600)
     lay_hook(folder, "sitecustomize.py", {"keys": str(keys), "reports": str(folder.reports), "hosts": []})
     return {

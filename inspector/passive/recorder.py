@@ -40,7 +40,6 @@ from inspector.proxy.eventlog import log
 from inspector.proxy.intake import Stream
 from inspector.proxy.process import LAST_LIMIT, end
 from inspector.proxy.scribe import ALERT, Scribe
-from inspector.words import counted
 
 # Seconds between two looks at what has come, where nothing does; and between two where packets keep coming, so that
 # many are taken at once.
@@ -63,6 +62,9 @@ _TAKE = 2000
 _MOST_KEYS = 50_000
 # Linux's F_SETPIPE_SZ, and bytes that the pipe is to have.
 _SET_PIPE_SIZE, _PIPE_BYTES = 1031, 1024 * 1024
+
+# Characters of what a program said last that are shown.
+_LONGEST = 300
 
 _DROPPED = re.compile(rb"^(\d+) packets? dropped by kernel", re.M)
 
@@ -144,6 +146,14 @@ class Packets:
         """What the program has said."""
         self._errors.seek(0)
         return self._errors.read().decode("utf-8", "replace")
+
+    @property
+    def end_in_words(self) -> str:
+        """How the program ended on its own."""
+        code = self.process.returncode
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        last = self.words.strip().splitlines()[-1:]
+        return f"{how} ({inert(last[0])[:_LONGEST]})" if last and code > 0 else how
 
     @property
     def dropped(self) -> int:
@@ -314,48 +324,43 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stopping.set())
     job = Job.loads(sys.argv[1])
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.basicConfig(format="%(message)s")
     log.setLevel(ALERT)
     try:
-        wanted = packet_filter(job.hosts, job.ports, media=job.media)
-        with recording(job.interfaces, wanted) as packets:
-            scribe = Scribe(
-                Path(job.capture),
-                default().allowing(job.max_concurrency),
-                keep_secrets=job.keep_secrets,
-                made_by=f"packets recorded by {packets.dumper.name}",
-            )
-            scribe.start()
-            try:
-                recorder = Recorder(job, packets, scribe)
-                _answer(dumper=packets.dumper.name)
-                recorder.run(stopping)
-                has_died = not stopping.is_set()
-                packets.end()
-                recorder.finish()
-                scribe.notes = _notes(recorder, packets)
-            finally:
-                scribe.stop()
+        with recording(job.interfaces, packet_filter(job.hosts, job.ports, media=job.media)) as packets:
+            is_well = _record(job, packets, stopping)
     except GwinspectError as error:
         _answer(problem=str(error), shown=error.shown)
         sys.exit(2)
-    for note in scribe.notes:
-        log.log(ALERT, "gwinspect: %s", note)
-    if has_died:
-        code = packets.process.returncode
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        log.error("gwinspect: %s %s: %s", packets.dumper.name, how, first_words(packets.words))
-        sys.exit(1)
+    sys.exit(0 if is_well else 1)
 
 
-def _notes(recorder: Recorder, packets: Packets) -> list[str]:
-    notes = recorder.remarks.notes()
-    if packets.dropped:
-        notes.append(
-            f"{counted(packets.dropped, 'packet was/packets were')} dropped, because this machine was too busy to read "
-            "them in time; a connection that lacks one has a gap"
-        )
-    return notes
+def _record(job: Job, packets: Packets, stopping: threading.Event) -> bool:
+    """Record until `stopping`, and return whether packets came until then. Raises CaptureError."""
+    made_by = f"packets recorded by {packets.dumper.name}"
+    registry = default().allowing(job.max_concurrency)
+    scribe = Scribe(Path(job.capture), registry, keep_secrets=job.keep_secrets, made_by=made_by)
+    scribe.start()
+    is_well = False
+    try:
+        recorder = Recorder(job, packets, scribe)
+        _answer(dumper=packets.dumper.name)
+        recorder.run(stopping)
+        is_well = stopping.is_set()
+        packets.end()
+        recorder.finish()
+        notes = recorder.remarks.notes(packets.dropped)
+        if not is_well:
+            death = f"{packets.dumper.name} {packets.end_in_words}; nothing was recorded after that"
+            log.error("gwinspect: %s", death)
+            notes = [death, *(notes if recorder.remarks.connections else ())]
+        scribe.notes = notes
+    except Exception as error:
+        log.error("gwinspect: %s", marked("the recording stopped; everything before that is saved", error))
+        is_well = False
+    finally:
+        scribe.stop()
+    return is_well
 
 
 def _answer(**said: str | None) -> None:

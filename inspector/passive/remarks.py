@@ -52,9 +52,14 @@ class Remarks:
         self._told |= new
         return list(new.values())
 
-    def notes(self) -> list[str]:
-        """Return what the recording lacks, as of its end."""
+    def notes(self, dropped: int) -> list[str]:
+        """Return what the recording lacks, as of its end. `dropped`: packets that nobody has read."""
         said = list(on_gateways(self._traffic.desk, self._how).values())
+        if dropped:
+            said.append(
+                f"{counted(dropped, 'packet was/packets were')} dropped, as this machine was too busy; a connection "
+                "that lacks one has a gap"
+            )
         if not said and not self.connections:
             said.append(f"no Discord gateway was seen: {self._why_nothing()}")
         return [*said, *self._traffic.notes()]

@@ -116,8 +116,8 @@ class Scribe:
         """Addresses that voice gateways have named for media, or that clients have asked for their own."""
         self._clock = Clock(self._writer.newest_ns)
         self.path = path
-        self.notes: list[str] = []
-        """Sentences that the capture is to keep, as of its end."""
+        self.notes: list[str] | None = None
+        """Sentences about what the recording lacks, for the capture to keep; None where nobody knows."""
         self.on_close: Callable[[Event], None] = lambda close: None
         """Is told of each close, in this thread, once it is written."""
         self.on_decided: Callable[[Stream], None] = lambda stream: None
@@ -238,7 +238,7 @@ class Scribe:
         gaps = self._take_gaps()
         try:
             self._writer.hold(gaps)
-            if self.notes:
+            if self.notes is not None:
                 self._writer.take_over({"notes": json.dumps(self.notes)}, [])
             self._writer.finish()
             if self._failing:

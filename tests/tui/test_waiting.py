@@ -11,6 +11,7 @@ HOSTILE = "saw \x1b[31m[bold]x[/bold] [@click=app.quit]y[/] \u202eeman\r\n"
 
 
 class Proxy:
+    name = "proxy"
     address = "127.0.0.1:8080"
 
     def __init__(self, state: ProxyState | None = None, **more: object) -> None:
