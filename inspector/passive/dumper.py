@@ -88,10 +88,16 @@ def default_interfaces() -> list[str]:
 
 
 def first_words(said: str) -> str:
-    """Return the first line in which a program says why it ended."""
+    """Return the line in which a program says why it ended: that about a right, else the first."""
     lines = [line.strip() for line in said.splitlines()]
     told = [line for line in lines if line and not line.startswith(("Capturing on", "File:", "tcpdump: data link"))]
-    return inert(told[0])[:_LONGEST] if told else "it did not say why"
+    line = next((line for line in told if lacks_right(line)), told[0] if told else "it did not say why")
+    return inert(line.removeprefix("tcpdump: ").removeprefix("dumpcap: "))[:_LONGEST]
+
+
+def lacks_right(said: str) -> bool:
+    """Say whether a program tells that it may not do what it was to do."""
+    return any(words in said.lower() for words in ("permission", "not permitted"))
 
 
 def how_to_get_rights(dumper: Dumper | None) -> str:

@@ -30,7 +30,7 @@ from inspector.importers.pcap.packetfile import Packet, PacketPipe
 from inspector.importers.pcap.traffic import Traffic
 from inspector.inert import inert
 from inspector.model import Frame, Happening, Opened
-from inspector.passive.dumper import Dumper, dumpers, first_words, how_to_get_rights, packet_filter
+from inspector.passive.dumper import Dumper, dumpers, first_words, how_to_get_rights, lacks_right, packet_filter
 from inspector.passive.keys import KeyTail
 from inspector.passive.remarks import Remarks
 from inspector.protocol.hosts import host_of
@@ -177,20 +177,26 @@ class Packets:
             self.news.set()
 
 
+class Unrecordable(EnvironmentProblem):
+    """No packets can be recorded here."""
+
+    def __init__(self, why: str, fix: str) -> None:
+        super().__init__(f"{why}. {fix}" if fix else why)
+        self.why = why
+        """What was tried, and what came of it; without a full stop."""
+        self.fix = fix
+        """How the user gets what is missing, in sentences; empty where that is not known."""
+
+
 @contextmanager
 def recording(interfaces: Sequence[str], wanted: str) -> Iterator[Packets]:
-    """Record packets meanwhile, with the first program that may. Raises EnvironmentProblem where none does."""
-    found = dumpers(interfaces)
-    if not found:
-        raise EnvironmentProblem(
-            f"recording packets needs tcpdump or dumpcap, and neither is installed. {how_to_get_rights(None)}"
-        )
-    problem = EnvironmentProblem("no packets could be recorded")
-    for dumper in found:
+    """Record packets meanwhile, with the first program that may. Raises Unrecordable where none does."""
+    problem = Unrecordable("neither tcpdump nor dumpcap is installed, which record packets", how_to_get_rights(None))
+    for dumper in dumpers(interfaces):
         with tempfile.TemporaryFile() as errors:
             try:
                 packets = _start(dumper, dumper.command(interfaces, wanted), errors)
-            except EnvironmentProblem as error:
+            except Unrecordable as error:
                 problem = error
                 continue
             try:
@@ -202,7 +208,7 @@ def recording(interfaces: Sequence[str], wanted: str) -> Iterator[Packets]:
 
 
 def _start(dumper: Dumper, command: list[str], errors: IO[bytes]) -> Packets:
-    """Start a program, and return when it records. Raises EnvironmentProblem."""
+    """Start a program, and return when it records. Raises Unrecordable."""
     try:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, bufsize=0, start_new_session=True
@@ -223,12 +229,11 @@ def _start(dumper: Dumper, command: list[str], errors: IO[bytes]) -> Packets:
         return packets
     packets.end()
     said = packets.words
-    is_right = any(word in said.lower() for word in ("permission", "not permitted"))
-    raise _refused(dumper, f"{dumper.name} cannot record packets: {first_words(said)}", is_right=is_right)
+    raise _refused(dumper, f"{dumper.name} cannot record packets: {first_words(said)}", is_right=lacks_right(said))
 
 
-def _refused(dumper: Dumper, why: str, *, is_right: bool) -> EnvironmentProblem:
-    return EnvironmentProblem(f"{why.rstrip('.')}. {how_to_get_rights(dumper)}" if is_right else why)
+def _refused(dumper: Dumper, why: str, *, is_right: bool) -> Unrecordable:
+    return Unrecordable(why.rstrip("."), how_to_get_rights(dumper) if is_right else "")
 
 
 class Recorder:
