@@ -41,9 +41,12 @@ class KeyTail:
                     self._keys.add(lines + newline)
                     # No line of a key log is as long.
                     self._rest = rest[-_LONGEST_LINE:]
+        except FileNotFoundError:
+            # One that comes is another, whatever number it has.
+            self._place = (0, 0)
         except OSError:
-            # It may come yet.
-            return
+            # It may be readable yet.
+            pass
 
 
 def key_file(folder: Folder, environment: Mapping[str, str] = os.environ) -> Path:

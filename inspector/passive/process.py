@@ -1,5 +1,6 @@
 """The recorder's process: how it is started, what it says when it does not start, how it ends."""
 
+import json
 import os
 import selectors
 import signal
@@ -12,8 +13,8 @@ from types import TracebackType
 import inspector
 from inspector import leaving
 from inspector.errors import EnvironmentProblem
-from inspector.passive.recorder import Job, inert_answer
-from inspector.proxy.process import Process, end, output_to
+from inspector.passive.recorder import Job
+from inspector.proxy.process import Identity, Process, end, finish_off, identify, output_to
 from inspector.store.lock import await_free
 
 # Seconds that it may take until it records, and to write what it has and go.
@@ -33,6 +34,7 @@ class PacketRecorder:
         """Which program records the packets."""
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
+        self._program: Identity | None = None
 
     def __enter__(self) -> "PacketRecorder":
         with output_to(self._log) as output:
@@ -87,18 +89,21 @@ class PacketRecorder:
                 if not piece:
                     break
                 said += piece
-        answer = inert_answer(said)
+        answer = json.loads(said or b"{}")
         self.dumper = answer.get("dumper", "")
         if not self.dumper:
-            problem = EnvironmentProblem(
-                answer.get("problem") or "the recorder ended as it started; its output is above"
-            )
+            words = answer.get("problem") or "the recorder of packets ended as it started; its output is above"
+            problem = EnvironmentProblem(words)
             problem.shown = answer.get("shown", "")
             raise problem
+        self._program = identify(answer["pid"])
 
     def _stop(self) -> None:
         if self._process is not None:
             stop(self._process, Path(self.job.capture))
+        if self._program is not None:
+            # A recorder that was killed has left it behind.
+            finish_off([self._program])
 
 
 def stop(process: Process, capture: Path) -> None:

@@ -138,6 +138,10 @@ class Packets:
 
     def end(self) -> None:
         """Have the program say what it has, and end it."""
+        if self.is_over:
+            # It is about to end on its own, and how is to be known.
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(LAST_LIMIT)
         end(self.process, STOP_LIMIT)
         self._thread.join(LAST_LIMIT)
 
@@ -349,7 +353,7 @@ def _record(job: Job, packets: Packets, stopping: threading.Event) -> bool:
     is_well = False
     try:
         recorder = Recorder(job, packets, scribe)
-        _answer(dumper=packets.dumper.name)
+        _answer(dumper=packets.dumper.name, pid=packets.process.pid)
         recorder.run(stopping)
         is_well = stopping.is_set()
         packets.end()
@@ -368,15 +372,6 @@ def _record(job: Job, packets: Packets, stopping: threading.Event) -> bool:
     return is_well
 
 
-def _answer(**said: str | None) -> None:
+def _answer(**said: str | int) -> None:
     with suppress(OSError):
         os.write(sys.stdout.fileno(), json.dumps(said).encode() + b"\n")
-
-
-def inert_answer(line: bytes) -> dict[str, str]:
-    """Return what the process has said of its start; nothing where it said nothing."""
-    try:
-        said = json.loads(line)
-    except ValueError:
-        return {}
-    return {name: inert(str(value or "")) for name, value in said.items()}

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -180,15 +179,6 @@ async def until_recording(capture: Path) -> None:
         await asyncio.sleep(0.05)
 
 
-def test_a_connection_that_was_open_before_is_said(tmp_path: Path) -> None:
-    async def meanwhile(process, simulator, arguments) -> None:
-        process.send_signal(signal.SIGINT)
-        await process.wait()
-
-    played = Played(tmp_path).run("--keys", str(tmp_path / "none"), client=[], meanwhile=meanwhile)
-    assert "no Discord gateway was seen" in played.said or played.code
-
-
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_recorder_of_packets_that_is_killed_is_said_at_once(tmp_path: Path, number: int) -> None:
     async def meanwhile(process, simulator, arguments) -> None:
@@ -204,36 +194,6 @@ def test_a_recorder_of_packets_that_is_killed_is_said_at_once(tmp_path: Path, nu
     assert f"tcpdump {how}; nothing was recorded after that" in played.said
     with closing(Reader(played.capture)) as reader:
         assert "finished_at" in reader.meta()
-
-
-REFUSED = """#!/bin/sh
-echo "Capturing on 'any'" >&2
-echo 'dumpcap: You do not have permission to capture on device "any".' >&2
-echo '(socket: Operation not permitted)' >&2
-exit 2
-"""
-
-
-def test_a_right_that_is_missing_is_said_with_how_to_get_it(tmp_path: Path) -> None:
-    program = tmp_path / "dumpcap"
-    program.write_text(REFUSED)
-    program.chmod(0o755)
-    command = [*GWINSPECT, "record", "--passive", "--capture", str(tmp_path / "own.gwcap"), "--", "true"]
-    result = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, env={**os.environ, "PATH": str(tmp_path)}
-    )
-    assert result.returncode == 2
-    assert "dumpcap cannot record packets" in result.stderr
-    assert "sudo usermod -aG wireshark $USER" in result.stderr
-    assert f"setcap cap_net_raw,cap_net_admin=eip {program}" in result.stderr
-    assert not (tmp_path / "own.gwcap").exists()
-
-
-def test_a_command_without_a_gateway_is_said(tmp_path: Path) -> None:
-    command = [*GWINSPECT, "record", "--passive", "--capture", str(tmp_path / "own.gwcap"), "--", "true"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert result.returncode == 2
-    assert "true ended, and no gateway connection was recorded." in result.stderr
 
 
 # On the Node that is here.
