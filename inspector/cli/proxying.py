@@ -177,7 +177,7 @@ _OPTIONS = (
         multiple=True,
         type=click.IntRange(1, 65535),
         metavar="PORT",
-        help="With --passive: another TCP port to record besides HTTPS; may be repeated",
+        help="With --passive: another TCP port to record, in addition to HTTPS; may be repeated",
     ),
 )
 
