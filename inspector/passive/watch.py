@@ -29,7 +29,8 @@ class PacketWatch:
         self._client: Process | None = None
         self._command: Sequence[str] = ()
         self._trail: Trail
-        self._before = 0
+        # Before the client begins: what it opens may be there before anyone looks.
+        self._before = self._newest(capture) if capture.exists() else 0
         self._began = self._looked = self._ended = 0.0
         self._is_over = False
         self._unseen: Unseen | None = None
@@ -38,7 +39,6 @@ class PacketWatch:
         """Begin to look."""
         self._client, self._command = client, command
         self._trail = Trail(self._capture)
-        self._before = self._newest()
         self._began = time.monotonic()
 
     def stop(self) -> None:
@@ -65,7 +65,8 @@ class PacketWatch:
         is_certain = self._is_over or (has_ended and now - self._ended >= GRACE)
         if not is_certain and now - self._began < PATIENCE:
             return None
-        if self._newest() > self._before:
+        self._trail.moved()
+        if self._newest(self._trail.path) > self._before:
             return None
         name = inert(Path(self._command[0]).name)
         span = "ended" if has_ended else f"has run for {now - self._began:.0f} s"
@@ -76,12 +77,11 @@ class PacketWatch:
         ways = (Way("through a proxy", "the same command without --passive"),)
         return Unseen(f"{name} {span}, and no gateway connection was recorded.", (why,), ways)
 
-    def _newest(self) -> int:
-        """Return the number of the newest connection that came about."""
+    def _newest(self, path: Path) -> int:
+        """Return the number of the newest connection in a capture that came about; 0 where it has none."""
         try:
-            self._trail.moved()
-            with closing(Reader(self._trail.path)) as reader:
+            with closing(Reader(path)) as reader:
                 found = reader.db.execute("select coalesce(max(id), 0) from connection where refusal is null")
                 return int(found.fetchone()[0])
         except CaptureError:
-            return self._before
+            return 0
