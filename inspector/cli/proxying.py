@@ -249,6 +249,7 @@ def job_of(chosen: ProxyChoice, capture: Path, *, has_command: bool) -> Job:
         chosen.keep_secrets,
         chosen.max_concurrency,
         has_command,
+        own_calls=has_command and not chosen.keys,
     )
 
 

@@ -29,17 +29,20 @@ from inspector.importers.pcap.keylog import KeyLog
 from inspector.importers.pcap.packetfile import Packet, PacketPipe
 from inspector.importers.pcap.traffic import Traffic
 from inspector.inert import inert
-from inspector.model import Frame, Happening, Opened
+from inspector.model import Frame, Happening, Opened, Payload, Plane
 from inspector.passive.dumper import Dumper, dumpers, first_words, how_to_get_rights, lacks_right, packet_filter
 from inspector.passive.keys import KeyTail
 from inspector.passive.remarks import Remarks
 from inspector.protocol.hosts import host_of
+from inspector.protocol.ops import VoiceOp
 from inspector.protocol.registry import default
 from inspector.proxy.clock import Clock
 from inspector.proxy.eventlog import log
 from inspector.proxy.intake import Stream
 from inspector.proxy.process import LAST_LIMIT, end
-from inspector.proxy.scribe import ALERT, Scribe
+from inspector.proxy.scribe import ALERT, MAX_MEDIA, Scribe
+from inspector.session.messages import udp_url
+from inspector.wire.decoder import read_payload
 
 # Seconds between two looks at what has come, where nothing does; and between two where packets keep coming, so that
 # many are taken at once.
@@ -87,6 +90,9 @@ class Job:
     max_concurrency: int | None = None
     has_command: bool = False
     """The client was started by us, with `keys` in its environment."""
+    own_calls: bool = False
+    """Of UDP, take only what goes to a voice server that a voice gateway has named: others on this machine may talk,
+    too, and nothing else tells whose it is."""
 
     def dumps(self) -> str:
         """Return it as text, for `loads`."""
@@ -251,7 +257,10 @@ class Recorder:
         self._hosts = job.hosts
         self._traffic = Traffic(self._keys, job.hosts, self._admit, PATIENCE_NS)
         self._late_ns = _LATE_NS if len(job.interfaces) == 1 else _LATE_BETWEEN_NS
-        self._streams: dict[int, Stream] = {}
+        self._streams: dict[int, Stream | None] = {}
+        # The URLs of voice servers that were named; None where any is taken.
+        self._named: set[str] | None = set() if job.own_calls else None
+        self._voices: set[int] = set()
         self._clock = Clock()
         self._faults: set[str] = set()
         self.remarks = Remarks(self._traffic, self._keys, job.has_command, job.interfaces)
@@ -318,13 +327,31 @@ class Recorder:
     def _put(self, happening: Happening) -> None:
         """Hand over what has happened, under the number that its connection has in the capture."""
         if isinstance(happening, Opened):
-            self.remarks.connections += 1
+            if happening.plane is Plane.MEDIA and self._named is not None and happening.url not in self._named:
+                self._streams[happening.connection] = None
+                return
+            self.remarks.connections += happening.plane is not Plane.MEDIA
             if happening.refusal is not None:
                 self._scribe.refuse(happening)
                 return
+            if happening.plane is Plane.VOICE:
+                self._voices.add(happening.connection)
             self._streams[happening.connection] = self._scribe.begin(host_of(happening.url), certain=True)
+        elif isinstance(happening, Frame) and happening.connection in self._voices:
+            self._look_for_server(happening)
         stream = self._streams[happening.connection]
-        self._scribe.put(stream, happening)
+        if stream is not None:
+            self._scribe.put(stream, happening)
+
+    def _look_for_server(self, frame: Frame) -> None:
+        """Remember the voice server that a voice gateway names: what goes there is said after that."""
+        if self._named is None or frame.from_client or not frame.is_text:
+            return
+        payload = read_payload(Plane.VOICE, "json", frame.data)
+        if isinstance(payload, Payload) and payload.op == VoiceOp.READY:
+            match payload.d:
+                case {"ip": str(ip), "port": int(port)} if len(self._named) < MAX_MEDIA:
+                    self._named.add(udp_url(ip, port))
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ class Remarks:
 
     def __init__(self, traffic: Traffic, keys: KeyLog, has_command: bool, interfaces: Sequence[str]) -> None:
         self.connections = 0
-        """How many are recorded."""
+        """How many are recorded, those of gateways."""
         self._traffic = traffic
         self._keys = keys
         self._interfaces = interfaces

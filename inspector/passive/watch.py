@@ -81,7 +81,7 @@ class PacketWatch:
         """Return the number of the newest connection in a capture that came about; 0 where it has none."""
         try:
             with closing(Reader(path)) as reader:
-                found = reader.db.execute("select coalesce(max(id), 0) from connection where refusal is null")
-                return int(found.fetchone()[0])
+                wanted = "select coalesce(max(id), 0) from connection where plane != 'media' and refusal is null"
+                return int(reader.db.execute(wanted).fetchone()[0])
         except CaptureError:
             return 0

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from inspector.passive.recorder import Unrecordable, recording
 from inspector.proxy import livefile
 from inspector.store.reader import Reader
+from tests.e2e.terminal import Terminal
 
 from .conftest import CLIENT
 
@@ -96,11 +98,14 @@ class Place:
         path.write_text(script)
         return [sys.executable, str(path), f"http://127.0.0.1:{self._gateway}/?v=10&encoding=json"]
 
-    def start(self, name: str, *options: str, command: list[str]) -> subprocess.Popen:
+    def options(self, name: str) -> list[str]:
         given = ["--passive", "--interface", "lo", "--host", f"127.0.0.1:{self._gateway}"] if name != "run" else []
+        return ["--capture", str(self.capture), *given]
+
+    def start(self, name: str, *options: str, command: list[str]) -> subprocess.Popen:
         with (self.folder / f"{name}.out").open("wb") as out, (self.folder / f"{name}.err").open("wb") as err:
             process = subprocess.Popen(
-                [*GWINSPECT, name, "--capture", str(self.capture), *given, *options, "--", *command],
+                [*GWINSPECT, name, *self.options(name), *options, "--", *command],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -204,6 +209,21 @@ def test_one_more_client_can_be_run_for_it(place: Place) -> None:
     process.send_signal(signal.SIGINT)
     process.wait(30)
     assert not keys.exists()
+
+
+@pytest.mark.e2e
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+def test_the_screen_shows_packets_as_they_pass(place: Place) -> None:
+    terminal = Terminal(place.folder)
+    try:
+        terminal.start("live", *place.options("live"), "--", *place.client(BEATER))
+        terminal.shows("LIVE  lo", "Hello", "Heartbeat ACK")
+        terminal.press("q")
+        terminal.shows("A client is still connected; quitting ends the recording.")
+        terminal.press("q")
+        terminal.shows("1 connection, ", "EXIT 0")
+    finally:
+        terminal.end()
 
 
 @pytest.mark.e2e

@@ -6,21 +6,26 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from inspector.errors import EnvironmentProblem
+from inspector.model import Opened, Plane
 from inspector.passive import dumper
 from inspector.passive.process import PacketRecorder
 from inspector.passive.recorder import Job, Unrecordable, recording
 from inspector.store.reader import Reader
 from tests.conversation import usual
 from tests.e2e.playing import talks_of_capture
-from tests.packets import pcap, pcapng
+from tests.fuzz.talks import talks
+from tests.packets import SERVER, pcap, pcapng
+from tests.voice_call import introduced, voice
 from tests.wired import Wired
 
 TALK = usual().happenings
+MEDIA = next(talk for talk in talks() if isinstance(talk[0], Opened) and talk[0].plane is Plane.MEDIA)
 
 # Gives what is in a file piece by piece, as a program that sees packets does, and then waits to be ended.
 PROGRAM = """#!{python}
@@ -169,3 +174,21 @@ def test_a_program_that_may_not_run_is_a_right_that_is_missing(tmp_path: Path, p
 def test_a_job_is_the_same_on_the_other_side(tmp_path: Path) -> None:
     made = job(tmp_path, hosts=("own.example",), ports=(8000,), max_concurrency=16)
     assert Job.loads(made.dumps()) == made
+
+
+@pytest.mark.parametrize(("port", "planes"), [(50_001, ["voice", "media"]), (50_002, ["voice"])], ids=["own", "other"])
+def test_only_calls_that_a_voice_gateway_named_are_those_of_the_command(
+    tmp_path: Path, program, port: int, planes: list[str]
+) -> None:
+    talk = introduced(voice(1, ms=0))
+    ready = {"ssrc": 1001, "ip": SERVER[0], "port": port, "modes": ["aead_aes256_gcm_rtpsize"]}
+    spoken = talk.server({"op": 2, "d": ready}).waits(2000).closes(1000, by="client").happenings
+    said = [replace(each, connection=2, at_ns=each.at_ns + 1_000_000_000) for each in MEDIA]
+    wired = Wired([*spoken, *said])
+    program(pcap(wired.packets))
+    (tmp_path / "keys.log").write_bytes(wired.log)
+    with PacketRecorder(job(tmp_path, has_command=True, own_calls=True)):
+        until(lambda: last(tmp_path / "own.gwcap") >= len(spoken))
+        time.sleep(0.2)
+    with closing(Reader(tmp_path / "own.gwcap")) as reader:
+        assert [each.opened.plane.value for each in reader.connections()] == planes
