@@ -179,7 +179,7 @@ class Passing:
         return start_in(key_environment(folder, self._keys), command, folder, screenless=screenless)
 
     def watch(self, folder: Folder) -> Lookout:
-        return PacketWatch(self.capture)
+        return PacketWatch(self.capture, folder)
 
     def told(self) -> str:
         return f"{self._dumper or 'it'} records packets of Discord on {self.address}"

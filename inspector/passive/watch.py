@@ -9,6 +9,8 @@ from pathlib import Path
 from inspector.errors import CaptureError
 from inspector.inert import inert
 from inspector.passive.remarks import PATIENCE
+from inspector.proxy.launch.folder import Folder
+from inspector.proxy.launch.reports import read_reports
 from inspector.proxy.launch.runtimes import Runtime, Way, runtime_of
 from inspector.proxy.launch.watch import GRACE, Unseen
 from inspector.proxy.process import Process
@@ -24,8 +26,9 @@ _TOLD = (Runtime.PYTHON, Runtime.NODE, Runtime.DENO)
 class PacketWatch:
     """Looks after one command: `begin` once it runs, `stop` once the recorder has written its last."""
 
-    def __init__(self, capture: Path) -> None:
+    def __init__(self, capture: Path, folder: Folder) -> None:
         self._capture = capture
+        self._folder = folder
         self._client: Process | None = None
         self._command: Sequence[str] = ()
         self._trail: Trail
@@ -44,12 +47,14 @@ class PacketWatch:
     def stop(self) -> None:
         """Have a last look, at what the recorder has left."""
         self._is_over = True
+        if self._client is not None:
+            self._unseen = self._look(self._client, time.monotonic())
 
     @property
     def unseen(self) -> Unseen | None:
         """Why nothing is recorded; None while that is too early to say, or once something is."""
         now = time.monotonic()
-        if self._client is not None and (self._is_over or now - self._looked >= _BEAT):
+        if self._client is not None and not self._is_over and now - self._looked >= _BEAT:
             self._looked = now
             self._unseen = self._look(self._client, now)
         return self._unseen
@@ -71,8 +76,11 @@ class PacketWatch:
         name = inert(Path(self._command[0]).name)
         span = "ended" if has_ended else f"has run for {now - self._began:.0f} s"
         runtime = runtime_of(Path(shutil.which(self._command[0]) or self._command[0]).resolve())
+        failed = next((each for each in read_reports(self._folder.reports) if each.what == "failed"), None)
         why = "It has not connected to one, or has not written its TLS keys."
-        if runtime not in (*_TOLD, Runtime.UNKNOWN):
+        if failed is not None:
+            why = f"The hook in process {failed.pid} ({inert(failed.runtime)}) failed: {inert(failed.text)}."
+        elif runtime not in (*_TOLD, Runtime.UNKNOWN):
             why = f"It is made with {runtime.value}, which does not write its TLS keys by SSLKEYLOGFILE."
         ways = (Way("through a proxy", "the same command without --passive"),)
         return Unseen(f"{name} {span}, and no gateway connection was recorded.", (why,), ways)

@@ -122,3 +122,14 @@ def test_a_usual_context_of_python_writes_its_keys(folder: Folder) -> None:
     said = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert said.stdout.strip() == str(folder.keys)
     assert ssl.create_default_context().keylog_filename is None
+
+
+def test_a_library_that_crashes_over_keys_is_not_asked_for_them(folder: Folder, tmp_path: Path) -> None:
+    """picows 2.3.1, with TLS of its own below Python's."""
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "picows.py").write_text("")
+    environment = key_environment(folder, key_file(folder), {"PYTHONPATH": str(tmp_path / "modules")})
+    script = "import picows, ssl; print(ssl.create_default_context().keylog_filename)"
+    said = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "None"
+    assert "picows crashes" in read_reports(folder.reports)[-1].text

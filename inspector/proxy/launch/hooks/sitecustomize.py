@@ -129,7 +129,7 @@ def _change_ssl(ssl):
 
     def log_keys(context, host):
         # From Python 3.8 on.
-        if getattr(context, "keylog_filename", "") is None:
+        if PLAN["keys"] and getattr(context, "keylog_filename", "") is None:
             context.keylog_filename = PLAN["keys"]
 
     def trust(context, host):
@@ -181,6 +181,15 @@ def _change_aiohttp(connector):
         return [where]
 
     base._resolve_host = _resolve_host
+
+
+@_change("picows")
+def _change_picows(picows):
+    """It has TLS of its own below Python's: where that is to write its keys, it ends the process (2.3.1, SIGSEGV)."""
+    if "keys" in PLAN:
+        PLAN["keys"] = None
+        os.environ.pop("SSLKEYLOGFILE", None)
+        _report("failed", text="picows crashes where it is to write TLS keys, so it is not asked to")
 
 
 @_change("uvloop")
@@ -281,7 +290,7 @@ def _install():
         return
     if "keys" in PLAN:
         # Nothing is led anywhere.
-        for name in set(_CHANGES) - {"ssl"}:
+        for name in set(_CHANGES) - {"ssl", "picows"}:
             del _CHANGES[name]
     for name in list(_CHANGES):
         if name in sys.modules:
