@@ -61,10 +61,11 @@ class Dumper:
     def command(self, interfaces: Sequence[str], wanted: str) -> list[str]:
         """Return the command that records packets of `interfaces` that pass the filter `wanted`, to its stdout."""
         if self.name == "tcpdump":
+            options = ["-n", "-p", "-s", "0", "-U", "--immediate-mode", "-B", str(_BUFFER * 1024)]
+            # Elsewhere it ends where it is asked for what the system has not.
+            precision = ["--time-stamp-precision=nano"] if sys.platform == "linux" else []
             # Of several interfaces it takes one.
-            which = ["-i", interfaces[0]]
-            options = ["-n", "-p", "-s", "0", "-U", "--immediate-mode", "--time-stamp-precision=nano", "-B"]
-            return [self.path, *which, *options, str(_BUFFER * 1024), "-w", "-", wanted]
+            return [self.path, "-i", interfaces[0], *options, *precision, "-w", "-", wanted]
         which = [part for name in interfaces for part in ("-i", name)]
         # Each interface has the options before it otherwise.
         return [self.path, "-q", "-p", "-s", "0", "-B", str(_BUFFER), "-f", wanted, *which, "-w", "-"]
