@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from socket import AF_INET, AF_INET6
 
 import psutil
 
@@ -82,10 +83,15 @@ def dumpers(interfaces: Sequence[str]) -> list[Dumper]:
 
 
 def default_interfaces() -> list[str]:
-    """Return what to listen on where nobody names anything: all interfaces of this machine that are up."""
+    """Return what to listen on where nobody names anything: all interfaces of this machine that are in use."""
     if sys.platform == "linux":
         return ["any"]
-    return [name for name, state in psutil.net_if_stats().items() if state.isup]
+    states = psutil.net_if_stats()
+    return [
+        name
+        for name, addresses in psutil.net_if_addrs().items()
+        if name in states and states[name].isup and any(each.family in (AF_INET, AF_INET6) for each in addresses)
+    ]
 
 
 def first_words(said: str) -> str:

@@ -299,7 +299,8 @@ class Recorder:
             if not is_ours(error):
                 raise
             self._say_fault(error)
-        now_ns = time.time_ns()
+        # Where packets come faster than they are read, it is as late as they say.
+        now_ns = packets[-1][0] if packets and self._packets.are_waiting else time.time_ns()
         self._traffic.pass_time(now_ns)
         if self._clock.step():
             # Somebody has set the clock: what waits has times of before.

@@ -199,6 +199,20 @@ def test_a_killed_gwinspect_leaves_the_client_undisturbed_and_the_next_one_goes_
 
 
 @pytest.mark.e2e
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_command_and_recording(place: Place, number: int, code: int) -> None:
+    process = place.start("record", command=place.client(BEATER))
+    until(lambda: place.events() > 5)
+    process.send_signal(number)
+    assert process.wait(30) == code
+    with closing(Reader(place.capture)) as reader:
+        *_, last = reader.all_events()
+        assert (last.kind.value, last.closed.code) == ("close", 4001)
+        assert "finished_at" in reader.meta()
+    assert sorted(path.name for path in (place.folder / "temporary").iterdir()) == []
+
+
+@pytest.mark.e2e
 def test_one_more_client_can_be_run_for_it(place: Place) -> None:
     process = place.start("live", command=place.client(BEATER))
     until(lambda: place.events() > 5)

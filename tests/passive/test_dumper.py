@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from inspector.passive import dumper
-from inspector.passive.dumper import Dumper, dumpers, first_words, how_to_get_rights, lacks_right, packet_filter
+from inspector.passive.dumper import (
+    Dumper,
+    default_interfaces,
+    dumpers,
+    first_words,
+    how_to_get_rights,
+    lacks_right,
+    packet_filter,
+)
 from tests.conversation import NOON
 from tests.packets import COOKED_2, ETHERNET, NULL, RAW, TcpTalk, fragments, pcap, udp
 
@@ -73,6 +81,15 @@ def test_dumpcap_can_record_several_interfaces_and_tcpdump_one() -> None:
         *("/usr/bin/dumpcap", "-q", "-p", "-s", "0", "-B", "32", "-f", "udp", "-i", "en0", "-i", "lo0", "-w", "-")
     ]
     assert Dumper("tcpdump", "tcpdump").command(["any"], "udp")[:3] == ["tcpdump", "-i", "any"]
+
+
+def test_all_interfaces_are_recorded_where_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    assert default_interfaces() == ["any"]
+    monkeypatch.setattr("sys.platform", "darwin")
+    # Loopback is always up, with an address.
+    assert [name for name in default_interfaces() if name.startswith("lo")] != []
+    assert "any" not in default_interfaces()
 
 
 @pytest.fixture

@@ -92,6 +92,19 @@ def test_keys_are_gone_with_the_folder(folder: Folder) -> None:
     assert not folder.path.exists()
 
 
+def test_a_program_that_is_left_behind_can_still_write_its_keys(folder: Folder) -> None:
+    """As ``pm2 start`` leaves one: it would fail without the file. What it had written is gone."""
+    environment = key_environment(folder, key_file(folder))
+    script = "import time; print(flush=True); time.sleep(100)"
+    with subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        folder.keys.write_bytes(LINE)
+        folder.clear()
+        assert folder.keys.read_bytes() == b""
+        process.kill()
+
+
 OWN_CONTEXT = """
 import ssl
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from random import Random
 
 import pytest
 
@@ -10,7 +11,7 @@ from inspector.importers.pcap import conversation
 from inspector.importers.pcap.keylog import KeyLog
 from inspector.importers.pcap.tls import NO_KEYS
 from inspector.importers.pcap.traffic import Traffic
-from inspector.model import Happening
+from inspector.model import Frame, Happening
 from tests.conversation import NOON, usual
 from tests.packets import LINKS, RAW, Packet
 from tests.tls import ALL
@@ -117,3 +118,25 @@ def test_what_waits_for_keys_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     heard.hears(Wired(TALK, server=("10.0.0.9", 443)).packets)
     assert heard.traffic.desk.unread == {(NO_KEYS, "gateway.discord.gg"): 2}
     assert not heard.traffic.desk.locked_bytes
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_whenever_keys_and_packets_come_the_same_comes_out(seed: int) -> None:
+    dice = Random(seed)
+    talk = usual("json", dice.choice(("none", "zlib-stream"))).happenings
+    wired = Wired(talk, *dice.choice(ALL), segment=dice.choice((60, 1400)))
+    lines = wired.log.splitlines(keepends=True)
+    heard, packets = Heard(), list(wired.packets)
+    while packets or lines:
+        if lines and (not packets or dice.random() < 0.05):
+            heard.keys.add(lines.pop(0))
+        else:
+            count = dice.randrange(1, 5)
+            heard.hears(packets[:count])
+            heard.waits_until(packets[:count][-1][0])
+            del packets[:count]
+    heard.ends()
+    assert told(heard.found) == told(talk)
+    assert [each.data for each in heard.found if isinstance(each, Frame)] == [
+        each.data for each in talk if isinstance(each, Frame)
+    ]
