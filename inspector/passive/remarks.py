@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from inspector.importers.pcap.conversation import HOLE, LATE
 from inspector.importers.pcap.keylog import KeyLog
-from inspector.importers.pcap.notes import on_gateways
+from inspector.importers.pcap.notes import hidden, on_gateways
 from inspector.importers.pcap.tls import NO_KEYS, NO_START
 from inspector.importers.pcap.traffic import Traffic
 from inspector.inert import short
@@ -78,6 +78,8 @@ class Remarks:
                 f"{counted(late, 'TLS connection was/TLS connections were')} already open when the recording began, so "
                 "they can't be decrypted; restart the client"
             )
+        if self._traffic.desk.hidden:
+            return hidden(self._traffic.desk)
         if not len(self._keys):
             return f"{counted(self._traffic.packets, 'packet')} {where}, and no TLS keys; {_KEYS_OF}"
         return f"{counted(self._traffic.packets, 'packet')} {where} were of other programs or servers"

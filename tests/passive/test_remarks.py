@@ -7,6 +7,8 @@ import pytest
 
 from inspector.importers.candidates import identify
 from inspector.importers.pcap.keylog import KeyLog
+from inspector.importers.pcap.notes import notes_on
+from inspector.importers.pcap.tls import NO_KEYS
 from inspector.importers.pcap.traffic import Traffic
 from inspector.passive.remarks import Remarks
 from tests.conversation import usual
@@ -75,3 +77,13 @@ def test_nothing_is_said_where_all_is_well(monkeypatch: pytest.MonkeyPatch) -> N
     heard.hears(WIRED.packets)
     heard.remarks.connections = 1
     assert heard.waits(60, monkeypatch) == heard.remarks.notes(0) == []
+
+
+def test_a_hidden_name_is_said_where_there_is_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = Heard().hears(WIRED.packets[:3])
+    heard.traffic.desk.count_unread(NO_KEYS, "cloudflare-ech.com:443")
+    (said,) = heard.waits(60, monkeypatch)
+    assert said.startswith(
+        "no Discord gateway yet: 1 connection hides the server's name (ECH), so no keys can be found;"
+    )
+    assert notes_on(heard.traffic.desk, 0)[-1] in said

@@ -17,7 +17,7 @@ from inspector.importers.mitm import is_allowed, is_discovery
 from inspector.importers.pcap.http import Exchange, Http, is_request
 from inspector.importers.pcap.keylog import KeyLog
 from inspector.importers.pcap.tcp import Address
-from inspector.importers.pcap.tls import NO_CIPHER, Tls, is_client_hello
+from inspector.importers.pcap.tls import NO_CIPHER, NO_KEYS, Tls, is_client_hello
 from inspector.importers.pcap.websocket import BINARY, CLOSE, PING, TEXT, Frames, read_close
 from inspector.importers.refusals import NO_TLS
 from inspector.importers.source import clean, kept_headers, refusal_of
@@ -47,6 +47,10 @@ _UNANSWERED = {
     True: "the client hung up before the server had answered the upgrade",
     False: "the server hung up without answering the upgrade",
 }
+
+# The name that a connection to any server behind Cloudflare, as Discord's are, has in clear where it hides the real one
+# (ECH): https://developers.cloudflare.com/ssl/edge-certificates/ech/
+_HIDDEN = "cloudflare-ech.com"
 
 # What TLS's alerts are called: https://www.rfc-editor.org/rfc/rfc8446#section-6
 _ALERTS = {
@@ -98,6 +102,8 @@ class Desk:
         all that were none."""
         self.ciphers: set[int] = set()
         """Numbers of cipher suites that are not read."""
+        self.hidden = 0
+        """Connections without keys that hide where they lead (ECH): in a key log they have another client random."""
         self.seen_twice = 0
         """Connections that the file has a second time, from another interface."""
         self.held = 0
@@ -160,6 +166,7 @@ class Desk:
     def count_unread(self, reason: str, host: str) -> None:
         """Count a connection that could not be read. `host`: to where, ``name:port``."""
         name = host.rpartition(":")[0]
+        self.hidden += reason == NO_KEYS and name == _HIDDEN
         is_gateway = self.is_known(f"wss://{host}/") and len(self.unread) < _MOST_NAMES
         self.unread[reason, name if is_gateway else ""] += 1
 

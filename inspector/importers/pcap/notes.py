@@ -19,12 +19,23 @@ def notes_on(desk: Desk, keys: int) -> list[str]:
     others = sum(number for (why, name), number in desk.unread.items() if why == NO_KEYS and not name)
     if others:
         said.append(f"{counted(others, _ELSEWHERE)} skipped: no keys")
+    if desk.hidden:
+        said.append(hidden(desk))
     late = sum(number for (why, name), number in desk.unread.items() if why in (LATE, NO_START) and not name)
     if late:
         said.append(f"{counted(late, 'TLS connection')} {_LATE_START}")
     if desk.seen_twice:
         said.append(f"{counted(desk.seen_twice, _WAS)} recorded on more than one interface; shown once")
     return said
+
+
+def hidden(desk: Desk) -> str:
+    """Return what to say of connections that hide where they lead."""
+    return (
+        f"{counted(desk.hidden, 'connection hides/connections hide')} the server's name (ECH), so no keys can be "
+        "found; turn ECH off in the client (Chrome: --disable-features=EncryptedClientHello; Firefox: "
+        "network.dns.echconfig.enabled)"
+    )
 
 
 def on_gateways(desk: Desk, how: Mapping[str, str]) -> dict[str, str]:
