@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,12 @@ from inspector.store.reader import Reader
 from tests.conversation import usual
 from tests.e2e.playing import talks_of_capture
 from tests.fuzz.talks import talks
-from tests.packets import SERVER, pcap, pcapng
+from tests.packets import CLIENT, SERVER, pcap, pcapng
 from tests.voice_call import introduced, voice
 from tests.wired import Wired
 
 TALK = usual().happenings
+CLIENT_IP = ip_address(CLIENT[0]).packed
 MEDIA = next(talk for talk in talks() if isinstance(talk[0], Opened) and talk[0].plane is Plane.MEDIA)
 
 # Gives what is in a file piece by piece, as a program that sees packets does, and then waits to be ended.
@@ -73,6 +75,11 @@ def until(condition: Callable[[], object], seconds: float = 20) -> None:
 def last(capture: Path) -> int:
     with closing(Reader(capture)) as reader:
         return reader.last()
+
+
+def kinds(capture: Path) -> list[str]:
+    with closing(Reader(capture)) as reader:
+        return [event.kind.value for event in reader.all_events()]
 
 
 def test_rows_are_there_while_packets_come(tmp_path: Path, program) -> None:
@@ -135,6 +142,19 @@ def test_packets_that_the_kernel_dropped_are_noted(tmp_path: Path, program) -> N
         assert reader.notes() == [
             "3 packets were dropped, as this machine was too busy; a connection that lacks one has a gap"
         ]
+
+
+def test_a_packet_that_is_missing_is_a_row_without_further_packets(tmp_path: Path, program) -> None:
+    talk = usual().happenings[:6]
+    wired = Wired(talk)
+    # The last but one that the server says, by its size: TLS, and what TCP and IP add.
+    said = [place for place, (_, packet) in enumerate(wired.packets) if packet[16:20] == CLIENT_IP and len(packet) > 60]
+    packets = [packet for place, packet in enumerate(wired.packets) if place != said[-2]]
+    program(pcap(packets))
+    (tmp_path / "keys.log").write_bytes(wired.log)
+    with PacketRecorder(job(tmp_path)):
+        until(lambda: "gap" in kinds(tmp_path / "own.gwcap"))
+    assert kinds(tmp_path / "own.gwcap").count("gap") == 1
 
 
 def test_a_gateway_without_keys_is_said_while_it_goes_on(tmp_path: Path, program) -> None:
