@@ -18,7 +18,7 @@ from inspector.passive import dumper
 from inspector.passive.process import PacketRecorder
 from inspector.passive.recorder import Job, Unrecordable, recording
 from inspector.store.reader import Reader
-from tests.conversation import usual
+from tests.conversation import TOKEN, usual
 from tests.e2e.playing import talks_of_capture
 from tests.fuzz.talks import talks
 from tests.packets import CLIENT, SERVER, pcap, pcapng
@@ -94,6 +94,18 @@ def test_rows_are_there_while_packets_come(tmp_path: Path, program) -> None:
     assert talk.close[0] == 4004
     assert (tmp_path / "own.gwcap").stat().st_mode & 0o777 == 0o600
     assert not (tmp_path / "own.gwcap-wal").exists()
+
+
+def test_secrets_are_masked_unless_they_are_asked_for(tmp_path: Path, program) -> None:
+    wired = Wired(TALK)
+    program(pcapng(wired.packets))
+    (tmp_path / "keys.log").write_bytes(wired.log)
+    with PacketRecorder(replace(job(tmp_path), keep_secrets=False)):
+        until(lambda: last(tmp_path / "own.gwcap") == len(TALK))
+    assert TOKEN.encode() not in (tmp_path / "own.gwcap").read_bytes()
+    with PacketRecorder(job(tmp_path)):
+        until(lambda: last(tmp_path / "own.gwcap") == 2 * len(TALK))
+    assert TOKEN.encode() in (tmp_path / "own.gwcap").read_bytes()
 
 
 def test_keys_may_come_a_moment_after_the_packets(tmp_path: Path, program) -> None:
