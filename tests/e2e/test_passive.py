@@ -27,6 +27,7 @@ from inspector.store.reader import Reader
 from tests.e2e.clients.places import Missing, installed
 from tests.e2e.clients.setups import Setup
 from tests.e2e.playing import HERE, assert_agree, talks_of_capture, talks_of_journal
+from tests.e2e.test_packets import without_tcp
 from tests.e2e.tunnel import http_proxy
 
 pytestmark = pytest.mark.e2e
@@ -129,6 +130,14 @@ def test_an_encrypted_call_is_recorded_with_its_media(tmp_path: Path) -> None:
     played.agrees()
     with closing(Reader(played.capture)) as reader:
         assert {event.plane for event in reader.all_events()} == {Plane.GATEWAY, Plane.VOICE, Plane.MEDIA}
+
+
+@pytest.mark.parametrize("name", ["resume", "every-close", "large", "voice-resume"])
+def test_every_close_is_recorded_as_it_was(tmp_path: Path, name: str) -> None:
+    client = [sys.executable, "-m", "inspector.simulator.client.scripted", name]
+    played = Played(tmp_path, name, pace=0.05).run("--no-media", client=client)
+    assert played.code == 0, played.said
+    assert_agree([without_tcp(talk) for talk in talks_of_capture(played.capture)], talks_of_journal(played.journal))
 
 
 def test_no_key_is_left_behind(tmp_path: Path) -> None:
