@@ -239,16 +239,17 @@ def job_of(chosen: ProxyChoice, capture: Path, *, has_command: bool) -> Job:
     if not has_command and not chosen.keys:
         raise UsageError("--passive needs the client's TLS keys: give a COMMAND after --, or its key log with --keys")
     _check_capture(capture)
+    keys = tuple(str(path.absolute()) for path in chosen.keys)
     return Job(
         str(capture),
-        tuple(str(path.absolute()) for path in chosen.keys),
+        keys,
         chosen.interfaces or tuple(default_interfaces()),
         chosen.hosts,
         chosen.ports,
         not chosen.no_media,
         chosen.keep_secrets,
         chosen.max_concurrency,
-        has_command,
+        () if has_command else keys,
         own_calls=has_command and not chosen.keys,
     )
 

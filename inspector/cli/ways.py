@@ -82,7 +82,7 @@ def way_of(chosen: ProxyChoice, capture: Path, *, has_command: bool) -> Way:
 def way_again(found: Live, capture: Path, through: str | None) -> Way:
     """Return the way of a recording that continues."""
     if found.keys:
-        return Passing(Job(str(capture), (), (found.address,), found.hosts, has_command=True), Path(found.keys))
+        return Passing(Job(str(capture), (), (found.address,), found.hosts), Path(found.keys))
     host, _, port = found.address.rpartition(":")
     return Through(Settings(capture, host.strip("[]"), int(port), found.modes, found.hosts), through, Path(found.ca))
 

@@ -88,8 +88,8 @@ class Job:
     """Record the UDP of voice calls."""
     keep_secrets: bool = False
     max_concurrency: int | None = None
-    has_command: bool = False
-    """The client was started by us, with `keys` in its environment."""
+    theirs: tuple[str, ...] = ()
+    """Those of `keys` that belong to clients which others start; none where we start the client."""
     own_calls: bool = False
     """Of UDP, take only what goes to a voice server that a voice gateway has named: others on this machine may talk,
     too, and nothing else tells whose it is."""
@@ -263,7 +263,7 @@ class Recorder:
         self._voices: set[int] = set()
         self._clock = Clock()
         self._faults: set[str] = set()
-        self.remarks = Remarks(self._traffic, self._keys, job.has_command, job.interfaces)
+        self.remarks = Remarks(self._traffic, self._keys, job.interfaces, job.theirs)
 
     def run(self, stopping: threading.Event) -> None:
         """Record until somebody stops it or the packets end."""

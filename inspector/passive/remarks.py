@@ -20,16 +20,23 @@ _NAMED, _MOST, _LONGEST = 5, 1000, 80
 
 
 class Remarks:
-    """Looks at what becomes of the packets. `has_command`: the client was started by us, and told to write its keys."""
+    """Looks at what becomes of the packets.
 
-    def __init__(self, traffic: Traffic, keys: KeyLog, has_command: bool, interfaces: Sequence[str]) -> None:
+    `key_files`: where the keys of clients are that were started by others; none where we have started the client, and
+    told it where to write them.
+    """
+
+    def __init__(
+        self, traffic: Traffic, keys: KeyLog, interfaces: Sequence[str], key_files: Sequence[str] = ()
+    ) -> None:
         self.connections = 0
         """How many are recorded, those of gateways."""
         self._traffic = traffic
         self._keys = keys
         self._interfaces = interfaces
-        self._how = _how(has_command)
-        self._has_command = has_command
+        self._no_keys = _no_keys(key_files)
+        self._how = _how(self._no_keys)
+        self._has_command = not key_files
         self._foreign: set[str] = set()
         self._told: dict[str, str] = {}
         self._began = self._looked = time.monotonic()
@@ -81,19 +88,28 @@ class Remarks:
         if self._traffic.desk.hidden:
             return hidden(self._traffic.desk)
         if not len(self._keys):
-            return f"{counted(self._traffic.packets, 'packet')} {where}, and no TLS keys; {_KEYS_OF}"
+            return f"{counted(self._traffic.packets, 'packet')} {where}, but no keys: {self._no_keys}"
         return f"{counted(self._traffic.packets, 'packet')} {where} were of other programs or servers"
 
 
-_KEYS_OF = "Python, Node, Chromium, Electron, Firefox and curl write them, others need the proxy (leave --passive out)"
+def _no_keys(key_files: Sequence[str]) -> str:
+    """Return why there may be no keys, and what to do about it."""
+    if key_files:
+        return (
+            f"the client does not write them into {listed(key_files)}; start it with SSLKEYLOGFILE={key_files[0]} "
+            "(Node: with --tls-keylog)"
+        )
+    return (
+        "the client does not write them; Python, Node, Chromium, Electron, Firefox and curl do, others need the proxy "
+        "(leave --passive out)"
+    )
 
 
-def _how(has_command: bool) -> dict[str, str]:
+def _how(no_keys: str) -> dict[str, str]:
     """Return what to say of gateways, for the reasons that depend on how packets are recorded."""
     late = "could not be decrypted: already open when the recording began; restart the client"
-    where = "the client wrote no keys" if has_command else "its keys are not in the key log"
     return {
-        NO_KEYS: f"could not be decrypted: {where}; {_KEYS_OF}",
+        NO_KEYS: f"could not be decrypted without keys: {no_keys}",
         NO_START: late,
         LATE: late,
         HOLE: "could not be read: this machine was too busy to record the first packets",

@@ -22,7 +22,7 @@ class Heard:
     def __init__(self, *, has_command: bool = True) -> None:
         self.keys = KeyLog()
         self.traffic = Traffic(self.keys, (), lambda opened, first: identify(opened, first, ()))
-        self.remarks = Remarks(self.traffic, self.keys, has_command, ["any"])
+        self.remarks = Remarks(self.traffic, self.keys, ["any"], () if has_command else ["/there/keys.log"])
 
     def hears(self, packets: Sequence[Packet]) -> "Heard":
         self.traffic.receive((at_ns, RAW, data, len(data)) for at_ns, data in packets)
@@ -37,9 +37,16 @@ class Heard:
 def test_a_reason_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
     heard = Heard().hears(WIRED.packets)
     (said,) = heard.waits(2, monkeypatch)
-    assert said.startswith("1 connection to gateway.discord.gg could not be decrypted: the client wrote no keys; ")
+    assert said.startswith(
+        "1 connection to gateway.discord.gg could not be decrypted without keys: the client does not"
+    )
     heard.hears(Wired(usual().happenings).packets)
     assert heard.waits(4, monkeypatch) == []
+
+
+def test_a_key_log_without_the_keys_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    (said,) = Heard(has_command=False).hears(WIRED.packets).waits(2, monkeypatch)
+    assert "the client does not write them into /there/keys.log; start it with SSLKEYLOGFILE=/there/keys.log" in said
 
 
 @pytest.mark.parametrize(
@@ -47,7 +54,7 @@ def test_a_reason_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ([], True, "there were no packets of HTTPS on any"),
         (WIRED.packets[20:], False, "1 TLS connection was already open when the recording began"),
-        (WIRED.packets[:3], True, "and no TLS keys"),
+        (WIRED.packets[:3], True, "but no keys: the client does not write them; Python"),
     ],
     ids=["nothing", "late", "no keys"],
 )
