@@ -20,7 +20,7 @@ from inspector.cli.output import note
 from inspector.cli.reading import concurrency_option
 from inspector.errors import EnvironmentProblem, UsageError
 from inspector.model import Severity
-from inspector.passive.dumper import default_interfaces
+from inspector.passive.dumper import default_interfaces, known_interfaces
 from inspector.passive.recorder import Job
 from inspector.proxy import livefile
 from inspector.proxy.launch.folder import Folder
@@ -238,6 +238,9 @@ def job_of(chosen: ProxyChoice, capture: Path, *, has_command: bool) -> Job:
         raise UsageError(f"{wrong} is for a proxy, and --passive runs none; leave one of them out")
     if not has_command and not chosen.keys:
         raise UsageError("--passive needs the client's TLS keys: give a COMMAND after --, or its key log with --keys")
+    known = known_interfaces()
+    if unknown := [name for name in chosen.interfaces if name not in known]:
+        raise UsageError(f"there is no network interface {unknown[0]}; this machine has {listed(known)}")
     _check_capture(capture)
     keys = tuple(str(path.absolute()) for path in chosen.keys)
     return Job(

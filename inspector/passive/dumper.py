@@ -94,6 +94,11 @@ def default_interfaces() -> list[str]:
     ]
 
 
+def known_interfaces() -> list[str]:
+    """Return all that can be listened on here, by name."""
+    return [*(["any"] if sys.platform == "linux" else []), *psutil.net_if_stats()]
+
+
 def first_words(said: str) -> str:
     """Return the line in which a program says why it ended: that about a right, else the first."""
     lines = [line.strip() for line in said.splitlines()]

@@ -48,6 +48,7 @@ asyncio.run(main())
         (["--keys", "keys.log"], "--keys is for recording packets; add --passive, or leave --keys out"),
         (["--interface", "lo", "--", "true"], "--interface is for recording packets; add --passive"),
         (["--passive", "--port", "0", "--", "true"], "0 is not in the range"),
+        (["--passive", "--interface", "no0", "--", "true"], "there is no network interface no0; this machine has "),
     ],
 )
 @pytest.mark.parametrize("command", ["record", "live"])
