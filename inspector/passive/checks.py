@@ -1,7 +1,7 @@
 """What recording packets needs of this machine: for ``gwinspect doctor``."""
 
 from inspector.passive.dumper import default_interfaces, packet_filter
-from inspector.passive.recorder import Unrecordable, recording
+from inspector.passive.packets import Unrecordable, recording
 from inspector.proxy.checks import Check, State
 from inspector.words import listed
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.passive.recorder import Unrecordable, recording
+from inspector.passive.packets import Unrecordable, recording
 from inspector.proxy import livefile
 from inspector.store.reader import Reader
 from tests.e2e.terminal import Terminal

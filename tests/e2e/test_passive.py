@@ -16,7 +16,7 @@ import pytest
 
 from inspector.errors import EnvironmentProblem
 from inspector.model import Plane
-from inspector.passive.recorder import recording
+from inspector.passive.packets import recording
 from inspector.simulator.content import TOKEN
 from inspector.simulator.journal import JournalEntry
 from inspector.simulator.scenarios.catalogue import scenario

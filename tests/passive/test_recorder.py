@@ -15,8 +15,9 @@ import pytest
 from inspector.errors import EnvironmentProblem
 from inspector.model import Opened, Plane
 from inspector.passive import dumper
+from inspector.passive.packets import Unrecordable, recording
 from inspector.passive.process import PacketRecorder
-from inspector.passive.recorder import Job, Unrecordable, recording
+from inspector.passive.recorder import Job
 from inspector.store.reader import Reader
 from tests.conversation import TOKEN, usual
 from tests.e2e.playing import talks_of_capture
