@@ -35,7 +35,7 @@ pytestmark = pytest.mark.e2e
 GWINSPECT = [sys.executable, "-c", "from inspector.cli.main import main; main()"]
 DISCORD_PY = [sys.executable, str(HERE / "discordpy_client.py")]
 # Seconds within which a row is there, on a machine with other things to do.
-SOON = 2.0
+SOON = 5.0
 
 
 @pytest.fixture(scope="module", autouse=True)
