@@ -108,6 +108,10 @@ _HARMLESS = ("v", "encoding", "compress", "client_id", "rpc", "dave")
 
 _REQUEST_HEADERS = ("user-agent", "origin", "sec-websocket-extensions", "sec-websocket-protocol")
 _RESPONSE_HEADERS = ("sec-websocket-extensions", "cf-ray", "server")
+# The one HTTP answer that is of interest, what of it is kept, and bytes that it may have.
+_LIMIT_PATH = re.compile(r"/api(?:/v\d{1,2})?/gateway/bot/?(?:\?.*)?")
+_LIMIT_KEYS = ("total", "remaining", "reset_after", "max_concurrency")
+_MOST_BODY = 16 * 1024
 _DIRECTIONS = {True: "send", False: "receive"}
 # Pings have no hook in mitmproxy; its log is the one place where they show.
 _PINGS = logging.getLogger("mitmproxy.proxy.server")
@@ -219,7 +223,14 @@ class FrameRecorder:
             seen.put("close", at, code=ended.close_code, reason=reason, by=by, **marks)
 
     def response(self, flow: http.HTTPFlow) -> None:
-        if flow.response.status_code != 101:
+        if (
+            self._file is not None
+            and _LIMIT_PATH.fullmatch(flow.request.path)
+            and _is_discord(flow.request.pretty_host)
+        ):
+            if (told := _start_limit(flow)) is not None:
+                self._file.put({"kind": "start-limit", "at": _time(flow.response.timestamp_start), **told})
+        elif flow.response.status_code != 101:
             self._refused(flow, f"HTTP {flow.response.status_code} {flow.response.reason}".rstrip())
         elif flow.websocket is None:
             self._refused(flow, "mitmproxy does not accept the answer as a WebSocket's; what follows passes unrecorded")
@@ -451,10 +462,47 @@ def is_gateway(url: str) -> bool:
     return host.endswith(".gateway.discord.gg") or (domain == "discord.gg" and named)
 
 
-def _matches(host: str, port: int, extra: str) -> bool:
+def _is_discord(host: str) -> bool:
+    """Say whether a name is Discord's or one of the user's own, gateway or not."""
+    host = host.lower().removesuffix(".")
+    own = any(f".{host}".endswith(f".{name}") for name in ("discord.com", "discordapp.com"))
+    return own or any(_matches(host, None, extra.strip()) for extra in ctx.options.gwinspect_hosts)
+
+
+def _start_limit(flow: http.HTTPFlow) -> "dict[str, Any] | None":
+    """Return what Discord told a bot of its session starts, and of the token that asked a digest; nothing else."""
+    body = _body(flow.response.raw_content or b"", flow.response.headers.get("content-encoding", "").strip().lower())
+    if flow.request.method != "GET" or flow.response.status_code != 200 or body is None:
+        return None
+    try:
+        said = json.loads(body)
+        limit = {name: said["session_start_limit"][name] for name in _LIMIT_KEYS}
+        if not all(type(each) is int for each in (said["shards"], *limit.values())):
+            return None
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    token = re.sub("(?i)^(bot|bearer) +", "", flow.request.headers.get("authorization", "").strip())
+    digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()[:8] if len(token) >= 16 else None
+    return {"token": digest, "shards": said["shards"], "session_start_limit": limit}
+
+
+def _body(data: bytes, encoding: str) -> "bytes | None":
+    """Return an answer without its compression; None where that cannot be undone within a bound by Python alone."""
+    if encoding in ("", "identity"):
+        return data if len(data) <= _MOST_BODY else None
+    if encoding not in ("gzip", "deflate"):
+        return None
+    try:
+        # Of gzip and zlib the header tells which it is.
+        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(data, _MOST_BODY)
+    except zlib.error:
+        return None
+
+
+def _matches(host: str, port: "int | None", extra: str) -> bool:
     try:
         wanted = urlsplit("//" + extra.removeprefix("*."))
-        if not wanted.hostname or wanted.port not in (None, port):
+        if not wanted.hostname or (port is not None and wanted.port not in (None, port)):
             return False
     except ValueError:
         return False

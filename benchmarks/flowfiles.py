@@ -27,7 +27,7 @@ from benchmarks import scaling
 from benchmarks.importing import write_capture
 from benchmarks.memory import peak_mb
 from benchmarks.rounds import Figure, Section, interleaved, ratio
-from inspector.importers import open_source
+from inspector.importers.formats import open_source
 from inspector.model import Closed, Frame, Happening, Opened
 
 _REQUEST = ((b"Host", b"gateway.discord.gg"), (b"Upgrade", b"websocket"), (b"User-Agent", b"bench/1.0"))

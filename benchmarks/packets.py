@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from benchmarks.corpus import Stream
 from benchmarks.memory import peak_mb
 from benchmarks.rounds import Figure, Section, interleaved, ratio
-from inspector.importers import open_source
+from inspector.importers.formats import open_source
 from tests.packets import TcpTalk, pcapng
 from tests.wired import Wired
 

@@ -12,7 +12,7 @@ change one, `msgspec.structs.replace`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag, StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, final
 
 from msgspec import Struct
 
@@ -60,6 +60,10 @@ class Mark(IntFlag):
     """Of a close: its code was in a close frame, where WebSocket allows no such code (0, 999, 1006, 5000)."""
     WITHHELD = 64
     """It could not be read, so secrets in it could not be found: why not is stored in place of its bytes."""
+    DAVE = 128
+    """Of a packet of media: the frame in it ends in DAVE's trailer. Packets are only looked into here and there."""
+    NO_DAVE = 256
+    """Likewise: the frame in it ends without one, and is not silence."""
 
 
 class Knows(IntFlag):
@@ -200,7 +204,40 @@ class Gap:
         return self.sent + self.received
 
 
-Happening = Opened | Frame | Control | Closed | Gap
+@final
+@dataclass(frozen=True, slots=True)
+class StartLimit:
+    """What Discord told a bot of its session starts: the answer to GET /gateway/bot.
+
+    Source: https://docs.discord.com/developers/events/gateway#get-gateway-bot
+    """
+
+    at_ns: int
+    token: str | None
+    """Digest of the token that asked; None where that is not recorded."""
+    shards: int
+    """How many shards Discord recommends."""
+    total: int
+    """Session starts that the bot has in a day."""
+    remaining: int
+    """And how many of them were left."""
+    reset_after_ms: int
+    """When it has all of them again, from `at_ns`."""
+    max_concurrency: int
+    """How many shards may identify within 5 seconds."""
+    recording: int = 0
+    """As of `Opened`."""
+
+    @property
+    def connection(self) -> int:
+        """It came by HTTP, and belongs to no connection that has a number."""
+        return 0
+
+
+Numbered = Opened | Frame | Control | Closed | Gap
+"""What happens on a connection: each is numbered, and stored as a row of its own."""
+
+Happening = Numbered | StartLimit
 """All that can cross the wire, and what is known to have done so unseen."""
 
 

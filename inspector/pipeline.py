@@ -26,12 +26,13 @@ from inspector.model import (
     Opened,
     Payload,
     Plane,
+    StartLimit,
     Undecoded,
     Verdict,
 )
 from inspector.protocol.registry import Registry
 from inspector.session.media import Media
-from inspector.session.messages import Identify, Message, Ready, Resume, marks_of
+from inspector.session.messages import Identify, Message, Ready, Resume, marks_of, token_mark
 from inspector.session.plan import Plan
 from inspector.session.state import Connection
 from inspector.session.summarize import names_in
@@ -121,6 +122,9 @@ class Pipeline:
 
     def feed(self, happening: Happening) -> Outcome:
         """Take in what happened next."""
+        if type(happening) is StartLimit:
+            self._learn(happening)
+            return Outcome()
         number = self.next_frame
         self.next_frame += 1
         outcome = Outcome()
@@ -159,15 +163,25 @@ class Pipeline:
         turn.last_at_ns = max(turn.last_at_ns, at_ns)
         self._tracker, self._rule_engine = turn.tracker, turn.rule_engine
 
-    def _go_home(self, number: int, says: Identify | Resume | Ready) -> None:
+    def _go_home(self, number: int, marks: Iterable[str]) -> None:
         """Let recording `number` be one with another, where its client shows that it is known from there."""
-        for mark in marks_of(says):
+        for mark in marks:
             home = self._homes.keep(mark, self._homes.get(mark, number))
             ours, theirs = self._recordings[number], self._recordings[home]
             if ours is not theirs:
                 theirs.absorb(ours)
                 self._recordings |= {each: theirs for each, one in self._recordings.items() if one is ours}
                 self._turn_to(number)
+
+    def _learn(self, limit: StartLimit) -> None:
+        """Take in what Discord told a bot. No row is made of it: rules and stats speak of it."""
+        if limit.token is None:
+            # Whose it is no one knows.
+            return
+        if limit.recording or len(self._recordings) > 1:
+            self._turn_to(limit.recording, limit.at_ns)
+        self._go_home(limit.recording, [token_mark(limit.token)])
+        self._tracker.world.start_limits.keep(limit.token, limit)
 
     def _finish(self, entries: Iterable[_Entry], outcome: Outcome) -> None:
         for connection, reader in entries:
@@ -389,7 +403,7 @@ class Pipeline:
     ) -> Message:
         says = read(event, payload.d)
         if isinstance(says, Identify | Resume | Ready):
-            self._go_home(connection.opened.recording, says)
+            self._go_home(connection.opened.recording, marks_of(says))
         if isinstance(says, Identify | Resume):
             says = self._tracker.world.recognize(event.plane, says)
         return says

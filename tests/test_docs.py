@@ -3,12 +3,14 @@
 import re
 from pathlib import Path
 
+from inspector.importers import cdp
 from inspector.importers.frames import FramesFile, records
 from inspector.importers.frames import file as frames
 from inspector.model import Mark, Plane
 
 DOCS = Path(__file__).parents[1] / "docs"
 FRAMES = (DOCS / "frames.md").read_text("utf-8")
+BROWSERS = (DOCS / "browsers.md").read_text("utf-8")
 
 
 def test_the_frames_of_the_page_are_read_as_they_are(tmp_path: Path) -> None:
@@ -34,3 +36,11 @@ def test_every_kind_and_key_of_frames_is_on_the_page() -> None:
 def test_the_page_names_the_limits_that_hold() -> None:
     assert f"more than {records.MAX_LINE // 2**20} MiB" in FRAMES
     assert f"| `version` | `{frames.VERSION}`." in FRAMES
+
+
+def test_the_script_listens_to_every_event_that_is_read_and_the_page_says_what_for() -> None:
+    listed = re.search(r"for \(const name of \[(.*?)\]\)", BROWSERS, re.DOTALL)
+    assert listed is not None
+    assert {f"Network.webSocket{name}" for name in re.findall(r"'(\w+)'", listed[1])} == set(cdp._STEPS)
+    rows = "".join(re.findall(r"^\| (`webSocket.*?) \|", BROWSERS, re.MULTILINE))
+    assert {f"Network.{name}" for name in re.findall(r"`(\w+)`", rows)} == set(cdp._STEPS)

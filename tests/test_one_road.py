@@ -14,16 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mitmproxy.addons.savehar import SaveHar
+from mitmproxy.flow import Flow
 from mitmproxy.io import tnetstring
 
-from inspector.importers import open_source
+from inspector.importers.formats import open_source
+from inspector.importers.hints import Hints
 from inspector.importers.mitm import BROKEN, HOW_CLOSED, IN_FRAME
 from inspector.model import Closed, Control, Event, Happening, Knows, Opened, Plane
 from inspector.protocol.registry import default
 from inspector.store.reader import Reader, stored_happenings
 from inspector.store.writer import Writer
 from sample_captures.make import HERE, SAMPLES
-from tests.fuzz.writing import flows_of, har_of, record_of
+from tests.fuzz.writing import cdp_of, flows_of, har_of, record_of
 
 REGISTRY = default()
 HOSTS = ("127.0.0.1",)
@@ -54,6 +57,46 @@ def playwright_zip(happenings: Happenings, path: Path) -> None:
             archive.writestr(name, text)
 
 
+def playwright_folder(happenings: Happenings, path: Path) -> None:
+    playwright_zip(happenings, path.with_suffix(".zip"))
+    with zipfile.ZipFile(path.with_suffix(".zip")) as archive:
+        archive.extractall(path)
+
+
+def events(happenings: Happenings, path: Path) -> None:
+    path.write_text("".join(json.dumps(each) + "\n" for each in cdp_of(happenings)), "utf-8")
+
+
+def monitor(happenings: Happenings, path: Path) -> None:
+    path.write_text(json.dumps(cdp_of(happenings), indent="  "), "utf-8")
+
+
+def only(*names: str) -> Callable[[Happenings, Path], None]:
+    """A script that listens to some events alone."""
+
+    def write(happenings: Happenings, path: Path) -> None:
+        heard = [each for each in cdp_of(happenings) if each["method"].removeprefix("Network.webSocket") in names]
+        path.write_text("".join(json.dumps(each) + "\n" for each in heard), "utf-8")
+
+    return write
+
+
+def minimal(happenings: Happenings, path: Path) -> None:
+    """Playwright's, without times."""
+    har = har_of(happenings, "Playwright")
+    for entry in har["log"]["entries"]:
+        entry["_webSocketMessages"] = [each | {"time": -1} for each in entry["_webSocketMessages"]]
+    path.write_text(json.dumps(har), "utf-8")
+
+
+def omit(happenings: Happenings, path: Path) -> None:
+    """Playwright's, without messages."""
+    har = har_of(happenings, "Playwright")
+    for entry in har["log"]["entries"]:
+        del entry["_webSocketMessages"]
+    path.write_text(json.dumps(har), "utf-8")
+
+
 def http_toolkit(happenings: Happenings, path: Path) -> None:
     har = har_of(happenings, "HTTP Toolkit")
     ends = [
@@ -67,7 +110,9 @@ def http_toolkit(happenings: Happenings, path: Path) -> None:
 
 
 def mitmproxys_har(happenings: Happenings, path: Path) -> None:
-    path.write_text(json.dumps(har_of(happenings, "mitmproxy")), "utf-8")
+    """By its own writer."""
+    flows = [Flow.from_state(state) for state in flows_of(happenings)]
+    path.write_text(json.dumps(SaveHar().make_har(flows)), "utf-8")
 
 
 def flows(happenings: Happenings, path: Path) -> None:
@@ -102,6 +147,8 @@ class Format:
     has_media: bool = False
     has_client: bool = False
     """The client's address."""
+    has_ends: bool = False
+    """When connections ended, although not how."""
 
 
 HAR = Knows.TIMES | Knows.BOTH_SIDES
@@ -114,6 +161,19 @@ FORMATS = (
     Format("playwright.zip", playwright_zip, HAR),
     Format("toolkit.har", http_toolkit, HAR | Knows.END),
     Format("mitmproxy.har", mitmproxys_har, HAR),
+    Format("playwright", playwright_folder, HAR),
+    Format("events.jsonl", events, HAR, has_ends=True),
+    Format("monitor.json", monitor, HAR, has_ends=True),
+)
+
+
+# What lacks so much that the rows are others.
+POOR = (
+    Format("minimal.har", minimal, Knows.BOTH_SIDES),
+    Format("omit.har", omit, Knows.TIMES),
+    Format("messages.jsonl", only("Created", "FrameSent", "FrameReceived"), HAR),
+    Format("received.jsonl", only("Created", "WillSendHandshakeRequest", "FrameReceived", "Closed"), Knows.TIMES),
+    Format("sent.jsonl", only("Created", "WillSendHandshakeRequest", "FrameSent", "Closed"), Knows.TIMES),
 )
 
 
@@ -134,18 +194,22 @@ def as_far_as_known(happenings: Iterable[Happening], known: Format) -> Happening
     if Knows.PINGS not in known.knows:
         told = [each for each in told if not isinstance(each, Control)]
     last = {each.connection: each for each in told if not isinstance(each, Closed)}
+    ends = {each.connection for each in told if isinstance(each, Closed) and known.has_ends}
     left: Happenings = []
     for each in told:
         if isinstance(each, Opened):
             client = each.client if known.has_client else None
             each = replace(each, knows=known.knows, headers={}, client=client)
             left.append(each)
-            if Knows.END not in known.knows and last[each.connection].at_ns == each.at_ns and each.refusal is None:
+            is_all = last[each.connection].at_ns == each.at_ns and each.connection not in ends
+            if Knows.END not in known.knows and is_all and each.refusal is None:
                 left.append(Closed(each.connection, each.at_ns, None))
         elif not isinstance(each, Closed):
             left.append(each)
-            if Knows.END not in known.knows and last[each.connection] is each:
+            if Knows.END not in known.knows and last[each.connection] is each and each.connection not in ends:
                 left.append(Closed(each.connection, each.at_ns, None))
+        elif each.connection in ends:
+            left.append(Closed(each.connection, each.at_ns, None))
         elif Knows.END in known.knows:
             left.append(each if Knows.CLOSER in known.knows else replace(each, by=None, marks=each.marks & 0))
     return numbered(left)
@@ -187,7 +251,7 @@ def imported(happenings: Happenings, form: Format, tmp_path: Path) -> list[dict[
     form.write(happenings, tmp_path / form.name)
     if form.name.endswith(".gwcap"):
         return rows_of(tmp_path / form.name)
-    write(open_source(tmp_path / form.name, HOSTS), tmp_path / "imported.gwcap")
+    write(open_source(tmp_path / form.name, Hints(HOSTS)), tmp_path / "imported.gwcap")
     return rows_of(tmp_path / "imported.gwcap")
 
 
@@ -212,7 +276,7 @@ def test_the_same_traffic_reads_the_same_in_every_format(form: Format, tmp_path:
     assert different == []
 
 
-@EACH_FORMAT
+@pytest.mark.parametrize("form", FORMATS + POOR, ids=lambda form: form.name)
 def test_what_a_format_lacks_raises_no_alarm(form: Format, tmp_path: Path) -> None:
     """Whatever is noticed in a file was noticed by the recorder, or says itself that something is missing."""
     alarms = []

@@ -1,23 +1,30 @@
 """Cases that are known and accepted, so that a test run fails only for what is new.
 
 A baseline is a JSON file that names cases by their rule, each with the severity that was accepted: one that has become
-worse since is new again.
+worse since is new again. Where there were several accounts, it names whose case each is, by the digest of the token;
+row numbers and connections are others in each run. One that names no account accepts the case whoever has it, as do all
+that were written by the first version.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from inspector.analysis.cases import Case
 from inspector.analysis.diagnosis import Diagnosis
 from inspector.errors import CaptureError
 from inspector.model import Severity
 
-_VERSION = 1
+_VERSION = 2
 _LEVELS = {severity.name.lower(): severity for severity in Severity}
 
+Accepted = Mapping[tuple[str, str | None], Severity]
+"""By rule and account, the worst severity that is accepted. The account is None for any, empty where none is known."""
 
-def read(path: Path) -> dict[str, Severity]:
-    """Return what a baseline accepts: the worst severity of each case. Raises CaptureError where it is none."""
+
+def read(path: Path) -> Accepted:
+    """Return what a baseline accepts. Raises CaptureError where it is none."""
     try:
         text = path.read_text("utf-8")
     except OSError as error:
@@ -26,30 +33,47 @@ def read(path: Path) -> dict[str, Severity]:
         text = ""
     try:
         made = json.loads(text)
-        if made["baseline"] != _VERSION:
+        if made["baseline"] not in (1, _VERSION):
             raise ValueError
-        return {str(each["case"]): _LEVELS[each["severity"]] for each in made["accepted"]}
+        return {(str(each["case"]), _account_in(each)): _LEVELS[each["severity"]] for each in made["accepted"]}
     except (ValueError, KeyError, TypeError, RecursionError):
         raise CaptureError(
             f"{path} is not a baseline; `gwinspect diagnose … --write-baseline FILE` makes one"
         ) from None
 
 
-def write(path: Path, found: list[Diagnosis]) -> int:
+def write(path: Path, found: Sequence[Diagnosis]) -> int:
     """Write down that all cases of `found` are accepted, and return how many there are.
 
     Raises OSError where the file cannot be written.
     """
-    worst: dict[str, Severity] = {}
+    # With one account there is no doubt whose they are, and its token may be another in the next run.
+    has_many = len({account for diagnosis in found for account in diagnosis.accounts}) > 1
+    worst: dict[tuple[str, str | None], Severity] = {}
     for diagnosis in found:
         for case in (*diagnosis.cases, *diagnosis.accepted):
-            worst[case.name] = max(case.severity, worst.get(case.name, case.severity))
-    accepted = [{"case": name, "severity": severity.name.lower()} for name, severity in sorted(worst.items())]
+            key = case.name, case.account if has_many else None
+            worst[key] = max(case.severity, worst.get(key, case.severity))
+    accepted = [
+        {"case": name, "severity": severity.name.lower()} | ({} if account is None else {"account": account})
+        for (name, account), severity in sorted(worst.items(), key=lambda each: (each[0][0], each[0][1] or ""))
+    ]
     path.write_text(json.dumps({"baseline": _VERSION, "accepted": accepted}, indent=2) + "\n", "utf-8")
     return len(accepted)
 
 
-def without(diagnosis: Diagnosis, accepted: dict[str, Severity]) -> Diagnosis:
+def without(diagnosis: Diagnosis, accepted: Accepted) -> Diagnosis:
     """Return `diagnosis` in which cases that are accepted no longer count."""
-    known = tuple(case for case in diagnosis.cases if case.severity <= accepted.get(case.name, -1))
+    known = tuple(case for case in diagnosis.cases if _accepts(accepted, case))
     return replace(diagnosis, cases=tuple(case for case in diagnosis.cases if case not in known), accepted=known)
+
+
+def _accepts(accepted: Accepted, case: Case) -> bool:
+    return any(case.severity <= accepted.get((case.name, account), -1) for account in (case.account, None))
+
+
+def _account_in(item: Mapping[str, object]) -> str | None:
+    account = item.get("account")
+    if account is None or isinstance(account, str):
+        return account
+    raise ValueError

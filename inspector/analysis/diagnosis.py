@@ -32,6 +32,8 @@ class Diagnosis:
     """On closes, by row."""
     file_of: Mapping[int, str] = field(default_factory=dict)
     """Names of the files that connections came from, where there are several."""
+    accounts: frozenset[str] = frozenset()
+    """All that are known: see `Connection.account`."""
     connections: int = 0
     sessions: int = 0
     events: int = 0
@@ -75,6 +77,7 @@ def diagnose(path: Path, *, files: Sequence[str] = (), wanted: Callable[[str], b
                 "goes through the proxy"
             )
         made.connections = len(connections)
+        made.accounts = frozenset(connection.account for connection in connections if connection.account)
         made.sessions = len({connection.session for connection in connections if connection.session})
         made.events = reader.last()
         made.began_ns, made.ended_ns = reader.span()

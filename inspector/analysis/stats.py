@@ -24,7 +24,7 @@ from inspector.analysis.measure import (
     RoundTrips,
     name_of,
 )
-from inspector.model import Closed, Kind, Plane, Severity
+from inspector.model import Closed, Kind, Plane, Severity, StartLimit
 from inspector.protocol.hosts import address_of
 from inspector.protocol.registry import Registry
 from inspector.protocol.snowflake import number_of
@@ -262,6 +262,8 @@ class Stats:
     """Rows of further streams."""
     rules: tuple[RuleStats, ...]
     """The worst first."""
+    start_limits: tuple[StartLimit, ...]
+    """What Discord told of session starts, the newest of each bot; whatever the filter."""
     measured: Measured
     """Traffic over time."""
 
@@ -323,6 +325,7 @@ class Survey:
                 media=streams,
                 unheard=unheard,
                 rules=tuple(self._rules()),
+                start_limits=tuple({limit.token: limit for limit in self._reader.start_limits()}.values()),
                 measured=measured,
             )
 

@@ -7,9 +7,10 @@ import click
 from inspector.cli.ending import tidy_up
 from inspector.cli.output import note
 from inspector.cli.progress import progress_bar
-from inspector.cli.reading import check_keys, keys_option
+from inspector.cli.reading import check_hints, hint_options
 from inspector.cli.stdin import with_stdin
 from inspector.errors import CaptureError
+from inspector.importers.hints import Hints
 from inspector.importers.merge import Input, merge
 from inspector.protocol.registry import default
 from inspector.store.lock import Lock
@@ -18,26 +19,24 @@ from inspector.store.lock import Lock
 @click.command(epilog="Example: gwinspect convert flows.mitm traffic.har -o both.gwcap")
 @click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CAPTURE...")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The capture to make")
-@click.option("--host", "hosts", multiple=True, metavar="HOST", help="Another host that is a gateway; may be repeated")
-@keys_option
+@hint_options
 @click.option("--keep-secrets", is_flag=True, help="Keep secrets in the capture instead of masking them")
 @click.option("--force", is_flag=True, help="Replace the output if it exists")
 def convert(
     captures: tuple[Path, ...],
     output: Path,
-    hosts: tuple[str, ...],
-    keys: tuple[Path, ...],
+    hints: Hints,
     keep_secrets: bool,
     force: bool,
 ) -> None:
-    """Make a capture from frames, mitmproxy flows, HARs, packet captures or other captures.
+    """Make a capture from frames, mitmproxy flows, HARs, DevTools events, packet captures or other captures.
 
     Several files become one capture, ordered by time, each with its own connections. - is a file on stdin.
     """
     tidy_up()
     paths = with_stdin(captures)
-    check_keys(paths, keys)
-    inputs = [Input(path, hosts, keys) for path in paths]
+    check_hints(paths, hints)
+    inputs = [Input(path, hints) for path in paths]
     if output.exists() and not force:
         raise CaptureError(f"{output} exists; --force replaces it")
     with Lock(output), progress_bar(f"reading {', '.join(each.path.name for each in inputs)}") as report:

@@ -19,6 +19,7 @@ from inspector.cli.streams import ReaderGone
 from inspector.diagnose.ids import close_of
 from inspector.diagnose.rules import RULES
 from inspector.errors import GwinspectError
+from inspector.importers.hints import Hints
 from inspector.model import Severity
 from inspector.protocol.registry import default
 from inspector.report.diagnosis_files import github, jsonl, junit, markdown
@@ -88,8 +89,7 @@ def diagnose(
     accepted: Path | None,
     to_accept: Path | None,
     max_concurrency: int | None,
-    hosts: tuple[str, ...],
-    keys: tuple[Path, ...],
+    hints: Hints,
     no_cache: bool,
 ) -> int:
     """Explain what went wrong, why, and what to do.
@@ -100,7 +100,7 @@ def diagnose(
     Exits with 1 if there is a case that --fail-on asks for, and with 2 if a file could not be read, so a bot's test run
     can end with this command. CAPTURE is a file as `gwinspect show` reads it, or - for one on stdin.
     """
-    known = {} if accepted is None else baseline.read(accepted)
+    known: baseline.Accepted = {} if accepted is None else baseline.read(accepted)
     groups = [(capture,) for capture in captures] if separate else [captures]
     found: list[Diagnosis] = []
     beside: list[str] = []
@@ -109,7 +109,7 @@ def diagnose(
     for group in groups:
         names = ["stdin" if each == STDIN else each.name for each in group]
         try:
-            path = as_capture(group, hosts, keys, no_cache=no_cache, max_concurrency=max_concurrency)
+            path = as_capture(group, hints, no_cache=no_cache, max_concurrency=max_concurrency)
             made = look_into(path, files=names, wanted=_wanted(only, ignore))
         except GwinspectError as error:
             refused.append((", ".join(names), str(error)))

@@ -15,6 +15,7 @@ from inspector.cli.streams import OutputProblem, ReaderGone
 from inspector.errors import CaptureError, UsageError
 from inspector.importers.frames import FramesFile
 from inspector.importers.frames.growing import FileTail, PipeTail, Tail, growing
+from inspector.importers.hints import NO_HINTS, Hints
 from inspector.model import Event, Finding
 from inspector.protocol.registry import default
 from inspector.query.search import Search
@@ -83,10 +84,10 @@ def follow(
         time.sleep(BEAT)
 
 
-def followed(path: Path, hosts: Iterable[str] = (), *, tell: Callable[[str], None] = note, piped: int = 0) -> Path:
+def followed(path: Path, hints: Hints = NO_HINTS, *, tell: Callable[[str], None] = note, piped: int = 0) -> Path:
     """Return a capture to follow: `path` itself, or one that the frames in it are read into while they grow.
 
-    That one is gone when the command ends. `hosts` are more hosts that are gateways; `tell` is told, in another thread,
+    That one is gone when the command ends. `tell` is told, in another thread,
     what could not be read. For ``-`` the frames come from the descriptor `piped`. Raises UsageError for other formats.
     """
     is_piped = path == STDIN
@@ -100,7 +101,7 @@ def followed(path: Path, hosts: Iterable[str] = (), *, tell: Callable[[str], Non
     name = Path("stdin") if is_piped else path
     tidy_up()
     stream: Tail = PipeTail(piped, head) if is_piped else FileTail(path)
-    return click.get_current_context().with_resource(growing(name, stream, default(), hosts, tell=tell))
+    return click.get_current_context().with_resource(growing(name, stream, default(), hints, tell=tell))
 
 
 def _first_line(fd: int) -> bytes:

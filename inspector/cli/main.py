@@ -22,7 +22,7 @@ COMMANDS = {
     "stats": "Count what recordings hold.",
     "diagnose": "Explain what went wrong, why, and what to do.",
     "explain": "Explain an opcode, close code, event, intent, id or rule.",
-    "convert": "Make a capture from frames, mitmproxy flows, HARs, packet captures or other captures.",
+    "convert": "Make a capture from frames, mitmproxy flows, HARs, DevTools events, packet captures or other captures.",
     "cache": "List or clear cached imports of other formats.",
     "reindex": "Decode a capture's stored frames again.",
     "sql": "Query a capture with SQL.",

@@ -11,9 +11,11 @@ from inspector.cli.ending import tidy_up
 from inspector.cli.filtering import search_for
 from inspector.cli.follow import followed
 from inspector.cli.output import note, on_screen
-from inspector.cli.reading import check_keys, concurrency_option, import_options
+from inspector.cli.progress import looking_at, progress_bar
+from inspector.cli.reading import check_hints, concurrency_option, import_options
 from inspector.cli.stdin import STDIN, keys_from_terminal, with_stdin
 from inspector.errors import UsageError
+from inspector.importers.hints import Hints
 from inspector.report.rows import notes_of
 from inspector.store.file import is_capture
 from inspector.store.reader import Reader
@@ -35,22 +37,21 @@ def open(  # noqa: A001
     following: bool,
     where: str,
     max_concurrency: int | None,
-    hosts: tuple[str, ...],
-    keys: tuple[Path, ...],
+    hints: Hints,
     no_cache: bool,
 ) -> None:
     """Open recordings in the timeline.
 
     CAPTURE is a .gwcap, also one that is still being recorded, frames (.frames.jsonl), a mitmproxy flow file, a HAR
-    with WebSocket messages or a packet capture (.pcap, .pcapng; see --keys), recognised by content, not by name; -
-    reads from stdin. Formats other than .gwcap are imported once into a private cache (see `gwinspect cache`), and
-    shown during the import; frames that still grow are shown live with --follow. Several captures become one timeline,
-    ordered by time.
+    with WebSocket messages, a browser's DevTools events or a packet capture (.pcap, .pcapng; see --keys), recognised by
+    content, not by name; - reads from stdin. Formats other than .gwcap are imported once into a private cache (see
+    `gwinspect cache`), and shown during the import; frames that still grow are shown live with --follow. Several
+    captures become one timeline, ordered by time.
     """
     tidy_up()
     search_for(where)
     if STDIN not in captures:
-        check_keys(captures, keys)
+        check_hints(captures, hints)
     piped = keys_from_terminal() if STDIN in captures else 0
     if not on_screen():
         raise UsageError("`gwinspect open` needs a terminal; `gwinspect show` prints rows anywhere")
@@ -64,7 +65,7 @@ def open(  # noqa: A001
         if len(captures) > 1:
             raise UsageError("--follow takes one capture")
         # What is told while the screen is open would be written over it.
-        path = followed(captures[0], hosts, tell=late.append, piped=piped)
+        path = followed(captures[0], hints, tell=late.append, piped=piped)
     elif len(captures) == 1 and captures[0] != STDIN and is_capture(captures[0]) and max_concurrency is None:
         path = captures[0]
         following = _grows(path)
@@ -77,7 +78,8 @@ def open(  # noqa: A001
         passing = Path(context.with_resource(TemporaryDirectory(prefix="gwinspect-"))) if no_cache else None
         paths = with_stdin(captures, piped)
         registry = default().allowing(max_concurrency)
-        found = context.with_resource(watched(paths, registry, hosts, keys, passing=passing))
+        with progress_bar(looking_at(title)) as report:
+            found = context.with_resource(watched(paths, registry, hints, passing=passing, report=report))
         path, running = found.path, found.running
         is_import = True
         notes_for = _together(captures)

@@ -20,6 +20,11 @@ _BEAT = 0.1
 _COLUMNS = 30
 
 
+def looking_at(names: str) -> str:
+    """Return the label of the bar while files are looked up in the cache."""
+    return f"looking up {names} in the cache"
+
+
 @contextmanager
 def progress_bar(label: str) -> Iterator[Report]:
     """Give a function that takes how much is done and how much there is; it draws a bar where one can be seen."""

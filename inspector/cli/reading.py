@@ -2,46 +2,54 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
 from inspector.cli.ending import tidy_up
-from inspector.cli.progress import progress_bar
+from inspector.cli.progress import looking_at, progress_bar
 from inspector.cli.stdin import with_stdin
 from inspector.errors import UsageError
+from inspector.importers.hints import NO_HINTS, Hints
 from inspector.protocol.registry import default
 from inspector.store.file import is_capture, passing_file
 
 Decorated = Callable[..., Any]
 
 
-keys_option = click.option(
-    "--keys",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="TLS key log (SSLKEYLOGFILE) for packet captures; CAPTURE.keys.log needs no option; may be repeated",
-)
+def hint_options(command: Decorated) -> Decorated:
+    """Add the options by which the user tells of files of other formats; the command gets them as ``hints``."""
 
+    @wraps(command)
+    def with_hints(*, hosts: tuple[str, ...], keys: tuple[Path, ...], **others: Any) -> Any:
+        return command(hints=Hints(hosts, keys), **others)
 
-def import_options(command: Decorated) -> Decorated:
-    """Add the options for files of other formats."""
     for option in (
-        click.option("--no-cache", is_flag=True, help="Do not cache imports of other formats"),
         click.option(
             "--host", "hosts", multiple=True, metavar="HOST", help="Another host that is a gateway; may be repeated"
         ),
-        keys_option,
+        click.option(
+            "--keys",
+            multiple=True,
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="TLS key log (SSLKEYLOGFILE) for packet captures; CAPTURE.keys.log needs no option; may be repeated",
+        ),
     ):
-        command = option(command)
-    return command
+        with_hints = option(with_hints)
+    return with_hints
 
 
-def check_keys(captures: Sequence[Path], keys: Sequence[Path]) -> None:
+def import_options(command: Decorated) -> Decorated:
+    """Add the options of commands that read files of other formats by way of the cache."""
+    return hint_options(click.option("--no-cache", is_flag=True, help="Do not cache imports of other formats")(command))
+
+
+def check_hints(captures: Sequence[Path], hints: Hints) -> None:
     """Raise UsageError where key logs are given that no recording has a use for."""
-    if keys and not any(map(_has_packets, captures)):
+    if hints.keys and not any(map(_has_packets, captures)):
         raise UsageError(f"--keys is for packet captures (.pcap, .pcapng); {captures[0].name} is not one")
 
 
@@ -66,8 +74,7 @@ concurrency_option = click.option(
 
 def as_capture(
     captures: Sequence[Path],
-    hosts: Sequence[str] = (),
-    keys: Sequence[Path] = (),
+    hints: Hints = NO_HINTS,
     *,
     no_cache: bool = False,
     keep_secrets: bool = False,
@@ -80,19 +87,24 @@ def as_capture(
     captures are read again, too. Raises CaptureError, UsageError, EnvironmentProblem.
     """
     paths = with_stdin(captures)
-    check_keys(paths, keys)
+    check_hints(paths, hints)
     if len(paths) == 1 and is_capture(paths[0]) and max_concurrency is None:
         return paths[0]
     registry = default().allowing(max_concurrency)
     tidy_up()
     # Imported here: captures have no need of them.
-    from inspector.importers.cache import MADE_BY, imported
+    from inspector.importers.cache import MADE_BY, Place, imported
     from inspector.importers.merge import Input, merge
 
-    with progress_bar(f"importing {', '.join(path.name for path in paths)}") as report:
-        if not no_cache and not keep_secrets and paths == tuple(captures):
-            return imported(paths, registry, hosts, keys, report=report)
-        inputs = [Input(path, hosts, keys) for path in paths]
+    names = ", ".join(path.name for path in paths)
+    place = None
+    if not no_cache and not keep_secrets and paths == tuple(captures):
+        with progress_bar(looking_at(names)) as report:
+            place = Place(paths, registry, hints, report=report)
+    with progress_bar(f"importing {names}") as report:
+        if place is not None:
+            return imported(place, report=report)
+        inputs = [Input(path, hints) for path in paths]
         target = click.get_current_context().with_resource(
             passing_file(Path(tempfile.gettempdir()) / "gwinspect-import.gwcap")
         )

@@ -12,6 +12,7 @@ from inspector.cli.output import Printer, last, note
 from inspector.cli.reading import as_capture, import_options
 from inspector.errors import UsageError
 from inspector.garbage import without_collector
+from inspector.importers.hints import Hints
 from inspector.protocol.registry import default
 from inspector.report.present import Presenter
 from inspector.report.rows import CaptureRows
@@ -49,8 +50,7 @@ def show(
     limit: int | None,
     following: bool,
     where: str,
-    hosts: tuple[str, ...],
-    keys: tuple[Path, ...],
+    hints: Hints,
     reveal: bool,
     raw: bool,
     packets: bool,
@@ -59,10 +59,10 @@ def show(
 ) -> None:
     """Print recordings as an annotated timeline.
 
-    CAPTURE is a .gwcap, frames (.frames.jsonl), a mitmproxy flow file, a HAR with WebSocket messages or a packet
-    capture (.pcap, .pcapng; see --keys), recognised by content, not by name; - reads from stdin. Several captures
-    become one timeline, ordered by time. Formats other than .gwcap are imported once into a private cache (see
-    `gwinspect cache`). --follow takes a .gwcap, or frames, also from stdin.
+    CAPTURE is a .gwcap, frames (.frames.jsonl), a mitmproxy flow file, a HAR with WebSocket messages, a browser's
+    DevTools events or a packet capture (.pcap, .pcapng; see --keys), recognised by content, not by name; - reads from
+    stdin. Several captures become one timeline, ordered by time. Formats other than .gwcap are imported once into a
+    private cache (see `gwinspect cache`). --follow takes a .gwcap, or frames, also from stdin.
     """
     if following and len(captures) > 1:
         raise UsageError("--follow takes one capture")
@@ -73,9 +73,9 @@ def show(
     if following:
         from inspector.cli.follow import followed
 
-        _follow(followed(captures[0], hosts), printer, search, packets=packets, decrypt=decrypt, reveal=reveal)
+        _follow(followed(captures[0], hints), printer, search, packets=packets, decrypt=decrypt, reveal=reveal)
         return
-    path = as_capture(captures, hosts, keys, no_cache=no_cache, keep_secrets=reveal)
+    path = as_capture(captures, hints, no_cache=no_cache, keep_secrets=reveal)
     with closing(Reader(path, reveal=reveal)) as reader:
         rows = CaptureRows(reader)
         if packets or decrypt:

@@ -15,6 +15,7 @@ from inspector.cli.reading import as_capture, import_options
 from inspector.cli.streams import typed
 from inspector.errors import UsageError
 from inspector.export import csv as table
+from inspector.importers.hints import Hints
 from inspector.inert import inert
 from inspector.protocol.registry import default
 from inspector.report.present import Presenter
@@ -63,8 +64,7 @@ def sql(
     output_format: str,
     reveal: bool,
     timeout: float | None,
-    hosts: tuple[str, ...],
-    keys: tuple[Path, ...],
+    hints: Hints,
     no_cache: bool,
 ) -> None:
     """Query a capture with SQL, read-only.
@@ -79,7 +79,7 @@ def sql(
     Formats other than .gwcap are imported once into a private cache (see `gwinspect cache`). - is a file on stdin.
     """
     statement = typed(statement)
-    capture = as_capture([capture], hosts, keys, no_cache=no_cache, keep_secrets=reveal)
+    capture = as_capture([capture], hints, no_cache=no_cache, keep_secrets=reveal)
     # payload() reads what a statement may not.
     with closing(Reader(capture, reveal=reveal)) as reader, closing(Reader(capture, reveal=reveal)) as behind:
         rows = CaptureRows(behind)

@@ -79,7 +79,7 @@ def voice_never_connected(now: Situation) -> Iterator[Noticed]:
 
 def _is_followed(world: World, main: Connection) -> bool:
     """Return whether all that a main connection has to say of its calls is recorded, up to now."""
-    return main.id in world.open and main.is_whole and not world.has_gaps
+    return main.id in world.open and main.is_whole and not world.has_gaps(main.account)
 
 
 def _records_voice(world: World, main: Connection, row: int) -> bool:

@@ -21,6 +21,7 @@ from inspector.diagnose.cause import (
 )
 from inspector.diagnose.heartbeats import allowed_ns
 from inspector.diagnose.rule import SECOND, Situation
+from inspector.diagnose.starts import recommended_said, total_of
 from inspector.diagnose.words import mixture, opcode, quoted
 from inspector.inert import inert
 from inspector.model import Plane, Severity
@@ -34,8 +35,6 @@ from inspector.words import counted, listed, roughly
 MAX_A_MINUTE = 120
 # Bytes of a message: for bots, and by the newer limit.
 MAX_BYTES, MAX_BYTES_BY_USERS = 4096, 15 * 1024
-# Logins with one token in a day, for most bots.
-MAX_LOGINS = 1000
 # How far back the message is looked for that the server took exception to.
 RECENT_NS = 5 * SECOND
 # Versions that can be connected to.
@@ -217,12 +216,13 @@ def refused_token(now: Situation) -> Cause:
         words.append(
             f"It had worked on {least}{counted(len(worked), 'earlier connection')}, so it was reset or revoked since"
         )
-    elif not now.world.has_unread:
+    elif not now.world.has_unread(now.connection.account):
         words.append("No other connection in this recording got in with it")
     logins = now.world.logins.of(token)
-    if len(logins) >= MAX_LOGINS:
+    most = total_of(now, token)
+    if len(logins) >= most:
         least = "at least " if len(now.world.logins) >= MAX_IDENTIFIES else ""
-        words.append(f"It logged in {least}{len(logins):,} times within a day, and {MAX_LOGINS:,} reset a bot's token")
+        words.append(f"It logged in {least}{len(logins):,} times within a day, and {most:,} reset a bot's token")
     elif len(logins) > 1:
         words.append(f"It was used for {len(logins):,} logins within a day")
     advice = _WAS_RESET if worked or own is not None else ""
@@ -373,7 +373,8 @@ def invalid_shard(now: Situation) -> Cause:
     advice = (
         "Stop reconnecting. Take the number of shards from GET /gateway/bot; a very large bot needs a multiple of it."
     )
-    return usual(now, f"{pair}, which is a possible pair", asked.n)._replace(advice=advice)
+    seen = f"{pair}, which is a possible pair{_recommended(now, asked.token)}"
+    return usual(now, seen, asked.n)._replace(advice=advice)
 
 
 def too_few_shards(now: Situation) -> Cause:
@@ -382,10 +383,17 @@ def too_few_shards(now: Situation) -> Cause:
     if asked is None:
         return usual(now, "no Identify was recorded on this connection")
     if asked.shard is None:
-        return Cause("the Identify named no shard, so this one connection would have to carry all guilds.", (asked.n,))
+        seen = "the Identify named no shard, so this one connection would have to carry all guilds"
+        return Cause(f"{seen}{_recommended(now, asked.token)}.", (asked.n,))
     number, count = asked.shard
     few = f"{counted(count, 'shard is/shards are')} not enough"
+    few += _recommended(now, asked.token)
     return Cause(f"the Identify asked for shard [{number}, {count}]: {few}.", (asked.n,))
+
+
+def _recommended(now: Situation, token: str | None) -> str:
+    said = recommended_said(now, token)
+    return f"; {said}" if said else ""
 
 
 def wrong_version(now: Situation) -> Cause:

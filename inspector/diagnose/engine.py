@@ -97,7 +97,7 @@ class RuleEngine:
         for verdict in verdicts:
             self._remember(verdict)
         if odd & _UNKNOWN and payload is not None:
-            self._world.see(event, payload, self._registry)
+            self._world.see(connection, event, payload, self._registry)
         if found:
             found.sort(key=lambda each: (-each.severity, each.rule))
             event.findings = tuple(found)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
 from inspector.diagnose.rule import SECOND, Noticed, Situation, dispatches, rule, sends, silence
+from inspector.diagnose.starts import LOW, is_low, left_of, left_said, max_concurrency_of, total_of
 from inspector.diagnose.words import opcode
 from inspector.model import Knows, Plane, Severity
 from inspector.protocol.ops import HEARTBEATS, GatewayOp
@@ -19,9 +20,8 @@ from inspector.words import listed, roughly
 GATEWAY = Plane.GATEWAY
 # What may be sent before READY.
 _BEFORE_READY = frozenset({*HEARTBEATS, GatewayOp.IDENTIFY, GatewayOp.RESUME, GatewayOp.UPDATE_TIME_SPENT_SESSION_ID})
-# Logins in so short a time are a storm; so many of a day's budget are worth a warning.
+# Logins in so short a time are a storm.
 STORM, STORM_NS = 5, 60 * SECOND
-BUDGET, BUDGET_WARNS = 1000, 800
 # A login that takes longer is slow.
 SLOW_NS = 15 * SECOND
 # Time within which only max_concurrency logins may come; most bots may one.
@@ -166,10 +166,8 @@ def identify_storm(now: Situation) -> Iterator[Noticed]:
     same = now.world.logins.of_shard(identify.token, identify.shard)
     if _crosses(same, now.at_ns, STORM, STORM_NS):
         recent = [*same][-STORM + 1 :]
-        yield Noticed(
-            f"{STORM} Identifies with this token and shard within {roughly(now.at_ns - recent[0].at_ns)}.",
-            tuple(login.n for login in recent),
-        )
+        text = f"{STORM} Identifies with this token and shard within {roughly(now.at_ns - recent[0].at_ns)}."
+        yield Noticed(f"{text} {left_said(now, identify.token)}".rstrip(), tuple(login.n for login in recent))
 
 
 def _crosses(logins: Sequence[Login], at_ns: int, bound: int, span_ns: int) -> bool:
@@ -198,21 +196,41 @@ def _crosses(logins: Sequence[Login], at_ns: int, bound: int, span_ns: int) -> b
 def identify_budget(now: Situation) -> Iterator[Noticed]:
     """A bot has used most of its logins for the day.
 
-    After the last one, all sessions end and the token is reset. Only logins in this recording are counted.
+    After the last one, all sessions end and the token is reset. How many are left is told by the answer to GET
+    /gateway/bot, where it was recorded; else only the logins in this recording are counted.
     """
     identify = now.expect(Identify)
     # Users' clients may log in as often as they like.
     if identify.token is None or is_lost(identify.token) or identify.capabilities is not None:
         return
+    total, left = total_of(now, identify.token), left_of(now, identify.token)
+    if left is not None:
+        yield from _low(now, left, total, identify.token)
+        return
     same = now.world.logins.of(identify.token)
-    for bound, severity in ((BUDGET, Severity.ERROR), (BUDGET_WARNS, Severity.WARN)):
-        if _crosses(same, now.at_ns, bound, DAY_NS):
+    for bound, severity in ((total, Severity.ERROR), (total - total // LOW, Severity.WARN)):
+        if bound > 1 and _crosses(same, now.at_ns, bound, DAY_NS):
             yield Noticed(
-                f"This is number {bound:,} of the {BUDGET:,} logins of 24 hours; the first was "
+                f"This is number {bound:,} of the {total:,} logins of 24 hours; the first was "
                 f"{roughly(now.at_ns - same[-bound + 1].at_ns)} ago.",
                 (same[-bound + 1].n,),
                 severity,
             )
+
+
+def _low(now: Situation, left: int, total: int, token: str) -> Iterator[Noticed]:
+    """Warn of the Identify that makes the starts that are left few, or uses the last one; each is told once.
+
+    `left`: before it.
+    """
+    same = now.world.logins.of(token)
+    after = max(left - 1, 0)
+    if left <= 1 and (left or not same):
+        which = "the last of" if left else "one more than"
+        yield Noticed(f"This is {which} the {total:,} logins of 24 hours. {left_said(now, token)}", (), Severity.ERROR)
+    elif is_low(after, total) and (not is_low(left, total) or not same):
+        few = f"After this one, {after:,} of {total:,} session starts are left."
+        yield Noticed(f"{few} {left_said(now, token)}")
 
 
 @rule(
@@ -226,26 +244,28 @@ def identify_budget(now: Situation) -> Iterator[Noticed]:
 def identify_spacing(now: Situation) -> Iterator[Noticed]:
     """One account logged in twice within five seconds, which needs a max_concurrency above 1.
 
-    Where that is known (--max-concurrency), only shards of one bucket count: those with the same remainder.
+    Where that is known, from --max-concurrency or Discord's answer to GET /gateway/bot, only shards of one bucket
+    count: those with the same remainder.
     """
-    identify, allowed = now.expect(Identify), now.registry.max_concurrency
+    identify = now.expect(Identify)
+    allowed = max_concurrency_of(now, identify.token)
     same = now.world.logins.of(identify.token)
     # On one connection that is for identify-twice and Invalid Session to tell. Of a whole row the first is told.
     if identify.token is None or not same or same[-1].connection == now.connection.id:
         return
     if allowed is not None:
         lately = takewhile(lambda login: now.at_ns - login.at_ns < 2 * SPACING_NS, reversed(same))
-        same = [login for login in lately if _bucket(login.shard, allowed) == _bucket(identify.shard, allowed)][::-1]
+        same = [login for login in lately if bucket(login.shard, allowed) == bucket(identify.shard, allowed)][::-1]
     if _crosses(same, now.at_ns, 2, SPACING_NS):
         who = "A client" if identify.shard is None else f"Shard {identify.shard[0]} of {identify.shard[1]}"
         again = "after its last time" if same[-1].shard == identify.shard else "after another"
         text = f"{who} identifies {roughly(now.at_ns - same[-1].at_ns)} {again}."
         if allowed is not None and allowed > 1:
-            text += f" Both are in bucket {_bucket(identify.shard, allowed)} (shard % {allowed})."
+            text += f" Both are in bucket {bucket(identify.shard, allowed)} (shard % {allowed})."
         yield Noticed(text, (same[-1].n,), None if allowed is None else Severity.WARN)
 
 
-def _bucket(shard: tuple[int, int] | None, max_concurrency: int) -> int:
+def bucket(shard: tuple[int, int] | None, max_concurrency: int) -> int:
     """Return which shards a shard takes turns with.
 
     Source: https://docs.discord.com/developers/events/gateway#sharding-max-concurrency

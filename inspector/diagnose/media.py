@@ -13,6 +13,10 @@ DISCOVERY_NS = 3 * SECOND
 # Share of packets from which on loss can be heard, and packets from which on a share says something.
 AUDIBLE_LOSS = 0.05
 FEWEST_PACKETS = 50
+# Time after a transition in which listeners still take what is not encrypted, or is by the keys before.
+TOLERATED_NS = 10 * SECOND
+# Frames without encryption that are more than a chance.
+FEWEST_PLAIN = 3
 # No count that a real call has comes near it, and floats have no more whole numbers from there on.
 _LARGEST = 2**53
 
@@ -97,6 +101,41 @@ def media_wrong_ssrc(now: Situation) -> Iterator[Noticed]:
     ssrc = _number(now.d, "ssrc")
     if ssrc != ready.ssrc:
         yield Noticed(f"Audio was sent with SSRC {ssrc}; Ready gave {ready.ssrc}.", (ready.n,))
+
+
+@rule(
+    "media-without-dave",
+    Severity.WARN,
+    sends(MEDIA, "rtp"),
+    receives(MEDIA, "rtp"),
+    remedy="Where the client sends: encrypt every frame but silence as soon as the transition is executed (op 22, or "
+    "at once for transition 0), and send nothing while there is no key. Where another does: that client is at fault.",
+    source=("dave", "derived"),
+    needs=Knows.TIMES,
+)
+def media_without_dave(now: Situation) -> Iterator[Noticed]:
+    """Frames are sent without end-to-end encryption in a call that has it.
+
+    Listeners hear noise or nothing: 10 seconds after the call's encryption has begun, or changed, they drop what is
+    not encrypted; only silence may go without. The trailer that tells is inside the transport encryption. So a few
+    packets of each stream are looked into as they are recorded or imported, before the call's key is masked. Of a
+    recording that begins after the key, or of which the key was masked already, nothing is known.
+    """
+    voice, plain, sealed = now.connection.media.owner, _number(now.d, "without_dave"), _number(now.d, "with_dave")
+    since = voice.voice.encryption.sealed_since() if voice is not None and voice.is_whole else None
+    began_ns = now.at_ns - int(_number(now.d, "duration_ms") * MS)
+    if since is None or plain < FEWEST_PLAIN or began_ns < since.at_ns + TOLERATED_NS:
+        return
+    if now.d.get("media") not in ("audio", "video"):
+        return
+    whose = "the client's" if now.event.from_client else "another user's"
+    yield Noticed(
+        f"{plain:,} of {counted(plain + sealed, 'frame')} of {whose} {now.d['media']} that were looked into (SSRC "
+        f"{_number(now.d, 'ssrc')}) are not encrypted end to end, {roughly(began_ns - since.at_ns)} after the last "
+        "change of the call's encryption.",
+        (since.n,),
+        Severity.ERROR if now.event.from_client else None,
+    )
 
 
 def _is_audio(d: Any) -> bool:

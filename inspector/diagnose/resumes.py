@@ -45,7 +45,8 @@ def resume_unknown_session(now: Situation) -> Iterator[Noticed]:
     ]
     # Resume does not say its shard: where there are several, it may be one whose session began before the recording.
     # What was not read may have been the READY of that session.
-    if own and not world.has_unread and all(each.identify is not None and _is_alone(each.identify) for each in own):
+    has_unread = world.has_unread(world.accounts.of_token(resume.token))
+    if own and not has_unread and all(each.identify is not None and _is_alone(each.identify) for each in own):
         ready = own[-1].ready
         yield Noticed(
             f"The session ••••{resume.session[:4]} is not one that this account was given here; "
@@ -277,8 +278,10 @@ def identify_instead_of_resume(now: Situation) -> Iterator[Noticed]:
 )
 def resume_loop(now: Situation) -> Iterator[Noticed]:
     """The client tried to resume again and again, without success."""
-    session = now.world.sessions.get(now.expect(Resume).session or "")
-    if now.world.has_gaps or (session is not None and not now.world.was_read(session)):
+    resume = now.expect(Resume)
+    session = now.world.sessions.get(resume.session or "")
+    has_gaps = now.world.has_gaps(now.world.accounts.of_token(resume.token))
+    if has_gaps or (session is not None and not now.world.was_read(session)):
         return
     if session is not None and session.failures >= LOOP and session.failures % LOOP == 0:
         yield Noticed(

@@ -176,6 +176,7 @@ RULES: tuple[Rule, ...] = (
     media.media_loss,
     media.media_before_speaking,
     media.media_wrong_ssrc,
+    media.media_without_dave,
     timing.media_clock_drift,
     timing.media_burst,
 )

@@ -6,9 +6,10 @@ Source: https://docs.discord.com/developers/events/gateway#connection-lifecycle
 from collections.abc import Iterator
 
 from inspector.diagnose.cause import CLIENT_RESUMES_NS
-from inspector.diagnose.logins import SPACING_NS
+from inspector.diagnose.logins import SPACING_NS, bucket
 from inspector.diagnose.processes import rival
 from inspector.diagnose.rule import SECOND, Noticed, Situation, closes, receives, rule, sends, silence
+from inspector.diagnose.starts import max_concurrency_of
 from inspector.model import Knows, Plane, Severity
 from inspector.protocol.ops import GatewayOp
 from inspector.session.messages import Identify, Resume
@@ -119,10 +120,13 @@ def _why_not_resumed(now: Situation, resume: Resume) -> str:
 
 
 def _why_not_identified(now: Situation, identify: Identify) -> Noticed:
+    allowed = max_concurrency_of(now, identify.token)
     close = [
         login
         for login in now.world.logins.of(identify.token)
-        if login.n < identify.n and identify.at_ns - login.at_ns < SPACING_NS
+        if login.n < identify.n
+        and identify.at_ns - login.at_ns < SPACING_NS
+        and (allowed is None or bucket(login.shard, allowed) == bucket(identify.shard, allowed))
     ]
     if close and identify.token is not None:
         return Noticed(

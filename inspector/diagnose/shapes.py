@@ -8,7 +8,7 @@ from inspector.inert import inert
 from inspector.model import ABSENT, Plane, Severity
 from inspector.session.intents import comes_anyway
 from inspector.session.plan import Odd
-from inspector.session.world import MAX_SEEN, unknown_names
+from inspector.session.world import unknown_names
 from inspector.wire.dialect import dialect_of
 from inspector.words import kind_of, listed
 
@@ -27,12 +27,10 @@ LOWEST_VOICE = 4
     source=("derived",),
 )
 def unknown_name(now: Situation) -> Iterator[Noticed]:
-    """An opcode, event or envelope key is not in any table. Reported once for each."""
+    """An opcode, event or envelope key is not in any table. Reported once for each, and each account."""
     assert now.payload is not None
-    # Where no more names can be remembered, each would be told of again and again.
-    if len(now.world.seen) >= MAX_SEEN:
-        return
-    new = [name for name in unknown_names(now.event, now.payload, now.registry) if name not in now.world.seen]
+    names = unknown_names(now.event, now.payload, now.registry)
+    new = [name for name in names if now.world.is_new(name, now.connection.account)]
     if new:
         side = "The client sends" if now.event.from_client else "The server sends"
         is_told = new[0].startswith(("op ", "event ")) and now.d is not ABSENT

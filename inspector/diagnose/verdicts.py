@@ -15,6 +15,7 @@ from inspector.diagnose.cause import STOPPED, Cause, Explain, left_on_its_own, r
 from inspector.diagnose.ids import close_id
 from inspector.diagnose.processes import rival
 from inspector.diagnose.rule import Situation, bounded
+from inspector.diagnose.starts import warning_said
 from inspector.model import Absent, Closed, Finding, Knows, Mark, Plane, Severity, Side, Verdict
 from inspector.protocol.registry import OWN_CODES, CloseCode
 from inspector.session.tracker import SESSION_ENDING_CODES
@@ -111,8 +112,12 @@ def judge(now: Situation) -> tuple[Verdict | None, Finding | None]:
 def _unrecorded(now: Situation) -> Verdict:
     """Return the verdict on an end that is not in the recording."""
     cause = websocket.not_recorded(now)
-    text = f"The end of this connection was not recorded; it is taken to have ended with its last message: {cause.text}"
-    return Verdict(now.event.n, text, bounded(cause.evidence, now.event.n), advice=cause.advice)
+    said = (now.connection.last_sent, now.connection.last_received)
+    lead = "The end of this connection was not recorded; it is taken to have ended with its last message"
+    # A browser's events say when it ended, and no more.
+    if any(said) and all(each is None or each.at_ns < now.at_ns for each in said):
+        lead = "How this connection ended was not recorded"
+    return Verdict(now.event.n, f"{lead}: {cause.text}", bounded(cause.evidence, now.event.n), advice=cause.advice)
 
 
 def _either(now: Situation, closed: Closed) -> tuple[Verdict | None, Finding | None]:
@@ -179,6 +184,9 @@ def _judged(now: Situation, closed: Closed) -> tuple[Verdict | None, Finding | N
     row = row_of(now)
     known = row.sent_by(closed.by) if row is not None else None
     verdict = _verdict(now, closed, cause, row, known)
+    asked = now.connection.identify or now.connection.resume
+    if now.event.plane is Plane.GATEWAY and verdict.resume is False and asked is not None:
+        verdict = replace(verdict, advice=f"{verdict.advice} {warning_said(now, asked.token)}".rstrip())
     if closed.code is None or cause.is_plain:
         return verdict, None
     severity = cause.severity or _severity(now.event.plane, closed)

@@ -7,7 +7,7 @@ be at it at once. Each makes a file of its own, and the last one done stays; the
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +16,16 @@ from platformdirs import user_cache_path
 
 from inspector import __version__
 from inspector.errors import CaptureError, EnvironmentProblem
+from inspector.importers.hints import NO_HINTS, Hints
 from inspector.importers.merge import Input, Report, merge
-from inspector.importers.pcap.file import keys_beside
 from inspector.protocol.registry import Registry
 from inspector.store.file import SCHEMA_VERSION, make_folder
 from inspector.store.reader import Reader
 
 # Bytes that all imports together may have; those not used for longest go first.
 LIMIT = 2 * 1024**3
+# Bytes of a file that are digested at once.
+_BLOCK = 1024 * 1024
 # How a capture ends that is being made, and what SQLite has next to it.
 UNFINISHED = (".part", ".part-wal", ".part-shm")
 # Seconds after which an import that is not finished is taken for abandoned.
@@ -48,25 +50,25 @@ class Kept:
 class Place:
     """Where the import of some files is kept, once it is made.
 
-    `hosts` are more hosts that are gateways; `keys` are key logs for packet captures; `folder` is where imports are
-    kept, by default below the user's cache folder. Raises CaptureError where a file cannot be read, EnvironmentProblem
-    where the folder cannot be made.
+    All of the files is read to tell; `report` is told how many bytes are, and how many there are. `folder` is where
+    imports are kept, by default below the user's cache folder. Raises CaptureError where a file cannot be read,
+    EnvironmentProblem where the folder cannot be made.
     """
 
     def __init__(
         self,
         paths: Sequence[Path],
         registry: Registry,
-        hosts: Iterable[str] = (),
-        keys: Sequence[Path] = (),
+        hints: Hints = NO_HINTS,
         *,
+        report: Callable[[int, int], None] = lambda done, total: None,
         folder: Path | None = None,
     ) -> None:
-        hosts = tuple(hosts)
-        self.inputs = [Input(path, hosts, keys) for path in paths]
+        self.registry = registry
+        self.inputs = [Input(path, hints) for path in paths]
         try:
             self.folder = private_folder(folder)
-            self.path = self.folder / f"{_key(paths, registry, hosts, keys)}.gwcap"
+            self.path = self.folder / f"{_key(self.inputs, registry, hints, report)}.gwcap"
         except BaseException:
             self.close()
             raise
@@ -85,31 +87,16 @@ class Place:
             each.close()
 
 
-def imported(
-    paths: Sequence[Path],
-    registry: Registry,
-    hosts: Iterable[str] = (),
-    keys: Sequence[Path] = (),
-    *,
-    report: Report = lambda done, total, happenings: None,
-    folder: Path | None = None,
-    limit: int = LIMIT,
-) -> Path:
-    """Return a capture of what is in the files `paths`, captures among them: one made before, or a new one.
+def imported(place: Place, *, report: Report = lambda done, total, happenings: None, limit: int = LIMIT) -> Path:
+    """Return a capture of what is in the files of `place`, captures among them: one made before, or a new one.
 
-    It stays at least until another is made. `report` is as for `merge`, the rest as for `Place`.
-
-    Raises:
-        CaptureError: where a file cannot be read, or there is no gateway connection in any.
-        EnvironmentProblem: where the folder cannot be made.
+    It stays at least until another is made. `report` is as for `merge`. Raises CaptureError where a file cannot be
+    read, or there is no gateway connection in any.
     """
-    place = Place(paths, registry, hosts, keys, folder=folder)
-    try:
+    with closing(place):
         if not place.is_filled():
-            merge(place.inputs, place.path, registry, made_by=MADE_BY, report=report)
+            merge(place.inputs, place.path, place.registry, made_by=MADE_BY, report=report)
             trim(place.path, limit)
-    finally:
-        place.close()
     return place.path
 
 
@@ -177,29 +164,37 @@ def private_folder(folder: Path | None = None) -> Path:
     return folder
 
 
-def _key(paths: Sequence[Path], registry: Registry, hosts: Sequence[str], keys: Sequence[Path]) -> str:
+def _key(inputs: Sequence[Input], registry: Registry, hints: Hints, report: Callable[[int, int], None]) -> str:
     """Return the name for an import: a digest of all that makes it what it is."""
     # What is masked, and which ids are found, is in the tables, and users may add to them.
     tables = (sorted((name, row.ids) for name, row in registry.events.items()), registry.secrets)
     # The capture says which of several files each connection came from.
-    names = [path.name for path in paths] if len(paths) > 1 else []
-    about = (__version__, SCHEMA_VERSION, sorted(hosts), tables, names, registry.max_concurrency)
+    names = [each.path.name for each in inputs] if len(inputs) > 1 else []
+    about = (__version__, SCHEMA_VERSION, sorted(hints.hosts), tables, names, registry.max_concurrency)
     digest = hashlib.sha256(repr(about).encode())
-    for path in paths:
-        # The newest rows of a capture that is being written are not in the file itself yet.
-        for part in (path, path.with_name(path.name + "-wal"), keys_beside(path)):
-            digest.update(_digest(part))
-    for path in keys:
-        digest.update(_digest(path))
+    parts = [part for each in inputs for part in each.files()]
+    total, done = sum(part.stat().st_size for part in parts if part.exists()), 0
+
+    def advance(size: int) -> None:
+        nonlocal done
+        done += size
+        report(done, max(done, total))
+
+    for part in parts:
+        digest.update(_digest(part, advance))
     return digest.hexdigest()[:40]
 
 
-def _digest(path: Path) -> bytes:
+def _digest(path: Path, advance: Callable[[int], None]) -> bytes:
+    found = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+            while block := file.read(_BLOCK):
+                found.update(block)
+                advance(len(block))
     except FileNotFoundError:
         return bytes(32)
+    return found.digest()
 
 
 def _kept(folder: Path) -> Iterator[tuple[Path, int, float]]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inspector.importers.source import at_ns
+from inspector.importers.startlimit import MAX_BODY, PATH
 from inspector.importers.tnetstrings import (
     BYTES,
     FLOAT,
@@ -37,12 +38,15 @@ from inspector.model import Frame
 VERSION = 21
 """The format of flows that mitmproxy 11 and 12 write."""
 
+# Bytes of a request that is looked through as a whole.
+_SHORT = 8 * 1024
 # Bytes of messages that are read at once.
 _AHEAD = 32 * 1024
 # A host name that every rule for host names allows, and a port.
 _HOST = re.compile(r"(?!.*xn--)([a-z0-9_-]{1,60}(?:\.[a-z0-9_-]{1,60}){0,3})(?::([1-9]\d{0,4}))?", re.I | re.A)
 _PORTS = {"http": 80, "https": 443}
 
+_PATH = PATH.encode()
 _OPCODES = (0, 1, 2, 8, 9, 10)
 
 # A message that no one dropped or injected: its length, its type, who sent it, the length of its data; then behind the
@@ -77,6 +81,8 @@ class Request:
     """What was asked for. The defaults are those of a flow that was cut off before its request."""
 
     timestamp_start: float
+    method: str = ""
+    path: str = ""
     host: str = ""
     port: int = 80
     url: str = ""
@@ -93,6 +99,8 @@ class Response:
     status_code: int
     reason: str
     headers: Headers
+    raw_content: bytes | None = None
+    """Its body, still compressed; None where there is none, or it is too large to be of interest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +186,13 @@ class Glance:
     type: str
     asks_for_one: bool
     """Its request asks for a WebSocket, and there is none."""
+    asks_for_limit: bool
+    """Its request may ask how a bot may start its sessions."""
     begins: float | None
     """A time that is not after its first happening, in seconds; None where none is needed."""
 
 
-NOT_A_GATEWAY = Glance("http", False, None)
+NOT_A_GATEWAY = Glance("http", False, False, None)
 
 
 def glance(window: Window, body: Part) -> Glance:
@@ -191,24 +201,35 @@ def glance(window: Window, body: Part) -> Glance:
     kind = _type(window, found)
     if kind == "udp":
         client = parts(window, *_span(found, "client_conn", MAPPING))
-        return Glance(kind, False, _get(window, client, "timestamp_start", INTEGER, FLOAT))
+        return Glance(kind, False, False, _get(window, client, "timestamp_start", INTEGER, FLOAT))
     if kind in ("tcp", "dns"):
-        return Glance(kind, False, None)
+        return Glance(kind, False, False, None)
     if kind != "http":
         raise Malformed("it is of an unknown type")
     is_websocket = _part(found, "websocket", NOTHING, MAPPING).kind == MAPPING
     has_answer = _part(found, "response", NOTHING, MAPPING).kind == MAPPING
     within: Mapping[str, Part] = {}
     asks = False
+    if not is_websocket and _is_plain(window, _part(found, "request", MAPPING)):
+        return NOT_A_GATEWAY
     if not is_websocket or not has_answer:
         within = parts(window, *_span(found, "request", MAPPING))
         asks = not is_websocket and b":upgrade," in window.get(*_span(within, "headers", LIST)).lower()
         if not is_websocket and not asks:
-            return NOT_A_GATEWAY
+            asks_for_limit = has_answer and _PATH in window.get(*_span(within, "path", BYTES))
+            return Glance("http", False, True, None) if asks_for_limit else NOT_A_GATEWAY
     # The connection is open from its answer on. Where that has no time, it is the request's.
     if has_answer:
         within = parts(window, *_span(found, "response", MAPPING))
-    return Glance(kind, asks, _get(window, within, "timestamp_start", INTEGER, FLOAT))
+    return Glance(kind, asks, False, _get(window, within, "timestamp_start", INTEGER, FLOAT))
+
+
+def _is_plain(window: Window, request: Part) -> bool:
+    """Return whether a request surely asks for nothing of interest: nearly all do, and this is soon told."""
+    if request.stop - request.start > _SHORT:
+        return False
+    data = window.get(request.start, request.stop)
+    return b":upgrade," not in data.lower() and _PATH not in data
 
 
 def read(window: Window, body: Part) -> Flow:
@@ -377,8 +398,9 @@ def _request(window: Window, found: Mapping[str, Part]) -> Request:
     headers = _headers(window, within)
     host, port = _get(window, within, "host", TEXT), _get(window, within, "port", INTEGER)
     scheme, path = (_get(window, within, name, BYTES).decode("utf-8", "surrogateescape") for name in ("scheme", "path"))
+    method = _get(window, within, "method", BYTES).decode("utf-8", "surrogateescape").upper()
     usual = _get(window, within, "http_version", BYTES) == b"HTTP/1.1" and scheme in _PORTS
-    if not usual or _get(window, within, "method", BYTES).upper() == b"CONNECT":
+    if not usual or method == "CONNECT":
         raise Malformed("it is an unusual request")
     path = "" if path == "*" else path
     url = pretty_url = _url(scheme, host, port, path)
@@ -387,7 +409,8 @@ def _request(window: Window, found: Mapping[str, Part]) -> Request:
         if match is None or int(match[2] or 0) > 65535:
             raise Malformed("it is an unusual host")
         pretty_url = _url(scheme, match[1], int(match[2] or _PORTS[scheme]), path)
-    return Request(_get(window, within, "timestamp_start", INTEGER, FLOAT), host, port, url, pretty_url, headers)
+    began = _get(window, within, "timestamp_start", INTEGER, FLOAT)
+    return Request(began, method, path, host, port, url, pretty_url, headers)
 
 
 def _url(scheme: str, host: str, port: int, path: str) -> str:
@@ -399,11 +422,13 @@ def _response(window: Window, found: Mapping[str, Part]) -> Response | None:
     if part.kind == NOTHING:
         return None
     within = parts(window, part.start, part.stop)
+    content = _part(within, "content", NOTHING, BYTES)
     return Response(
         _get(window, within, "timestamp_start", INTEGER, FLOAT),
         _get(window, within, "status_code", INTEGER),
         _get(window, within, "reason", BYTES).decode("latin-1"),
         _headers(window, within),
+        load(window, content) if content.stop - content.start <= MAX_BODY else None,
     )
 
 

@@ -27,7 +27,7 @@ def describe(head: bytes) -> str:
     except ValueError:
         return "not text, and not in a known format"
     if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
-        return "JSON, but not a HAR (there is no log in it)"
+        return "JSON, but neither a HAR (there is no log in it) nor DevTools events"
     if all(char.isprintable() or char in "\ufeff\t\r\n\f\x1b" for char in text):
         return "text"
     return "not text, and not in a known format"

@@ -5,9 +5,13 @@ others took up (https://developer.chrome.com/blog/new-in-devtools-76#websocket):
 Chrome ``error`` too), ``time``, ``opcode`` of RFC 6455 and ``data``, base64 where it is binary. The dialects are told
 apart by what is there, not by the program's name:
 
-- Chrome, HTTP Toolkit and mitmproxy give seconds since the epoch, Playwright milliseconds, or -1 for all of them.
+- Chrome, HTTP Toolkit and mitmproxy give seconds since the epoch, Playwright milliseconds, or -1 for all of them
+  (``mode: "minimal"``).
 - Playwright can keep the messages as JSON Lines in a file of its own, which ``response.content._file`` names: next to
-  the HAR, or in the same zip archive.
+  the HAR, below it (``resourcesDir``), or in the same zip archive. Its folder as a whole is read like its HAR.
+- Playwright's traces have the same entries as JSON Lines, ``snapshot`` of ``resource-snapshot``, with the messages in
+  files that ``_file`` names, in 1.61 ``_sha1``.
+- Firefox, Safari, and Playwright before 1.61 or with ``content: "omit"``, list the connections without messages.
 - HTTP Toolkit adds ``_webSocketClose``. No one else says how a connection ended, so it counts as ended with its last
   message, and its `Opened.knows` says that this is all that is known.
 
@@ -16,12 +20,10 @@ is given. Only the WebSockets are kept: where each begins in memory, all else in
 file that breaks off, what is before that is given.
 """
 
-import base64
-import binascii
 import json
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
@@ -31,14 +33,18 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO
 
+from inspector.importers import jsonpull
 from inspector.importers.candidates import MAX_FRAMES
-from inspector.importers.harfiles import Broken, FileMissing, HarFiles, HarFolder, HarZip
-from inspector.importers.jsonpull import MAX_TEXT, MAX_VALUES, Damaged, Pull
+from inspector.importers.harfiles import Broken, FileMissing, HarFiles, HarFolder, HarZip, attached_files, har_in
+from inspector.importers.hints import NO_HINTS, Hints
+from inspector.importers.jsonpull import MAX_VALUES, Damaged, Pull
 from inspector.importers.order import OrderedTracks, Track
-from inspector.importers.source import Source, at_ns, clean, kept_headers, refusal_of, websocket_url
+from inspector.importers.source import Source, at_ns, clean, kept_headers, refusal_of, unbase64, websocket_url
+from inspector.importers.startlimit import MAX_TEXT, asks_for_limit, start_limit
 from inspector.inert import inert
-from inspector.model import Closed, Control, Frame, Happening, Knows, Opened, Plane
+from inspector.model import Closed, Control, Frame, Happening, Knows, Opened, Plane, StartLimit
 from inspector.protocol.hosts import plane_of
+from inspector.words import counted
 
 # Bytes of messages that are kept in memory.
 _IN_MEMORY = 32 * 1024 * 1024
@@ -48,10 +54,18 @@ _MILLISECONDS = 1e11
 _NAMED_FILES = 3
 
 _HAR = re.compile(r'\s*\{.*?"log"\s*:\s*\{', re.DOTALL)
-_URLSAFE = str.maketrans("-_", "+/", " \t\r\n=")
 _TEXT, _BINARY, _PING, _PONG = 1, 2, 9, 10
 # A message as it is kept: when it was sent, -1 where that is not known; whether by the client; opcode; bytes of data.
 _RECORD = struct.Struct("<q?BI")
+# Programs that leave messages out, by what they are called in their HARs, and what to do about it. As read in Firefox's
+# devtools/client/netmonitor/src/har/har-builder.js, WebKit's HARBuilder.js and Playwright's harTracer.ts.
+_INSTEAD = "record with Chrome or Edge, or with gwinspect itself"
+_SILENT = {
+    "Firefox": f"Firefox leaves WebSocket messages out of its HARs; {_INSTEAD}",
+    "WebKit Web Inspector": f"Safari leaves WebSocket messages out of its HARs; {_INSTEAD}",
+    "Playwright": "Playwright leaves WebSocket messages out before version 1.61 and with content: 'omit'; record with "
+    "content: 'embed' or 'attach'",
+}
 # What of an entry is looked at, next to its messages.
 _KEYS = frozenset({"request", "response", "startedDateTime", "time", "_resourceType", "_webSocketClose"})
 
@@ -91,9 +105,22 @@ class _WebSocket:
 
 
 class HarFile(Source):
-    """Reads a HAR, or a zip archive with one. Its connections come in the order of time."""
+    """Reads a HAR, or a zip archive or a folder with one. Its connections come in the order of time."""
 
     format = "HAR"
+
+    def __init__(self, path: Path, hints: Hints = NO_HINTS) -> None:
+        super().__init__(path, hints)
+        self._place = (har_in(path) if path.is_dir() else None) or path
+        self._total = self._place.stat().st_size if self._place.exists() else 0
+
+    def files(self) -> Iterable[Path]:
+        return (self._place, *attached_files(self._place))
+
+    @staticmethod
+    def recognizes_folder(folder: Path) -> bool:
+        """Say whether a folder has one HAR, and so is what Playwright writes with `attach`."""
+        return har_in(folder) is not None
 
     @staticmethod
     def recognizes(head: bytes) -> bool:
@@ -110,13 +137,15 @@ class HarFile(Source):
         self._errors = 0
         self._first_error = ""
         self._missing: list[str] = []
+        self._untimed = 0
 
     def _happenings(self) -> Iterator[Happening]:
         with SpooledTemporaryFile(_IN_MEMORY) as self._said:
             index = self._load()
             self._read = self._total
             index.sort()
-            timeline = OrderedTracks(Track(begins_ns, partial(self._tell, place)) for begins_ns, place in index)
+            tracks = (Track(begins_ns, partial(self._tell, place)) for begins_ns, place in index)
+            timeline = OrderedTracks(self._with_limits(tracks))
             yield from timeline
             self.notes += timeline.notes()
 
@@ -132,15 +161,23 @@ class HarFile(Source):
                 f"files of messages that belong to {self.path.name} and could not be read: {len(self._missing):,} "
                 f"({', '.join(self._missing[:_NAMED_FILES])}{more})"
             )
+        if self._untimed:
+            subject = counted(self._untimed, "gateway connection has/gateway connections have")
+            why = "; record with mode: 'full'" if self._creator.get("name") == "Playwright" else ""
+            self.notes.append(f"{subject} messages without times in the file{why}")
         super()._conclude()
+
+    def _why_silent(self) -> str:
+        # Where other connections have messages, these have none.
+        return "" if self._has_messages else _SILENT.get(str(self._creator.get("name")), "")
 
     def _why_empty(self) -> str:
         if self._has_messages:
             return "none of its WebSockets went to a gateway"
         name, version = self._creator.get("name"), self._creator.get("version")
         author = clean(f"{name or 'an unknown program'} {version or ''}".rstrip())
-        if name == "Firefox":
-            return f"{author} wrote it, and Firefox leaves WebSocket messages out of its HARs; Chrome and Edge do not"
+        if why := self._why_silent():
+            return f"{author} wrote it, and {why}"
         return (
             f"{author} wrote it, and none of its {self._entries:,} entries holds WebSocket messages "
             "(_webSocketMessages); a browser lists only what begins while its DevTools are open, so open them, "
@@ -154,18 +191,23 @@ class HarFile(Source):
         """
         index: list[tuple[int, int]] = []
         try:
-            with _files_of(self.path) as files, closing(files.har()) as har:
-                self._load_document(files, Pull(har), index)
+            with _files_of(self._place) as files:
+                for document, is_har in files.documents():
+                    with closing(document):
+                        self._load_document(files, Pull(document), index, is_har=is_har)
         except Broken as error:
             self._broken = True
             self.notes.append(f"{self.path} cannot be read to the end: {error}; what came before that was read")
         return index
 
-    def _load_document(self, files: HarFiles, pull: Pull, index: list[tuple[int, int]]) -> None:
+    def _load_document(self, files: HarFiles, pull: Pull, index: list[tuple[int, int]], *, is_har: bool) -> None:
         try:
-            for _ in _within(pull, "log"):
-                self._read_log(files, pull, index)
-            pull.end()
+            if is_har:
+                for _ in _within(pull, "log"):
+                    self._read_log(files, pull, index)
+                pull.end()
+            else:
+                self._read_network(files, pull, index)
         except Damaged:
             self._broken = True
             place, line, total = pull.place()
@@ -177,7 +219,7 @@ class HarFile(Source):
             self.notes.append(f"{self.path} cannot be read as JSON: {error}")
         if pull.left_out:
             self.notes.append(
-                f"left out of {self.path}, as they have more than {MAX_TEXT // 1024**2} MB of text or "
+                f"left out of {self.path}, as they have more than {jsonpull.MAX_TEXT // 1024**2} MB of text or "
                 f"{MAX_VALUES:,} values: {pull.left_out:,} of its parts"
             )
 
@@ -195,8 +237,20 @@ class HarFile(Source):
                     else:
                         pull.value()
                     self._read = min(files.read, self._total)
+                    self._step()
             else:
                 pull.value()
+
+    def _read_network(self, files: HarFiles, pull: Pull, index: list[tuple[int, int]]) -> None:
+        """Read the entries of a trace: JSON Lines, which are values with white space between them."""
+        self._creator = {"name": "Playwright"}
+        while pull.kind():
+            for _ in _within(pull, "snapshot"):
+                if pull.kind() == "{":
+                    self._read_entry(files, pull, index)
+                else:
+                    pull.value()
+            self._read = min(files.read, self._total)
 
     def _read_entry(self, files: HarFiles, pull: Pull, index: list[tuple[int, int]]) -> None:
         """Keep what an entry tells of a WebSocket, even if the file breaks off in it; nothing of plain HTTP."""
@@ -207,7 +261,7 @@ class HarFile(Source):
             for key in pull.members():
                 if key == "_webSocketMessages":
                     talk = self._new_talk()
-                    self._read_messages(pull, talk)
+                    self._read_messages(files, pull, talk)
                 elif key in _KEYS:
                     entry[key] = pull.value()
                 else:
@@ -220,12 +274,29 @@ class HarFile(Source):
                 place = self._said.seek(0, 2)
                 self._said.write(_packed(found))
                 index.append((found.opened.at_ns, place))
+            else:
+                self._keep_limit(self._limit_of(entry))
+
+    def _limit_of(self, entry: Mapping[str, Any]) -> StartLimit | None:
+        """Return what an entry of plain HTTP tells of session starts; None where it is about anything else."""
+        request, response = _object(entry.get("request")), _object(entry.get("response"))
+        method, url, content = request.get("method"), request.get("url"), _object(response.get("content"))
+        if not isinstance(method, str) or not isinstance(url, str) or response.get("status") != 200:
+            return None
+        text = content.get("text")
+        if not asks_for_limit(method, url, self._hosts) or not isinstance(text, str) or len(text) > MAX_TEXT:
+            return None
+        sent = [value for name, value in _headers(request) if name.lower() == "authorization"]
+        body = unbase64(text) if content.get("encoding") == "base64" else clean(text)
+        # The duration is in milliseconds.
+        answered_ns = _started_ns(entry) + at_ns(entry.get("time"), 0) // 1000
+        return start_limit(sent[-1] if sent else "", body, answered_ns)
 
     def _new_talk(self) -> _Talk:
         self._has_messages = True
         return _Talk(self._said.seek(0, 2))
 
-    def _read_messages(self, pull: Pull, talk: _Talk) -> None:
+    def _read_messages(self, files: HarFiles, pull: Pull, talk: _Talk) -> None:
         if pull.kind() != "[":
             pull.value()
             return
@@ -233,12 +304,17 @@ class HarFile(Source):
             message = pull.value()
             if isinstance(message, dict):
                 self._keep(message, talk)
+            self._read = min(files.read, self._total)
+            self._step()
 
     def _read_attached(self, files: HarFiles, entry: Mapping[str, Any]) -> _Talk | None:
         """Read the messages of an entry out of the file that it names; None where it names none."""
-        name = _object(_object(entry.get("response")).get("content")).get("_file")
+        content = _object(_object(entry.get("response")).get("content"))
+        name, name_in_trace = content.get("_file"), content.get("_sha1")
         if not isinstance(name, str):
-            return None
+            if not isinstance(name_in_trace, str):
+                return None
+            name = f"resources/{name_in_trace}"
         talk = self._new_talk()
         left_out = 0
         try:
@@ -278,7 +354,7 @@ class HarFile(Source):
         if opcode not in (_TEXT, _BINARY, _PING, _PONG):
             talk.left_out += 1
             return
-        raw = data.encode("utf-8", "surrogatepass") if opcode == _TEXT else _bytes(data)
+        raw = data.encode("utf-8", "surrogatepass") if opcode == _TEXT else unbase64(data)
         self._said.write(_RECORD.pack(at, side == "send", int(opcode), len(raw)) + raw)
         talk.kept += 1
         talk.untimed += at < 0
@@ -293,7 +369,7 @@ class HarFile(Source):
         self._said.seek(place)
         websocket = _unpacked(self._said)
         opened, talk = websocket.opened, websocket.talk
-        if opened.refusal is not None and plane_of(opened.url, self._extra_hosts) is None:
+        if opened.refusal is not None and plane_of(opened.url, self._hosts) is None:
             return
         first = (each for each in self._kept(opened, talk) if isinstance(each, Frame))
         admitted = self._admit(opened, list(islice(first, MAX_FRAMES)))
@@ -304,6 +380,7 @@ class HarFile(Source):
             return
         self._left_out += talk.left_out
         self._silent += not talk.messages
+        self._untimed += bool(talk.untimed)
         self._errors += talk.errors
         self._first_error = self._first_error or talk.first_error
         number, last_ns = admitted.connection, admitted.at_ns
@@ -438,15 +515,6 @@ def _started_ns(entry: Mapping[str, Any]) -> int:
         return at_ns((started if started.tzinfo else started.replace(tzinfo=UTC)).timestamp(), 0)
     except (KeyError, TypeError, ValueError, OverflowError):
         return 0
-
-
-def _bytes(data: str) -> bytes:
-    """Return base64 undone, of either alphabet and padded or not; text that is none as its own bytes."""
-    digits = data.translate(_URLSAFE)
-    try:
-        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
-    except (ValueError, binascii.Error):
-        return data.encode("utf-8", "surrogatepass")
 
 
 def _object(value: Any) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """Where a HAR and the message files that it names are: next to each other in a folder, or in one zip archive.
 
-Names in a HAR are anyone's, so only a plain name of the kind that Playwright gives is looked for. What a zip archive
-has is read bit by bit and within bounds: a small one can hold any amount of nothing.
+Names in a HAR are anyone's, so only names of the kind that Playwright gives are looked for, and only below the HAR's
+folder. What a zip archive has is read bit by bit and within bounds: a small one can hold any amount of nothing.
 """
 
 import re
@@ -9,16 +9,23 @@ import struct
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
 from inspector.importers.jsonpull import Readable
 
-# What `content: "attach"` names the files of messages: 32 hex digits, by Playwright 1.65.
-_ATTACHED = re.compile(r"[\w@-]{1,200}\.jsonl", re.ASCII)
-# The first file of a zip archive, up to the end of its name; Playwright puts the HAR there.
-_FIRST = re.compile(rb"PK\x03\x04.{22}(..)..([^/\\\0]{1,100}\.har)", re.DOTALL)
+# What `content: "attach"` names the files of messages: 32 hex digits, by Playwright 1.61 to 1.65, with the folders of
+# `resourcesDir` in front, which may be anywhere.
+_ATTACHED = re.compile(r"(?:(?!\.)[^/\\:\0-\x1f]{1,100}/){0,8}[\w@-]{1,200}\.jsonl", re.ASCII)
+# Where a HAR names one, as far as it is in UTF-8; no other names are looked for.
+_NAMED = re.compile(rb'"_file"\s{0,99}:\s{0,99}"([^"\\]{1,1000}\.jsonl)"')
+_LONGEST_NAMED = 2000
+# Bytes that are searched for such names at once, and names that are taken.
+_PIECE, _MOST_NAMED = 1024 * 1024, 10_000
+# The first file of a zip archive, up to the end of its name: Playwright puts the HAR there, or the actions of a trace.
+_FIRST = re.compile(rb"PK\x03\x04.{22}(..)..([^/\\\0]{1,100}\.(?:har|trace|network))", re.DOTALL)
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # Bytes of a list of contents, which is in memory while the archive is open, at some 10 bytes for each of its own.
 _MOST_LISTED = 4 * 1024 * 1024
@@ -53,8 +60,11 @@ class HarFiles(ABC):
         """Close all."""
 
     @abstractmethod
-    def har(self) -> Readable:
-        """Open the HAR. Raises OSError, `Broken`."""
+    def documents(self) -> Iterator[tuple[Readable, bool]]:
+        """Open what is to be read, one after the other, each with whether it is a HAR; else it is a trace's network.
+
+        Raises OSError, `Broken`.
+        """
 
     @abstractmethod
     def attached(self, name: str) -> Readable:
@@ -66,8 +76,37 @@ class HarFiles(ABC):
         """Bytes of `path` that were read so far, as far as that can be said."""
 
 
+def har_in(folder: Path) -> Path | None:
+    """Return the HAR of a folder, as Playwright leaves it; None where it has none, or several. Raises OSError."""
+    found = [path for path in folder.iterdir() if path.suffix == ".har" and path.is_file()]
+    return found[0] if len(found) == 1 else None
+
+
+def attached_files(har: Path) -> list[Path]:
+    """Return the files of messages that a HAR names, as far as they are there. Raises OSError."""
+    names: dict[bytes, None] = {}
+    with har.open("rb") as file:
+        window = b""
+        while piece := file.read(_PIECE):
+            window = window[-_LONGEST_NAMED:] + piece
+            for found in _NAMED.finditer(window):
+                if len(names) < _MOST_NAMED:
+                    names[found[1]] = None
+    places = (_place_of(har, name.decode("utf-8", "replace")) for name in names)
+    return sorted(place for place in places if place is not None)
+
+
+def _place_of(har: Path, name: str) -> Path | None:
+    """Return where the file is that a HAR names; None where there is none, or it is elsewhere. Raises OSError."""
+    if not _ATTACHED.fullmatch(name):
+        return None
+    folder = har.parent.resolve()
+    place = (folder / name).resolve()
+    return place if place.is_relative_to(folder) and place.is_file() else None
+
+
 class HarFolder(HarFiles):
-    """A HAR that is a file."""
+    """A HAR that is a file, and what is next to it."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -78,15 +117,14 @@ class HarFolder(HarFiles):
     ) -> None:
         self._har.close()
 
-    def har(self) -> Readable:
-        return self._har
+    def documents(self) -> Iterator[tuple[Readable, bool]]:
+        yield self._har, True
 
     def attached(self, name: str) -> Readable:
-        if not _ATTACHED.fullmatch(name):
-            raise FileMissing("not a name in Playwright's form")
+        _check_name(name)
         try:
-            place = self.path.with_name(name)
-            if not place.is_file() or place.is_symlink():
+            place = _place_of(self.path, name)
+            if place is None:
                 raise FileMissing("no such file")
             return place.open("rb")
         except OSError as error:
@@ -98,7 +136,7 @@ class HarFolder(HarFiles):
 
 
 class HarZip(HarFiles):
-    """A zip archive whose first file is a HAR, as Playwright writes it."""
+    """A zip archive of Playwright's: its first file is a HAR, or it is a trace."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -125,15 +163,18 @@ class HarZip(HarFiles):
         self._zip.close()
         self._file.close()
 
-    def har(self) -> Readable:
-        for info in self._zip.infolist():
-            if info.filename.endswith(".har"):
-                return self._open(info)
-        raise Broken("there is no HAR in its list of contents")
+    def documents(self) -> Iterator[tuple[Readable, bool]]:
+        listed = self._zip.infolist()
+        # A trace has a list for each context, "0-trace.network" or just "trace.network".
+        hars = [info for info in listed if info.filename.endswith(".har")][:1]
+        found = hars or [info for info in listed if info.filename.endswith(".network")]
+        if not found:
+            raise Broken("there is neither a HAR nor a trace's network in its list of contents")
+        for info in found:
+            yield self._open(info), bool(hars)
 
     def attached(self, name: str) -> Readable:
-        if not _ATTACHED.fullmatch(name):
-            raise FileMissing("not a name in Playwright's form")
+        _check_name(name)
         try:
             return self._open(self._zip.getinfo(name))
         except KeyError:
@@ -151,6 +192,12 @@ class HarZip(HarFiles):
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
             raise Broken("its list of contents names a file that does not exist") from error
         return _Bounded(unpacked, _ALWAYS + _MOST_PACKED * self.path.stat().st_size)
+
+
+def _check_name(name: str) -> None:
+    if not _ATTACHED.fullmatch(name):
+        is_elsewhere = name.endswith(".jsonl") and (name.startswith("/") or ".." in name.split("/"))
+        raise FileMissing("not below the HAR's folder" if is_elsewhere else "not a name in Playwright's form")
 
 
 class _Bounded:

@@ -9,14 +9,17 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from inspector.errors import CaptureError
 from inspector.garbage import without_collector
-from inspector.importers import Source, open_source
+from inspector.importers.formats import open_source
+from inspector.importers.hints import NO_HINTS, Hints
 from inspector.importers.order import OrderedTracks, Track
+from inspector.importers.source import Source
 from inspector.leaving import tidily
-from inspector.model import Frame, Happening, Opened
+from inspector.model import Frame, Happening, Opened, StartLimit
 from inspector.protocol.registry import Registry
 from inspector.store.file import check_target, is_capture, passing_file
 from inspector.store.reader import Reader, explained, stored_happenings
@@ -44,18 +47,32 @@ class Merged:
 class Input:
     """A file that holds happenings: a capture, or a format that the importers know. Raises CaptureError."""
 
-    def __init__(self, path: Path, hosts: Iterable[str] = (), keys: Iterable[Path] = ()) -> None:
+    def __init__(self, path: Path, hints: Hints = NO_HINTS) -> None:
+        # The folder that one is in has a name, too.
+        path = path if path.name else path.resolve()
         self.path = path
         self._reader = Reader(path) if is_capture(path) else None
-        self._foreign = None if self._reader else open_source(path, hosts, keys)
+        self._foreign = None if self._reader else open_source(path, hints)
         self._bytes = path.stat().st_size
         self._done = (0, 1)
         self._said = self._reader.notes() if self._reader is not None else []
+
+    def files(self) -> Iterable[Path]:
+        """Return the files that make it what it is; they need not exist."""
+        if self._foreign is not None:
+            return self._foreign.files()
+        # The newest rows of a capture that is being written are not in the file itself yet.
+        return (self.path, self.path.with_name(self.path.name + "-wal"))
 
     @property
     def notes(self) -> list[str]:
         """Sentences about what was left out, once all was read."""
         return self._foreign.notes if self._foreign is not None else self._said
+
+    def on_beat(self, beat: Callable[[], object]) -> None:
+        """Have `beat` called now and then while the file is looked through before anything is given of it."""
+        if self._foreign is not None:
+            self._foreign.beat = beat
 
     @property
     def advice(self) -> str:
@@ -135,19 +152,25 @@ def fill(
     `followed`: somebody looks at it meanwhile, and sees rows as they come.
     """
     names = ", ".join(each.path.name for each in inputs)
-    timeline = OrderedTracks([Track(0, each.happenings) for each in inputs])
+    timeline = OrderedTracks([Track(0, read) for read in _apart(inputs)])
     events = happenings = 0
+
+    def tell() -> None:
+        done, total = (sum(numbers) for numbers in zip(*(each.progress for each in inputs), strict=True))
+        report(done, total, happenings)
+
+    for each in inputs:
+        each.on_beat(tell)
     try:
         writer = Writer(
             path, registry, made_by=made_by, source=names, keep_secrets=keep_secrets, bulk=True, followed=followed
         )
         try:
             with without_collector():
-                for batch in _batches(_apart(timeline) if len(inputs) > 1 else timeline):
+                for batch in _batches(timeline):
                     events += len(writer.write(batch))
                     happenings += len(batch)
-                    done, total = (sum(numbers) for numbers in zip(*(each.progress for each in inputs), strict=True))
-                    report(done, total, happenings)
+                    tell()
             notes = [note for each in inputs for note in each.notes] + timeline.notes()
             if not timeline.places:
                 raise _nothing(inputs, notes)
@@ -164,10 +187,16 @@ def fill(
     return Merged(events, len(timeline.places), tuple(notes))
 
 
-def _apart(timeline: OrderedTracks) -> Iterator[Happening]:
-    """Yield what there is, with the number of its file on each connection."""
-    for each in timeline:
-        yield replace(each, recording=timeline.places[each.connection - 1]) if isinstance(each, Opened) else each
+def _apart(inputs: Sequence[Input]) -> list[Callable[[], Iterator[Happening]]]:
+    """Return what reads each of the files; of several, it says of all that may begin a recording which file it is."""
+    if len(inputs) == 1:
+        return [inputs[0].happenings]
+    return [partial(_of_file, place, each) for place, each in enumerate(inputs)]
+
+
+def _of_file(place: int, source: Input) -> Iterator[Happening]:
+    for each in source.happenings():
+        yield replace(each, recording=place) if isinstance(each, Opened | StartLimit) else each
 
 
 def _batches(happenings: Iterable[Happening]) -> Iterator[list[Happening]]:

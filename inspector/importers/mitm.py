@@ -28,9 +28,10 @@ from inspector.importers.candidates import MAX_FRAMES
 from inspector.importers.order import OrderedTracks, Track
 from inspector.importers.refusals import why_refused
 from inspector.importers.source import Source, at_ns, clean, kept_headers, refusal_of, websocket_url
+from inspector.importers.startlimit import PATH, asks_for_limit, start_limit, unpacked
 from inspector.importers.tnetstrings import LENGTH, LENGTH_BYTES, Malformed, Part, Window
 from inspector.inert import inert
-from inspector.model import REACHED_AT, Closed, Frame, Happening, Knows, Mark, Opened, Plane, Side
+from inspector.model import REACHED_AT, Closed, Frame, Happening, Knows, Mark, Opened, Plane, Side, StartLimit
 from inspector.protocol.hosts import plane_of
 from inspector.session.messages import udp_url
 from inspector.wire.packets import read_packet
@@ -108,7 +109,8 @@ class FlowFile(Source):
             begins, places = self._index()
             # For a file without connections that overlap this is their order already.
             order = sorted(range(len(begins)), key=begins.__getitem__)
-            timeline = OrderedTracks(Track(begins[each], partial(self._flow, places[each])) for each in order)
+            tracks = (Track(begins[each], partial(self._flow, places[each])) for each in order)
+            timeline = OrderedTracks(self._with_limits(tracks))
             yield from timeline
             self.notes.extend(timeline.notes())
 
@@ -130,6 +132,7 @@ class FlowFile(Source):
             if found is None or found[1] >= self._total:
                 self._read += end - start
             start = end
+            self._step()
         return begins, places
 
     def _body(self, place: int) -> Part:
@@ -151,6 +154,8 @@ class FlowFile(Source):
         """Return when the flow at `start` begins, and the place to read it from; None if nothing in it is for us."""
         try:
             seen = flows.glance(self._window, body)
+            if seen.asks_for_limit:
+                self._keep_limit(limit_of(flows.read(self._window, body), self._hosts))
             if seen.asks_for_one and not self._is_refused(flows.read(self._window, body)):
                 seen = flows.NOT_A_GATEWAY
         except Malformed:
@@ -183,6 +188,8 @@ class FlowFile(Source):
                 opened = opened_of(flow, 0)
                 self._websockets += 1
             else:
+                if flow.type == "http":
+                    self._keep_limit(limit_of(flow, self._hosts))
                 return None
             self._converted.seek(0, os.SEEK_END)
             place = self._total + self._converted.tell()
@@ -343,7 +350,7 @@ class FlowFile(Source):
         wanted = flow.request.headers.get("upgrade", "").lower() == "websocket"
         # Before mitmproxy 7 the upgrade and its messages were two flows, and the second says all of the first again.
         ours = wanted and "websocket" not in flow.metadata
-        return ours and plane_of(flow.request.pretty_url, self._extra_hosts) is not None
+        return ours and plane_of(flow.request.pretty_url, self._hosts) is not None
 
 
 def _mitmproxys(file: BinaryIO, start: int) -> Any:
@@ -450,6 +457,19 @@ def plane_of_flow(flow: "HTTPFlow", hosts: Iterable[str]) -> Plane | None:
     A client may write anything into its Host header. `hosts` are the user's own.
     """
     return plane_of(flow.request.pretty_url, hosts) or plane_of(flow.request.url, hosts)
+
+
+def limit_of(flow: "HTTPFlow | flows.Flow", hosts: Iterable[str]) -> StartLimit | None:
+    """Return what a flow without messages tells of session starts; None where it is about anything else."""
+    request, response = flow.request, flow.response
+    if PATH not in request.path or response is None or response.status_code != 200:
+        return None
+    if not any(asks_for_limit(request.method, url, hosts) for url in (request.pretty_url, request.url)):
+        return None
+    body = unpacked(response.raw_content or b"", response.headers.get("content-encoding", ""))
+    asked_ns = at_ns(request.timestamp_start, 0)
+    answered_ns = at_ns(response.timestamp_start, asked_ns)
+    return None if body is None else start_limit(request.headers.get("authorization", ""), body, answered_ns)
 
 
 def _knows(flow: "HTTPFlow | flows.Flow") -> Knows:

@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 
-from inspector.model import Happening
+from inspector.model import Happening, StartLimit
 from inspector.words import counted
 
 _NEVER_NS = 2**63
@@ -113,6 +113,8 @@ class OrderedTracks:
         return line, happening
 
     def _numbered(self, line: "_Line", happening: Happening) -> Happening:
+        if type(happening) is StartLimit:
+            return happening
         if not line.number:
             self.places.append(line.place)
             line.number = len(self.places)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
@@ -25,6 +25,7 @@ from inspector import leaving
 from inspector.errors import CaptureError, EnvironmentProblem, GwinspectError
 from inspector.faults import marked
 from inspector.importers.cache import MADE_BY, Place, trim
+from inspector.importers.hints import NO_HINTS, Hints
 from inspector.importers.merge import Input, Report, fill
 from inspector.protocol.registry import Registry
 from inspector.store.file import passing_file
@@ -58,8 +59,7 @@ class _Job:
 
     paths: tuple[Path, ...]
     registry: Registry
-    hosts: tuple[str, ...]
-    keys: tuple[Path, ...]
+    hints: Hints
     part: Path
     """The capture to fill."""
     target: Path | None
@@ -131,21 +131,20 @@ class Watched:
 def watched(
     paths: Sequence[Path],
     registry: Registry,
-    hosts: Iterable[str] = (),
-    keys: Sequence[Path] = (),
+    hints: Hints = NO_HINTS,
     *,
     passing: Path | None = None,
+    report: Callable[[int, int], None] = lambda done, total: None,
     folder: Path | None = None,
 ) -> Iterator[Watched]:
     """Give a capture of what is in the files `paths`, captures among them: one that is kept, or one that grows.
 
     `passing`: a folder for one that is kept by no one and gone with the block. The rest, and what is raised, is as for
-    `imported`; of what comes up later the progress tells.
+    `Place`; of what comes up later the progress tells.
     """
-    hosts = tuple(hosts)
     target = None
     if passing is None:
-        place = Place(paths, registry, hosts, keys, folder=folder)
+        place = Place(paths, registry, hints, report=report, folder=folder)
         place.close()
         target = place.path
         if place.is_filled():
@@ -154,15 +153,15 @@ def watched(
     else:
         # What is no recording is said at once.
         for path in paths:
-            Input(path, hosts, keys).close()
+            Input(path, hints).close()
     with passing_file((passing / "import.part") if passing else place.path.with_suffix(".part")) as part:
         names = ", ".join(path.name for path in paths)
         # Open until the end, and the log there from the start: by that viewers know that it grows.
         with closing(create(part, MADE_BY, names)) as held:
             held.execute("pragma journal_mode=wal")
             held.execute("select count(*) from meta").fetchone()
-            absolute = tuple(map(Path.absolute, paths)), tuple(map(Path.absolute, keys))
-            running = Running(part, _Job(absolute[0], registry, hosts, absolute[1], part, target))
+            job = _Job(tuple(map(Path.absolute, paths)), registry, hints.absolute(), part, target)
+            running = Running(part, job)
             is_whole = False
             try:
                 yield Watched(part, running)
@@ -213,7 +212,7 @@ def main(fd: int) -> None:
 
 
 def _fill(job: _Job, tell: Report) -> None:
-    inputs = [Input(path, job.hosts, job.keys) for path in job.paths]
+    inputs = [Input(path, job.hints) for path in job.paths]
     fill(inputs, job.part, job.registry, made_by=MADE_BY, followed=True, report=tell)
     if job.target is not None:
         _keep(job.part, job.target)

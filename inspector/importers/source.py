@@ -1,25 +1,36 @@
 """What every importer is: an iterable of happenings that says afterwards what it could not give.
 
 Rules that keep an importer whole: what is wrong with the file is told in `Source.notes`, and what is left of it is
-given; secrets that are in headers (cookies, authorization) are never read; every text is clean (see `clean`).
+given; secrets that are in headers (cookies, authorization) are never kept, and of HTTP only one answer is read (see
+`inspector.importers.startlimit`); every text is clean (see `clean`).
 """
 
+import base64
+import binascii
+import heapq
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from inspector.errors import CaptureError
 from inspector.importers.candidates import identify
-from inspector.model import Frame, Happening, Opened
+from inspector.importers.hints import NO_HINTS, Hints
+from inspector.importers.order import Track
+from inspector.importers.startlimit import MAX_LIMITS
+from inspector.model import Frame, Happening, Opened, StartLimit
 from inspector.protocol.hosts import host_of
 from inspector.words import counted
 
+# Small pieces of a file from one beat to the next: some 5 ms of work.
+_BEAT_STEPS = 256
 # How many names of hosts a note lists.
 _NAMED_HOSTS = 5
 # The largest time that fits the signed 64 bits of a capture, in seconds since the epoch (the year 2262).
 _LAST_SECOND = 9.2e9
+
+_URLSAFE = str.maketrans("-_", "+/", " \t\r\n=")
 
 # Characters of a header that are kept: servers and clients may send any number.
 _LONGEST_HEADER = 8000
@@ -37,15 +48,21 @@ class Source(ABC):
     advice = "make sure that the client goes through the proxy"
     """What to do where nothing of Discord's is in it."""
 
-    def __init__(self, path: Path, extra_hosts: Iterable[str] = (), keys: Iterable[Path] = ()) -> None:
+    def __init__(self, path: Path, hints: Hints = NO_HINTS) -> None:
         self.path = path
         self.notes: list[str] = []
         """Sentences for a person, about what was left out and why. Complete once the iteration has ended."""
-        self._extra_hosts = tuple(extra_hosts)
-        self._key_files = tuple(keys)
+        self.beat: Callable[[], object] = lambda: None
+        """Is called now and then while the file is looked through before anything is given of it."""
+        self._hosts = hints.hosts
+        self._key_files = hints.keys
         self._read = 0
         self._total = path.stat().st_size if path.exists() else 0
         self._begin()
+
+    def files(self) -> Iterable[Path]:
+        """Return the files that make it what it is, those first that are read first; they need not exist."""
+        return (self.path,)
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -66,6 +83,11 @@ class Source(ABC):
         self._conclude()
 
     @staticmethod
+    def recognizes_folder(folder: Path) -> bool:
+        """Say whether a folder, as a whole, is a recording of this format. Raises OSError."""
+        return False
+
+    @staticmethod
     @abstractmethod
     def recognizes(head: bytes) -> bool:
         """Say whether a file that begins with `head` is of this format. `head`: all of it, or some kilobytes."""
@@ -74,6 +96,10 @@ class Source(ABC):
     def _happenings(self) -> Iterator[Happening]:
         """Yield what is in the file."""
 
+    def _why_silent(self) -> str:
+        """Return a sentence's second half: why connections have no messages in the file; empty where no one knows."""
+        return ""
+
     @abstractmethod
     def _why_empty(self) -> str:
         """Return a sentence's second half: why the file has no gateway WebSocket."""
@@ -81,17 +107,19 @@ class Source(ABC):
     def _begin(self) -> None:
         self.notes.clear()
         self._read = 0
+        self._steps = 0
         self._connections = 0
         self._foreign = 0
         self._foreign_hosts: dict[str, None] = {}
         self._silent = 0
+        self._limits: list[StartLimit] = []
 
     def _admit(self, opened: Opened, first: Sequence[Frame]) -> Opened | None:
         """Return `opened` with its plane and number if it is a gateway of Discord's; else count it as foreign.
 
         `first`: the first `candidates.MAX_FRAMES` messages of the connection, or all.
         """
-        found = identify(opened, first, self._extra_hosts)
+        found = identify(opened, first, self._hosts)
         if found is None:
             self._foreign += 1
             if len(self._foreign_hosts) <= _NAMED_HOSTS:
@@ -100,11 +128,29 @@ class Source(ABC):
         self._connections += 1
         return replace(found, connection=self._connections)
 
+    def _step(self) -> None:
+        """Say that the file is being looked through; to be called for each small piece of it."""
+        self._steps += 1
+        if not self._steps % _BEAT_STEPS:
+            self.beat()
+
+    def _keep_limit(self, limit: StartLimit | None) -> None:
+        """Keep what Discord told of session starts, if it did."""
+        if limit is not None and len(self._limits) < MAX_LIMITS:
+            self._limits.append(limit)
+
+    def _with_limits(self, tracks: Iterable[Track]) -> Iterator[Track]:
+        """Yield `tracks`, which are in order, with what was kept as one more."""
+        limits = sorted(self._limits, key=lambda limit: limit.at_ns)
+        own = [Track(limits[0].at_ns, limits.__iter__)] if limits else []
+        return heapq.merge(own, tracks, key=lambda track: track.begins_ns)
+
     def _conclude(self) -> None:
         """Note what can only be said at the end."""
         if self._silent:
             subject = counted(self._silent, "gateway connection was/gateway connections were")
-            self.notes.append(f"{subject} opened, but without messages in the file")
+            why = self._why_silent()
+            self.notes.append(f"{subject} opened, but without messages in the file{why and f': {why}'}")
         if self._foreign:
             subject = "1 WebSocket was not a Discord gateway"
             if self._foreign > 1:
@@ -125,6 +171,15 @@ def at_ns(seconds: Any, fallback: int) -> int:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < _LAST_SECOND:
         return fallback
     return round(seconds * 1_000_000) * 1000
+
+
+def unbase64(data: str) -> bytes:
+    """Return base64 undone, of either alphabet and padded or not; text that is none as its own bytes."""
+    digits = data.translate(_URLSAFE)
+    try:
+        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
+    except (ValueError, binascii.Error):
+        return data.encode("utf-8", "surrogatepass")
 
 
 def clean(text: str) -> str:

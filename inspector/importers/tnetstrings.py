@@ -66,12 +66,14 @@ def parts(window: Window, start: int, stop: int, *, torn: bool = False) -> dict[
     `torn`: `stop` is where the file ends in the middle of it; the last value may be cut off. Raises Malformed.
     """
     found: dict[str, Part] = {}
-    # What is at hand of it, from where on in the file, and how far it is read.
-    data, base, at = b"", start, 0
+    # What is at hand of it, from where on in the file, and how far it is read; up to where it surely holds a key.
+    data, base, at, enough = b"", start, 0, -1
     while base + at < stop:
-        if len(data) - at < _KEY_BYTES and base + len(data) < stop:
+        if at > enough:
             base, at = base + at, 0
             data = window.get(base, min(base + _AHEAD, stop))
+            size = len(data)
+            enough = size if base + size >= stop else size - _KEY_BYTES
         key = _KEY.match(data, at)
         name = _name(key[1]) if key else None
         if key is None or name is None or name in found or len(found) == _MAX_KEYS:
@@ -85,10 +87,13 @@ def parts(window: Window, start: int, stop: int, *, torn: bool = False) -> dict[
                 raise Malformed("a value is too long")
             found[name] = Part(0, base + begin, stop)
             break
-        kind = data[at : at + 1] or window.get(base + at, base + at + 1)
-        if not kind:
+        if at < size:
+            kind = data[at]
+        elif far := window.get(base + at, base + at + 1):
+            kind = far[0]
+        else:
             raise Malformed("the file got shorter")
-        found[name] = Part(kind[0], base + begin, base + at)
+        found[name] = Part(kind, base + begin, base + at)
         at += 1
     return found
 

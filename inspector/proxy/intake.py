@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from inspector.model import Closed, Frame, Happening
+from inspector.model import Closed, Frame, Numbered
 from inspector.proxy.eventlog import log
 from inspector.proxy.missing import Missing
 
@@ -18,7 +18,7 @@ MAX_QUEUED = 500_000
 MAX_QUEUED_BYTES = 256 * 1024 * 1024
 # Bytes of messages that are taken at once, or a single one that is larger.
 TAKE_BYTES = 8 * 1024 * 1024
-# Happenings other than messages (opens, closes, pings) that find room all the same: what is left needs them.
+# Numbereds other than messages (opens, closes, pings) that find room all the same: what is left needs them.
 SPARE = 100_000
 
 
@@ -33,7 +33,7 @@ class Stream:
     """What tells it apart between two processes."""
     refused: bool = False
     """It turned out not to be a gateway; nothing more of it is wanted."""
-    waiting: list[Happening] = field(default_factory=list)
+    waiting: list[Numbered] = field(default_factory=list)
     """What came so far of a connection that only looks like a gateway by its URL."""
     last_frame: int = 0
     """Number of its newest message in the capture."""

@@ -27,6 +27,7 @@ from inspector.importers.mitm import (
     IDLE_LIMIT,
     closed_of,
     is_discovery,
+    limit_of,
     opened_of,
     packet_of,
     plane_of_flow,
@@ -248,6 +249,8 @@ class Recorder:
         assert flow.response is not None
         if flow.response.status_code != 101:
             self._refusals.upgrade(flow)
+            if self._scribe is not None and (limit := limit_of(flow, ctx.options.gwinspect_hosts)) is not None:
+                self._scribe.learn_limit(limit)
         elif flow.websocket is None:
             self._refusals.upgrade(flow, why_no_websocket(flow))
         elif (why := why_unreadable(flow)) is not None and self._is_gateway(flow):

@@ -27,7 +27,7 @@ from typing import IO, Any
 
 from inspector.errors import CaptureError, GwinspectError
 from inspector.faults import marked
-from inspector.model import Closed, Event, Frame, Happening, Mark, Opened
+from inspector.model import Closed, Event, Frame, Happening, Mark, Opened, StartLimit
 from inspector.pipeline import MAX_LEFT
 from inspector.proxy.eventlog import log
 from inspector.proxy.intake import Intake, Stream
@@ -44,9 +44,9 @@ _LENGTH_BYTES = 8
 _MAX_WAITING = 32 * 1024 * 1024
 
 # What a message to the process begins with. Behind it: a frame's fields; a stream's key and what happened on it,
-# pickled; a stream's key, host, and whether it surely is a gateway; a connection that did not come about, pickled; a
-# host; host and port; nothing.
-_FRAME, _HAPPENING, _BEGIN, _REFUSE, _SAW, _LEARN, _STOP = range(7)
+# pickled; a stream's key, host, and whether it surely is a gateway; a connection that did not come about, pickled; what
+# Discord told of session starts, pickled; a host; host and port; nothing.
+_FRAME, _HAPPENING, _BEGIN, _REFUSE, _LIMIT, _SAW, _LEARN, _STOP = range(8)
 
 
 class RemoteScribe:
@@ -96,6 +96,10 @@ class RemoteScribe:
     def refuse(self, opened: Opened) -> None:
         """Hand over a connection that did not come about."""
         self._intake.put(None, (_REFUSE, pickle.dumps(opened)))
+
+    def learn_limit(self, limit: StartLimit) -> None:
+        """Hand over what Discord told of session starts."""
+        self._intake.put(None, (_LIMIT, pickle.dumps(limit)))
 
     def put(self, stream: Stream, what: Happening | Amendment) -> bool:
         """Hand over what happened on `stream`, and return whether there was room. To be called by one thread only."""
@@ -216,6 +220,8 @@ class _Desk:
             self._begin(*fields)
         elif kind == _REFUSE:
             self._scribe.refuse(pickle.loads(*fields))
+        elif kind == _LIMIT:
+            self._scribe.learn_limit(pickle.loads(*fields))
         elif kind == _SAW:
             self._scribe.saw(*fields)
         elif kind == _LEARN:

@@ -20,7 +20,22 @@ from typing import NamedTuple, ParamSpec
 from inspector.errors import CaptureError
 from inspector.faults import is_ours, marked
 from inspector.importers.candidates import confirm
-from inspector.model import Closed, Event, Finding, Frame, Gap, Happening, Kind, Mark, Opened, Payload, Plane, Severity
+from inspector.model import (
+    Closed,
+    Event,
+    Finding,
+    Frame,
+    Gap,
+    Happening,
+    Kind,
+    Mark,
+    Numbered,
+    Opened,
+    Payload,
+    Plane,
+    Severity,
+    StartLimit,
+)
 from inspector.protocol.ops import VoiceOp
 from inspector.protocol.registry import Registry
 from inspector.proxy.clock import Clock
@@ -101,7 +116,9 @@ class Scribe:
         self._stopping = threading.Event()
         self._next_connection = self._writer.first_connection
         self._numbering = threading.Lock()
-        self._failing = self._amended = False
+        self._failing = False
+        self._held = False
+        """The writer holds something that is in no batch."""
         self._full = False
         self._held_bytes = 0
         self._next_try = 0.0
@@ -144,6 +161,10 @@ class Scribe:
     def refuse(self, opened: Opened) -> None:
         """Hand over a connection that did not come about."""
         self._intake.put(None, replace(opened, connection=self._number()))
+
+    def learn_limit(self, limit: StartLimit) -> None:
+        """Hand over what Discord told of session starts."""
+        self._intake.put(None, limit)
 
     def put(self, stream: Stream, what: Happening | Amendment) -> bool:
         """Hand over what happened on `stream`, and return whether there was room. To be called by one thread only."""
@@ -261,7 +282,7 @@ class Scribe:
         batch: list[Happening] = []
         for stream, what in self._intake.take(TAKE):
             self._contained("a message could not be stored", self._sort, stream, what, batch)
-        if batch or self._failing or self._amended:
+        if batch or self._failing or self._held:
             self._write(batch)
 
     def _sort(self, stream: Stream | None, what: Happening | Amendment, batch: list[Happening]) -> None:
@@ -271,7 +292,13 @@ class Scribe:
             return
         if (at_ns := self._clock.read(what.at_ns)) != what.at_ns:
             what = replace(what, at_ns=at_ns)
-        if stream is None:
+        if isinstance(what, StartLimit):
+            # It has no number, so it is not among those that are counted here.
+            self._append(what, batch)
+            self._writer.hold(batch)
+            batch.clear()
+            self._held = True
+        elif stream is None:
             self._append(what, batch)
         elif stream.connection:
             self._take(stream, what, batch)
@@ -312,7 +339,7 @@ class Scribe:
             for finding in noticed:
                 self._tell_finding(finding, "")
 
-    def _take(self, stream: Stream, what: Happening, batch: list[Happening]) -> None:
+    def _take(self, stream: Stream, what: Numbered, batch: list[Happening]) -> None:
         if what.connection != stream.connection:
             what = replace(what, connection=stream.connection)
         if isinstance(what, Frame):
@@ -360,7 +387,7 @@ class Scribe:
             )
         return not self._full
 
-    def _consider(self, stream: Stream, what: Happening, batch: list[Happening]) -> None:
+    def _consider(self, stream: Stream, what: Numbered, batch: list[Happening]) -> None:
         """Decide, as far as it can be decided yet, whether a connection that looks like a gateway is one."""
         stream.waiting.append(what)
         opened = stream.waiting[0]
@@ -399,7 +426,7 @@ class Scribe:
             assert isinstance(frame, Frame)
             held[at] = replace(frame, marks=frame.marks | what.mark, forwarded=what.forwarded)
         elif stream.connection:
-            self._amended = True
+            self._held = True
             self._writer.amend(stream.last_frame, what.mark, what.forwarded)
 
     def _write(self, batch: list[Happening]) -> None:
@@ -414,7 +441,7 @@ class Scribe:
         except Exception as error:
             self._say_fault("decoding failed; the messages are recorded, and `gwinspect reindex` reads them", error)
             return
-        self._amended = False
+        self._held = False
         for event in events:
             self._contained("a row could not be printed here; it is recorded", self._tell, event)
         if self._failing:

@@ -146,7 +146,7 @@ FIELDS: tuple[Field, ...] = (
         "event.marks",
         "what the proxy did to it",
         "mark == injected",
-        tuple(str(mark.name).lower() for mark in Mark),
+        tuple(str(mark.name).lower() for mark in Mark if mark not in Mark.DAVE | Mark.NO_DAVE),
     ),
     Field(
         "finding",

@@ -12,6 +12,7 @@ from inspector.analysis.stats import (
     Stats,
     Traffic,
 )
+from inspector.model import StartLimit
 from inspector.wire import jsontext
 from inspector.words import iso
 
@@ -36,6 +37,8 @@ def _records(stats: Stats) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "media", _media(media)
     for rule in stats.rules:
         yield "rule", _rule(rule)
+    for limit in stats.start_limits:
+        yield "start-limit", _start_limit(limit)
 
 
 def _capture(stats: Stats) -> dict[str, Any]:
@@ -138,6 +141,18 @@ def _rule(rule: RuleStats) -> dict[str, Any]:
         "severity": rule.severity.name.lower(),
         "count": rule.count,
         "first_row": rule.first,
+    }
+
+
+def _start_limit(limit: StartLimit) -> dict[str, Any]:
+    return {
+        "at": iso(limit.at_ns),
+        "token": limit.token,
+        "shards": limit.shards,
+        "total": limit.total,
+        "remaining": limit.remaining,
+        "reset_after_ms": limit.reset_after_ms,
+        "max_concurrency": limit.max_concurrency,
     }
 
 

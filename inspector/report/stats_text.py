@@ -21,11 +21,12 @@ from inspector.analysis.stats import (
     Traffic,
 )
 from inspector.inert import inert
-from inspector.model import Plane, Severity
+from inspector.model import Plane, Severity, StartLimit
 from inspector.report import cells
 from inspector.report.cells import clip
 from inspector.report.colour import painted
 from inspector.report.text import SEVERITIES, SEVERITY_COLOURS
+from inspector.session.redact import HIDDEN
 from inspector.words import clock, counted, day, duration, percent, round_trip, size, step_length
 
 LIMIT = 20
@@ -122,6 +123,7 @@ class _Writer:
         yield from self._heartbeats(stats.heartbeats)
         yield from self._media(stats)
         yield from self._rules(stats.rules)
+        yield from self._start_limits(stats.start_limits)
 
     def _capture(self, stats: Stats, name: str) -> Iterator[str]:
         yield self._paint(name, _BOLD)
@@ -140,6 +142,21 @@ class _Writer:
                 until = f"{day(ended, self._zone)} {until}"
             span = f"{day(began, self._zone)} {clock(began, self._zone)} to {until}"
             yield f"{_GAP}{duration(ended - began)}, {span}"
+
+    def _start_limits(self, limits: Sequence[StartLimit]) -> Iterator[str]:
+        shown = self._first(limits)
+        yield from self._table(
+            "Session starts, as GET /gateway/bot told them",
+            [
+                _Column("at", [f"{day(each.at_ns, self._zone)} {clock(each.at_ns, self._zone)}" for each in shown]),
+                _Column("token", [HIDDEN + (each.token or "")[:4] for each in shown], left=True),
+                _Column("left", [f"{each.remaining:,} of {each.total:,}" for each in shown]),
+                _Column("all again after", [duration(each.reset_after_ms * 1_000_000) for each in shown]),
+                _Column("at once", [f"{each.max_concurrency:,}" for each in shown]),
+                _Column("shards", [f"{each.shards:,}" for each in shown]),
+            ],
+        )
+        yield from self._more(limits, shown, "bot")
 
     def _traffic(self, stats: Stats) -> Iterator[str]:
         sides = [(stats.sent, True), (stats.received, False), (stats.sent + stats.received, None)]

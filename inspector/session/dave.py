@@ -151,6 +151,19 @@ class Dave:
         """Return the transitions that are announced and not executed, ids other than 0 only."""
         return [each for each in self.transitions.values() if each.executed is None and each.id != AT_ONCE]
 
+    def sealed_since(self) -> At | None:
+        """Return from where on all that is sent in the call has to be encrypted; None while not all of it has to be.
+
+        That is where the newest transition was executed: others may take a moment to follow, and are allowed to.
+        """
+        if not (self.whole and self.version and self.inside):
+            return None
+        begun = self.renewed.n if self.renewed is not None else 0
+        done = [each for each in self.transitions.values() if each.executed is not None and each.announced.n > begun]
+        if all(each.by == VoiceOp.DAVE_PREPARE_TRANSITION for each in done):
+            return None
+        return max((each.executed for each in done if each.executed is not None), key=lambda at: at.n)
+
     def puts_in_force(self, op: int | str | None, d: Any) -> int | None:
         """Return the version that a message of the server puts in force; None where it changes nothing about that."""
         if op == VoiceOp.SESSION_DESCRIPTION:

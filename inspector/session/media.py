@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from inspector.model import Frame, Payload
+from inspector.model import Frame, Mark, Payload
 from inspector.session.messages import Codec, Selected
 from inspector.session.state import Connection
 from inspector.wire.decoder import Last, Reading
@@ -92,6 +92,10 @@ class Run:
     """RTCP packets, by type."""
     trips_ns: list[int] = field(default_factory=list)
     """Of answers to pings and keep-alives: how long they took, the first `MAX_TRIPS`."""
+    with_dave: int = 0
+    """Packets whose frames end in DAVE's trailer, of those that were looked into."""
+    without_dave: int = 0
+    """And those whose frames do not."""
     begins: str = ""
     """Of what is unknown: how the first packet begins, in hex."""
 
@@ -126,6 +130,8 @@ class Run:
                 "marked": self.marked,
                 "extension": self.last.profile is not None,
             }
+            if self.with_dave or self.without_dave:
+                d |= {"with_dave": self.with_dave, "without_dave": self.without_dave}
             if self.restarts:
                 d["restarts"] = self.restarts
         if self.types:
@@ -186,6 +192,9 @@ class Media:
         self._attribute(run)
         if packet.rtp is not None:
             self._count(run, packet.rtp, at_ns)
+            if frame.marks is not Mark.NONE:
+                run.with_dave += Mark.DAVE in frame.marks
+                run.without_dave += Mark.NO_DAVE in frame.marks
         elif packet.kind == "rtcp":
             run.types[data[1]] += 1
         elif packet.number is not None:

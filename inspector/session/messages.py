@@ -266,6 +266,11 @@ Message = (
 )
 
 
+def token_mark(token: str) -> str:
+    """Return what `marks_of` makes of the digest of a token."""
+    return f"token {token}"
+
+
 def marks_of(says: Identify | Resume | Ready) -> list[str]:
     """Return what tells the client of this from clients in other recordings: token, session and user."""
     marks = {"session": says.session}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
 
-from inspector.model import Closed, Event, Payload, Plane
+from inspector.model import Closed, Event, Payload, Plane, StartLimit
 from inspector.protocol.ops import GatewayOp
 from inspector.protocol.registry import Registry
 from inspector.session.forms import Forms
@@ -32,6 +32,8 @@ MAX_ENDED = 256
 MAX_IDENTIFIES = 2000
 # Names of what no table knows that are remembered.
 MAX_SEEN = 1000
+# Accounts of each that are remembered.
+MAX_SEERS = 64
 DAY_NS = 86_400_000_000_000
 
 K = TypeVar("K", bound=Hashable)
@@ -246,6 +248,11 @@ def unknown_names(event: Event, payload: Payload, registry: Registry) -> Iterato
         yield f"key {mask_text(str(key))[:80]} of the envelope"
 
 
+def _may_be(account: str | None, other: str | None) -> bool:
+    """Return whether two accounts may be the same: a user's token is not always known."""
+    return account == other or any(each is None or each.startswith("user ") for each in (account, other))
+
+
 class World:
     """All of one recording that is still of interest."""
 
@@ -263,16 +270,29 @@ class World:
         """By identity: the number of the newest connection of each client that said who it is."""
         self.logins = Logins()
         """Identifies on the main gateway."""
+        self.start_limits: Remembered[str, StartLimit] = Remembered()
+        """What Discord told of session starts last, by the digest of the token that asked."""
         self.forms = Forms()
         """What kinds of value the fields of events have had."""
-        self.seen: set[str] = set()
-        """Names of what no table knows and has been told of once: ``op 97``, ``event X``."""
+        self.seen: dict[str, set[str | None]] = {}
+        """Names of what no table knows, ``op 97``, ``event X``, and the accounts at which they came up."""
         self.watches = Watches()
         """What should follow on a row, and has not yet."""
         self.refusals = Refusals()
         """Connections that did not come about."""
-        self.has_gaps = False
-        """Messages are missing from the recording, and what would settle a question may be among them."""
+        self.gaps: set[str | None] = set()
+        """Accounts of which messages are missing from the recording; None where that is not known."""
+
+    def starts_left(self, token: str | None, at_ns: int) -> int | None:
+        """Return how many sessions the bot with a token can still start, by what it was told and has done since.
+
+        None where no one knows: it was told nothing, or has got all of them again since.
+        """
+        limit = self.start_limits.get(token or "")
+        if limit is None or at_ns >= limit.at_ns + limit.reset_after_ms * 1_000_000:
+            return None
+        since = sum(1 for login in self.logins.of(token) if login.at_ns >= limit.at_ns)
+        return max(limit.remaining - since, 0)
 
     def absorb(self, other: "World") -> None:
         """Take in another recording, which turns out to be of the same account; `other` is of no use after that."""
@@ -286,16 +306,26 @@ class World:
         logins, self.logins = sorted((*self.logins, *other.logins)), Logins()
         for login in logins:
             self.logins.add(login)
-        self.seen |= other.seen
+        self.start_limits.absorb(other.start_limits)
+        for name, accounts in other.seen.items():
+            self.seen.setdefault(name, set()).update(accounts)
         self.watches.absorb(other.watches)
         self.refusals.absorb(other.refusals)
-        self.has_gaps |= other.has_gaps
+        self.gaps |= other.gaps
 
-    def see(self, event: Event, payload: Payload, registry: Registry) -> None:
+    def is_new(self, name: str, account: str | None) -> bool:
+        """Return whether what no table knows comes up for the first time at an account."""
+        at = self.seen.get(name)
+        if at is None:
+            return len(self.seen) < MAX_SEEN
+        # Where someone is not known, it may be the same account.
+        return account is not None and not {account, None} & at and len(at) < MAX_SEERS
+
+    def see(self, connection: Connection, event: Event, payload: Payload, registry: Registry) -> None:
         """Remember what in a payload no table knows."""
         for name in unknown_names(event, payload, registry):
-            if len(self.seen) < MAX_SEEN:
-                self.seen.add(name)
+            if self.is_new(name, connection.account):
+                self.seen.setdefault(name, set()).add(connection.account)
 
     def call(self, server_id: str | None, account: str | None) -> Call | None:
         """Return the call that an account has at a server; where its account is not known, the newest it may be."""
@@ -333,10 +363,18 @@ class World:
         opened = (self.open[number] for number in session.connections if number in self.open)
         return all(connection.is_whole for connection in (*ended, *opened))
 
-    @property
-    def has_unread(self) -> bool:
-        """Whether some of the main gateway's messages are missing, or could not be read."""
-        return self.has_gaps or not all(each.is_whole for each in self.known() if each.plane is Plane.GATEWAY)
+    def miss(self, account: str | None) -> None:
+        """Take in that messages of an account are missing."""
+        self.gaps.add(account if len(self.gaps) < MAX_REMEMBERED else None)
+
+    def has_gaps(self, account: str | None) -> bool:
+        """Return whether messages are missing that may be an account's, and may settle a question."""
+        return any(_may_be(account, each) for each in self.gaps)
+
+    def has_unread(self, account: str | None) -> bool:
+        """Return whether some of the main gateway's messages are missing for an account, or could not be read."""
+        own = (each for each in self.known() if each.plane is Plane.GATEWAY and _may_be(account, each.account))
+        return self.has_gaps(account) or not all(each.is_whole for each in own)
 
     def known(self) -> list[Connection]:
         """Return the connections that have ended lately, then the newest of those that are open, in their order."""

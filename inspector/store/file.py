@@ -33,7 +33,9 @@ _IN_ROLLBACK_MODE = b"\x01\x01"
 
 
 def is_capture(path: Path) -> bool:
-    """Return whether `path` begins as a capture does. Raises CaptureError where it cannot be read."""
+    """Return whether `path` is a file that begins as a capture does. Raises CaptureError where it cannot be read."""
+    if path.is_dir():
+        return False
     header = read_start(path, 100)
     return header.startswith(_SQLITE_MAGIC) and header[68:72] == APPLICATION_ID.to_bytes(4)
 
@@ -96,6 +98,8 @@ def connect(path: Path, *, write: bool = False) -> Database:
     Reading opens it read-only. Where even that wants to write, because the folder is read-only and the capture was left
     in WAL mode, it is opened as immutable. Raises CaptureError.
     """
+    if path.is_dir():
+        raise CaptureError(f"{path} is a folder; name the capture file in it")
     if not is_capture(path):
         raise NotACapture(f"{path} is not a gwinspect capture; `gwinspect convert` makes one from other formats")
     failure: Exception | None = None

@@ -4,7 +4,7 @@ import sqlite3
 from dataclasses import replace
 
 from inspector.diagnose.transport import changed_by_proxy, said_of
-from inspector.model import Closed, Control, Frame, Happening, Mark, Opened, Plane, Undecoded
+from inspector.model import Closed, Control, Frame, Mark, Numbered, Opened, Plane, Undecoded
 from inspector.protocol.registry import Registry
 from inspector.session.redact import Redactor, mask_closed, mask_opened, mask_unknown
 from inspector.store import rows
@@ -24,7 +24,7 @@ class Mask:
         self._redactor = Redactor(registry)
         self._open: dict[int, Decoder] = {}
 
-    def __call__(self, happening: Happening) -> Happening:
+    def __call__(self, happening: Numbered) -> Numbered:
         """Return `happening` as it is to be stored."""
         match happening:
             case Frame():
@@ -93,7 +93,7 @@ def amend(db: sqlite3.Connection, number: int, mark: Mark, forwarded: bytes | No
     frame = rows.happening_of(row, unknown_connection(row[1])) if row is not None else None
     if not isinstance(frame, Frame):
         return
-    amended: Happening = replace(frame, marks=frame.marks | mark, forwarded=forwarded)
+    amended: Numbered = replace(frame, marks=frame.marks | mark, forwarded=forwarded)
     if mask is not None:
         amended = mask(amended)
     db.execute(rows.insert("frame", rows.FRAME_COLUMNS, replace=True), rows.frame_row(number, amended))

@@ -5,7 +5,7 @@ Nothing here writes, and no cursor stays open between calls: an idle one would l
 
 import json
 import sqlite3
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from inspector.diagnose.gaps import gap_of
-from inspector.model import Event, Finding, Happening, Kind, Mark, Opened, Payload, Plane, Verdict
+from inspector.model import Event, Finding, Happening, Kind, Mark, Opened, Payload, Plane, StartLimit, Verdict
 from inspector.session.media import is_of
 from inspector.session.redact import mask_closed, mask_opened, mask_text
 from inspector.session.state import Connection
@@ -23,6 +23,7 @@ from inspector.store.chunks import unpack
 from inspector.store.database import Database
 from inspector.store.file import connect, damaged
 from inspector.store.ids import cell_of, id_of
+from inspector.store.limits import limits_in
 from inspector.wire.decoder import read_payload
 from inspector.wire.inflate import MAX_PAYLOAD
 
@@ -255,6 +256,10 @@ class Reader:
             return []
         return [note for note in found if isinstance(note, str)] if isinstance(found, list) else []
 
+    def start_limits(self) -> list[StartLimit]:
+        """Return what Discord told of session starts, in the order of time."""
+        return limits_in(self.meta())
+
     def files(self) -> dict[int, str]:
         """Return the name of the file that each connection came from, where the capture was made of several."""
         meta = self.meta()
@@ -413,6 +418,10 @@ def _places(meta: Mapping[str, Any]) -> list[int]:
         return []
 
 
+Stored = tuple[rows.SqlRow | None, Happening]
+"""What a capture has recorded, with its row of `frame`; None for what is in `meta`."""
+
+
 def stored_happenings(db: sqlite3.Connection) -> Iterator[list[Happening]]:
     """Yield, in batches, all that was recorded, in the order of time; each connection keeps its own order.
 
@@ -422,7 +431,7 @@ def stored_happenings(db: sqlite3.Connection) -> Iterator[list[Happening]]:
         yield [happening for _, happening in batch]
 
 
-def stored_frames(db: sqlite3.Connection) -> Iterator[list[tuple[rows.SqlRow, Happening]]]:
+def stored_frames(db: sqlite3.Connection) -> Iterator[list[Stored]]:
     """Yield, in batches, all rows of the table `frame` in order, each with what it recorded. Raises BadCell."""
     return _batches(db, "frame", "id")
 
@@ -434,7 +443,7 @@ def _is_in_order(db: sqlite3.Connection) -> bool:
     return not found[0]
 
 
-def _batches_in_order(db: sqlite3.Connection) -> Iterator[list[tuple[rows.SqlRow, Happening]]]:
+def _batches_in_order(db: sqlite3.Connection) -> Iterator[list[Stored]]:
     """Yield all rows by time, within a connection by number. SQLite sorts what it has no room for in a file."""
     db.execute("create temp table if not exists in_order (place integer primary key, frame integer)")
     db.execute("delete from in_order")
@@ -445,10 +454,12 @@ def _batches_in_order(db: sqlite3.Connection) -> Iterator[list[tuple[rows.SqlRow
     return _batches(db, "temp.in_order join frame on frame.id = in_order.frame", "place")
 
 
-def _batches(db: sqlite3.Connection, table: str, place: str) -> Iterator[list[tuple[rows.SqlRow, Happening]]]:
+def _batches(db: sqlite3.Connection, table: str, place: str) -> Iterator[list[Stored]]:
     """Yield rows of `table` in the order of `place`, a column that rises from 1."""
+    meta = dict(db.execute("select key, value from meta"))
+    told = deque(limits_in(meta))
     known = {row[0]: rows.connection_of(row) for row in db.execute(f"select {rows.CONNECTION_COLUMNS} from connection")}
-    for number, recording in enumerate(_places(dict(db.execute("select key, value from meta"))), 1):
+    for number, recording in enumerate(_places(meta), 1):
         if number in known:
             known[number].opened = replace(known[number].opened, recording=recording)
     after = 0
@@ -457,7 +468,7 @@ def _batches(db: sqlite3.Connection, table: str, place: str) -> Iterator[list[tu
             f"select {rows.FRAME_COLUMNS}, {place} from {table} where {place} > ? order by {place} limit ?",
             (after, BATCH),
         )
-        batch: list[tuple[rows.SqlRow, Happening]] = []
+        batch: list[Stored] = []
         size = 0
         # A cursor that is left open would let the log grow, and keep the file locked.
         with closing(asked):
@@ -468,10 +479,14 @@ def _batches(db: sqlite3.Connection, table: str, place: str) -> Iterator[list[tu
                     raise BadCell("frame", row[0], "comes twice")
                 after = at
                 size += len(row[7] or b"") + len(row[8] or b"")
+                while told and told[0].at_ns <= happening.at_ns:
+                    batch.append((None, told.popleft()))
                 batch.append((tuple(row), happening))
         if not batch:
-            return
+            break
         yield batch
+    if told:
+        yield [(None, limit) for limit in told]
 
 
 def _side(value: int | None) -> bool | None:

@@ -77,7 +77,8 @@ def _copy(old: Reader, writer: Writer, progress: Callable[[int, int], None]) -> 
         if batch is None:
             return count + len(writer.finish())
         count += writer.restore(batch)
-        progress(batch[-1][0][0], total)
+        if (row := batch[-1][0]) is not None:
+            progress(row[0], total)
 
 
 @contextmanager

@@ -16,10 +16,10 @@ from inspector.model import (
     Finding,
     Frame,
     Gap,
-    Happening,
     Kind,
     Knows,
     Mark,
+    Numbered,
     Opened,
     Plane,
     Severity,
@@ -233,7 +233,7 @@ def connection_of(row: SqlRow) -> Connection:
     )
 
 
-def frame_row(number: int, happening: Happening) -> SqlRow:
+def frame_row(number: int, happening: Numbered) -> SqlRow:
     """Return `happening` in the order of `FRAME_COLUMNS`."""
     connection, at_ns = happening.connection, happening.at_ns
     match happening:
@@ -271,7 +271,7 @@ def check_frame(row: SqlRow) -> None:
         raise _FRAME.bad(row, "has nothing as `raw`, expected bytes")
 
 
-def happening_of(row: SqlRow, connection: Connection) -> Happening:
+def happening_of(row: SqlRow, connection: Connection) -> Numbered:
     """Return what a row of `FRAME_COLUMNS` recorded on `connection`. Raises BadCell."""
     check_frame(row)
     _, number, at, kind, from_client, is_text, marks, raw, forwarded = row

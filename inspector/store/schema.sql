@@ -14,6 +14,8 @@ create table meta (
     key   text primary key,      -- tool, created_at, host, made_by, source, finished_at;
                                  --   missing: messages in gaps; clock: JSON, how the machine's clock was set meanwhile;
                                  --   max_concurrency: how many shards the bot may start within 5 s, where that was said;
+                                 --   start_limits: JSON, answers to GET /gateway/bot: when (at_ns, ns since the epoch), who
+                                 --   asked (token, a digest), shards, total, remaining, reset_after_ms, max_concurrency;
                                  --   of what was made of other files: notes: JSON, what was left out; files: JSON, their
                                  --   names; file_of: JSON, for each connection the place of its file in that, from 0
     value text not null          -- text, times in ISO 8601
@@ -60,7 +62,8 @@ create table frame (
     is_text     integer,                -- 1 text, 0 binary; null for what is not a message
     marks       integer not null,       -- bits: 1 injected, 2 dropped, 4 changed by the proxy, 8 redacted by us; a
                                         --   close: 16 the proxy sent 1000 to the other end, 32 a forbidden code was sent;
-                                        --   64 withheld: raw is JSON that says why the message could not be read
+                                        --   64 withheld: raw is JSON that says why the message could not be read; a
+                                        --   packet: 128 its frame ends in DAVE's trailer, 256 it does not (of few is known)
     raw         blob,                   -- the bytes as seen, permessage-deflate undone; media: a packet; a close: code
                                         --   (0: unknown, unless marked 32), reason; a gap: first and last (ns), how
                                         --   many sent and received (8 bytes each), why

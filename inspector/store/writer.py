@@ -15,11 +15,12 @@ from typing import Any
 
 from inspector.errors import CaptureError
 from inspector.inert import inert
-from inspector.model import Event, Finding, Gap, Happening, Mark, Opened, Verdict
+from inspector.model import Closed, Event, Finding, Frame, Gap, Happening, Mark, Numbered, Opened, StartLimit, Verdict
 from inspector.pipeline import Outcome, Pipeline
 from inspector.protocol.registry import Registry
 from inspector.session.state import Connection
-from inspector.store import rows
+from inspector.session.trailers import Trailers
+from inspector.store import limits, rows
 from inspector.store.cells import MAX_ROWS, BadCell
 from inspector.store.chunks import CHUNK_BYTES, CHUNK_EVENTS, MAX_EVENTS, pack
 from inspector.store.file import check_target, connect, damaged, upgrade
@@ -80,6 +81,7 @@ class Writer:
         self._registry = registry
         self._batch = BULK_BATCH if bulk else BATCH
         self._mask = None if keep_secrets else Mask(registry)
+        self._trailers = Trailers()
         self._waiting: deque[Happening] = deque()
         self._frames: list[rows.SqlRow] = []
         self._amendments: list[tuple[int, Mark, bytes | None]] = []
@@ -93,6 +95,7 @@ class Writer:
         self._names: dict[int, str] = {}
         self._missing = 0
         self._clock_steps: list[dict[str, int]] = []
+        self._limits: list[StartLimit] = []
         self._payloads: Payloads = []
         self._in_tail = 0
         self._shift = NO_SHIFT
@@ -151,7 +154,20 @@ class Writer:
 
     def hold(self, happenings: Iterable[Happening]) -> None:
         """Take `happenings` in, to be stored with the next `write`."""
-        for happening in map(self._mask, happenings) if self._mask is not None else happenings:
+        mask, followed = self._mask, self._trailers.followed
+        for happening in happenings:
+            if type(happening) is StartLimit:
+                # The rules hear of it in its turn.
+                self._waiting.append(happening)
+                self._limits.append(happening)
+                continue
+            if type(happening) is Frame:
+                if happening.connection in followed:
+                    happening = self._trailers.look(happening)
+            elif isinstance(happening, Opened | Closed):
+                self._trailers.follow(happening)
+            if mask is not None:
+                happening = mask(happening)
             self._frames.append(rows.frame_row(self.next_frame - self._shift.frames, happening))
             self._tally.add(happening)
             self._waiting.append(happening)
@@ -272,7 +288,7 @@ class Writer:
         opened = sorted(self._pipeline.connections, key=lambda connection: connection.opened.at_ns)
         lost = self._tally.without(self._frames)
         gaps = [gap for connection in opened if (gap := lost.gap(connection.id, self._pipeline.last_at_ns)) is not None]
-        told: list[Happening] = [*(connection.opened for connection in opened), *gaps]
+        told: list[Numbered] = [*(connection.opened for connection in opened), *gaps]
         pipeline = Pipeline(self._registry)
         events = [event for happening in told for event in pipeline.feed(happening).rows]
         # What is not stored yet follows them.
@@ -315,12 +331,13 @@ class Writer:
             self._db.executemany("insert or replace into meta values (?, ?)", meta.items())
             self._db.executemany(_INSERT_CONNECTION, connections)
 
-    def restore(self, frames: Sequence[tuple[rows.SqlRow, Happening]]) -> int:
+    def restore(self, frames: Sequence[tuple[rows.SqlRow | None, Happening]]) -> int:
         """Store what another capture has, rows of the table `frame` with what they recorded, and what that decodes to.
 
-        Return the number of events. Raises sqlite3.Error where the disk is full or gone.
+        What has no row is in the other's meta. Return the number of events. Raises sqlite3.Error where the disk is full
+        or gone.
         """
-        self._frames += [row for row, _ in frames]
+        self._frames += [row for row, _ in frames if row is not None]
         self._waiting.extend(happening for _, happening in frames)
         return len(self._write_held())
 
@@ -371,6 +388,10 @@ class Writer:
             found = self._db.execute("select value from meta where key = 'clock'").fetchone()
             steps = _list(found[0] if found else "[]") + self._clock_steps
             self._db.execute("insert or replace into meta values ('clock', ?)", (json.dumps(steps[:MOST_STEPS]),))
+        if self._limits:
+            kept = dict(self._db.execute("select key, value from meta where key = ?", (limits.KEY,)).fetchall())
+            told = limits.written([*limits.limits_in(kept), *self._limits])
+            self._db.execute("insert or replace into meta values (?, ?)", (limits.KEY, told))
         self._db.executemany(_INSERT_EVENT, map(rows.event_row, self._events))
         self._db.executemany(_INSERT_FINDING, map(rows.finding_row, self._findings + self._late))
         self._db.executemany(_INSERT_VERDICT, map(rows.verdict_row, self._verdicts.values()))
@@ -396,7 +417,7 @@ class Writer:
 
     def _saved(self, payloads: Payloads, in_tail: int) -> None:
         """Forget what is in the file now; called only once that is certain."""
-        self._frames, self._events, self._missing, self._clock_steps = [], [], 0, []
+        self._frames, self._events, self._missing, self._clock_steps, self._limits = [], [], 0, [], []
         if not self._waiting:
             self._amendments = []
         self._findings, self._late = [], []

@@ -20,14 +20,14 @@ from mitmproxy import flow, http, websocket
 from mitmproxy.test import taddons, tflow
 from wsproto.frame_protocol import Opcode
 
-from inspector.importers import open_source
+from inspector.importers.formats import open_source
 from inspector.importers.frames import FramesFile
-from inspector.model import Closed, Control, Frame, Happening, Mark, Opened, Plane, Undecoded
+from inspector.model import Closed, Control, Frame, Happening, Mark, Opened, Plane, StartLimit, Undecoded
 from inspector.protocol.hosts import plane_of
 from inspector.protocol.registry import default
 from inspector.proxy.mitmdump import addon_path
 from inspector.proxy.recorder import Recorder
-from inspector.session.redact import Redactor
+from inspector.session.redact import Redactor, digest
 from inspector.wire.decoder import Decoder
 from tests.canaries import Detector, canaries, recorded
 from tests.conversation import TOKEN, Conversation, identify
@@ -526,3 +526,45 @@ def test_it_imports_nothing_but_the_standard_library_and_mitmproxy() -> None:
     names |= {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     foreign = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"mitmproxy"}
     assert foreign == {"inspector"}
+
+
+def _asked(host: str = "discord.com", encoding: str = "gzip", **more: Any) -> http.HTTPFlow:
+    asked = tflow.tflow(resp=True)
+    asked.request.method = "GET"
+    asked.request.headers = http.Headers(host=host, authorization=f"Bot {TOKEN}")
+    asked.request.url = f"https://{host}/api/v10/gateway/bot"
+    limit = {"total": 1000, "remaining": 23, "reset_after": 5_000_000, "max_concurrency": 16, "other": "secret"}
+    asked.response.text = json.dumps({"url": "x", "shards": 9, "session_start_limit": limit} | more)
+    asked.response.encode(encoding)
+    asked.response.timestamp_start = 1_800_000_000.25
+    return asked
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip", "deflate"])
+def test_what_discord_tells_of_session_starts_is_recorded(encoding: str, stand: Stand) -> None:
+    stand.recorder.response(_asked(encoding=encoding))
+    [limit] = stand.recorded()
+    assert limit == StartLimit(1_800_000_000_250_000_000, digest(TOKEN), 9, 1000, 23, 5_000_000, 16)
+    assert TOKEN not in stand.frames.read_text()
+    assert "secret" not in stand.frames.read_text()
+
+
+def test_what_a_server_of_the_users_own_tells_is_recorded(stand: Stand) -> None:
+    stand.context.configure(stand.recorder, gwinspect_hosts=["own.invented.example:3002"])
+    stand.recorder.response(_asked("own.invented.example"))
+    assert len(stand.recorded()) == 1
+
+
+def test_of_other_answers_nothing_is_recorded(stand: Stand) -> None:
+    posted, failed, large, streamed = _asked(), _asked(), _asked(encoding="identity"), _asked()
+    posted.request.method = "POST"
+    failed.response.status_code = 401
+    large.response.raw_content += b" " * 20_000
+    streamed.response.data.content = None
+    for asked in (
+        *(posted, failed, large, streamed, _asked("invented.example"), _asked(encoding="br"), tflow.tflow(resp=True)),
+        *(_asked(shards=shards) for shards in (None, "9", True, [])),
+        *(_asked(session_start_limit=limit) for limit in (None, 7, [], {"total": 1})),
+    ):
+        stand.recorder.response(asked)
+    assert stand.recorded() == []

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections import Counter
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from inspector.query.grammar import parse
 from inspector.query.search import Search
 from inspector.report.stats_jsonl import jsonl
 from inspector.report.stats_text import lines
+from inspector.session.redact import digest
 from inspector.store.chunks import pack
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
-from tests.conversation import ACK, HEARTBEAT, HELLO, NOON, Conversation, usual
+from tests.conversation import ACK, HEARTBEAT, HELLO, NOON, TOKEN, Conversation, usual
+from tests.diagnose.login_talk import told
 
 SAMPLES = sorted(Path("sample_captures").glob("*.gwcap"))
 MS = 1_000_000
@@ -368,3 +371,26 @@ def test_payloads_that_are_no_account_of_packets_leave_a_stream_unknown(talked: 
 def test_planes_are_those_of_the_model(talked: Path) -> None:
     add_media(talked, HEARD)
     assert {name.plane for name in stats_of(talked).names} == {Plane.GATEWAY, Plane.MEDIA}
+
+
+def test_what_discord_told_of_session_starts_is_there_of_each_bot_as_of_last(tmp_path: Path) -> None:
+    happenings = [told(), told(1000, remaining=23), told(token=None, shards=9), *usual().happenings]
+    writer = Writer(tmp_path / "a.gwcap", default(), made_by="test")
+    writer.write(happenings)
+    writer.finish()
+    stats = stats_of(tmp_path / "a.gwcap")
+    assert stats.start_limits == (told(1000, remaining=23), told(token=None, shards=9))
+    assert stats_of(tmp_path / "a.gwcap", "op == 2").start_limits == stats.start_limits
+    shown = list(lines(stats, "a", zone=UTC))
+    at = next(i for i, line in enumerate(shown) if line.startswith("Session starts"))
+    assert shown[at:] == [
+        "Session starts, as GET /gateway/bot told them",
+        "                           at  token             left  all again after  at once  shards",
+        f"  2026-01-31 UTC 11:59:59.000  ••••{digest(TOKEN)[:4]}   23 of 1,000      24 h 00 min        1       1",
+        "  2026-01-31 UTC 11:59:57.000  ••••      999 of 1,000      24 h 00 min        1       9",
+    ]
+    told_of = [record for line in jsonl(stats, "a") if (record := json.loads(line))["kind"] == "start-limit"]
+    assert told_of[0] == {
+        "kind": "start-limit", "capture": "a", "at": "2026-01-31T11:59:59.000000Z", "token": told().token, "shards": 1,
+        "total": 1000, "remaining": 23, "reset_after_ms": 86_400_000, "max_concurrency": 1,
+    }  # fmt: skip

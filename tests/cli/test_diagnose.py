@@ -12,6 +12,7 @@ from inspector.cli.proxying import sum_up
 from inspector.diagnose.rules import RULES
 from inspector.protocol.registry import default
 from inspector.report.diagnosis_text import lines
+from inspector.session.redact import digest
 from inspector.store.reindex import reindex
 from inspector.store.writer import Writer
 from sample_captures.make import HERE, SAMPLES
@@ -265,7 +266,58 @@ def test_what_a_baseline_accepts_no_longer_fails(run: Run, tmp_path: Path) -> No
     assert sorted(named(worse.out)) == ["close-4004", "undecodable"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"baseline": 2, "accepted": []}', '{"baseline":1,"accepted":[1]}'])
+SECOND = "MTAwMDAwMDAwMDAwMDAwMDAw.GaaaaB.another-invented-token-9876543210"
+
+
+def fine(connection: int, token: str) -> Conversation:
+    talk = Conversation(connection=connection).waits(10 * connection).opens().server(HELLO)
+    return talk.client(identify(token=token)).server(ready()).closes(1000)
+
+
+def test_of_several_bots_a_baseline_accepts_what_each_has(run: Run, tmp_path: Path) -> None:
+    before = str(written(tmp_path / "1.gwcap", refused(1, TOKEN), fine(2, SECOND)))
+    after = str(written(tmp_path / "2.gwcap", fine(1, TOKEN), refused(2, SECOND)))
+    known = str(tmp_path / "known.json")
+    run("diagnose", before, "--write-baseline", known)
+    [case] = [each for each in json.loads(Path(known).read_text())["accepted"] if each["case"] == "close-4004"]
+    assert case == {"case": "close-4004", "severity": "error", "account": digest(TOKEN)}
+    assert run("diagnose", before, "--baseline", known).code == 0
+    assert run("diagnose", after, "--baseline", known).code == 1
+
+
+def test_of_files_that_are_read_apart_a_baseline_tells_whose_a_case_is_too(run: Run, tmp_path: Path) -> None:
+    one, other = written(tmp_path / "1.gwcap", refused(1, TOKEN)), written(tmp_path / "2.gwcap", fine(1, SECOND))
+    known = str(tmp_path / "known.json")
+    run("diagnose", str(one), str(other), "--separate", "--write-baseline", known)
+    worse = str(written(tmp_path / "3.gwcap", refused(1, SECOND)))
+    assert run("diagnose", str(one), worse, "--separate", "--baseline", known).code == 1
+
+
+def test_of_one_bot_a_baseline_holds_whatever_its_token_is(run: Run, tmp_path: Path) -> None:
+    known = str(tmp_path / "known.json")
+    run("diagnose", str(written(tmp_path / "1.gwcap", refused(1, TOKEN))), "--write-baseline", known)
+    assert "account" not in Path(known).read_text()
+    assert run("diagnose", str(written(tmp_path / "2.gwcap", refused(1, SECOND))), "--baseline", known).code == 0
+
+
+def test_a_baseline_of_the_first_version_accepts_a_case_whoever_has_it(run: Run, tmp_path: Path) -> None:
+    path = str(written(tmp_path / "1.gwcap", refused(1, TOKEN), refused(2, SECOND)))
+    known = tmp_path / "known.json"
+    known.write_text('{"baseline": 1, "accepted": [{"case": "close-4004", "severity": "error"}]}')
+    assert run("diagnose", path, "--baseline", str(known)).code == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"baseline": 3, "accepted": []}',
+        '{"baseline":1,"accepted":[1]}',
+        '{"baseline":2,"accepted":[{"case":"x","severity":"warn","account":7}]}',
+    ],
+)
 def test_what_is_no_baseline_is_refused(run: Run, tmp_path: Path, text: str) -> None:
     (tmp_path / "b.json").write_text(text)
     result = run("diagnose", sample("voice"), "--baseline", str(tmp_path / "b.json"))

@@ -15,7 +15,8 @@ import pytest
 from mitmproxy.io import tnetstring
 
 from inspector.protocol.registry import default
-from tests.conversation import usual
+from tests.conversation import HELLO, Conversation, identify, usual
+from tests.fuzz.writing import cdp_of
 from tests.importers.test_frames import HEADER, written
 from tests.importers.test_har import entry, har, message
 from tests.proxy.flows import flow_of
@@ -206,12 +207,22 @@ HAR = json.loads(
 )
 NO_MESSAGES = json.loads(har({"request": {"url": "https://example.invalid/"}}, creator="Some browser"))
 TALK = usual()
+EVENTS = cdp_of(Conversation().opens().server(HELLO).client(identify()).closes().happenings)
+EVENTS.insert(
+    -1, {"method": "Network.webSocketFrameError", "params": {"requestId": "1000.1", "errorMessage": "broken"}}
+)
 FRAMES = [HEADER, *map(written, TALK.happenings)]
 FLOW = flow_of(TALK).get_state()
 
 
 def cases() -> Iterator[Any]:
-    for name, value in (("har", HAR), ("empty-har", NO_MESSAGES), ("frames", FRAMES), ("flow", FLOW)):
+    for name, value in (
+        ("har", HAR),
+        ("empty-har", NO_MESSAGES),
+        ("events", EVENTS),
+        ("frames", FRAMES),
+        ("flow", FLOW),
+    ):
         for path in [(), *places(value)]:
             yield pytest.param(name, value, path, id=f"{name}-{'.'.join(map(str, path)) or 'all'}")
 
@@ -235,9 +246,9 @@ def test_no_text_of_a_foreign_file_does(run, tmp_path: Path, name: str, value: A
         check(run, *command, path)
 
 
-@pytest.mark.parametrize("name", ["har", "frames", "flow"])
+@pytest.mark.parametrize("name", ["har", "events", "frames", "flow"])
 def test_the_files_are_read_where_they_hold_no_canary(run, tmp_path: Path, name: str) -> None:
-    value = {"har": HAR, "frames": FRAMES, "flow": FLOW}[name]
+    value = {"har": HAR, "events": EVENTS, "frames": FRAMES, "flow": FLOW}[name]
     result = run("show", file_of(tmp_path, name, value), "--format", "jsonl")
     assert {json.loads(line)["kind"] for line in result.out.splitlines()} >= {"open", "payload", "close"}
 

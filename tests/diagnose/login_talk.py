@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from inspector.model import Finding
+from inspector.model import Finding, StartLimit
+from inspector.session.redact import digest
 from tests.conversation import (
     HELLO,
     NOON,
@@ -22,6 +23,7 @@ PRESENCE = {"op": 3, "d": {"since": None, "activities": [], "status": "idle", "a
 RECONNECT = {"op": 7, "d": None}
 RESUMED = dispatch("RESUMED", {}, 4)
 MINUTE = 60_000
+DAY_MS = 86_400_000
 
 
 def resume(seq: Any = 3, **more: Any) -> Payload:
@@ -52,3 +54,9 @@ def session(*, url: str | None = None, **more: Any) -> Conversation:
 
 def of(rule: str, *talks: Conversation, until_ms: float = 0) -> list[Finding]:
     return [finding for finding in found(*talks, until_ms=until_ms) if finding.rule == rule]
+
+
+def told(before_ms: float = 3000, *, token: str | None = TOKEN, **more: int) -> StartLimit:
+    """The answer to GET /gateway/bot that a bot got so long before noon."""
+    numbers = {"shards": 1, "total": 1000, "remaining": 999, "reset_after_ms": DAY_MS, "max_concurrency": 1} | more
+    return StartLimit(NOON - int(before_ms * 1e6), token and digest(token), **numbers)

@@ -84,6 +84,19 @@ def test_a_session_that_began_in_a_gap_is_not_unknown() -> None:
     assert "resume-unknown-session" not in ids(first, second)
 
 
+@pytest.mark.parametrize(("known", "is_said"), [(True, True), (False, False)])
+def test_what_is_missing_of_another_account_settles_nothing_here(known: bool, is_said: bool) -> None:
+    """Of one that has not said who it is, it may be of this account."""
+    token = "MTAwMDAwMDAwMDAwMDAwMDAw.GaaaaB.another-invented-token-9876543210"
+    other = Conversation(connection=3).opens().server(HELLO)
+    other = other.client(identify(token=token)) if known else other
+    other.unseen(lambda talk: talk.server(message("lost", 2)))
+    first = logged_in().closes(4000)
+    second = Conversation(connection=2, at_ns=first.happenings[-1].at_ns + 10**9)
+    second.opens().server(HELLO).client(resume("c" * 32))
+    assert ("resume-unknown-session" in ids(first, other, second)) is is_said
+
+
 def test_a_close_is_not_explained_by_heartbeats_that_nobody_saw() -> None:
     talk = logged_in().unseen(lambda talk: beats(talk, 20)).closes(4009, by="server")
     assert "no heartbeat was recorded" in one(found(talk), "close-4009").text

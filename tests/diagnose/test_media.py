@@ -8,14 +8,16 @@ from hypothesis import strategies as st
 
 from inspector.diagnose import media
 from inspector.diagnose.rule import Situation
-from inspector.model import Event, Kind, Payload, Plane, Severity
+from inspector.model import Event, Finding, Kind, Mark, Payload, Plane, Severity
 from inspector.protocol.registry import default
 from inspector.session.messages import VoiceReady
 from inspector.session.state import Connection
 from inspector.session.world import World
 from inspector.simulator.server.media import answer_to, discovery_request
-from tests.conversation import Conversation
+from tests.conversation import NOON, Conversation
 from tests.diagnose.finding import found, ids, one
+from tests.voice_call import announces, commit, encrypted, introduced, let_in, switches
+from tests.voice_call import voice as in_call
 
 IDENTIFY = {"op": 0, "d": {"server_id": "10", "user_id": "20", "session_id": "s", "token": "t"}}
 READY = {"op": 2, "d": {"ssrc": 1001, "ip": "203.0.113.5", "port": 50001, "modes": ["aead_aes256_gcm_rtpsize"]}}
@@ -125,3 +127,64 @@ def test_any_body_is_borne(value: object) -> None:
         now = Situation(event, connection, World(), default(), Payload("json", b"", "rtp", None, None, d))
         for rule in (media.media_loss, media.media_before_speaking, media.media_wrong_ssrc):
             list(rule.check(now))
+
+
+def sealed_call() -> Conversation:
+    """An encrypted call of the client and Ada, whose only transition is executed 240 ms after noon."""
+    return encrypted(in_call(connection=1))
+
+
+def frames(after_ms: float, marks: str, *, from_client: bool = False, payload_type: int = 120) -> Conversation:
+    """A path on which frames come from so long after noon on: ``x`` without DAVE's trailer, ``o`` with it."""
+    talk = udp().frame(discovery_request(1001), from_client=True).at(NOON + int(after_ms * 1e6))
+    for number, mark in enumerate(marks):
+        ssrc = 1001 if from_client else 2001
+        data = struct.pack(">BBHII", 0x80, payload_type, number, 480 * number, ssrc) + bytes(60)
+        seen = {"x": Mark.NO_DAVE, "o": Mark.DAVE, "-": Mark.NONE}[mark]
+        talk.frame(data, from_client=from_client, marks=seen)
+    return talk
+
+
+def plain(*talks: Conversation) -> list[Finding]:
+    return [each for each in found(*talks) if each.rule == "media-without-dave"]
+
+
+@pytest.mark.parametrize(
+    ("from_client", "severity", "whose"),
+    [(True, Severity.ERROR, "the client's"), (False, Severity.WARN, "another user's")],
+)
+def test_media_without_dave(from_client: bool, severity: Severity, whose: str) -> None:
+    [finding] = plain(sealed_call(), frames(11_240, "x-xox", from_client=from_client))
+    assert finding.severity is severity
+    ssrc = 1001 if from_client else 2001
+    assert finding.text == (
+        f"3 of 4 frames of {whose} audio that were looked into (SSRC {ssrc}) are not encrypted end to end, 11 s after "
+        "the last change of the call's encryption."
+    )
+    assert len(finding.evidence) == 1
+
+
+def test_frames_that_are_encrypted_and_those_nobody_looked_into_are_fine() -> None:
+    assert plain(sealed_call(), frames(11_300, "oooooooo")) == []
+    assert plain(sealed_call(), frames(11_300, "--------")) == []
+    assert plain(sealed_call(), frames(11_300, "ooxoxo")) == []
+
+
+def test_for_ten_seconds_after_a_transition_frames_may_come_as_before() -> None:
+    assert plain(sealed_call(), frames(9_000, "xxxxxx")) == []
+    changed = switches(announces(sealed_call().waits(5_000), 1, commit(1)), 1)
+    assert plain(changed, frames(11_300, "xxxxxx")) == []
+    assert len(plain(changed, frames(16_300, "xxxxxx"))) == 1
+
+
+def test_where_no_encryption_is_in_force_frames_go_without() -> None:
+    down = sealed_call().waits(5_000).server({"op": 21, "d": {"transition_id": 2, "protocol_version": 0}})
+    assert plain(switches(down, 2), frames(17_000, "xxxxxx")) == []
+    anew = sealed_call().waits(5_000).server({"op": 24, "d": {"epoch": 1, "protocol_version": 1}})
+    assert plain(anew, frames(17_000, "xxxxxx")) == []
+    assert plain(let_in(introduced(in_call(connection=1), dave=0), dave=0), frames(17_000, "xxxxxx")) == []
+    assert plain(voice(), frames(17_000, "xxxxxx")) == []
+
+
+def test_what_is_no_known_codec_may_be_anything() -> None:
+    assert plain(sealed_call(), frames(11_300, "xxxxxx", payload_type=99)) == []

@@ -66,6 +66,13 @@ def test_unknown_name_is_said_once_in_a_recording() -> None:
     assert len(of("unknown-name", talk, other)) == 2
 
 
+def test_unknown_name_is_said_once_for_each_account() -> None:
+    mine, token = {"op": 997, "d": {}}, "MTAwMDAwMDAwMDAwMDAwMDAw.GaaaaB.another-invented-token-9876543210"
+    other = Conversation(connection=2).waits(500).opens().client(identify(token=token)).server(mine).server(mine)
+    again = Conversation(connection=3).waits(900).opens().client(identify()).server(mine)
+    assert [each.event for each in of("unknown-name", session().server(mine), other, again)] == [5, 8]
+
+
 def test_names_that_can_no_longer_be_remembered_are_not_told_of() -> None:
     """Else a recording with very many would be told of each over and over."""
     talk = session()

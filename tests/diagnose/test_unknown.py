@@ -217,6 +217,15 @@ def test_silence_after_the_last_message_proves_nothing(tmp_path: Path) -> None:
     assert (verdicts[1].reconnect, verdicts[1].resume, verdicts[1].right) == (None, None, None)
 
 
+def test_an_end_of_which_only_the_time_is_known_is_not_taken_to_be_another(tmp_path: Path) -> None:
+    """As events of DevTools have it."""
+    talk = Conversation().opens(knows=UNENDED).server(HELLO).client(identify()).waits(90).closes(None, by=None)
+    _, verdicts = read(talk.happenings, tmp_path / "ended.gwcap")
+    assert verdicts[1].cause == (
+        "How this connection ended was not recorded: the client's last was op 2 Identify, 100 ms before."
+    )
+
+
 @pytest.mark.parametrize("comes_back", [resume(), identify()])
 def test_a_connection_without_an_end_has_ended_when_its_client_goes_on_elsewhere(
     comes_back: Payload, tmp_path: Path

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from mitmproxy.options import Options
 
+from inspector.importers.hints import Hints
 from inspector.importers.mitm import FlowFile
 from inspector.model import Closed, Happening, Mark, Opened
 from inspector.proxy.mitmdump import Proxy, Settings, free_port
@@ -176,7 +177,7 @@ def _recorded(capture: Path) -> dict[str, Closed]:
 
 
 def _imported(folder: Path, settings: Settings) -> dict[str, Closed]:
-    return _closes(list(FlowFile(folder / "flows.mitm", settings.hosts)))
+    return _closes(list(FlowFile(folder / "flows.mitm", Hints(settings.hosts))))
 
 
 def _closes(happenings: list[Happening]) -> dict[str, Closed]:

@@ -12,7 +12,7 @@ from inspector.analysis.lanes import LaneReader
 from inspector.analysis.measure import Measures
 from inspector.analysis.overview import Overview
 from inspector.analysis.voice import VoiceReader
-from inspector.importers.cache import imported
+from inspector.importers.cache import Place, imported
 from inspector.protocol.registry import Registry, default
 from inspector.report.about import about
 from inspector.report.annotate import bits
@@ -59,7 +59,7 @@ def on_a_screen(name: str, dice: Random) -> Call:
 
 
 def _as_capture(path: Path) -> Path:
-    return path if is_capture(path) else imported([path], default())
+    return path if is_capture(path) else imported(Place([path], default()))
 
 
 def _read(path: Path, start: int, reveal: bool) -> None:

@@ -13,6 +13,8 @@ from wsproto.frame_protocol import Opcode
 from inspector.model import Closed, Control, Frame, Happening, Mark, Opened, Plane
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# When the clock of a browser began to run, in seconds since the epoch.
+_BOOTED = 1_769_800_000
 _MARKS = {mark: str(mark.name).lower() for mark in Mark if mark}
 
 
@@ -114,6 +116,34 @@ def _message(happening: Happening) -> dict[str, Any] | None:
     return None
 
 
+def cdp_of(happenings: list[Happening]) -> list[dict[str, Any]]:
+    """Return events of the Chrome DevTools Protocol, as Chrome sends them: without pings and close frames."""
+    return [{"method": f"Network.{name}", "params": params} for each in happenings for name, params in _events(each)]
+
+
+def _events(happening: Happening) -> list[tuple[str, dict[str, Any]]]:
+    of = {"requestId": f"1000.{happening.connection}"}
+    common = of | {"timestamp": happening.at_ns / 1e9 - _BOOTED}
+    match happening:
+        case Opened():
+            headers = {"Upgrade": "websocket", "User-Agent": "Browser/1.0"}
+            asked = common | {"wallTime": happening.at_ns / 1e9, "request": {"headers": headers}}
+            response = {"status": 101, "statusText": "Switching Protocols", "headers": {"Upgrade": "websocket"}}
+            found = [("webSocketCreated", of | {"url": happening.url}), ("webSocketWillSendHandshakeRequest", asked)]
+            if happening.refusal is None:
+                return [*found, ("webSocketHandshakeResponseReceived", common | {"response": response})]
+            error = common | {"errorMessage": happening.refusal}
+            return [*found, ("webSocketFrameError", error), ("webSocketClosed", common)]
+        case Frame():
+            data = happening.data.decode("utf-8", "replace") if happening.is_text else _base64(happening.data)
+            frame = {"opcode": 1 if happening.is_text else 2, "mask": happening.from_client, "payloadData": data}
+            name = "webSocketFrameSent" if happening.from_client else "webSocketFrameReceived"
+            return [(name, common | {"response": frame})]
+        case Closed():
+            return [("webSocketClosed", common)]
+    return []
+
+
 def flows_of(happenings: list[Happening]) -> list[dict[str, Any]]:
     """Return the states of mitmproxy's flows, one for each connection, with ids that are the same each time."""
     states = []
@@ -134,7 +164,7 @@ def _websocket(opened: Opened | None, own: list[Happening]) -> HTTPFlow:
         except ValueError:
             flow.request.path = opened.url.encode(errors="replace").decode()
     assert flow.response is not None
-    flow.response.timestamp_start = own[0].at_ns / 1e9
+    flow.request.timestamp_start = flow.response.timestamp_start = own[0].at_ns / 1e9
     flow.websocket = WebSocketData()
     for each in own:
         if isinstance(each, Frame):

@@ -4,12 +4,14 @@ import os
 import shutil
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from inspector.errors import CaptureError, EnvironmentProblem
 from inspector.importers import cache
-from inspector.importers.cache import clear, imported, kept
+from inspector.importers.cache import LIMIT, Place, clear, kept
+from inspector.importers.hints import Hints
 from inspector.protocol.registry import default, load
 from inspector.store.reader import Reader
 
@@ -34,6 +36,11 @@ def merges(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     monkeypatch.setattr(cache, "merge", counting)
     return made
+
+
+def imported(*about: Any, folder: Path, limit: int = LIMIT) -> Path:
+    """Return the import of some files."""
+    return cache.imported(Place(*about, folder=folder), limit=limit)
 
 
 def rows(path: Path) -> tuple[int, int]:
@@ -80,7 +87,7 @@ def test_what_is_a_gateway_and_what_is_secret_makes_a_difference(tmp_path: Path,
     own.write_text('[[secret]]\nkey = "invented_secret"\n')
     kinds = {
         imported([RESUME], default(), folder=folder),
-        imported([RESUME], default(), ["chat.example.org"], folder=folder),
+        imported([RESUME], default(), Hints(("chat.example.org",)), folder=folder),
         imported([RESUME], load([own]), folder=folder),
     }
     assert len(kinds) == 3
@@ -159,3 +166,13 @@ def test_a_folder_that_cannot_be_made_is_said_with_a_way_out(tmp_path: Path) -> 
     (tmp_path / "file").touch()
     with pytest.raises(EnvironmentProblem, match="set XDG_CACHE_HOME to another folder"):
         imported([RESUME], default(), folder=tmp_path / "file" / "imports")
+
+
+def test_looking_it_up_tells_how_far_it_has_come(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "_BLOCK", 10_000)
+    told: list[tuple[int, int]] = []
+    Place([RESUME, VOICE], default(), report=lambda *numbers: told.append(numbers), folder=folder).close()
+    total = RESUME.stat().st_size + VOICE.stat().st_size
+    assert {each for _, each in told} == {total}
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert (told[0][0], told[-1][0]) == (10_000, total)

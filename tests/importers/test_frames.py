@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.importers import open_source
+from inspector.importers.formats import open_source
 from inspector.importers.frames import FramesFile, records
 from inspector.importers.frames.file import Amended
 from inspector.importers.frames.records import Lines
-from inspector.model import Closed, Control, Frame, Happening, Mark, Opened, Plane
+from inspector.importers.hints import Hints
+from inspector.model import Closed, Control, Frame, Happening, Mark, Opened, Plane, StartLimit
 from tests.conversation import DIALECTS, HELLO, NOON, Conversation, usual
 
 HEADER = {"format": "gwinspect-frames", "version": 1, "tool": "invented", "created_at": "2026-01-31T12:00:00Z"}
@@ -281,7 +283,12 @@ def test_what_the_file_names_is_a_gateway(tmp_path: Path, more: dict[str, str]) 
 
 def test_hosts_that_are_named_by_hand_are_gateways(tmp_path: Path) -> None:
     assert (
-        len(list(open_source(file_of(tmp_path, HEADER, OURS | {"url": "wss://chat.example/"}), ["chat.example"]))) == 1
+        len(
+            list(
+                open_source(file_of(tmp_path, HEADER, OURS | {"url": "wss://chat.example/"}), Hints(("chat.example",)))
+            )
+        )
+        == 1
     )
 
 
@@ -338,3 +345,24 @@ def test_conversations_of_many_make_no_trouble(tmp_path: Path) -> None:
     many = [line | {"connection": number} for number in range(300) for line in lines]
     happenings, notes = read(file_of(tmp_path, HEADER, *many))
     assert ({each.connection for each in happenings}, notes) == (set(range(1, 301)), [])
+
+
+TOLD = {"total": 1000, "remaining": 23, "reset_after": 5_000_000, "max_concurrency": 16}
+LIMIT = {"kind": "start-limit", "at": AT, "token": "0123abcd", "shards": 9, "session_start_limit": TOLD}
+
+
+def test_what_discord_told_of_session_starts_is_read(tmp_path: Path) -> None:
+    source = FramesFile(file_of(tmp_path, HEADER, OPEN, LIMIT, LIMIT | {"token": "a real token"}))
+    _, first, second = source
+    assert first == StartLimit(NOON + 1000, "0123abcd", 9, 1000, 23, 5_000_000, 16)
+    assert second == replace(first, token=None)
+    assert source.notes == []
+
+
+@pytest.mark.parametrize(
+    "odd", [{"shards": None}, {"session_start_limit": 7}, {"session_start_limit": TOLD | {"total": -1}}]
+)
+def test_what_says_something_else_of_them_is_named(odd: dict[str, Any], tmp_path: Path) -> None:
+    source = FramesFile(file_of(tmp_path, HEADER, OPEN, LIMIT | odd))
+    assert [type(each) for each in source] == [Opened]
+    assert source.notes == ["line 3 of bot.frames.jsonl was skipped: it is not what GET /gateway/bot answers"]

@@ -145,6 +145,15 @@ def test_what_became_of_a_message_reaches_its_row(recorder: Recorder) -> None:
         await_rows(capture, lambda events: events[1].marks == Mark.DROPPED)
 
 
+def test_what_became_of_a_message_reaches_its_row_whatever_was_told_before_it(recorder: Recorder) -> None:
+    told = {"kind": "start-limit", "at": AT, "shards": 1}
+    told["session_start_limit"] = {"total": 9, "remaining": 5, "reset_after": 1, "max_concurrency": 1}
+    with followed(recorder) as capture:
+        amended = {"kind": "amend", "connection": 1, "at": AT, "message": 1, "marks": ["dropped"]}
+        recorder.put(*(json.dumps(each).encode() + b"\n" for each in (told, OPEN, told, SAID, amended)))
+        await_rows(capture, lambda events: len(events) == 2 and events[1].marks == Mark.DROPPED)
+
+
 def test_what_may_be_a_gateway_is_shown_once_it_is_known(recorder: Recorder) -> None:
     with followed(recorder) as capture:
         recorder.put(OURS, SAID | {"direction": "send"}, SAID | {"text": json.dumps(HELLO)})

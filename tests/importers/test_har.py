@@ -2,11 +2,13 @@
 
 import base64
 import json
+import os
 import random
 import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inspector.errors import CaptureError
 from inspector.importers import har as har_module
-from inspector.importers import harfiles, open_source
+from inspector.importers import harfiles
+from inspector.importers.formats import open_source
 from inspector.importers.har import HarFile
-from inspector.model import Closed, Control, Frame, Happening, Knows, Opened, Plane
+from inspector.importers.hints import Hints
+from inspector.model import Closed, Control, Frame, Happening, Knows, Opened, Plane, StartLimit
+from inspector.session.redact import digest
+from tests.conversation import TOKEN
 
 MAIN = "wss://gateway.discord.gg/?v=9&encoding=json"
 START = 1_800_000_000
@@ -244,16 +251,80 @@ def zipped(path: Path, files: dict[str, str | bytes], method: int = zipfile.ZIP_
 NAME = "0123456789abcdef0123456789abcdef.jsonl"
 
 
-def test_messages_in_a_file_beside_it_are_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [NAME, f"said/{NAME}", f"what was said/v1.2/{NAME}"])
+def test_messages_in_a_file_beside_it_or_below_are_read(tmp_path: Path, name: str) -> None:
+    """Playwright's `resourcesDir` names a folder for them."""
+    text, lines = attached(name)
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text(lines, "utf-8")
+    assert read(tmp_path, text) == read(tmp_path, har(entry()))
+
+
+def test_a_folder_is_read_as_the_har_in_it(tmp_path: Path) -> None:
     text, lines = attached()
     (tmp_path / NAME).write_text(lines, "utf-8")
-    assert read(tmp_path, text) == read(tmp_path, har(entry()))
+    wanted = read(tmp_path, text)
+    source = open_source(tmp_path)
+    assert (list(source), source.notes) == wanted
+    assert source.progress == ((tmp_path / "day.har").stat().st_size,) * 2
+
+
+def test_a_folder_with_several_hars_is_not_read_as_one(tmp_path: Path) -> None:
+    for name in ("a.har", "b.har"):
+        (tmp_path / name).write_text(har(entry()), "utf-8")
+    with pytest.raises(CaptureError, match="is a folder; give a file in it"):
+        open_source(tmp_path)
+
+
+def test_the_files_that_belong_to_a_har_are_those_it_names(tmp_path: Path) -> None:
+    """The cache knows an import by them, so that one without messages is made again once they are there."""
+    text, lines = attached(f"said/{NAME}")
+    (tmp_path / "day.har").write_text(text, "utf-8")
+    (tmp_path / "other.jsonl").write_text(lines, "utf-8")
+    assert list(open_source(tmp_path / "day.har").files()) == [tmp_path / "day.har"]
+    (tmp_path / "said").mkdir()
+    (tmp_path / "said" / NAME).write_text(lines, "utf-8")
+    for path in (tmp_path, tmp_path / "day.har"):
+        assert list(open_source(path).files()) == [tmp_path / "day.har", tmp_path / "said" / NAME]
+
+
+def test_a_name_across_two_pieces_of_the_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harfiles, "_PIECE", 7)
+    text, lines = attached()
+    (tmp_path / "day.har").write_text(text, "utf-8")
+    (tmp_path / NAME).write_text(lines, "utf-8")
+    assert harfiles.attached_files(tmp_path / "day.har") == [tmp_path / NAME]
 
 
 def test_messages_in_the_same_zip_archive_are_read(tmp_path: Path) -> None:
     text, lines = attached()
     data = zipped(tmp_path, {"har.har": text, "page.html": "<p>", NAME: lines})
     assert read(tmp_path, data) == read(tmp_path, har(entry()))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    # Playwright 1.65's, and 1.61's.
+    [("_file", f"resources/{NAME}"), ("_sha1", NAME)],
+)
+def test_a_trace_of_playwright_is_read_as_the_hars_in_it(tmp_path: Path, key: str, value: str) -> None:
+    """It has one list of entries for each context, and other things in it."""
+    text, lines = attached()
+    apart = json.loads(text)["log"]["entries"][0]
+    apart["response"]["content"] = {key: value}
+    snapshot = json.dumps({"type": "resource-snapshot", "snapshot": apart}) + "\n"
+    page = json.dumps({"type": "resource-snapshot", "snapshot": {"request": {}}}) + "\n"
+    files = {
+        "test.trace": '{"version":10}\n',
+        "0-trace.network": page,
+        "1-trace.network": page + snapshot + '{"x":1}\n',
+    }
+    assert read(tmp_path, zipped(tmp_path, {**files, f"resources/{NAME}": lines})) == read(tmp_path, har(entry()))
+
+
+def test_a_trace_without_a_network_is_told(tmp_path: Path) -> None:
+    _, notes = read(tmp_path, zipped(tmp_path, {"trace.trace": "{}"}))
+    assert "there is neither a HAR nor a trace's network in its list of contents" in notes[0]
 
 
 def test_a_file_of_messages_that_is_missing_is_named(tmp_path: Path) -> None:
@@ -267,11 +338,32 @@ def test_a_file_of_messages_that_is_missing_is_named(tmp_path: Path) -> None:
         ]
 
 
-@pytest.mark.parametrize("name", ["../up.jsonl", "/etc/passwd", "a/b.jsonl", "secret", "", "\x1b[2J.jsonl", 7, None])
-def test_only_plain_names_are_looked_for(tmp_path: Path, name: Any) -> None:
+@pytest.mark.skipif(not hasattr(os, "symlink"), reason="there are no links here")
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    text, lines = attached()
+    (tmp_path / "private.jsonl").write_text(lines, "utf-8")
+    (tmp_path / "in" / NAME).symlink_to(tmp_path / "private.jsonl")
+    happenings, notes = read(tmp_path / "in", text)
+    assert messages_of(happenings) == []
+    assert f"({NAME}: no such file)" in notes[0]
+
+
+def test_a_file_elsewhere_is_named(tmp_path: Path) -> None:
+    """As Playwright writes it where `resourcesDir` is outside of the HAR's folder."""
+    assert "(../said/a.jsonl: not below the HAR's folder)" in read(tmp_path, attached("../said/a.jsonl")[0])[1][0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../up.jsonl", "x/../../up.jsonl", ".x/up.jsonl", "/etc/passwd", "a/b.jsonl", "secret", "", "\x1b[2J.jsonl", 7],
+)
+def test_only_names_below_the_har_are_looked_for(tmp_path: Path, name: Any) -> None:
     (tmp_path / "in").mkdir()
     text, lines = attached(name)
-    for place in (tmp_path / "up.jsonl", tmp_path / "in" / "secret"):
+    (tmp_path / "in" / "x").mkdir()
+    (tmp_path / "in" / ".x").mkdir()
+    for place in (tmp_path / "up.jsonl", tmp_path / "in" / "secret", tmp_path / "in" / ".x" / "up.jsonl"):
         place.write_text(lines, "utf-8")
     happenings, notes = read(tmp_path / "in", text)
     assert messages_of(happenings) == []
@@ -333,22 +425,69 @@ def test_only_what_unpacks_within_bounds_is_unpacked(tmp_path: Path, method: int
     assert "is encrypted, or compressed with an unsupported method" in notes[0]
 
 
-@pytest.mark.parametrize("name", ["embed.har", "attach.zip"])
-def test_files_that_playwright_wrote_are_read(name: str) -> None:
-    source = open_source(Path(__file__).parent / "playwright" / name, ["127.0.0.1"])
-    happenings = list(source)
-    assert source.notes == []
+def test_a_file_that_playwright_wrote_is_read() -> None:
+    happenings, notes = recorded("embed.har")
+    assert notes == []
     opened = [each for each in happenings if isinstance(each, Opened)]
-    assert [each.knows for each in opened] == [Knows.TIMES | Knows.BOTH_SIDES] * 2
-    assert [each.joined_late for each in opened] == [False, False]
+    assert [each.knows for each in opened if each.refusal is None] == [Knows.TIMES | Knows.BOTH_SIDES] * 2
+    assert [each.refusal for each in opened] == [
+        None,
+        "Error during WebSocket handshake: Unexpected response code: 403",
+        None,
+    ]
     said = [
-        [each.from_client for each in happenings if isinstance(each, Frame) and each.connection == n] for n in (1, 2)
+        [each.from_client for each in happenings if isinstance(each, Frame) and each.connection == n] for n in (1, 3)
     ]
     # The first ends as its client asks for it.
     assert said == [[False, True, False, True, False, True], [False, True, False, True, False]]
     times = [each.at_ns for each in happenings]
     assert times == sorted(times)
     assert 50_000_000 < times[-1] - times[0] < 2_000_000_000
+
+
+@pytest.mark.parametrize(
+    "name", ["attach", "attach/har.har", "attach.zip", "resources", "resources/har.har", "trace.zip"]
+)
+def test_all_forms_of_playwright_read_the_same(name: str) -> None:
+    assert recorded(name) == recorded("embed.har")
+
+
+def test_devtools_and_playwright_tell_the_same_of_the_same_run() -> None:
+    """Each asks the browser for the time on its own, and Playwright rounds when a connection was opened."""
+    (theirs, _), (ours, notes) = recorded("embed.har"), recorded("devtools.har")
+    assert notes == []
+    assert [timeless(each) for each in theirs] == [timeless(each) for each in ours]
+    for one, other in zip(theirs, ours, strict=True):
+        assert abs(one.at_ns - other.at_ns) < 1_000_000
+
+
+def timeless(happening: Happening) -> Happening:
+    if isinstance(happening, Opened) and happening.refusal is not None:
+        happening = replace(happening, knows=Knows.NOTHING)
+    return replace(happening, at_ns=0)
+
+
+def test_a_minimal_har_of_playwright_has_no_times_and_says_so() -> None:
+    happenings, notes = recorded("minimal.har")
+    assert notes == ["2 gateway connections have messages without times in the file; record with mode: 'full'"]
+    whole = recorded("embed.har")[0]
+    assert [each.data for each in happenings if isinstance(each, Frame)] == messages_of(whole)
+    opened = [each for each in happenings if isinstance(each, Opened)]
+    assert [each.knows for each in opened if each.refusal is None] == [Knows.BOTH_SIDES] * 2
+
+
+def test_a_har_of_playwright_without_content_says_how_to_get_it() -> None:
+    happenings, notes = recorded("omit.har")
+    assert messages_of(happenings) == []
+    assert notes == [
+        "2 gateway connections were opened, but without messages in the file: Playwright leaves WebSocket messages out "
+        "before version 1.61 and with content: 'omit'; record with content: 'embed' or 'attach'"
+    ]
+
+
+def recorded(name: str) -> tuple[list[Happening], list[str]]:
+    source = open_source(Path(__file__).parent / "browser" / name, Hints(("127.0.0.1",)))
+    return list(source), source.notes
 
 
 @pytest.mark.parametrize("time", [None, "soon", -1, 10**30, float("inf"), float("nan"), True])
@@ -413,14 +552,17 @@ def test_a_har_of_firefox_says_why_it_is_empty(tmp_path: Path) -> None:
     del silent["_webSocketMessages"], silent["_resourceType"]
     happenings, notes = read(tmp_path, har(silent, creator="Firefox"))
     assert [opening(happenings).url] == [MAIN]
-    assert notes == ["1 gateway connection was opened, but without messages in the file"]
+    advice = "Firefox leaves WebSocket messages out of its HARs; record with Chrome or Edge, or with gwinspect itself"
+    assert notes == [f"1 gateway connection was opened, but without messages in the file: {advice}"]
     assert read(tmp_path, har({"request": {"url": "https://discord.com/app"}}, creator="Firefox")) == (
         [],
-        [
-            "day.har has no gateway WebSocket in it: Firefox 537.36 wrote it, and Firefox leaves WebSocket messages "
-            "out of its HARs; Chrome and Edge do not"
-        ],
+        [f"day.har has no gateway WebSocket in it: Firefox 537.36 wrote it, and {advice}"],
     )
+
+
+@pytest.mark.parametrize("name", [None, 7, [], {"name": "x"}])
+def test_an_author_that_is_no_name_does_no_harm(tmp_path: Path, name: Any) -> None:
+    assert "has no gateway WebSocket in it" in read(tmp_path, har({}, creator=name))[1][0]
 
 
 def test_a_har_without_websockets_says_how_to_get_them(tmp_path: Path) -> None:
@@ -572,3 +714,46 @@ def test_any_json_in_any_place_is_read(tmp_path: Path, odd: Any, first: Any, sec
     path.write_text(json.dumps({"log": {"entries": [entry(messages=messages) | odd, inside, odd]}}), "utf-8")
     for happening in open_source(path):
         assert 0 <= happening.at_ns < 2**63
+
+
+def asked(url: str = "https://discord.com/api/v10/gateway/bot", text: str | None = None, **content: Any) -> Any:
+    """GET /gateway/bot, as programs that write HARs have it."""
+    limit = {"total": 1000, "remaining": 23, "reset_after": 5_000_000, "max_concurrency": 16}
+    said = json.dumps({"shards": 9, "session_start_limit": limit}) if text is None else text
+    return {
+        "startedDateTime": "2027-01-15T08:00:00.250Z",
+        "time": 100.0,
+        "request": {"method": "GET", "url": url, "headers": [{"name": "authorization", "value": f"Bot {TOKEN}"}]},
+        "response": {"status": 200, "headers": [], "content": {"text": said, **content}},
+    }
+
+
+LIMIT = StartLimit(START_NS + 350_000_000, digest(TOKEN), 9, 1000, 23, 5_000_000, 16)
+
+
+def test_what_discord_told_of_session_starts_is_given_in_its_time(tmp_path: Path) -> None:
+    happenings, notes = read(tmp_path, har(entry(), asked()))
+    assert [type(each) for each in happenings[:3]] == [Opened, StartLimit, Frame]
+    assert happenings[1] == LIMIT
+    assert notes == []
+
+
+def test_an_answer_in_base64_is_read(tmp_path: Path) -> None:
+    text = base64.b64encode(asked()["response"]["content"]["text"].encode()).decode()
+    assert LIMIT in read(tmp_path, har(entry(), asked(text=text, encoding="base64")))[0]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        asked("https://discord.com/api/v10/users/@me"),
+        asked(text="{"),
+        asked(text="[" * 3000),
+        {**asked(), "response": {"status": 200}},
+        {**asked(), "response": {"status": 200, "content": {"text": 7}}},
+        {**asked(), "request": {"method": "GET", "url": 7}},
+        {**asked(), "request": None},
+    ],
+)
+def test_no_other_answer_gives_anything(other: Any, tmp_path: Path) -> None:
+    assert not any(isinstance(each, StartLimit) for each in read(tmp_path, har(entry(), other))[0])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.errors import CaptureError, NotACapture
-from inspector.importers import open_source
+from inspector.importers.formats import open_source
 from inspector.importers.har import HarFile
 from inspector.importers.mitm import FlowFile
 from tests.importers.test_mitm import dump, path_of_packets, refused, websocket
@@ -24,9 +24,12 @@ from tests.importers.test_mitm import dump, path_of_packets, refused, websocket
         (b"\x28\xb5\x2f\xfd\x24", "is compressed with zstd (unpack it first)"),
         (b"PK\x03\x04rest", "is a zip archive (unpack it first)"),
         (b"SQLite format 3\0" + bytes(84), "is an SQLite database of something else"),
-        (b'{"a": 1}', "is JSON, but not a HAR (there is no log in it)"),
-        (b'[{"log": 1}]', "is JSON, but not a HAR (there is no log in it)"),
-        (b'{"log":"a line of a container\\n","stream":"stdout"}\n', "is JSON, but not a HAR (there is no log in it)"),
+        (b'{"a": 1}', "is JSON, but neither a HAR (there is no log in it) nor DevTools events"),
+        (b'[{"log": 1}]', "is JSON, but neither a HAR (there is no log in it) nor DevTools events"),
+        (
+            b'{"log":"a line of a container\\n","stream":"stdout"}\n',
+            "is JSON, but neither a HAR (there is no log in it) nor DevTools events",
+        ),
         ("wörter\n".encode() * 9000, "is text"),
         ("text".encode("utf-16"), "is text"),
         (b"\x83a\x01\0\xff", "is not text, and not in a known format"),
@@ -40,7 +43,7 @@ def test_a_foreign_file_is_named_for_what_it_is(tmp_path: Path, head: bytes, nam
         open_source(path)
     assert str(raised.value) == (
         f"{path} {name}; gwinspect reads its own captures (.gwcap), frames (.frames.jsonl), "
-        "flow files of mitmproxy, HAR files with WebSocket messages and packet captures (pcap, pcapng)"
+        "flow files of mitmproxy, HAR files with WebSocket messages, DevTools events and packet captures (pcap, pcapng)"
     )
 
 
@@ -102,7 +105,9 @@ def test_a_file_that_vanishes_is_told_while_reading(tmp_path: Path) -> None:
 
 def test_mitmproxy_waits_for_a_flow_file() -> None:
     """Importing it takes a fifth of a second, which a HAR need not pay."""
-    code = "import sys, inspector.importers; sys.exit(any(name.startswith('mitmproxy') for name in sys.modules))"
+    code = (
+        "import sys, inspector.importers.formats; sys.exit(any(name.startswith('mitmproxy') for name in sys.modules))"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -110,7 +115,7 @@ def test_ordinary_flows_are_read_without_mitmproxy(tmp_path: Path) -> None:
     path = tmp_path / "day.mitm"
     path.write_bytes(dump(websocket(), path_of_packets((True, b"")), refused()))
     code = (
-        "import sys; from pathlib import Path; from inspector.importers import open_source; "
+        "import sys; from pathlib import Path; from inspector.importers.formats import open_source; "
         "assert len(list(open_source(Path(sys.argv[1])))) == 6; "
         "sys.exit(any(name.startswith('mitmproxy') for name in sys.modules))"
     )

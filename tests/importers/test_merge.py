@@ -1,25 +1,31 @@
 """Many files into one capture, whole or not at all. What comes of each format is tested with `gwinspect convert`."""
 
 import gc
+import shutil
 from contextlib import closing
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
 import pytest
+from mitmproxy.test import tflow
 
 from inspector.errors import CaptureError
+from inspector.importers.hints import Hints
 from inspector.importers.merge import Input, fill, merge
 from inspector.protocol.registry import default
 from inspector.report.rows import notes_of
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
 from tests.conversation import ACK, HELLO, NOON, Conversation
+from tests.importers.test_har import TALK, entry, har
+from tests.importers.test_mitm import dump, websocket
 from tests.rows import rows_of
 
 pytestmark = pytest.mark.compat
 
 SAMPLES = Path(__file__).parents[2] / "sample_captures"
+BROWSER = Path(__file__).parent / "browser"
 
 
 def test_progress_is_told_in_bytes_and_happenings_and_reaches_the_end(tmp_path: Path) -> None:
@@ -130,6 +136,19 @@ def test_the_capture_says_what_it_was_made_of(tmp_path: Path) -> None:
     assert (meta["made_by"], meta["source"]) == ("test", "resume.gwcap")
 
 
+def test_the_folder_one_is_in_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notes name what is read by its name, and the capture keeps that alone."""
+    folder = tmp_path / "recorded"
+    shutil.copytree(BROWSER / "attach", folder)
+    next(folder.glob("*.jsonl")).unlink()
+    monkeypatch.chdir(folder)
+    made = merge([Input(Path(), Hints(("127.0.0.1",)))], tmp_path / "made.gwcap", default(), made_by="test")
+    assert made.notes
+    with closing(Reader(tmp_path / "made.gwcap")) as reader:
+        assert reader.meta()["source"] == "recorded"
+        assert str(tmp_path) not in reader.meta()["notes"]
+
+
 def test_what_was_there_stays_when_it_fails(tmp_path: Path) -> None:
     target = tmp_path / "out.gwcap"
     merge([Input(SAMPLES / "resume.gwcap")], target, default(), made_by="test")
@@ -145,3 +164,21 @@ def test_what_was_there_stays_when_it_fails(tmp_path: Path) -> None:
 def test_a_target_in_no_folder_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="make it first"):
         merge([Input(SAMPLES / "resume.gwcap")], tmp_path / "none" / "out.gwcap", default(), made_by="test")
+
+
+@pytest.mark.parametrize("form", ["flows", "har"])
+def test_progress_moves_while_a_file_is_looked_through(form: str, tmp_path: Path) -> None:
+    """Nothing is given of it before all of it was seen: what is last in it may have begun first."""
+    if form == "flows":
+        others = [tflow.tflow(resp=True) for _ in range(600)]
+        path = tmp_path / "day.mitm"
+        path.write_bytes(dump(*others, websocket()))
+    else:
+        path = tmp_path / "day.har"
+        path.write_text(har(entry(messages=TALK * 400)))
+    told: list[tuple[int, int, int]] = []
+    inputs = [Input(path)]
+    merge(inputs, tmp_path / "day.gwcap", default(), made_by="test", report=lambda *numbers: told.append(numbers))
+    before = [done for done, _, happenings in told if not happenings]
+    assert len(before) >= 2
+    assert told == sorted(told)

@@ -1,6 +1,7 @@
 """mitmproxy's flow files."""
 
 import io
+import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +16,13 @@ from mitmproxy.test import tflow
 from mitmproxy.udp import UDPFlow, UDPMessage
 from mitmproxy.websocket import WebSocketMessage
 
-from inspector.importers import open_source
+from inspector.importers.formats import open_source
+from inspector.importers.hints import Hints
 from inspector.importers.mitm import ENDED_BECAUSE, FlowFile
-from inspector.model import REACHED_AT, Closed, Frame, Happening, Knows, Mark, Opened, Plane
+from inspector.model import REACHED_AT, Closed, Frame, Happening, Knows, Mark, Opened, Plane, StartLimit
+from inspector.session.redact import digest
 from inspector.simulator.server.media import discovery_request
+from tests.conversation import TOKEN
 
 pytestmark = pytest.mark.compat
 
@@ -69,7 +73,7 @@ def dump(*flows: Any) -> bytes:
 def read(path: Path, data: bytes, extra_hosts: Sequence[str] = ()) -> tuple[list[Happening], list[str]]:
     path = path / "day.mitm"
     path.write_bytes(data)
-    source = open_source(path, extra_hosts)
+    source = open_source(path, Hints(tuple(extra_hosts)))
     assert isinstance(source, FlowFile)
     happenings = list(source)
     return happenings, [note.replace(str(path), "day.mitm") for note in source.notes]
@@ -626,3 +630,61 @@ def test_a_torn_connection_comes_in_the_order_of_time(tmp_path: Path) -> None:
         ("Closed", 1, 9),
     ]
     assert notes[0].endswith("1 connection before that was read, and 3 messages of the one that is cut off")
+
+
+def asked(path: str = "/api/v10/gateway/bot", host: str = "discord.com", **more: Any) -> HTTPFlow:
+    """GET /gateway/bot, answered three tenths of a second after the start."""
+    flow = tflow.tflow(resp=True)
+    flow.request.method = "GET"
+    flow.request.headers = Headers(host=host, authorization=f"Bot {TOKEN}")
+    flow.request.url = f"https://{host}{path}"
+    flow.request.http_version = "HTTP/1.1"
+    flow.request.timestamp_start = START
+    flow.response.timestamp_start = START + 0.3
+    limit = {"total": 1000, "remaining": 23, "reset_after": 5_000_000, "max_concurrency": 16}
+    flow.response.text = json.dumps({"shards": 9, "session_start_limit": limit} | more)
+    return flow
+
+
+LIMIT = StartLimit(START_NS + 300_000_000, digest(TOKEN), 9, 1000, 23, 5_000_000, 16)
+
+
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2.0"])
+@pytest.mark.parametrize("encoding", ["identity", "gzip", "br", "zstd"])
+def test_what_discord_told_of_session_starts_is_given_in_its_time(version: str, encoding: str, tmp_path: Path) -> None:
+    flow = asked()
+    flow.request.http_version = version
+    flow.response.encode(encoding)
+    happenings, notes = read(tmp_path, dump(websocket(), flow))
+    assert [type(each) for each in happenings[:3]] == [Opened, StartLimit, Frame]
+    assert happenings[1] == LIMIT
+    assert [each.connection for each in happenings if each is not happenings[1]] == [1] * 5
+    assert notes == []
+
+
+def test_no_other_answer_is_looked_at(tmp_path: Path) -> None:
+    failed, posted, cut = asked(), asked(), asked()
+    failed.response.status_code = 429
+    posted.request.method = "POST"
+    cut.response = None
+    others = [asked("/api/v10/gateway"), asked(host="discord.invented.example"), failed, posted, cut]
+    happenings, _ = read(tmp_path, dump(websocket(), *others, asked(shards="x")))
+    assert not any(isinstance(each, StartLimit) for each in happenings)
+
+
+def test_a_server_of_the_users_own_is_asked_too(tmp_path: Path) -> None:
+    happenings, _ = read(tmp_path, dump(asked(host="own.invented.example")), ["own.invented.example:3002"])
+    assert happenings == [LIMIT]
+
+
+def test_one_that_was_edited_is_read_as_well(tmp_path: Path) -> None:
+    flow = asked()
+    flow.backup()
+    flow.request.headers["x-edited"] = "1"
+    assert read(tmp_path, dump(flow))[0] == [LIMIT]
+
+
+def test_an_answer_without_end_is_not_loaded(tmp_path: Path) -> None:
+    flow = asked()
+    flow.response.content = flow.response.content + b" " * 20_000
+    assert read(tmp_path, dump(flow))[0] == []

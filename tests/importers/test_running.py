@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 from inspector.errors import CaptureError, NotACapture
-from inspector.importers.cache import imported
+from inspector.importers.cache import Place, imported
+from inspector.importers.hints import Hints
 from inspector.importers.running import Progress, Running, watched
 from inspector.protocol.registry import default, load
 from inspector.report.rows import notes_of
@@ -74,7 +75,7 @@ def test_key_logs_are_read_there_too(tmp_path: Path, folder: Path) -> None:
     path, keys = tmp_path / "day.pcap", tmp_path / "keys.log"
     path.write_bytes(pcap(wired.packets))
     keys.write_bytes(wired.log)
-    with watched([path], default(), keys=[keys], folder=folder) as found:
+    with watched([path], default(), Hints(keys=(keys,)), folder=folder) as found:
         assert finished(found.running).problem is None
         assert rows(found.path) == 11
 
@@ -85,7 +86,7 @@ def test_it_is_kept_once_it_is_finished_and_then_there_at_once(few: Path, folder
         assert progress == Progress(few.stat().st_size, few.stat().st_size, 4, is_over=True)
         assert rows(found.path) == 4
         # For others too, while it is still looked at.
-        kept = imported([few], default(), folder=folder)
+        kept = imported(Place([few], default(), folder=folder))
         assert rows(kept) == 4
         assert kept != found.path
     assert list(folder.iterdir()) == [kept]
@@ -101,7 +102,7 @@ def test_what_is_kept_is_one_plain_file_with_all_that_an_import_has(few: Path, f
         assert reader.last() == 4
     [kept] = folder.iterdir()
     assert kept.read_bytes()[18:20] == b"\x01\x01"
-    other = imported([few], default(), folder=tmp_path / "other")
+    other = imported(Place([few], default(), folder=tmp_path / "other"))
     assert other.name == kept.name
     for query in ("frame", "event", "connection", "payload_chunk"):
         with closing(Reader(kept)) as one, closing(Reader(other)) as two:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import orjson
 import pytest
 from mitmproxy import exceptions, flow, http, optmanager, udp, websocket
 from mitmproxy.connection import ConnectionState
@@ -22,15 +23,16 @@ from mitmproxy.tls import TlsData
 from wsproto.frame_protocol import FrameProtocol, Opcode
 
 from inspector.importers.mitm import HOW_CLOSED, IN_FRAME
-from inspector.model import Closed, Control, Frame, Gap, Happening, Kind, Mark, Opened, Plane
+from inspector.model import Closed, Control, Frame, Gap, Happening, Kind, Mark, Opened, Plane, StartLimit
 from inspector.pipeline import Outcome, Pipeline
 from inspector.proxy import intake, scribe
 from inspector.proxy.recorder import Recorder
 from inspector.report.rows import CaptureRows
+from inspector.session.redact import digest
 from inspector.simulator.server.media import discovery_request
 from inspector.store.lock import Lock
 from inspector.store.reader import Reader, stored_happenings
-from tests.conversation import dispatch, identify, ready, resume
+from tests.conversation import TOKEN, dispatch, identify, ready, resume
 from tests.proxy.scribes import in_this_process
 
 pytestmark = pytest.mark.compat
@@ -1039,3 +1041,47 @@ def test_headers_of_any_length_leave_a_capture_that_can_be_read(stand: Stand) ->
     opened, _ = stand.recorded()
     assert isinstance(opened, Opened)
     assert opened.headers["response-server"] == "s" * 8000 + "…"
+
+
+def _asked(host: str = "discord.com", status: int = 200) -> http.HTTPFlow:
+    asked = tflow.tflow(resp=True)
+    asked.request.method = "GET"
+    asked.request.headers = http.Headers(host=host, authorization=f"Bot {TOKEN}")
+    asked.request.url = f"https://{host}/api/v10/gateway/bot"
+    limit = {"total": 1000, "remaining": 23, "reset_after": 5_000_000, "max_concurrency": 16}
+    asked.response.status_code = status
+    asked.response.text = json.dumps({"shards": 9, "session_start_limit": limit})
+    asked.response.encode("gzip")
+    asked.response.timestamp_start = time.time()
+    return asked
+
+
+def test_what_discord_tells_of_session_starts_is_recorded_between_what_is_said(stand: Stand) -> None:
+    connection = stand.open()
+    first = stand.say(connection, HELLO)
+    stand.recorder.response(_asked())
+    # What is done to a message is noted on that one, whatever came in between.
+    first.content = b"{}"
+    stand.say(connection, orjson.dumps(identify()), from_client=True)
+    stand.close(connection, 1000)
+    happenings = stand.recorded()
+    assert [type(each) for each in happenings] == [Opened, Frame, StartLimit, Frame, Closed]
+    assert [each.marks for each in happenings if isinstance(each, Frame)] == [Mark.CHANGED, Mark.REDACTED]
+    limit = happenings[2]
+    assert isinstance(limit, StartLimit)
+    assert (limit.token, limit.shards, limit.remaining, limit.max_concurrency) == (digest(TOKEN), 9, 23, 16)
+    assert TOKEN.encode() not in stand.capture.read_bytes()
+
+
+def test_of_other_answers_nothing_is_recorded(stand: Stand) -> None:
+    streamed = _asked()
+    streamed.response.data.content = None
+    for asked in (_asked("invented.example"), _asked(status=401), streamed, tflow.tflow(resp=True)):
+        stand.recorder.response(asked)
+    assert stand.recorded() == []
+
+
+def test_what_a_server_of_the_users_own_tells_is_recorded(stand: Stand) -> None:
+    stand.context.configure(stand.recorder, gwinspect_hosts=["own.invented.example:3002"])
+    stand.recorder.response(_asked("own.invented.example"))
+    assert [type(each) for each in stand.recorded()] == [StartLimit]

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from inspector.proxy.scribe import TAKE, Amendment, Scribe
 from inspector.store.lock import CaptureInUse
 from inspector.store.reader import Reader, stored_happenings
 from tests.conversation import ACK, HEARTBEAT, HELLO, Conversation, identify, ready
+from tests.diagnose.login_talk import told
 from tests.proxy.scribes import in_this_process
 
 pytestmark = pytest.mark.compat
@@ -209,3 +211,13 @@ def test_how_many_shards_may_start_at_once_reaches_the_process(tmp_path: Path) -
     scribe.stop()
     with closing(Reader(tmp_path / "remote.gwcap")) as reader:
         assert reader.meta()["max_concurrency"] == "16"
+
+
+def test_what_discord_told_of_session_starts_reaches_the_process(tmp_path: Path) -> None:
+    scribe = RemoteScribe(tmp_path / "remote.gwcap")
+    scribe.start()
+    scribe.learn_limit(told())
+    tell(scribe, talk())
+    scribe.stop()
+    with closing(Reader(tmp_path / "remote.gwcap")) as reader:
+        assert [replace(each, at_ns=told().at_ns) for each in reader.start_limits()] == [told()]

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from inspector.model import Event, Plane
+from inspector.model import Event, Knows, Plane
 from inspector.pipeline import Pipeline
 from inspector.protocol.registry import default
 from inspector.session.redact import digest
@@ -60,6 +60,13 @@ def test_an_ack_answers_the_oldest_heartbeat(op: int) -> None:
 
 def test_an_ack_within_a_millisecond_took_some_time() -> None:
     assert notes(Conversation().opens().client(HEARTBEAT).waits(-9.5).server(ACK))[-1] == "after less than 1 ms"
+
+
+def test_an_answer_took_no_time_that_its_source_does_not_know() -> None:
+    """All of its messages have the time of the opening."""
+    talk = Conversation().opens(knows=Knows.ALL & ~Knows.TIMES).client(HEARTBEAT).waits(-10).server(ACK)
+    row = events(talk)[-1]
+    assert (row.answers, row.latency_ns, row.note) == (2, None, None)
 
 
 def test_the_server_may_ask_for_a_heartbeat() -> None:

@@ -14,8 +14,10 @@ from inspector.importers.candidates import confirm
 from inspector.importers.frames import records
 from inspector.importers.frames.records import MAX_LINE, Lines, Record
 from inspector.importers.source import Source, clean
-from inspector.model import Closed, Control, Frame, Happening, Mark, Opened, Plane
+from inspector.importers.startlimit import limit_in
+from inspector.model import Closed, Control, Frame, Happening, Mark, Numbered, Opened, Plane
 from inspector.protocol.hosts import plane_of, shape_of
+from inspector.session.redact import is_digest
 
 VERSION = 1
 """The version of the format that is read."""
@@ -62,7 +64,7 @@ class _Talk:
     refused: bool = False
     """It is none, and nothing more of it is wanted."""
     messages: int = 0
-    held: list[Happening] = field(default_factory=list)
+    held: list[Numbered] = field(default_factory=list)
     """What was said before that was known."""
 
 
@@ -107,7 +109,7 @@ class FramesFile(Source):
             self._note("damaged", f"line {self._line:,} of {self.path.name} was skipped: {str(error)[:200]}")
             return []
 
-    def finish(self) -> list[Happening]:
+    def finish(self) -> list[Numbered]:
         """Return what is left of connections that have not yet said whether they are gateways, where they are."""
         return [told for talk in self._talks.values() for told in self._decide(talk, final=True)]
 
@@ -190,6 +192,12 @@ class FramesFile(Source):
                 return list(self._amend(record))
             case "close":
                 return list(self._close(record))
+            case "start-limit":
+                token = record.get("token")
+                limit = limit_in(record, token if is_digest(token) else None, self._at(record))
+                if limit is None:
+                    raise ValueError("it is not what GET /gateway/bot answers")
+                return [limit]
             case "gap":
                 self._gap(record)
             case "end":
@@ -200,7 +208,7 @@ class FramesFile(Source):
                 raise ValueError("it has no kind")
         return []
 
-    def _header(self, record: Record) -> Iterator[Happening]:
+    def _header(self, record: Record) -> Iterator[Numbered]:
         """Begin a run of the recorder: numbers of connections start over."""
         if record["format"] != "gwinspect-frames":
             raise ValueError("its format is not gwinspect-frames")
@@ -216,9 +224,9 @@ class FramesFile(Source):
         self.ended = False
         hosts = record.get("hosts")
         named = [host for host in hosts if isinstance(host, str)] if isinstance(hosts, list) else []
-        self._extra_hosts = tuple(dict.fromkeys((*self._extra_hosts, *named)))
+        self._hosts = tuple(dict.fromkeys((*self._hosts, *named)))
 
-    def _open(self, record: Record) -> Iterator[Happening]:
+    def _open(self, record: Record) -> Iterator[Numbered]:
         key, plane = records.key_of(record), records.plane_in(record)
         status, refusal = record.get("status", 101), record.get("refusal")
         opened = Opened(
@@ -244,7 +252,7 @@ class FramesFile(Source):
         if opened.refusal is None:
             self._talks[key] = talk
 
-    def _message(self, record: Record) -> Iterator[Happening]:
+    def _message(self, record: Record) -> Iterator[Numbered]:
         is_text, data = records.data_of(record)
         from_client = records.from_client(record)
         marks, forwarded = records.amendment_of(record)
@@ -271,7 +279,7 @@ class FramesFile(Source):
                 talk.held[at] = replace(frame, marks=frame.marks | mark, forwarded=forwarded)
                 break
 
-    def _close(self, record: Record) -> Iterator[Happening]:
+    def _close(self, record: Record) -> Iterator[Numbered]:
         code = record.get("code")
         known = code if type(code) is int and 0 <= code < 2**16 else None
         reason, by, marks = records.text(record, "reason"), records.side_of(record), records.marks_of(record)
@@ -301,7 +309,7 @@ class FramesFile(Source):
             talk.held.append(self._accept(talk))
         return talk
 
-    def _say(self, talk: _Talk, what: Frame | Control | Closed) -> Iterator[Happening]:
+    def _say(self, talk: _Talk, what: Frame | Control | Closed) -> Iterator[Numbered]:
         """Yield what happened on a connection, or hold it until it is known whether that is a gateway."""
         if talk.refused:
             return
@@ -312,13 +320,13 @@ class FramesFile(Source):
         elif isinstance(what, Frame):
             yield from self._decide(talk)
 
-    def _decide(self, talk: _Talk, *, final: bool = False) -> Iterator[Happening]:
+    def _decide(self, talk: _Talk, *, final: bool = False) -> Iterator[Numbered]:
         """Decide whether a connection that does not say so is a gateway, as far as that can be told yet."""
         if talk.number or talk.refused:
             return
         opened = talk.opened
         frames = [each for each in talk.held if isinstance(each, Frame)]
-        if plane_of(opened.url, self._extra_hosts) is None and not final:
+        if plane_of(opened.url, self._hosts) is None and not final:
             guess = shape_of(opened.url) if opened.url else Plane.GATEWAY
             if guess is not None and confirm(replace(opened, plane=guess), frames) is None:
                 return

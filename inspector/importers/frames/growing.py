@@ -9,7 +9,7 @@ import select
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
@@ -19,7 +19,8 @@ from inspector.faults import marked
 from inspector.importers.cache import private_folder
 from inspector.importers.frames.file import Amended, FramesFile
 from inspector.importers.frames.records import Lines
-from inspector.model import Frame, Happening
+from inspector.importers.hints import NO_HINTS, Hints
+from inspector.model import Frame, Happening, StartLimit
 from inspector.protocol.registry import Registry
 from inspector.store.file import passing_file
 from inspector.store.writer import Writer
@@ -91,7 +92,7 @@ def growing(
     name: Path,
     stream: Tail,
     registry: Registry,
-    hosts: Iterable[str] = (),
+    hints: Hints = NO_HINTS,
     *,
     tell: Callable[[str], None] = lambda note: None,
     folder: Path | None = None,
@@ -104,7 +105,7 @@ def growing(
     Raises EnvironmentProblem or CaptureError where the capture cannot be made.
     """
     with passing_file(private_folder(folder) / "growing.part") as path:
-        feeder = _Feeder(FramesFile(name, hosts), stream, path, registry, tell)
+        feeder = _Feeder(FramesFile(name, hints), stream, path, registry, tell)
         feeder.start()
         try:
             yield path
@@ -126,7 +127,8 @@ class _Feeder(threading.Thread):
         self._told = 0
         self._lines = Lines()
         self._batch: list[Happening] = []
-        self._amended = False
+        self._held = False
+        """The writer holds something that is in no batch."""
         self._frames: dict[int, int] = {}
         self._stopping = threading.Event()
         self._caught_up = False
@@ -176,21 +178,26 @@ class _Feeder(threading.Thread):
 
     def _take(self, told: Sequence[Happening | Amended]) -> None:
         for each in told:
-            if not isinstance(each, Amended):
+            if isinstance(each, StartLimit):
+                # It has no number, so it is not among those that are counted here.
+                self._writer.hold([*self._batch, each])
+                self._batch.clear()
+                self._held = True
+            elif not isinstance(each, Amended):
                 if isinstance(each, Frame):
                     self._frames[each.connection] = self._writer.next_frame + len(self._batch)
                 self._batch.append(each)
             elif each.connection in self._frames:
                 self._write()
                 self._writer.amend(self._frames[each.connection], each.mark, each.forwarded)
-                self._amended = True
+                self._held = True
 
     def _write(self) -> None:
         """Store what was taken. Where the disk refuses it, wait with it: reading further would only fill memory."""
         batch, self._batch = self._batch, []
-        amended, self._amended = self._amended, False
+        held, self._held = self._held, False
         failed = False
-        while batch or amended or self._writer.unsaved:
+        while batch or held or self._writer.unsaved:
             try:
                 self._writer.write(batch)
             except sqlite3.Error as error:
@@ -199,7 +206,7 @@ class _Feeder(threading.Thread):
                         f"{self._source.path.name} is on hold: its private copy cannot be written ({error}); "
                         "free some space"
                     )
-                failed, batch, amended = True, [], False
+                failed, batch, held = True, [], False
                 if self._stopping.wait(_PATIENCE):
                     return
             else:

@@ -4,7 +4,7 @@ A capture is read once, packet by packet; one that may hold keys (pcapng) is gon
 come last.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +46,9 @@ class PacketCapture(Source):
     def recognizes(head: bytes) -> bool:
         """Say whether the file is a pcap or pcapng, gzipped or not."""
         return is_packet_file(head)
+
+    def files(self) -> Iterable[Path]:
+        return (self.path, keys_beside(self.path), *self._key_files)
 
     def _begin(self) -> None:
         super()._begin()
@@ -92,7 +95,7 @@ class PacketCapture(Source):
         from inspector.importers.pcap.notes import notes_on
         from inspector.importers.pcap.traffic import Traffic
 
-        traffic = self._traffic = Traffic(self._keys, self._extra_hosts, self._admit)
+        traffic = self._traffic = Traffic(self._keys, self._hosts, self._admit)
         packets = file.packets()
         while batch := list(islice(packets, _PACKETS)):
             traffic.receive(batch)

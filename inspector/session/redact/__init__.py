@@ -9,7 +9,7 @@ A masked value still tells two secrets apart where the table allows it, by some 
 screens (``••••9f3a``), eight in bytes (``masked-9f3ab2c1***``). A mask is never masked again.
 """
 
-from inspector.session.redact.digests import HIDDEN, digest, is_lost, shown
+from inspector.session.redact.digests import HIDDEN, digest, is_digest, is_lost, shown
 from inspector.session.redact.redactor import Redactor
 from inspector.session.redact.rows import (
     mask_closed,
@@ -27,6 +27,7 @@ __all__ = [
     "HIDDEN",
     "Redactor",
     "digest",
+    "is_digest",
     "is_lost",
     "mask_closed",
     "mask_event",

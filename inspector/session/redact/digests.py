@@ -5,6 +5,7 @@ A mask is never masked again, and tells as much as it did.
 
 import re
 from hashlib import sha256
+from typing import TypeGuard
 
 HIDDEN = "••••"
 """What a secret looks like on a screen; the first four digits of its digest may follow."""
@@ -13,6 +14,7 @@ HIDDEN = "••••"
 MIN_DIGESTED = 16
 
 _IN_BYTES = re.compile(r"masked-([0-9a-f]{8})\*+|\*+")
+_DIGEST = re.compile("[0-9a-f]{8}")
 _ON_SCREEN = re.compile(f"{HIDDEN}(?:[0-9a-f]{{4}})?")
 
 
@@ -30,6 +32,11 @@ def digest(value: str) -> str:
 def is_lost(digest: str | None) -> bool:
     """Return whether a digest is no more than a mask: no one can tell whether two such stand for one secret."""
     return digest is not None and digest.startswith("*")
+
+
+def is_digest(value: object) -> TypeGuard[str]:
+    """Return whether a value is what `digest` makes of a secret."""
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
 
 
 def is_shown(text: str) -> bool:

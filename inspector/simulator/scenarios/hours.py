@@ -12,8 +12,9 @@ from inspector.protocol.ops import GatewayOp, VoiceOp
 from inspector.simulator import content
 from inspector.simulator.content import ADA, BJORN, BOT, LOUNGE, message
 from inspector.simulator.scenarios.sick import ask_to_join, join
-from inspector.simulator.scenarios.voice import leave
+from inspector.simulator.scenarios.voice import leave, propose_group
 from inspector.simulator.script import Scenario
+from inspector.simulator.server.call import ServerCall
 from inspector.simulator.server.gateway import RESUME_HOST, GatewaySocket
 from inspector.simulator.server.media import FRAME_SECONDS
 from inspector.simulator.server.stage import Discord
@@ -22,6 +23,8 @@ from inspector.simulator.server.voice import ENDPOINT, VoiceSocket
 # Guilds of the same shard as the one that everything is about.
 _FAR_GUILDS = ("1000000000000000200", "1000000000000000300")
 _OTHER_ENDPOINT = ENDPOINT.replace("1", "2", 1)
+# Seconds after which no one takes frames any more that are not encrypted end to end, and a little more.
+_TOLERATED = 11
 Client = Literal["any", "scripted"]
 _VOICE_SESSION = content.invented_hex("voice")
 
@@ -234,6 +237,20 @@ async def media_clock_drift(discord: Discord, *, healthy: bool = False) -> None:
 async def media_burst(discord: Discord, *, healthy: bool = False) -> None:
     gateway, voice = await join(discord)
     await _talk(discord, voice, 100, held=range(0) if healthy else range(50, 75))
+    await leave(gateway, voice)
+
+
+async def media_without_dave(discord: Discord, *, healthy: bool = False) -> None:
+    gateway, voice = await ask_to_join(discord)
+    call = ServerCall(LOUNGE)
+    await voice.connect(ADA, call=call)
+    await propose_group(voice, call)
+    await voice.commit()
+    await discord.clock.skip(_TOLERATED)
+    if not healthy:
+        # Ada's client has lost its keys, and speaks all the same.
+        call.version = 0
+    await _talk(discord, voice, 100)
     await leave(gateway, voice)
 
 
@@ -453,6 +470,14 @@ HOURS = (
         media_burst,
         "any",
         media=True,
+    ),
+    _pair(
+        "media-without-dave",
+        "Sound that is not encrypted end to end",
+        "A group is made, and someone in it sends frames without DAVE's trailer.",
+        media_without_dave,
+        media=True,
+        dave=True,
     ),
     _pair(
         "media-discovery-malformed",

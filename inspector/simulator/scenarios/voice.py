@@ -170,11 +170,16 @@ async def join_encrypted(discord: Discord) -> tuple[GatewaySocket, VoiceSocket, 
     """Play `join` to a call that is encrypted from end to end, up to the first proposals: to add the bot and Ada."""
     call = ServerCall(LOUNGE)
     gateway, voice = await join(discord, call)
+    await propose_group(voice, call)
+    return gateway, voice, call
+
+
+async def propose_group(voice: VoiceSocket, call: ServerCall) -> None:
+    """Play what comes before the first commit of a call: the bot and Ada are to be in its group."""
     await voice.external_sender()
     await voice.key_package()
     call.guest(ADA)
     await voice.add(BOT, ADA)
-    return gateway, voice, call
 
 
 async def _let_in(gateway: GatewaySocket, token: str = "voice token") -> None:

@@ -8,7 +8,8 @@ from random import Random
 import pytest
 
 from inspector.errors import CaptureError
-from inspector.importers import open_source
+from inspector.importers.formats import open_source
+from inspector.importers.hints import Hints
 from inspector.importers.pcap import PacketCapture, conversation
 from inspector.importers.pcap import file as pcap_file
 from inspector.model import Closed, Control, Frame, Gap, Happening, Kind, Opened, Plane
@@ -34,7 +35,7 @@ def read(path: Path, data: bytes, *, log: bytes = b"", hosts: Sequence[str] = ()
     file.write_bytes(data)
     if log:
         (path / "day.pcap.keys.log").write_bytes(log)
-    source = open_source(file, hosts)
+    source = open_source(file, Hints(tuple(hosts)))
     assert isinstance(source, PacketCapture)
     return list(source), source.notes
 
@@ -80,10 +81,10 @@ def test_keys_may_come_last_beside_the_file_or_by_name(tmp_path: Path) -> None:
     assert plain(read(tmp_path, pcapng(wired.packets, log=wired.log, log_last=True))[0]) == plain(talk)
     assert plain(read(tmp_path, pcap(wired.packets), log=wired.log)[0]) == plain(talk)
     (tmp_path / "day.pcap.keys.log").rename(tmp_path / "named")
-    source = open_source(tmp_path / "day.pcap", keys=[tmp_path / "named"])
+    source = open_source(tmp_path / "day.pcap", Hints(keys=(tmp_path / "named",)))
     assert plain(list(source)) == plain(talk)
     with pytest.raises(CaptureError, match=r"cannot read the key log .*missing: No such file"):
-        list(open_source(tmp_path / "day.pcap", keys=[tmp_path / "missing"]))
+        list(open_source(tmp_path / "day.pcap", Hints(keys=(tmp_path / "missing",))))
 
 
 def test_a_long_key_log_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,7 +294,7 @@ def test_without_keys_it_says_where_the_connection_went_and_what_to_do(tmp_path:
 def test_a_key_log_without_keys_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty.log").write_bytes(b"# nothing yet\njunk\n")
     (tmp_path / "day.pcap").write_bytes(pcap(Wired(usual().happenings).packets))
-    source = open_source(tmp_path / "day.pcap", keys=[tmp_path / "empty.log"])
+    source = open_source(tmp_path / "day.pcap", Hints(keys=(tmp_path / "empty.log",)))
     assert list(source) == []
     assert source.notes[0] == f"there are no TLS keys in {tmp_path / 'empty.log'}"
 

@@ -1,0 +1,21 @@
+"""What the user says of the files that are read, as the files do not say it themselves."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What the user says of the files that are read."""
+
+    hosts: tuple[str, ...] = ()
+    """More hosts that are gateways (see `inspector.protocol.hosts.plane_of`)."""
+    keys: tuple[Path, ...] = ()
+    """Key logs of TLS, for packet captures."""
+
+    def absolute(self) -> "Hints":
+        """Return the same for a process in another folder."""
+        return replace(self, keys=tuple(map(Path.absolute, self.keys)))
+
+
+NO_HINTS = Hints()
