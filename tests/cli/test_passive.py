@@ -193,8 +193,8 @@ def test_a_killed_gwinspect_leaves_the_client_undisturbed_and_the_next_one_goes_
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 130
     with closing(Reader(place.capture)) as reader:
-        *_, last = reader.all_events()
-        assert (last.kind.value, last.closed.code) == ("close", 4001)
+        # The server may have answered a last heartbeat before it saw that.
+        assert [event.closed.code for event in reader.all_events() if event.closed is not None] == [4001]
         assert "finished_at" in reader.meta()
     assert not livefile.path_of(place.capture).exists()
 
@@ -207,8 +207,8 @@ def test_a_signal_ends_command_and_recording(place: Place, number: int, code: in
     process.send_signal(number)
     assert process.wait(30) == code
     with closing(Reader(place.capture)) as reader:
-        *_, last = reader.all_events()
-        assert (last.kind.value, last.closed.code) == ("close", 4001)
+        # The server may have answered a last heartbeat before it saw that.
+        assert [event.closed.code for event in reader.all_events() if event.closed is not None] == [4001]
         assert "finished_at" in reader.meta()
     assert sorted(path.name for path in (place.folder / "temporary").iterdir()) == []
 
