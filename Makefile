@@ -57,10 +57,11 @@ compatible: $(VENV)/.ready
 clients: $(VENV)/.ready
 	$(BIN)/python -m tests.e2e.clients $(ONLY)
 
-# Make sample_captures/ again, with a real mitmproxy on the simulator's scenarios, and what README shows of them.
+# Make sample_captures/ again, with a real mitmproxy on the simulator's scenarios, and what README and reports say of them.
 samples: $(VENV)/.ready
 	$(BIN)/python sample_captures/make.py
 	$(BIN)/python -m tests.test_readme
+	$(BIN)/python -m tests.export.html.expected
 
 # Damaged files, frames and filters through the real commands. The seed is printed; with it the run is the same again:
 # make fuzz SECONDS=600 SEED=7 ONLY="har capture". One mutant again: python -m tests.fuzz --kind har --seed 7 --number 12

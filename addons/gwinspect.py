@@ -370,7 +370,7 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lost, self._lost_at = 0, ""
+        self._lost: dict[int | None, dict[str, Any]] = {}
         self._looked = time.monotonic()
         flags = ("O_APPEND", "O_CREAT", "O_RDWR", "O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK", "O_BINARY")
         if path.is_symlink():
@@ -402,25 +402,46 @@ class _File:
         self._torn = os.read(self._fd, 1) not in (b"", b"\n")
 
     def put(self, record: dict[str, Any]) -> None:
-        records = [record]
-        if self._lost:
-            records.insert(0, {"kind": "gap", "at": self._lost_at, "until": _time(), "records": self._lost})
         # In ASCII, so that no control character in it can harm a terminal.
-        lines = b"".join(json.dumps(each, separators=(",", ":")).encode() + b"\n" for each in records)
+        said = [*self._gaps(), record]
+        lines = b"".join(json.dumps(each, separators=(",", ":")).encode() + b"\n" for each in said)
         lines = b"\n" + lines if self._torn else lines
         try:
             self._torn = os.write(self._fd, lines) < len(lines)
             failure = "no room for a whole record" if self._torn else None
         except OSError as error:
             failure = error.strerror
-        if failure and not self._lost:
-            self._lost_at = _time()
-            log.error(
-                "gwinspect: %s cannot be written (%s); traffic continues unrecorded until it can", self._path, failure
-            )
-        elif self._lost and not failure:
-            log.log(ALERT, "gwinspect: %s can be written again; %d records are missing", self._path, self._lost)
-        self._lost = self._lost + 1 if failure else 0
+        if failure:
+            if not self._lost:
+                log.error(
+                    "gwinspect: %s cannot be written (%s); traffic continues unrecorded until it can",
+                    self._path,
+                    failure,
+                )
+            self._lose(record)
+        elif self._lost:
+            count = sum(each["sent"] + each["received"] for each in self._lost.values())
+            log.log(ALERT, "gwinspect: %s can be written again; %d records are missing", self._path, count)
+            self._lost.clear()
+
+    def _lose(self, record: dict[str, Any]) -> None:
+        """Count a record that is not in the file: messages by connection, all others together."""
+        number = record["connection"] if record["kind"] == "message" else None
+        lost = self._lost.setdefault(number, {"since": _time(), "sent": 0, "received": 0})
+        lost["until"] = _time()
+        lost["sent" if record.get("direction") == "send" else "received"] += 1
+
+    def _gaps(self) -> list[dict[str, Any]]:
+        gaps = []
+        for number, lost in self._lost.items():
+            gap = {"kind": "gap", "at": _time(), **lost, "reason": "disk"}
+            if number is None:
+                count = lost["sent"] + lost["received"]
+                gap = {"kind": "gap", "at": lost["since"], "until": lost["until"], "records": count}
+            else:
+                gap["connection"] = number
+            gaps.append(gap)
+        return gaps
 
     def is_gone(self) -> bool:
         """Say whether the file was deleted or replaced. Looks once a second."""

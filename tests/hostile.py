@@ -21,6 +21,7 @@ from inspector.analysis.stats import Survey
 from inspector.analysis.voice import VoiceReader
 from inspector.export.chosen import Chosen
 from inspector.export.file import FORMATS
+from inspector.export.html.page import page
 from inspector.model import ABSENT, Closed, Event, Kind, Mark, Payload, Plane
 from inspector.protocol.registry import Registry, default
 from inspector.query.grammar import parse
@@ -46,6 +47,7 @@ from inspector.store.reader import Reader
 from inspector.store.writer import Writer
 from inspector.wire.decoder import read_payload
 from tests.conversation import HELLO, Conversation, identify, ready
+from tests.export.html.reading import Read
 
 ROOT = Path(__file__).parents[1]
 REGISTRY = default()
@@ -265,6 +267,7 @@ def follow(path: Path, happenings: list[Any], registry: Registry = REGISTRY) -> 
         assert all(each.fault == "" for each in shown)
         _write(shown, rows)
         with closing(Recording(path, registry, reveal=reveal)) as recording:
+            assert Read(b"".join(page(recording, [path.name]))).unbalanced == []
             for write in FORMATS.values():
                 assert b"".join(write(Chosen(recording, [event.n for event in events])))
         for event in events:

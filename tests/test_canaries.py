@@ -16,6 +16,7 @@ import pytest
 from mitmproxy.io import FlowWriter
 
 from inspector.export.file import export
+from inspector.export.html.page import page
 from inspector.model import Closed, Control, Frame, Opened
 from inspector.protocol.registry import default
 from inspector.proxy.contentviews.lookup import Transcripts
@@ -34,6 +35,7 @@ from inspector.tui.app import GwinspectApp
 from tests.canaries import Detector, canaries, recorded, streamed
 from tests.cli.conftest import Run, run  # noqa: F401
 from tests.conversation import Conversation
+from tests.export.html.reading import Read
 from tests.proxy.flows import flow_of
 
 SENT, RECEIVED, STREAMED = (canaries(seed) for seed in ("sent", "received", "streamed"))
@@ -151,6 +153,23 @@ def test_no_canary_is_in_an_export(capture: Path, tmp_path: Path, form: str) -> 
     assert count > 100
     assert DETECTOR.leaks((tmp_path / "out").read_bytes()) == []
     recording.close()
+
+
+def test_no_canary_is_in_a_report(capture: Path) -> None:
+    recording = Recording(capture, default())
+    read = Read(b"".join(page(recording, [capture.name])))
+    recording.close()
+    assert len(read.rows) > 100
+    assert len(read.payloads) > 100
+    assert DETECTOR.leaks(read.data) == []
+    assert DETECTOR.leaks(read.text.encode()) == []
+
+
+def test_a_report_shows_secrets_once_they_are_asked_for(kept: Path) -> None:
+    recording = Recording(kept, default(), reveal=True)
+    read = Read(b"".join(page(recording, [kept.name])))
+    recording.close()
+    assert len(DETECTOR.leaks(read.text.encode())) > 20
 
 
 def test_no_canary_is_in_what_is_said_of_a_row(capture: Path) -> None:

@@ -1,12 +1,18 @@
 """The pages of docs/ say what is true."""
 
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
+
+from inspector.export.html import embedded
 from inspector.importers import cdp
 from inspector.importers.frames import FramesFile, records
 from inspector.importers.frames import file as frames
-from inspector.model import Mark, Plane
+from inspector.model import Closed, Frame, Knows, Mark, Opened, Plane
 
 DOCS = Path(__file__).parents[1] / "docs"
 FRAMES = (DOCS / "frames.md").read_text("utf-8")
@@ -29,7 +35,8 @@ def test_every_kind_and_key_of_frames_is_on_the_page() -> None:
     assert {"open", "pong", "end"} <= set(kinds)
     assert {"url", "direction", "forwarded", "until"} <= set(keys)
     marks = [str(mark.name).lower() for mark in Mark if mark]
-    missing = [name for name in (*kinds, *keys, *marks, *Plane) if not re.search(rf"`{name}\b", FRAMES)]
+    knows = [str(each.name).lower() for each in Knows]
+    missing = [name for name in (*kinds, *keys, *marks, *knows, *Plane) if not re.search(rf"`{name}\b", FRAMES)]
     assert missing == []
 
 
@@ -44,3 +51,48 @@ def test_the_script_listens_to_every_event_that_is_read_and_the_page_says_what_f
     assert {f"Network.webSocket{name}" for name in re.findall(r"'(\w+)'", listed[1])} == set(cdp._STEPS)
     rows = "".join(re.findall(r"^\| (`webSocket.*?) \|", BROWSERS, re.MULTILINE))
     assert {f"Network.{name}" for name in re.findall(r"`(\w+)`", rows)} == set(cdp._STEPS)
+
+
+# By the language of their block: the name of its file, and what runs it.
+_WRITERS = {
+    "python": ("writer.py", [sys.executable]),
+    "js": ("writer.mjs", ["node"]),
+    "go": ("writer.go", ["go", "run"]),
+}
+
+
+@pytest.mark.parametrize("language", _WRITERS)
+def test_the_writers_of_the_page_write_frames(language: str, tmp_path: Path) -> None:
+    name, command = _WRITERS[language]
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    code = re.search(rf"^```{language}\n(.*?)^```$", FRAMES, re.MULTILINE | re.DOTALL)
+    assert code is not None
+    (tmp_path / name).write_text(code[1], "utf-8")
+    path = tmp_path / "bot.frames.jsonl"
+    with path.open("wb") as out:
+        subprocess.run([*command, name], cwd=tmp_path, stdout=out, check=True, timeout=200)
+    source = FramesFile(path)
+    opened, hello, heartbeat, closed = source
+    assert isinstance(opened, Opened)
+    assert isinstance(hello, Frame)
+    assert isinstance(heartbeat, Frame)
+    assert isinstance(closed, Closed)
+    assert (hello.from_client, hello.is_text, hello.data[:9]) == (False, True, b'{"op":10,')
+    assert (heartbeat.from_client, heartbeat.is_text, heartbeat.data) == (True, False, b'{"op":1,"d":null}')
+    assert (closed.code, closed.by, source.notes, source.ended) == (1000, "client", [], True)
+    assert opened.at_ns <= hello.at_ns <= closed.at_ns
+
+
+def test_the_page_on_reports_names_the_limits_that_hold() -> None:
+    page = (DOCS / "report.md").read_text("utf-8")
+    assert f"more than {embedded.MOST_ROWS:,} rows" in page
+    assert f"the first {embedded.FIRST:,}" in page
+    assert f"more than {embedded.MOST_BODY // 1000} kB" in page
+    assert f"megabytes, {embedded.PAYLOAD_BYTES // 1_000_000} by default" in page
+
+
+def test_every_link_and_picture_of_a_page_is_there() -> None:
+    for path in DOCS.glob("*.md"):
+        links = re.findall(r"\]\(([^)#:]+)\)", path.read_text("utf-8"))
+        assert [link for link in links if not (DOCS / link).exists()] == [], path.name

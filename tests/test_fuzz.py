@@ -2,10 +2,13 @@
 
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from inspector.errors import CaptureError
+from inspector.importers.formats import IMPORTERS, open_source
 from tests.fuzz import misdeeds
 from tests.fuzz.acceptance import faults_of
 from tests.fuzz.hunt import Found, hunt, lines_of
@@ -29,6 +32,21 @@ def test_a_mutant_is_the_same_each_time(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_mutant_has_steps(kind: str) -> None:
     assert all(ByDice((kind,), 1).make(number).steps for number in range(10))
+
+
+def test_every_importer_has_a_kind(tmp_path: Path) -> None:
+    """Of each format some mutants at least are known for what they are."""
+    found = set()
+    for kind in KINDS:
+        for number in range(12):
+            for name, data in ByDice((kind,), 1).make(number).files.items():
+                path = tmp_path / kind / str(number) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+                for place in (path, path.parent):
+                    with suppress(CaptureError):
+                        found.add(type(open_source(place)))
+    assert [importer.__name__ for importer in IMPORTERS if importer not in found] == []
 
 
 def test_workers_that_share_the_numbers_get_all_kinds() -> None:
@@ -108,7 +126,7 @@ def test_only_documented_outcomes_are_accepted(outcome: Outcome, what: list[str]
     assert [fault.what for fault in faults_of(SHOW, outcome)] == what
 
 
-@pytest.mark.parametrize("kind", ["capture", "flow"])
+@pytest.mark.parametrize("kind", ["capture", "flow", "folder"])
 def test_one_mutant_can_be_had_again_with_its_files(tmp_path: Path, kind: str) -> None:
     root = Path(misdeeds.__file__).parents[2]
     command = [sys.executable, "-m", "tests.fuzz", "--kind", kind, "--seed", "7", "--number", "3"]
@@ -116,5 +134,6 @@ def test_one_mutant_can_be_had_again_with_its_files(tmp_path: Path, kind: str) -
         command, cwd=tmp_path, env={"PYTHONPATH": str(root), "PATH": ""}, capture_output=True, text=True
     )
     assert "1 mutant" in run.stdout, run.stderr
-    saved = {path.name: path.read_bytes() for path in (tmp_path / "fuzz-found" / f"{kind}-7-3").iterdir()}
+    place = tmp_path / "fuzz-found" / f"{kind}-7-3"
+    saved = {str(path.relative_to(place)): path.read_bytes() for path in place.rglob("*") if path.is_file()}
     assert saved == ByDice((kind,), 7).make(3).files

@@ -128,7 +128,7 @@ def flows(happenings: Happenings, path: Path) -> None:
 
 def frames(happenings: Happenings, path: Path) -> None:
     header = {"format": "gwinspect-frames", "version": 1}
-    records = [record for each in happenings if (record := record_of(each)) is not None]
+    records = list(map(record_of, happenings))
     path.write_text("".join(json.dumps(each) + "\n" for each in [header, *records]), "utf-8")
 
 

@@ -33,6 +33,14 @@ MOST_BEATS = 10_000
 # Heartbeats without an ACK that are remembered as such.
 MOST_UNACKED = 1_000
 
+LIVE = {
+    *("ready", "resumed", "session described", "under way", "login confirmed", "authorized", "authenticated"),
+    *("address found", "media"),
+}
+"""Phases in which a connection does what it is for."""
+ENDING = {"reconnect asked", "invalid session", "declined"}
+"""Those in which it is about to end. All others lead to one of `LIVE`."""
+
 _IDENTIFIES = {("gateway", 2), ("voice", 0)}
 _RESUMES = {("gateway", 6), ("voice", 7)}
 

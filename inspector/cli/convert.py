@@ -7,7 +7,7 @@ import click
 from inspector.cli.ending import tidy_up
 from inspector.cli.output import note
 from inspector.cli.progress import progress_bar
-from inspector.cli.reading import check_hints, hint_options
+from inspector.cli.reading import check_hints, gathered, hint_options, named
 from inspector.cli.stdin import with_stdin
 from inspector.errors import CaptureError
 from inspector.importers.hints import Hints
@@ -31,15 +31,16 @@ def convert(
 ) -> None:
     """Make a capture from frames, mitmproxy flows, HARs, DevTools events, packet captures or other captures.
 
-    Several files become one capture, ordered by time, each with its own connections. - is a file on stdin.
+    Several files become one capture, ordered by time, each with its own connections. A folder means the recordings
+    in it. - is a file on stdin.
     """
     tidy_up()
-    paths = with_stdin(captures)
+    paths = with_stdin(gathered(captures))
     check_hints(paths, hints)
     inputs = [Input(path, hints) for path in paths]
     if output.exists() and not force:
         raise CaptureError(f"{output} exists; --force replaces it")
-    with Lock(output), progress_bar(f"reading {', '.join(each.path.name for each in inputs)}") as report:
+    with Lock(output), progress_bar(f"reading {named(paths)}") as report:
         made = merge(inputs, output, default(), made_by="gwinspect convert", keep_secrets=keep_secrets, report=report)
     for text in made.notes:
         note(text)

@@ -13,7 +13,7 @@ from inspector.analysis import baseline
 from inspector.analysis.diagnosis import Diagnosis
 from inspector.analysis.diagnosis import diagnose as look_into
 from inspector.cli.output import ascii_only, flush, note, paints, put, say
-from inspector.cli.reading import as_capture, concurrency_option, import_options
+from inspector.cli.reading import as_capture, concurrency_option, gathered, import_options
 from inspector.cli.stdin import STDIN
 from inspector.cli.streams import ReaderGone
 from inspector.diagnose.ids import close_of
@@ -98,9 +98,11 @@ def diagnose(
     to do. `gwinspect explain RULE` says more, `explain rules` lists all rules. RULE may contain * and ?.
     Several recordings are read together, ordered by time, so that sessions are followed from one to the next.
     Exits with 1 if there is a case that --fail-on asks for, and with 2 if a file could not be read, so a bot's test run
-    can end with this command. CAPTURE is a file as `gwinspect show` reads it, or - for one on stdin.
+    can end with this command. CAPTURE is a file as `gwinspect show` reads it, a folder of such files, or - for one on
+    stdin.
     """
     known: baseline.Accepted = {} if accepted is None else baseline.read(accepted)
+    captures = gathered(captures)
     groups = [(capture,) for capture in captures] if separate else [captures]
     found: list[Diagnosis] = []
     beside: list[str] = []

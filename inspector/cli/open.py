@@ -1,6 +1,7 @@
 """``gwinspect open``: the timeline on recordings of any format."""
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +13,7 @@ from inspector.cli.filtering import search_for
 from inspector.cli.follow import followed
 from inspector.cli.output import note, on_screen
 from inspector.cli.progress import looking_at, progress_bar
-from inspector.cli.reading import check_hints, concurrency_option, import_options
+from inspector.cli.reading import check_hints, concurrency_option, gathered, import_options
 from inspector.cli.stdin import STDIN, keys_from_terminal, with_stdin
 from inspector.errors import UsageError
 from inspector.importers.hints import Hints
@@ -46,7 +47,7 @@ def open(  # noqa: A001
     with WebSocket messages, a browser's DevTools events or a packet capture (.pcap, .pcapng; see --keys), recognised by
     content, not by name; - reads from stdin. Formats other than .gwcap are imported once into a private cache (see
     `gwinspect cache`), and shown during the import; frames that still grow are shown live with --follow. Several
-    captures become one timeline, ordered by time.
+    captures become one timeline, ordered by time; a folder or a pattern ('logs/*.mitm') means the recordings in it.
     """
     tidy_up()
     search_for(where)
@@ -55,7 +56,10 @@ def open(  # noqa: A001
     piped = keys_from_terminal() if STDIN in captures else 0
     if not on_screen():
         raise UsageError("`gwinspect open` needs a terminal; `gwinspect show` prints rows anywhere")
-    title = ", ".join("stdin" if each == STDIN else each.name for each in captures)
+    # Folders keep the name by which they are opened, whatever is in them.
+    together = _together([each if each == STDIN else each.absolute() for each in captures])
+    title = ", ".join("stdin" if each == STDIN else each.absolute().name for each in captures)
+    captures = gathered(captures)
     late: list[str] = []
     notes_for: Path | None = captures[0]
     running, is_import = None, False
@@ -66,7 +70,7 @@ def open(  # noqa: A001
             raise UsageError("--follow takes one capture")
         # What is told while the screen is open would be written over it.
         path = followed(captures[0], hints, tell=late.append, piped=piped)
-    elif len(captures) == 1 and captures[0] != STDIN and is_capture(captures[0]) and max_concurrency is None:
+    elif len(captures) == 1 and _is_capture(captures[0]) and max_concurrency is None:
         path = captures[0]
         following = _grows(path)
     else:
@@ -82,7 +86,7 @@ def open(  # noqa: A001
             found = context.with_resource(watched(paths, registry, hints, passing=passing, report=report))
         path, running = found.path, found.running
         is_import = True
-        notes_for = _together(captures)
+        notes_for = together
     if STDIN in captures:
         # There is no file next to which marks and notes could be; the import is found again by what is in it.
         notes_for = path
@@ -97,6 +101,10 @@ def open(  # noqa: A001
         note(text)
 
 
+def _is_capture(path: Path) -> bool:
+    return path != STDIN and not path.is_dir() and is_capture(path)
+
+
 def _grows(path: Path) -> bool:
     """Say whether no one has finished a capture: it is being recorded, or its recorder was killed."""
     reader = Reader(path)
@@ -105,7 +113,7 @@ def _grows(path: Path) -> bool:
     return not finished
 
 
-def _together(paths: tuple[Path, ...]) -> Path:
+def _together(paths: Sequence[Path]) -> Path:
     """Return a name next to the first file that is the same whenever these files are opened together."""
     name = "+".join(path.name for path in paths)
     if len(name) > _LONGEST_NAME:

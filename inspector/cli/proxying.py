@@ -406,6 +406,8 @@ def _conclude(capture: Path) -> None:
         note(
             f"{counted(len(found), 'case')}: {listed([*names, *more])}; gwinspect diagnose {shlex.quote(str(capture))}"
         )
+        scrubbed = capture.with_name(f"{capture.stem}-scrubbed.gwcap")
+        note(f"to share it: gwinspect scrub {shlex.quote(str(capture))} -o {shlex.quote(str(scrubbed))}")
 
 
 def _checked(options: Sequence[str]) -> Sequence[str]:

@@ -9,12 +9,16 @@ from typing import Any
 import click
 
 from inspector.cli.ending import tidy_up
+from inspector.cli.output import note
 from inspector.cli.progress import looking_at, progress_bar
-from inspector.cli.stdin import with_stdin
+from inspector.cli.stdin import STDIN, with_stdin
 from inspector.errors import UsageError
 from inspector.importers.hints import NO_HINTS, Hints
 from inspector.protocol.registry import default
 from inspector.store.file import is_capture, passing_file
+
+# Files that a line names.
+_NAMED = 5
 
 Decorated = Callable[..., Any]
 
@@ -64,6 +68,28 @@ def _has_packets(path: Path) -> bool:
         return True
 
 
+def named(paths: Sequence[Path]) -> str:
+    """Return the names of files for a line of a screen: the first, and how many more."""
+    names = [path.name for path in paths]
+    return ", ".join(names if len(names) <= _NAMED else [*names[:_NAMED], f"{len(names) - _NAMED} more"])
+
+
+def gathered(captures: Sequence[Path]) -> tuple[Path, ...]:
+    """Return the recordings that the names stand for, which may be folders and patterns; say what is left out.
+
+    Raises CaptureError.
+    """
+    # Most are files. Anything else is for those that know the formats, which take a while to import.
+    if all(path == STDIN or (path.exists() and not path.is_dir()) for path in captures):
+        return tuple(captures)
+    from inspector.importers.gathering import gather
+
+    found = gather(captures)
+    for text in found.notes:
+        note(text)
+    return found.paths
+
+
 concurrency_option = click.option(
     "--max-concurrency",
     type=click.IntRange(min=1),
@@ -86,9 +112,10 @@ def as_capture(
     comes through a pipe, and where it has secrets that are usually masked (`keep_secrets`). With `max_concurrency`
     captures are read again, too. Raises CaptureError, UsageError, EnvironmentProblem.
     """
+    captures = gathered(captures)
     paths = with_stdin(captures)
     check_hints(paths, hints)
-    if len(paths) == 1 and is_capture(paths[0]) and max_concurrency is None:
+    if len(paths) == 1 and not paths[0].is_dir() and is_capture(paths[0]) and max_concurrency is None:
         return paths[0]
     registry = default().allowing(max_concurrency)
     tidy_up()
@@ -96,12 +123,11 @@ def as_capture(
     from inspector.importers.cache import MADE_BY, Place, imported
     from inspector.importers.merge import Input, merge
 
-    names = ", ".join(path.name for path in paths)
     place = None
     if not no_cache and not keep_secrets and paths == tuple(captures):
-        with progress_bar(looking_at(names)) as report:
+        with progress_bar(looking_at(named(paths))) as report:
             place = Place(paths, registry, hints, report=report)
-    with progress_bar(f"importing {names}") as report:
+    with progress_bar(f"importing {named(paths)}") as report:
         if place is not None:
             return imported(place, report=report)
         inputs = [Input(path, hints) for path in paths]

@@ -11,7 +11,7 @@ from inspector.analysis.stats import Survey
 from inspector.cli.filtering import search_for
 from inspector.cli.output import ascii_only, flush, note, paints, put, say
 from inspector.cli.progress import progress_bar
-from inspector.cli.reading import as_capture, import_options
+from inspector.cli.reading import as_capture, gathered, import_options
 from inspector.cli.stdin import STDIN
 from inspector.importers.hints import Hints
 from inspector.protocol.registry import default
@@ -63,12 +63,12 @@ def stats(
     Traffic by connection, direction, opcode and event, with sizes, rates and compression; round trips of heartbeats;
     voice media; findings by rule. CAPTURE is a .gwcap, frames (.frames.jsonl), a mitmproxy flow file, a HAR with
     WebSocket messages, a browser's DevTools events or a packet capture (.pcap, .pcapng; see --keys), recognised by
-    content, not by name; - is stdin. Each is counted on its own. Formats other than .gwcap are imported once into a
-    private cache (see `gwinspect cache`).
+    content, not by name; - is stdin; a folder means the recordings in it. Each is counted on its own. Formats other
+    than .gwcap are imported once into a private cache (see `gwinspect cache`).
     """
     search = search_for(where)
     width = min(shutil.get_terminal_size((100, 40)).columns, _WIDEST) if sys.stdout.isatty() else 100
-    for number, path in enumerate(captures):
+    for number, path in enumerate(gathered(captures)):
         name = "stdin" if path == STDIN else str(path)
         with closing(Reader(as_capture([path], hints, no_cache=no_cache))) as reader:
             with progress_bar(path.name) if reader.last() >= _LONG else nullcontext(_ignore_progress) as progress:

@@ -1,16 +1,16 @@
-"""Writes the file: private, never over another, and taken away again where it could not be written whole.
+"""Writes the file: private, never over another unasked, and not there at all where it could not be written whole.
 
-There is no `gwcap` among the formats: a compressed stream cannot be cut, so a capture of some of its frames could not
-be decoded.
+There is no `gwcap` among the formats of rows: a compressed stream cannot be cut, so a capture of some of its frames
+could not be decoded.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from inspector.errors import CaptureError, UsageError
-from inspector.export import csv, jsonl, text
+from inspector.export import csv, jsonl, markdown, text
 from inspector.export.chosen import Chosen, Progress
 from inspector.report.recording import Recording
 
@@ -18,8 +18,9 @@ FORMATS: dict[str, Callable[[Chosen], Iterator[bytes]]] = {
     "jsonl": jsonl.write,
     "text": text.write,
     "csv": csv.write,
+    "md": markdown.write,
 }
-"""By name, which is the suffix of the file too."""
+"""By the suffix of the file."""
 
 
 def export(
@@ -34,18 +35,34 @@ def export(
     if write is None:
         raise UsageError(f"there is no format {form!r}; there are {', '.join(FORMATS)}")
     chosen = Chosen(recording, numbers, progress)
-    handle = _create(target)
+    write_new(target, write(chosen))
+    return chosen.count
+
+
+def write_new(target: Path, parts: Iterable[bytes], *, replace: bool = False) -> int:
+    """Write a new file for its owner's eyes only, and return how many bytes it has.
+
+    With `replace` one that exists is replaced once all is written. What `parts` raises ends it; no part of a file stays
+    behind. Raises CaptureError where `target` exists or cannot be written.
+    """
+    if replace and target.exists() and not target.is_file():
+        raise CaptureError(f"{target} is not a file; not overwriting it, choose another name")
+    place = target.with_name(f".{target.name}.{os.getpid()}") if replace else target
+    handle = _create(place)
+    count = 0
     try:
         with os.fdopen(handle, "wb") as file:
-            for data in write(chosen):
-                file.write(data)
+            for data in parts:
+                count += file.write(data)
+        if replace:
+            place.replace(target)
     except BaseException as error:
         with suppress(OSError):
-            target.unlink()
+            place.unlink()
         if isinstance(error, OSError):
             raise CaptureError(f"{target} cannot be written: {error.strerror or error}") from error
         raise
-    return chosen.count
+    return count
 
 
 def _create(target: Path) -> int:

@@ -10,6 +10,7 @@ from inspector.importers.har import HarFile
 from inspector.importers.hints import NO_HINTS, Hints
 from inspector.importers.mitm import FlowFile
 from inspector.importers.pcap import PacketCapture
+from inspector.importers.plugins import made, recognizing
 from inspector.importers.source import Source
 
 IMPORTERS: tuple[type[Source], ...] = (FramesFile, FlowFile, CdpFile, HarFile, PacketCapture)
@@ -26,25 +27,46 @@ def open_source(path: Path, hints: Hints = NO_HINTS) -> Source:
         CaptureError: if there is no such file, or it cannot be read.
     """
     try:
-        if path.is_dir():
-            for importer in IMPORTERS:
-                if importer.recognizes_folder(path):
-                    return importer(path, hints)
-            raise CaptureError(f"{path} is a folder; give a file in it")
-        if path.exists() and not path.is_file():
+        if path.exists() and not path.is_file() and not path.is_dir():
             raise CaptureError(f"{path} is not a regular file; save its output to a file and give that")
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-        for importer in IMPORTERS:
-            if importer.recognizes(head):
-                return importer(path, hints)
+        head = b"" if path.is_dir() else _head(path)
+        problems: list[str] = []
+        importer = _importer_of(path, head, problems)
+        if importer is not None:
+            return made(importer, path, hints)
     except FileNotFoundError as error:
         raise CaptureError(f"{path} does not exist") from error
     except PermissionError as error:
         raise CaptureError(f"permission denied: {path}") from error
     except (OSError, ValueError) as error:
         raise CaptureError(f"{path} could not be opened: {error}") from error
-    raise NotACapture(
+    if path.is_dir():
+        raise CaptureError(f"{path} is a folder; give a file in it")
+    unknown = NotACapture(
         f"{path} is {describe(head)}; gwinspect reads its own captures (.gwcap), frames (.frames.jsonl), "
         "flow files of mitmproxy, HAR files with WebSocket messages, DevTools events and packet captures (pcap, pcapng)"
     )
+    unknown.shown = "\n".join(problems)
+    raise unknown
+
+
+def is_recording(path: Path, problems: list[str]) -> bool:
+    """Say whether a file, or a folder as a whole, is in a format that is read, our own captures not among them.
+
+    What is wrong with importers that were asked is added to `problems`. Raises OSError.
+    """
+    return _importer_of(path, b"" if path.is_dir() else _head(path), problems) is not None
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEAD_BYTES)
+
+
+def _importer_of(path: Path, head: bytes, problems: list[str]) -> type[Source] | None:
+    is_folder = path.is_dir()
+    for importer in IMPORTERS:
+        if importer.recognizes_folder(path) if is_folder else importer.recognizes(head):
+            return importer
+    found = recognizing(path, head, is_folder, problems)
+    return None if found is None else found.importer

@@ -17,6 +17,7 @@ from inspector.garbage import without_collector
 from inspector.importers.formats import open_source
 from inspector.importers.hints import NO_HINTS, Hints
 from inspector.importers.order import OrderedTracks, Track
+from inspector.importers.plugins import guarded, name_of
 from inspector.importers.source import Source
 from inspector.leaving import tidily
 from inspector.model import Frame, Happening, Opened, StartLimit
@@ -51,11 +52,12 @@ class Input:
         # The folder that one is in has a name, too.
         path = path if path.name else path.resolve()
         self.path = path
-        self._reader = Reader(path) if is_capture(path) else None
+        self._reader = Reader(path) if not path.is_dir() and is_capture(path) else None
         self._foreign = None if self._reader else open_source(path, hints)
         self._bytes = path.stat().st_size
         self._done = (0, 1)
         self._said = self._reader.notes() if self._reader is not None else []
+        self._recordings = self._reader.recordings() if self._reader is not None else []
 
     def files(self) -> Iterable[Path]:
         """Return the files that make it what it is; they need not exist."""
@@ -63,6 +65,11 @@ class Input:
             return self._foreign.files()
         # The newest rows of a capture that is being written are not in the file itself yet.
         return (self.path, self.path.with_name(self.path.name + "-wal"))
+
+    @property
+    def plugin(self) -> str:
+        """What the importer of a third party that reads it is called; empty where that is one of ours."""
+        return "" if self._foreign is None else name_of(self._foreign)
 
     @property
     def notes(self) -> list[str]:
@@ -73,6 +80,11 @@ class Input:
         """Have `beat` called now and then while the file is looked through before anything is given of it."""
         if self._foreign is not None:
             self._foreign.beat = beat
+
+    @property
+    def recordings(self) -> list[str]:
+        """Names of the recordings that are in it, by `Opened.recording`; none where all of it is one."""
+        return self._foreign.recordings if self._foreign is not None else self._recordings
 
     @property
     def advice(self) -> str:
@@ -90,7 +102,7 @@ class Input:
     def happenings(self) -> Iterator[Happening]:
         """Yield all there is, in the order of time as far as the file allows."""
         if self._foreign is not None:
-            yield from self._foreign
+            yield from guarded(self._foreign)
         elif self._reader is not None:
             with explained(self.path):
                 total = self._reader.db.execute("select count(*) from frame").fetchone()[0]
@@ -152,7 +164,8 @@ def fill(
     `followed`: somebody looks at it meanwhile, and sees rows as they come.
     """
     names = ", ".join(each.path.name for each in inputs)
-    timeline = OrderedTracks([Track(0, read) for read in _apart(inputs)])
+    recordings = _Recordings(inputs)
+    timeline = recordings.timeline
     events = happenings = 0
 
     def tell() -> None:
@@ -167,14 +180,14 @@ def fill(
         )
         try:
             with without_collector():
-                for batch in _batches(timeline):
+                for batch in _batches(recordings.apart()):
                     events += len(writer.write(batch))
                     happenings += len(batch)
                     tell()
             notes = [note for each in inputs for note in each.notes] + timeline.notes()
             if not timeline.places:
                 raise _nothing(inputs, notes)
-            writer.take_over(_about(inputs, timeline, notes), ())
+            writer.take_over(_about(inputs, notes) | recordings.about(), ())
             events += len(writer.finish())
         except BaseException:
             writer.abandon()
@@ -187,16 +200,46 @@ def fill(
     return Merged(events, len(timeline.places), tuple(notes))
 
 
-def _apart(inputs: Sequence[Input]) -> list[Callable[[], Iterator[Happening]]]:
-    """Return what reads each of the files; of several, it says of all that may begin a recording which file it is."""
-    if len(inputs) == 1:
-        return [inputs[0].happenings]
-    return [partial(_of_file, place, each) for place, each in enumerate(inputs)]
+class _Recordings:
+    """Which recordings there are: one a file, or those that a file says it was made of."""
 
+    def __init__(self, inputs: Sequence[Input]) -> None:
+        self._inputs = inputs
+        self._numbers: dict[tuple[int, int], int] = {}
+        """By the place of the file, and the number in it."""
+        self._of_connection: list[int] = []
+        self.timeline = OrderedTracks([Track(0, partial(self._read, place)) for place, _ in enumerate(inputs)])
+        """All of them, in the order of time."""
 
-def _of_file(place: int, source: Input) -> Iterator[Happening]:
-    for each in source.happenings():
-        yield replace(each, recording=place) if isinstance(each, Opened | StartLimit) else each
+    def apart(self) -> Iterator[Happening]:
+        """Yield what there is, with the number of its recording on all that may begin one."""
+        places = self.timeline.places
+        for each in self.timeline:
+            if len(places) > len(self._of_connection):
+                self._of_connection.append(each.recording if isinstance(each, Opened) else self._numbered(places[-1]))
+            yield each
+
+    def _read(self, place: int) -> Iterator[Happening]:
+        for each in self._inputs[place].happenings():
+            if isinstance(each, Opened | StartLimit):
+                number = self._numbered(place, each.recording)
+                if number != each.recording:
+                    each = replace(each, recording=number)
+            yield each
+
+    def _numbered(self, place: int, recording: int = 0) -> int:
+        return self._numbers.setdefault((place, recording), len(self._numbers))
+
+    def about(self) -> dict[str, str]:
+        """Return what the capture is to say of them, for `Reader.files`."""
+        if len(self._numbers) < 2 and len(self._inputs) < 2:
+            return {}
+        return {"files": json.dumps(list(map(self._name, self._numbers))), "file_of": json.dumps(self._of_connection)}
+
+    def _name(self, key: tuple[int, int]) -> str:
+        place, recording = key
+        own = self._inputs[place].recordings
+        return own[recording] if recording < len(own) else self._inputs[place].path.name
 
 
 def _batches(happenings: Iterable[Happening]) -> Iterator[list[Happening]]:
@@ -222,14 +265,10 @@ def _nothing(inputs: Sequence[Input], notes: Sequence[str]) -> CaptureError:
     return error
 
 
-def _about(inputs: Sequence[Input], timeline: OrderedTracks, notes: Sequence[str]) -> dict[str, str]:
-    """Return what the capture is to say of its making, for `Reader.notes` and `Reader.files`."""
+def _about(inputs: Sequence[Input], notes: Sequence[str]) -> dict[str, str]:
+    """Return what the capture is to say of its making, for `Reader.notes`."""
     # The folder is no one's business to whom the capture is given.
     said = list(notes)
     for each in inputs:
         said = [note.replace(str(each.path), each.path.name) for note in said]
-    about = {"notes": json.dumps(said)} if said else {}
-    if len(inputs) > 1:
-        about["files"] = json.dumps([each.path.name for each in inputs])
-        about["file_of"] = json.dumps(timeline.places)
-    return about
+    return {"notes": json.dumps(said)} if said else {}

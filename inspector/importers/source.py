@@ -54,6 +54,8 @@ class Source(ABC):
         """Sentences for a person, about what was left out and why. Complete once the iteration has ended."""
         self.beat: Callable[[], object] = lambda: None
         """Is called now and then while the file is looked through before anything is given of it."""
+        self.recordings: list[str] = []
+        """Names of the recordings that are in it, by `Opened.recording`; none where all of it is one."""
         self._hosts = hints.hosts
         self._key_files = hints.keys
         self._read = 0
@@ -106,6 +108,7 @@ class Source(ABC):
 
     def _begin(self) -> None:
         self.notes.clear()
+        self.recordings.clear()
         self._read = 0
         self._steps = 0
         self._connections = 0

@@ -255,7 +255,7 @@ def _upgrade(opened: Opened) -> str:
 
 
 def _unknown(opened: Opened) -> Iterator[str]:
-    return (said for knows, said in _UNKNOWN.items() if knows not in opened.knows)
+    return (said for knows, said in NOT_RECORDED.items() if knows not in opened.knows)
 
 
 def _host(opened: Opened) -> str:
@@ -389,7 +389,7 @@ _TOLD = (
 )
 _FORBIDDEN = "A close frame had this code. WebSocket allows 1000 to 1003, 1007 to 1014 and 3000 to 4999 there."
 _BY_SIDE = ("By the client", "By the server")
-_UNKNOWN = {
+NOT_RECORDED = {
     Knows.END: "how it ended",
     Knows.CLOSER: "who closed it",
     Knows.TIMES: "when its messages passed",

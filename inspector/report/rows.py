@@ -11,10 +11,12 @@ from inspector.model import Event
 from inspector.session.redact import mask_text
 from inspector.session.state import Connection
 from inspector.store.reader import Reader, explained
-from inspector.words import counted, duration, iso
+from inspector.words import counted, duration, iso, listed
 
 # Settings of the clock that are told, and notes of an import, with their characters.
 MOST_STEPS = 10
+# Kinds that a scrubbed capture says it kept.
+MOST_KEPT = 20
 MOST_NOTES, _LONGEST_NOTE = 50, 2000
 
 
@@ -88,6 +90,11 @@ def _notes_of(path: Path, meta: Mapping[str, str]) -> Iterator[str]:
         yield (
             f"{counted(missing, 'message is/messages are')} missing from this recording; "
             f"`gwinspect show {shlex.quote(str(path))} --where 'kind == gap'` says where"
+        )
+    if "scrubbed" in meta:
+        kept = json.loads(meta["scrubbed"])["kept"]
+        yield "this capture is scrubbed: names, texts and ids in it are invented" + (
+            f", but for {listed([str(kind) for kind in kept[:MOST_KEPT]])}" if kept else ""
         )
     if lost := meta.get("lost"):
         ended = json.loads(lost)

@@ -199,7 +199,7 @@ class _Writer:
                 _Column("host", [inert(each.host) or "-" for each in shown], left=True, least=12),
                 _Column("v", [_maybe(each.version) for each in shown]),
                 _Column("lasted", [duration(each.lasted_ns) for each in shown]),
-                _Column("end", [_end(each) for each in shown], left=True, least=11),
+                _Column("end", [end_words(each) for each in shown], left=True, least=11),
                 *_encryption(shown),
                 *_findings(shown),
             ],
@@ -212,7 +212,7 @@ class _Writer:
             "Traffic by connection",
             [
                 _number([each.id for each in shown]),
-                _Column("speaks", [_dialect(each) for each in shown], left=True, least=16),
+                _Column("speaks", [dialect_words(each) for each in shown], left=True, least=16),
                 _Column("sent", [f"{each.sent.messages:,}" for each in shown]),
                 _Column("wire", [size(each.sent.wire_bytes) for each in shown]),
                 _Column("received", [f"{each.received.messages:,}" for each in shown]),
@@ -235,7 +235,7 @@ class _Writer:
             [
                 _Column("", [self._way(each.from_client) for each in shown], left=True, codes=codes),
                 _Column("op", [str(each.op) if isinstance(each.op, int) else "" for each in shown]),
-                _Column("name", [_called(each) for each in shown], left=True, least=22),
+                _Column("name", [called(each) for each in shown], left=True, least=22),
                 _Column("count", [f"{each.count:,}" for each in shown]),
                 _Column("share", [percent(each.count, total) for each in shown]),
                 _Bars([each.count for each in shown], codes=codes),
@@ -484,12 +484,14 @@ def _media_of(media: MediaStats) -> str:
     return inert(" ".join(filter(None, (media.media, media.codec)))) or "-"
 
 
-def _dialect(connection: ConnectionStats) -> str:
+def dialect_words(connection: ConnectionStats) -> str:
+    """Return how a connection speaks: ``json zlib-stream``."""
     compression = connection.compression if connection.compression not in (None, "none") else None
     return inert(" ".join(filter(None, (connection.encoding, compression)))) or "-"
 
 
-def _end(connection: ConnectionStats) -> str:
+def end_words(connection: ConnectionStats) -> str:
+    """Return how a connection ended, what matters most first: ``4004 server: Authentication failed``."""
     if connection.refusal is not None:
         return f"refused: {inert(connection.refusal)}"
     closed = connection.closed
@@ -516,6 +518,6 @@ def _findings(connections: Sequence[ConnectionStats]) -> Iterator[_Column]:
             yield _Column(_HEADS[severity], texts, codes=[SEVERITY_COLOURS[severity]] * len(texts))
 
 
-def _called(name: NameStats) -> str:
+def called(name: NameStats) -> str:
     """Return what a line is called; those next to the main gateway say where they belong, as in the plots."""
     return inert(name.name if name.plane is Plane.GATEWAY else f"{name.plane.value}: {name.name}")

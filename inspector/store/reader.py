@@ -262,13 +262,20 @@ class Reader:
 
     def files(self) -> dict[int, str]:
         """Return the name of the file that each connection came from, where the capture was made of several."""
-        meta = self.meta()
+        names = self.recordings()
         try:
-            names = json.loads(meta.get("files", "[]"))
-            return {number: str(names[place]) for number, place in enumerate(_places(meta), 1)}
-        except (ValueError, TypeError, LookupError, RecursionError):
+            return {number: names[place] for number, place in enumerate(_places(self.meta()), 1)}
+        except LookupError:
             # Anybody may have written it.
             return {}
+
+    def recordings(self) -> list[str]:
+        """Return the names of the files that the capture was made of, by `Opened.recording`, where it was several."""
+        try:
+            found = json.loads(self.meta().get("files", "[]"))
+        except (ValueError, RecursionError):
+            return []
+        return list(map(str, found)) if isinstance(found, list) else []
 
     def changed(self) -> bool:
         """Return whether anything was written since the last call (the first call always says so); takes 2 us."""

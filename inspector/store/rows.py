@@ -120,6 +120,9 @@ META, NAME, CHUNK, TAIL = (
     shape(table, ", ".join(_TYPES[table])) for table in ("meta", "name", "payload_chunk", "payload_tail")
 )
 
+MOST_MISSING = 2**40
+"""Messages that a gap may speak of in one direction, so that a capture has room for any sum of them."""
+
 _MESSAGE, _OPEN, _CLOSE, _PING, _PONG, _GAP = range(6)
 # A gap: when its first and its last message passed, how many the client sent, how many the server. Its reason follows.
 _MISSING = struct.Struct(">4Q")
@@ -289,6 +292,7 @@ def happening_of(row: SqlRow, connection: Connection) -> Numbered:
     if kind == _GAP:
         known = len(raw) >= _MISSING.size
         since_ns, until_ns, sent, received = _MISSING.unpack_from(raw) if known else (at, at, 0, 0)
+        sent, received = min(sent, MOST_MISSING), min(received, MOST_MISSING)
         return Gap(number, at, since_ns, until_ns, sent, received, raw[_MISSING.size :].decode(errors="replace"))
     return Control(number, at, bool(from_client), "ping" if kind == _PING else "pong", raw or b"")
 

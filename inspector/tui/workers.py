@@ -24,12 +24,16 @@ from inspector.protocol.registry import Registry
 from inspector.query.search import Search, Step
 from inspector.query.tree import Filter
 from inspector.report.recording import Recording
+from inspector.scrub.making import scrub
 from inspector.store.reader import Reader
 
 # Looks a second at how the recording is doing, and seconds over which its rate is shown.
 BEATS, SECONDS = 4, 20
 # Seconds between two pieces of a scan that are shown.
 PACE = 0.1
+
+SCRUBBED = ".gwcap"
+"""Ending of the file to which a scrubbed capture of the whole recording is written, not rows."""
 
 Post = Callable[[Message], object]
 Cancelled = Callable[[], bool]
@@ -225,11 +229,14 @@ def _rates(counts: Sequence[tuple[float, int]]) -> tuple[float, tuple[int, ...]]
 def write_rows(
     path: Path, registry: Registry, numbers: Sequence[int], target: Path, *, reveal: bool, post: Post
 ) -> None:
-    """Export rows, and say how that went."""
+    """Export rows, or a scrubbed capture of all there are, and say how that went."""
     try:
         recording = Recording(path, registry, reveal=reveal)
         try:
-            count = export(recording, numbers, target, target.suffix.removeprefix("."))
+            if target.suffix == SCRUBBED:
+                count = scrub(path, target, registry).events
+            else:
+                count = export(recording, numbers, target, target.suffix.removeprefix("."))
         finally:
             recording.close()
     except GwinspectError as error:

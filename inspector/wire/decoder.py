@@ -125,6 +125,11 @@ class Decoder:
         is_own = self.compression in _STREAMS and not (frame.is_text or frame.from_client)
         return is_own and frame.marks is Mark.NONE and self.plane is Plane.GATEWAY
 
+    @property
+    def is_between_payloads(self) -> bool:
+        """Whether no payload has arrived in part."""
+        return not (self._held or self._held_wire)
+
     def read_alone(self, frame: Frame) -> Payload | Undecoded | None:
         """Read a message that shares no state with others; None for one of the server's compressed stream.
 

@@ -22,7 +22,8 @@ from wsproto.frame_protocol import Opcode
 
 from inspector.importers.formats import open_source
 from inspector.importers.frames import FramesFile
-from inspector.model import Closed, Control, Frame, Happening, Mark, Opened, Plane, StartLimit, Undecoded
+from inspector.importers.frames.writing import record_of
+from inspector.model import Closed, Control, Frame, Gap, Happening, Mark, Opened, Plane, StartLimit, Undecoded
 from inspector.protocol.hosts import plane_of
 from inspector.protocol.registry import default
 from inspector.proxy.mitmdump import addon_path
@@ -129,6 +130,22 @@ def test_a_conversation_is_recorded(stand: Stand) -> None:
     assert isinstance(closed, Closed)
     assert (closed.code, closed.reason, closed.by) == (4004, "Authentication failed.", "server")
     assert stand.frames.read_bytes().isascii()
+
+
+def test_records_are_those_that_gwinspect_itself_writes(stand: Stand) -> None:
+    connection = stand.open()
+    stand.say(connection, HELLO)
+    stand.say(connection, b"\x83t\x00\x00\x00\x00", from_client=True, text=False)
+    stand.say(connection, b'{"op":2,"d":{"token":"%b"}}' % TOKEN.encode(), from_client=True)
+    stand.say(connection, b"no JSON", from_client=True)
+    stand.say(connection, b"{}", injected=True)
+    stand.close(connection, 1006)
+    happenings = stand.recorded()
+    said = [record for record in stand.records() if record.get("kind") not in (None, "end")]
+    # What is left out says the same as what is written out.
+    plain = {"plane": "gateway", "is_text": False}
+    for record, happening in zip(said, happenings, strict=True):
+        assert plain | record == plain | record_of(happening)
 
 
 def test_times_are_those_of_mitmproxy_to_the_microsecond(stand: Stand) -> None:
@@ -492,8 +509,26 @@ def test_a_full_disk_is_said_once_and_what_is_missing_is_counted(
     assert "can be written again; 4 records are missing" in caplog.text
     stand.recorder.done()
     source = open_source(stand.frames)
-    assert [each.data for each in source if isinstance(each, Frame)] == [b'{"op":11}']
-    assert any(note.startswith("4 records are missing from ") for note in source.notes)
+    _, gap, frame, _ = source
+    assert isinstance(gap, Gap)
+    assert isinstance(frame, Frame)
+    assert (gap.sent, gap.received, gap.reason, frame.data) == (0, 4, "disk", b'{"op":11}')
+    assert gap.since_ns <= gap.until_ns <= gap.at_ns <= frame.at_ns + 10**9
+    # What there was room for.
+    assert [note.partition(" was skipped")[0] for note in source.notes] == ["line 3 of bot.frames.jsonl"]
+
+
+def test_records_that_are_no_messages_are_missing_together(stand: Stand) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (stand.frames.stat().st_size, hard))
+    try:
+        stand.close(stand.open(), 1000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    stand.recorder.done()
+    source = open_source(stand.frames)
+    assert list(source) == []
+    assert source.notes[0].startswith("2 records are missing from ")
 
 
 def test_a_file_that_was_deleted_is_made_again_from_what_mitmproxy_has(

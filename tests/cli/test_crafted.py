@@ -10,7 +10,7 @@ import pytest
 from tests.store.crafted import BOMBS, RECIPES, craft_cell, damaged
 from tests.store.crafted import run as run_sql
 
-COMMANDS = ("show", "stats", "diagnose", "sql", "reindex", "convert")
+COMMANDS = ("show", "stats", "diagnose", "report", "sql", "reindex", "convert")
 CELLS = [
     ("event", "wire_bytes", "text"),
     ("event", "id", "largest"),
@@ -32,7 +32,11 @@ def outcomes(run, capture: Path) -> dict[str, int]:
     before = capture.read_bytes()
     codes = {}
     for command in COMMANDS:
-        more = {"sql": ["select * from event", "--timeout", "20"], "convert": ["-o", capture.with_name("out.gwcap")]}
+        more = {
+            "sql": ["select * from event", "--timeout", "20"],
+            "convert": ["-o", capture.with_name("out.gwcap")],
+            "report": ["-o", capture.with_name("out.html")],
+        }
         capture.write_bytes(before)
         result = run(command, capture, *more.get(command, []))
         codes[command] = result.code

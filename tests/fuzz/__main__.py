@@ -47,6 +47,7 @@ def _one(source: ByDice, number: int) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     mutant = source.make(number)
     for name, data in mutant.files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
     print(f"{folder}: {', '.join(mutant.files) or 'no files'}", *map(ascii, map(str, mutant.steps)), sep="\n  ")
     found = hunt(source, count=1, first=number, seconds=sys.maxsize, workers=1)

@@ -59,7 +59,7 @@ def faults_of(step: Step, outcome: Outcome) -> Iterator[Fault]:
         except UnicodeDecodeError as error:
             yield Fault("not UTF-8", f"{name}: {stream}", repr(data[max(0, error.start - 60) : error.start + 60]))
             continue
-        if found := _ACTIVE.search(text):
+        if found := _ACTIVE.search(text.replace("\r\n", "\n") if "csv" in step.arguments else text):
             around = text[max(0, found.start() - 80) : found.end() + 40]
             yield Fault("raw characters", f"{name}: {stream}", ascii(around))
         if found := _BUG.search(text) or (_OF_PYTHON.search(text) if stream == "stderr" else None):
@@ -93,8 +93,9 @@ def left_behind(step: Step, before: Mapping[str, bytes], places: Places) -> Iter
     """Yield what a step left or changed that it should not have. `before`: the files by name."""
     name = f"gwinspect {step.arguments[0]}" if isinstance(step, Command) else str(step)
     makes, changes = (step.makes, step.changes) if isinstance(step, Command) else ((), ())
-    for path in sorted(places.files.iterdir()):
-        if path.name not in before and path.name not in makes:
+    for path in sorted(places.files.rglob("*")):
+        known = str(path.relative_to(places.files))
+        if known not in before and known not in makes and not path.is_dir():
             yield Fault("file left", f"{name}: {_shape(path.name)}", f"{path.name}, {path.stat().st_size:,} bytes")
         if path.stat().st_mode & 0o077:
             yield Fault("open to others", f"{name}: {_shape(path.name)}", f"mode {path.stat().st_mode & 0o777:o}")

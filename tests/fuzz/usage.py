@@ -40,6 +40,11 @@ def steps_for(name: str, dice: Random, capture: bytes | None = None) -> list[Ste
     return steps
 
 
+def commands_for(name: str, dice: Random) -> list[Step]:
+    """Return what is done with a name that commands alone take: a folder, a pattern."""
+    return _converting(name, dice) if dice.random() < 0.1 else [Command(_reading(dice, name))]
+
+
 def all_uses(name: str, data: bytes, dice: Random) -> list[Step]:
     """Return every way to use a file once."""
     found: list[Step] = [
@@ -53,6 +58,7 @@ def all_uses(name: str, data: bytes, dice: Random) -> list[Step]:
             ("--limit", "3"),
         )
     ]
+    found += [Command(("export", name, "--to", form)) for form in ("frames", "csv")]
     found += [Command(("stats", name, "--format", form)) for form in ("text", "jsonl")]
     found += [Command(("diagnose", name, "--format", form)) for form in ("text", "jsonl", "junit")]
     screen: Call = read_by_screens(name, dice)
@@ -62,7 +68,7 @@ def all_uses(name: str, data: bytes, dice: Random) -> list[Step]:
 
 def _reading(dice: Random, name: str) -> tuple[str, ...]:
     where = ("--where", filter_of(dice)) if dice.random() < 0.3 else ()
-    match dice.randrange(9):
+    match dice.randrange(10):
         case 0 | 1:
             return ("show", name, *where)
         case 2:
@@ -77,6 +83,9 @@ def _reading(dice: Random, name: str) -> tuple[str, ...]:
                 "--limit",
                 str(dice.randrange(9)),
             )
+        case 9:
+            form = dice.choice(("frames", "frames", "csv", "jsonl", "text"))
+            return ("export", name, "--to", form, *(("--reveal",) if dice.random() < 0.5 else ()))
         case 5 | 6:
             order = ("--by", "bytes") if dice.random() < 0.2 else ()
             return ("stats", name, "--format", dice.choice(("text", "jsonl")), *order, *where)

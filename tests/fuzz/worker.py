@@ -160,6 +160,8 @@ class _Bench:
             folder.mkdir()
         os.chdir(self._files)
         for name, data in mutant.files.items():
+            for above in reversed(Path(name).parents[:-1]):
+                above.mkdir(mode=0o700, exist_ok=True)
             Path(name).write_bytes(data)
             Path(name).chmod(0o600)
 

@@ -1,6 +1,7 @@
 """Happenings, written as other programs write them."""
 
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,12 +11,12 @@ from mitmproxy.udp import UDPFlow, UDPMessage
 from mitmproxy.websocket import WebSocketData, WebSocketMessage
 from wsproto.frame_protocol import Opcode
 
-from inspector.model import Closed, Control, Frame, Happening, Mark, Opened, Plane
+from inspector.importers.frames import writing
+from inspector.model import Closed, Control, Frame, Gap, Happening, Mark, Opened, Plane
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # When the clock of a browser began to run, in seconds since the epoch.
 _BOOTED = 1_769_800_000
-_MARKS = {mark: str(mark.name).lower() for mark in Mark if mark}
 
 
 def _base64(data: bytes) -> str:
@@ -31,40 +32,15 @@ def _moment(at_ns: int) -> str:
         return "9999-12-31T23:59:59Z"
 
 
-def record_of(happening: Happening) -> dict[str, Any] | None:
-    """Return the record of a frames file; None for what has none."""
-    common = {"connection": happening.connection, "at": _moment(happening.at_ns)}
-    match happening:
-        case Opened():
-            more = {"plane": happening.plane.value, "url": happening.url, "client": happening.client}
-            more |= {
-                "status": happening.status,
-                "headers": dict(happening.headers),
-                "joined_late": happening.joined_late,
-            }
-            refusal = {"refusal": happening.refusal} if happening.refusal is not None else {}
-            return {"kind": "open", **common, **more, **refusal}
-        case Frame():
-            direction = "send" if happening.from_client else "receive"
-            marks = (
-                {"marks": [name for mark, name in _MARKS.items() if mark & happening.marks]} if happening.marks else {}
-            )
-            return {"kind": "message", **common, "direction": direction, **_said(happening), **marks}
-        case Control():
-            direction = "send" if happening.from_client else "receive"
-            return {"kind": happening.name, **common, "direction": direction, "bytes": _base64(happening.data)}
-        case Closed():
-            return {"kind": "close", **common, "code": happening.code, "reason": happening.reason, "by": happening.by}
-    return None
+def record_of(happening: Happening) -> dict[str, Any]:
+    """Return the record of a frames file, also at a time that none can have."""
+    if isinstance(happening, Gap):
+        happening = replace(happening, since_ns=_possible(happening.since_ns), until_ns=_possible(happening.until_ns))
+    return writing.record_of(replace(happening, at_ns=_possible(happening.at_ns)))
 
 
-def _said(frame: Frame) -> dict[str, Any]:
-    if frame.is_text:
-        try:
-            return {"text": frame.data.decode()}
-        except UnicodeDecodeError:
-            return {"bytes": _base64(frame.data), "is_text": True}
-    return {"bytes": _base64(frame.data)}
+def _possible(at_ns: int) -> int:
+    return min(max(at_ns, 0), 2**63 - 1)
 
 
 def har_of(happenings: list[Happening], creator: str) -> dict[str, Any]:

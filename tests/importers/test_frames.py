@@ -17,7 +17,7 @@ from inspector.importers.frames import FramesFile, records
 from inspector.importers.frames.file import Amended
 from inspector.importers.frames.records import Lines
 from inspector.importers.hints import Hints
-from inspector.model import Closed, Control, Frame, Happening, Mark, Opened, Plane, StartLimit
+from inspector.model import Closed, Control, Frame, Gap, Happening, Mark, Opened, Plane, StartLimit
 from tests.conversation import DIALECTS, HELLO, NOON, Conversation, usual
 
 HEADER = {"format": "gwinspect-frames", "version": 1, "tool": "invented", "created_at": "2026-01-31T12:00:00Z"}
@@ -159,6 +159,20 @@ def test_line_by_line_what_became_of_a_message_comes_behind_it(tmp_path: Path) -
     amend = {"kind": "amend", "connection": 1, "at": AT, "message": 1, "marks": ["dropped"]}
     told = [each for line in (HEADER, OPEN, SAID, amend) for each in source.receive(json.dumps(line).encode())]
     assert told[-1] == Amended(1, Mark.DROPPED, None)
+
+
+def test_messages_that_are_missing_have_numbers_too(tmp_path: Path) -> None:
+    gap = {"kind": "gap", "connection": 1, "at": AT, "sent": 1, "received": 2, "reason": "disk"}
+    amend = {"kind": "amend", "connection": 1, "at": AT, "message": 4, "marks": ["dropped"]}
+    happenings, notes = read(file_of(tmp_path, HEADER, OPEN, gap, SAID, amend))
+    assert isinstance(happenings[2], Frame)
+    assert (happenings[2].marks, notes) == (Mark.DROPPED, [])
+
+
+def test_a_capture_has_room_for_as_many_missing_messages_as_a_file_claims(tmp_path: Path) -> None:
+    gap = {"kind": "gap", "connection": 1, "at": AT, "sent": 2**63, "received": 2**63 - 1, "reason": "disk"}
+    found, _ = read(file_of(tmp_path, HEADER, OPEN, gap, gap))
+    assert sum(each.missing for each in found if isinstance(each, Gap)) < 2**63
 
 
 def test_unknown_kinds_and_keys_are_skipped_with_a_note(tmp_path: Path) -> None:

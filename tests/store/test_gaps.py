@@ -1,6 +1,9 @@
 """A gap is stored like anything else that happens, and read from there."""
 
 import json
+import sqlite3
+import struct
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -44,6 +47,14 @@ def test_a_gap_comes_back_as_it_was(capture: Path) -> None:
     )
     assert reader.meta()["missing"] == "2"
     reader.close()
+
+
+def test_a_capture_that_claims_too_many_is_decoded_again(capture: Path) -> None:
+    with sqlite3.connect(capture) as db:
+        db.execute("update frame set raw = ? where kind = 5", (struct.pack(">4Q", NOON, NOON, 2**64 - 1, 2**64 - 1),))
+    reindex(capture, default())
+    with closing(Reader(capture)) as reader:
+        assert int(reader.meta()["missing"]) < 2**63
 
 
 def test_it_is_the_same_after_a_reindex(capture: Path) -> None:

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from inspector.report.voice_words import short_user
 from inspector.tui.app import GwinspectApp
 from inspector.tui.look import ASCII, UNICODE
 from inspector.tui.screens.main import MainScreen
 from inspector.tui.screens.voice import VoiceScreen
-from inspector.tui.widgets.voice.dave_track import DaveTrack, short_user
+from inspector.tui.widgets.voice.dave_track import DaveTrack
 from inspector.tui.widgets.voice.transition_table import TransitionTable
 from inspector.tui.widgets.voice.waterfall import Waterfall
 from tests.conversation import Conversation

@@ -5,7 +5,7 @@ a file and one that grows (`inspector.importers.frames.growing`).
 """
 
 import re
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,9 +15,10 @@ from inspector.importers.frames import records
 from inspector.importers.frames.records import MAX_LINE, Lines, Record
 from inspector.importers.source import Source, clean
 from inspector.importers.startlimit import limit_in
-from inspector.model import Closed, Control, Frame, Happening, Mark, Numbered, Opened, Plane
+from inspector.model import Closed, Control, Frame, Gap, Happening, Mark, Numbered, Opened, Plane
 from inspector.protocol.hosts import plane_of, shape_of
 from inspector.session.redact import is_digest
+from inspector.store.rows import MOST_MISSING
 
 VERSION = 1
 """The version of the format that is read."""
@@ -26,10 +27,20 @@ VERSION = 1
 _CHUNK = 1024 * 1024
 # Notes of one kind that are given; what comes after is counted.
 _NOTES = 5
+# The same of those that are in the file itself, and characters of one.
+_OWN_NOTES, _LONGEST_NOTE = 100, 1000
+# Names of recordings that are taken from a header.
+_MOST_FILES = 10_000
+# Characters of the reason of a gap.
+_LONGEST_REASON = 60
+# Connections that have ended of which more may be said: the other end did not know of the close yet.
+_MOST_LEFT = 1000
 
 # What a file begins with: the header, or where its beginning is missing (``tail -f``), a record.
 _HEADER = re.compile(rb'\s*\{[^\n]{0,2000}?"format"\s*:\s*"gwinspect-frames"')
-_RECORD = re.compile(rb'\s*\{(?=[^\n]*?"connection"\s*:)[^\n]*?"kind"\s*:\s*"(?:open|message|ping|pong|amend|close)"')
+_RECORD = re.compile(
+    rb'\s*\{(?=[^\n]*?"connection"\s*:)[^\n]*?"kind"\s*:\s*"(?:open|message|ping|pong|amend|close|gap)"'
+)
 _BOM = b"\xef\xbb\xbf"
 
 # What is said of lines of which there are too many to name each.
@@ -89,9 +100,13 @@ class FramesFile(Source):
         self.last_ns = 0
         """The newest time that was read."""
         self._talks: dict[int | str, _Talk] = {}
+        self._left: OrderedDict[int | str, _Talk] = OrderedDict()
+        """Those that have ended, the newest."""
         self._run = 0
         self._line = 0
         self._opens = 0
+        self._own_notes = 0
+        self._first_recording = 0
         self._told: Counter[str] = Counter()
         self._unknown: Counter[str] = Counter()
         self._amendments: dict[Place, tuple[Mark, bytes | None]] = {}
@@ -197,9 +212,13 @@ class FramesFile(Source):
                 limit = limit_in(record, token if is_digest(token) else None, self._at(record))
                 if limit is None:
                     raise ValueError("it is not what GET /gateway/bot answers")
-                return [limit]
+                return [replace(limit, recording=self._recording_of(record))]
             case "gap":
-                self._gap(record)
+                return list(self._gap(record))
+            case "note":
+                self._own_notes += 1
+                if self._own_notes <= _OWN_NOTES:
+                    self.notes.append(records.text(record, "text")[:_LONGEST_NOTE] or "a note without a text")
             case "end":
                 pass
             case str():
@@ -220,11 +239,14 @@ class FramesFile(Source):
             )
         yield from self.finish()
         self._talks.clear()
+        self._left.clear()
         self._run += 1
         self.ended = False
-        hosts = record.get("hosts")
-        named = [host for host in hosts if isinstance(host, str)] if isinstance(hosts, list) else []
-        self._hosts = tuple(dict.fromkeys((*self._hosts, *named)))
+        self._hosts = tuple(dict.fromkeys((*self._hosts, *records.texts(record, "hosts"))))
+        files = records.texts(record, "files")[: _MOST_FILES - len(self.recordings)]
+        if files or self.recordings:
+            self._first_recording = len(self.recordings)
+            self.recordings += files or [self.path.name]
 
     def _open(self, record: Record) -> Iterator[Numbered]:
         key, plane = records.key_of(record), records.plane_in(record)
@@ -239,7 +261,10 @@ class FramesFile(Source):
             refusal=clean(refusal) if isinstance(refusal, str) else None,
             headers=records.headers_of(record),
             joined_late=record.get("joined_late") is True,
+            knows=records.knows_of(record),
+            recording=self._recording_of(record),
         )
+        self._left.pop(key, None)
         before = self._talks.pop(key, None)
         if before is not None:
             yield from self._decide(before, final=True)
@@ -251,6 +276,10 @@ class FramesFile(Source):
             yield from self._decide(talk, final=opened.refusal is not None)
         if opened.refusal is None:
             self._talks[key] = talk
+
+    def _recording_of(self, record: Record) -> int:
+        """Return which of the recordings that are in the file a connection is from."""
+        return self._first_recording + min(records.number(record, "recording"), _MOST_FILES)
 
     def _message(self, record: Record) -> Iterator[Numbered]:
         is_text, data = records.data_of(record)
@@ -265,7 +294,7 @@ class FramesFile(Source):
 
     def _amend(self, record: Record) -> Iterator[Amended]:
         key, number = records.key_of(record), _message_of(record)
-        talk = self._talks.get(key)
+        talk = self._talks.get(key) or self._left.get(key)
         foreseen = (self._run, key, number) in self._amendments
         if talk is None or talk.refused or (foreseen and number <= talk.messages):
             return
@@ -287,18 +316,33 @@ class FramesFile(Source):
         talk = self._talk(record)
         yield from self._say(talk, closed)
         yield from self._decide(talk, final=True)
-        del self._talks[records.key_of(record)]
+        key = records.key_of(record)
+        self._talks.pop(key, None)
+        self._left[key] = talk
+        if len(self._left) > _MOST_LEFT:
+            self._left.popitem(last=False)
 
-    def _gap(self, record: Record) -> None:
-        count, until, why = record.get("records"), records.text(record, "until"), records.text(record, "reason")
+    def _gap(self, record: Record) -> Iterator[Happening]:
+        if "connection" in record:
+            at = self._at(record)
+            since, until = (records.at_ns(record, name) for name in ("since", "until"))
+            sent, received = (min(records.number(record, name), MOST_MISSING) for name in ("sent", "received"))
+            reason = records.text(record, "reason")[:_LONGEST_REASON]
+            gap = Gap(0, at, at if since is None else since, at if until is None else until, sent, received, reason)
+            talk = self._talk(record)
+            # Those that are missing have numbers, too.
+            talk.messages += gap.missing
+            yield from self._say(talk, gap)
+            return
+        count, end, why = record.get("records"), records.text(record, "until"), records.text(record, "reason")
         what = f"{count:,} records are" if type(count) is int else "something is"
-        span = f"from {records.text(record, 'at')}" + (f" to {until}" if until else "")
+        span = f"from {records.text(record, 'at')}" + (f" to {end}" if end else "")
         self._note("gap", f"{what} missing {span}: {why or 'the file could not be written'}")
 
     def _talk(self, record: Record) -> _Talk:
         """Return the connection of a record. One whose opening is missing is taken for a main gateway's."""
         key = records.key_of(record)
-        talk = self._talks.get(key)
+        talk = self._talks.get(key) or self._left.get(key)
         if talk is None:
             self._note(
                 "late", f"line {self._line:,}: the opening of connection {key} is missing; it is read from here on"
@@ -309,7 +353,7 @@ class FramesFile(Source):
             talk.held.append(self._accept(talk))
         return talk
 
-    def _say(self, talk: _Talk, what: Frame | Control | Closed) -> Iterator[Numbered]:
+    def _say(self, talk: _Talk, what: Frame | Control | Closed | Gap) -> Iterator[Numbered]:
         """Yield what happened on a connection, or hold it until it is known whether that is a gateway."""
         if talk.refused:
             return

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from inspector.importers.source import clean, kept_headers
-from inspector.model import Mark, Plane, Side, Undecoded
+from inspector.model import REACHED_AT, Knows, Mark, Plane, Side, Undecoded
 from inspector.session.redact import mask_reason
 from inspector.wire.decoder import withheld
 
@@ -22,14 +22,20 @@ MAX_LINE = 96 * 1024 * 1024
 
 Record = Mapping[str, Any]
 
-_LAST_NS = 2**63 - 1
+# The largest number that a capture can hold.
+_LARGEST = 2**63 - 1
 # RFC 3339: the day, the second, its fraction, the offset.
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _PLANES = {plane.value: plane for plane in Plane}
-_MARKS = {str(mark.name).lower(): mark for mark in Mark if mark}
+MARKS = {str(mark.name).lower(): mark for mark in Mark if mark}
+"""By the names that they have in a file."""
+KNOWS = {str(knows.name).lower(): knows for knows in Knows}
+"""The same of what a source can know."""
 _SIDES: dict[str, Side] = {"client": "client", "server": "server", "proxy": "proxy"}
 _DIRECTIONS = {"send": True, "receive": False}
 _RESPONSE = "response-"
+# Characters of the address at which a client reached its proxy.
+_LONGEST_ADDRESS = 1000
 
 
 class Lines:
@@ -132,8 +138,25 @@ def marks_of(record: Record) -> Mark:
     marks = record.get("marks")
     mark = Mark.NONE
     for name in marks if isinstance(marks, list) else ():
-        mark |= _MARKS.get(name, Mark.NONE) if isinstance(name, str) else Mark.NONE
+        mark |= MARKS.get(name, Mark.NONE) if isinstance(name, str) else Mark.NONE
     return mark
+
+
+def knows_of(record: Record) -> Knows:
+    """Return what a record says that its source can know of the connection; all of it where it does not say."""
+    names = record.get("knows")
+    if not isinstance(names, list):
+        return Knows.ALL
+    knows = Knows.NOTHING
+    for name in names:
+        knows |= KNOWS.get(name, Knows.NOTHING) if isinstance(name, str) else Knows.NOTHING
+    return knows
+
+
+def number(record: Record, key: str) -> int:
+    """Return a number that is not negative, 0 where there is none."""
+    value = record.get(key)
+    return min(value, _LARGEST) if type(value) is int and value >= 0 else 0
 
 
 def plane_in(record: Record) -> Plane | None:
@@ -152,7 +175,9 @@ def headers_of(record: Record) -> dict[str, str]:
     items = headers.items() if isinstance(headers, dict) else ()
     pairs = [(name, value) for name, value in items if isinstance(value, str)]
     response = [(name[len(_RESPONSE) :], value) for name, value in pairs if name.lower().startswith(_RESPONSE)]
-    return kept_headers(pairs, response)
+    return kept_headers(pairs, response) | {
+        name: clean(value[:_LONGEST_ADDRESS]) for name, value in pairs if name == REACHED_AT
+    }
 
 
 def text(record: Record, key: str) -> str:
@@ -161,9 +186,15 @@ def text(record: Record, key: str) -> str:
     return clean(value) if isinstance(value, str) else ""
 
 
-def at_ns(record: Record) -> int | None:
-    """Return the time of a record in nanoseconds since the epoch; None where it has none that a capture can hold."""
-    value = record.get("at")
+def texts(record: Record, key: str) -> list[str]:
+    """Return the texts of a list, none where there is no list."""
+    values = record.get(key)
+    return [clean(value) for value in values if isinstance(value, str)] if isinstance(values, list) else []
+
+
+def at_ns(record: Record, key: str = "at") -> int | None:
+    """Return a time of a record in nanoseconds since the epoch; None where it has none that a capture can hold."""
+    value = record.get(key)
     found = _TIME.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         return None
@@ -171,7 +202,7 @@ def at_ns(record: Record) -> int | None:
     if second is None:
         return None
     at = second * 1_000_000_000 + int((found[3] or "").ljust(9, "0"))
-    return at if 0 <= at <= _LAST_NS else None
+    return at if 0 <= at <= _LARGEST else None
 
 
 @lru_cache(maxsize=64)

@@ -39,6 +39,11 @@ def is_digest(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
 
 
+def is_mask(value: str) -> bool:
+    """Return whether a value is what `mask` makes of a secret."""
+    return _IN_BYTES.fullmatch(value) is not None
+
+
 def is_shown(text: str) -> bool:
     """Return whether a text is what `shown` returns."""
     return _ON_SCREEN.fullmatch(text) is not None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from inspector.export.file import FORMATS
 from inspector.tui.tasks.task import Task
-from inspector.tui.workers import Exported, write_rows
+from inspector.tui.workers import SCRUBBED, Exported, write_rows
 from inspector.words import counted
 
 
@@ -26,7 +26,7 @@ class Exporting(Task):
             f"export {counted(len(numbers), 'row')} to",
             partial(self._export, numbers),
             value=f"{Path(title).stem or 'rows'}-{numbers[0]}-{numbers[-1]}.jsonl",
-            hint=f"a file whose name ends in {_SUFFIXES}",
+            hint=f"a file ending in {_SUFFIXES}; {SCRUBBED}: a scrubbed capture of the whole recording, to share",
         )
 
     def take(self, message: Exported) -> None:
@@ -39,8 +39,8 @@ class Exporting(Task):
 
     def _export(self, numbers: Sequence[int], text: str) -> str | None:
         target = Path(text.strip()).expanduser()
-        if target.suffix.removeprefix(".") not in FORMATS:
-            return f"The name's ending chooses the format: {_SUFFIXES}."
+        if target.suffix != SCRUBBED and target.suffix.removeprefix(".") not in FORMATS:
+            return f"The name's ending chooses the format: {_SUFFIXES}, {SCRUBBED}."
         if target.exists():
             return f"{target} exists; choose another name."
         self._screen.run_worker(

@@ -9,7 +9,17 @@ from textual import events
 from textual.binding import Binding
 from textual.message import Message
 
-from inspector.analysis.lanes import Lane, LaneGroup, LaneMoment, LaneMomentSort, Lanes, beats_between, between
+from inspector.analysis.lanes import (
+    ENDING,
+    LIVE,
+    Lane,
+    LaneGroup,
+    LaneMoment,
+    LaneMomentSort,
+    Lanes,
+    beats_between,
+    between,
+)
 from inspector.inert import inert
 from inspector.protocol.registry import Registry
 from inspector.report.cells import clip
@@ -32,13 +42,6 @@ _CODE_ROOM = 6
 _TOLD = 4
 # Ends that are no one's trouble.
 _PEACEFUL = ("", "1000", "1001")
-
-# Phases in which a connection does what it is for, and those in which it is about to end. All others lead there.
-LIVE = {
-    *("ready", "resumed", "session described", "under way", "login confirmed", "authorized", "authenticated"),
-    *("address found", "media"),
-}
-ENDING = {"reconnect asked", "invalid session", "declined"}
 
 LaneLine = Literal["title", "lane", "beats", "logins", "findings"]
 _NAMES: dict[LaneLine, str] = {"beats": "heartbeats", "logins": "identify, resume", "findings": "findings"}

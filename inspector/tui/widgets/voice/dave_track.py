@@ -16,11 +16,12 @@ from inspector.analysis.handshake import Handshake
 from inspector.analysis.voice_call import VoiceCall
 from inspector.inert import inert
 from inspector.report.cells import clip
+from inspector.report.voice_words import between, missing_word, short_user, transition_name
 from inspector.session.messages import At
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.charts.canvas import Canvas
 from inspector.tui.widgets.voice.listing import Painted, severity_mark
-from inspector.tui.widgets.voice.waterfall import ROOMY, between
+from inspector.tui.widgets.voice.waterfall import ROOMY
 from inspector.words import clock, counted
 
 # Columns of the names next to the tracks.
@@ -75,37 +76,6 @@ class TrackMark(NamedTuple):
     label: str
     text: str
     """In words, inert."""
-
-
-def short_user(user: str, more: str = "…") -> str:
-    """Return a user's id without its middle, inert: the beginning says when the account was made, the end which."""
-    text = inert(user)
-    return text if len(text) <= 12 else f"{text[:4]}{more}{text[-5:]}"
-
-
-def transition_kind(transition: TransitionView) -> str:
-    """Return what a transition is, in words."""
-    match transition.what:
-        case "downgrade":
-            return "downgrade to no encryption"
-        case "version":
-            return f"version {transition.version}" if transition.version is not None else "another epoch"
-        case "new group":
-            return "new group" if transition.version is None else f"new group, version {transition.version}"
-        case what:
-            return what
-
-
-def transition_name(transition: TransitionView) -> str:
-    """Return the same with its id, where it has one."""
-    number = "" if transition.id is None else f"transition {transition.id}: "
-    return number + transition_kind(transition)
-
-
-def missing_word(call: VoiceCall, transition: TransitionView) -> str:
-    """Return what to say of a step of a transition that has not come: it may still, of the newest of a live call."""
-    is_over = transition is not call.dave.transitions[-1] or call.handshakes[-1].closed
-    return "never" if is_over else "not yet"
 
 
 class DaveTrack(Painted):

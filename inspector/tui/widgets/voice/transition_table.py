@@ -7,12 +7,11 @@ from textual.geometry import Size
 from inspector.analysis.dave_timeline import TransitionView
 from inspector.analysis.voice_call import VoiceCall
 from inspector.report.cells import clip
+from inspector.report.voice_words import between, missing_word, short_user, transition_kind, transition_name
 from inspector.session.messages import At
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.charts.canvas import Canvas
-from inspector.tui.widgets.voice.dave_track import missing_word, short_user, transition_kind, transition_name
 from inspector.tui.widgets.voice.listing import Listing
-from inspector.tui.widgets.voice.waterfall import between
 from inspector.words import clock
 
 

@@ -8,18 +8,17 @@ from typing import ClassVar, NamedTuple
 from inspector.analysis.handshake import Handshake, HandshakeStep
 from inspector.analysis.voice_call import VoiceCall
 from inspector.inert import inert
-from inspector.model import Plane
 from inspector.protocol.registry import Registry
 from inspector.report.cells import clip
+from inspector.report.voice_words import between, socket_name, step_name
 from inspector.tui.lane_colours import lane_style
 from inspector.tui.look import Glyphs
 from inspector.tui.widgets.charts.canvas import Canvas
 from inspector.tui.widgets.voice.listing import Listing, severity_mark
-from inspector.words import clock, duration, round_trip
+from inspector.words import clock, duration
 
 # Columns of sockets, of names, and from which width on names have the larger room; of spans and of rows.
 _LANE, _NAME, _SHORT_NAME, ROOMY, _SPAN, _ROW = 9, 40, 27, 100, 9, 11
-_PREFIXES = ("DAVE Protocol ", "MLS ")
 
 
 class Signs(NamedTuple):
@@ -33,11 +32,6 @@ class Signs(NamedTuple):
 
 _UNICODE = Signs("█", "░", "·", "▏")
 _ASCII = Signs("#", "-", ".", "|")
-
-
-def between(ns: int) -> str:
-    """Return how much later something came: ``+0.4 ms``, ``+41 ms``."""
-    return f"+{round_trip(ns)}"
 
 
 class Waterfall(Listing):
@@ -93,7 +87,7 @@ class Waterfall(Listing):
             waited = duration(step.end_ns - step.start_ns)
             so_far = "it did not come" if shaken.closed else f"it has not come in the {waited} since then"
             return clock(step.start_ns), f"{self._words(step)} was due from {who}; {so_far}."
-        said = f"{self._words(step)} on {_socket(step)}, row {step.row:,}"
+        said = f"{self._words(step)} on {socket_name(step)}, row {step.row:,}"
         if step.key == "open" and shaken.refusal is not None:
             said = f"refused: {inert(shaken.refusal)}, row {step.row:,}"
         if step is not self._steps[0]:
@@ -170,7 +164,7 @@ class Waterfall(Listing):
         step = self._steps[at]
         missing = step.row is None
         style = "plain" if step.connection is None else lane_style(step.connection)
-        canvas.put(2, y, clip(_socket(step), _LANE, self.glyphs.more), style)
+        canvas.put(2, y, clip(socket_name(step), _LANE, self.glyphs.more), style)
         closes = step.key == "close"
         turn = "client" if step.from_client else "server"
         if not closes and step.key != "open":
@@ -221,28 +215,5 @@ class Waterfall(Listing):
             canvas.put(first, y, getattr(self._signs, turn) * (last - first), turn)
 
     def _words(self, step: HandshakeStep, *, short: bool = False) -> str:
-        if step.key == "close":
-            shaken = self._shown
-            if shaken is None or shaken.code is None:
-                return "close"
-            name = self._registry.close_name(Plane.VOICE, shaken.code, shaken.by)
-            return f"close {shaken.code} {name}".strip()
-        if step.key == "open":
-            return "connection" if step.row is None else "connection refused" if self._refused else "connected"
-        if step.side == "udp":
-            return f"{step.word} {'request' if step.from_client else 'answer'}"
-        if step.op is None:
-            return step.word
-        name = self._registry.name(Plane.GATEWAY if step.side == "main" else Plane.VOICE, step.op)
-        if short:
-            for prefix in _PREFIXES:
-                name = name.removeprefix(prefix)
-        return name
-
-    @property
-    def _refused(self) -> bool:
-        return self._shown is not None and self._shown.refusal is not None
-
-
-def _socket(step: HandshakeStep) -> str:
-    return step.side if step.connection is None else f"{step.side} #{step.connection}"
+        assert self._shown is not None
+        return step_name(self._shown, step, self._registry, short=short)
