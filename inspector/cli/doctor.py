@@ -12,6 +12,7 @@ from inspector.cli.proxying import DEFAULT_HOST, DEFAULT_PORT, confdir
 from inspector.cli.staging import staged
 from inspector.errors import GwinspectError
 from inspector.inert import inert
+from inspector.passive.checks import check_packets
 from inspector.proxy.checks import (
     Check,
     State,
@@ -52,6 +53,7 @@ def doctor(command: tuple[str, ...], folder: Path | None) -> None:
         *check_authority(Path(folder or confdir()).expanduser()),
         check_port(DEFAULT_HOST, DEFAULT_PORT),
         check_local_mode(),
+        check_packets(),
         *check_runtimes(),
         *(check_command(command, f"{DEFAULT_HOST}:{DEFAULT_PORT}") if command else ()),
     ]

@@ -1,6 +1,6 @@
-"""``gwinspect live``: a proxy with the addon, and the timeline of what it records.
+"""``gwinspect live``: a proxy with the addon, or a recorder of packets, and the timeline of what it records.
 
-The screen reads the capture and nothing else, so proxy and client go on if it is killed. A file next to the capture
+The screen reads the capture and nothing else, so recorder and client go on if it is killed. A file next to the capture
 (`inspector.proxy.livefile`) then leads the next `gwinspect live` to them.
 """
 
@@ -9,7 +9,6 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -27,20 +26,16 @@ from inspector.cli.proxying import (
     missing_from,
     note_unseen,
     proxy_options,
-    settings_of,
-    start_client,
     sum_up,
-    way_in,
     where_it_went,
 )
-from inspector.cli.underway import Log, Underway, advice_for
+from inspector.cli.underway import Log, Underway
+from inspector.cli.ways import Way, way_again, way_of
 from inspector.errors import UsageError
 from inspector.protocol.registry import default
 from inspector.proxy import livefile
 from inspector.proxy.launch.folder import Folder
-from inspector.proxy.launch.watch import Watch
 from inspector.proxy.livefile import Live
-from inspector.proxy.mitmdump import Proxy, Settings, stop
 from inspector.proxy.process import Found, Process, end, identify
 from inspector.report.present import Presenter
 from inspector.store.parts import Trail, recording_of
@@ -74,19 +69,25 @@ def live(
     With COMMAND, runs it with the proxy and its certificate in the environment; its output goes to a log. Quitting
     ends both, leaves a finished capture, and exits as COMMAND did. If the screen is killed they continue, and the
     same --capture returns to them. Without a terminal, prints rows until COMMAND ends, or until Ctrl-C.
+
+    With --passive, records packets instead: no proxy, no certificate, and COMMAND writes its TLS keys.
     """
     tidy_up()
     search = search_for(where)
     capture = proxy.capture or default_capture()
     found = livefile.read(capture)
-    settings = settings_of(proxy, capture, has_command=bool(command)) if found is None else _settings_of(found, capture)
+    if found is None:
+        way = way_of(proxy, capture, has_command=bool(command))
+    else:
+        _check_abandoned(found, capture)
+        way = way_again(found, capture, proxy.through)
     missed = missing_from(capture) if found is None else 0
     screen = on_screen() and not plain and output_format is None
     printout = Printout(capture, Printer(Presenter(default()), output_format or "text"), search)
-    with _recording(settings, command, found, proxy.through) as (underway, folder):
+    with _recording(way, command, found) as (underway, folder):
         trail = Trail(capture, found.recording if found is not None else "")
         trail.moved(at_once=True)
-        note(f"proxy {underway.address}, certificate {underway.ca}")
+        note(way.told())
         note(f"recording into {trail.path}; {'q' if screen else 'Ctrl-C'} ends it")
         has_crashed = False
         with until_signalled() as ending:
@@ -107,7 +108,7 @@ def live(
         folder.keep_command_log = bool(state.client and state.client > 0)
     if not screen and not has_crashed:
         printout.finish()
-    is_whole = sum_up(where_it_went(trail), "open" if screen else "show", missed=missed)
+    is_whole = sum_up(where_it_went(trail), "open" if screen else "show", missed=missed, has_notes=way.has_notes)
     code = CRASHED if has_crashed else 0
     if state.client is not None:
         known = f"exit code {state.client}" if state.client >= 0 else "an unknown exit code"
@@ -118,7 +119,7 @@ def live(
             _say(Log(folder.command_log).lines()[-_LAST_WORDS:])
         note(f"its output is in {folder.command_log}")
     if state.proxy is not None:
-        note("the proxy ended on its own; everything recorded until then is in the capture")
+        note(f"the {way.name} ended on its own; everything recorded until then is in the capture")
         if screen:
             _say(state.log[-_LAST_WORDS:])
         code = code or 1
@@ -131,66 +132,61 @@ def live(
 
 
 @contextmanager
-def _recording(
-    settings: Settings, command: Sequence[str], found: Live | None, through: str | None
-) -> Iterator[tuple[Underway, Folder]]:
+def _recording(way: Way, command: Sequence[str], found: Live | None) -> Iterator[tuple[Underway, Folder]]:
     """Start a recording, or continue the one that was found, and end it with the block: first the client."""
-    capture = settings.capture
+    capture = way.capture
     with ExitStack() as stack:
         folder = Folder(Path(found.folder) if found else None)
         stack.callback(folder.clear)
         stack.callback(livefile.remove, capture)
-        watch = Watch(settings, folder)
-        # After client and proxy have ended: only then is everything in the capture.
+        watch = way.watch(folder)
+        # After client and recorder have ended: only then is everything in the capture.
         stack.callback(watch.stop)
         proxy: Process
         if found is None:
-            proxy = started = stack.enter_context(Proxy(replace(settings, log=folder.proxy_log, hooks=folder.reports)))
-            ca = started.ca_path
+            proxy = stack.enter_context(way.recording(folder, folder.proxy_log))
         else:
-            proxy, ca = Found(found.proxy), Path(found.ca)
-            stack.callback(stop, proxy, capture)
+            proxy = Found(found.proxy)
+            stack.callback(way.stop, proxy)
         client: Process | None = None
         name = None
         if found is not None and found.client is not None and (found.client.lives() or not command):
             client, name = Found(found.client), found.command
             if command:
-                note(f"{name} still runs through it, so {Path(command[0]).name} is not started")
+                note(f"{name} is still being recorded, so {Path(command[0]).name} is not started")
         elif command:
-            client = start_client(command, settings, ca, folder, through=through, screenless=True)
+            client = way.start(command, folder, screenless=True)
             name = Path(command[0]).name
             watch.begin(client, command)
         if client is not None:
             stack.callback(end, client, CLIENT_LIMIT, group=True)
-        _write_livefile(settings, proxy, client, name, ca, folder)
+        _write_livefile(way, proxy, client, name, folder)
         underway = Underway(
-            way_in(settings),
-            ca,
+            way.address,
+            way.ca,
             proxy,
             client=client,
             command=name,
-            advice=advice_for(settings),
+            advice=way.advice(),
             watch=watch,
             log=Log(folder.proxy_log, folder.command_log),
+            name=way.name,
         )
         yield underway, folder
 
 
-def _settings_of(found: Live, capture: Path) -> Settings:
-    """Return the settings of a recording that continues. Raises UsageError where another gwinspect shows it."""
+def _check_abandoned(found: Live, capture: Path) -> None:
+    """Say that a recording continues. Raises UsageError where another gwinspect shows it."""
     if found.owner.lives():
         raise UsageError(
             f"another gwinspect (process {found.owner.pid}) is recording into {capture}; "
             f"`gwinspect open {shlex.quote(str(capture))}` shows it too"
         )
-    note(f"{capture} is still being recorded; reusing its proxy, as it was started")
-    host, _, port = found.address.rpartition(":")
-    return Settings(capture, host.strip("[]"), int(port), found.modes)
+    what = "recorder" if found.keys else "proxy"
+    note(f"{capture} is still being recorded; reusing its {what}, as it was started")
 
 
-def _write_livefile(
-    settings: Settings, proxy: Process, client: Process | None, name: str | None, ca: Path, folder: Folder
-) -> None:
+def _write_livefile(way: Way, proxy: Process, client: Process | None, name: str | None, folder: Folder) -> None:
     """Write down, for a later gwinspect, what continues here."""
     owner, identity = identify(os.getpid()), identify(proxy.pid)
     if owner is None or identity is None:
@@ -201,17 +197,17 @@ def _write_livefile(
         identity,
         going,
         name,
-        settings.address,
-        tuple(settings.modes),
-        str(ca),
+        way.address,
+        (),
+        "",
         str(folder.path),
-        tuple(settings.hosts),
-        recording_of(settings.capture),
+        tuple(way.hosts),
+        recording_of(way.capture),
     )
     try:
-        livefile.write(settings.capture, word)
+        livefile.write(way.capture, way.remembered(word))
     except OSError as error:
-        note(f"{livefile.path_of(settings.capture)} cannot be written ({error}); a killed screen cannot be restarted")
+        note(f"{livefile.path_of(way.capture)} cannot be written ({error}); a killed screen cannot be restarted")
 
 
 def _shows(show: Callable[[], None], trail: Trail) -> bool:

@@ -1,9 +1,9 @@
-"""What commands with a proxy have in common: its options, the client that runs through it, and the last word."""
+"""What commands that record have in common: their options, the client that they run, and the last word."""
 
 import os
 import shlex
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
@@ -20,11 +20,13 @@ from inspector.cli.output import note
 from inspector.cli.reading import concurrency_option
 from inspector.errors import EnvironmentProblem, UsageError
 from inspector.model import Severity
+from inspector.passive.dumper import default_interfaces, known_interfaces
+from inspector.passive.recorder import Job
 from inspector.proxy import livefile
 from inspector.proxy.launch.folder import Folder
 from inspector.proxy.launch.install import launch_environment
 from inspector.proxy.launch.proxychains import through_proxychains
-from inspector.proxy.launch.watch import Watch
+from inspector.proxy.launch.watch import Lookout
 from inspector.proxy.mitmdump import Settings, free_port, is_free
 from inspector.proxy.process import output_to
 from inspector.report.findings import named
@@ -61,7 +63,7 @@ DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8080
 
 @dataclass(frozen=True, slots=True)
 class ProxyChoice:
-    """What the options of a proxy say."""
+    """What the options of a recording say."""
 
     capture: Path | None
     listen: str | None
@@ -76,7 +78,24 @@ class ProxyChoice:
     options: tuple[str, ...]
     confdir: Path | None
     through: str | None
+    passive: bool
+    keys: tuple[Path, ...]
+    interfaces: tuple[str, ...]
+    ports: tuple[int, ...]
 
+
+# Options that make sense for one of both ways alone, with their fields.
+_OF_PROXIES = {
+    "--listen": "listen",
+    "--mode": "modes",
+    "--no-rewrite": "no_rewrite",
+    "--no-faithful-closes": "no_faithful_closes",
+    "--script": "scripts",
+    "--set": "options",
+    "--confdir": "confdir",
+    "--through": "through",
+}
+_OF_PACKETS = {"--keys": "keys", "--interface": "interfaces", "--port": "ports"}
 
 _OPTIONS = (
     click.option(
@@ -133,11 +152,38 @@ _OPTIONS = (
         type=click.Choice(["proxychains"]),
         help="Start COMMAND with proxychains4, for clients that no hook reaches (Linux)",
     ),
+    click.option(
+        "--passive",
+        is_flag=True,
+        help="Record packets instead of running a proxy, and decrypt them with the client's TLS keys",
+    ),
+    click.option(
+        "--keys",
+        multiple=True,
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="With --passive: the key log of a client that you start yourself; may be repeated",
+    ),
+    click.option(
+        "--interface",
+        "interfaces",
+        multiple=True,
+        metavar="NAME",
+        help="With --passive: network interface to record; may be repeated  [default: all]",
+    ),
+    click.option(
+        "--port",
+        "ports",
+        multiple=True,
+        type=click.IntRange(1, 65535),
+        metavar="PORT",
+        help="With --passive: another TCP port to record, in addition to HTTPS; may be repeated",
+    ),
 )
 
 
 def proxy_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of a proxy that records; it gets them as one `ProxyChoice`, named `proxy`."""
+    """Give a command the options of a recording; it gets them as one `ProxyChoice`, named `proxy`."""
 
     @wraps(command)
     def with_choice(**values: Any) -> None:
@@ -156,16 +202,12 @@ def default_capture() -> Path:
 
 def settings_of(chosen: ProxyChoice, capture: Path, *, has_command: bool = False) -> Settings:
     """Return what a proxy that records into `capture` is started with. Raises CaptureError, UsageError."""
+    if (wrong := _chosen(chosen, _OF_PACKETS)) is not None:
+        raise UsageError(f"{wrong} is for recording packets; add --passive, or leave {wrong} out")
     host, port = _listening(chosen.listen) if chosen.listen is not None else (DEFAULT_HOST, DEFAULT_PORT)
     if chosen.through is not None and not has_command:
         raise UsageError(f"--through {chosen.through} is for a COMMAND; give one after --")
-    check_target(capture)
-    if (live := livefile.read(capture)) is not None:
-        raise UsageError(
-            f"a proxy on {live.address} still records into {capture}; "
-            f"`gwinspect live --capture {shlex.quote(str(capture))}` goes back to it"
-        )
-    check_free(capture)
+    _check_capture(capture)
     options = {
         "confdir": str(chosen.confdir or confdir()),
         "gwinspect_media": "false" if chosen.no_media else "true",
@@ -188,6 +230,47 @@ def settings_of(chosen: ProxyChoice, capture: Path, *, has_command: bool = False
         settings = replace(settings, port=free_port(host))
         note(f"port {port} is taken, so the proxy listens on {settings.address}; --listen chooses another address")
     return settings
+
+
+def job_of(chosen: ProxyChoice, capture: Path, *, has_command: bool) -> Job:
+    """Return what is to be recorded of packets into `capture`. Raises CaptureError, UsageError."""
+    if (wrong := _chosen(chosen, _OF_PROXIES)) is not None:
+        raise UsageError(f"{wrong} is for a proxy, and --passive runs none; leave one of them out")
+    if not has_command and not chosen.keys:
+        raise UsageError("--passive needs the client's TLS keys: give a COMMAND after --, or its key log with --keys")
+    known = known_interfaces()
+    if unknown := [name for name in chosen.interfaces if name not in known]:
+        raise UsageError(f"there is no network interface {unknown[0]}; this machine has {listed(known)}")
+    _check_capture(capture)
+    keys = tuple(str(path.absolute()) for path in chosen.keys)
+    return Job(
+        str(capture),
+        keys,
+        chosen.interfaces or tuple(default_interfaces()),
+        chosen.hosts,
+        chosen.ports,
+        not chosen.no_media,
+        chosen.keep_secrets,
+        chosen.max_concurrency,
+        () if has_command else keys,
+        own_calls=has_command and not chosen.keys,
+    )
+
+
+def _chosen(chosen: ProxyChoice, options: Mapping[str, str]) -> str | None:
+    """Return the first of some options that was given; None where none was."""
+    return next((option for option, name in options.items() if getattr(chosen, name)), None)
+
+
+def _check_capture(capture: Path) -> None:
+    """Raise CaptureError or UsageError where nothing can be recorded into it."""
+    check_target(capture)
+    if (live := livefile.read(capture)) is not None:
+        raise UsageError(
+            f"{live.what} still records into {capture}; "
+            f"`gwinspect live --capture {shlex.quote(str(capture))}` goes back to it"
+        )
+    check_free(capture)
 
 
 def way_in(settings: Settings) -> str:
@@ -219,6 +302,16 @@ def start_client(
     program = command[0]
     if through is not None:
         command = through_proxychains(command, settings, folder)
+    return start_in(environment, command, folder, program=program, screenless=screenless)
+
+
+def start_in(
+    environment: dict[str, str], command: Sequence[str], folder: Folder, *, program: str = "", screenless: bool = False
+) -> "subprocess.Popen[bytes]":
+    """Start a command in an environment, as `start_client` does. `program`: its name, where it is started by another.
+
+    Raises EnvironmentProblem.
+    """
     try:
         if not screenless:
             # Without a terminal it has a session of its own, so that all of it can be ended. Else it shares ours, to
@@ -236,10 +329,10 @@ def start_client(
                 start_new_session=True,
             )
     except OSError as error:
-        raise EnvironmentProblem(f"{program} cannot be run: {error.strerror or error}") from error
+        raise EnvironmentProblem(f"{program or command[0]} cannot be run: {error.strerror or error}") from error
 
 
-def note_unseen(watch: Watch | None) -> bool:
+def note_unseen(watch: Lookout | None) -> bool:
     """Tell the person at the terminal why nothing of a command was recorded, if that is so; return whether it is."""
     unseen = watch.unseen if watch is not None else None
     if unseen is None:
@@ -254,7 +347,7 @@ def note_unseen(watch: Watch | None) -> bool:
 class UnseenNote:
     """Tells once, while a command runs, that nothing of it is seen."""
 
-    def __init__(self, watch: Watch | None) -> None:
+    def __init__(self, watch: Lookout | None) -> None:
         self._watch = watch
         self._told = False
 
@@ -281,24 +374,26 @@ def where_it_went(trail: Trail) -> Path:
     return trail.path
 
 
-def sum_up(capture: Path, command: str | None, *, missed: int = 0) -> bool:
+def sum_up(capture: Path, command: str | None, *, missed: int = 0, has_notes: bool = False) -> bool:
     """Make a capture whose recorder has ended one file, and say what it has and the command to look at it.
 
-    `command` is None for a capture that is about to be thrown away; `missed` messages were missing from it before.
-    Returns whether all that passed since is in it.
+    `command` is None for a capture that is about to be thrown away; `missed` messages were missing from it before;
+    `has_notes`: its recorder has noted in it what it lacks. Returns whether all that passed since is in it.
     """
     settle(capture)
     reader = Reader(capture)
-    events, connections, meta = reader.last(), len(reader.connections()), reader.meta()
+    events, connections, meta, lacks = reader.last(), len(reader.connections()), reader.meta(), reader.notes()
     reader.close()
     counts = f"{counted(connections, 'connection')}, {counted(events, 'event')}"
     note(f"{capture}: {counts}; gwinspect {command} {shlex.quote(str(capture))}" if command else counts)
     if command and connections:
         _conclude(capture)
+    for each in lacks if has_notes else ():
+        note(each)
     if missing := int(meta.get("missing", 0)) - missed:
         note(f"{counted(missing, 'message is/messages are')} missing from it; its rows say where and why")
     if "finished_at" not in meta:
-        note("its end is missing, because the proxy could not finish it")
+        note("its end is missing, because its recorder could not finish it")
     return not missing and "finished_at" in meta
 
 

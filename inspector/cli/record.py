@@ -1,6 +1,4 @@
-"""``gwinspect record``: a proxy with the addon, and perhaps the client that goes through it."""
-
-from dataclasses import replace
+"""``gwinspect record``: a proxy with the addon, or a recorder of packets, and perhaps the client that is recorded."""
 
 import click
 
@@ -13,15 +11,12 @@ from inspector.cli.proxying import (
     missing_from,
     note_unseen,
     proxy_options,
-    settings_of,
-    start_client,
     sum_up,
-    way_in,
     where_it_went,
 )
+from inspector.cli.ways import Way, way_of
 from inspector.proxy.launch.folder import Folder
-from inspector.proxy.launch.watch import Watch
-from inspector.proxy.mitmdump import Proxy
+from inspector.proxy.launch.watch import Lookout
 from inspector.store.parts import Trail
 
 
@@ -36,31 +31,36 @@ def record(
 
     With COMMAND, runs it with the proxy and its certificate in the environment, ends when it ends, and exits as it did.
     Only Discord's gateways are decrypted; everything else passes through untouched.
+
+    With --passive, records packets instead: no proxy, no certificate, and COMMAND writes its TLS keys.
     """
     tidy_up()
-    settings = settings_of(proxy, proxy.capture or default_capture(), has_command=bool(command))
-    missed = missing_from(settings.capture)
+    way = way_of(proxy, proxy.capture or default_capture(), has_command=bool(command))
+    missed = missing_from(way.capture)
     code = 0
     folder = Folder()
-    watch = Watch(settings, folder)
+    watch = way.watch(folder)
     try:
-        with Proxy(replace(settings, hooks=folder.reports)) as running:
-            trail = Trail(settings.capture)
-            note(f"proxy {way_in(settings)}, certificate {running.ca_path}")
-            note(f"recording into {settings.capture}; Ctrl-C ends it")
+        with way.recording(folder) as running:
+            trail = Trail(way.capture)
+            note(way.told())
+            note(f"recording into {way.capture}; Ctrl-C ends it")
             with until_signalled() as ending:
-                code = _run(running, command, folder, watch, proxy.through) if command else running.wait()
+                code = _run(way, command, folder, watch) if command else running.wait()
+            has_died = running.poll() is not None
     finally:
         watch.stop()
         folder.clear()
-    is_whole = sum_up(where_it_went(trail), "show", missed=missed)
+    is_whole = sum_up(where_it_went(trail), "show", missed=missed, has_notes=way.has_notes) and not (
+        has_died and command
+    )
     unseen = note_unseen(watch)
     code = ending.exit_code(interrupted=bool(command), unseen=unseen) or (code if is_whole else INCOMPLETE)
     if code:
         raise SystemExit(code)
 
 
-def _run(proxy: Proxy, command: tuple[str, ...], folder: Folder, watch: Watch, through: str | None) -> int:
-    process = start_client(command, proxy.settings, proxy.ca_path, folder, through=through)
+def _run(way: Way, command: tuple[str, ...], folder: Folder, watch: Lookout) -> int:
+    process = way.start(command, folder)
     watch.begin(process, command)
     return wait_for_client(process, command[0], UnseenNote(watch).look)

@@ -1,16 +1,20 @@
 """``gwinspect run``: one more client for a proxy that is already running."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from inspector.cli.ending import tidy_up, until_signalled, wait_for_client
-from inspector.cli.proxying import DEFAULT_HOST, DEFAULT_PORT, address_of, confdir, start_client
+from inspector.cli.proxying import DEFAULT_HOST, DEFAULT_PORT, address_of, confdir, start_client, start_in
 from inspector.errors import EnvironmentProblem, UsageError
+from inspector.passive.keys import key_environment
 from inspector.proxy import livefile
 from inspector.proxy.launch.folder import REPORTS, Folder
+from inspector.proxy.livefile import Live
 from inspector.proxy.mitmdump import CA_NAME, Settings, is_free
+from inspector.proxy.process import Process
 
 
 @click.command(epilog="Example: gwinspect run --capture bot.gwcap -- node bot.js")
@@ -38,12 +42,19 @@ def run(
 
     COMMAND gets what `gwinspect live -- COMMAND` gives it: the proxy and its certificate in the environment, and a
     hook for its runtime. It ends with COMMAND, and exits as it did. The proxy is that of `gwinspect live`, or any
-    mitmproxy with gwinspect's addon in mode regular or upstream.
+    mitmproxy with gwinspect's addon in mode regular or upstream. Where packets are recorded (--passive), COMMAND
+    writes its TLS keys for that recording.
     """
     tidy_up()
     if capture is not None and proxy is not None:
         raise UsageError("--capture and --proxy both name a proxy; give one of them")
-    settings, ca, reports = _recording(capture) if capture is not None else _proxy(proxy, folder)
+    live = _live(capture) if capture is not None else None
+    reports = Path(live.folder, REPORTS) if live is not None else None
+    if live is not None and live.keys:
+        keys = Path(live.keys)
+        _wait_for(lambda launch: start_in(key_environment(launch, keys), command, launch), command, reports)
+        return
+    settings, ca = _of(live) if live is not None else _proxy(proxy, folder)
     settings = replace(settings, hosts=(*settings.hosts, *hosts))
     if not settings.is_http_proxy:
         raise UsageError(
@@ -55,11 +66,16 @@ def run(
         )
     if not ca.is_file():
         raise EnvironmentProblem(f"{ca}, the proxy's certificate, does not exist; --confdir names its folder")
+    _wait_for(lambda launch: start_client(command, settings, ca, launch), command, reports)
+
+
+def _wait_for(start: Callable[[Folder], Process], command: tuple[str, ...], reports: Path | None) -> None:
+    """Start the command, wait for its end, and exit as it did."""
     launch = Folder(reports=reports)
     code = 0
     try:
         with until_signalled() as ending:
-            code = wait_for_client(start_client(command, settings, ca, launch), command[0])
+            code = wait_for_client(start(launch), command[0])
     finally:
         launch.clear()
     code = ending.exit_code(interrupted=True) or code
@@ -67,17 +83,20 @@ def run(
         raise SystemExit(code)
 
 
-def _recording(capture: Path) -> tuple[Settings, Path, Path | None]:
-    """Return how to reach the proxy that records into a capture: settings, certificate, file of reports."""
+def _live(capture: Path) -> Live:
+    """Return what is known of the recording into a capture that is going on. Raises UsageError."""
     live = livefile.read(capture)
     if live is None:
         raise UsageError(f"nothing records into {capture}; start it with `gwinspect live --capture {capture}`")
+    return live
+
+
+def _of(live: Live) -> tuple[Settings, Path]:
+    """Return how to reach the proxy of a recording: settings and certificate."""
     host, _, port = live.address.rpartition(":")
-    settings = Settings(capture, host.strip("[]"), int(port), live.modes, live.hosts)
-    return settings, Path(live.ca), Path(live.folder, REPORTS)
+    return Settings(Path(), host.strip("[]"), int(port), live.modes, live.hosts), Path(live.ca)
 
 
-def _proxy(address: str | None, folder: Path | None) -> tuple[Settings, Path, Path | None]:
+def _proxy(address: str | None, folder: Path | None) -> tuple[Settings, Path]:
     host, port = address_of("--proxy", address) if address else (DEFAULT_HOST, DEFAULT_PORT)
-    ca = Path(folder or confdir()).expanduser() / CA_NAME
-    return Settings(Path(), host, port), ca, None
+    return Settings(Path(), host, port), Path(folder or confdir()).expanduser() / CA_NAME

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from inspector.proxy.launch.runtimes import can_capture_locally
-from inspector.proxy.launch.watch import Watch
+from inspector.proxy.launch.watch import Lookout
 from inspector.proxy.mitmdump import Settings
 from inspector.proxy.process import Process, exit_code
 from inspector.tui.live_proxy import Advice, ProxyState
@@ -72,9 +72,11 @@ class Underway:
         client: Process | None = None,
         command: str | None = None,
         advice: Sequence[Advice] = (),
-        watch: Watch | None = None,
+        watch: Lookout | None = None,
         log: Log,
+        name: str = "proxy",
     ) -> None:
+        self.name = name
         self.address = address
         self.ca = ca
         self.command = command

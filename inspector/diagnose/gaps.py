@@ -19,7 +19,7 @@ _REASONS = {
 }
 # Behind these nothing of that side can be read, and how much it was is unknown.
 _ENDS = {
-    "packets": "packets are missing from the capture file",
+    "packets": "packets are missing from the recording",
     "tls": "it could not be decrypted any further",
     "frames": "it sent a frame that breaks WebSocket's rules",
 }

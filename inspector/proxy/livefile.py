@@ -40,6 +40,14 @@ class Live:
     """The user's own hosts that are gateways."""
     recording: str = ""
     """Id of the recording, by which its file is found should it have had to continue in another."""
+    keys: str = ""
+    """Where clients write their TLS keys, where there is no proxy and packets are recorded; `proxy` records them then,
+    `address` names the interfaces, and `ca` is empty."""
+
+    @property
+    def what(self) -> str:
+        """What records, in words."""
+        return f"a recorder of packets ({self.address})" if self.keys else f"a proxy on {self.address}"
 
 
 def path_of(capture: Path) -> Path:
@@ -97,8 +105,10 @@ def _read(path: Path) -> Live | None:
         )
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
-    texts = (live.address, live.ca, live.folder, live.command or "", live.recording)
-    if not all(isinstance(text, str) for text in texts) or not live.address.rpartition(":")[2].isdecimal():
+    texts = (live.address, live.ca, live.folder, live.command or "", live.recording, live.keys)
+    if not all(isinstance(text, str) for text in texts):
+        return None
+    if not live.keys and not live.address.rpartition(":")[2].isdecimal():
         return None
     return live
 

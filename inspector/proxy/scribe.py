@@ -4,6 +4,7 @@ It wakes on a beat instead of for each message: a wake-up per message costs the 
 decoding does (measured: 1.55 times the latency, against 1.06).
 """
 
+import json
 import logging
 import os
 import sqlite3
@@ -85,11 +86,18 @@ class Scribe:
     """Takes happenings from `put` and writes them to `path` until `stop`. Raises CaptureError where it cannot begin.
 
     `stands_aside`: it has a process of its own, and works there while no one else wants the processor, as long as it
-    keeps up. In one process with mitmproxy it would hold Python's lock meanwhile.
+    keeps up. In one process with mitmproxy it would hold Python's lock meanwhile. `made_by` is what the capture says of
+    its making.
     """
 
     def __init__(
-        self, path: Path, registry: Registry, *, keep_secrets: bool = False, stands_aside: bool = False
+        self,
+        path: Path,
+        registry: Registry,
+        *,
+        keep_secrets: bool = False,
+        stands_aside: bool = False,
+        made_by: str = "mitmproxy addon",
     ) -> None:
         self._thread = threading.Thread(target=self._work, name="gwinspect", daemon=True)
         # Linux lets no one come back from that policy, so that another thread has to continue.
@@ -99,7 +107,7 @@ class Scribe:
             else None
         )
         self._registry = registry
-        self._writer = Writer(path, registry, made_by="mitmproxy addon", keep_secrets=keep_secrets)
+        self._writer = Writer(path, registry, made_by=made_by, keep_secrets=keep_secrets)
         if self._writer.lock is not None and self._writer.lock.problem:
             log.warning(
                 "gwinspect: a second recorder could write to %s at the same time: %s", path, self._writer.lock.problem
@@ -125,6 +133,8 @@ class Scribe:
         """Addresses that voice gateways have named for media, or that clients have asked for their own."""
         self._clock = Clock(self._writer.newest_ns)
         self.path = path
+        self.notes: list[str] | None = None
+        """Sentences about what the recording lacks, for the capture to keep; None where nobody knows."""
         self.on_close: Callable[[Event], None] = lambda close: None
         """Is told of each close, in this thread, once it is written."""
         self.on_decided: Callable[[Stream], None] = lambda stream: None
@@ -249,6 +259,8 @@ class Scribe:
         gaps = self._take_gaps()
         try:
             self._writer.hold(gaps)
+            if self.notes is not None:
+                self._writer.take_over({"notes": json.dumps(self.notes)}, [])
             self._writer.finish()
             if self._failing:
                 self._say_recovered(gaps)

@@ -1,5 +1,7 @@
 """What a screen may know of what fills a capture: a proxy, where it listens and whether it lives, or an import.
 
+A recorder of packets is known as a proxy is.
+
 Who started it implements this; the screen only asks. Every call answers at once.
 """
 
@@ -43,10 +45,12 @@ def ended(code: int | None) -> str:
 class LiveProxy(Protocol):
     """A recording that is going on."""
 
+    name: str
+    """What records, in a word: ``proxy`` or ``recorder``."""
     address: str
-    """``host:port`` of the proxy, or what stands for it in another mode: ``local:Discord``."""
+    """``host:port`` of the proxy, or what stands for it: a mode (``local:Discord``), the interfaces of packets."""
     ca: Path | None
-    """The certificate that clients must trust."""
+    """The certificate that clients must trust; None where there is none to trust."""
     command: str | None
     """What runs through the proxy, in a word or two; None where nothing of ours does."""
 

@@ -244,7 +244,7 @@ def test_a_killed_gwinspect_leaves_the_client_undisturbed_and_the_next_one_goes_
     until(lambda: place.events() > before + 5)
 
     process = place.start(command=place.client(BEATER))
-    until(lambda: "still runs through it, so" in place.err())
+    until(lambda: "is still being recorded, so" in place.err())
     assert "is still being recorded" in place.err()
     until(lambda: place.out().count("Heartbeat ACK") > before / 2 + 5)
     process.send_signal(signal.SIGINT)

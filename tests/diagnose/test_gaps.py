@@ -52,7 +52,7 @@ def test_rules_do_not_blame_an_end_for_what_is_missing(unseen: Say, after: Say, 
 @pytest.mark.parametrize(
     ("lost", "said"),
     [
-        ((0, 1, "packets"), "the server: packets are missing from the capture file."),
+        ((0, 1, "packets"), "the server: packets are missing from the recording."),
         ((1, 0, "frames"), "the client: it sent a frame that breaks WebSocket's rules."),
         ((1, 1, "tls"), "the client and the server: it could not be decrypted any further."),
     ],

@@ -140,11 +140,11 @@ def test_every_close_is_in_the_packets_as_it_was(tmp_path: Path, name: str, monk
     trust = scripted.trust
     monkeypatch.setattr(scripted, "trust", logging)
     journal = asyncio.run(asyncio.wait_for(both(), 100))
-    told = [_without_tcp(talk) for talk in talks_of_capture(imported(tmp_path))]
+    told = [without_tcp(talk) for talk in talks_of_capture(imported(tmp_path))]
     assert_agree(told, talks_of_journal(journal))
 
 
-def _without_tcp(talk: Talk) -> Talk:
+def without_tcp(talk: Talk) -> Talk:
     """Return a connection without what the packets say beyond the journal: how TCP ended."""
     code, reason, by = talk.close
     assert code != 1006 or reason == "TCP connection ended (FIN)"

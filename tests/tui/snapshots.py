@@ -51,6 +51,7 @@ _MADE_WITH = re.compile(r"<!-- (.*?), by python -m tests\.tui\.snapshots -->")
 class FakeSource:
     """A proxy that is always well."""
 
+    name = "proxy"
     address = "127.0.0.1:8080"
     ca = Path("/home/ada/.mitmproxy/mitmproxy-ca-cert.pem")
     command = None

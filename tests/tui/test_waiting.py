@@ -11,6 +11,7 @@ HOSTILE = "saw \x1b[31m[bold]x[/bold] [@click=app.quit]y[/] \u202eeman\r\n"
 
 
 class Proxy:
+    name = "proxy"
     address = "127.0.0.1:8080"
 
     def __init__(self, state: ProxyState | None = None, **more: object) -> None:
@@ -61,6 +62,11 @@ async def test_how_to_reach_the_proxy_is_said() -> None:
     ]
     assert "any command   gwinspect run -- python bot.py" in lines
     assert "a browser     127.0.0.1:8080" in lines
+
+
+async def test_a_recorder_of_packets_has_no_address_to_point_at() -> None:
+    lines = await told(Proxy(name="recorder", address="any", ca=None))
+    assert lines[:2] == ["No connection yet. Packets are recorded on any.", "Start a client:"]
 
 
 async def test_without_a_certificate_or_advice_nothing_is_said_of_them() -> None:

@@ -8,6 +8,7 @@ go, and what there is to tell afterwards about those that could not be read.
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from ipaddress import ip_address
 from typing import Literal
 
@@ -16,7 +17,7 @@ from inspector.importers.mitm import is_allowed, is_discovery
 from inspector.importers.pcap.http import Exchange, Http, is_request
 from inspector.importers.pcap.keylog import KeyLog
 from inspector.importers.pcap.tcp import Address
-from inspector.importers.pcap.tls import NO_CIPHER, Tls, is_client_hello
+from inspector.importers.pcap.tls import NO_CIPHER, NO_KEYS, Tls, is_client_hello
 from inspector.importers.pcap.websocket import BINARY, CLOSE, PING, TEXT, Frames, read_close
 from inspector.importers.refusals import NO_TLS
 from inspector.importers.source import clean, kept_headers, refusal_of
@@ -32,6 +33,8 @@ _MOST_EARLY = 16 * 1024
 _MOST_HELD = 256 * 1024 * 1024
 # Happenings of one connection that wait until it is known whether it is one of Discord's.
 _MOST_WAITING = 1000
+# Bytes that wait for keys: of a connection to a gateway, of any other, and of all together.
+_MOST_LOCKED, _MOST_LOCKED_ELSEWHERE, _MOST_LOCKED_IN_ALL = 16 * 1024**2, 64 * 1024, 64 * 1024**2
 # Client randoms that are remembered, paths of UDP that are known, and names that are counted, at the same time.
 _MOST_RANDOMS, _MOST_PATHS, _MOST_NAMES = 100_000, 20_000, 1000
 _UDP_HEADER = 8
@@ -44,6 +47,10 @@ _UNANSWERED = {
     True: "the client hung up before the server had answered the upgrade",
     False: "the server hung up without answering the upgrade",
 }
+
+# The name that a connection to any server behind Cloudflare, as Discord's are, has in clear where it hides the real one
+# (ECH): https://developers.cloudflare.com/ssl/edge-certificates/ech/
+_HIDDEN = "cloudflare-ech.com"
 
 # What TLS's alerts are called: https://www.rfc-editor.org/rfc/rfc8446#section-6
 _ALERTS = {
@@ -72,7 +79,8 @@ class Desk:
     """What all connections share.
 
     `keep` takes happenings, each connection's in order. `admit` takes how a WebSocket began, and its first messages as
-    far as they matter, and returns that with its plane; None where it is none of Discord's.
+    far as they matter, and returns that with its plane; None where it is none of Discord's. `patience_ns`: how long
+    what TLS carries waits for its keys, where the key log still grows.
     """
 
     def __init__(
@@ -81,21 +89,29 @@ class Desk:
         hosts: Iterable[str],
         keep: Callable[[Happening], None],
         admit: Callable[[Opened, list[Frame]], Opened | None],
+        patience_ns: int = 0,
     ) -> None:
         self.keys = keys
         self.keep = keep
         self.admit = admit
         self.undecided: dict[int, int] = {}
-        """When those connections began that may or may not be Discord's, by their number."""
+        """When those connections began that may or may not be Discord's, by their number; since when those of gateways
+        wait for keys."""
         self.unread: Counter[tuple[str, str]] = Counter()
         """Connections that could not be read: how many, by the reason and the name of the gateway, which is empty for
         all that were none."""
         self.ciphers: set[int] = set()
         """Numbers of cipher suites that are not read."""
+        self.hidden = 0
+        """Connections without keys that hide where they lead (ECH): in a key log they have another client random."""
         self.seen_twice = 0
         """Connections that the file has a second time, from another interface."""
         self.held = 0
         """Bytes of messages that are not whole."""
+        self._patience_ns = patience_ns
+        self._locked: dict[int, Conversation] = {}
+        self.locked_bytes = 0
+        """Bytes that wait for keys."""
         self._hosts = tuple(hosts)
         self._randoms: dict[bytes, int] = {}
         self._last = 0
@@ -119,9 +135,38 @@ class Desk:
             del self._randoms[next(iter(self._randoms))]
         return self._randoms.setdefault(random, conversation) == conversation
 
+    def has_patience(self, random: bytes) -> bool:
+        """Say whether a connection that began with these bytes is to wait for its keys."""
+        return self._patience_ns > 0 and not self.keys.is_complete(random)
+
+    def lock(self, conversation: "Conversation", number: int, at_ns: int, is_gateway: bool) -> None:
+        """Remember a connection that waits for its keys."""
+        self._locked[number] = conversation
+        if is_gateway:
+            self.undecided[number] = at_ns
+
+    def make_room(self) -> None:
+        """Where too much waits for keys, have those connections go on that have waited for longest."""
+        while self.locked_bytes > _MOST_LOCKED_IN_ALL and self._locked:
+            self.unlock(next(iter(self._locked)))
+
+    def unlock(self, number: int) -> None:
+        """Have a connection go on, with the keys that there are."""
+        conversation = self._locked.pop(number)
+        self.undecided.pop(number, None)
+        conversation.unlock()
+
+    def pass_time(self, now_ns: int | None) -> None:
+        """Have those connections go on whose keys have come, or that waited for too long; all where it is over."""
+        for number, each in list(self._locked.items()):
+            waited = None if now_ns is None else now_ns - each.locked_ns
+            if waited is None or waited > self._patience_ns or self.keys.is_complete(each.client_random):
+                self.unlock(number)
+
     def count_unread(self, reason: str, host: str) -> None:
         """Count a connection that could not be read. `host`: to where, ``name:port``."""
         name = host.rpartition(":")[0]
+        self.hidden += reason == NO_KEYS and name == _HIDDEN
         is_gateway = self.is_known(f"wss://{host}/") and len(self.unread) < _MOST_NAMES
         self.unread[reason, name if is_gateway else ""] += 1
 
@@ -131,6 +176,11 @@ class Conversation:
 
     def __init__(self, desk: Desk, client: Address, server: Address, is_late: bool) -> None:
         self.is_over = False
+        self.locked_ns = 0
+        """Since when it waits for keys."""
+        self._locked: list[Callable[[], None]] | None = None
+        """What has happened since then; None while it does not wait."""
+        self._locked_bytes = 0
         self._desk = desk
         self._number = desk.number()
         self._client, self._server = client, server
@@ -160,8 +210,43 @@ class Conversation:
         else:
             self._read(from_client, data, at_ns)
 
+    @property
+    def client_random(self) -> bytes:
+        """By which it is known in a key log; empty where there is no TLS."""
+        return self._tls.client_random if self._tls is not None else b""
+
+    def unlock(self) -> None:
+        """Take in what has happened while it waited for keys."""
+        locked, self._locked = self._locked or (), None
+        self._desk.locked_bytes -= self._locked_bytes
+        self._locked_bytes = 0
+        for happen in locked:
+            if not self.is_over:
+                happen()
+        if self.is_over and self._socket is not None:
+            self._socket.leave()
+
+    def _lock(self, at_ns: int) -> None:
+        """Have all that follows wait for keys."""
+        self._locked, self.locked_ns = [], at_ns
+        self._desk.lock(self, self._number, at_ns, self._desk.is_known(f"wss://{self._host()}/"))
+
+    def _put_off(self, happen: Callable[[], None], size: int = 0) -> None:
+        """Keep what happens until the keys are there, or there is too much of it."""
+        assert self._locked is not None
+        self._locked.append(happen)
+        self._locked_bytes += size
+        self._desk.locked_bytes += size
+        most = _MOST_LOCKED if self._number in self._desk.undecided else _MOST_LOCKED_ELSEWHERE
+        if self._locked_bytes > most:
+            self._desk.unlock(self._number)
+        self._desk.make_room()
+
     def _read(self, from_client: bool, data: bytes, at_ns: int) -> None:
         """Take the next bytes of one side, now that it is known what they are."""
+        if self._locked is not None:
+            self._put_off(partial(self._read, from_client, data, at_ns), len(data))
+            return
         tls = self._tls
         if tls is None:
             self._take(from_client, data, at_ns)
@@ -172,6 +257,8 @@ class Conversation:
         if is_new and tls.client_random and not self._desk.is_first(tls.client_random, self._number):
             self._desk.seen_twice += 1
             self.is_over = True
+        elif is_new and tls.client_random and self._desk.has_patience(tls.client_random):
+            self._lock(at_ns)
         elif tls.failure is not None and self._http is None and self._socket is None and not self.is_over:
             self.is_over = True
             self._refuse(self._failed(tls, *tls.failure, at_ns))
@@ -180,7 +267,9 @@ class Conversation:
 
     def lose(self, from_client: bool, at_ns: int) -> None:
         """Take in that bytes of one side are missing."""
-        if self._socket is not None:
+        if self._locked is not None:
+            self._put_off(partial(self.lose, from_client, at_ns))
+        elif self._socket is not None:
             self._socket.lose(at_ns, "packets", from_client ^ self._is_turned)
         elif not self.is_over:
             # Without its beginning nothing can be made of the rest.
@@ -197,11 +286,15 @@ class Conversation:
 
     def leave(self, at_ns: int) -> None:
         """Take in that nothing more comes."""
-        if self._socket is not None:
+        if self._locked is not None:
+            self._put_off(partial(self.leave, at_ns))
+        elif self._socket is not None:
             self._socket.leave()
 
     def _hang_up(self, from_client: bool, at_ns: int, how: str) -> None:
-        if self._socket is not None:
+        if self._locked is not None:
+            self._put_off(partial(self._hang_up, from_client, at_ns, how))
+        elif self._socket is not None:
             self._socket.hang_up(at_ns, from_client, how)
         elif self._http is not None and not self.is_over:
             self.is_over = True

@@ -1,8 +1,7 @@
 """Packet captures as a source of happenings.
 
 A capture is read once, packet by packet; one that may hold keys (pcapng) is gone through for those before, as they may
-come last. Happenings come out as soon as no earlier one can come any more: packets of several interfaces are not quite
-in order, and whether a WebSocket at an unknown host is Discord's is known only by its first message.
+come last.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,18 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inspector.errors import CaptureError
-from inspector.importers.held import Held
 from inspector.importers.order import OrderedTracks, Track
 from inspector.importers.pcap.keylog import KeyLog
-from inspector.importers.pcap.network import ANY, TCP, UDP, Network
 from inspector.importers.pcap.packetfile import PacketFile, is_packet_file
-from inspector.importers.pcap.tcp import Reassembly
 from inspector.importers.source import Source
 from inspector.model import Happening
-from inspector.words import counted, listed
+from inspector.words import counted
 
 if TYPE_CHECKING:
-    from inspector.importers.pcap.conversation import Desk
+    from inspector.importers.pcap.traffic import Traffic
 
 KEYS_SUFFIX = ".keys.log"
 """What the name of a capture file has behind it in that of its key log, where nobody names one."""
@@ -33,8 +29,6 @@ _PACKETS = 256
 _LATE_NS = 1_000_000_000
 # Bytes of a key log that are read, at all and at once, and of one of its lines.
 _MOST_KEYS, _PIECE, _LONGEST_LINE = 256 * 1024 * 1024, 1024 * 1024, 1024
-# Names that a note lists.
-_NAMED = 5
 
 
 def keys_beside(path: Path) -> Path:
@@ -59,9 +53,7 @@ class PacketCapture(Source):
     def _begin(self) -> None:
         super()._begin()
         self._keys = KeyLog()
-        self._desk: Desk | None = None
-        self._packets = 0
-        self._cut_packets = 0
+        self._traffic: Traffic | None = None
 
     def _happenings(self) -> Iterator[Happening]:
         with self.path.open("rb") as raw:
@@ -100,54 +92,31 @@ class PacketCapture(Source):
     def _in_order(self, file: PacketFile) -> Iterator[Happening]:
         """Yield what happened in the order of time, as far as packets are."""
         # Imported here: other formats have no need of TLS.
-        from inspector.importers.pcap.conversation import Desk, Paths
+        from inspector.importers.pcap.notes import notes_on
+        from inspector.importers.pcap.traffic import Traffic
 
-        held = Held()
-        desk = self._desk = Desk(self._keys, self._hosts, held.keep, self._admit)
-        network, streams, paths = Network(), Reassembly(desk.begin), Paths(desk)
+        traffic = self._traffic = Traffic(self._keys, self._hosts, self._admit)
         packets = file.packets()
         while batch := list(islice(packets, _PACKETS)):
-            for at_ns, link, data, size in batch:
-                found = network.receive(at_ns, link, data)
-                if size > len(data):
-                    self._cut_packets += 1
-                if found is not None:
-                    protocol, source, destination, carried, missing = found
-                    if protocol == TCP:
-                        streams.receive(at_ns, source, destination, carried, missing)
-                    elif protocol == UDP and not missing:
-                        paths.receive(at_ns, source, destination, carried, link in ANY)
-            self._packets += len(batch)
+            traffic.receive(batch)
             self._read = min(file.read_bytes, self._total)
-            yield from held.released(min([batch[-1][0] - _LATE_NS, *desk.undecided.values()]))
-        streams.finish()
-        paths.finish()
-        self._connections += paths.opened
+            yield from traffic.released(batch[-1][0] - _LATE_NS)
+        last = traffic.finish()
+        self._connections += traffic.calls
         self._read = self._total
-        yield from held.released(None)
-        self._tell(desk, network)
-
-    def _tell(self, desk: "Desk", network: Network) -> None:
-        """Note what could not be read, and what to do about it."""
-        from inspector.importers.pcap.notes import notes_on
-
-        if network.unread_links:
-            links = listed(str(link) for link, _ in network.unread_links.most_common(_NAMED))
-            count = counted(network.unread_links.total(), "packet")
+        yield from last
+        self.notes += traffic.notes()
+        if file.dropped:
             self.notes.append(
-                f"{count} skipped: gwinspect does not read link type {links}; record on Ethernet, Wi-Fi or loopback"
+                f"{counted(file.dropped, 'packet was/packets were')} dropped while recording; record with a larger "
+                "buffer (dumpcap -B 64)"
             )
-        if self._cut_packets:
-            self.notes.append(
-                f"{counted(self._cut_packets, 'packet was/packets were')} recorded only in part; record whole packets "
-                "(tcpdump -s 0, dumpcap -s 0)"
-            )
-        self.notes += notes_on(desk, len(self._keys))
+        self.notes += notes_on(traffic.desk, len(self._keys))
 
     def _why_empty(self) -> str:
-        if not self._packets:
+        traffic = self._traffic
+        if traffic is None or not traffic.packets:
             return "there are no packets in it"
-        desk = self._desk
-        if desk is None or not desk.unread:
-            return f"none of its {self._packets:,} packets belongs to a WebSocket that could be read"
+        if not traffic.desk.unread:
+            return f"none of its {traffic.packets:,} packets belongs to a WebSocket that could be read"
         return "see above for what could not be read" if self.notes else "nothing in it could be read"

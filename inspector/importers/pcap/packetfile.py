@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import BinaryIO, Protocol
+from typing import IO, Protocol
 
 GZIP = b"\x1f\x8b"
 
@@ -38,9 +38,10 @@ _SECTION = b"\x0a\x0d\x0d\x0a"
 # The same in either byte order.
 _SECTION_TYPE = int.from_bytes(_SECTION, "big")
 _ORDERS = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
-_INTERFACE, _OLD_PACKET, _SIMPLE_PACKET, _PACKET, _SECRETS = 1, 2, 3, 6, 10
+_INTERFACE, _OLD_PACKET, _SIMPLE_PACKET, _STATISTICS, _PACKET, _SECRETS = 1, 2, 3, 5, 6, 10
 _TLS_KEY_LOG = 0x544C534B
 _TIME_RESOLUTION, _TIME_OFFSET = 9, 14
+_DROPPED = 5
 
 Packet = tuple[int, int, bytes, int]
 """When it passed, in nanoseconds since the epoch; its link type (see `inspector.importers.pcap.network`); as much of it
@@ -79,7 +80,7 @@ class _Readable(Protocol):
 class _Unpacked:
     """What is in a gzipped file. Unlike Python's own it gives all that is before the place where one breaks off."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._inflater = zlib.decompressobj(wbits=31)
         self._packed = b""
@@ -106,9 +107,11 @@ class _Unpacked:
 class PacketFile:
     """A capture file. `file`: open for reading, at its beginning; `read_bytes` tells how much of it was read."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self.damage: str | None = None
         """Why it cannot be read any further: ``is cut off at byte 12``; None where it can."""
+        self.dropped = 0
+        """How many packets what recorded them says that it missed; known once all were read."""
         self._raw = file
         self._data = b""
         self._at = 0
@@ -145,6 +148,7 @@ class PacketFile:
         self._raw.seek(0)
         self._file = _Unpacked(self._raw) if is_packed else self._raw
         self._data, self._at, self._start, self.damage, self._last_ns = b"", 0, 0, None, 0
+        self.dropped = 0
         return self._has(4)
 
     def _has(self, size: int) -> bool:
@@ -240,6 +244,11 @@ class PacketFile:
             elif kind == _SECTION_TYPE:
                 interfaces = []
                 head = struct.Struct(order + "5I").unpack_from
+            elif kind == _STATISTICS:
+                # There is one for each interface, at the end.
+                for option, at, size in self._options(order, start + 12, stop):
+                    if option == _DROPPED and size >= 8:
+                        self.dropped += struct.unpack_from(order + "Q", self._data, at)[0]
             elif kind == _INTERFACE:
                 interfaces.append(self._interface(order, start, stop))
             elif kind == _SIMPLE_PACKET and interfaces and interfaces[0] and stop - start >= 4:
@@ -258,19 +267,35 @@ class PacketFile:
         if stop - start < 8:
             return None
         link, snaplen = struct.unpack_from(order + "HxxI", self._data, start)
-        resolution, offset_ns, at = 6, 0, start + 8
+        resolution, offset_ns = 6, 0
+        for option, at, size in self._options(order, start + 8, stop):
+            if option == _TIME_RESOLUTION and size >= 1:
+                resolution = self._data[at]
+            elif option == _TIME_OFFSET and size >= 8:
+                offset_ns = struct.unpack_from(order + "q", self._data, at)[0] * 1_000_000_000
+        unit = Fraction(1_000_000_000, 2 ** (resolution & 0x7F) if resolution & 0x80 else 10**resolution)
+        return _Interface(link, snaplen, unit.numerator, unit.denominator, offset_ns)
+
+    def _options(self, order: str, at: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """Yield the options of a block: which it is, where its value is, and how many bytes that has."""
         while at + 4 <= stop:
             option, size = struct.unpack_from(order + "HH", self._data, at)
             at += 4
             if option == 0 or at + size > stop:
                 break
-            if option == _TIME_RESOLUTION and size >= 1:
-                resolution = self._data[at]
-            elif option == _TIME_OFFSET and size >= 8:
-                offset_ns = struct.unpack_from(order + "q", self._data, at)[0] * 1_000_000_000
+            yield option, at, size
             at += (size + 3) & ~3
-        unit = Fraction(1_000_000_000, 2 ** (resolution & 0x7F) if resolution & 0x80 else 10**resolution)
-        return _Interface(link, snaplen, unit.numerator, unit.denominator, offset_ns)
+
+
+class PacketPipe(PacketFile):
+    """Packets that come through a pipe, as they come. `file`: unbuffered, so that a read returns what is there."""
+
+    has_begun = False
+    """The first bytes have come."""
+
+    def _begin(self) -> bool:
+        self.has_begun = self._has(4)
+        return self.has_begun
 
 
 def _time(interface: _Interface, units: int) -> int:

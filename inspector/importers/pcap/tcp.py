@@ -119,6 +119,8 @@ class Reassembly:
     def __init__(self, open_stream: Open) -> None:
         self._open_stream = open_stream
         self._halves: dict[bytes, _Half] = {}
+        self._holes: set[_Half] = set()
+        """Directions with bytes that the other end has confirmed and that have not turned up."""
         self._waiting_bytes = 0
         self._pieces = 0
         self._last_ns = 0
@@ -164,6 +166,14 @@ class Reassembly:
             self._confirm(peer, ack, at_ns)
         if stream.is_over:
             self._let_go(connection)
+
+    def pass_time(self, now_ns: int) -> None:
+        """Let time go by: what is missing for too long will not come any more, whether further packets do or not."""
+        for half in list(self._holes):
+            if half.has_ended or not half.confirmed_ns or half.connection.stream is None:
+                self._holes.discard(half)
+            elif now_ns - half.confirmed_ns > _PATIENCE_NS:
+                self._lose(half, now_ns)
 
     def finish(self) -> None:
         """Say that nothing more will come."""
@@ -242,6 +252,7 @@ class Reassembly:
                 self._deliver(half, place, data, at_ns)
         if not half.waiting:
             half.confirmed_ns = 0
+            self._holes.discard(half)
         if 0 <= half.fin_place <= half.place:
             self._finish(half, at_ns)
 
@@ -263,6 +274,7 @@ class Reassembly:
             return
         if not half.confirmed_ns:
             half.confirmed_ns = at_ns
+            self._holes.add(half)
         elif at_ns - half.confirmed_ns > _PATIENCE_NS:
             self._lose(half, at_ns)
 
@@ -277,6 +289,7 @@ class Reassembly:
             self._finish(half, at_ns)
 
     def _drop_waiting(self, half: _Half) -> None:
+        self._holes.discard(half)
         self._waiting_bytes -= half.waiting_bytes
         half.waiting_bytes = 0
         half.waiting.clear()

@@ -32,6 +32,8 @@ class Folder:
         self.key_store = path / "ca-bundle.jks"
         self.proxychains = path / "proxychains.conf"
         self.hooks = path / "hooks"
+        self.keys = path / "keys.log"
+        """The TLS keys of a command whose packets are recorded."""
         self.reports = reports or path / REPORTS
         self.keep_command_log = False
 
@@ -49,9 +51,12 @@ class Folder:
                 hook.write_bytes(b"")
             # No one misses it, and one that it is before is found on its own.
             going.append(self.hooks / "sitecustomize.py")
+            if self.keys.exists():
+                # A program fails that cannot write its keys. Whose they are is over.
+                self.keys.write_bytes(b"")
         else:
             shutil.rmtree(self.hooks, ignore_errors=True)
-            going += [self.bundle, self.key_store, self.proxychains]
+            going += [self.bundle, self.key_store, self.proxychains, self.keys]
         for path in going:
             path.unlink(missing_ok=True)
         with suppress(OSError):

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from inspector.protocol.hosts import redirects
 from inspector.proxy.launch.environment import client_environment, write_bundle
@@ -54,14 +55,20 @@ def lay_hooks(settings: Settings, ca: Path, folder: Folder) -> None:
         "ca": ca.read_text("ascii"),
         "reports": str(folder.reports),
     }
+    for name in _HOOKS:
+        lay_hook(folder, name, plan)
+
+
+def lay_hook(folder: Folder, name: str, plan: Mapping[str, Any]) -> None:
+    """Write one hook into `folder`, with what it has to know."""
     folder.hooks.mkdir(mode=0o700, exist_ok=True)
-    for name, line in _HOOKS.items():
-        text = files("inspector.proxy.launch").joinpath("hooks", name).read_text("utf-8")
-        if line is not None:
-            placeholder, filled_in = line
-            assert text.count(placeholder) == 1, f"{name} has one line for the plan"
-            text = text.replace(placeholder, filled_in.format(json.dumps(json.dumps(plan)), plan=plan))
-        (folder.hooks / name).write_text(text, "utf-8")
+    text = files("inspector.proxy.launch").joinpath("hooks", name).read_text("utf-8")
+    line = _HOOKS[name]
+    if line is not None:
+        placeholder, filled_in = line
+        assert text.count(placeholder) == 1, f"{name} has one line for the plan"
+        text = text.replace(placeholder, filled_in.format(json.dumps(json.dumps(plan)), plan=plan))
+    (folder.hooks / name).write_text(text, "utf-8")
 
 
 def hook_variables(folder: Folder, environment: Mapping[str, str]) -> dict[str, str]:
@@ -70,12 +77,9 @@ def hook_variables(folder: Folder, environment: Mapping[str, str]) -> dict[str, 
     Node and Bun end at once if a file that they are to load is missing: `folder` has to outlive every program that has
     these variables.
     """
-    paths = (str(folder.hooks), environment.get("PYTHONPATH"))
-    node = f"--require {json.dumps(str(folder.hooks / 'node.cjs'), ensure_ascii=False)}"
     variables = {
-        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
-        # A string as in JSON: Node takes a space inside double quotes, and there alone a backslash escapes.
-        "NODE_OPTIONS": _extended(environment.get("NODE_OPTIONS"), node),
+        "PYTHONPATH": python_path(folder, environment),
+        "NODE_OPTIONS": node_options(environment, "--require", folder.hooks / "node.cjs"),
     }
     bun = (folder.hooks / "bun.cjs").as_posix()
     if any(character.isspace() or character in "\"'\\" for character in bun):
@@ -86,6 +90,17 @@ def hook_variables(folder: Folder, environment: Mapping[str, str]) -> dict[str, 
     else:
         variables["BUN_OPTIONS"] = _extended(environment.get("BUN_OPTIONS"), f"--preload={bun}")
     return variables
+
+
+def python_path(folder: Folder, environment: Mapping[str, str]) -> str:
+    """Return PYTHONPATH with the hook of `folder` in front."""
+    return os.pathsep.join(path for path in (str(folder.hooks), environment.get("PYTHONPATH")) if path)
+
+
+def node_options(environment: Mapping[str, str], flag: str, path: Path) -> str:
+    """Return NODE_OPTIONS with one more flag that takes a path."""
+    # A string as in JSON: Node takes a space inside double quotes, and there alone a backslash escapes.
+    return _extended(environment.get("NODE_OPTIONS"), f"{flag} {json.dumps(str(path), ensure_ascii=False)}")
 
 
 def _extended(theirs: str | None, ours: str) -> str:

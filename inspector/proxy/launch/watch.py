@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
@@ -61,6 +62,23 @@ class Unseen:
         return [self.what, *self.why, *(["Try:", *tries] if tries else [])]
 
 
+class Lookout(Protocol):
+    """Looks after one command, whichever way it is recorded."""
+
+    @property
+    def unseen(self) -> Unseen | None:
+        """Why nothing is recorded; None while that is too early to say, or once something is."""
+
+    def begin(self, client: Process, command: Sequence[str]) -> None:
+        """Begin to look, once the command runs."""
+
+    def stop(self) -> None:
+        """Have a last look, once the recorder has written its last."""
+
+    def past_it(self) -> list[str]:
+        """Return what is to be said of processes that were missed while others of the command were seen."""
+
+
 @dataclass(slots=True)
 class Program:
     """A process of the command, as it was last seen."""
@@ -82,8 +100,7 @@ class Watch:
     """Looks after one command: `begin` once it runs, `stop` once the recorder has written its last."""
 
     def __init__(self, settings: Settings, folder: Folder) -> None:
-        self.unseen: Unseen | None = None
-        """Why nothing is recorded; None while that is too early to say, or once something is."""
+        self._unseen: Unseen | None = None
         self._settings = settings
         self._folder = folder
         # Discord's, and those of the user's own hosts.
@@ -98,6 +115,11 @@ class Watch:
         self._programs: dict[int, Program] = {}
         self._connected = False
         self._refusals: list[str] = []
+
+    @property
+    def unseen(self) -> Unseen | None:
+        """Why nothing is recorded; None while that is too early to say, or once something is."""
+        return self._unseen
 
     def begin(self, client: Process, command: Sequence[str]) -> None:
         """Begin to look, in a thread."""
@@ -161,7 +183,7 @@ class Watch:
         for process in self._processes():
             with suppress(psutil.Error, OSError):
                 self._see(process)
-        self.unseen = self._conclude(final)
+        self._unseen = self._conclude(final)
 
     def _read_capture(self) -> None:
         try:

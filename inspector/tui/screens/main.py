@@ -545,8 +545,6 @@ class MainScreen(Guarded, Screen[None]):
     def action_quit(self) -> None:
         if self.watching.is_busy() and monotonic() - self._quit_asked > SURE:
             self._quit_asked = monotonic()
-            self.notify(
-                "A client is still connected; quitting ends the recording and the proxy. q again quits.", timeout=SURE
-            )
+            self.notify("A client is still connected; quitting ends the recording. q again quits.", timeout=SURE)
             return
         self.app.exit()

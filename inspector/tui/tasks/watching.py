@@ -72,10 +72,8 @@ class Watching:
             return None
         if found.proxy is not None:
             said = f" Its last output: {found.log[-1]}" if found.log else ""
-            return (
-                f"The proxy {ended(found.proxy)}; nothing more is recorded. Everything recorded so far is saved.{said}",
-                True,
-            )
+            what = f"The {self._source.name} {ended(found.proxy)}"
+            return f"{what}; nothing more is recorded. Everything recorded so far is saved.{said}", True
         if found.client is not None:
             return f"{self._source.command or 'The client'} {ended(found.client)}.", False
         return None
@@ -88,7 +86,7 @@ class Watching:
     def state(self) -> str:
         """Return how it is doing, in a word or two."""
         if self._source is not None and self._source.state().proxy is not None:
-            return "PROXY DEAD"
+            return f"{self._source.name.upper()} DEAD"
         if self.importing:
             return "IMPORTING"
         if not self.growing:

@@ -1,6 +1,7 @@
 """Capture files of every form give the same packets."""
 
 import io
+import os
 import struct
 from collections.abc import Sequence
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.importers.pcap.packetfile import Packet, PacketFile, is_packet_file
+from inspector.importers.pcap.packetfile import Packet, PacketFile, PacketPipe, is_packet_file
 from tests.conversation import NOON
 from tests.packets import (
     ETHERNET,
@@ -147,3 +148,24 @@ def test_a_packet_of_any_link_is_wrapped_and_kept(data: bytes) -> None:
     for link, wrap in LINKS.items():
         sent = wrap(b"E" + data)
         assert read(pcap([(NOON, b"E" + data)], link)) == [(NOON, link, sent, len(sent))]
+
+
+@pytest.mark.parametrize("data", [pcap(SENT, RAW), pcapng(SENT, RAW)], ids=["pcap", "pcapng"])
+def test_packets_come_out_of_a_pipe_as_soon_as_they_are_whole(data: bytes) -> None:
+    ours, theirs = os.pipe()
+    with open(ours, "rb", buffering=0) as pipe, open(theirs, "wb", buffering=0) as end:
+        packets = PacketPipe(pipe).packets()
+        end.write(data)
+        # It blocks after the last.
+        assert [next(packets) for _ in SENT] == WANTED
+        end.write(b"\0")
+        end.close()
+        assert list(packets) == []
+
+
+def test_dropped_packets_are_counted_by_what_the_file_says_of_them() -> None:
+    option = struct.pack("<HHQ", 5, 8, 7) + struct.pack("<HH", 0, 0)
+    statistics = block(5, struct.pack("<III", 0, 0, 0) + struct.pack("<HHQ", 4, 8, 100) + option)
+    file = PacketFile(io.BytesIO(pcapng(SENT, RAW) + statistics))
+    assert list(file.packets()) == WANTED
+    assert file.dropped == 7

@@ -165,6 +165,28 @@ def test_a_hole_is_certain_once_confirmed_bytes_stay_away_for_seconds() -> None:
     assert hear(packets, finish=False)[0].events == ["server lost"]
 
 
+def test_a_hole_is_certain_after_seconds_without_a_packet() -> None:
+    heard: list[Heard] = []
+
+    def begin(client: Address, server: Address, is_late: bool, at_ns: int) -> Heard:
+        heard.append(Heard(client, is_late))
+        return heard[-1]
+
+    spoken = talk().server(b"what is lost").server(b"what is not")
+    lost = next(place for place, (_, packet) in enumerate(spoken.packets) if packet.endswith(b"what is lo"))
+    del spoken.packets[lost]
+    network, reassembly = Network(), Reassembly(begin)
+    for at_ns, packet in spoken.packets:
+        found = network.receive(at_ns, RAW, packet)
+        assert found is not None
+        reassembly.receive(at_ns, *found[1:])
+    reassembly.pass_time(spoken.at_ns + 2 * SECOND)
+    assert heard[0].events == []
+    reassembly.pass_time(spoken.at_ns + 4 * SECOND)
+    assert heard[0].events == ["server lost"]
+    assert not reassembly._holes
+
+
 def test_bytes_that_nobody_confirmed_are_waited_for() -> None:
     made = TcpTalk().opens()
     number = made.next["client"]

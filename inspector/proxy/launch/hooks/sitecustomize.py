@@ -10,7 +10,7 @@ import os
 import sys
 
 # Filled in at a launch: "host" and "port" of the proxy, "hosts" ([regular expression, ports] each), "ca" (PEM),
-# "reports" (path of the file to write to).
+# "reports" (path of the file to write to). Where there is no proxy: "keys" (path of the file for TLS keys), "reports".
 PLAN = None
 
 # Names that were led to the proxy in this process.
@@ -121,7 +121,16 @@ def _wrap_lookup(module, socket):
 
 @_change("ssl")
 def _change_ssl(ssl):
-    """Trust the proxy's authority too, for a gateway's name alone: a context may hold certifi's authorities only."""
+    """Trust the proxy's authority too, for a gateway's name alone: a context may hold certifi's authorities only.
+
+    Where there is no proxy, have a context write its keys that the program has made itself: one of ssl's own does so by
+    SSLKEYLOGFILE.
+    """
+
+    def log_keys(context, host):
+        # From Python 3.8 on.
+        if PLAN["keys"] and getattr(context, "keylog_filename", "") is None:
+            context.keylog_filename = PLAN["keys"]
 
     def trust(context, host):
         name = _named(host)
@@ -134,10 +143,10 @@ def _change_ssl(ssl):
         context._gwinspect_trusts = True
 
     for name in ("wrap_socket", "wrap_bio"):
-        _wrap_tls(ssl.SSLContext, name, trust)
+        _wrap_tls(ssl.SSLContext, name, log_keys if "keys" in PLAN else trust)
 
 
-def _wrap_tls(context_class, name, trust):
+def _wrap_tls(context_class, name, prepare):
     original = getattr(context_class, name)
 
     def wrapped(self, *arguments, **named):
@@ -145,7 +154,7 @@ def _wrap_tls(context_class, name, trust):
             # No one passes it without its name: it is the fourth argument of one and the sixth of the other.
             host = named.get("server_hostname")
             if host is not None:
-                trust(self, host)
+                prepare(self, host)
         except Exception as error:
             _report("failed", text="TLS: %r" % error)
         return original(self, *arguments, **named)
@@ -172,6 +181,15 @@ def _change_aiohttp(connector):
         return [where]
 
     base._resolve_host = _resolve_host
+
+
+@_change("picows")
+def _change_picows(picows):
+    """It has TLS of its own below Python's: where that is to write its keys, it ends the process (2.3.1, SIGSEGV)."""
+    if "keys" in PLAN:
+        PLAN["keys"] = None
+        os.environ.pop("SSLKEYLOGFILE", None)
+        _report("failed", text="picows crashes where it is to write TLS keys, so it is not asked to")
 
 
 @_change("uvloop")
@@ -270,6 +288,10 @@ def _next_sitecustomize():
 def _install():
     if PLAN is None or sys.version_info < (3, 6) or os.environ.get("GWINSPECT_HOOKS") == "off":
         return
+    if "keys" in PLAN:
+        # Nothing is led anywhere.
+        for name in set(_CHANGES) - {"ssl", "picows"}:
+            del _CHANGES[name]
     for name in list(_CHANGES):
         if name in sys.modules:
             _apply(name, sys.modules[name])

@@ -47,14 +47,17 @@ class Waiting(VerticalScroll):
             self.query_one(Static).update(Text(self._glyphs.plain(said)))
 
     def _advice(self, source: LiveProxy) -> list[str]:
-        lines = [f"No connection yet. The proxy listens on {source.address}."]
+        if source.name == "proxy":
+            lines = [f"No connection yet. The proxy listens on {source.address}."]
+        else:
+            lines = [f"No connection yet. Packets are recorded on {source.address}."]
         if source.ca is not None:
             lines.append(f"Clients must trust its certificate: {source.ca}")
         advice, state = source.advice(), source.state()
         if state.unseen:
             lines += ["", *map(inert, state.unseen)]
         elif advice and not source.command:
-            lines += ["", "Point a client at it:", ""]
+            lines += ["", "Point a client at it:" if source.name == "proxy" else "Start a client:", ""]
             width = max(len(item.client) for item in advice) + 3
             lines += [f"  {item.client:<{width}}{item.how}" for item in advice]
         if source.command:
