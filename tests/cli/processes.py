@@ -16,7 +16,7 @@ from inspector.store.writer import Writer
 from .conftest import START, URL
 
 ROOT = Path(__file__).parents[2]
-MAIN = (sys.executable, "-c", "from inspector.cli.main import main; main()")
+MAIN = (sys.executable, "-c", "from inspector.cli.start import main; main()")
 # Seconds after which something that is waited for is taken not to come.
 PATIENCE = 60
 

@@ -19,7 +19,7 @@ SILENT = f"select count(*) from ({ENDLESS})"
 
 
 def start(capture: Path, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", "from inspector.cli.main import main; main()", "sql", str(capture), *arguments]
+    command = [sys.executable, "-c", "from inspector.cli.start import main; main()", "sql", str(capture), *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **environment})
 
 

@@ -43,7 +43,7 @@ PATIENCE = 120
 LEFT_TO_MITMPROXY = {f"extension-{name}" for name in EXTENSIONS} | {"url-mebibyte"}
 
 TABLE = {attack.name: attack for attack in attacks(SCALE)}
-GWINSPECT = [sys.executable, "-c", "from inspector.cli.main import main; main()"]
+GWINSPECT = [sys.executable, "-c", "from inspector.cli.start import main; main()"]
 # What a terminal takes for more than text; of the rest of the control characters, line ends are ours.
 RAW = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2028\u2029\u2066-\u2069]")
 
