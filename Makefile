@@ -37,11 +37,10 @@ check: $(VENV)/.ready
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports
 
-# More at a time than there are processors, as they often wait. Those that start proxies, clients and terminals come after the
-# rest; what they play for a whole file is played once, as that file is a group.
+# More at a time than there are processors, as they often wait. Those that start proxies, clients and terminals come after the rest.
 unit: $(VENV)/.compiled
 	$(BIN)/python -m pytest -m "not e2e" --numprocesses 4 --dist worksteal
-	$(BIN)/python -m pytest -m e2e --numprocesses 4 --dist loadgroup
+	$(BIN)/python -m pytest -m e2e --numprocesses 4 --dist worksteal
 
 # The property tests with many examples, other ones in every run.
 thorough: $(VENV)/.ready
@@ -52,7 +51,7 @@ thorough: $(VENV)/.ready
 # process compiles all that it imports, which takes 8 s.
 compatible: MARK ?= compat
 compatible: $(VENV)/.ready
-	$(BIN)/python -m pytest --numprocesses $(if $(findstring not e2e,$(MARK)),2,3) --dist loadgroup -m "$(MARK)"
+	$(BIN)/python -m pytest --numprocesses $(if $(findstring not e2e,$(MARK)),2,3) --dist worksteal -m "$(MARK)"
 
 # Every client in tests/e2e/clients/setups.py, each installed into .venv/clients/ on first use; makes docs/clients.md.
 # Some of them: make clients ONLY="hikari bun".
@@ -75,7 +74,7 @@ bench: $(VENV)/.ready
 
 # The same on the lowest versions that pyproject.toml allows.
 test-lowest: .venv/lowest-$(VERSION)/.ready
-	.venv/lowest-$(VERSION)/bin/python -m pytest --numprocesses 3 --dist loadgroup -m "compat and not e2e or lowest"
+	.venv/lowest-$(VERSION)/bin/python -m pytest --numprocesses 3 --dist worksteal -m "compat and not e2e or lowest"
 
 $(VENV)/.ready: pyproject.toml
 	$(call installed,$(VENV),$(PACKAGE))

@@ -13,7 +13,7 @@ import pytest
 from .conftest import URL
 from .processes import PATIENCE, ROOT, Home, code_of, end_all, hears_signals, until, write_large
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("told_to_end")]
+pytestmark = pytest.mark.e2e
 
 SAMPLES = ROOT / "sample_captures"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

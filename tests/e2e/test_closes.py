@@ -30,7 +30,7 @@ from tests.e2e.closing import (
 )
 from tests.e2e.playing import play, talks_of_capture
 
-pytestmark = [pytest.mark.compat, pytest.mark.e2e, pytest.mark.xdist_group("closes")]
+pytestmark = [pytest.mark.compat, pytest.mark.e2e]
 
 SIDES = ("client", "server")
 DEFLATE = "permessage-deflate; client_no_context_takeover; server_no_context_takeover"

@@ -28,7 +28,7 @@ from tests.e2e.plain import converted, running
 from tests.e2e.playing import ROOT
 from tests.e2e.terminal import Terminal
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("hostile")]
+pytestmark = pytest.mark.e2e
 
 # Large things are smaller by this.
 SCALE = int(os.environ.get("HOSTILE", "100"))

@@ -20,7 +20,7 @@ from inspector.store.reader import Reader
 from tests.e2e.playing import SIDES, Played, assert_agree, play, records, talks_of_capture, talks_of_journal
 from tests.rows import rows_in
 
-pytestmark = [pytest.mark.compat, pytest.mark.e2e, pytest.mark.lowest, pytest.mark.xdist_group("libraries")]
+pytestmark = [pytest.mark.compat, pytest.mark.e2e, pytest.mark.lowest]
 
 
 @dataclass(slots=True)

@@ -36,7 +36,7 @@ from tests.e2e.terminal import PATIENCE, Terminal
 from tests.rows import rows_in
 from tests.simulator.proxy import mitmdump
 
-pytestmark = [pytest.mark.compat, pytest.mark.e2e, pytest.mark.xdist_group("mitmproxy_windows")]
+pytestmark = [pytest.mark.compat, pytest.mark.e2e]
 
 SCENARIOS = ("login-failure", "resume", "voice", "zstd-stream")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -34,7 +34,7 @@ from inspector.wire import etf
 from tests.conversation import DIALECTS
 from tests.e2e.playing import assert_agree, simulated, talks_of_capture, talks_of_journal
 
-pytestmark = [pytest.mark.compat, pytest.mark.e2e, pytest.mark.xdist_group("reverse")]
+pytestmark = [pytest.mark.compat, pytest.mark.e2e]
 
 MODE = "reverse:https://gateway.discord.gg"
 

@@ -23,7 +23,7 @@ from inspector.store.reader import Reader, stored_happenings
 from tests.e2e.playing import simulated
 from tests.generated.told import told_of
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("told")]
+pytestmark = pytest.mark.e2e
 
 FAULTY = (*SICK, *HOURS)
 PLAYED = [*FAULTY, *(pair.sibling() for pair in HOURS)]

@@ -21,7 +21,7 @@ from tests.e2e.clients.places import Missing, installed
 from tests.e2e.clients.setups import SETUPS
 from tests.e2e.playing import ROOT
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("resume")]
+pytestmark = pytest.mark.e2e
 
 LIMIT = 60
 
