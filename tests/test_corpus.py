@@ -31,7 +31,7 @@ class Corpus:
 
 @pytest.fixture(scope="module")
 def found() -> Found:
-    return hunt(Corpus(), count=len(FILES), seconds=600, workers=2)["corpus"]
+    return hunt(Corpus(), count=len(FILES), seconds=600, workers=1)["corpus"]
 
 
 @pytest.mark.parametrize("name", FILES)

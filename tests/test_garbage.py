@@ -1,6 +1,8 @@
 """The search for cycles is off where it is told to be, and nowhere else."""
 
 import gc
+import subprocess
+import sys
 
 import pytest
 
@@ -28,3 +30,14 @@ def test_a_collector_that_was_off_stays_off() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_a_process_that_is_to_end_quickly_searches_for_nothing_at_its_end() -> None:
+    script = """
+import atexit, gc
+from inspector.garbage import end_quickly
+atexit.register(lambda: print(bool(gc.get_freeze_count())))
+end_quickly()
+print(bool(gc.get_freeze_count()))
+"""
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "False\nTrue\n"

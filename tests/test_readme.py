@@ -29,7 +29,7 @@ BLOCK = re.compile(r"^```console\n\$ gwinspect ([^\n]*)\n(.*?)^```$", re.MULTILI
 
 
 def output(command: str) -> str:
-    script = "from inspector.cli.main import main; main()"
+    script = "from inspector.cli.start import main; main()"
     environment = {**os.environ, "TZ": "UTC", "PYTHONPATH": str(ROOT), "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"}
     whole = [sys.executable, "-c", script, *shlex.split(command)]
     result = subprocess.run(whole, capture_output=True, cwd=ROOT, env=environment)

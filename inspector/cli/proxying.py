@@ -403,11 +403,11 @@ def _conclude(capture: Path) -> None:
     if found:
         names = [f"{named(case)} ×{case.count:,}" if case.count > 1 else named(case) for case in found[:_NAMED]]
         more = [f"{len(found) - _NAMED} more"] if len(found) > _NAMED else []
+        path = shlex.quote(str(capture))
         note(
-            f"{counted(len(found), 'case')}: {listed([*names, *more])}; gwinspect diagnose {shlex.quote(str(capture))}"
+            f"{counted(len(found), 'case')}: {listed([*names, *more])}; gwinspect diagnose {path}, "
+            f"to report it gwinspect bundle {path} -o bug.zip"
         )
-        scrubbed = capture.with_name(f"{capture.stem}-scrubbed.gwcap")
-        note(f"to share it: gwinspect scrub {shlex.quote(str(capture))} -o {shlex.quote(str(scrubbed))}")
 
 
 def _checked(options: Sequence[str]) -> Sequence[str]:

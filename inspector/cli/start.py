@@ -1,11 +1,14 @@
 """Where the program begins: a signal ends it quietly from here on, also while its modules are still being imported."""
 
 from inspector import leaving
+from inspector.garbage import end_quickly, without_collector
 
 
 def main() -> None:
     """Run the command line."""
     leaving.install()
-    from inspector.cli.main import main as run
+    end_quickly()
+    with without_collector():
+        from inspector.cli.main import main as run
 
     run()

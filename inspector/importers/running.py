@@ -24,6 +24,7 @@ import inspector
 from inspector import leaving
 from inspector.errors import CaptureError, EnvironmentProblem, GwinspectError
 from inspector.faults import marked
+from inspector.garbage import end_quickly
 from inspector.importers.cache import MADE_BY, Place, trim
 from inspector.importers.hints import NO_HINTS, Hints
 from inspector.importers.merge import Input, Report, fill
@@ -182,6 +183,7 @@ def _settle(part: Path, target: Path) -> None:
 def main(fd: int) -> None:
     """Do one import, as a process of its own; `fd` is the socket to the one that started it."""
     leaving.install()
+    end_quickly()
     pipe = Connection(fd)
     job: _Job = pipe.recv()
     told = Progress()

@@ -27,6 +27,7 @@ from typing import IO, Any
 
 from inspector.errors import CaptureError, GwinspectError
 from inspector.faults import marked
+from inspector.garbage import end_quickly
 from inspector.model import Closed, Event, Frame, Happening, Mark, Opened, StartLimit
 from inspector.pipeline import MAX_LEFT
 from inspector.proxy.eventlog import log
@@ -279,6 +280,7 @@ def main() -> None:
         if hasattr(signal, number):
             signal.signal(getattr(signal, number), signal.SIG_IGN)
     _lower_priority()
+    end_quickly()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     path, secrets, max_concurrency = sys.argv[1:]

@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 
 from inspector.errors import GwinspectError
+from inspector.garbage import end_quickly
 from inspector.simulator.journal import save
 from inspector.simulator.scenarios.catalogue import SCENARIOS, scenario
 from inspector.simulator.script import Scenario
@@ -29,6 +30,7 @@ def main() -> int:
     parser.add_argument("--media-port", type=int, default=0, help="UDP port to give to clients (default: its own)")
     parser.add_argument("--clock", type=Path, help="file to make, for a proxy that skips time as the script does")
     options = parser.parse_args()
+    end_quickly()
     try:
         chosen = scenario(options.scenario)
         return asyncio.run(_run(chosen, options.pace, options.journal, options.media_port, options.clock))

@@ -12,7 +12,7 @@ from aiohttp import WSMsgType, web
 
 from inspector.cli.main import main
 from inspector.model import Closed, Frame, Happening, Opened, Plane
-from inspector.protocol.registry import load
+from inspector.protocol.registry import default
 from inspector.store.writer import Writer
 
 TOKEN = "MTAwMDAwMDAwMDAwMDAwMDAw.GaaaaB.invented-token-of-nobody-0123456789"
@@ -77,7 +77,7 @@ def happenings() -> Iterable[Happening]:
 @pytest.fixture
 def capture(tmp_path: Path) -> Path:
     path = tmp_path / "bot.gwcap"
-    writer = Writer(path, load(), made_by="test")
+    writer = Writer(path, default(), made_by="test")
     writer.write(list(happenings()))
     writer.finish()
     return path

@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from inspector.model import Frame, Opened, Plane
-from inspector.protocol.registry import load
+from inspector.protocol.registry import default
 from inspector.proxy.process import descendants
 from inspector.store.writer import Writer
 
 from .conftest import START, URL
 
 ROOT = Path(__file__).parents[2]
-MAIN = (sys.executable, "-c", "from inspector.cli.main import main; main()")
+MAIN = (sys.executable, "-c", "from inspector.cli.start import main; main()")
 # Seconds after which something that is waited for is taken not to come.
 PATIENCE = 60
 
@@ -117,7 +117,7 @@ def end_all(process: "subprocess.Popen[bytes]") -> None:
 
 def write_large(path: Path, rows: int) -> Path:
     """Make a capture over which a filter takes a while."""
-    writer = Writer(path, load(), made_by="test", bulk=True)
+    writer = Writer(path, default(), made_by="test", bulk=True)
     writer.write([Opened(1, START, Plane.GATEWAY, URL, "127.0.0.1:1")])
     text = b'{"op":0,"s":%d,"t":"TYPING_START","d":{"a":{"b":%d},"user_id":"1000"}}'
     for first in range(1, rows + 1, 1000):

@@ -145,7 +145,7 @@ def test_live_goes_on_whatever_is_sent(place: Place, echo: int, encoding: str) -
         ("stats",),
         ("diagnose", "--fail-on", "never"),
     ):
-        main = [sys.executable, "-c", "from inspector.cli.main import main; main()"]
+        main = [sys.executable, "-c", "from inspector.cli.start import main; main()"]
         shown = subprocess.run(
             [*main, arguments[0], str(place.capture), *arguments[1:]], capture_output=True, text=True
         )

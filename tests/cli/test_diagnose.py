@@ -392,7 +392,10 @@ def test_the_end_of_a_recording_says_what_is_wrong_in_two_lines(
     assert sum_up(capture, "show")
     counts, verdict = capsys.readouterr().err.splitlines()
     assert counts == f"gwinspect: {capture}: 2 connections, 142 events; gwinspect show {capture}"
-    assert verdict == f"gwinspect: 1 case: presence-flood; gwinspect diagnose {capture}"
+    assert verdict == (
+        f"gwinspect: 1 case: presence-flood; gwinspect diagnose {capture}, to report it gwinspect bundle {capture} "
+        "-o bug.zip"
+    )
 
 
 def refused(connection: int, token: str, shard: tuple[int, int] = (0, 1)) -> Conversation:

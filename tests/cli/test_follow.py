@@ -6,7 +6,7 @@ import pytest
 
 from inspector.cli import follow as module
 from inspector.cli.follow import follow
-from inspector.protocol.registry import load
+from inspector.protocol.registry import default
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
 from tests.conversation import ACK, HEARTBEAT, HELLO, Conversation, identify, ready
@@ -15,7 +15,7 @@ from tests.conversation import ACK, HEARTBEAT, HELLO, Conversation, identify, re
 @pytest.fixture
 def writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Writer:
     monkeypatch.setattr(module, "BEAT", 0)
-    return Writer(tmp_path / "bot.gwcap", load(), made_by="test")
+    return Writer(tmp_path / "bot.gwcap", default(), made_by="test")
 
 
 def beating() -> Conversation:

@@ -68,7 +68,7 @@ class Place:
         ]
 
     def start(self, *options: str, command: list[str] = [], name: str = "live") -> subprocess.Popen:  # noqa: B006
-        main = [sys.executable, "-c", "from inspector.cli.main import main; main()"]
+        main = [sys.executable, "-c", "from inspector.cli.start import main; main()"]
         with (self.folder / "out").open("wb") as out, (self.folder / "err").open("wb") as err:
             whole = [*main, name, *self.options(*options), "--", *command]
             process = subprocess.Popen(whole, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
@@ -275,7 +275,7 @@ def test_one_gwinspect_at_a_time(place: Place) -> None:
     process = place.start(command=place.client(BEATER))
     until(lambda: place.events() > 5)
     second = subprocess.run(
-        [sys.executable, "-c", "from inspector.cli.main import main; main()", "live", *place.options()],
+        [sys.executable, "-c", "from inspector.cli.start import main; main()", "live", *place.options()],
         capture_output=True,
         text=True,
     )
@@ -353,7 +353,7 @@ def test_a_commands_colours_stay_on_a_terminal_and_nothing_else_acts_on_it(place
     """A screen of our own takes what is said in a terminal, as a person's does."""
     main, terminal = pty.openpty()
     command = [sys.executable, "-c", r"print('\033[32mgreen\033[0m \033[2Jgone')"]
-    run = [sys.executable, "-c", "from inspector.cli.main import main; main()", "live", "--plain"]
+    run = [sys.executable, "-c", "from inspector.cli.start import main; main()", "live", "--plain"]
     process = subprocess.Popen([*run, *place.options(), "--", *command], stdout=subprocess.DEVNULL, stderr=terminal)
     os.close(terminal)
     said = b""
@@ -374,7 +374,7 @@ def test_a_commands_colours_are_left_out_where_there_is_no_terminal(place: Place
     ("where", "code", "word"), [("| true", 7, "the output was closed"), (">/dev/full", 2, "No space")]
 )
 def test_a_recording_goes_on_where_its_rows_cannot_be_printed(place: Place, where: str, code: int, word: str) -> None:
-    main = [sys.executable, "-c", "from inspector.cli.main import main; main()", "live", "--plain", *place.options()]
+    main = [sys.executable, "-c", "from inspector.cli.start import main; main()", "live", "--plain", *place.options()]
     script = f'"$@" {where}; exit ${{PIPESTATUS[0]}}'
     done = subprocess.run(
         ["bash", "-c", script, "bash", *main, "--", *place.client(CLIENT)], capture_output=True, text=True, timeout=60
@@ -396,7 +396,7 @@ def test_a_recording_that_was_killed_can_be_shown_and_diagnosed(place: Place) ->
         os.kill(identity.pid, signal.SIGKILL)
     process.wait()
     until(lambda: not any(identity.lives() for identity in family))
-    main = [sys.executable, "-c", "from inspector.cli.main import main; main()"]
+    main = [sys.executable, "-c", "from inspector.cli.start import main; main()"]
     beside = {path.name for path in place.folder.glob("own*")}
     for command in ("show", "stats", "diagnose"):
         done = subprocess.run([*main, command, str(place.capture)], capture_output=True, text=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.protocol.registry import load
+from inspector.protocol.registry import default
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
 from inspector.tui import run as screen
@@ -58,7 +58,7 @@ def test_a_capture_is_opened_as_it_is(run, opened: list[dict], capture: Path) ->
 def test_the_newest_row_is_followed_where_asked_and_where_the_capture_grows(run, opened, capture: Path) -> None:
     run("open", "--follow", capture)
     growing = capture.with_name("growing.gwcap")
-    writer = Writer(growing, load(), made_by="test")
+    writer = Writer(growing, default(), made_by="test")
     writer.write(list(happenings()))
     run("open", growing)
     writer.finish()

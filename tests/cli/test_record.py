@@ -24,7 +24,7 @@ def test_what_another_addon_logs_is_inert(tmp_path: Path, monkeypatch) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     result = subprocess.run(
-        [sys.executable, "-c", "from inspector.cli.main import main; main()", "record", "--listen", "127.0.0.1:0"]
+        [sys.executable, "-c", "from inspector.cli.start import main; main()", "record", "--listen", "127.0.0.1:0"]
         + ["--capture", str(tmp_path / "own.gwcap"), "-s", str(script), "--", sys.executable, "-c", "pass"],
         capture_output=True,
         text=True,
@@ -41,7 +41,7 @@ def test_a_command_is_run_through_the_proxy_and_its_exit_code_kept(gateway: int,
     script = tmp_path / "client.py"
     script.write_text(CLIENT)
     result = subprocess.run(
-        [sys.executable, "-c", "from inspector.cli.main import main; main()", "record", "--listen", "127.0.0.1:0"]
+        [sys.executable, "-c", "from inspector.cli.start import main; main()", "record", "--listen", "127.0.0.1:0"]
         + ["--capture", str(capture), "--host", f"127.0.0.1:{gateway}"]
         + ["--", sys.executable, str(script), f"http://127.0.0.1:{gateway}/?v=10&encoding=json"],
         capture_output=True,

@@ -52,7 +52,7 @@ def started() -> Iterator[list[Identity]]:
 
 
 def command(place: Place) -> list[str]:
-    main = [sys.executable, "-c", "from inspector.cli.main import main; main()"]
+    main = [sys.executable, "-c", "from inspector.cli.start import main; main()"]
     return [*main, "record", *place.options(), "--", *place.client(CLIENT)]
 
 

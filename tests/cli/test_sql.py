@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +20,7 @@ SILENT = f"select count(*) from ({ENDLESS})"
 
 
 def start(capture: Path, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", "from inspector.cli.main import main; main()", "sql", str(capture), *arguments]
+    command = [sys.executable, "-c", "from inspector.cli.start import main; main()", "sql", str(capture), *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **environment})
 
 
@@ -150,8 +151,10 @@ def _until_it_works(pid: int) -> None:
             # Enough for all that comes before the query, and one more look at the clock.
             start_ticks = ticks
             while ticks < start_ticks + 20:
+                time.sleep(0.01)
                 ticks = sum(map(int, spent.read_text().rpartition(")")[2].split()[11:13]))
             return
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_other_formats_out_of_a_pipe_cannot_be_followed(run, piped, kind: str, r
 
 def test_rows_are_printed_as_frames_come(frames: Path, tmp_path: Path) -> None:
     """The whole way: each record is a row on stdout before the next is written; Ctrl-C ends it."""
-    command = [sys.executable, "-c", "from inspector.cli.main import main; main()", "show", "--follow", str(frames)]
+    command = [sys.executable, "-c", "from inspector.cli.start import main; main()", "show", "--follow", str(frames)]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache"), "TZ": "UTC"}
     process = subprocess.Popen(
         [*command, "--format", "jsonl"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
@@ -147,7 +147,7 @@ def test_rows_are_printed_as_frames_come(frames: Path, tmp_path: Path) -> None:
 
 
 def test_without_any_terminal_the_screen_says_what_works_instead(frames: Path) -> None:
-    command = [sys.executable, "-c", "from inspector.cli.main import main; main()", "open", "-"]
+    command = [sys.executable, "-c", "from inspector.cli.start import main; main()", "open", "-"]
     with frames.open("rb") as stdin:
         result = subprocess.run(
             command,

@@ -104,7 +104,7 @@ def test_a_command_that_only_works_ends_at_any_moment(tmp_path: Path, large: Pat
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: signal.Signals(number).name)
-def test_a_signal_that_is_to_be_ignored_is(tmp_path: Path, large: Path, number: int) -> None:
+def test_a_signal_that_is_to_be_ignored_is(tmp_path: Path, number: int) -> None:
     """As SIGHUP under nohup, and SIGINT in the background of a shell's script."""
     home = Home(tmp_path / "home")
     process = home.start(

@@ -49,10 +49,9 @@ def told(*recordings: Sequence[Happening]) -> Told:
     )
 
 
-def alone(*recordings: Sequence[Happening]) -> Told:
-    """Return what is noticed in each of them by itself."""
-    found = [(number, told(each)) for number, each in enumerate(recordings)]
-    return sorted((number, *rest) for number, one in found for _, *rest in one)
+def together(*found: Told) -> Told:
+    """Return what is noticed in recordings, each read by itself, as if they were read together."""
+    return sorted((number, *rest) for number, one in enumerate(found) for _, *rest in one)
 
 
 def generated(seed: int) -> list[Happening]:
@@ -63,8 +62,9 @@ def generated(seed: int) -> list[Happening]:
 
 @pytest.mark.parametrize("first", range(0, 40, 4))
 def test_two_bots_are_told_as_each_of_them_alone(first: int) -> None:
-    for pair in combinations(map(generated, range(first, first + 4)), 2):
-        assert told(*pair) == alone(*pair)
+    bots = [(recording, told(recording)) for recording in map(generated, range(first, first + 4))]
+    for (one, of_one), (other, of_other) in combinations(bots, 2):
+        assert told(one, other) == together(of_one, of_other)
 
 
 def left() -> Conversation:

@@ -25,7 +25,7 @@ class Terminal:
 
     def start(self, *arguments: str, columns: int = 150, lines: int = 40, piped: str = "") -> None:
         """Run gwinspect in a server of its own, and say its exit code after it. `piped`: the command before it."""
-        script = "from inspector.cli.main import main; main()"
+        script = "from inspector.cli.start import main; main()"
         self.run([sys.executable, "-c", script, *arguments], columns=columns, lines=lines, piped=piped)
 
     def run(

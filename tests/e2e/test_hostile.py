@@ -32,8 +32,8 @@ pytestmark = pytest.mark.e2e
 
 # Large things are smaller by this.
 SCALE = int(os.environ.get("HOSTILE", "100"))
-# Connections that are opened at once and aborted.
-ABORTED = 500
+# Connections that are opened at once and aborted, through `gwinspect live` and through what else is to go on.
+ABORTED, FEWER_ABORTED = 500, 100
 # Bytes of memory that the proxy and its recorder may take.
 MOST_MEMORY = 500 * 1024 * 1024
 # Seconds that a program may take to do what it must before it counts as hanging.
@@ -43,7 +43,7 @@ PATIENCE = 120
 LEFT_TO_MITMPROXY = {f"extension-{name}" for name in EXTENSIONS} | {"url-mebibyte"}
 
 TABLE = {attack.name: attack for attack in attacks(SCALE)}
-GWINSPECT = [sys.executable, "-c", "from inspector.cli.main import main; main()"]
+GWINSPECT = [sys.executable, "-c", "from inspector.cli.start import main; main()"]
 # What a terminal takes for more than text; of the rest of the control characters, line ends are ours.
 RAW = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2028\u2029\u2066-\u2069]")
 
@@ -77,7 +77,7 @@ class Played:
     aborted: list[Recorded]
 
 
-async def fight(field: Battlefield, port: int, turned: int | None) -> tuple[dict[str, Account], int]:
+async def fight(field: Battlefield, port: int, turned: int | None, aborted: int) -> tuple[dict[str, Account], int]:
     """Play all attacks, one after the other, with a client that behaves beside them and after each."""
     accounts = {}
     lasting = Lasting(port, field.port, "lasting")
@@ -87,7 +87,7 @@ async def fight(field: Battlefield, port: int, turned: int | None) -> tuple[dict
         assert way is not None
         accounts[attack.name] = await field.play(attack, way)
         await lasting.beat()
-    await open_and_abort(port, field.port, ABORTED)
+    await open_and_abort(port, field.port, aborted)
     await lasting.beat()
     late = Lasting(port, field.port, "late")
     await late.open()
@@ -180,7 +180,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
             try:
                 await _until(lambda: "recording into" in (folder / "err").read_text("utf-8", "replace"), live)
                 with Memory(*recorders_below(live.pid)) as memory:
-                    accounts, beats = await fight(field, port, turned)
+                    accounts, beats = await fight(field, port, turned, ABORTED)
                     # The command ends, and `live` with it.
                     await asyncio.to_thread((folder / "stop").write_bytes, b"")
                     code = await asyncio.to_thread(live.wait, PATIENCE)
@@ -317,7 +317,7 @@ def standalone(tmp_path_factory: pytest.TempPathFactory) -> Played:
                 Memory(psutil.Process(plain.process.pid)) as memory,
             ):
                 port = int(plain.url.rpartition(":")[2])
-                accounts, beats = await fight(field, port, None)
+                accounts, beats = await fight(field, port, None, FEWER_ABORTED)
         said = plain.screen.decode("utf-8", "replace")
         capture = converted(plain.frames)
         return Played(accounts, beats, memory.most, "", said, plain.process.returncode, capture, *read(capture))
@@ -362,7 +362,7 @@ def test_the_screen_goes_on(tmp_path: Path) -> None:
             await asyncio.to_thread(terminal.start, *command[len(GWINSPECT) :])
             terminal.keep_output(tmp_path / "pane")
             await asyncio.to_thread(terminal.shows, "LIVE")
-            accounts, _ = await fight(field, port, turned)
+            accounts, _ = await fight(field, port, turned, FEWER_ABORTED)
             assert {name: each.problem for name, each in accounts.items() if each.problem} == {}
             await asyncio.to_thread(_use, terminal)
 

@@ -22,7 +22,7 @@ from inspector.wire import decoder
 from tests.conversation import HELLO, NOON, Conversation, dispatch, identify, message, usual
 from tests.fed import fed
 
-TABLES = registry.load()
+TABLES = registry.default()
 SAMPLES = sorted(Path("sample_captures").glob("*.gwcap"))
 
 

@@ -12,7 +12,7 @@ from inspector.protocol import registry
 from inspector.report.annotate import MAX_NOTE, annotate, bits
 from tests.conversation import NOON
 
-TABLES = registry.load()
+TABLES = registry.default()
 NAMES = {1180000000000000050: "general", 1180000000000000666: "\x1b[31m\u202eevil" * 20}
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from inspector.protocol import registry
 from inspector.report.explain import explain, render, suggest
 
-TABLES = registry.load()
+TABLES = registry.default()
 
 
 def told(topic: str, width: int = 10_000) -> str:

@@ -32,7 +32,7 @@ from tests.conversation import (
     usual,
 )
 
-TABLES = registry.load()
+TABLES = registry.default()
 # Sixteen random letters, as a voice server's token is.
 VOICE_TOKEN = "9f3ab2c1d4e5f607"
 

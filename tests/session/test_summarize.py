@@ -15,7 +15,7 @@ from inspector.session.summarize import compile_template, fill, names_in, summar
 from inspector.wire.voice import read_binary
 from tests.wire.dave_frames import FRAMES, from_client
 
-TABLES = registry.load()
+TABLES = registry.default()
 GUILD, CHANNEL, USER = "1180000000000000042", "1180000000000000050", "80351110224678912"
 NAMES = {int(GUILD): "Test Guild", int(CHANNEL): "general"}
 ALICE = {"id": USER, "username": "alice", "discriminator": "0", "global_name": None}

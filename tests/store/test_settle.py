@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from inspector.protocol.registry import load
+from inspector.protocol.registry import default
 from inspector.store.reader import Reader
 from inspector.store.settle import settle
 from inspector.store.writer import Writer
@@ -11,7 +11,7 @@ from inspector.store.writer import Writer
 
 def test_what_a_recorder_left_half_done_becomes_one_file(tmp_path: Path) -> None:
     path = tmp_path / "bot.gwcap"
-    writer = Writer(path, load(), made_by="test")
+    writer = Writer(path, default(), made_by="test")
     reader = Reader(path)
     reader.last()
     writer.finish()
@@ -25,7 +25,7 @@ def test_what_a_recorder_left_half_done_becomes_one_file(tmp_path: Path) -> None
 
 def test_a_viewer_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "bot.gwcap"
-    writer = Writer(path, load(), made_by="test")
+    writer = Writer(path, default(), made_by="test")
     viewer = Reader(path)
     writer.finish()
     settle(path)

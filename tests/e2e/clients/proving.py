@@ -107,7 +107,7 @@ def prove(
     capture, log = folder / "client.gwcap", folder / "said.txt"
     temporary = folder / "tmp"
     temporary.mkdir()
-    record = [sys.executable, "-c", "from inspector.cli.main import main; main()", "record", "--capture", str(capture)]
+    record = [sys.executable, "-c", "from inspector.cli.start import main; main()", "record", "--capture", str(capture)]
     record += ["--listen", "127.0.0.1:0", "--host", "discord.com", "--confdir", str(served.confdir)]
     record += ["--script", redirect.__file__, "--set", f"ssl_verify_upstream_trusted_ca={served.ca}", *options]
     began = time.monotonic()

@@ -57,7 +57,8 @@ async def _record(name: str, folder: Path, command: list[str]) -> tuple[int | No
     """Record a scenario with a client; return its exit code and what it said."""
     async with Simulator(scenario(name), pace=0) as simulator:
         recording = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", "from inspector.cli.main import main; main()", "record", "--listen", "127.0.0.1:0"),
+            *(sys.executable, "-c", "from inspector.cli.start import main; main()", "record"),
+            *("--listen", "127.0.0.1:0"),
             *("--capture", str(folder / "bot.gwcap"), "--confdir", str(folder / "mitmproxy")),
             *("--host", "discord.com", "--script", redirect.__file__),
             *("--set", f"ssl_verify_upstream_trusted_ca={simulator.ca_path}", "--", *command),
