@@ -1,6 +1,8 @@
 """The search for cycles is off where it is told to be, and nowhere else."""
 
 import gc
+import subprocess
+import sys
 
 import pytest
 
@@ -28,3 +30,19 @@ def test_a_collector_that_was_off_stays_off() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_what_was_imported_is_not_looked_through_again() -> None:
+    """In a process of its own, as what is frozen stays so."""
+    code = (
+        "import gc\n"
+        "from inspector.garbage import importing\n"
+        "with importing():\n"
+        "    pass\n"
+        "assert not gc.get_freeze_count()\n"
+        "with importing():\n"
+        "    import inspector.words\n"
+        "    assert not gc.isenabled()\n"
+        "assert gc.isenabled() and gc.get_freeze_count()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
