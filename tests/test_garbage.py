@@ -41,3 +41,19 @@ end_quickly()
 print(bool(gc.get_freeze_count()))
 """
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "False\nTrue\n"
+
+
+def test_what_was_imported_is_not_looked_through_again() -> None:
+    """In a process of its own, as what is frozen stays so."""
+    code = (
+        "import gc\n"
+        "from inspector.garbage import importing\n"
+        "with importing():\n"
+        "    pass\n"
+        "assert not gc.get_freeze_count()\n"
+        "with importing():\n"
+        "    import inspector.words\n"
+        "    assert not gc.isenabled()\n"
+        "assert gc.isenabled() and gc.get_freeze_count()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,7 +9,7 @@ from inspector import __version__, leaving
 from inspector.cli.crash import CRASHED, say_crash, say_crashes_of_threads
 from inspector.cli.streams import ReaderGone, guarded
 from inspector.errors import GwinspectError
-from inspector.garbage import without_collector
+from inspector.garbage import importing
 
 # Every command with its one line of help: `gwinspect --help` shows it without importing them.
 COMMANDS = {
@@ -44,8 +44,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        # What is imported stays, so nothing is found in a search for cycles meanwhile.
-        with without_collector():
+        with importing():
             command = getattr(import_module(f"inspector.cli.{name}"), name)
         assert isinstance(command, click.Command)
         return command
