@@ -180,7 +180,17 @@ def _key(inputs: Sequence[Input], registry: Registry, hints: Hints) -> str:
     # The capture says which of several files each connection came from.
     names = [each.path.name for each in inputs] if len(inputs) > 1 else []
     plugins = [each.plugin for each in inputs if each.plugin]
-    about = (__version__, SCHEMA_VERSION, sorted(hints.hosts), tables, names, plugins, registry.max_concurrency)
+    hosts = sorted(hints.hosts)
+    about = (
+        __version__,
+        SCHEMA_VERSION,
+        hosts,
+        hints.duplicates,
+        tables,
+        names,
+        plugins,
+        registry.max_concurrency,
+    )
     digest = hashlib.sha256(repr(about).encode())
     for each in inputs:
         for path in each.files():

@@ -1,7 +1,7 @@
 """Any files that hold happenings, captures and other people's alike, made into one capture, in the order of time.
 
-Each connection of each file has a number of its own, by the time at which it was opened. The capture is there whole or
-not at all.
+What several of them recorded is shown once. Each connection has a number of its own, by the time at which it was
+opened. The capture is there whole or not at all.
 """
 
 import json
@@ -9,10 +9,12 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from inspector.errors import CaptureError
 from inspector.garbage import without_collector
+from inspector.importers.duplicates import Duplicates, find
 from inspector.importers.formats import open_source
 from inspector.importers.hints import NO_HINTS, Hints
 from inspector.importers.order import OrderedTracks, Track
@@ -49,6 +51,7 @@ class Input:
 
     def __init__(self, path: Path, hints: Hints = NO_HINTS) -> None:
         self.path = path
+        self.hints = hints
         self._reader = Reader(path) if not path.is_dir() and is_capture(path) else None
         self._foreign = None if self._reader else open_source(path, hints)
         self._bytes = path.stat().st_size
@@ -156,10 +159,13 @@ def fill(
     `followed`: somebody looks at it meanwhile, and sees rows as they come.
     """
     names = ", ".join(each.path.name for each in inputs)
-    timeline = OrderedTracks([Track(0, each.happenings) for each in inputs])
-    recordings = _Recordings(inputs, timeline)
     events = happenings = 0
     try:
+        is_second = len(inputs) > 1 and not inputs[0].hints.duplicates
+        duplicates = _duplicates(inputs, registry, report) if is_second else Duplicates()
+        tracks = [partial(duplicates.without, place, each.happenings()) for place, each in enumerate(inputs)]
+        timeline = OrderedTracks([Track(0, track) for track in tracks])
+        recordings = _Recordings(inputs, timeline)
         writer = Writer(
             path, registry, made_by=made_by, source=names, keep_secrets=keep_secrets, bulk=True, followed=followed
         )
@@ -168,9 +174,10 @@ def fill(
                 for batch in _batches(recordings.apart()):
                     events += len(writer.write(batch))
                     happenings += len(batch)
-                    done, total = (sum(numbers) for numbers in zip(*(each.progress for each in inputs), strict=True))
-                    report(done, total, happenings)
+                    done, total = _progress(inputs)
+                    report((done + total) // 2 if is_second else done, total, happenings)
             notes = [note for each in inputs for note in each.notes] + timeline.notes()
+            notes += duplicates.notes([each.path.name for each in inputs], timeline.places)
             if not timeline.places:
                 raise _nothing(inputs, notes)
             writer.take_over(_about(inputs, notes) | recordings.about(), ())
@@ -184,6 +191,29 @@ def fill(
         for each in inputs:
             each.close()
     return Merged(events, len(timeline.places), tuple(notes))
+
+
+def _duplicates(inputs: Sequence[Input], registry: Registry, report: Report) -> Duplicates:
+    """Look over the inputs for connections that several of them have. `report` is told of a first half."""
+    reached = 0
+
+    def read(place: int) -> Iterator[Happening]:
+        nonlocal reached
+        for number, happening in enumerate(inputs[place].happenings()):
+            if number % BULK_BATCH == 0:
+                done, total = _progress(inputs)
+                reached = max(reached, done // 2)
+                report(reached, total, 0)
+            yield happening
+
+    with without_collector():
+        return find(len(inputs), read, registry)
+
+
+def _progress(inputs: Sequence[Input]) -> tuple[int, int]:
+    """Return how many bytes of all inputs were read, and how many there are."""
+    done, total = zip(*(each.progress for each in inputs), strict=True)
+    return sum(done), sum(total)
 
 
 class _Recordings:

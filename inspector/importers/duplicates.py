@@ -1,0 +1,309 @@
+"""Connections that several files recorded, each shown once: a proxy's and a packet capture's, a log's and the wire's.
+
+No name of a connection survives a proxy, and the clocks of two machines differ. So a connection is told by what was
+said: sessions and messages of the server that hardly come twice, at times that are as far apart for all of them. Files
+are read once more for that. Two connections are the same where nearly all that the shorter one has is in the other.
+
+The file that knows most of it gives the rows. Notes say what only another one has, and where they contradict.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from statistics import median_low
+
+from inspector.importers.sketch import MOST, Difference, Reread, Sketch, difference, is_of_wire
+from inspector.model import Closed, Frame, Happening, Knows, Opened
+from inspector.protocol.registry import Registry
+from inspector.wire.dialect import dialect_of
+from inspector.words import clock, counted, listed, roughly
+
+Read = Callable[[int], Iterable[Happening]]
+"""Begins to read one of the inputs, by its place."""
+
+# Clocks of two machines differ by at most so much; those of logs by a time zone more, as many do not say theirs.
+_FARTHEST_NS, _ZONE_NS = 300_000_000_000, 14 * 3_600_000_000_000
+# What messages that pass two recorders may differ in, when their clocks are compared.
+_WAVER_NS = 2_000_000_000
+# Clocks that differ less are not spoken of.
+_WORTH_A_NOTE_NS = 500_000_000
+# The shorter of two connections may have one message in so many that the other lacks.
+_ONE_ALONE_IN = 20
+# Connections that have the same anchor: with more it tells nothing.
+_MOST_ALIKE = 8
+# Connections whose differences are listed, and kinds of messages of one.
+_LISTED, _KINDS = 5, 4
+# Messages that are remembered of all files together.
+_MOST_MESSAGES = 1_000_000
+
+_Key = tuple[int, int]
+"""Place of an input, and the number of a connection in it."""
+
+
+@dataclass(slots=True)
+class Duplicates:
+    """Which connections are left out, as another file has them too."""
+
+    groups: list[list[tuple[_Key, Sketch]]] = field(default_factory=list)
+    """Those that are the same, the one that is shown first."""
+    differences: dict[_Key, tuple[Difference, Sketch, Sketch]] = field(default_factory=dict)
+    """Of each that is left out: how the one that is shown differs, and both as they were compared."""
+    _dropped: dict[_Key, Opened] = field(default_factory=dict)
+    _kept: defaultdict[int, dict[int, None]] = field(default_factory=lambda: defaultdict(dict))
+
+    def add(self, group: Sequence[tuple[_Key, Sketch]]) -> None:
+        """Let all of a group but the first be left out."""
+        self.groups.append(list(group))
+        self._dropped |= {key: sketch.opened for key, sketch in group[1:]}
+
+    def without(self, place: int, happenings: Iterable[Happening]) -> Iterator[Happening]:
+        """Yield what is shown of an input."""
+        kept, left = self._kept[place], set()
+        for each in happenings:
+            number = each.connection
+            # A file that has changed since may count them otherwise.
+            if isinstance(each, Opened) and self._dropped.get((place, number)) == each:
+                left.add(number)
+            if number not in left:
+                kept[number] = None
+                yield each
+
+    def notes(self, names: Sequence[str], places: Sequence[int]) -> list[str]:
+        """Return sentences on what was left out.
+
+        `names` of the inputs; `places`: of each connection that is shown, in order of number, the input.
+        """
+        numbers: dict[_Key, int] = {}
+        kept = {place: iter(of_place) for place, of_place in self._kept.items()}
+        for number, place in enumerate(places, 1):
+            numbers[place, next(kept[place])] = number
+        notes = []
+        by_inputs: Counter[tuple[int, int]] = Counter()
+        for (shown, _), *others in self.groups:
+            by_inputs.update((shown[0], other[0]) for other, _ in others)
+        for (ours, theirs), count in by_inputs.items():
+            what = counted(count, "connection is/connections are")
+            notes.append(
+                f"{what} in both {names[ours]} and {names[theirs]}, and shown as in {names[ours]}; "
+                "--duplicates shows both"
+            )
+        told = 0
+        for (shown, _), *others in self.groups:
+            for key, _ in others:
+                found = list(_differences(*self.differences[key], names[shown[0]], names[key[0]]))
+                told += bool(found)
+                if found and told <= _LISTED:
+                    notes.append(f"connection {numbers.get(shown, 0)}: {'; '.join(found)}")
+        if told > _LISTED:
+            notes.append(f"{counted(told - _LISTED, 'more connection')} differ between the files; the first are listed")
+        return notes
+
+
+def find(count: int, read: Read, registry: Registry) -> Duplicates:
+    """Return which connections of `count` inputs are the same."""
+    sketches: dict[_Key, Sketch] = {}
+    for place in range(count):
+        sketches |= _sketched(place, read(place), _MOST_MESSAGES // count)
+    groups = _Groups(sketches)
+    unsure = [pair for pair in _candidates(sketches) if not groups.join(*pair, sketches[pair[0]], sketches[pair[1]])]
+    unsure = [pair for pair in unsure if _shares_session(*(sketches[key] for key in pair))]
+    if unsure:
+        wanted = {key for pair in unsure for key in pair}
+        again = _decoded({key: sketches[key] for key in wanted}, read, registry)
+        for ours, theirs in unsure:
+            groups.join(ours, theirs, again[ours], again[theirs])
+    groups.join_short_ones()
+    return groups.result()
+
+
+def _sketched(place: int, happenings: Iterable[Happening], most: int) -> dict[_Key, Sketch]:
+    found: dict[_Key, Sketch] = {}
+    for each in happenings:
+        key = place, each.connection
+        if isinstance(each, Opened):
+            found[key] = Sketch(place, each)
+        elif (sketch := found.get(key)) is not None:
+            if isinstance(each, Frame):
+                most -= 1
+                sketch.add(each, is_remembered=most >= 0)
+            elif isinstance(each, Closed):
+                sketch.closed = each
+    return found
+
+
+def _decoded(sketches: dict[_Key, Sketch], read: Read, registry: Registry) -> dict[_Key, Sketch]:
+    """Return the same connections by what their messages say."""
+    again = {key: Reread(sketch, registry) for key, sketch in sketches.items()}
+    places = {place for place, _ in sketches}
+    for place in places:
+        most = _MOST_MESSAGES // len(places)
+        for each in read(place):
+            if isinstance(each, Frame) and (one := again.get((place, each.connection))) is not None:
+                most -= 1
+                one.add(each, is_remembered=most >= 0)
+    return {key: one.sketch for key, one in again.items()}
+
+
+def _candidates(sketches: dict[_Key, Sketch]) -> list[tuple[_Key, _Key]]:
+    """Return pairs that share what hardly comes twice, those first that share most."""
+    having: defaultdict[Hashable, list[_Key]] = defaultdict(list)
+    for key, sketch in sketches.items():
+        for anchor in sketch.anchors:
+            having[anchor].append(key)
+    shared: Counter[tuple[_Key, _Key]] = Counter()
+    for keys in having.values():
+        # Twice in one file, it is not as rare as it seemed.
+        if 1 < len(keys) <= _MOST_ALIKE and len({place for place, _ in keys}) == len(keys):
+            shared.update(combinations(keys, 2))
+    return [pair for pair, _ in shared.most_common()]
+
+
+class _Groups:
+    """Connections that were found to be the same."""
+
+    def __init__(self, sketches: dict[_Key, Sketch]) -> None:
+        self._sketches = sketches
+        self._of: dict[_Key, list[_Key]] = {key: [key] for key in sketches}
+        self._compared: dict[tuple[_Key, _Key], tuple[Sketch, Sketch]] = {}
+        self._offsets: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+        """By two places: how far the clock of the second is ahead."""
+
+    def join(self, ours: _Key, theirs: _Key, our_sketch: Sketch, their_sketch: Sketch) -> bool:
+        """Take two connections for the same if they are, and return whether that is so. Sketches: as they compare."""
+        if self._of[ours] is self._of[theirs]:
+            return True
+        if not _is_same(our_sketch, their_sketch):
+            return False
+        if our_sketch.opened.knows & their_sketch.opened.knows & Knows.TIMES:
+            offset = _offset(our_sketch, their_sketch)
+            if offset is None:
+                return False
+            self._offsets[ours[0], theirs[0]].append(offset)
+        return self._unite(ours, theirs, our_sketch, their_sketch)
+
+    def _unite(self, ours: _Key, theirs: _Key, our_sketch: Sketch, their_sketch: Sketch) -> bool:
+        mine, others = self._of[ours], self._of[theirs]
+        if {place for place, _ in mine} & {place for place, _ in others}:
+            # One file has a connection once.
+            return False
+        self._compared[ours, theirs] = our_sketch, their_sketch
+        mine += others
+        for key in others:
+            self._of[key] = mine
+        return True
+
+    def join_short_ones(self) -> None:
+        """Join connections that have nothing rare, where all they have is equal and the clocks of others agree."""
+        of_place: defaultdict[int, list[tuple[int, _Key]]] = defaultdict(list)
+        for key, sketch in self._sketches.items():
+            of_place[key[0]].append((sketch.opened.at_ns, key))
+        for each in of_place.values():
+            each.sort()
+        for (first, second), offsets in self._offsets.items():
+            offset, there = median_low(offsets), of_place[second]
+            for at_ns, key in of_place[first]:
+                about = at_ns + offset
+                start = bisect_left(there, about - _WAVER_NS, key=lambda each: each[0])
+                end = bisect_right(there, about + _WAVER_NS, key=lambda each: each[0])
+                alike = [other for _, other in there[start:end][:_MOST_ALIKE] if self._is_equal(key, other)]
+                if len(alike) == 1:
+                    self._unite(key, alike[0], self._sketches[key], self._sketches[alike[0]])
+
+    def _is_equal(self, ours: _Key, theirs: _Key) -> bool:
+        if self._of[ours] is self._of[theirs]:
+            return False
+        a, b = self._sketches[ours], self._sketches[theirs]
+        if a.opened.plane is not b.opened.plane or (a.opened.refusal is None) is not (b.opened.refusal is None):
+            return False
+        differing = difference(a, b)
+        return not (differing.only_ours or differing.only_theirs) and (a.messages > 0 or a.opened.refusal is not None)
+
+    def result(self) -> Duplicates:
+        """Return what is left out."""
+        made = Duplicates()
+        for group in {id(group): group for group in self._of.values() if len(group) > 1}.values():
+            found = sorted(((key, self._sketches[key]) for key in group), key=_worth, reverse=True)
+            made.add(found)
+            best, sketch = found[0]
+            for other, other_sketch in found[1:]:
+                pair = sketch, other_sketch
+                if (best, other) in self._compared:
+                    pair = self._compared[best, other]
+                elif (other, best) in self._compared:
+                    pair = self._compared[other, best][::-1]
+                made.differences[other] = difference(*pair), *pair
+        return made
+
+
+def _worth(entry: tuple[_Key, Sketch]) -> tuple[bool, int, int, int]:
+    """Return what is the greater the more a file has of a connection."""
+    (place, _), sketch = entry
+    return not sketch.opened.joined_late, sketch.opened.knows.bit_count(), sketch.messages, -place
+
+
+def _is_same(ours: Sketch, theirs: Sketch) -> bool:
+    if ours.opened.plane is not theirs.opened.plane:
+        return False
+    found = difference(ours, theirs)
+    fewer, alone = min((ours.messages, found.only_ours), (theirs.messages, found.only_theirs))
+    return alone * _ONE_ALONE_IN <= fewer
+
+
+def _shares_session(ours: Sketch, theirs: Sketch) -> bool:
+    # What was said in two dialects was said twice. A log does not know.
+    are_wire = is_of_wire(ours.opened) and is_of_wire(theirs.opened)
+    is_possible = not are_wire or dialect_of(ours.opened.url) == dialect_of(theirs.opened.url)
+    return is_possible and any(isinstance(each, tuple) and each in theirs.anchors for each in ours.anchors)
+
+
+def _offset(ours: Sketch, theirs: Sketch) -> int | None:
+    """Return by how many nanoseconds the clock of the other is ahead; None where that is not the same throughout."""
+    offsets = sorted(
+        theirs.anchors[anchor] - at_ns for anchor, at_ns in ours.anchors.items() if anchor in theirs.anchors
+    )
+    if not offsets:
+        return None
+    middle = median_low(offsets)
+    are_wire = is_of_wire(ours.opened) and is_of_wire(theirs.opened)
+    if abs(middle) > _FARTHEST_NS + (0 if are_wire else _ZONE_NS):
+        return None
+    near = bisect_right(offsets, middle + _WAVER_NS) - bisect_left(offsets, middle - _WAVER_NS)
+    return middle if near * 10 >= len(offsets) * 9 else None
+
+
+def _differences(found: Difference, ours: Sketch, theirs: Sketch, our_name: str, their_name: str) -> Iterator[str]:
+    """Yield parts of a sentence on what two recordings of a connection differ in."""
+    for places, sketch, name in ((found.ours, ours, our_name), (found.theirs, theirs, their_name)):
+        if any(places):
+            yield f"{_alone(places, sketch)} only in {name}"
+    if ours.client.total > MOST or ours.server.total > MOST:
+        yield f"only the first {MOST:,} messages of each side were compared"
+    endings = [_ending(sketch.closed) for sketch in (ours, theirs)]
+    if endings[0] != endings[1] and all(endings):
+        yield f"closed with {endings[0]} in {our_name}, with {endings[1]} in {their_name}"
+    offset = _offset(ours, theirs) if ours.opened.knows & theirs.opened.knows & Knows.TIMES else None
+    if offset is not None and abs(offset) >= _WORTH_A_NOTE_NS:
+        side = "ahead of" if offset > 0 else "behind"
+        yield f"the clock of {their_name} is {roughly(abs(offset))} {side} that of {our_name}"
+
+
+def _alone(places: tuple[Sequence[int], Sequence[int]], sketch: Sketch) -> str:
+    """Return how many messages only one has: what they are, or when the first was."""
+    count = counted(sum(map(len, places)), "message")
+    sides = [(side, of_side) for side, of_side in zip((sketch.client, sketch.server), places, strict=True) if of_side]
+    kinds = Counter(side.labels[place] for side, of_side in sides if side.labels for place in of_side)
+    if kinds:
+        named = [f"{kind} ({count:,})" for kind, count in kinds.most_common(_KINDS)]
+        return f"{count}, {listed([*named, *['others'] * (len(kinds) > _KINDS)])},"
+    first = min((side.times[of_side[0]], side is sketch.client) for side, of_side in sides)
+    who = "client" if first[1] else "server"
+    return f"{count} (the first from the {who} at {clock(first[0])})"
+
+
+def _ending(closed: Closed | None) -> str:
+    if closed is None or not closed.is_recorded:
+        return ""
+    code = "an unknown code" if closed.code is None else str(closed.code)
+    return f"{code} by the {closed.by}" if closed.by else code
