@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from operator import itemgetter
 from statistics import median_low
 
 from inspector.importers.sketch import MOST, Difference, Reread, Sketch, difference, is_of_wire
@@ -27,6 +28,10 @@ Read = Callable[[int], Iterable[Happening]]
 _FARTHEST_NS, _ZONE_NS = 300_000_000_000, 14 * 3_600_000_000_000
 # What messages that pass two recorders may differ in, when their clocks are compared.
 _WAVER_NS = 2_000_000_000
+# The same where nothing is known of their clocks, so that they must be one.
+_SAME_NS = 100_000_000
+# Messages of connections that end before they have said anything rare.
+_SHORT = 30
 # Clocks that differ less are not spoken of.
 _WORTH_A_NOTE_NS = 500_000_000
 # The shorter of two connections may have one message in so many that the other lacks.
@@ -114,7 +119,7 @@ def find(count: int, read: Read, registry: Registry) -> Duplicates:
         again = _decoded({key: sketches[key] for key in wanted}, read, registry)
         for ours, theirs in unsure:
             groups.join(ours, theirs, again[ours], again[theirs])
-    groups.join_short_ones()
+    groups.join_short_ones(count)
     return groups.result()
 
 
@@ -194,22 +199,25 @@ class _Groups:
             self._of[key] = mine
         return True
 
-    def join_short_ones(self) -> None:
-        """Join connections that have nothing rare, where all they have is equal and the clocks of others agree."""
-        of_place: defaultdict[int, list[tuple[int, _Key]]] = defaultdict(list)
+    def join_short_ones(self, count: int) -> None:
+        """Join connections of `count` inputs that have nothing rare, where all they have is equal and the time is, too.
+
+        The clocks of two files are compared by what else is in both, and agree where nothing is.
+        """
+        of_place: list[list[tuple[int, _Key]]] = [[] for _ in range(count)]
         for key, sketch in self._sketches.items():
-            of_place[key[0]].append((sketch.opened.at_ns, key))
-        for each in of_place.values():
+            if sketch.messages < _SHORT:
+                of_place[key[0]].append((sketch.opened.at_ns, key))
+        for each in of_place:
             each.sort()
-        for (first, second), offsets in self._offsets.items():
-            offset, there = median_low(offsets), of_place[second]
+        for first, second in combinations(range(count), 2):
+            offsets = self._offsets.get((first, second))
+            offset, waver = (median_low(offsets), _WAVER_NS) if offsets else (0, _SAME_NS)
             for at_ns, key in of_place[first]:
-                about = at_ns + offset
-                start = bisect_left(there, about - _WAVER_NS, key=lambda each: each[0])
-                end = bisect_right(there, about + _WAVER_NS, key=lambda each: each[0])
-                alike = [other for _, other in there[start:end][:_MOST_ALIKE] if self._is_equal(key, other)]
-                if len(alike) == 1:
-                    self._unite(key, alike[0], self._sketches[key], self._sketches[alike[0]])
+                for other in _near(of_place[second], at_ns + offset, waver):
+                    ours, theirs = self._sketches[key], self._sketches[other]
+                    if self._is_equal(key, other) and self._unite(key, other, ours, theirs):
+                        break
 
     def _is_equal(self, ours: _Key, theirs: _Key) -> bool:
         if self._of[ours] is self._of[theirs]:
@@ -235,6 +243,14 @@ class _Groups:
                     pair = self._compared[other, best][::-1]
                 made.differences[other] = difference(*pair), *pair
         return made
+
+
+def _near(entries: Sequence[tuple[int, _Key]], at_ns: int, within_ns: int) -> list[_Key]:
+    """Return those of `entries`, which come in the order of time, that are about at a time, the nearest first."""
+    start = bisect_left(entries, at_ns - within_ns, key=itemgetter(0))
+    end = bisect_right(entries, at_ns + within_ns, key=itemgetter(0))
+    found = sorted(entries[start:end], key=lambda entry: abs(entry[0] - at_ns))
+    return [key for _, key in found[:_MOST_ALIKE]]
 
 
 def _worth(entry: tuple[_Key, Sketch]) -> tuple[bool, int, int, int]:

@@ -41,7 +41,7 @@ class Side:
     labels: list[str] = field(default_factory=list)
     """What each is called, where they were decoded."""
     masked: set[int] = field(default_factory=set)
-    """Places of those of which not all bytes are known, so that they may equal any."""
+    """Places of those of which not all bytes are known, so that they may equal any of another program's."""
     total: int = 0
 
     def add(
@@ -123,10 +123,10 @@ class Reread:
                 # It may be anything.
                 side.add(0, frame.at_ns, is_masked=True, label="undecoded", is_remembered=is_remembered)
             else:
-                hash_ = hash((what.op, what.event, what.seq, _meaning(what.d)))
                 # Every program masks a token in its own way.
                 is_secret = frame.from_client and what.op in (GatewayOp.IDENTIFY, GatewayOp.RESUME)
-                is_masked = is_secret or bool(frame.marks & _UNSEEN)
+                hash_ = hash((what.op, what.event, what.seq, 0 if is_secret else _meaning(what.d)))
+                is_masked = bool(frame.marks & _UNSEEN) and not is_secret
                 name = self._name(what)
                 side.add(hash_, frame.at_ns, is_masked=is_masked, label=name, is_remembered=is_remembered)
 
@@ -189,7 +189,7 @@ def _apart(ours: Side, theirs: Side) -> tuple[Sequence[int], Sequence[int]]:
 
 
 def _is_like(ours: Side, place: int, theirs: Side, other: int) -> bool:
-    return ours.hashes[place] == theirs.hashes[other] or place in ours.masked or other in theirs.masked
+    return ours.hashes[place] == theirs.hashes[other] or (place in ours.masked) is not (other in theirs.masked)
 
 
 def _without(side: Side, span: range, other: Side, other_span: range) -> list[int]:
@@ -209,14 +209,17 @@ def _cancelled(
     ours: list[int], our_masked: set[int], theirs: list[int], their_masked: set[int]
 ) -> tuple[list[int], list[int]]:
     """Take out pairs of which one was masked by its recorder: it stands for whatever the other has."""
-    ours, theirs = _less(ours, our_masked, theirs)
-    theirs, ours = _less(theirs, their_masked, ours)
+    for some, masked, others, others_masked in (
+        (ours, our_masked, theirs, their_masked),
+        (theirs, their_masked, ours, our_masked),
+    ):
+        if masked:
+            mine = [place for place in some if place in masked]
+            other = [place for place in others if place not in others_masked]
+            pairs = min(len(mine), len(other))
+            some[:] = sorted({*some}.difference(mine[:pairs]))
+            others[:] = sorted({*others}.difference(other[:pairs]))
     return ours, theirs
-
-
-def _less(some: list[int], masked: set[int], others: list[int]) -> tuple[list[int], list[int]]:
-    pairs = set(islice((place for place in some if place in masked), len(others)))
-    return ([place for place in some if place not in pairs], others[len(pairs) :]) if pairs else (some, others)
 
 
 def _meaning(value: Any, level: int = 0) -> int:

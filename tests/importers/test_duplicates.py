@@ -19,6 +19,9 @@ from inspector.protocol.registry import default
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
 from tests.conversation import ACK, HEARTBEAT, HELLO, NOON, Conversation, dispatch, identify, message, ready, resume
+from tests.packets import pcapng
+from tests.voice_call import whole_call
+from tests.wired import Wired
 
 pytestmark = pytest.mark.compat
 
@@ -143,21 +146,40 @@ def test_what_was_said_at_another_pace_is_something_else(tmp_path: Path) -> None
 def test_two_bots_with_the_same_first_words_are_two(tmp_path: Path) -> None:
     one, other = talk("none"), talk("none", session="0d" * 16)
     files = (
-        as_frames(tmp_path / "a.frames.jsonl", one.happenings[:3]),
-        as_frames(tmp_path / "b.frames.jsonl", other.happenings[:3]),
+        as_frames(tmp_path / "a.frames.jsonl", one.happenings[:5]),
+        as_frames(tmp_path / "b.frames.jsonl", other.happenings[:5]),
     )
     assert merged(tmp_path, *files).connections == 2
 
 
-def test_a_short_connection_is_known_by_the_clocks_of_others(tmp_path: Path) -> None:
-    """On its own nothing tells it from another try."""
-    short = Conversation(connection=2).opens().server(HELLO).client(identify()).closes(4004, by="server").happenings
-    made = [*talk().happenings, *short]
-    ahead = later(made, 3 * SECOND)
-    files = as_frames(tmp_path / "a.frames.jsonl", made), as_frames(tmp_path / "b.frames.jsonl", ahead)
+def failed_login(at_ns: int, *, token: str = "invented-token", connection: int = 2) -> list[Happening]:
+    made = Conversation(connection=connection, at_ns=at_ns).opens().server(HELLO)
+    return made.client(identify(token=token)).closes(4004, by="server").happenings
+
+
+def test_what_has_nothing_rare_is_the_same_at_the_same_time(tmp_path: Path) -> None:
+    """On its own nothing tells a login that failed from another try."""
+    first = as_capture(tmp_path / "a.gwcap", failed_login(NOON))
+    for ns, connections in ((20_000_000, 1), (SECOND, 2)):
+        assert merged(tmp_path, first, as_frames(tmp_path / "b", failed_login(NOON + ns))).connections == connections
+
+
+def test_two_bots_that_fail_at_the_same_time_are_two(tmp_path: Path) -> None:
+    files = [
+        as_capture(tmp_path / name, failed_login(NOON, token=f"{name}-invented-token-of-nobody")) for name in ("a", "b")
+    ]
     assert merged(tmp_path, *files).connections == 2
-    files = as_frames(tmp_path / "a.frames.jsonl", short), as_frames(tmp_path / "b.frames.jsonl", later(short, SECOND))
-    assert merged(tmp_path, *files).connections == 2
+
+
+def test_clocks_are_compared_by_what_else_is_in_both(tmp_path: Path) -> None:
+    made = [*talk().happenings]
+    for number in range(5):
+        made += failed_login(NOON + SECOND + number * SECOND // 2, connection=2 + number)
+    files = (
+        as_frames(tmp_path / "a.frames.jsonl", made),
+        as_frames(tmp_path / "b.frames.jsonl", later(made, 9 * SECOND)),
+    )
+    assert merged(tmp_path, *files).connections == 6
 
 
 def test_masked_secrets_hide_nothing(tmp_path: Path) -> None:
@@ -168,6 +190,18 @@ def test_masked_secrets_hide_nothing(tmp_path: Path) -> None:
         marks = reader.db.execute("select count(*) from frame where marks & ?", (int(Mark.REDACTED),)).fetchone()
     assert marks[0] > 0
     assert len(merged(tmp_path, *files).notes) == 1
+
+
+@pytest.mark.parametrize(
+    "made", [talk().happenings, talk("none").happenings, whole_call()], ids=["stream", "plain", "call"]
+)
+def test_a_proxy_and_its_network_see_the_same(tmp_path: Path, made: list[Happening]) -> None:
+    """Voice gateways, too. Packets pass a little earlier or later than the proxy gets them."""
+    wired = Wired(later(made, 3_000_000))
+    (tmp_path / "wire.pcapng").write_bytes(pcapng(wired.packets, log=wired.log))
+    found = merged(tmp_path, as_capture(tmp_path / "proxy.gwcap", made), tmp_path / "wire.pcapng")
+    assert found.connections == len({each.connection for each in made})
+    assert not any("only in" in note for note in found.notes)
 
 
 @pytest.mark.parametrize("compression", ["none", "zlib-stream", "zstd-stream"])
