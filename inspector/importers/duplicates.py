@@ -8,7 +8,7 @@ The file that knows most of it gives the rows. Notes say what only another one h
 """
 
 from bisect import bisect_left, bisect_right
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -36,12 +36,14 @@ _SHORT = 30
 _WORTH_A_NOTE_NS = 500_000_000
 # The shorter of two connections may have one message in so many that the other lacks.
 _ONE_ALONE_IN = 20
-# Connections that have the same anchor: with more it tells nothing.
+# Connections that have the same anchor: with more it tells nothing. Others with which one is compared.
 _MOST_ALIKE = 8
 # Connections whose differences are listed, and kinds of messages of one.
 _LISTED, _KINDS = 5, 4
-# Messages that are remembered of all files together.
-_MOST_MESSAGES = 1_000_000
+# Messages and connections that are remembered of all files together.
+_MOST_MESSAGES, _MOST_CONNECTIONS = 1_000_000, 20_000
+# Connections whose beginning is read at a time: a context of zstd takes half a megabyte.
+_MOST_BEGINNING = 50
 
 _Key = tuple[int, int]
 """Place of an input, and the number of a connection in it."""
@@ -110,7 +112,7 @@ def find(count: int, read: Read, registry: Registry) -> Duplicates:
     """Return which connections of `count` inputs are the same."""
     sketches: dict[_Key, Sketch] = {}
     for place in range(count):
-        sketches |= _sketched(place, read(place), _MOST_MESSAGES // count)
+        sketches |= _sketched(place, read(place), _MOST_MESSAGES // count, _MOST_CONNECTIONS // count)
     groups = _Groups(sketches)
     unsure = [pair for pair in _candidates(sketches) if not groups.join(*pair, sketches[pair[0]], sketches[pair[1]])]
     unsure = [pair for pair in unsure if _shares_session(*(sketches[key] for key in pair))]
@@ -123,18 +125,25 @@ def find(count: int, read: Read, registry: Registry) -> Duplicates:
     return groups.result()
 
 
-def _sketched(place: int, happenings: Iterable[Happening], most: int) -> dict[_Key, Sketch]:
+def _sketched(place: int, happenings: Iterable[Happening], most: int, connections: int) -> dict[_Key, Sketch]:
+    """Return what is remembered of an input, `most` of its messages and some of its connections at most."""
     found: dict[_Key, Sketch] = {}
+    beginning: deque[Sketch] = deque()
     for each in happenings:
         key = place, each.connection
         if isinstance(each, Opened):
-            found[key] = Sketch(place, each)
+            if len(found) < connections:
+                found[key] = Sketch(place, each)
+                beginning.append(found[key])
+                if len(beginning) > _MOST_BEGINNING:
+                    beginning.popleft().forget_stream()
         elif (sketch := found.get(key)) is not None:
             if isinstance(each, Frame):
                 most -= 1
                 sketch.add(each, is_remembered=most >= 0)
             elif isinstance(each, Closed):
                 sketch.closed = each
+                sketch.forget_stream()
     return found
 
 
@@ -145,9 +154,12 @@ def _decoded(sketches: dict[_Key, Sketch], read: Read, registry: Registry) -> di
     for place in places:
         most = _MOST_MESSAGES // len(places)
         for each in read(place):
-            if isinstance(each, Frame) and (one := again.get((place, each.connection))) is not None:
-                most -= 1
-                one.add(each, is_remembered=most >= 0)
+            if (one := again.get((place, each.connection))) is not None:
+                if isinstance(each, Frame):
+                    most -= 1
+                    one.add(each, is_remembered=most >= 0)
+                elif isinstance(each, Closed):
+                    one.forget_stream()
     return {key: one.sketch for key, one in again.items()}
 
 
@@ -162,7 +174,13 @@ def _candidates(sketches: dict[_Key, Sketch]) -> list[tuple[_Key, _Key]]:
         # Twice in one file, it is not as rare as it seemed.
         if 1 < len(keys) <= _MOST_ALIKE and len({place for place, _ in keys}) == len(keys):
             shared.update(combinations(keys, 2))
-    return [pair for pair, _ in shared.most_common()]
+    pairs: list[tuple[_Key, _Key]] = []
+    tried: Counter[_Key] = Counter()
+    for pair, _ in shared.most_common():
+        tried.update(pair)
+        if max(tried[key] for key in pair) <= _MOST_ALIKE:
+            pairs.append(pair)
+    return pairs
 
 
 class _Groups:

@@ -103,6 +103,10 @@ class Sketch:
             if self.messages >= _OF_BEGINNING:
                 self._beginning = None
 
+    def forget_stream(self) -> None:
+        """Give up the compression context and its memory: no session is looked for any more."""
+        self._beginning = None
+
 
 class Reread:
     """The same connection once more, by what its messages say."""
@@ -129,6 +133,10 @@ class Reread:
                 is_masked = bool(frame.marks & _UNSEEN) and not is_secret
                 name = self._name(what)
                 side.add(hash_, frame.at_ns, is_masked=is_masked, label=name, is_remembered=is_remembered)
+
+    def forget_stream(self) -> None:
+        """Give up the compression context and its memory. What comes after that is not read."""
+        self._decoder.let_go()
 
     def _name(self, payload: Payload) -> str:
         if payload.event is None:
