@@ -65,8 +65,11 @@ class Duplicates:
         self.groups.append(list(group))
         self._dropped |= {key: sketch.opened for key, sketch in group[1:]}
 
-    def without(self, place: int, happenings: Iterable[Happening]) -> Iterator[Happening]:
-        """Yield what is shown of an input."""
+    def without(self, place: int, happenings: Iterable[Happening]) -> Iterable[Happening]:
+        """Return what is shown of an input."""
+        return self._shown(place, happenings) if self._dropped else happenings
+
+    def _shown(self, place: int, happenings: Iterable[Happening]) -> Iterator[Happening]:
         kept, left = self._kept[place], set()
         for each in happenings:
             number = each.connection
@@ -82,6 +85,8 @@ class Duplicates:
 
         `names` of the inputs; `places`: of each connection that is shown, in order of number, the input.
         """
+        if not self._dropped:
+            return []
         numbers: dict[_Key, int] = {}
         kept = {place: iter(of_place) for place, of_place in self._kept.items()}
         for number, place in enumerate(places, 1):
