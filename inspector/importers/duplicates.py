@@ -16,7 +16,7 @@ from operator import itemgetter
 from statistics import median_low
 
 from inspector.importers.sketch import MOST, Difference, Reread, Sketch, difference, is_of_wire
-from inspector.model import Closed, Frame, Happening, Knows, Opened
+from inspector.model import Closed, Frame, Happening, Knows, Opened, Plane
 from inspector.protocol.registry import Registry
 from inspector.wire.dialect import dialect_of
 from inspector.words import clock, counted, listed, roughly
@@ -121,12 +121,13 @@ def find(count: int, read: Read, registry: Registry) -> Duplicates:
     groups = _Groups(sketches)
     unsure = [pair for pair in _candidates(sketches) if not groups.join(*pair, sketches[pair[0]], sketches[pair[1]])]
     unsure = [pair for pair in unsure if _shares_session(*(sketches[key] for key in pair))]
+    unsure = list(dict.fromkeys((*unsure, *groups.neighbours_of_logs())))
     if unsure:
         wanted = {key for pair in unsure for key in pair}
         again = _decoded({key: sketches[key] for key in wanted}, read, registry)
         for ours, theirs in unsure:
             groups.join(ours, theirs, again[ours], again[theirs])
-    groups.join_short_ones(count)
+    groups.join_short_ones()
     return groups.result()
 
 
@@ -213,7 +214,7 @@ class _Groups:
 
     def _unite(self, ours: _Key, theirs: _Key, our_sketch: Sketch, their_sketch: Sketch) -> bool:
         mine, others = self._of[ours], self._of[theirs]
-        if {place for place, _ in mine} & {place for place, _ in others}:
+        if self._places_of(ours) & self._places_of(theirs):
             # One file has a connection once.
             return False
         self._compared[ours, theirs] = our_sketch, their_sketch
@@ -222,25 +223,55 @@ class _Groups:
             self._of[key] = mine
         return True
 
-    def join_short_ones(self, count: int) -> None:
-        """Join connections of `count` inputs that have nothing rare, where all they have is equal and the time is, too.
+    def neighbours_of_logs(self) -> list[tuple[_Key, _Key]]:
+        """Return pairs of a log's connection and another that was open at the same time.
+
+        Many logs have no beginning of it, or not what the client said, so that they name no session.
+        """
+        found = []
+        of_place = self._by_time(lambda sketch: sketch.opened.plane is Plane.GATEWAY and sketch.messages > 0)
+        for first, second in combinations(sorted(of_place), 2):
+            offset, _ = self._clocks(first, second)
+            for at_ns, key in of_place[first]:
+                ours = self._sketches[key]
+                for other in _near(of_place[second], at_ns + offset):
+                    theirs = self._sketches[other]
+                    is_overlapping = ours.opened.at_ns <= theirs.ends_ns - offset + _WAVER_NS
+                    is_overlapping &= theirs.opened.at_ns - offset <= ours.ends_ns + _WAVER_NS
+                    is_log = not (is_of_wire(ours.opened) and is_of_wire(theirs.opened))
+                    if is_overlapping and is_log and not self._places_of(key) & self._places_of(other):
+                        found.append((key, other))
+        return found
+
+    def join_short_ones(self) -> None:
+        """Join connections that have nothing rare, where all they have is equal and the time is, too.
 
         The clocks of two files are compared by what else is in both, and agree where nothing is.
         """
-        of_place: list[list[tuple[int, _Key]]] = [[] for _ in range(count)]
-        for key, sketch in self._sketches.items():
-            if sketch.messages < _SHORT:
-                of_place[key[0]].append((sketch.opened.at_ns, key))
-        for each in of_place:
-            each.sort()
-        for first, second in combinations(range(count), 2):
-            offsets = self._offsets.get((first, second))
-            offset, waver = (median_low(offsets), _WAVER_NS) if offsets else (0, _SAME_NS)
+        of_place = self._by_time(lambda sketch: sketch.messages < _SHORT)
+        for first, second in combinations(sorted(of_place), 2):
+            offset, waver = self._clocks(first, second)
             for at_ns, key in of_place[first]:
                 for other in _near(of_place[second], at_ns + offset, waver):
                     ours, theirs = self._sketches[key], self._sketches[other]
                     if self._is_equal(key, other) and self._unite(key, other, ours, theirs):
                         break
+
+    def _by_time(self, is_wanted: Callable[[Sketch], bool]) -> dict[int, list[tuple[int, _Key]]]:
+        """Return connections by place, each with the time of its opening, in that order."""
+        of_place: defaultdict[int, list[tuple[int, _Key]]] = defaultdict(list)
+        for key, sketch in self._sketches.items():
+            if is_wanted(sketch):
+                of_place[key[0]].append((sketch.opened.at_ns, key))
+        return {place: sorted(found) for place, found in of_place.items()}
+
+    def _clocks(self, first: int, second: int) -> tuple[int, int]:
+        """Return how far the clock of the second input is ahead, and by how much that may be wrong."""
+        offsets = self._offsets.get((first, second))
+        return (median_low(offsets), _WAVER_NS) if offsets else (0, _SAME_NS)
+
+    def _places_of(self, key: _Key) -> set[int]:
+        return {place for place, _ in self._of[key]}
 
     def _is_equal(self, ours: _Key, theirs: _Key) -> bool:
         if self._of[ours] is self._of[theirs]:
@@ -268,12 +299,12 @@ class _Groups:
         return made
 
 
-def _near(entries: Sequence[tuple[int, _Key]], at_ns: int, within_ns: int) -> list[_Key]:
-    """Return those of `entries`, which come in the order of time, that are about at a time, the nearest first."""
-    start = bisect_left(entries, at_ns - within_ns, key=itemgetter(0))
-    end = bisect_right(entries, at_ns + within_ns, key=itemgetter(0))
-    found = sorted(entries[start:end], key=lambda entry: abs(entry[0] - at_ns))
-    return [key for _, key in found[:_MOST_ALIKE]]
+def _near(entries: Sequence[tuple[int, _Key]], at_ns: int, within_ns: int | None = None) -> list[_Key]:
+    """Return those of `entries`, which come in the order of time, that are nearest to a time, the nearest first."""
+    place = bisect_left(entries, at_ns, key=itemgetter(0))
+    around = entries[max(place - _MOST_ALIKE, 0) : place + _MOST_ALIKE]
+    found = sorted((abs(at - at_ns), key) for at, key in around)
+    return [key for distance, key in found if within_ns is None or distance <= within_ns]
 
 
 def _worth(entry: tuple[_Key, Sketch]) -> tuple[bool, int, int, int]:

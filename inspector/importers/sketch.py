@@ -81,6 +81,11 @@ class Sketch:
         """How many messages it has."""
         return self.client.total + self.server.total
 
+    @property
+    def ends_ns(self) -> int:
+        """When the last was said that is remembered."""
+        return max(self.opened.at_ns, *(side.times[-1] for side in (self.client, self.server) if side.times), 0)
+
     def add(self, frame: Frame, *, is_remembered: bool = True) -> None:
         """Take in a message. `is_remembered`: there is room for it."""
         hash_ = hash(frame.data)
@@ -89,10 +94,7 @@ class Sketch:
         # The first thing a server says is much the same on any connection.
         may_be_rare = side is self.server and side.total and len(frame.data) >= _DISTINCTIVE and not is_masked
         if may_be_rare and (side.total < _FIRST or hash_ % _ONE_IN == 0):
-            if hash_ in self._common or self.anchors.pop(hash_, None) is not None:
-                self._common.add(hash_)
-            else:
-                self.anchors[hash_] = frame.at_ns
+            self.anchor(hash_, frame.at_ns)
         side.add(hash_, frame.at_ns, is_masked=is_masked, is_remembered=is_remembered)
         if self._beginning is not None:
             for reading in self._beginning.receive(frame):
@@ -102,6 +104,13 @@ class Sketch:
                     self._beginning = None
             if self.messages >= _OF_BEGINNING:
                 self._beginning = None
+
+    def anchor(self, hash_: int, at_ns: int) -> None:
+        """Take a message for rare, unless it comes twice."""
+        if hash_ in self._common or self.anchors.pop(hash_, None) is not None:
+            self._common.add(hash_)
+        else:
+            self.anchors[hash_] = at_ns
 
     def forget_stream(self) -> None:
         """Give up the compression context and its memory: no session is looked for any more."""
@@ -114,7 +123,8 @@ class Reread:
     def __init__(self, sketch: Sketch, registry: Registry) -> None:
         opened = sketch.opened
         self.sketch = Sketch(sketch.place, opened)
-        self.sketch.closed, self.sketch.anchors = sketch.closed, sketch.anchors
+        self.sketch.closed = sketch.closed
+        self.sketch.anchors = {anchor: at_ns for anchor, at_ns in sketch.anchors.items() if isinstance(anchor, tuple)}
         self._registry = registry
         self._decoder = Decoder(opened.plane, opened.url, joined_late=opened.joined_late)
 
@@ -132,6 +142,8 @@ class Reread:
                 hash_ = hash((what.op, what.event, what.seq, 0 if is_secret else _meaning(what.d)))
                 is_masked = bool(frame.marks & _UNSEEN) and not is_secret
                 name = self._name(what)
+                if what.seq is not None and (side.total < _FIRST or hash_ % _ONE_IN == 0):
+                    self.sketch.anchor(hash_, frame.at_ns)
                 side.add(hash_, frame.at_ns, is_masked=is_masked, label=name, is_remembered=is_remembered)
 
     def forget_stream(self) -> None:

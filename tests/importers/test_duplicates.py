@@ -232,6 +232,32 @@ def test_a_log_of_the_server_alone_lacks_nothing_of_the_client(tmp_path: Path) -
     assert len(merged(tmp_path, *files).notes) == 1
 
 
+def resumed(compression: str) -> Conversation:
+    made = Conversation(compression=compression).opens().server(HELLO).client(resume())
+    for number in range(4, 20):
+        made.server(message(sha256(bytes([number])).hexdigest(), number))
+    return made.server(dispatch("RESUMED", {"_trace": ["invented"]}, 20))
+
+
+@pytest.mark.parametrize("skipped", [0, 6], ids=["whole", "late"])
+def test_a_log_that_names_no_session_is_known_by_what_the_server_said(tmp_path: Path, skipped: int) -> None:
+    [opened, *rest] = logged(resumed("none"))
+    assert isinstance(opened, Opened)
+    received = [each for each in rest if isinstance(each, Frame) and not each.from_client][skipped:]
+    log = [replace(opened, knows=Knows.TIMES, at_ns=received[0].at_ns), *received]
+    wire = as_frames(tmp_path / "wire.frames.jsonl", resumed("zlib-stream").happenings)
+    found = merged(tmp_path, as_frames(tmp_path / "log.frames.jsonl", log), wire)
+    assert found.notes[0] == BOTH.format("wire.frames.jsonl", "log.frames.jsonl", "wire.frames.jsonl")
+
+
+def test_a_log_of_another_shard_is_another_connection(tmp_path: Path) -> None:
+    [opened, *rest] = logged(resumed("none"))
+    assert isinstance(opened, Opened)
+    other = [replace(each, data=each.data.replace(b'"s": ', b'"s": 1')) for each in rest if isinstance(each, Frame)]
+    wire = as_frames(tmp_path / "wire.frames.jsonl", resumed("zlib-stream").happenings)
+    assert merged(tmp_path, as_frames(tmp_path / "log.frames.jsonl", [opened, *other]), wire).connections == 2
+
+
 def test_a_log_in_another_time_zone_is_known(tmp_path: Path) -> None:
     log = later(logged(talk("none")), -9 * 3600 * SECOND)
     files = as_frames(tmp_path / "log.frames.jsonl", log), as_frames(tmp_path / "wire.frames.jsonl", talk().happenings)
