@@ -310,7 +310,7 @@ def _near(entries: Sequence[tuple[int, _Key]], at_ns: int, within_ns: int | None
 def _worth(entry: tuple[_Key, Sketch]) -> tuple[bool, int, int, int]:
     """Return what is the greater the more a file has of a connection."""
     (place, _), sketch = entry
-    return not sketch.opened.joined_late, sketch.opened.knows.bit_count(), sketch.messages, -place
+    return not sketch.opened.joined_late, (sketch.opened.knows & Knows.ALL).bit_count(), sketch.messages, -place
 
 
 def _is_same(ours: Sketch, theirs: Sketch) -> bool:

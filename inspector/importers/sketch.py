@@ -176,17 +176,16 @@ class Difference:
 
 
 def is_of_wire(opened: Opened) -> bool:
-    """Return whether a recording has the bytes of a connection, as far as that can be told; else it is a log."""
-    return bool(opened.knows & (Knows.CLOSER | Knows.PINGS))
+    """Return whether a recording surely has the bytes of a connection; else it may be a log."""
+    return bool(opened.knows & Knows.PINGS)
 
 
 def difference(ours: Sketch, theirs: Sketch) -> Difference:
     """Return what two recordings of a connection differ in, as far as both can know of it."""
-    client: tuple[Sequence[int], Sequence[int]] = (), ()
-    if ours.opened.knows & theirs.opened.knows & Knows.BOTH_SIDES or (ours.client.total and theirs.client.total):
-        client = _apart(ours.client, theirs.client)
-    server = _apart(ours.server, theirs.server)
-    return Difference((client[0], server[0]), (client[1], server[1]))
+    client, server = _apart(ours.client, theirs.client), _apart(ours.server, theirs.server)
+    mine = client[0] if theirs.opened.knows & Knows.BOTH_SIDES else ()
+    others = client[1] if ours.opened.knows & Knows.BOTH_SIDES else ()
+    return Difference((mine, server[0]), (others, server[1]))
 
 
 def _apart(ours: Side, theirs: Side) -> tuple[Sequence[int], Sequence[int]]:

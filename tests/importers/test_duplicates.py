@@ -221,12 +221,14 @@ def test_what_a_log_does_not_say_is_listed_by_kind(tmp_path: Path) -> None:
     )
 
 
-def test_a_log_of_the_server_alone_lacks_nothing_of_the_client(tmp_path: Path) -> None:
+@pytest.mark.parametrize("some", [False, True], ids=["none", "some"])
+def test_a_log_without_the_client_lacks_nothing_of_it(tmp_path: Path, some: bool) -> None:
     [opened, *rest] = logged(talk("none"))
     assert isinstance(opened, Opened)
+    said = [each for each in rest if isinstance(each, Frame)]
     log = [
         replace(opened, knows=Knows.TIMES),
-        *(each for each in rest if isinstance(each, Frame) and not each.from_client),
+        *(each for each in said if not each.from_client or (some and b'"op": 1' in each.data)),
     ]
     files = as_frames(tmp_path / "log.frames.jsonl", log), as_frames(tmp_path / "wire.frames.jsonl", talk().happenings)
     assert len(merged(tmp_path, *files).notes) == 1
