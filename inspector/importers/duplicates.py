@@ -77,7 +77,9 @@ class Duplicates:
             if isinstance(each, Opened) and self._dropped.get((place, number)) == each:
                 left.add(number)
             if number not in left:
-                kept[number] = None
+                # None has number 0.
+                if number:
+                    kept[number] = None
                 yield each
 
     def notes(self, names: Sequence[str], places: Sequence[int]) -> list[str]:
