@@ -163,15 +163,16 @@ def fill(
     try:
         is_second = len(inputs) > 1 and not inputs[0].hints.duplicates
         duplicates = _duplicates(inputs, registry, report) if is_second else Duplicates()
-        tracks = [partial(duplicates.without, place, each.happenings()) for place, each in enumerate(inputs)]
-        timeline = OrderedTracks([Track(0, track) for track in tracks])
-        recordings = _Recordings(inputs, timeline)
+        recordings = _Recordings(inputs)
+        shown = [duplicates.without(place, each.happenings()) for place, each in enumerate(inputs)]
+        tracks = [Track(0, partial(recordings.apart, place, each)) for place, each in enumerate(shown)]
+        timeline = OrderedTracks(tracks)
         writer = Writer(
             path, registry, made_by=made_by, source=names, keep_secrets=keep_secrets, bulk=True, followed=followed
         )
         try:
             with without_collector():
-                for batch in _batches(recordings.apart()):
+                for batch in _batches(timeline):
                     events += len(writer.write(batch))
                     happenings += len(batch)
                     done, total = _progress(inputs)
@@ -180,7 +181,7 @@ def fill(
             notes += duplicates.notes([each.path.name for each in inputs], timeline.places)
             if not timeline.places:
                 raise _nothing(inputs, notes)
-            writer.take_over(_about(inputs, notes) | recordings.about(), ())
+            writer.take_over(_about(inputs, notes) | recordings.about(timeline.places), ())
             events += len(writer.finish())
         except BaseException:
             writer.abandon()
@@ -219,33 +220,36 @@ def _progress(inputs: Sequence[Input]) -> tuple[int, int]:
 class _Recordings:
     """Which recordings there are: one a file, or those that a file says it was made of."""
 
-    def __init__(self, inputs: Sequence[Input], timeline: OrderedTracks) -> None:
+    def __init__(self, inputs: Sequence[Input]) -> None:
         self._inputs = inputs
-        self._timeline = timeline
         self._numbers: dict[tuple[int, int], int] = {}
         """By the place of the file, and the number in it."""
-        self._of_connection: list[int] = []
+        self._of_connection: list[dict[int, int]] = [{} for _ in inputs]
+        """By the place of the file, and the connection in it, in the order in which these came."""
 
-    def apart(self) -> Iterator[Happening]:
-        """Yield what there is, with the number of its recording on each connection."""
-        places = self._timeline.places
-        for each in self._timeline:
+    def apart(self, place: int, happenings: Iterable[Happening]) -> Iterator[Happening]:
+        """Yield what is in a file, with the number of its recording on each connection."""
+        known = self._of_connection[place]
+        for each in happenings:
             if isinstance(each, Opened):
-                number = self._numbered(places[each.connection - 1], each.recording)
+                number = self._numbered(place, each.recording)
                 if number != each.recording:
                     each = replace(each, recording=number)
-            if len(places) > len(self._of_connection):
-                self._of_connection.append(each.recording if isinstance(each, Opened) else self._numbered(places[-1]))
+                known.setdefault(each.connection, number)
+            elif each.connection not in known:
+                known[each.connection] = self._numbered(place)
             yield each
 
     def _numbered(self, place: int, recording: int = 0) -> int:
         return self._numbers.setdefault((place, recording), len(self._numbers))
 
-    def about(self) -> dict[str, str]:
-        """Return what the capture is to say of them, for `Reader.files`."""
+    def about(self, places: Sequence[int]) -> dict[str, str]:
+        """Return what the capture is to say of them, for `Reader.files`. `places`: of each connection, its file's."""
         if len(self._numbers) < 2 and len(self._inputs) < 2:
             return {}
-        return {"files": json.dumps(list(map(self._name, self._numbers))), "file_of": json.dumps(self._of_connection)}
+        numbers = [iter(known.values()) for known in self._of_connection]
+        of_connection = [next(numbers[place]) for place in places]
+        return {"files": json.dumps(list(map(self._name, self._numbers))), "file_of": json.dumps(of_connection)}
 
     def _name(self, key: tuple[int, int]) -> str:
         place, recording = key
