@@ -31,8 +31,8 @@ def convert(
 ) -> None:
     """Make a capture from frames, mitmproxy flows, HARs, DevTools events, packet captures or other captures.
 
-    Several files become one capture, ordered by time, each with its own connections. A folder means the recordings
-    in it. - is a file on stdin.
+    Several files become one capture, ordered by time, each with its own connections; one that several of them recorded
+    is kept once. A folder means the recordings in it. - is a file on stdin.
     """
     tidy_up()
     paths = with_stdin(gathered(captures))

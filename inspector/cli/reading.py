@@ -27,8 +27,8 @@ def hint_options(command: Decorated) -> Decorated:
     """Add the options by which the user tells of files of other formats; the command gets them as ``hints``."""
 
     @wraps(command)
-    def with_hints(*, hosts: tuple[str, ...], keys: tuple[Path, ...], **others: Any) -> Any:
-        return command(hints=Hints(hosts, keys), **others)
+    def with_hints(*, hosts: tuple[str, ...], keys: tuple[Path, ...], duplicates: bool, **others: Any) -> Any:
+        return command(hints=Hints(hosts, keys, duplicates), **others)
 
     for option in (
         click.option(
@@ -40,6 +40,11 @@ def hint_options(command: Decorated) -> Decorated:
             type=click.Path(path_type=Path),
             metavar="FILE",
             help="TLS key log (SSLKEYLOGFILE) for packet captures; CAPTURE.keys.log needs no option; may be repeated",
+        ),
+        click.option(
+            "--duplicates",
+            is_flag=True,
+            help="Show a connection that several files recorded once for each, instead of the most complete one",
         ),
     ):
         with_hints = option(with_hints)

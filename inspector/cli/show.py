@@ -62,8 +62,8 @@ def show(
     CAPTURE is a .gwcap, frames (.frames.jsonl), a mitmproxy flow file, a HAR with WebSocket messages, a browser's
     DevTools events or a packet capture (.pcap, .pcapng; see --keys), recognised by content, not by name; - reads from
     stdin, and a folder or a pattern ('logs/*.mitm') means the recordings in it. Several captures become one timeline,
-    ordered by time. Formats other than .gwcap are imported once into a private cache (see `gwinspect cache`). --follow
-    takes a .gwcap, or frames, also from stdin.
+    ordered by time; a connection that several of them recorded is shown once. Formats other than .gwcap are imported
+    once into a private cache (see `gwinspect cache`). --follow takes a .gwcap, or frames, also from stdin.
     """
     if following and len(captures) > 1:
         raise UsageError("--follow takes one capture")

@@ -171,7 +171,17 @@ def _key(inputs: Sequence[Input], registry: Registry, hints: Hints, report: Call
     # The capture says which of several files each connection came from.
     names = [each.path.name for each in inputs] if len(inputs) > 1 else []
     plugins = [each.plugin for each in inputs if each.plugin]
-    about = (__version__, SCHEMA_VERSION, sorted(hints.hosts), tables, names, plugins, registry.max_concurrency)
+    hosts = sorted(hints.hosts)
+    about = (
+        __version__,
+        SCHEMA_VERSION,
+        hosts,
+        hints.duplicates,
+        tables,
+        names,
+        plugins,
+        registry.max_concurrency,
+    )
     digest = hashlib.sha256(repr(about).encode())
     parts = [part for each in inputs for part in each.files()]
     total, done = sum(part.stat().st_size for part in parts if part.exists()), 0

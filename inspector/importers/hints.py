@@ -12,6 +12,8 @@ class Hints:
     """More hosts that are gateways (see `inspector.protocol.hosts.plane_of`)."""
     keys: tuple[Path, ...] = ()
     """Key logs of TLS, for packet captures."""
+    duplicates: bool = False
+    """Connections that several of the files have are to be shown once for each."""
 
     def absolute(self) -> "Hints":
         """Return the same for a process in another folder."""

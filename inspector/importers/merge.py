@@ -1,7 +1,7 @@
 """Any files that hold happenings, captures and other people's alike, made into one capture, in the order of time.
 
-Each connection of each file has a number of its own, by the time at which it was opened. The capture is there whole or
-not at all.
+What several of them recorded is shown once. Each connection has a number of its own, by the time at which it was
+opened. The capture is there whole or not at all.
 """
 
 import json
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from inspector.errors import CaptureError
 from inspector.garbage import without_collector
+from inspector.importers.duplicates import Duplicates, find
 from inspector.importers.formats import open_source
 from inspector.importers.hints import NO_HINTS, Hints
 from inspector.importers.order import OrderedTracks, Track
@@ -52,6 +53,7 @@ class Input:
         # The folder that one is in has a name, too.
         path = path if path.name else path.resolve()
         self.path = path
+        self.hints = hints
         self._reader = Reader(path) if not path.is_dir() and is_capture(path) else None
         self._foreign = None if self._reader else open_source(path, hints)
         self._bytes = path.stat().st_size
@@ -164,30 +166,37 @@ def fill(
     `followed`: somebody looks at it meanwhile, and sees rows as they come.
     """
     names = ", ".join(each.path.name for each in inputs)
-    recordings = _Recordings(inputs)
-    timeline = recordings.timeline
     events = happenings = 0
 
+    is_second = False
+
     def tell() -> None:
-        done, total = (sum(numbers) for numbers in zip(*(each.progress for each in inputs), strict=True))
-        report(done, total, happenings)
+        done, total = _progress(inputs)
+        report((done + total) // 2 if is_second else done, total, happenings)
 
     for each in inputs:
         each.on_beat(tell)
     try:
+        is_second = len(inputs) > 1 and not inputs[0].hints.duplicates
+        duplicates = _duplicates(inputs, registry, report) if is_second else Duplicates()
+        recordings = _Recordings(inputs)
+        shown = [duplicates.without(place, each.happenings()) for place, each in enumerate(inputs)]
+        tracks = [Track(0, partial(recordings.apart, place, each)) for place, each in enumerate(shown)]
+        timeline = OrderedTracks(tracks)
         writer = Writer(
             path, registry, made_by=made_by, source=names, keep_secrets=keep_secrets, bulk=True, followed=followed
         )
         try:
             with without_collector():
-                for batch in _batches(recordings.apart()):
+                for batch in _batches(timeline):
                     events += len(writer.write(batch))
                     happenings += len(batch)
                     tell()
             notes = [note for each in inputs for note in each.notes] + timeline.notes()
+            notes += duplicates.notes([each.path.name for each in inputs], timeline.places)
             if not timeline.places:
                 raise _nothing(inputs, notes)
-            writer.take_over(_about(inputs, notes) | recordings.about(), ())
+            writer.take_over(_about(inputs, notes) | recordings.about(timeline.places), ())
             events += len(writer.finish())
         except BaseException:
             writer.abandon()
@@ -200,6 +209,29 @@ def fill(
     return Merged(events, len(timeline.places), tuple(notes))
 
 
+def _duplicates(inputs: Sequence[Input], registry: Registry, report: Report) -> Duplicates:
+    """Look over the inputs for connections that several of them have. `report` is told of a first half."""
+    reached = 0
+
+    def read(place: int) -> Iterator[Happening]:
+        nonlocal reached
+        for number, happening in enumerate(inputs[place].happenings()):
+            if number % BULK_BATCH == 0:
+                done, total = _progress(inputs)
+                reached = max(reached, done // 2)
+                report(reached, total, 0)
+            yield happening
+
+    with without_collector():
+        return find(len(inputs), read, registry)
+
+
+def _progress(inputs: Sequence[Input]) -> tuple[int, int]:
+    """Return how many bytes of all inputs were read, and how many there are."""
+    done, total = zip(*(each.progress for each in inputs), strict=True)
+    return sum(done), sum(total)
+
+
 class _Recordings:
     """Which recordings there are: one a file, or those that a file says it was made of."""
 
@@ -207,34 +239,33 @@ class _Recordings:
         self._inputs = inputs
         self._numbers: dict[tuple[int, int], int] = {}
         """By the place of the file, and the number in it."""
-        self._of_connection: list[int] = []
-        self.timeline = OrderedTracks([Track(0, partial(self._read, place)) for place, _ in enumerate(inputs)])
-        """All of them, in the order of time."""
+        self._of_connection: list[dict[int, int]] = [{} for _ in inputs]
+        """By the place of the file, and the connection in it, in the order in which these came."""
 
-    def apart(self) -> Iterator[Happening]:
-        """Yield what there is, with the number of its recording on all that may begin one."""
-        places = self.timeline.places
-        for each in self.timeline:
-            if len(places) > len(self._of_connection):
-                self._of_connection.append(each.recording if isinstance(each, Opened) else self._numbered(places[-1]))
-            yield each
-
-    def _read(self, place: int) -> Iterator[Happening]:
-        for each in self._inputs[place].happenings():
+    def apart(self, place: int, happenings: Iterable[Happening]) -> Iterator[Happening]:
+        """Yield what is in a file, with the number of its recording on all that may begin one."""
+        known = self._of_connection[place]
+        for each in happenings:
             if isinstance(each, Opened | StartLimit):
                 number = self._numbered(place, each.recording)
                 if number != each.recording:
                     each = replace(each, recording=number)
+                if isinstance(each, Opened):
+                    known.setdefault(each.connection, number)
+            elif each.connection not in known:
+                known[each.connection] = self._numbered(place)
             yield each
 
     def _numbered(self, place: int, recording: int = 0) -> int:
         return self._numbers.setdefault((place, recording), len(self._numbers))
 
-    def about(self) -> dict[str, str]:
-        """Return what the capture is to say of them, for `Reader.files`."""
+    def about(self, places: Sequence[int]) -> dict[str, str]:
+        """Return what the capture is to say of them, for `Reader.files`. `places`: of each connection, its file's."""
         if len(self._numbers) < 2 and len(self._inputs) < 2:
             return {}
-        return {"files": json.dumps(list(map(self._name, self._numbers))), "file_of": json.dumps(self._of_connection)}
+        numbers = [iter(known.values()) for known in self._of_connection]
+        of_connection = [next(numbers[place]) for place in places]
+        return {"files": json.dumps(list(map(self._name, self._numbers))), "file_of": json.dumps(of_connection)}
 
     def _name(self, key: tuple[int, int]) -> str:
         place, recording = key

@@ -183,7 +183,7 @@ def test_a_flood_of_notes_hides_no_error(
     for _ in range(20):
         talk.server(ACK)
     path = written(tmp_path / "a.gwcap", talk.closes(4004, by="server"))
-    result = run("diagnose", *[path] * copies, "--format", "jsonl", "--fail-on", "error")
+    result = run("diagnose", *[path] * copies, "--duplicates", "--format", "jsonl", "--fail-on", "error")
     rules = [json.loads(line)["rule"] for line in result.out.splitlines()]
     assert result.code == 1
     assert rules.count("close-4004") == copies

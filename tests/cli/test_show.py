@@ -89,7 +89,8 @@ def test_following_ends_with_the_recording(run, capture: Path) -> None:
 
 
 def test_several_captures_are_one_timeline(run, capture: Path) -> None:
-    rows = [json.loads(line) for line in run("show", capture, capture, "--format", "jsonl").out.splitlines()]
+    twice = run("show", capture, capture, "--duplicates", "--format", "jsonl")
+    rows = [json.loads(line) for line in twice.out.splitlines()]
     assert [row["n"] for row in rows] == list(range(1, 13))
     assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
     assert sorted(row["connection"] for row in rows) == [1] * 6 + [2] * 6
