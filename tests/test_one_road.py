@@ -105,7 +105,7 @@ class Format:
     """The client's address."""
 
 
-HAR = Knows.TIMES | Knows.BOTH_SIDES
+HAR = Knows.TIMES | Knows.BOTH_SIDES | Knows.WIRE
 FORMATS = (
     Format("a.gwcap", capture, Knows.ALL, has_media=True, has_client=True),
     Format("a.frames.jsonl", frames, Knows.ALL, has_media=True, has_client=True),

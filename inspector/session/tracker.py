@@ -5,7 +5,7 @@ Time comes with the data; nothing here reads a clock.
 
 from typing import Any
 
-from inspector.model import REACHED_AT, Event, Gap, Mark, Payload, Plane
+from inspector.model import REACHED_AT, Event, Gap, Knows, Mark, Payload, Plane
 from inspector.protocol import snowflake
 from inspector.protocol.hosts import address_of
 from inspector.protocol.ops import GatewayOp, VoiceOp
@@ -22,6 +22,9 @@ from inspector.session.state import LOOK_NS, LOOKS, MAX_LOOK_NS, SEND_WINDOW_NS,
 from inspector.session.watches import RETURN, VOICE_CONNECTION, VOICE_SERVER
 from inspector.session.world import Call, Ending, Login, Session, World
 from inspector.words import roughly
+
+# As numbers: a flag costs more than the question that it answers. What a source may not know:
+_TIMES, _BOTH_SIDES = Knows.TIMES.value, Knows.BOTH_SIDES.value
 
 Asked = At | messages.Beat | messages.Identify | messages.Resume | messages.Members | messages.Join | messages.Selected
 """What has answers."""
@@ -231,12 +234,15 @@ def _number(session: Session | None, connection: Connection, event: Event) -> No
             pace.count += 1
 
 
-def _answered(event: Event, asked: Asked | None) -> str | None:
-    """Note on `event` what it answers, and how long that took."""
+def _answered(connection: Connection, event: Event, asked: Asked | None) -> str | None:
+    """Note on `event` what it answers, and how long that took, if its source has times."""
     if asked is None:
         return None
+    event.answers = asked.n
+    if connection.lacks & _TIMES:
+        return None
     # A clock may be set back meanwhile.
-    event.answers, event.latency_ns = asked.n, max(event.at_ns - asked.at_ns, 0)
+    event.latency_ns = max(event.at_ns - asked.at_ns, 0)
     return f"after {roughly(event.latency_ns)}" if event.latency_ns >= 1_000_000 else "after less than 1 ms"
 
 
@@ -253,14 +259,16 @@ def _ask_for_heartbeat(world: World, connection: Connection, event: Event, what:
 
 def _heartbeat(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
     assert isinstance(what, messages.Beat)
-    answer = _answered(event, connection.heartbeats.sent(what, connection.sequence.last))
+    answer = _answered(connection, event, connection.heartbeats.sent(what, connection.sequence.last))
     return None if answer is None else f"as asked, {answer}"
 
 
 def _heartbeat_ack(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
     assert isinstance(what, messages.Acked)
     beat = connection.heartbeats.acknowledged(what.nonce)
-    return "no heartbeat was pending" if beat is None else _answered(event, beat)
+    if beat is None:
+        return None if connection.lacks & _BOTH_SIDES else "no heartbeat was pending"
+    return _answered(connection, event, beat)
 
 
 def _identify(world: World, connection: Connection, event: Event, what: Message | None) -> None:
@@ -330,7 +338,7 @@ def _ready(world: World, connection: Connection, event: Event, what: Message | N
         session.identify = connection.identify
         session.connections.append(connection.id)
         world.sessions.keep(session.id, session)
-    return _answered(event, connection.identify)
+    return _answered(connection, event, connection.identify)
 
 
 def _resumed(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
@@ -342,7 +350,7 @@ def _resumed(world: World, connection: Connection, event: Event, what: Message |
         session.failures = 0
         # Whatever seemed to have ended it had not.
         session.destroyed = None
-    return _answered(event, connection.resume)
+    return _answered(connection, event, connection.resume)
 
 
 def _refuse(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
@@ -357,7 +365,7 @@ def _refuse(world: World, connection: Connection, event: Event, what: Message | 
             session.transition("may resume")
         else:
             _destroy(session, "invalidated", event)
-    return _answered(event, asked)
+    return _answered(connection, event, asked)
 
 
 def _destroy(session: Session, how: str, event: Event) -> None:
@@ -384,7 +392,7 @@ def _members(world: World, connection: Connection, event: Event, what: Message |
     elif asked is not None:
         part = messages.Part(event.n, event.at_ns, what.total)
         members[what.key] = asked._replace(answered=True, part=part, parts=asked.parts + 1)
-    return _answered(event, asked)
+    return _answered(connection, event, asked)
 
 
 def _join(world: World, connection: Connection, event: Event, what: Message | None) -> None:
@@ -434,7 +442,7 @@ def _voice_state(world: World, connection: Connection, event: Event, what: Messa
     # Who leaves gets no voice server, nor who only mutes himself, which is op 4 with the channel he is in.
     if asked is not None and (what.channel is None or (stayed and asked.channel == what.channel)):
         del connection.main.joins[call.server_id]
-    return _answered(event, asked)
+    return _answered(connection, event, asked)
 
 
 def _voice_server(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
@@ -449,7 +457,7 @@ def _voice_server(world: World, connection: Connection, event: Event, what: Mess
         world.watches.add(VOICE_SERVER, event, call.server_id)
     elif call.channel is not None:
         world.watches.add(VOICE_CONNECTION, event, call.server_id)
-    return _answered(event, connection.main.joins.pop(what.server_id, None))
+    return _answered(connection, event, connection.main.joins.pop(what.server_id, None))
 
 
 def _take_guild(world: World, connection: Connection, event: Event, what: Message | None) -> None:
@@ -516,12 +524,12 @@ def _voice_ready(world: World, connection: Connection, event: Event, what: Messa
     assert isinstance(what, messages.VoiceReady)
     connection.accepted = At(event.n, event.at_ns)
     connection.voice.modes, connection.voice.ready = what.modes, what
-    return _answered(event, connection.identify)
+    return _answered(connection, event, connection.identify)
 
 
 def _voice_resumed(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
     connection.accepted = At(event.n, event.at_ns)
-    return _answered(event, connection.resume)
+    return _answered(connection, event, connection.resume)
 
 
 def _select(world: World, connection: Connection, event: Event, what: Message | None) -> None:
@@ -532,7 +540,7 @@ def _select(world: World, connection: Connection, event: Event, what: Message | 
 def _describe(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
     assert isinstance(what, messages.Described)
     connection.voice.described = what
-    return _answered(event, connection.voice.selected)
+    return _answered(connection, event, connection.voice.selected)
 
 
 def _speak(world: World, connection: Connection, event: Event, what: Message | None) -> None:
@@ -545,7 +553,7 @@ def _discover(world: World, connection: Connection, event: Event, what: Message 
 
 def _discovered(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
     asked, connection.media.discovery = connection.media.discovery, None
-    return _answered(event, asked)
+    return _answered(connection, event, asked)
 
 
 def _set_shard(connection: Connection, shard: tuple[int, int] | None) -> None:

@@ -100,7 +100,7 @@ def test_a_connection_of_chrome_counts_as_ended_with_its_last_message(tmp_path: 
                 101,
                 None,
                 {"user-agent": "Browser/1.0", "response-cf-ray": "8f00000000000000-XYZ"},
-                knows=Knows.TIMES | Knows.BOTH_SIDES,
+                knows=Knows.TIMES | Knows.BOTH_SIDES | Knows.WIRE,
             ),
             Frame(1, START_NS + 500_000_000, False, True, HELLO.encode()),
             Frame(1, START_NS + 750_000_000, True, True, IDENTIFY.encode()),
@@ -128,7 +128,7 @@ def test_http_addresses_of_mitmproxys_hars_become_websockets(tmp_path: Path) -> 
 def test_a_close_of_http_toolkit_is_kept(tmp_path: Path, close: Any, closed: Closed) -> None:
     happenings, _ = read(tmp_path, har(entry(_webSocketClose=close)))
     assert happenings[-1] == closed
-    assert opening(happenings).knows == Knows.END | Knows.TIMES | Knows.BOTH_SIDES
+    assert opening(happenings).knows == Knows.END | Knows.TIMES | Knows.BOTH_SIDES | Knows.WIRE
 
 
 def test_a_close_is_never_before_the_last_message(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_a_source_without_times_says_so(tmp_path: Path) -> None:
     """Playwright writes -1 for all of them where it was told to leave timing out."""
     happenings, _ = read(tmp_path, har(entry(messages=[each | {"time": -1} for each in TALK]), creator="Playwright"))
     assert {happening.at_ns for happening in happenings} == {START_NS + 250_000_000}
-    assert opening(happenings).knows == Knows.BOTH_SIDES
+    assert opening(happenings).knows == Knows.BOTH_SIDES | Knows.WIRE
 
 
 def test_one_message_without_a_time_is_enough(tmp_path: Path) -> None:
@@ -341,7 +341,7 @@ def test_files_that_playwright_wrote_are_read(name: str) -> None:
     happenings = list(source)
     assert source.notes == []
     opened = [each for each in happenings if isinstance(each, Opened)]
-    assert [each.knows for each in opened] == [Knows.TIMES | Knows.BOTH_SIDES] * 2
+    assert [each.knows for each in opened] == [Knows.TIMES | Knows.BOTH_SIDES | Knows.WIRE] * 2
     assert [each.joined_late for each in opened] == [False, False]
     said = [
         [each.from_client for each in happenings if isinstance(each, Frame) and each.connection == n] for n in (1, 2)
