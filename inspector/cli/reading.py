@@ -23,8 +23,8 @@ def hint_options(command: Decorated) -> Decorated:
     """Add the options by which the user tells of files of other formats; the command gets them as ``hints``."""
 
     @wraps(command)
-    def with_hints(*, hosts: tuple[str, ...], keys: tuple[Path, ...], **others: Any) -> Any:
-        return command(hints=Hints(hosts, keys), **others)
+    def with_hints(*, hosts: tuple[str, ...], keys: tuple[Path, ...], fields: tuple[str, ...], **others: Any) -> Any:
+        return command(hints=Hints(hosts, keys, _pairs(fields)), **others)
 
     for option in (
         click.option(
@@ -37,9 +37,30 @@ def hint_options(command: Decorated) -> Decorated:
             metavar="FILE",
             help="TLS key log (SSLKEYLOGFILE) for packet captures; CAPTURE.keys.log needs no option; may be repeated",
         ),
+        click.option(
+            "--map",
+            "fields",
+            multiple=True,
+            metavar="WHAT=FIELD",
+            help="Field of a log's JSON records that holds WHAT (payload, at, direction, shard, …); may be repeated",
+        ),
     ):
         with_hints = option(with_hints)
     return with_hints
+
+
+def _pairs(fields: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return what ``--map`` says. Raises UsageError."""
+    # Imported here: most commands are told nothing of fields.
+    from inspector.importers.logs.jsonlines import FIELDS
+
+    pairs = []
+    for said in fields:
+        what, equals, field = said.partition("=")
+        if what not in FIELDS or not equals or not field:
+            raise UsageError(f"--map {said} is not WHAT=FIELD; WHAT is one of {', '.join(FIELDS)}")
+        pairs.append((what, field))
+    return tuple(dict(pairs).items())
 
 
 def import_options(command: Decorated) -> Decorated:

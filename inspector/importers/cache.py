@@ -179,7 +179,15 @@ def _key(inputs: Sequence[Input], registry: Registry, hints: Hints) -> str:
     tables = (sorted((name, row.ids) for name, row in registry.events.items()), registry.secrets)
     # The capture says which of several files each connection came from.
     names = [each.path.name for each in inputs] if len(inputs) > 1 else []
-    about = (__version__, SCHEMA_VERSION, sorted(hints.hosts), tables, names, registry.max_concurrency)
+    about = (
+        __version__,
+        SCHEMA_VERSION,
+        sorted(hints.hosts),
+        sorted(hints.fields),
+        tables,
+        names,
+        registry.max_concurrency,
+    )
     digest = hashlib.sha256(repr(about).encode())
     for each in inputs:
         for path in each.files():

@@ -7,11 +7,12 @@ from inspector.importers.foreign import describe
 from inspector.importers.frames import FramesFile
 from inspector.importers.har import HarFile
 from inspector.importers.hints import NO_HINTS, Hints
+from inspector.importers.logs import LogFile
 from inspector.importers.mitm import FlowFile
 from inspector.importers.pcap import PacketCapture
 from inspector.importers.source import Source
 
-IMPORTERS: tuple[type[Source], ...] = (FramesFile, FlowFile, HarFile, PacketCapture)
+IMPORTERS: tuple[type[Source], ...] = (FramesFile, FlowFile, HarFile, PacketCapture, LogFile)
 
 # Bytes that are enough to know a format by.
 _HEAD_BYTES = 16 * 1024
@@ -37,6 +38,8 @@ def open_source(path: Path, hints: Hints = NO_HINTS) -> Source:
         for importer in IMPORTERS:
             if importer.recognizes(head):
                 return importer(path, hints)
+        if hints.fields:
+            return LogFile(path, hints)
     except FileNotFoundError as error:
         raise CaptureError(f"{path} does not exist") from error
     except PermissionError as error:
@@ -45,5 +48,6 @@ def open_source(path: Path, hints: Hints = NO_HINTS) -> Source:
         raise CaptureError(f"{path} could not be opened: {error}") from error
     raise NotACapture(
         f"{path} is {describe(head)}; gwinspect reads its own captures (.gwcap), frames (.frames.jsonl), "
-        "flow files of mitmproxy, HAR files with WebSocket messages and packet captures (pcap, pcapng)"
+        "flow files of mitmproxy, HAR files with WebSocket messages, packet captures (pcap, pcapng) and logs with "
+        "payloads (of discord.py, hikari, discord.js, eris and oceanic.js, or as JSON Lines)"
     )

@@ -44,6 +44,7 @@ class Source(ABC):
         """Sentences for a person, about what was left out and why. Complete once the iteration has ended."""
         self._hosts = hints.hosts
         self._key_files = hints.keys
+        self._fields = hints.fields
         self._read = 0
         self._total = path.stat().st_size if path.exists() else 0
         self._begin()

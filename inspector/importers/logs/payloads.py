@@ -1,0 +1,105 @@
+"""Payloads as logs hold them: JSON of Discord's envelope, told from all other JSON, and which side sent it."""
+
+from functools import cache
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from inspector.model import Plane
+from inspector.protocol.ops import GatewayOp, VoiceOp
+from inspector.protocol.registry import default
+
+
+class Envelope(Struct):
+    """What is around the body of a payload. `UNSET` is what was not there."""
+
+    op: int
+    d: Raw | UnsetType = UNSET
+    s: int | UnsetType | None = UNSET
+    t: str | UnsetType | None = UNSET
+
+    @property
+    def event(self) -> str | None:
+        """The name of a dispatch."""
+        return self.t if isinstance(self.t, str) else None
+
+
+_envelope = msgspec.json.Decoder(Envelope)
+_object = msgspec.json.Decoder(dict[str, Raw])
+# Text in the body of a payload that no other protocol has under the same opcode.
+_TELLING = {
+    GatewayOp.HELLO: b'"heartbeat_interval"',
+    GatewayOp.IDENTIFY: b'"properties"',
+    GatewayOp.RESUME: b'"session_id"',
+}
+
+
+def envelope_of(data: bytes) -> Envelope | None:
+    """Return what is around the body of a payload; None where `data` is not one."""
+    try:
+        found = _envelope.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    has_more = found.d is not UNSET or found.s is not UNSET or found.t is not UNSET
+    return found if has_more or found.op in (GatewayOp.HEARTBEAT_ACK, GatewayOp.RECONNECT) else None
+
+
+def members_of(data: bytes) -> dict[str, bytes] | None:
+    """Return the values of a JSON object, each as its own text; None where `data` is not an object."""
+    try:
+        return {name: bytes(value) for name, value in _object.decode(data).items()}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def text_of(value: bytes | None) -> str | None:
+    """Return the text that a JSON value is; None where it is not text."""
+    if value is None or value[:1] != b'"':
+        return None
+    try:
+        return msgspec.json.decode(value, type=str)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def is_discords(envelope: Envelope) -> bool:
+    """Say whether a payload can be nothing but Discord's: other protocols have op and d, too."""
+    if envelope.op == GatewayOp.DISPATCH and envelope.event is not None:
+        return isinstance(envelope.s, int) and envelope.event.isupper()
+    return _has(envelope, _TELLING)
+
+
+def is_hello(envelope: Envelope, plane: Plane) -> bool:
+    """Say whether it is what a server says first."""
+    return envelope.op == (VoiceOp.HELLO if plane is Plane.VOICE else GatewayOp.HELLO)
+
+
+def plane_of(envelope: Envelope) -> Plane:
+    """Return the protocol that the first payload of a connection is of: a voice gateway's Hello and Identify tell."""
+    telling = {VoiceOp.HELLO: b'"heartbeat_interval"', VoiceOp.IDENTIFY: b'"server_id"'}
+    is_dispatch = envelope.event is not None
+    return Plane.VOICE if not is_dispatch and _has(envelope, telling) else Plane.GATEWAY
+
+
+def is_clients(envelope: Envelope, plane: Plane) -> bool:
+    """Say whether the client sends such a payload, not the server.
+
+    Of a heartbeat, which both send, what the server sends has all keys of the envelope.
+    """
+    way = _way_of(plane, envelope.op)
+    if way == "both":
+        return envelope.s is UNSET and envelope.t is UNSET
+    return way == "send"
+
+
+def _has(envelope: Envelope, telling: dict[GatewayOp, bytes] | dict[VoiceOp, bytes]) -> bool:
+    """Say whether the body has the text that tells what is under an opcode."""
+    return isinstance(envelope.d, Raw) and any(
+        envelope.op == op and text in bytes(envelope.d) for op, text in telling.items()
+    )
+
+
+@cache
+def _way_of(plane: Plane, op: int) -> str:
+    known = default().opcode(plane.value, op)
+    return known.direction if known is not None else "receive"
