@@ -145,6 +145,12 @@ def eris(happenings: Iterable[Happening]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def oceanic(happenings: Iterable[Happening]) -> str:
+    """What a bot on oceanic.js prints: ``debug`` has all that it sends, ``packet`` only events."""
+    lines = eris(happenings).splitlines(keepends=True)
+    return "".join(line for line in lines if "rawWS" not in line or '"op":0' in line.replace('"op": 0', '"op":0'))
+
+
 WRITERS: dict[str, Callable[[Iterable[Happening]], str]] = {
     "JSON Lines": json_lines,
     "bare JSON Lines": bare,
@@ -152,6 +158,7 @@ WRITERS: dict[str, Callable[[Iterable[Happening]], str]] = {
     "hikari": hikari,
     "discord.js": discord_js,
     "eris": eris,
+    "oceanic.js": oceanic,
 }
 
 

@@ -19,12 +19,12 @@ from mitmproxy.io import tnetstring
 from inspector.importers.formats import open_source
 from inspector.importers.hints import Hints
 from inspector.importers.mitm import BROKEN, HOW_CLOSED, IN_FRAME
-from inspector.model import Closed, Control, Event, Happening, Knows, Opened, Plane
+from inspector.model import Closed, Control, Event, Frame, Happening, Knows, Opened, Plane
 from inspector.protocol.registry import default
 from inspector.store.reader import Reader, stored_happenings
 from inspector.store.writer import Writer
 from sample_captures.make import HERE, SAMPLES
-from tests.fuzz.writing import flows_of, har_of, record_of
+from tests.fuzz.writing import flows_of, har_of, record_of, write_archive
 
 REGISTRY = default()
 HOSTS = ("127.0.0.1",)
@@ -82,6 +82,10 @@ def flows(happenings: Happenings, path: Path) -> None:
     path.write_bytes(b"".join(tnetstring.dumps(states[number]) for number in sorted(numbers, key=ends.__getitem__)))
 
 
+def discordless(happenings: Happenings, path: Path) -> None:
+    write_archive(happenings, path)
+
+
 def frames(happenings: Happenings, path: Path) -> None:
     header = {"format": "gwinspect-frames", "version": 1}
     records = [record for each in happenings if (record := record_of(each)) is not None]
@@ -103,6 +107,8 @@ class Format:
     has_media: bool = False
     has_client: bool = False
     """The client's address."""
+    has_silent: bool = True
+    """Connections on which the server said nothing, refused ones too."""
 
 
 HAR = Knows.TIMES | Knows.BOTH_SIDES | Knows.WIRE
@@ -115,6 +121,7 @@ FORMATS = (
     Format("playwright.zip", playwright_zip, HAR),
     Format("toolkit.har", http_toolkit, HAR | Knows.END),
     Format("mitmproxy.har", mitmproxys_har, HAR),
+    Format("traffic_archive", discordless, Knows.TIMES | Knows.WIRE, has_silent=False),
 )
 
 
@@ -134,6 +141,11 @@ def as_far_as_known(happenings: Iterable[Happening], known: Format) -> Happening
     told = with_its_media(happenings, known)
     if Knows.PINGS not in known.knows:
         told = [each for each in told if not isinstance(each, Control)]
+    if Knows.BOTH_SIDES not in known.knows:
+        told = [each for each in told if not (isinstance(each, Frame) and each.from_client)]
+    if not known.has_silent:
+        spoken = {each.connection for each in told if isinstance(each, Frame)}
+        told = [each for each in told if each.connection in spoken]
     last = {each.connection: each for each in told if not isinstance(each, Closed)}
     left: Happenings = []
     for each in told:

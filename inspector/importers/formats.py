@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from inspector.errors import CaptureError, NotACapture
+from inspector.importers.discordless import DiscordlessArchive
 from inspector.importers.foreign import describe
 from inspector.importers.frames import FramesFile
 from inspector.importers.har import HarFile
@@ -12,7 +13,7 @@ from inspector.importers.mitm import FlowFile
 from inspector.importers.pcap import PacketCapture
 from inspector.importers.source import Source
 
-IMPORTERS: tuple[type[Source], ...] = (FramesFile, FlowFile, HarFile, PacketCapture, LogFile)
+IMPORTERS: tuple[type[Source], ...] = (FramesFile, FlowFile, HarFile, PacketCapture, DiscordlessArchive, LogFile)
 
 # Bytes that are enough to know a format by.
 _HEAD_BYTES = 16 * 1024
@@ -48,6 +49,6 @@ def open_source(path: Path, hints: Hints = NO_HINTS) -> Source:
         raise CaptureError(f"{path} could not be opened: {error}") from error
     raise NotACapture(
         f"{path} is {describe(head)}; gwinspect reads its own captures (.gwcap), frames (.frames.jsonl), "
-        "flow files of mitmproxy, HAR files with WebSocket messages, packet captures (pcap, pcapng) and logs with "
-        "payloads (of discord.py, hikari, discord.js, eris and oceanic.js, or as JSON Lines)"
+        "flow files of mitmproxy, HAR files with WebSocket messages, packet captures (pcap, pcapng), archives of "
+        "discordless and logs with payloads (of discord.py, hikari, discord.js, eris and oceanic.js, or as JSON Lines)"
     )

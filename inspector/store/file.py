@@ -33,7 +33,9 @@ _IN_ROLLBACK_MODE = b"\x01\x01"
 
 
 def is_capture(path: Path) -> bool:
-    """Return whether `path` begins as a capture does. Raises CaptureError where it cannot be read."""
+    """Return whether `path` begins as a capture does; no folder does. Raises CaptureError where it cannot be read."""
+    if path.is_dir():
+        return False
     header = read_start(path, 100)
     return header.startswith(_SQLITE_MAGIC) and header[68:72] == APPLICATION_ID.to_bytes(4)
 

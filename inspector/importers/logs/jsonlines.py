@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from inspector.importers.logs import times
 from inspector.importers.logs.entries import Ended, Entry, Line, Said, Unreadable
-from inspector.importers.logs.payloads import Envelope, envelope_of, members_of, text_of
+from inspector.importers.logs.payloads import Envelope, envelope_of, has_one_way, members_of, text_of
 from inspector.importers.source import clean
 from inspector.model import Plane
 
@@ -76,7 +76,10 @@ class JsonLines:
         if envelope is None:
             return
         shard = SHARD.search(before)
-        words = [_DIRECTIONS[word] for word in _WORD.findall(before.lower()) if word in _DIRECTIONS]
+        words: list[bool] = []
+        # A logger may be called client, so that words count only where the payload does not tell.
+        if not has_one_way(envelope):
+            words = [_DIRECTIONS[word] for word in _WORD.findall(before.lower()) if word in _DIRECTIONS]
         yield Said(shard[1] if shard else "", line.at, words[-1] if words else None, data, envelope)
 
     def _record(self, data: bytes, line: Line) -> Iterator[Entry]:

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from inspector.importers.logs.entries import Began, Ended, Said
-from inspector.importers.logs.payloads import is_clients, is_hello, plane_of
+from inspector.importers.logs.payloads import is_clients, is_hello, plane_of, with_masked_token
 from inspector.importers.logs.times import Time
-from inspector.model import Closed, Frame, Happening, Knows, Opened, Plane
+from inspector.model import Closed, Frame, Happening, Knows, Mark, Opened, Plane
 from inspector.protocol import hosts
 from inspector.protocol.ops import VoiceOp
 
@@ -26,6 +26,8 @@ class _Talk:
     last_ns: int
     heard: bool = False
     """The server has said something."""
+    answered: bool = False
+    """And what is not an event: there are logs of events only."""
     spoke: bool = False
     """The client has, in a log that has all it says."""
     welcomed: bool = False
@@ -123,11 +125,16 @@ class Talks:
                 self.learned[talk.number - 1] |= _LATE
             talk.heard = True
             talk.welcomed = talk.welcomed or said.envelope.event is not None
+            talk.answered = talk.answered or said.envelope.event is None
         elif said.is_all:
             talk.spoke = True
-        if talk.heard and talk.spoke:
+        if talk.answered and talk.spoke:
             self.learned[talk.number - 1] |= Knows.BOTH_SIDES
-        return Frame(talk.number, talk.last_ns, from_client, True, said.data)
+        if not from_client or talk.plane is not Plane.GATEWAY:
+            return Frame(talk.number, talk.last_ns, from_client, True, said.data)
+        data = with_masked_token(said.data, said.envelope)
+        marks = Mark.NONE if data is said.data else Mark.REDACTED
+        return Frame(talk.number, talk.last_ns, True, True, data, marks)
 
     def _leave(self, key: str) -> Iterator[Closed]:
         talk = self._open.pop(key, None)

@@ -139,11 +139,13 @@ def test_a_record_without_the_field_that_was_named_is_skipped(tmp_path: Path) ->
     [
         ("DEBUG:bot:RECV ", "1 < {}"),
         ("2026-01-31 12:00:00.250 [shard 3] >> ", "1 > {}"),
-        ("rawWS 0 ", "1 < {}"),
+        ("INFO:my.client: received ", "1 < {}"),
+        ("", "1 > {}"),
     ],
 )
 def test_payloads_are_found_behind_text(tmp_path: Path, before: str, expected: str) -> None:
-    assert told(read(tmp_path, f"starting\n{before}{HELLO}\n")[0])[1] == expected.format(HELLO)
+    happenings, _ = read(tmp_path, f"starting\n{before}{HELLO}\n{before}{BEAT}\n")
+    assert told(happenings)[1:3] == [f"1 < {HELLO}", expected.format(BEAT)]
 
 
 def test_a_payload_that_breaks_off_is_named_by_its_line(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from inspector.importers.logs import LogFile
-from inspector.model import Knows, Plane
+from inspector.model import Frame, Knows, Mark, Plane
 from tests.importers.logs.reading import HELLO, READY, opened, read, told
 
 DISCORD_PY = "2026-01-31 12:00:00,250 DEBUG discord.gateway: "
@@ -121,6 +121,28 @@ def test_hikaris_bytes_are_undone(tmp_path: Path) -> None:
 def test_hikari_tells_how_a_connection_ended(tmp_path: Path, line: str, expected: str) -> None:
     text = f"{HIKARI}received payload with size 60\n    {HELLO!r}\n".replace("'{", "b'{") + f"{HIKARI}{line}\n"
     assert told(read(tmp_path, text)[0])[2] == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (
+            '{"op":2,"d":{"token":"**REDACTED TOKEN**","intents":1}}',
+            '{"op":2,"d":{"token":"******************","intents":1}}',
+        ),
+        ('{"op":6,"d":{"token":"[REMOVED]","seq":1}}', '{"op":6,"d":{"token":"*********","seq":1}}'),
+        ('{"op":6,"d":{"seq":1}}', '{"op":6,"d":{"token":"********","seq":1}}'),
+        ('{"op":6,"d":{"token":"REDACTED"}}', '{"op":6,"d":{"token":"********"}}'),
+        ('{"op":6,"d":{"token":"masked-12345678***"}}', '{"op":6,"d":{"token":"masked-12345678***"}}'),
+        ('{"op":6,"d":{"token":"not-a-real-token"}}', '{"op":6,"d":{"token":"not-a-real-token"}}'),
+    ],
+)
+def test_what_stands_for_a_token_is_no_token(tmp_path: Path, said: str, expected: str) -> None:
+    """It is the same for all bots, and would make one of them."""
+    happenings, _ = read(tmp_path, f"{HELLO}\n{said}\n")
+    assert told(happenings)[2] == f"1 > {expected}"
+    assert isinstance(happenings[2], Frame)
+    assert happenings[2].marks == (Mark.NONE if said == expected else Mark.REDACTED)
 
 
 DISCORD_JS = "[WS => Shard 0] "
