@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from inspector.importers.logs.entries import Began, Ended, Said
-from inspector.importers.logs.payloads import is_clients, is_hello, plane_of, with_masked_token
+from inspector.importers.logs.payloads import Envelope, is_clients, is_hello, plane_of, with_masked_token
 from inspector.importers.logs.times import Time
 from inspector.model import Closed, Frame, Happening, Knows, Mark, Opened, Plane
 from inspector.protocol import hosts
-from inspector.protocol.ops import VoiceOp
+from inspector.protocol.ops import GatewayOp, VoiceOp
 
+_BEAT_AND_ACK = GatewayOp.HEARTBEAT, GatewayOp.HEARTBEAT_ACK
 # Beyond the bits of `Knows`: the beginning is missing.
 _LATE = 128
 
@@ -30,6 +31,10 @@ class _Talk:
     """And what is not an event: there are logs of events only."""
     spoke: bool = False
     """The client has, in a log that has all it says."""
+    beats: int = 0
+    """Heartbeats without an ACK so far."""
+    unbeaten: int = 0
+    """ACKs so far without a heartbeat before them: its log leaves heartbeats out."""
     welcomed: bool = False
     """The server has accepted a session."""
 
@@ -128,13 +133,25 @@ class Talks:
             talk.answered = talk.answered or said.envelope.event is None
         elif said.is_all:
             talk.spoke = True
-        if talk.answered and talk.spoke:
+        self._count_beats(talk, said.envelope, from_client=from_client)
+        if talk.answered and talk.spoke and not talk.unbeaten:
             self.learned[talk.number - 1] |= Knows.BOTH_SIDES
+        else:
+            self.learned[talk.number - 1] &= ~Knows.BOTH_SIDES.value
         if not from_client or talk.plane is not Plane.GATEWAY:
             return Frame(talk.number, talk.last_ns, from_client, True, said.data)
         data = with_masked_token(said.data, said.envelope)
         marks = Mark.NONE if data is said.data else Mark.REDACTED
         return Frame(talk.number, talk.last_ns, True, True, data, marks)
+
+    @staticmethod
+    def _count_beats(talk: _Talk, envelope: Envelope, *, from_client: bool) -> None:
+        beat, ack = (VoiceOp.HEARTBEAT, VoiceOp.HEARTBEAT_ACK) if talk.plane is Plane.VOICE else _BEAT_AND_ACK
+        if from_client and envelope.op == beat:
+            talk.beats += 1
+        elif not from_client and envelope.op == ack:
+            talk.unbeaten += not talk.beats
+            talk.beats = max(talk.beats - 1, 0)
 
     def _leave(self, key: str) -> Iterator[Closed]:
         talk = self._open.pop(key, None)
@@ -143,7 +160,7 @@ class Talks:
 
     def _time(self, talk: _Talk, at: Time | None) -> None:
         if at is None or not at.is_exact:
-            self.learned[talk.number - 1] &= ~Knows.TIMES
+            self.learned[talk.number - 1] &= ~Knows.TIMES.value
         talk.last_ns = max(talk.last_ns, at.ns if at is not None else self._now_ns)
 
 

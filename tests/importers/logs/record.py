@@ -97,6 +97,7 @@ RECIPES: dict[str, Callable[[], tuple[str, list[Row]]]] = {
     "discordpy-ms": partial(
         _python, "discordpy_bot", "hello", "%(asctime)s:%(levelname)s:%(name)s: %(message)s", "hello"
     ),
+    "discordpy-raw": partial(_python, "discordpy_bot", "hello", "raw", "hello"),
     "hikari": partial(_python, "hikari_bot", "hello"),
     "discordjs": partial(_node, "discord.js", "discordjs_log_bot.cjs"),
     "eris": partial(_node, "eris", "eris_log_bot.cjs"),

@@ -86,10 +86,21 @@ def test_each_hello_begins_another_connection(tmp_path: Path) -> None:
     assert told(happenings)[3:6] == ["1 close None '' None", "2 open", f"2 < {HELLO}"]
 
 
+def test_a_log_without_times_that_begins_late_says_both(tmp_path: Path) -> None:
+    (connection,) = opened(read(tmp_path, f"{READY}\n{ACK}\n")[0])
+    assert (connection.joined_late, connection.knows) == (True, Knows.NOTHING)
+
+
 def test_without_hellos_each_ready_does(tmp_path: Path) -> None:
     happenings, _ = read(tmp_path, "\n".join((READY, READY)))
     assert told(happenings)[2:5] == ["1 close None '' None", "2 open", f"2 < {READY}"]
     assert all(each.joined_late for each in opened(happenings))
+
+
+def test_acks_without_heartbeats_show_that_the_log_leaves_heartbeats_out(tmp_path: Path) -> None:
+    assert Knows.BOTH_SIDES in opened(read(tmp_path, "\n".join(TALK))[0])[0].knows
+    without = [each for each in TALK if each != BEAT]
+    assert Knows.BOTH_SIDES not in opened(read(tmp_path, "\n".join(without))[0])[0].knows
 
 
 def test_a_close_has_its_code(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ UNTOLD = {
     # It asks for members, and its first heartbeat is not logged.
     "discordpy": {HEARTBEAT, IDENTIFY, RESUME, 8},
     "discordpy-ms": {HEARTBEAT, IDENTIFY, RESUME, 8},
+    # It sends the regular heartbeats past its raw events.
+    "discordpy-raw": {HEARTBEAT},
     "hikari": set[int](),
     "discordjs": {HEARTBEAT, IDENTIFY, PRESENCE, RESUME},
     "eris": set[int](),
