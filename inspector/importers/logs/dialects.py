@@ -1,4 +1,7 @@
-"""Whose lines are read, in the order in which they are asked. What comes first may tell more of a line."""
+"""Whose lines are read, in the order in which they are asked.
+
+What comes first may tell more of a line. JSON comes last, and first for what is a record.
+"""
 
 from collections.abc import Mapping
 

@@ -1,7 +1,7 @@
 """What discord.js says in its event ``debug``: where connections begin and end.
 
 Payloads are in ``raw``, printed as JSON (see `jsonlines`). Those are dispatches only: Hello, heartbeats and all that
-the client sends are missing.
+the client sends are missing. Of the ACK of a heartbeat, which has nothing in it, ``debug`` tells.
 
 Sources: ``packages/ws/src/ws/WebSocketShard.ts`` of discord.js 14, ``src/client/websocket/WebSocketShard.js`` of 13
 (https://github.com/discordjs/discord.js).
@@ -11,12 +11,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from inspector.importers.logs.entries import Began, Ended, Entry, Line, Unreadable
+from inspector.importers.logs.entries import Began, Ended, Entry, Line, Said, Unreadable
+from inspector.importers.logs.payloads import Envelope
 
 _SHARD = re.compile(r"\[WS => (?:Shard (\d{1,6})|Manager)\] ?(.*)")
 _CONNECTING = re.compile(r"Connecting to (wss?://\S{1,2000})")
 _LOST = re.compile(r"Shard not recoverable: (\d{4})\b")
 _DETAIL = re.compile(r"\s+(Reason|Code|Event Code|Gateway|Needs closing)\s*: ?(.{0,2000})")
+_ACK = "Heartbeat acknowledged, latency of "
 _TOPICS = ("Destroying shard", "Connection status during destroy", "[CONNECT]", "[CLOSE]")
 # How console.log shows a payload.
 _SHOWN = re.compile(r"\{? {1,3}t: (?:'[A-Z_]{1,60}'|null),")
@@ -59,6 +61,9 @@ class DiscordJs:
             return
         if found := _CONNECTING.match(said):
             yield Began(self._shard, line.at, found[1])
+        elif said.startswith(_ACK):
+            data = b'{"op":11}'
+            yield Said(self._shard, line.at, False, data, Envelope(11), is_all=False)
         elif found := _LOST.match(said):
             yield Ended(self._shard, line.at, int(found[1]), by="server")
         elif self._topic == _TOPICS[0]:

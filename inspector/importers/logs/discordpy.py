@@ -14,8 +14,8 @@ from inspector.importers.logs.literals import json_of
 from inspector.importers.logs.payloads import envelope_of
 from inspector.model import Plane, Side
 
-_EVENT = re.compile(r"For Shard ID (\w+): WebSocket Event: (\{.*)", re.DOTALL)
-_BEAT = re.compile(r"Keeping shard ID (\w+) websocket alive with sequence (\d{1,15}|None)\.")
+_EVENT = re.compile(r"For Shard ID (\w{1,20}): WebSocket Event: (\{.*)", re.DOTALL)
+_BEAT = re.compile(r"Keeping shard ID (\w{1,20}) websocket alive with sequence (\d{1,15}|None)\.")
 _PRESENCE = re.compile(r'Sending "(\{.*\})" to change status')
 _VOICE_STATE = re.compile(r"Updating our voice state to (\{.*\})\.")
 _VOICE = re.compile(r"(Sending voice websocket frame|Voice websocket frame received): (\{.*\})")
@@ -24,7 +24,7 @@ _MESSAGE = re.compile(r"Received (?:an error |error )?WSMessage\w*\(.*WSMsgType\
 _REASON = re.compile(r"extra='([^'\\]{1,200})'")
 _CLOSED = re.compile(r"Websocket closed with (\d{1,5}|None), (?:attempting a reconnect|cannot reconnect)")
 _RETURN = re.compile(r"Got a request to \w+ the websocket(?: at Shard ID (\d+))?")
-_INVALID = re.compile(r"Shard ID (\w+) session has been invalidated\.")
+_INVALID = re.compile(r"Shard ID (\w{1,20}) session has been invalidated\.")
 # With what the library closes a connection by itself: `DiscordWebSocket.close`, and where a session is not valid.
 _OWN_CODE, _INVALID_CODE = 4000, 1000
 # Whose connection a call is. There is a line for each of its messages but no name.

@@ -6,13 +6,13 @@ a gateway are skipped, and counted.
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from inspector.importers.frames.records import MAX_LINE, Lines
 from inspector.importers.logs import times
 from inspector.importers.logs.dialects import dialects
-from inspector.importers.logs.entries import Entry, Line, Said, Unreadable
-from inspector.importers.logs.jsonlines import JsonLines
+from inspector.importers.logs.entries import Dialect, Entry, Line, Said, Unreadable
+from inspector.importers.logs.jsonlines import JsonLines, printed_in
 from inspector.importers.logs.payloads import is_discords
 from inspector.importers.logs.talks import Talks
 from inspector.importers.source import Source
@@ -47,11 +47,9 @@ class LogFile(Source):
         *lines, rest = _utf8(head).split(b"\n")
         readers = dialects()
         for data in (*lines, rest):
-            line = _line(data)
-            for reader in readers:
-                for entry in reader.receive(line):
-                    if not isinstance(reader, JsonLines) or (isinstance(entry, Said) and is_discords(entry.envelope)):
-                        return True
+            for reader, entry in _asked(_line(data), readers):
+                if not isinstance(reader, JsonLines) or (isinstance(entry, Said) and is_discords(entry.envelope)):
+                    return True
         return all(each.match(rest) for each in _CUT)
 
     def _begin(self) -> None:
@@ -90,18 +88,14 @@ class LogFile(Source):
             if data is None:
                 self._tell(f"is longer than {MAX_LINE:,} bytes")
                 continue
-            line = _line(data)
             said = False
-            for reader in readers:
-                for entry in reader.receive(line):
-                    said = True
-                    if isinstance(entry, Unreadable):
-                        self._tell(entry.why)
-                    elif entry.at is not None and not entry.at.has_zone:
-                        self._unzoned = True
-                    yield entry
-                if said:
-                    break
+            for _, entry in _asked(_line(data), readers):
+                said = True
+                if isinstance(entry, Unreadable):
+                    self._tell(entry.why)
+                elif entry.at is not None and not entry.at.has_zone:
+                    self._unzoned = True
+                yield entry
             self._skipped += not said and bool(data.strip())
 
     def _tell(self, why: str) -> None:
@@ -137,6 +131,25 @@ class LogFile(Source):
 
     def _why_empty(self) -> str:
         return "none of its lines holds a payload of a gateway; docs/logs.md says which are read"
+
+
+def _asked(line: Line, readers: Sequence[Dialect]) -> Iterator[tuple[Dialect, Entry]]:
+    """Yield what the first of the readers that knows a line says of it.
+
+    Of a record without a payload, into which a logger put the line that was printed, it is that line that counts.
+    """
+    is_record = line.text.startswith("{")
+    said = False
+    for reader in readers[::-1] if is_record else readers:
+        for entry in reader.receive(line):
+            said = True
+            yield reader, entry
+        if said:
+            return
+        if is_record and (printed := printed_in(line)):
+            for each in printed:
+                yield from _asked(each, readers)
+            return
 
 
 def _line(data: bytes) -> Line:

@@ -12,7 +12,7 @@ from inspector.importers.logs import times
 from inspector.importers.logs.entries import Ended, Entry, Line, Said, Unreadable
 from inspector.importers.logs.payloads import Envelope, envelope_of, has_one_way, members_of, text_of
 from inspector.importers.source import clean
-from inspector.model import Plane
+from inspector.model import Plane, Side
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "payload": ("payload", "data", "packet", "message", "msg", "raw", "frame", "event", "body"),
@@ -27,6 +27,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "plane": ("plane",),
     "code": ("code", "close_code", "closeCode"),
     "reason": ("reason", "close_reason", "closeReason"),
+    "by": ("by", "closed_by", "closedBy"),
 }
 """What a record may say, and names that are tried for it, the likeliest first."""
 SHARD = re.compile(r"shard[ _]?(?:id)?[ #:=]{0,2}(\d{1,6})", re.IGNORECASE)
@@ -40,6 +41,9 @@ _DIRECTIONS = dict.fromkeys(_SENT.split(), True) | dict.fromkeys(_RECEIVED.split
 # Fields that, where they are true, say that the server sent it.
 _INBOUND = frozenset({"incoming", "received"})
 _CLOSES = frozenset({"close", "closed", "disconnect", "disconnected", "ws_close", "websocket_close"})
+_SIDES: dict[str, Side] = {"client": "client", "server": "server"}
+# Fields of records in which loggers have the line that a program printed.
+_PRINTED = ("message", "msg", "log", "text", "line")
 _PLANES = {plane.value: plane for plane in Plane}
 # Where in a text a payload may begin, and words in front of it.
 _BEGINS = re.compile(r'\{\s*"')
@@ -93,7 +97,8 @@ class JsonLines:
         key = "/".join(_key(value) for name in ("connection", "shard") if (value := self._value(record, name)))
         if found is None:
             if (code := _code(self._value(record, "code"))) is not None and self._is_close(record):
-                yield Ended(key, at, code, clean(text_of(self._value(record, "reason")) or ""))
+                by = _SIDES.get(text_of(self._value(record, "by")) or "")
+                yield Ended(key, at, code, clean(text_of(self._value(record, "reason")) or ""), by)
             elif "payload" in self._named and self._value(record, "payload") is not None:
                 yield Unreadable(f"in the field {self._named['payload']} is not a gateway's")
             return
@@ -146,6 +151,16 @@ class JsonLines:
     def _is_close(record: Mapping[str, bytes]) -> bool:
         texts = (text_of(value) for value in record.values() if len(value) < _LONGEST_KEY)
         return any(text.lower() in _CLOSES for text in texts if text)
+
+
+def printed_in(line: Line) -> list[Line]:
+    """Return the lines that a program printed and its logger, or what runs it, put into a record; often none."""
+    record = members_of(line.text.encode("utf-8", "surrogatepass")) if line.text.startswith("{") else None
+    if record is None:
+        return []
+    printed = next((said for name in _PRINTED if (said := text_of(record.get(name))) is not None), "")
+    at = next((at for name in FIELDS["at"] if (at := times.of(_plain(record.get(name)))) is not None), None)
+    return [Line(each, at or times.in_line(each)) for each in printed.split("\n") if each]
 
 
 def _payload_in(value: bytes) -> tuple[bytes, Envelope] | None:

@@ -35,8 +35,9 @@ _UNITS = ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17, 1000), (9.3e18, 1))
 
 
 def in_line(text: str) -> Time | None:
-    """Return the time that is at the beginning of a line, behind a level or a bracket perhaps."""
-    found = _TEXT.search(text, 0, _WITHIN)
+    """Return the time that is at the beginning of a line, behind a level or a bracket perhaps; not in a payload."""
+    payload = text.find("{", 0, _WITHIN)
+    found = _TEXT.search(text, 0, payload if payload >= 0 else _WITHIN)
     return _time(found) if found is not None else None
 
 

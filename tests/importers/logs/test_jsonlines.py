@@ -110,6 +110,17 @@ def test_a_close_has_its_code(tmp_path: Path) -> None:
     assert Knows.END in opened(happenings)[0].knows
 
 
+def test_a_close_says_who_closed(tmp_path: Path) -> None:
+    text = lines(HELLO) + '{"event":"closed","code":1000,"by":"client"}\n'
+    assert told(read(tmp_path, text)[0])[2:] == ["1 close 1000 '' client"]
+
+
+def test_a_date_in_a_payload_is_not_the_time_of_its_line(tmp_path: Path) -> None:
+    payload = '{"op":0,"s":1,"t":"READY","d":{"at":"2026-01-31T12:00:00.000Z"}}'
+    happenings, _ = read(tmp_path, payload)
+    assert (happenings[1].at_ns, opened(happenings)[0].knows & Knows.TIMES) == (0, Knows.NOTHING)
+
+
 def test_the_url_and_the_plane_are_taken_where_they_are_there(tmp_path: Path) -> None:
     url = "wss://us-east1.discord.media/?v=8"
     happenings, _ = read(tmp_path, lines(HELLO) + lines('{"op":3,"d":1}', connection=2, url=url))

@@ -1,5 +1,6 @@
 """Logs of libraries, line by line. What real ones wrote is in `test_real`."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,25 @@ def test_what_console_log_shows_of_a_payload_is_named(tmp_path: Path) -> None:
 def test_eris_tells_how_a_connection_ended(tmp_path: Path) -> None:
     text = f"{HELLO}\nUnclean WS close: 4004: Authentication failed. 0\n"
     assert told(read(tmp_path, text)[0])[2] == "1 close 4004 'Authentication failed. 0' server"
+
+
+def test_discord_js_tells_of_acks(tmp_path: Path) -> None:
+    text = f"{CONNECTING}{DISCORD_JS}Heartbeat acknowledged, latency of 32ms.\n"
+    assert told(read(tmp_path, text)[0])[1] == '1 < {"op":11}'
+
+
+def test_lines_in_the_records_of_a_logger_are_read(tmp_path: Path) -> None:
+    announced, payload = "hikari.gateway.0: received payload with size 60", f"    {HELLO.encode()!r}"
+    docker = "".join(
+        json.dumps({"log": f"{line}\n", "stream": "stdout", "time": "2026-01-31T12:00:00.123456789Z"}) + "\n"
+        for line in (announced, payload)
+    )
+    structured = json.dumps({"level": "trace", "ts": 1_769_860_800_123, "msg": f"{announced}\n{payload}"})
+    for text, nanoseconds in ((docker, 123_456_789), (structured, 123_000_000)):
+        happenings, notes = read(tmp_path, text)
+        assert told(happenings)[1] == f"1 < {HELLO}"
+        assert happenings[1].at_ns == 1_769_860_800_000_000_000 + nanoseconds
+        assert "time zone" not in "".join(notes)
 
 
 def test_colours_and_utf_16_do_not_matter(tmp_path: Path) -> None:
