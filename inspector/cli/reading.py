@@ -11,7 +11,7 @@ import click
 from inspector.cli.ending import tidy_up
 from inspector.cli.progress import progress_bar
 from inspector.cli.stdin import with_stdin
-from inspector.errors import UsageError
+from inspector.errors import CaptureError, UsageError
 from inspector.importers.hints import NO_HINTS, Hints
 from inspector.protocol.registry import default
 from inspector.store.file import is_capture, passing_file
@@ -69,9 +69,11 @@ def import_options(command: Decorated) -> Decorated:
 
 
 def check_hints(captures: Sequence[Path], hints: Hints) -> None:
-    """Raise UsageError where key logs are given that no recording has a use for."""
+    """Raise UsageError where key logs are given, or fields named, that no recording has a use for."""
     if hints.keys and not any(map(_has_packets, captures)):
         raise UsageError(f"--keys is for packet captures (.pcap, .pcapng); {captures[0].name} is not one")
+    if hints.fields and not any(_is_log(path, hints) for path in captures):
+        raise UsageError(f"--map is for logs with JSON records; {captures[0].name} is not one")
 
 
 def _has_packets(path: Path) -> bool:
@@ -81,6 +83,17 @@ def _has_packets(path: Path) -> bool:
         with path.open("rb") as file:
             return is_packet_file(file.read(HEAD_BYTES))
     except OSError:
+        # What is wrong with it is said when it is read.
+        return True
+
+
+def _is_log(path: Path, hints: Hints) -> bool:
+    from inspector.importers.formats import open_source
+    from inspector.importers.logs import LogFile
+
+    try:
+        return not is_capture(path) and isinstance(open_source(path, hints), LogFile)
+    except CaptureError:
         # What is wrong with it is said when it is read.
         return True
 
