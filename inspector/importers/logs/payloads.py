@@ -9,6 +9,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from inspector.model import Plane
 from inspector.protocol.ops import GatewayOp, VoiceOp
 from inspector.protocol.registry import default
+from inspector.wire import jsontext
 
 
 class Envelope(Struct):
@@ -43,12 +44,32 @@ _TELLING = {
 
 def envelope_of(data: bytes) -> Envelope | None:
     """Return what is around the body of a payload; None where `data` is not one."""
+    found: Envelope | None
     try:
         found = _envelope.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        found = _tolerantly(data)
+    if found is None:
         return None
     has_more = found.d is not UNSET or found.s is not UNSET or found.t is not UNSET
     return found if has_more or found.op in (GatewayOp.HEARTBEAT_ACK, GatewayOp.RECONNECT) else None
+
+
+def _tolerantly(data: bytes) -> Envelope | None:
+    """Return what is around a body that JSON proper does not allow, half a character say, but clients do send."""
+    try:
+        value = jsontext.loads(data) if data.rstrip().endswith(b"}") else None
+    except jsontext.JsonError:
+        return None
+    if not isinstance(value, dict) or type(value.get("op")) is not int:
+        return None
+    sequence, event = value.get("s", UNSET), value.get("t", UNSET)
+    return Envelope(
+        value["op"],
+        Raw(data) if "d" in value else UNSET,
+        sequence if type(sequence) is int or sequence in (None, UNSET) else None,
+        event if isinstance(event, str) or event in (None, UNSET) else None,
+    )
 
 
 def members_of(data: bytes) -> dict[str, bytes] | None:

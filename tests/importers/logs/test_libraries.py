@@ -25,6 +25,12 @@ def test_discord_pys_dicts_become_json(tmp_path: Path) -> None:
     assert notes == ["the times in bot.log have no time zone; they are read as UTC"]
 
 
+def test_a_payload_with_half_a_character_is_read(tmp_path: Path) -> None:
+    event = repr({"t": "X", "s": 2, "op": 0, "d": "\ud83e"})
+    happenings, _ = read(tmp_path, EVENT.format(None, HEARD) + EVENT.format(None, event))
+    assert told(happenings)[2] == '1 < {"t": "X", "s": 2, "op": 0, "d": "\\ud83e"}'
+
+
 def test_discord_py_tells_of_some_of_what_it_sends(tmp_path: Path) -> None:
     text = EVENT.format(None, HEARD) + "".join(
         f"{DISCORD_PY}{said}\n"
