@@ -68,8 +68,12 @@ def discord_py(happenings: Iterable[Happening], stamp: Callable[[int], str] | No
     """The debug log of discord.py. `stamp`: what its format puts in front; by default what its own does."""
     stamp = stamp or (lambda at_ns: f"[{_second(at_ns)}] [DEBUG   ] discord.gateway: ")
     lines, asked = [f"{stamp(0)[:-17]}discord.client: logging in using static token"], False
-    for each in decoded(happenings, Plane.GATEWAY):
-        if isinstance(each, Opened):
+    told = list(happenings)
+    calls = {each.connection for each in told if isinstance(each, Opened) and each.plane is Plane.VOICE}
+    for each in decoded(told, Plane.GATEWAY, Plane.VOICE):
+        if _number_of(each) in calls:
+            lines += [f"{stamp(frame.at_ns)}{line}" for frame, line in _of_call(each)]
+        elif isinstance(each, Opened):
             lines.append(f"{stamp(each.at_ns)}Created websocket connected to {each.url.partition('?')[0]}")
         elif isinstance(each, Closed):
             if each.by == "server":
@@ -90,6 +94,30 @@ def discord_py(happenings: Iterable[Happening], stamp: Callable[[int], str] | No
             elif payload.op == 4:
                 lines.append(f"{stamp(frame.at_ns)}Updating our voice state to {envelope!r}.")
     return "\n".join(lines) + "\n"
+
+
+def _number_of(each: Told) -> int:
+    return each[0].connection if isinstance(each, tuple) else each.connection
+
+
+def _of_call(each: Told) -> Iterator[tuple[Frame, str]]:
+    """Yield what discord.py logs of a call: JSON messages, and of binary ones as much as nextcord does."""
+    if not isinstance(each, tuple):
+        return
+    frame, payload = each
+    if payload.encoding == "binary":
+        word = (
+            "Sending voice websocket binary frame"
+            if frame.from_client
+            else "Received binary message on voice websocket"
+        )
+        yield frame, f"{word}: {payload.data.hex()}"
+        return
+    shown = repr(_values(payload_text(payload, from_client=True)))
+    yield (
+        frame,
+        f"Sending voice websocket frame: {shown}." if frame.from_client else f"Voice websocket frame received: {shown}",
+    )
 
 
 def hikari(happenings: Iterable[Happening]) -> str:

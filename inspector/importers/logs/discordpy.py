@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from inspector.importers.logs.entries import Began, Ended, Entry, Line, Said, Unreadable
 from inspector.importers.logs.literals import json_of
-from inspector.importers.logs.payloads import envelope_of
+from inspector.importers.logs.payloads import Envelope, envelope_of
 from inspector.model import Plane, Side
 
 _EVENT = re.compile(r"For Shard ID (\w{1,20}): WebSocket Event: (\{.*)", re.DOTALL)
@@ -19,6 +19,11 @@ _BEAT = re.compile(r"Keeping shard ID (\w{1,20}) websocket alive with sequence (
 _PRESENCE = re.compile(r'Sending "(\{.*\})" to change status')
 _VOICE_STATE = re.compile(r"Updating our voice state to (\{.*\})\.")
 _VOICE = re.compile(r"(Sending voice websocket frame|Voice websocket frame received): (\{.*\})")
+# nextcord and disnake show binary messages, discord.py and Pycord only their sizes.
+_BINARY = re.compile(
+    r"(Sending|received|Received)"
+    r"(?: voice websocket (?:binary frame|frame \(binary\))| binary message on voice websocket)?: ([0-9a-f]{6,})\.?$"
+)
 _MADE = re.compile(r"Created websocket connected to (wss?://[\w.:/?&=%+-]{1,2000})")
 _MESSAGE = re.compile(r"Received (?:an error |error )?WSMessage\w*\(.*WSMsgType\.(CLOSE|CLOSED|CLOSING)\b")
 _REASON = re.compile(r"extra='([^'\\]{1,200})'")
@@ -54,7 +59,7 @@ class DiscordPy:
             # It follows the payload at once.
             yield Ended(self._newest, line.at, _OWN_CODE, by="client")
         elif found := _INVALID.search(text):
-            yield Ended(_key(found[1]), line.at, _INVALID_CODE, by="client")
+            yield Ended(found[1], line.at, _INVALID_CODE, by="client")
         elif found := _MESSAGE.search(text):
             reason = _REASON.search(text)
             self._closing = ("server", reason[1] if reason else "") if found[1] == "CLOSE" else ("client", "")
@@ -62,14 +67,16 @@ class DiscordPy:
     def _of_websocket(self, line: Line) -> Iterator[Entry]:
         text = line.text
         if found := _EVENT.search(text):
-            self._newest = _key(found[1])
+            self._newest = found[1]
             self._shards[self._newest] = None
             yield from _said(self._newest, line, json_of(found[2].rstrip()), False)
         elif found := _BEAT.search(text):
             sequence = found[2].replace("None", "null")
-            yield from _said(_key(found[1]), line, b'{"op":1,"d":%s}' % sequence.encode(), True)
+            yield from _said(found[1], line, b'{"op":1,"d":%s}' % sequence.encode(), True)
         elif found := _VOICE.search(text):
             yield from _said(_CALL, line, json_of(found[2]), found[1].startswith("Sending"), Plane.VOICE)
+        elif "binary" in text and (found := _BINARY.search(text)):
+            yield from _binary(line, bytes.fromhex(found[2][: len(found[2]) & ~1]), found[1] == "Sending")
         elif found := _MADE.search(text):
             yield Began("", line.at, found[1])
         elif found := _CLOSED.search(text):
@@ -99,5 +106,7 @@ def _said(key: str, line: Line, data: bytes, from_client: bool, plane: Plane | N
         yield Said(key, line.at, from_client, data, envelope, is_all=False, plane=plane)
 
 
-def _key(shard: str) -> str:
-    return "" if shard == "None" else shard
+def _binary(line: Line, data: bytes, from_client: bool) -> Iterator[Said]:
+    """Yield a binary message of a call, whose opcode comes first; the server's, behind its sequence number."""
+    envelope = Envelope(data[0 if from_client else 2])
+    yield Said(_CALL, line.at, from_client, data, envelope, is_all=False, is_text=False, plane=Plane.VOICE)

@@ -28,10 +28,12 @@ class Said:
     from_client: bool | None
     """None where the log does not say."""
     data: bytes
-    """JSON."""
+    """JSON; else a binary message of a voice gateway."""
     envelope: Envelope
+    """Of a binary message with its opcode only."""
     is_all: bool = True
     """Whether the log has everything that this side sends, not only a selection of it."""
+    is_text: bool = True
     url: str = ""
     plane: Plane | None = None
     """None where the log does not say."""

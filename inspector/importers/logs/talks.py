@@ -60,7 +60,7 @@ class Talks:
         talk = self._open.get(key)
         match entry:
             case Began():
-                if not entry.key and not self._keys:
+                if not entry.key:
                     # Whose it is, its first message says.
                     self._coming = entry
                     return
@@ -101,7 +101,7 @@ class Talks:
         return talk.heard and is_hello(said.envelope, talk.plane)
 
     def _begin(self, key: str, at: Time | None, url: str, plane: Plane | None) -> Opened:
-        if self._coming is not None:
+        if self._coming is not None and plane is not Plane.VOICE:
             url = url or self._coming.url
             self._coming = None
         number = len(self.learned) + 1
@@ -139,7 +139,7 @@ class Talks:
         else:
             self.learned[talk.number - 1] &= ~Knows.BOTH_SIDES.value
         if not from_client or talk.plane is not Plane.GATEWAY:
-            return Frame(talk.number, talk.last_ns, from_client, True, said.data)
+            return Frame(talk.number, talk.last_ns, from_client, said.is_text, said.data)
         data = with_masked_token(said.data, said.envelope)
         marks = Mark.NONE if data is said.data else Mark.REDACTED
         return Frame(talk.number, talk.last_ns, True, True, data, marks)

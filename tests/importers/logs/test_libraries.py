@@ -75,12 +75,33 @@ def test_discord_pys_calls_are_connections_of_their_own(tmp_path: Path) -> None:
     text = EVENT.format(None, HEARD)
     text += DISCORD_PY + "Sending voice websocket frame: {'op': 0, 'd': {'server_id': '1'}}.\n"
     text += DISCORD_PY + "Voice websocket frame received: {'op': 8, 'd': {'heartbeat_interval': 1}}\n"
+    text += EVENT.format(None, "{'t': None, 's': None, 'op': 11, 'd': None}")
     happenings, _ = read(tmp_path, text)
     assert [each.plane for each in opened(happenings)] == [Plane.GATEWAY, Plane.VOICE]
-    assert told(happenings)[3:5] == [
+    assert told(happenings)[3:6] == [
         '2 > {"op": 0, "d": {"server_id": "1"}}',
         '2 < {"op": 8, "d": {"heartbeat_interval": 1}}',
+        '1 < {"t": null, "s": null, "op": 11, "d": null}',
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("Sending voice websocket binary frame: 1a0102.", (True, b"\x1a\1\2")),
+        ("Sending voice websocket frame (binary): 1a0102.", (True, b"\x1a\1\2")),
+        ("Received binary message on voice websocket: 00041901", (False, b"\0\4\x19\1")),
+        ("Voice websocket frame (binary) received: 00041901", (False, b"\0\4\x19\1")),
+    ],
+)
+def test_binary_messages_of_calls_are_read_where_they_are_shown(
+    tmp_path: Path, line: str, expected: tuple[bool, bytes]
+) -> None:
+    text = DISCORD_PY + "Sending voice websocket frame: {'op': 0, 'd': {'server_id': '1'}}.\n"
+    happenings, _ = read(tmp_path, f"{text}{DISCORD_PY}{line}\n")
+    binary = happenings[2]
+    assert isinstance(binary, Frame)
+    assert (binary.from_client, binary.data, binary.is_text) == (*expected, False)
 
 
 def test_a_dict_that_is_not_one_is_named_by_its_line(tmp_path: Path) -> None:
