@@ -16,16 +16,19 @@ from inspector.model import Plane, Side
 
 _EVENT = re.compile(r"For Shard ID (\w{1,20}): WebSocket Event: (\{.*)", re.DOTALL)
 _BEAT = re.compile(r"Keeping shard ID (\w{1,20}) websocket alive with sequence (\d{1,15}|None)\.")
-_PRESENCE = re.compile(r'Sending "(\{.*\})" to change status')
-_VOICE_STATE = re.compile(r"Updating our voice state to (\{.*\})\.")
-_VOICE = re.compile(r"(Sending voice websocket frame|Voice websocket frame received): (\{.*\})")
+# What is in front of a payload and behind it. Not as patterns: one that begins anywhere and must end somewhere takes a
+# hostile line's length squared.
+_PRESENCE = ('Sending "', '" to change status')
+_VOICE_STATE = ("Updating our voice state to ", ".")
+_VOICE_SENT, _VOICE_HEARD = ("Sending voice websocket frame: ", "."), ("Voice websocket frame received: ", "")
 # nextcord and disnake show binary messages, discord.py and Pycord only their sizes.
 _BINARY = re.compile(
     r"(Sending|received|Received)"
     r"(?: voice websocket (?:binary frame|frame \(binary\))| binary message on voice websocket)?: ([0-9a-f]{6,})\.?$"
 )
 _MADE = re.compile(r"Created websocket connected to (wss?://[\w.:/?&=%+-]{1,2000})")
-_MESSAGE = re.compile(r"Received (?:an error |error )?WSMessage\w*\(.*WSMsgType\.(CLOSE|CLOSED|CLOSING)\b")
+_MESSAGE = re.compile(r"Received (?:an error |error )?WSMessage\w{0,20}\(")
+_TYPE = re.compile(r"WSMsgType\.(CLOSE|CLOSED|CLOSING)\b")
 _REASON = re.compile(r"extra='([^'\\]{1,200})'")
 _CLOSED = re.compile(r"Websocket closed with (\d{1,5}|None), (?:attempting a reconnect|cannot reconnect)")
 _RETURN = re.compile(r"Got a request to \w+ the websocket(?: at Shard ID (\d+))?")
@@ -51,18 +54,18 @@ class DiscordPy:
         text = line.text
         if "ebsocket" in text or "WebSocket" in text:
             yield from self._of_websocket(line)
-        elif found := _PRESENCE.search(text):
-            yield from _said(self._only(), line, found[1].encode("utf-8", "surrogatepass"), True)
-        elif found := _VOICE_STATE.search(text):
-            yield from _said(self._only(), line, json_of(found[1]), True)
+        elif shown := _between(text, *_PRESENCE):
+            yield from _said(self._only(), line, shown.encode("utf-8", "surrogatepass"), True)
+        elif shown := _between(text, *_VOICE_STATE):
+            yield from _said(self._only(), line, json_of(shown), True)
         elif "Received RECONNECT opcode." in text:
             # It follows the payload at once.
             yield Ended(self._newest, line.at, _OWN_CODE, by="client")
         elif found := _INVALID.search(text):
             yield Ended(found[1], line.at, _INVALID_CODE, by="client")
-        elif found := _MESSAGE.search(text):
-            reason = _REASON.search(text)
-            self._closing = ("server", reason[1] if reason else "") if found[1] == "CLOSE" else ("client", "")
+        elif (found := _MESSAGE.search(text)) and (kind := _TYPE.search(text, found.end())):
+            reason = _REASON.search(text, found.end())
+            self._closing = ("server", reason[1] if reason else "") if kind[1] == "CLOSE" else ("client", "")
 
     def _of_websocket(self, line: Line) -> Iterator[Entry]:
         text = line.text
@@ -73,8 +76,10 @@ class DiscordPy:
         elif found := _BEAT.search(text):
             sequence = found[2].replace("None", "null")
             yield from _said(found[1], line, b'{"op":1,"d":%s}' % sequence.encode(), True)
-        elif found := _VOICE.search(text):
-            yield from _said(_CALL, line, json_of(found[2]), found[1].startswith("Sending"), Plane.VOICE)
+        elif shown := _between(text, *_VOICE_SENT):
+            yield from _said(_CALL, line, json_of(shown), True, Plane.VOICE)
+        elif shown := _between(text, *_VOICE_HEARD):
+            yield from _said(_CALL, line, json_of(shown), False, Plane.VOICE)
         elif "binary" in text and (found := _BINARY.search(text)):
             yield from _binary(line, bytes.fromhex(found[2][: len(found[2]) & ~1]), found[1] == "Sending")
         elif found := _MADE.search(text):
@@ -96,6 +101,13 @@ class DiscordPy:
     def _only(self) -> str:
         """Return the only shard; the newest, where there are several."""
         return next(iter(self._shards)) if len(self._shards) == 1 else self._newest
+
+
+def _between(text: str, before: str, after: str) -> str:
+    """Return what is behind the text `before`, which the line ends with but for `after`; empty where it does not."""
+    begin = text.find(before + "{")
+    end = len(text.rstrip())
+    return text[begin + len(before) : end - len(after)] if begin >= 0 and text.endswith(after, 0, end) else ""
 
 
 def _said(key: str, line: Line, data: bytes, from_client: bool, plane: Plane | None = None) -> Iterator[Entry]:

@@ -8,7 +8,7 @@ import codecs
 import re
 from collections.abc import Iterator, Sequence
 
-from inspector.importers.frames.records import MAX_LINE, Lines
+from inspector.importers.frames.records import Lines
 from inspector.importers.logs import times
 from inspector.importers.logs.dialects import dialects
 from inspector.importers.logs.entries import Dialect, Entry, Line, Said, Unreadable
@@ -22,6 +22,8 @@ from inspector.words import counted
 
 # Bytes that are read from a file at once.
 _CHUNK = 1024 * 1024
+# Bytes of a line: a user account's READY has some of its megabytes, and Python shows some more.
+_LONGEST = 32 * 1024 * 1024
 # Payloads that cannot be read and are named.
 _NAMED = 5
 _COLOUR = re.compile(r"\x1b\[[0-9;]{0,20}m")
@@ -85,8 +87,8 @@ class LogFile(Source):
         self._lines = self._skipped = self._unreadable = 0
         for data in self._cut():
             self._lines += 1
-            if data is None:
-                self._tell(f"is longer than {MAX_LINE:,} bytes")
+            if data is None or len(data) > _LONGEST:
+                self._tell(f"is longer than {_LONGEST:,} bytes")
                 continue
             said = False
             for _, entry in _asked(_line(data), readers):
