@@ -83,13 +83,13 @@ async def _record(command: Sequence[str], folder: Path) -> tuple[str, list[Row]]
     return said.decode(), rows_of(folder / "bot.gwcap")
 
 
-def discordless(name: str, folder: Path) -> tuple[Path, list[Row]]:
-    """Play a scenario with discordless' addon in the proxy. Return its archive, and what we recorded."""
+def archived(name: str, folder: Path) -> tuple[Path, Path]:
+    """Play a scenario with discordless' addon in the proxy. Return its archive, and the capture of the run."""
     # The addon makes its folder in the working directory.
     os.environ["PYTHONPATH"] = str(playing.ROOT)
     with chdir(folder):
         played = playing.play(name, folder, scripts=(Path(os.environ["WUMPUS"]),))
-    return folder / "traffic_archive", rows_of(played.capture)
+    return folder / "traffic_archive", played.capture
 
 
 RECIPES: dict[str, Callable[[], tuple[str, list[Row]]]] = {
@@ -119,7 +119,8 @@ def main(names: Sequence[str]) -> None:
     for name in names or (*RECIPES, "discordless"):
         if name == "discordless":
             with tempfile.TemporaryDirectory() as folder:
-                archive, rows = discordless("resume", Path(folder))
+                archive, capture = archived("resume", Path(folder))
+                rows = rows_of(capture)
                 with zipfile.ZipFile(REAL / "discordless.zip", "w", zipfile.ZIP_DEFLATED) as packed:
                     for path in sorted(archive.rglob("*")):
                         if path.parent.name == "gateways" or path.name == "gateway_index":
