@@ -98,6 +98,8 @@ def connect(path: Path, *, write: bool = False) -> Database:
     Reading opens it read-only. Where even that wants to write, because the folder is read-only and the capture was left
     in WAL mode, it is opened as immutable. Raises CaptureError.
     """
+    if path.is_dir():
+        raise CaptureError(f"{path} is a folder; name the capture file in it")
     if not is_capture(path):
         raise NotACapture(f"{path} is not a gwinspect capture; `gwinspect convert` makes one from other formats")
     failure: Exception | None = None
