@@ -19,6 +19,7 @@ _CONNECTING = re.compile(r"Connecting to (wss?://\S{1,2000})")
 _LOST = re.compile(r"Shard not recoverable: (\d{4})\b")
 _DETAIL = re.compile(r"\s+(Reason|Code|Event Code|Gateway|Needs closing)\s*: ?(.{0,2000})")
 _ACK = "Heartbeat acknowledged, latency of "
+_NO_REASON = "No reason received"
 _TOPICS = ("Destroying shard", "Connection status during destroy", "[CONNECT]", "[CLOSE]")
 # How console.log shows a payload.
 _SHOWN = re.compile(r"\{? {1,3}t: (?:'[A-Z_]{1,60}'|null),")
@@ -39,6 +40,8 @@ class DiscordJs:
 
     def __init__(self) -> None:
         self._shard, self._topic = "", ""
+        # Its raw events have ACKs, too.
+        self._is_13 = False
         self._destroyed: dict[str, _Destroyed] = {}
 
     def receive(self, line: Line) -> Iterator[Entry]:
@@ -50,7 +53,8 @@ class DiscordJs:
         elif self._topic and (found := _DETAIL.match(text)):
             yield from self._detailed(found[1], found[2].strip(), line)
         else:
-            self._topic = ""
+            if not text[:1].isspace():
+                self._topic = ""
             if _SHOWN.match(text):
                 yield Unreadable(
                     "was printed by console.log, which leaves out most of it; print JSON.stringify(packet)"
@@ -61,7 +65,9 @@ class DiscordJs:
             return
         if found := _CONNECTING.match(said):
             yield Began(self._shard, line.at, found[1])
-        elif said.startswith(_ACK):
+        elif self._topic == "[CONNECT]":
+            self._is_13 = True
+        elif said.startswith(_ACK) and not self._is_13:
             data = b'{"op":11}'
             yield Said(self._shard, line.at, False, data, Envelope(11), is_all=False)
         elif found := _LOST.match(said):
@@ -75,8 +81,11 @@ class DiscordJs:
             case "Gateway":
                 yield Began(shard, line.at, value)
             case "Event Code":
-                # Of version 13; it does not say who closed.
-                yield Ended(shard, line.at, int(value) if value.isdecimal() and len(value) < 6 else None)
+                self._destroyed[shard] = _Destroyed(int(value) if value.isdecimal() and len(value) < 6 else None)
+            case "Reason" if self._topic == "[CLOSE]":
+                # Version 13 does not say who closed.
+                why = self._destroyed.pop(shard, _Destroyed())
+                yield Ended(shard, line.at, why.code, "" if value == _NO_REASON else value[:200])
             case "Reason" if shard in self._destroyed:
                 self._destroyed[shard].reason = value[:200]
             case "Code" if shard in self._destroyed and value.isdecimal() and len(value) < 6:

@@ -7,7 +7,7 @@ import pytest
 
 from inspector.importers.logs import LogFile
 from inspector.model import Frame, Knows, Mark, Plane
-from tests.importers.logs.reading import HELLO, READY, opened, read, told
+from tests.importers.logs.reading import ACK, HELLO, READY, opened, read, told
 
 DISCORD_PY = "2026-01-31 12:00:00,250 DEBUG discord.gateway: "
 EVENT = DISCORD_PY + "For Shard ID {}: WebSocket Event: {}\n"
@@ -218,6 +218,23 @@ def test_eris_tells_how_a_connection_ended(tmp_path: Path) -> None:
 def test_discord_js_tells_of_acks(tmp_path: Path) -> None:
     text = f"{CONNECTING}{DISCORD_JS}Heartbeat acknowledged, latency of 32ms.\n"
     assert told(read(tmp_path, text)[0])[1] == '1 < {"op":11}'
+
+
+def test_discord_js_13_is_read_too(tmp_path: Path) -> None:
+    text = (
+        f"{DISCORD_JS}[CONNECT]\n    Gateway    : wss://gateway.discord.gg/\n    Version    : 9\n"
+        f"    Encoding   : json\n    Compression: none\n{DISCORD_JS}[CONNECTED] Took 90ms\n{HELLO}\n{ACK}\n"
+        f"{DISCORD_JS}Heartbeat acknowledged, latency of 32ms.\n"
+        f"{DISCORD_JS}[CLOSE]\n    Event Code: 4004\n    Clean     : true\n    Reason    : Authentication failed.\n"
+    )
+    assert told(read(tmp_path, text)[0]) == [
+        *(
+            "1 open wss://gateway.discord.gg/",
+            f"1 < {HELLO}",
+            f"1 < {ACK}",
+            "1 close 4004 'Authentication failed.' None",
+        ),
+    ]
 
 
 def test_lines_in_the_records_of_a_logger_are_read(tmp_path: Path) -> None:
