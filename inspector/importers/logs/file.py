@@ -60,6 +60,7 @@ class LogFile(Source):
         self._skipped = 0
         self._unreadable = 0
         self._unzoned = False
+        self._timed = self._exact = False
         self._names: dict[str, None] = {}
 
     @property
@@ -95,8 +96,10 @@ class LogFile(Source):
                 said = True
                 if isinstance(entry, Unreadable):
                     self._tell(entry.why)
-                elif entry.at is not None and not entry.at.has_zone:
-                    self._unzoned = True
+                elif entry.at is not None:
+                    self._timed = True
+                    self._exact = self._exact or entry.at.is_exact
+                    self._unzoned = self._unzoned or not entry.at.has_zone
                 yield entry
             self._skipped += not said and bool(data.strip())
 
@@ -127,6 +130,10 @@ class LogFile(Source):
                 "it has" if self._skipped == 1 else "they have",
             )
             self.notes.append(f"{subject} skipped: {why} no message of a gateway")
+        if self._connections and not self._timed:
+            self.notes.append(f"{self.path.name} has no times: how long anything took is not known")
+        elif self._connections and not self._exact:
+            self.notes.append(f"the times in {self.path.name} are whole seconds, which is too coarse to judge by")
         if self._unzoned:
             self.notes.append(f"the times in {self.path.name} have no time zone; they are read as UTC")
         super()._conclude()
