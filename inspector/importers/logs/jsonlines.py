@@ -89,7 +89,10 @@ class JsonLines:
     def _record(self, data: bytes, line: Line) -> Iterator[Entry]:
         record = members_of(data)
         if record is None:
-            if envelope_of(data.split(b'"d"')[0].rstrip(b", ") + b',"d":0}') is not None:
+            if (envelope := envelope_of(data)) is not None:
+                # JSON proper does not allow it, but it is a payload.
+                yield Said("", line.at, None, data, envelope)
+            elif envelope_of(data.split(b'"d"')[0].rstrip(b", ") + b',"d":0}') is not None:
                 yield Unreadable("is not whole JSON")
             return
         found = self._payload(record, data)

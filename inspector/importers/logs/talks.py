@@ -40,10 +40,13 @@ class _Talk:
 
 
 class Talks:
-    """Makes happenings of entries. `learned`: what an earlier `Talks` learned of the same entries."""
+    """Makes happenings of entries.
 
-    def __init__(self, hosts_: Iterable[str] = (), learned: bytearray | None = None) -> None:
-        self._hosts = tuple(hosts_)
+    `own_hosts` are gateways, too. `learned` is what an earlier `Talks` learned of the same entries.
+    """
+
+    def __init__(self, own_hosts: Iterable[str] = (), learned: bytearray | None = None) -> None:
+        self._hosts = tuple(own_hosts)
         self.learned = bytearray()
         """Of each connection, by number from 1: bits of `Knows`, and `_LATE`. Complete once `finish` was called."""
         self._known = learned

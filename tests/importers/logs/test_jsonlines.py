@@ -173,6 +173,12 @@ def test_payloads_are_found_behind_text(tmp_path: Path, before: str, expected: s
     assert told(happenings)[1:3] == [f"1 < {HELLO}", expected.format(BEAT)]
 
 
+@pytest.mark.parametrize("body", ['"\\ud83e"', "NaN", '{"a":1e999}'])
+def test_a_payload_that_is_not_json_proper_is_read(tmp_path: Path, body: str) -> None:
+    odd = f'{{"t":"X","s":2,"op":0,"d":{body}}}'
+    assert told(read(tmp_path, f"{HELLO}\n{odd}\nrecv {odd}\n")[0])[2:4] == [f"1 < {odd}"] * 2
+
+
 def test_a_payload_that_breaks_off_is_named_by_its_line(tmp_path: Path) -> None:
     happenings, notes = read(tmp_path, f"{HELLO}\n" + '{"t":"READY","s":1,"op":0,"d":{"v":1')
     assert len(happenings) == 3
