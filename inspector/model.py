@@ -84,7 +84,10 @@ class Knows(IntFlag):
     """WebSocket's own pings and pongs."""
     BOTH_SIDES = 16
     """What the client said as well as what the server did."""
-    ALL = 31
+    WIRE = 32
+    """Messages as they were on the wire, and the URL as it was asked for. Without that messages are as the client read
+    or wrote them: their sizes are not those of the wire, and nothing is known of compression."""
+    ALL = 63
 
 
 REACHED_AT = "gwinspect-reached-at"

@@ -10,13 +10,17 @@ import pytest
 
 from inspector.export.html import embedded
 from inspector.importers import cdp
+from inspector.importers.formats import open_source
 from inspector.importers.frames import FramesFile, records
 from inspector.importers.frames import file as frames
+from inspector.importers.logs.jsonlines import FIELDS
 from inspector.model import Closed, Frame, Knows, Mark, Opened, Plane
 
 DOCS = Path(__file__).parents[1] / "docs"
 FRAMES = (DOCS / "frames.md").read_text("utf-8")
 BROWSERS = (DOCS / "browsers.md").read_text("utf-8")
+LOGS = (DOCS / "logs.md").read_text("utf-8")
+BOTS = Path(__file__).parent / "e2e" / "clients" / "bots"
 
 
 def test_the_frames_of_the_page_are_read_as_they_are(tmp_path: Path) -> None:
@@ -96,3 +100,25 @@ def test_every_link_and_picture_of_a_page_is_there() -> None:
     for path in DOCS.glob("*.md"):
         links = re.findall(r"\]\(([^)#:]+)\)", path.read_text("utf-8"))
         assert [link for link in links if not (DOCS / link).exists()] == [], path.name
+
+
+def test_the_json_lines_of_the_page_are_read_as_they_are(tmp_path: Path) -> None:
+    (example,) = re.findall(r"^```jsonl\n(.*?)^```$", LOGS, re.MULTILINE | re.DOTALL)
+    path = tmp_path / "bot.jsonl"
+    path.write_text(example, "utf-8")
+    source = open_source(path)
+    assert (len(list(source)), source.notes) == (5, [])
+
+
+def test_every_field_that_a_record_may_have_is_on_the_page() -> None:
+    table = LOGS[LOGS.index("| WHAT |") :]
+    assert [what for what in FIELDS if f"`{what}`" not in table] == []
+    unknown = [what for what in re.findall(r"--map (\w+)=", LOGS) if what not in FIELDS]
+    assert unknown == []
+
+
+def test_bots_that_were_recorded_print_what_the_page_has_people_print() -> None:
+    printed = "".join((BOTS / f"{name}_log_bot.cjs").read_text("utf-8") for name in ("discordjs", "eris"))
+    lines = "".join(re.findall(r"^```js\n(.*?)^```$", LOGS, re.MULTILINE | re.DOTALL)).splitlines()
+    assert len(lines) == 4
+    assert [line for line in lines if line not in printed] == []

@@ -21,12 +21,12 @@ from mitmproxy.io import tnetstring
 from inspector.importers.formats import open_source
 from inspector.importers.hints import Hints
 from inspector.importers.mitm import BROKEN, HOW_CLOSED, IN_FRAME
-from inspector.model import Closed, Control, Event, Happening, Knows, Opened, Plane
+from inspector.model import Closed, Control, Event, Frame, Happening, Knows, Opened, Plane
 from inspector.protocol.registry import default
 from inspector.store.reader import Reader, stored_happenings
 from inspector.store.writer import Writer
 from sample_captures.make import HERE, SAMPLES
-from tests.fuzz.writing import cdp_of, flows_of, har_of, record_of
+from tests.fuzz.writing import cdp_of, flows_of, har_of, record_of, write_archive
 
 REGISTRY = default()
 HOSTS = ("127.0.0.1",)
@@ -126,6 +126,10 @@ def flows(happenings: Happenings, path: Path) -> None:
     path.write_bytes(b"".join(tnetstring.dumps(states[number]) for number in sorted(numbers, key=ends.__getitem__)))
 
 
+def discordless(happenings: Happenings, path: Path) -> None:
+    write_archive(happenings, path)
+
+
 def frames(happenings: Happenings, path: Path) -> None:
     header = {"format": "gwinspect-frames", "version": 1}
     records = list(map(record_of, happenings))
@@ -149,9 +153,12 @@ class Format:
     """The client's address."""
     has_ends: bool = False
     """When connections ended, although not how."""
+    has_silent: bool = True
+    """Connections on which the server said nothing, refused ones too."""
 
 
-HAR = Knows.TIMES | Knows.BOTH_SIDES
+HAR = Knows.TIMES | Knows.BOTH_SIDES | Knows.WIRE
+ONE_SIDE = Knows.TIMES | Knows.WIRE
 FORMATS = (
     Format("a.gwcap", capture, Knows.ALL, has_media=True, has_client=True),
     Format("a.frames.jsonl", frames, Knows.ALL, has_media=True, has_client=True),
@@ -164,16 +171,21 @@ FORMATS = (
     Format("playwright", playwright_folder, HAR),
     Format("events.jsonl", events, HAR, has_ends=True),
     Format("monitor.json", monitor, HAR, has_ends=True),
+    Format("traffic_archive", discordless, Knows.TIMES | Knows.WIRE, has_silent=False),
 )
 
 
 # What lacks so much that the rows are others.
 POOR = (
-    Format("minimal.har", minimal, Knows.BOTH_SIDES),
-    Format("omit.har", omit, Knows.TIMES),
+    Format("minimal.har", minimal, Knows.BOTH_SIDES | Knows.WIRE),
+    Format("omit.har", omit, Knows.TIMES | Knows.WIRE),
     Format("messages.jsonl", only("Created", "FrameSent", "FrameReceived"), HAR),
-    Format("received.jsonl", only("Created", "WillSendHandshakeRequest", "FrameReceived", "Closed"), Knows.TIMES),
-    Format("sent.jsonl", only("Created", "WillSendHandshakeRequest", "FrameSent", "Closed"), Knows.TIMES),
+    Format(
+        "received.jsonl",
+        only("Created", "WillSendHandshakeRequest", "FrameReceived", "Closed"),
+        Knows.TIMES | Knows.WIRE,
+    ),
+    Format("sent.jsonl", only("Created", "WillSendHandshakeRequest", "FrameSent", "Closed"), ONE_SIDE),
 )
 
 
@@ -193,6 +205,11 @@ def as_far_as_known(happenings: Iterable[Happening], known: Format) -> Happening
     told = with_its_media(happenings, known)
     if Knows.PINGS not in known.knows:
         told = [each for each in told if not isinstance(each, Control)]
+    if Knows.BOTH_SIDES not in known.knows:
+        told = [each for each in told if not (isinstance(each, Frame) and each.from_client)]
+    if not known.has_silent:
+        spoken = {each.connection for each in told if isinstance(each, Frame)}
+        told = [each for each in told if each.connection in spoken]
     last = {each.connection: each for each in told if not isinstance(each, Closed)}
     ends = {each.connection for each in told if isinstance(each, Closed) and known.has_ends}
     left: Happenings = []

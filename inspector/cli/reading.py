@@ -12,7 +12,7 @@ from inspector.cli.ending import tidy_up
 from inspector.cli.output import note
 from inspector.cli.progress import looking_at, progress_bar
 from inspector.cli.stdin import STDIN, with_stdin
-from inspector.errors import UsageError
+from inspector.errors import CaptureError, UsageError
 from inspector.importers.hints import NO_HINTS, Hints
 from inspector.protocol.registry import default
 from inspector.store.file import is_capture, passing_file
@@ -27,8 +27,10 @@ def hint_options(command: Decorated) -> Decorated:
     """Add the options by which the user tells of files of other formats; the command gets them as ``hints``."""
 
     @wraps(command)
-    def with_hints(*, hosts: tuple[str, ...], keys: tuple[Path, ...], duplicates: bool, **others: Any) -> Any:
-        return command(hints=Hints(hosts, keys, duplicates), **others)
+    def with_hints(
+        *, hosts: tuple[str, ...], keys: tuple[Path, ...], fields: tuple[str, ...], duplicates: bool, **others: Any
+    ) -> Any:
+        return command(hints=Hints(hosts, keys, _pairs(fields), duplicates), **others)
 
     for option in (
         click.option(
@@ -46,9 +48,30 @@ def hint_options(command: Decorated) -> Decorated:
             is_flag=True,
             help="Show a connection that several files recorded once for each, instead of the most complete one",
         ),
+        click.option(
+            "--map",
+            "fields",
+            multiple=True,
+            metavar="WHAT=FIELD",
+            help="Field of a log's JSON records that holds WHAT (payload, at, direction, shard, …); may be repeated",
+        ),
     ):
         with_hints = option(with_hints)
     return with_hints
+
+
+def _pairs(fields: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return what ``--map`` says. Raises UsageError."""
+    # Imported here: most commands are told nothing of fields.
+    from inspector.importers.logs.jsonlines import FIELDS
+
+    pairs = []
+    for said in fields:
+        what, equals, field = said.partition("=")
+        if what not in FIELDS or not equals or not field:
+            raise UsageError(f"--map {said} is not WHAT=FIELD; WHAT is one of {', '.join(FIELDS)}")
+        pairs.append((what, field))
+    return tuple(dict(pairs).items())
 
 
 def import_options(command: Decorated) -> Decorated:
@@ -57,9 +80,11 @@ def import_options(command: Decorated) -> Decorated:
 
 
 def check_hints(captures: Sequence[Path], hints: Hints) -> None:
-    """Raise UsageError where key logs are given that no recording has a use for."""
+    """Raise UsageError where key logs are given, or fields named, that no recording has a use for."""
     if hints.keys and not any(map(_has_packets, captures)):
         raise UsageError(f"--keys is for packet captures (.pcap, .pcapng); {captures[0].name} is not one")
+    if hints.fields and not any(_is_log(path, hints) for path in captures):
+        raise UsageError(f"--map is for logs with JSON records; {captures[0].name} is not one")
 
 
 def _has_packets(path: Path) -> bool:
@@ -93,6 +118,17 @@ def gathered(captures: Sequence[Path]) -> tuple[Path, ...]:
     for text in found.notes:
         note(text)
     return found.paths
+
+
+def _is_log(path: Path, hints: Hints) -> bool:
+    from inspector.importers.formats import open_source
+    from inspector.importers.logs import LogFile
+
+    try:
+        return not is_capture(path) and isinstance(open_source(path, hints), LogFile)
+    except CaptureError:
+        # What is wrong with it is said when it is read.
+        return True
 
 
 concurrency_option = click.option(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from inspector.diagnose.rule import SECOND, Situation
 from inspector.diagnose.words import opcode
 from inspector.inert import inert
-from inspector.model import ABSENT, Absent, Closed, Severity
+from inspector.model import ABSENT, Absent, Closed, Knows, Severity
 from inspector.protocol.ops import HEARTBEATS, GatewayOp
 from inspector.protocol.registry import CloseCode
 from inspector.session.redact import HIDDEN, is_lost
@@ -65,7 +65,9 @@ def usual(now: Situation, seen: str, *evidence: int | None) -> Cause:
 
 
 def ago(now: Situation, at_ns: int) -> str:
-    """Say how long before the close that was: ``850 ms before``."""
+    """Say how long before the close that was: ``850 ms before``; ``earlier`` where times are not known."""
+    if now.connection.lacks & Knows.TIMES.value:
+        return "earlier"
     return f"{roughly(max(now.at_ns - at_ns, 0))} before"
 
 

@@ -379,6 +379,7 @@ def dave_version_not_offered(now: Situation) -> Iterator[Noticed]:
     receives(VOICE),
     remedy="Send ops 25 to 30 in binary messages with the opcode in the first byte, all others as JSON text.",
     source=("official-voice", "community-voice"),
+    needs=Knows.WIRE,
 )
 def voice_binary_as_text(now: Situation) -> Iterator[Noticed]:
     """An opcode was sent in the wrong kind of message."""

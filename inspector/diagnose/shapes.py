@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from inspector.diagnose.rule import Noticed, Situation, dispatches, opens, payloads, rule
 from inspector.diagnose.words import quoted
 from inspector.inert import inert
-from inspector.model import ABSENT, Plane, Severity
+from inspector.model import ABSENT, Knows, Plane, Severity
 from inspector.session.intents import comes_anyway
 from inspector.session.plan import Odd
 from inspector.session.world import unknown_names
@@ -85,6 +85,7 @@ def compressed_twice(now: Situation) -> Iterator[Noticed]:
     opens(GATEWAY, VOICE),
     remedy="Put v=10 (voice: v=8) into the URL.",
     source=("official-gateway", "official-voice"),
+    needs=Knows.WIRE,
 )
 def version_in_url(now: Situation) -> Iterator[Noticed]:
     """The URL has no version, or one that is deprecated or no longer served."""

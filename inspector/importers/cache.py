@@ -171,11 +171,11 @@ def _key(inputs: Sequence[Input], registry: Registry, hints: Hints, report: Call
     # The capture says which of several files each connection came from.
     names = [each.path.name for each in inputs] if len(inputs) > 1 else []
     plugins = [each.plugin for each in inputs if each.plugin]
-    hosts = sorted(hints.hosts)
     about = (
         __version__,
         SCHEMA_VERSION,
-        hosts,
+        sorted(hints.hosts),
+        sorted(hints.fields),
         hints.duplicates,
         tables,
         names,

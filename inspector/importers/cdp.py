@@ -377,7 +377,7 @@ class CdpFile(Source):
     def _opened(self, talk: _Talk) -> Opened:
         contents = self._contents
         is_refused = bool(talk.refusal) and not talk.is_answered
-        knows = Knows.NOTHING if contents.untimed else Knows.TIMES
+        knows = Knows.WIRE if contents.untimed else Knows.WIRE | Knows.TIMES
         if contents.methods >= {_SENT, _RECEIVED}:
             knows |= Knows.BOTH_SIDES
         if contents.opcodes & {_PING, _PONG}:

@@ -4,16 +4,26 @@ from pathlib import Path
 
 from inspector.errors import CaptureError, NotACapture
 from inspector.importers.cdp import CdpFile
+from inspector.importers.discordless import DiscordlessArchive
 from inspector.importers.foreign import describe
 from inspector.importers.frames import FramesFile
 from inspector.importers.har import HarFile
 from inspector.importers.hints import NO_HINTS, Hints
+from inspector.importers.logs import LogFile
 from inspector.importers.mitm import FlowFile
 from inspector.importers.pcap import PacketCapture
 from inspector.importers.plugins import made, recognizing
 from inspector.importers.source import Source
 
-IMPORTERS: tuple[type[Source], ...] = (FramesFile, FlowFile, CdpFile, HarFile, PacketCapture)
+IMPORTERS: tuple[type[Source], ...] = (
+    FramesFile,
+    FlowFile,
+    CdpFile,
+    HarFile,
+    PacketCapture,
+    DiscordlessArchive,
+    LogFile,
+)
 
 # Bytes that are enough to know a format by.
 _HEAD_BYTES = 16 * 1024
@@ -34,6 +44,8 @@ def open_source(path: Path, hints: Hints = NO_HINTS) -> Source:
         importer = _importer_of(path, head, problems)
         if importer is not None:
             return made(importer, path, hints)
+        if hints.fields and not path.is_dir():
+            return LogFile(path, hints)
     except FileNotFoundError as error:
         raise CaptureError(f"{path} does not exist") from error
     except PermissionError as error:
@@ -44,7 +56,9 @@ def open_source(path: Path, hints: Hints = NO_HINTS) -> Source:
         raise CaptureError(f"{path} is a folder; give a file in it")
     unknown = NotACapture(
         f"{path} is {describe(head)}; gwinspect reads its own captures (.gwcap), frames (.frames.jsonl), "
-        "flow files of mitmproxy, HAR files with WebSocket messages, DevTools events and packet captures (pcap, pcapng)"
+        "flow files of mitmproxy, HAR files with WebSocket messages, DevTools events, packet captures (pcap, pcapng), "
+        "archives of discordless and logs with payloads (of discord.py, hikari, discord.js, eris and oceanic.js, or as "
+        "JSON Lines)"
     )
     unknown.shown = "\n".join(problems)
     raise unknown
@@ -66,7 +80,11 @@ def _head(path: Path) -> bytes:
 def _importer_of(path: Path, head: bytes, problems: list[str]) -> type[Source] | None:
     is_folder = path.is_dir()
     for importer in IMPORTERS:
+        if importer is LogFile:
+            # Logs may have any form, so those who know their own go first.
+            found = recognizing(path, head, is_folder, problems)
+            if found is not None:
+                return found.importer
         if importer.recognizes_folder(path) if is_folder else importer.recognizes(head):
             return importer
-    found = recognizing(path, head, is_folder, problems)
-    return None if found is None else found.importer
+    return None

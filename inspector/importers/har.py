@@ -432,7 +432,7 @@ def _websocket(entry: Mapping[str, Any], talk: _Talk | None) -> _WebSocket | Non
     has_messages, talk = talk is not None, talk or _Talk(0)
     asked = _started_ns(entry) or talk.first_ns
     closed = _closed(entry)
-    knows = Knows.BOTH_SIDES if has_messages else Knows.NOTHING
+    knows = Knows.WIRE | (Knows.BOTH_SIDES if has_messages else Knows.NOTHING)
     knows |= Knows.NOTHING if talk.untimed else Knows.TIMES
     knows |= Knows.PINGS if talk.kept > talk.messages else Knows.NOTHING
     knows |= Knows.END if closed is not None else Knows.NOTHING

@@ -142,7 +142,7 @@ class HarZip(HarFiles):
         super().__init__(path)
         self._file = path.open("rb")
         try:
-            _check_list(self._file)
+            check_list(self._file)
             self._zip = zipfile.ZipFile(self._file)
         except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
             self._file.close()
@@ -185,13 +185,18 @@ class HarZip(HarFiles):
         return self._file.tell()
 
     def _open(self, info: zipfile.ZipInfo) -> Readable:
-        if info.compress_type not in _METHODS or info.flag_bits & 1:
-            raise Broken(f"{info.filename[:100]!a} is encrypted, or compressed with an unsupported method")
-        try:
-            unpacked = self._zip.open(info)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
-            raise Broken("its list of contents names a file that does not exist") from error
-        return _Bounded(unpacked, _ALWAYS + _MOST_PACKED * self.path.stat().st_size)
+        return open_packed(self._zip, info, self.path)
+
+
+def open_packed(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Readable:
+    """Open a file of the zip archive that is at `path`, to be read within bounds. Raises `Broken`."""
+    if info.compress_type not in _METHODS or info.flag_bits & 1:
+        raise Broken(f"{info.filename[:100]!a} is encrypted, or compressed with an unsupported method")
+    try:
+        unpacked = archive.open(info)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
+        raise Broken("its list of contents names a file that does not exist") from error
+    return _Bounded(unpacked, _ALWAYS + _MOST_PACKED * path.stat().st_size)
 
 
 def _check_name(name: str) -> None:
@@ -221,8 +226,8 @@ class _Bounded:
         self._file.close()
 
 
-def _check_list(file: BinaryIO) -> None:
-    """Raise `Broken` where the list of contents of an archive is larger than any that Playwright writes.
+def check_list(file: BinaryIO) -> None:
+    """Raise `Broken` where the list of contents of a zip archive is larger than any that is read here.
 
     `zipfile` reads all of it into memory.
     """
@@ -234,4 +239,4 @@ def _check_list(file: BinaryIO) -> None:
         raise Broken("its list of contents is missing: it was cut, or is still being written")
     _, listed = _END.unpack_from(tail, at)
     if listed > _MOST_LISTED or _LOCATOR in tail[max(0, at - 20) : at]:
-        raise Broken("it lists more files than a HAR needs")
+        raise Broken("it lists too many files")

@@ -12,6 +12,9 @@ class Hints:
     """More hosts that are gateways (see `inspector.protocol.hosts.plane_of`)."""
     keys: tuple[Path, ...] = ()
     """Key logs of TLS, for packet captures."""
+    fields: tuple[tuple[str, str], ...] = ()
+    """Which field of a record in a log holds what: pairs of what (`inspector.importers.logs.jsonlines.FIELDS`) and the
+    field's name, ``a.b`` for one within another."""
     duplicates: bool = False
     """Connections that several of the files have are to be shown once for each."""
 

@@ -58,6 +58,7 @@ class Source(ABC):
         """Names of the recordings that are in it, by `Opened.recording`; none where all of it is one."""
         self._hosts = hints.hosts
         self._key_files = hints.keys
+        self._fields = hints.fields
         self._read = 0
         self._total = path.stat().st_size if path.exists() else 0
         self._begin()

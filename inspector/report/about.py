@@ -395,6 +395,7 @@ NOT_RECORDED = {
     Knows.TIMES: "when its messages passed",
     Knows.PINGS: "pings and pongs",
     Knows.BOTH_SIDES: "what both sides said",
+    Knows.WIRE: "messages as they were on the wire: sizes, compression",
 }
 """What its source does not record, in words."""
 _NO_CODE = (

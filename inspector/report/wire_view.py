@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from inspector.model import ABSENT, Event, Kind, Mark, Payload, Plane
+from inspector.model import ABSENT, Event, Kind, Knows, Mark, Payload, Plane
 from inspector.protocol.registry import Registry
 from inspector.report.packets import line_of
 from inspector.report.present import Shown
@@ -186,6 +186,8 @@ def _notes(event: Event, connection: Connection, stored: list[StoredFrame]) -> I
         yield "It could not be read, so secrets in it could not be found: its bytes were not recorded."
     elif any(frame.marks & Mark.REDACTED for frame in stored):
         yield "Secrets were masked in these bytes when they were recorded; they are not in the capture."
+    if Knows.WIRE not in connection.opened.knows:
+        yield "They are the payload as its log has it; what was on the wire is not known."
     if "permessage-deflate" in connection.opened.headers.get("response-sec-websocket-extensions", ""):
         yield "WebSocket's own compression (permessage-deflate) was undone before these bytes were stored."
 

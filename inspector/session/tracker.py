@@ -23,9 +23,11 @@ from inspector.session.watches import RETURN, VOICE_CONNECTION, VOICE_SERVER
 from inspector.session.world import Call, Ending, Login, Session, World
 from inspector.words import counted, roughly
 
+# As numbers: a flag costs more than the question that it answers. What a source may not know:
+_TIMES, _BOTH_SIDES = Knows.TIMES.value, Knows.BOTH_SIDES.value
+
 Asked = At | messages.Beat | messages.Identify | messages.Resume | messages.Members | messages.Join | messages.Selected
 """What has answers."""
-_TIMES = Knows.TIMES.value
 # Codes with which a client ends its session for good: https://docs.discord.com/developers/events/gateway#disconnecting
 SESSION_ENDING_CODES = (1000, 1001)
 GONE = ("CHANNEL_DELETE", "GUILD_DELETE", "CALL_DELETE")
@@ -253,7 +255,9 @@ def _heartbeat(world: World, connection: Connection, event: Event, what: Message
 def _heartbeat_ack(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:
     assert isinstance(what, messages.Acked)
     beat = connection.heartbeats.acknowledged(what.nonce)
-    return "no heartbeat was pending" if beat is None else _answered(connection, event, beat)
+    if beat is None:
+        return None if connection.lacks & _BOTH_SIDES else "no heartbeat was pending"
+    return _answered(connection, event, beat)
 
 
 def _identify(world: World, connection: Connection, event: Event, what: Message | None) -> str | None:

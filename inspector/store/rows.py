@@ -108,6 +108,9 @@ def shape(table: str, columns: str, *, counts: Sequence[str] = (), ids: Sequence
     return Shape(table, columns, types, counts=counts, ids=ids)
 
 
+# Captures before gwinspect read logs, which all have messages as they were on the wire, do not say so: this bit is
+# stored the other way round.
+_NOT_WIRE = Knows.WIRE.value
 _CONNECTION = shape(
     "connection",
     CONNECTION_COLUMNS,
@@ -204,7 +207,7 @@ def connection_row(connection: Connection) -> SqlRow:
         _text(opened.refusal),
         json.dumps(dict(opened.headers)),
         int(opened.joined_late),
-        int(opened.knows),
+        int(opened.knows) ^ _NOT_WIRE,
         opened.at_ns,
         closed.at_ns if closed else None,
         _code(closed),
@@ -237,7 +240,7 @@ def connection_of(row: SqlRow) -> Connection:
         refusal=row[8],
         headers=texts("connection", row[0], row[9]),
         joined_late=bool(row[10]),
-        knows=Knows(row[11]),
+        knows=Knows(row[11] ^ _NOT_WIRE),
     )
     closed = None if row[13] is None else Closed(row[0], row[13], row[14], row[15] or "", row[16])
     return Connection(

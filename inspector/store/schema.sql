@@ -35,7 +35,7 @@ create table connection (
     headers       text not null,        -- JSON: a few harmless headers of the upgrade
     joined_late   integer not null,     -- 1: the recording begins in the middle of this connection
     knows         integer not null default 31, -- what its source records, bits: 1 ends, 2 who closed, 4 times, 8 pings
-                                        --   and pongs, 16 both directions
+                                        --   and pongs, 16 both directions; 32 where messages are *not* as on the wire
     opened_at     integer not null,     -- ns since the epoch
     closed_at     integer,              -- ns since the epoch; null while open, or if the recording ended first; when its
                                         --   last message passed, if its source does not record ends

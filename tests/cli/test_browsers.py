@@ -45,6 +45,8 @@ def test_messages_that_come_later_are_not_missed_by_an_import_that_is_kept(run, 
 
 
 def test_a_har_and_events_are_one_timeline(run) -> None:
-    """They are read together like any two recordings, also those of the same browser."""
-    out = run("show", RECORDED / "embed.har", RECORDED / "events.cdp.jsonl", *OURS, "--format", "jsonl").out
-    assert {json.loads(line)["connection"] for line in out.splitlines()} == set(range(1, 7))
+    """They are read together like any two recordings; what both have of the same browser is shown once."""
+    for options, count in ((("--duplicates",), 6), ((), 3)):
+        both = (RECORDED / "embed.har", RECORDED / "events.cdp.jsonl")
+        out = run("show", *both, *OURS, *options, "--format", "jsonl").out
+        assert {json.loads(line)["connection"] for line in out.splitlines()} == set(range(1, count + 1))

@@ -65,7 +65,10 @@ def test_a_folder_without_recordings_says_what_is_in_it(run: Run, folder: Path) 
 def test_what_two_files_recorded_is_shown_once(run: Run, folder: Path) -> None:
     (folder / "voice.gwcap").unlink()
     alone = run("show", folder).out
-    assert run("export", folder / "resume.gwcap", "--to", "frames", "-o", folder / "again.frames.jsonl").code == 0
+    assert (
+        run("export", folder / "resume.gwcap", "--to", "frames", "--reveal", "-o", folder / "again.frames.jsonl").code
+        == 0
+    )
     shown = run("show", folder)
     assert (shown.code, shown.out) == (0, alone)
     what = "2 connections are in both again.frames.jsonl and resume.gwcap, and shown as in again.frames.jsonl"

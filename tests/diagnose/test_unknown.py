@@ -24,7 +24,7 @@ from inspector.store.reader import Reader, stored_happenings
 from inspector.store.reindex import reindex
 from inspector.store.writer import Writer
 from sample_captures.make import HERE, SAMPLES
-from tests.conversation import HELLO, NOON, Conversation, Payload, identify, message, ready, resume
+from tests.conversation import ACK, HELLO, NOON, Conversation, Payload, identify, message, ready, resume
 
 REGISTRY = default()
 # What says itself that something is missing or cannot be read.
@@ -187,7 +187,7 @@ def test_nothing_is_concluded_from_what_is_missing(way: str, tmp_path: Path) -> 
     assert wrong == []
 
 
-UNENDED = Knows.TIMES | Knows.BOTH_SIDES
+UNENDED = Knows.TIMES | Knows.BOTH_SIDES | Knows.WIRE
 
 
 def rows_of(happenings: Happenings, path: Path) -> list[Event]:
@@ -312,3 +312,33 @@ def test_an_opening_says_what_its_source_does_not_record(tmp_path: Path) -> None
         entries = _open(next(iter(reader.all_events())), reader.connection(1))
     said = {section.label: section.lines for section in entries.sections}
     assert said["Not recorded"] == ("how it ended, who closed it and pings and pongs",)
+
+
+UNTIMED = Knows.ALL & ~Knows.TIMES
+ONE_SIDED = Knows.ALL & ~Knows.BOTH_SIDES
+
+
+@pytest.mark.parametrize(("knows", "note"), [(Knows.ALL, "after 10 ms"), (UNTIMED, None)])
+def test_nothing_is_said_to_take_time_where_there_are_no_times(knows: Knows, note: str | None, tmp_path: Path) -> None:
+    talk = Conversation().opens(knows=knows).server(HELLO).client(identify()).server(ready())
+    answer = rows_of(talk.happenings, tmp_path / "a.gwcap")[-1]
+    assert (answer.answers, answer.note) == (3, note)
+    assert (answer.latency_ns is None) == (note is None)
+
+
+@pytest.mark.parametrize(("knows", "note"), [(Knows.ALL, "no heartbeat was pending"), (ONE_SIDED, None)])
+def test_of_a_side_that_is_not_recorded_no_heartbeat_is_missed(knows: Knows, note: str | None, tmp_path: Path) -> None:
+    talk = Conversation().opens(knows=knows).server(HELLO).client(identify()).server(ready()).server(ACK)
+    assert rows_of(talk.happenings, tmp_path / "a.gwcap")[-1].note == note
+
+
+def test_a_cause_without_times_says_earlier(tmp_path: Path) -> None:
+    talk = Conversation().opens(knows=UNTIMED).server(HELLO).server({"op": 7, "d": None}).closes(4000, by="client")
+    verdict = rows_of(talk.happenings, tmp_path / "a.gwcap")[-1].verdict
+    assert verdict is not None
+    assert "(op 7) earlier" in verdict.cause
+
+
+def test_a_url_that_was_not_seen_whole_lacks_no_version(tmp_path: Path) -> None:
+    talk = Conversation(url="wss://gateway.discord.gg/").opens(knows=Knows.ALL & ~Knows.WIRE).server(HELLO)
+    assert rows_of(talk.happenings, tmp_path / "a.gwcap")[0].findings == ()

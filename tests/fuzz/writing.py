@@ -3,6 +3,7 @@
 import base64
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from mitmproxy.http import HTTPFlow
@@ -118,6 +119,34 @@ def _events(happening: Happening) -> list[tuple[str, dict[str, Any]]]:
         case Closed():
             return [("webSocketClosed", common)]
     return []
+
+
+def archive_of(happenings: list[Happening]) -> dict[str, bytes]:
+    """Return the files of an archive of discordless: what servers said, with the times of it."""
+    files = {"gateway_index": b"", "request_index": b""}
+    opened = {each.connection: each for each in happenings if isinstance(each, Opened)}
+    numbers: dict[int, int] = {}
+    for each in happenings:
+        if not isinstance(each, Frame) or each.from_client:
+            continue
+        if each.connection not in numbers:
+            numbers[each.connection] = len(numbers)
+            begun = opened.get(each.connection)
+            url = (begun.url if begun else "wss://gateway.discord.gg/").replace("ws", "http", 1)
+            at = (begun or each).at_ns / 1e9
+            files["gateway_index"] += f"{at} {url} {numbers[each.connection]}\n".encode("utf-8", "replace")
+        name = f"gateways/{numbers[each.connection]}_"
+        files[name + "data"] = files.get(name + "data", b"") + each.data
+        line = f"{each.at_ns / 1e9} {len(each.data)}\n".encode()
+        files[name + "timeline"] = files.get(name + "timeline", b"") + line
+    return files
+
+
+def write_archive(happenings: list[Happening], folder: Path) -> None:
+    """Write an archive of discordless into a new folder."""
+    (folder / "gateways").mkdir(parents=True)
+    for name, data in archive_of(happenings).items():
+        (folder / name).write_bytes(data)
 
 
 def flows_of(happenings: list[Happening]) -> list[dict[str, Any]]:

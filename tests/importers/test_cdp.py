@@ -25,7 +25,7 @@ READY = '{"op":0,"s":1,"t":"READY","d":{"user":{"username":"zo\u00eb \U0001f98a"
 # The browser's clock began to run so many seconds after the epoch.
 BOOTED = 1_799_990_000
 START_NS = 1_800_000_000 * 1_000_000_000
-KNOWN = Knows.TIMES | Knows.BOTH_SIDES
+KNOWN = Knows.TIMES | Knows.BOTH_SIDES | Knows.WIRE
 
 Record = dict[str, Any]
 
@@ -306,7 +306,7 @@ def test_a_performance_log_has_a_date_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("missing", "left"), [("FrameSent", 2), ("FrameReceived", 1)])
 def test_a_script_that_listens_to_one_side_knows_nothing_of_the_other(tmp_path: Path, missing: str, left: int) -> None:
     happenings, notes = read(tmp_path, without(TALK, missing))
-    assert opening(happenings).knows == Knows.TIMES
+    assert opening(happenings).knows == Knows.TIMES | Knows.WIRE
     assert len(messages_of(happenings)) == left
     assert notes == [
         f"there is no Network.webSocket{missing} in the file, so only one side is known; write it down, too"
@@ -412,7 +412,7 @@ def test_a_file_without_times_says_so(tmp_path: Path) -> None:
     records = json.loads(json.dumps(TALK))
     for each in records[3:]:
         del each["params"]["timestamp"]
-    assert opening(read(tmp_path, records)[0]).knows == Knows.BOTH_SIDES
+    assert opening(read(tmp_path, records)[0]).knows == Knows.BOTH_SIDES | Knows.WIRE
 
 
 def test_lone_surrogates_do_no_harm(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_a_connection_of_chrome_counts_as_ended_with_its_last_message(tmp_path: 
                 101,
                 None,
                 {"user-agent": "Browser/1.0", "response-cf-ray": "8f00000000000000-XYZ"},
-                knows=Knows.TIMES | Knows.BOTH_SIDES,
+                knows=Knows.TIMES | Knows.BOTH_SIDES | Knows.WIRE,
             ),
             Frame(1, START_NS + 500_000_000, False, True, HELLO.encode()),
             Frame(1, START_NS + 750_000_000, True, True, IDENTIFY.encode()),
@@ -133,7 +133,7 @@ def test_http_addresses_of_mitmproxys_hars_become_websockets(tmp_path: Path) -> 
 def test_a_close_of_http_toolkit_is_kept(tmp_path: Path, close: Any, closed: Closed) -> None:
     happenings, _ = read(tmp_path, har(entry(_webSocketClose=close)))
     assert happenings[-1] == closed
-    assert opening(happenings).knows == Knows.END | Knows.TIMES | Knows.BOTH_SIDES
+    assert opening(happenings).knows == Knows.END | Knows.TIMES | Knows.BOTH_SIDES | Knows.WIRE
 
 
 def test_a_close_is_never_before_the_last_message(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_source_without_times_says_so(tmp_path: Path) -> None:
     """Playwright writes -1 for all of them where it was told to leave timing out."""
     happenings, _ = read(tmp_path, har(entry(messages=[each | {"time": -1} for each in TALK]), creator="Playwright"))
     assert {happening.at_ns for happening in happenings} == {START_NS + 250_000_000}
-    assert opening(happenings).knows == Knows.BOTH_SIDES
+    assert opening(happenings).knows == Knows.BOTH_SIDES | Knows.WIRE
 
 
 def test_one_message_without_a_time_is_enough(tmp_path: Path) -> None:
@@ -412,10 +412,7 @@ def test_an_archive_that_lists_too_much_is_not_opened(tmp_path: Path, monkeypatc
     data = zipped(tmp_path, {"har.har": text, NAME: lines, **{f"{n}.html": "" for n in range(100)}})
     happenings, notes = read(tmp_path, data)
     assert happenings == []
-    assert (
-        notes[0]
-        == "day.har cannot be read to the end: it lists more files than a HAR needs; what came before that was read"
-    )
+    assert notes[0] == "day.har cannot be read to the end: it lists too many files; what came before that was read"
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -429,7 +426,7 @@ def test_a_file_that_playwright_wrote_is_read() -> None:
     happenings, notes = recorded("embed.har")
     assert notes == []
     opened = [each for each in happenings if isinstance(each, Opened)]
-    assert [each.knows for each in opened if each.refusal is None] == [Knows.TIMES | Knows.BOTH_SIDES] * 2
+    assert [each.knows for each in opened if each.refusal is None] == [Knows.TIMES | Knows.BOTH_SIDES | Knows.WIRE] * 2
     assert [each.refusal for each in opened] == [
         None,
         "Error during WebSocket handshake: Unexpected response code: 403",
@@ -473,7 +470,7 @@ def test_a_minimal_har_of_playwright_has_no_times_and_says_so() -> None:
     whole = recorded("embed.har")[0]
     assert [each.data for each in happenings if isinstance(each, Frame)] == messages_of(whole)
     opened = [each for each in happenings if isinstance(each, Opened)]
-    assert [each.knows for each in opened if each.refusal is None] == [Knows.BOTH_SIDES] * 2
+    assert [each.knows for each in opened if each.refusal is None] == [Knows.BOTH_SIDES | Knows.WIRE] * 2
 
 
 def test_a_har_of_playwright_without_content_says_how_to_get_it() -> None:

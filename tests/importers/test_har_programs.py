@@ -95,7 +95,7 @@ ENDED = START_NS + 5_000_250_000
 def test_http_toolkit(tmp_path: Path, close: Any, closed: tuple[int, int | None, str]) -> None:
     happenings, notes = read(tmp_path, http_toolkit(close))
     assert notes == []
-    knows = Knows.TIMES | Knows.BOTH_SIDES | (Knows.NOTHING if close is ABSENT else Knows.END)
+    knows = Knows.TIMES | Knows.BOTH_SIDES | Knows.WIRE | (Knows.NOTHING if close is ABSENT else Knows.END)
     assert happenings == [
         Opened(
             1, START_NS + 250_000_000, Plane.GATEWAY, MAIN, None, 101, None, {"user-agent": "Browser/1.0"}, knows=knows
@@ -155,7 +155,7 @@ def test_a_browser_that_leaves_messages_out(tmp_path: Path, creator: str, more: 
     """The connection is shown, nothing is concluded from its silence, and a note says what to do."""
     happenings, notes = read(tmp_path, without_messages(creator, **more))
     assert happenings == [
-        Opened(1, START_NS + 250_000_000, Plane.GATEWAY, MAIN, knows=Knows.TIMES),
+        Opened(1, START_NS + 250_000_000, Plane.GATEWAY, MAIN, knows=Knows.TIMES | Knows.WIRE),
         Closed(1, START_NS + 250_000_000, None),
     ]
     assert notes == [

@@ -43,7 +43,9 @@ def test_a_foreign_file_is_named_for_what_it_is(tmp_path: Path, head: bytes, nam
         open_source(path)
     assert str(raised.value) == (
         f"{path} {name}; gwinspect reads its own captures (.gwcap), frames (.frames.jsonl), "
-        "flow files of mitmproxy, HAR files with WebSocket messages, DevTools events and packet captures (pcap, pcapng)"
+        "flow files of mitmproxy, HAR files with WebSocket messages, DevTools events, packet captures (pcap, pcapng), "
+        "archives of discordless and logs with payloads (of discord.py, hikari, discord.js, eris and oceanic.js, or as "
+        "JSON Lines)"
     )
 
 

@@ -135,6 +135,7 @@ def test_starting_up_does_not_look_for_plugins() -> None:
 )
 def test_a_broken_one_is_named_where_a_file_is_unknown(install: Install, recording: Path, code: str, why: str) -> None:
     install(code)
+    recording.write_text("mytool 1\nin no form that gwinspect knows\n")
     with pytest.raises(NotACapture) as raised:
         open_source(recording)
     assert raised.value.shown.startswith(f"the importer mytool (from mytool-gwinspect 1.5) {why}")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.model import Event, Kind, Mark, Plane
+from inspector.model import Event, Kind, Knows, Mark, Plane
 from inspector.protocol import registry
 from inspector.report.present import Presenter
 from inspector.report.rows import CaptureRows
@@ -149,6 +149,11 @@ def test_the_websockets_own_compression_is_mentioned(path: Path) -> None:
     headers = {"response-sec-websocket-extensions": "permessage-deflate; server_no_context_takeover"}
     facts = facts_of(captured(path, Conversation().opens(headers=headers).server(HELLO)))
     assert any("permessage-deflate" in note for note in facts.notes)
+
+
+def test_of_a_payload_of_a_log_it_is_said_that_its_bytes_are_not_the_wires(path: Path) -> None:
+    rows = captured(path, Conversation().opens(knows=Knows.ALL & ~Knows.WIRE).server(HELLO))
+    assert facts_of(rows).notes == ("They are the payload as its log has it; what was on the wire is not known.",)
 
 
 def test_raw_and_frames_of_a_row_are_the_same_bytes(path: Path) -> None:
