@@ -1,5 +1,4 @@
 import re
-from dataclasses import replace
 from datetime import UTC
 from functools import cache
 from itertools import accumulate
@@ -143,7 +142,7 @@ def test_trouble_is_a_letter_and_not_only_a_colour() -> None:
     assert not cells_of(columns, usual)[2].strip()
     for severity in Severity:
         event = structs.replace(usual.event, findings=(Finding("a-rule", severity, "It was noticed.", usual.event.n),))
-        assert cells_of(columns, replace(usual, event=event))[2].strip() == severity.name[0]
+        assert cells_of(columns, structs.replace(usual, event=event))[2].strip() == severity.name[0]
 
 
 def test_the_cursor_and_the_persons_mark_stand_before_the_time() -> None:
