@@ -44,7 +44,7 @@ def test_what_another_command_writes_can_be_read(home: Home, name: str) -> None:
 
 
 def test_two_pipes_and_a_file_are_one_recording(home: Home) -> None:
-    done = home.shell(f'"$@" show --format jsonl <(cat {SAMPLE}) {SAMPLE} <(cat {SAMPLE})')
+    done = home.shell(f'"$@" show --duplicates --format jsonl <(cat {SAMPLE}) {SAMPLE} <(cat {SAMPLE})')
     once = home.run("show", SAMPLE, "--format", "jsonl")
     found, rows = ([json.loads(line) for line in result.stdout.splitlines()] for result in (done, once))
     assert [row["at"] for row in found] == sorted(row["at"] for row in rows * 3)
