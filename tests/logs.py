@@ -127,7 +127,7 @@ def hikari(happenings: Iterable[Happening]) -> str:
         if isinstance(each, Opened):
             continue
         if isinstance(each, Closed):
-            how = f"sending close frame with code {each.code} and message {each.reason.encode()!r}"
+            how = f"sending close frame with code {each.code} and message {each.reason.encode('utf-8', 'replace')!r}"
             if each.by == "server":
                 how = f"server has closed the connection permanently [code:{each.code}, reason:{each.reason}]"
             lines.append(f"D {_moment(each.at_ns, ',')[:23]} hikari.gateway.0: {how}")
