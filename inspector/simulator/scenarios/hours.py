@@ -250,7 +250,8 @@ async def media_without_dave(discord: Discord, *, healthy: bool = False) -> None
     if not healthy:
         # Ada's client has lost its keys, and speaks all the same.
         call.version = 0
-    await _talk(discord, voice, 100)
+    # A few in a second are looked into; a busy proxy may take many for sent at the same moment.
+    await _talk(discord, voice, 400)
     await leave(gateway, voice)
 
 
