@@ -19,10 +19,7 @@ _MASK = b"mask"
 
 
 class Wired:
-    """The packets of some connections. `version`: of TLS; None for none. `deflate`: use permessage-deflate.
-
-    `answer`: the code with which closes are answered; None: with their own.
-    """
+    """The packets of some connections. `version`: of TLS; None for none. `deflate`: use permessage-deflate."""
 
     def __init__(
         self,
@@ -33,7 +30,6 @@ class Wired:
         deflate: bool = False,
         segment: int = 1400,
         server: tuple[str, int] = SERVER,
-        answer: int | None = None,
     ) -> None:
         self._contexts = Contexts(version, cipher) if version else None
         self._connections: dict[int, _Connection] = {}
@@ -47,7 +43,7 @@ class Wired:
                     self._media[number].append((happening.at_ns, _datagram(number, happening)))
             elif isinstance(happening, Opened):
                 talk = TcpTalk((CLIENT[0], CLIENT[1] + number), server, segment=segment, step_ns=0)
-                self._connections[number] = _Connection(talk, self._contexts, deflate, answer)
+                self._connections[number] = _Connection(talk, self._contexts, deflate)
                 self._connections[number].open(happening)
             elif number in self._connections:
                 self._connections[number].add(happening)
@@ -66,11 +62,10 @@ class Wired:
 
 
 class _Connection:
-    def __init__(self, talk: TcpTalk, contexts: Contexts | None, deflate: bool, answer: int | None = None) -> None:
+    def __init__(self, talk: TcpTalk, contexts: Contexts | None, deflate: bool) -> None:
         self.talk = talk
         self._tls = TlsPair(contexts=contexts) if contexts is not None else None
         self._passed = 0
-        self.answer = answer
         self._deflaters = {side: zlib.compressobj(wbits=-15) for side in (True, False)} if deflate else {}
 
     def open(self, opened: Opened) -> None:
@@ -119,8 +114,6 @@ class _Connection:
             body = b""
             if closed.code is not None and closed.code != 1005:
                 body = (closed.code % 65_536).to_bytes(2, "big") + closed.reason.encode("utf-8", "replace")[:123]
-            if side != from_client and self.answer is not None:
-                body = self.answer.to_bytes(2)
             self._say(side, frame_of(0x88, body, masked=side))
         self.talk.ends_with("server")
 

@@ -22,7 +22,7 @@ from inspector.importers.pcap.websocket import BINARY, CLOSE, PING, TEXT, Frames
 from inspector.importers.refusals import NO_TLS
 from inspector.importers.source import clean, kept_headers, refusal_of
 from inspector.model import Closed, Control, Frame, Gap, Happening, Mark, Opened, Plane, Side
-from inspector.protocol.hosts import host_of, plane_of, shape_of
+from inspector.protocol.hosts import plane_of, shape_of
 from inspector.session.messages import udp_url
 
 # Bytes by which a stream is known for TLS or HTTP.
@@ -33,8 +33,6 @@ _MOST_EARLY = 16 * 1024
 _MOST_HELD = 256 * 1024 * 1024
 # Happenings of one connection that wait until it is known whether it is one of Discord's.
 _MOST_WAITING = 1000
-# Answers to closes that are told.
-_MOST_ODD = 10
 # Bytes that wait for keys: of a connection to a gateway, of any other, and of all together.
 _MOST_LOCKED, _MOST_LOCKED_ELSEWHERE, _MOST_LOCKED_IN_ALL = 16 * 1024**2, 64 * 1024, 64 * 1024**2
 # Client randoms that are remembered, paths of UDP that are known, and names that are counted, at the same time.
@@ -106,8 +104,6 @@ class Desk:
         """Numbers of cipher suites that are not read."""
         self.hidden = 0
         """Connections without keys that hide where they lead (ECH): in a key log they have another client random."""
-        self.odd_answers: list[str] = []
-        """Closes that were answered with another code: which, in words; the first `_MOST_ODD`."""
         self.seen_twice = 0
         """Connections that the file has a second time, from another interface."""
         self.held = 0
@@ -424,8 +420,6 @@ class _Socket:
         self._opened = opened
         self._frames = {side: Frames(side, accepted) for side in (True, False)}
         self._is_closed = False
-        self._first: tuple[int, bool] | None = None
-        """Code and side of the first close frame."""
         self._lost: set[bool] = set()
         """Sides of which nothing more can be read."""
         self._waiting: list[Happening] | None = []
@@ -486,12 +480,6 @@ class _Socket:
     def _close(self, at_ns: int, from_client: bool, body: bytes) -> None:
         code, reason = read_close(body)
         marks = Mark.NONE if len(body) < 2 or is_allowed(code) else Mark.FORBIDDEN
-        first = self._first
-        if first is None:
-            self._first = code, from_client
-        elif first[1] != from_client and first[0] != code and len(self._desk.odd_answers) < _MOST_ODD:
-            side = _side(from_client)
-            self._desk.odd_answers.append(f"{host_of(self._opened.url)}: the {side} answered {first[0]} with {code}")
         self._end(Closed(self._opened.connection, at_ns, code, clean(reason), _side(from_client), marks))
 
     def _end(self, closed: Closed) -> None:

@@ -24,8 +24,6 @@ def notes_on(desk: Desk, keys: int) -> list[str]:
     late = sum(number for (why, name), number in desk.unread.items() if why in (LATE, NO_START) and not name)
     if late:
         said.append(f"{counted(late, 'TLS connection')} {_LATE_START}")
-    if desk.odd_answers:
-        said.append(f"closes that the other side answered with another code: {short('; '.join(desk.odd_answers), 500)}")
     if desk.seen_twice:
         said.append(f"{counted(desk.seen_twice, _WAS)} recorded on more than one interface; shown once")
     return said
