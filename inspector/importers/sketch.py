@@ -177,7 +177,7 @@ class Difference:
 
 def is_of_wire(opened: Opened) -> bool:
     """Return whether a recording surely has the bytes of a connection; else it may be a log."""
-    return bool(opened.knows & Knows.PINGS)
+    return bool(opened.knows & Knows.WIRE)
 
 
 def difference(ours: Sketch, theirs: Sketch) -> Difference:

@@ -143,9 +143,11 @@ def descendants(pid: int) -> list[Identity]:
 def _parents() -> Iterator[tuple[int, int]]:
     """Yield the number of each process with that of its parent."""
     if Path("/proc/self/stat").exists():
-        for path in Path("/proc").glob("[0-9]*/stat"):
+        # Not by `Path.glob`, which asks for each whether it exists, and raises where it ends meanwhile.
+        for name in filter(str.isdecimal, os.listdir("/proc")):
             with contextlib.suppress(OSError):
-                yield int(path.parent.name), int(path.read_text("ascii", "replace").rpartition(")")[2].split()[1])
+                stat = Path(f"/proc/{name}/stat").read_text("ascii", "replace")
+                yield int(name), int(stat.rpartition(")")[2].split()[1])
         return
     with contextlib.suppress(OSError):
         listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True).stdout

@@ -15,6 +15,8 @@ from pathlib import Path
 _SKIPPED, _PASSED = struct.Struct("<q"), struct.Struct("<q")
 # Seconds that messages may take to pass the proxy, and between two looks whether they have.
 _PATIENCE, _LOOK = 2.0, 0.002
+# Seconds from which on it matters on which side of a skip a message is, and without a message after which none comes.
+_LONG, _SETTLED = 5.0, 0.05
 _SIZE = _SKIPPED.size + _PASSED.size
 
 
@@ -43,11 +45,21 @@ class Clock:
             async with asyncio.timeout(_PATIENCE):
                 while self._passed() < self._sent:
                     await asyncio.sleep(_LOOK)
+        if seconds >= _LONG:
+            # Ends are counted by either side when it notices them, so a message may still be on its way.
+            await self._settle()
         # What was lost on its way is not waited for again.
         self._sent = self._passed()
         self._skipped_ns += int(seconds * 1e9)
         if self._shared is not None:
             _SKIPPED.pack_into(self._shared, 0, self._skipped_ns)
+
+    async def _settle(self) -> None:
+        """Wait until nothing passes the proxy any more."""
+        passed = -1
+        while self._shared is not None and passed != self._passed():
+            passed = self._passed()
+            await asyncio.sleep(_SETTLED)
 
     def _passed(self) -> int:
         return self._sent if self._shared is None else int(_PASSED.unpack_from(self._shared, _SKIPPED.size)[0])

@@ -24,7 +24,7 @@ from inspector.export import capture, fixture, formats, parquet
 from inspector.export.chosen import Chosen
 from inspector.export.formats import ROWS, WHOLE, rows_format
 from inspector.importers.merge import Input, merge
-from inspector.model import Closed, Control, Frame, Happening, Opened, Plane
+from inspector.model import Closed, Control, Event, Frame, Happening, Kind, Opened, Plane
 from inspector.protocol.registry import default
 from inspector.report.recording import Recording
 from inspector.store.reader import Reader
@@ -156,6 +156,40 @@ def test_the_frames_of_a_fixture_decode_to_its_payloads(sample: Path, tmp_path: 
         for payload in payloads:
             if "undecoded" not in payload and payload["frame"] in decoded:
                 assert decoded[payload["frame"]].get("d") == payload.get("d")
+
+
+@EACH_SAMPLE
+def test_a_fixture_can_be_made_into_frames_again(sample: Path, tmp_path: Path) -> None:
+    """These decode to the rows of the capture, but for packets."""
+    fixture.write(sample, tmp_path / "fixture", default(), reveal=True)
+    manifest = json.loads((tmp_path / "fixture" / "manifest.json").read_text())
+    records: list[dict[str, Any]] = []
+    for number, connection in enumerate(manifest["connections"], 1):
+        common = {"connection": number, "at": "2026-01-31T12:00:00Z"}
+        records.append({"kind": "open", **common, "url": connection["url"], "plane": connection["plane"]})
+        for line in (tmp_path / "fixture" / connection["frames"]).open():
+            frame = json.loads(line)
+            said = {"direction": frame["direction"], "is_text": frame["is_text"], "bytes": frame["base64"]}
+            records.append({"kind": "message", **common, **said})
+        if connection["close"] is not None:
+            records.append({"kind": "close", **common, **connection["close"]})
+    header = {"format": "gwinspect-frames", "version": 1}
+    path = tmp_path / "again.frames.jsonl"
+    path.write_text("".join(json.dumps(each) + "\n" for each in (header, *records)))
+    merge([Input(path)], tmp_path / "again.gwcap", default(), made_by="test", keep_secrets=True)
+
+    def told(capture: Path) -> list[list[Any]]:
+        with closing(Reader(capture)) as reader:
+            urls = [each.opened.url for each in reader.connections() if each.opened.plane is not Plane.MEDIA]
+            rows = [each for each in reader.all_events() if each.plane is not Plane.MEDIA and each.kind is Kind.PAYLOAD]
+            numbers = sorted({each.connection for each in rows})
+            return [urls, *([_row(each) for each in rows if each.connection == number] for number in numbers)]
+
+    assert told(tmp_path / "again.gwcap") == told(sample)
+
+
+def _row(event: Event) -> Any:
+    return event.from_client, event.op, event.event, event.seq, event.encoding, event.decoded_bytes
 
 
 def python_loader() -> str:

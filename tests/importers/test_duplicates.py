@@ -14,7 +14,7 @@ from inspector.importers.duplicates import find
 from inspector.importers.frames.writing import header_of, lines, time_of
 from inspector.importers.hints import NO_HINTS, Hints
 from inspector.importers.merge import Input, Merged, merge
-from inspector.model import Closed, Frame, Happening, Kind, Knows, Mark, Opened
+from inspector.model import Closed, Frame, Happening, Kind, Knows, Mark, Opened, StartLimit
 from inspector.protocol.registry import default
 from inspector.store.reader import Reader
 from inspector.store.writer import Writer
@@ -292,6 +292,14 @@ def test_a_file_that_changed_meanwhile_is_shown_whole() -> None:
     assert list(found.without(1, made)) == []
     found = find(2, lambda place: made, default())
     assert list(found.without(1, later(made, 1))) == later(made, 1)
+
+
+def test_what_has_no_connection_does_not_count_as_one(tmp_path: Path) -> None:
+    made = talk().happenings
+    limit = StartLimit(NOON, None, 9, 1000, 23, 5_000_000, 16)
+    one = as_frames(tmp_path / "a.frames.jsonl", [limit, *made])
+    notes = merged(tmp_path, one, as_frames(tmp_path / "b.frames.jsonl", [limit, *made[:-1]])).notes
+    assert notes == (BOTH.format("a.frames.jsonl", "b.frames.jsonl", "a.frames.jsonl"),)
 
 
 def test_rows_are_those_of_the_file_alone(tmp_path: Path) -> None:

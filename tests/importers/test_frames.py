@@ -380,3 +380,10 @@ def test_what_says_something_else_of_them_is_named(odd: dict[str, Any], tmp_path
     source = FramesFile(file_of(tmp_path, HEADER, OPEN, LIMIT | odd))
     assert [type(each) for each in source] == [Opened]
     assert source.notes == ["line 3 of bot.frames.jsonl was skipped: it is not what GET /gateway/bot answers"]
+
+
+def test_rows_that_show_printed_are_no_frames() -> None:
+    """They are a log: `inspector.importers.logs` reads them."""
+    row = b'{"n":1,"at":"2026-01-31T12:00:00Z","connection":1,"plane":"gateway","kind":"open","direction":null}\n'
+    assert not FramesFile.recognizes(row)
+    assert FramesFile.recognizes(row.replace(b'"n":1,', b""))

@@ -39,7 +39,7 @@ _MOST_LEFT = 1000
 # What a file begins with: the header, or where its beginning is missing (``tail -f``), a record.
 _HEADER = re.compile(rb'\s*\{[^\n]{0,2000}?"format"\s*:\s*"gwinspect-frames"')
 _RECORD = re.compile(
-    rb'\s*\{(?=[^\n]*?"connection"\s*:)[^\n]*?"kind"\s*:\s*"(?:open|message|ping|pong|amend|close|gap)"'
+    rb'\s*\{(?!"n"\s*:)(?=[^\n]*?"connection"\s*:)[^\n]*?"kind"\s*:\s*"(?:open|message|ping|pong|amend|close|gap)"'
 )
 _BOM = b"\xef\xbb\xbf"
 

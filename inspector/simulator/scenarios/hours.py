@@ -4,6 +4,7 @@ The rule: a script skips the minutes in which nothing happens, so each is played
 `healthy` the same goes well, and nothing is to be said of it.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Literal
@@ -25,6 +26,8 @@ _FAR_GUILDS = ("1000000000000000200", "1000000000000000300")
 _OTHER_ENDPOINT = ENDPOINT.replace("1", "2", 1)
 # Seconds after which no one takes frames any more that are not encrypted end to end, and a little more.
 _TOLERATED = 11
+# Real seconds within which a message has surely been recorded.
+_RECORDED = 0.3
 Client = Literal["any", "scripted"]
 _VOICE_SESSION = content.invented_hex("voice")
 
@@ -246,6 +249,8 @@ async def media_without_dave(discord: Discord, *, healthy: bool = False) -> None
     await voice.connect(ADA, call=call)
     await propose_group(voice, call)
     await voice.commit()
+    # What was announced has to be recorded before the time that is tolerated begins.
+    await asyncio.sleep(_RECORDED)
     await discord.clock.skip(_TOLERATED)
     if not healthy:
         # Ada's client has lost its keys, and speaks all the same.
