@@ -132,7 +132,7 @@ def place(gateway: int, confdir: Path, tmp_path: Path, monkeypatch: pytest.Monke
     place.end()
 
 
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -219,11 +219,11 @@ def test_where_the_usual_port_is_taken_another_is_found(place: Place, run, monke
 )
 def test_signals_end_client_and_proxy_and_finish_the_capture(place: Place, number: int, code: int) -> None:
     process = place.start(command=place.client(BEATER))
-    until(lambda: place.events() > 5)
+    until(lambda: place.events() > 5 and livefile.read(place.capture) is not None)
     word = livefile.read(place.capture)
     assert word is not None
     process.send_signal(number)
-    assert process.wait(20) == code, place.err()
+    assert process.wait(60) == code, place.err()
     assert "own.gwcap: 1 connection, " in place.err()
     assert not word.proxy.lives()
     assert word.client is not None
@@ -248,7 +248,7 @@ def test_a_killed_gwinspect_leaves_the_client_undisturbed_and_the_next_one_goes_
     assert "is still being recorded" in place.err()
     until(lambda: place.out().count("Heartbeat ACK") > before / 2 + 5)
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 130, place.err()
+    assert process.wait(60) == 130, place.err()
     assert place.finished()
     assert logs(place) == []
     reader = Reader(place.capture)
@@ -258,7 +258,7 @@ def test_a_killed_gwinspect_leaves_the_client_undisturbed_and_the_next_one_goes_
 
 def test_a_client_that_ended_meanwhile_can_be_started_again_through_the_same_proxy(place: Place) -> None:
     process = place.start(command=place.client(CLIENT.replace("sys.exit", "import time; time.sleep(1); sys.exit")))
-    until(lambda: place.events() >= 5)
+    until(lambda: place.events() >= 5 and livefile.read(place.capture) is not None)
     process.kill()
     process.wait()
     word = livefile.read(place.capture)
@@ -298,11 +298,11 @@ def test_a_word_left_by_one_that_is_gone_is_passed_over(place: Place) -> None:
 
 def test_a_proxy_that_dies_is_said_and_what_it_had_is_kept(place: Place) -> None:
     process = place.start(command=place.client(BEATER))
-    until(lambda: place.events() > 5)
+    until(lambda: place.events() > 5 and livefile.read(place.capture) is not None)
     word = livefile.read(place.capture)
     assert word is not None
     os.kill(word.proxy.pid, signal.SIGKILL)
-    assert process.wait(20) != 0
+    assert process.wait(60) != 0
     assert "the proxy ended on its own" in place.err()
     assert place.events() > 5
     assert [path.name for path in place.folder.glob("own*")] == ["own.gwcap"]
