@@ -107,7 +107,7 @@ def live(
         state = underway.state()
         folder.keep_command_log = bool(state.client and state.client > 0)
     if not screen and not has_crashed:
-        printout.finish()
+        has_crashed = not _shows(printout.finish, trail, is_over=True)
     is_whole = sum_up(where_it_went(trail), "open" if screen else "show", missed=missed, has_notes=way.has_notes)
     code = CRASHED if has_crashed else 0
     if state.client is not None:
@@ -210,7 +210,7 @@ def _write_livefile(way: Way, proxy: Process, client: Process | None, name: str 
         note(f"{livefile.path_of(way.capture)} cannot be written ({error}); a killed screen cannot be restarted")
 
 
-def _shows(show: Callable[[], None], trail: Trail) -> bool:
+def _shows(show: Callable[[], None], trail: Trail, *, is_over: bool = False) -> bool:
     """Show the recording, and return whether that went well to its end. A bug in it does not end the recording."""
     try:
         show()
@@ -219,6 +219,9 @@ def _shows(show: Callable[[], None], trail: Trail) -> bool:
         raise
     except Exception as error:
         say_crash(error)
+        if is_over:
+            note("The recording is complete.")
+            return False
         note(
             "The recording continues. Ctrl-C ends it; in another terminal, "
             f"`gwinspect open {shlex.quote(str(trail.path))} --follow` shows it"

@@ -194,7 +194,8 @@ def test_printing_that_fails_is_said_in_the_exit_code(place: Place) -> None:
     process = start_broken(place, "KeyError(token)", "--plain", client=CLIENT.replace("sys.exit(7)", ""))
     assert process.wait(60) == 2
     assert f"{Path(sys.executable).name} ended with exit code 0" in place.err()
-    assert "The recording continues." in place.err()
+    # A client may have ended before its first row is printed.
+    assert "The recording continues." in place.err() or "The recording is complete." in place.err()
     assert place.events() >= 5
     assert place.finished()
 
