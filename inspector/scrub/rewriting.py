@@ -4,11 +4,12 @@ What is there twice, in an odd order, with blanks between or bytes behind, is so
 gone through the same way: a `Visitor` is asked about each value, with the keys that lead to it.
 """
 
-import json
 import re
 import struct
 import zlib
 from abc import ABC, abstractmethod
+
+from inspector.session.redact.sent import unescaped
 
 Keys = tuple[str, ...]
 """Keys of the objects around a value, the outermost first. Lists have none: what is in one has that of the list."""
@@ -62,13 +63,13 @@ def rewrite_json(data: bytes, visitor: Visitor) -> bytes:
                 if text:
                     name = (*keys, text)
                     continue
-                text = _unescaped(written)
+                text = unescaped(written)
                 new = visitor.key(keys, text, len(written))
                 if new is None and len(plain) < _MOST_PLAIN:
                     plain[written] = text
                 name = (*keys, text)
             elif written:
-                new = visitor.text(name if is_object else keys, _unescaped(written), len(written))
+                new = visitor.text(name if is_object else keys, unescaped(written), len(written))
             else:
                 continue
             if new is not None:
@@ -93,15 +94,6 @@ def rewrite_json(data: bytes, visitor: Visitor) -> bytes:
                 done = found.end()
     out.append(data[done:])
     return b"".join(out)
-
-
-def _unescaped(written: bytes) -> str:
-    if b"\\" in written:
-        try:
-            return str(json.loads(b'"%s"' % written))
-        except ValueError:
-            pass
-    return written.decode("utf-8", "replace")
 
 
 # Keys that are remembered.

@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+from inspector.session.redact.sent import unescaped
 from inspector.store.reader import Reader
 
 _WINDOW = 8
@@ -86,7 +87,7 @@ class Search:
         """Yield what is in a payload, whole texts too."""
         yield from self.in_bytes(data, where)
         for found in _TEXT.finditer(data):
-            kind = self._whole.get(_unescaped(found[1]))
+            kind = self._whole.get(unescaped(found[1]))
             if kind is not None and data[found.end() : found.end() + 1] != b":":
                 yield Leak(kind, "text", where)
 
@@ -167,12 +168,3 @@ def _forms(value: str, kind: str, *, also_encoded: bool) -> Iterator[tuple[str, 
             yield "base64", whole.translate(bytes.maketrans(b"+/", b"-_"))
     yield "hex", data.hex().encode()
     yield "hex", data.hex().upper().encode()
-
-
-def _unescaped(written: bytes) -> str:
-    if b"\\" in written:
-        try:
-            return str(json.loads(b'"%s"' % written))
-        except ValueError:
-            pass
-    return written.decode("utf-8", "replace")

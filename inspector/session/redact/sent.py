@@ -67,9 +67,9 @@ def mask_json(data: bytes, keys: Keys) -> bytes:
         if found[2] is not None:
             masked, after_key = _mask_string(written), found.end()
             if not depth:
-                correlate = keys.correlate.get(_unescaped(written).lower())
+                correlate = keys.correlate.get(unescaped(written).lower())
         elif depth or (found.start() == after_key and correlate is not None):
-            masked = mask(written, correlate=bool(correlate), text=_unescaped(written))
+            masked = mask(written, correlate=bool(correlate), text=unescaped(written))
         else:
             masked = _mask_string(written)
         if masked is not written:
@@ -80,7 +80,7 @@ def mask_json(data: bytes, keys: Keys) -> bytes:
 
 def _mask_string(written: bytes) -> bytes:
     """Return a JSON string, without its quotes, with what has the shape of a secret masked; itself if it has none."""
-    if len(written) < MIN_DIGESTED or not may_hold_secret(text := _unescaped(written)):
+    if len(written) < MIN_DIGESTED or not may_hold_secret(text := unescaped(written)):
         return written
     masked = in_shapes(text, in_place)
     if masked == text:
@@ -93,7 +93,7 @@ def _same_length(masked: str, length: int) -> bytes:
     return data.ljust(length, b"*") if len(data) <= length else b"*" * length
 
 
-def _unescaped(written: bytes) -> str:
+def unescaped(written: bytes) -> str:
     """Return the text of a JSON string, given without its quotes."""
     if b"\\" in written:
         try:
