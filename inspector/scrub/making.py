@@ -129,6 +129,7 @@ def scrub(
         try:
             with passing_file(target.with_name(f"{target.name}.part")) as part:
                 events = _write(part, happenings, registry, reader, keep)
+                pseudonyms.forget_given()
                 _check(part, Search(pseudonyms.taken, rewriter.vocabulary | pseudonyms.made))
                 os.replace(part, target)
         except OSError as error:

@@ -155,6 +155,10 @@ class Pseudonyms:
         self._ids[value] = made
         return made
 
+    def forget_given(self) -> None:
+        """Take from what was taken out the ids that stand for others now: these may be there."""
+        self.taken["ids"] -= set(map(str, self._given))
+
     def at_ms(self, value: int) -> int:
         """Return a time, in milliseconds since 1970: moved as an id of that moment is."""
         if self.shift_ms is not None:

@@ -61,3 +61,12 @@ def test_addresses_are_those_kept_for_examples() -> None:
     assert invent.address("84.17.3.9").startswith(("192.0.2.", "198.51.100.", "203.0.113."))
     assert invent.address("2a01:4f8::1").startswith("2001:db8::")
     assert invent.host("gateway.my-server.net").endswith(".example")
+
+
+def test_an_id_that_stands_for_another_is_not_missing_anywhere() -> None:
+    """Ids that were made at the same moment are close enough for that."""
+    invent = Pseudonyms(KEY)
+    made = invent.id(1180000000000000001)
+    invent.id(made)
+    invent.forget_given()
+    assert invent.taken["ids"] == {"1180000000000000001"}
